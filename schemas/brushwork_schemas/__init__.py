@@ -1,0 +1,1 @@
+"""What producers and workers agree on: requests, results, states, errors, tables, the ledger."""

@@ -1,0 +1,74 @@
+"""An artifact: a file of a job, in or out, named by the SHA-256 of its bytes."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a file's bytes")]
+
+
+class ByteSource(Protocol):
+    """Where an artifact's bytes come from; the artifact store is one."""
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes of that name.
+
+        Raises:
+            ArtifactMissing: There are none.
+        """
+        ...
+
+
+class Artifact(BaseModel):
+    """A stored picture. Its bytes are fetched when asked for, through the client that gave it out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: Sha256
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
+    _source: ByteSource | None = PrivateAttr(default=None)
+
+    def bind(self, source: ByteSource) -> None:
+        """Make `source` the place that `bytes`, `save` and `pil` read from."""
+        self._source = source
+
+    def bytes(self) -> bytes:
+        """The file as it was stored."""
+        if self._source is None:
+            raise RuntimeError("this artifact was not handed out by a client and has no store")
+        return self._source.get(self.sha256)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file to `path` and return it."""
+        target = Path(path)
+        target.write_bytes(self.bytes())
+        return target
+
+    def pil(self) -> "Image":
+        """The picture, decoded: RGB, or for a mask indexed, each pixel the index of its class."""
+        from PIL import Image
+
+        picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])
+        picture.load()
+        return picture
+
+
+def artifacts_within(value: Any) -> list[Artifact]:
+    """All artifacts inside a result, in order of its fields."""
+    if isinstance(value, Artifact):
+        return [value]
+    if isinstance(value, BaseModel):
+        return [
+            found for name in type(value).model_fields for found in artifacts_within(getattr(value, name))
+        ]
+    if isinstance(value, tuple):
+        return [found for item in value for found in artifacts_within(item)]
+    return []

@@ -1,0 +1,100 @@
+"""The queue in Redis: how a job's message looks, and how it is sent. Producers and workers share this.
+
+A message carries the job's id as Celery's task id and nothing else; what is to be done stands in the ledger.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from celery import Celery
+from kombu.exceptions import BatchPublishError, OperationalError
+from kombu.transport.redis import PRIORITY_STEPS
+
+from brushwork_schemas.kinds import KINDS, kind_named
+from brushwork_schemas.ledger import Dispatch
+from brushwork_schemas.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+
+
+def celery_app(settings: Settings) -> Celery:
+    """A Celery application for both sides: JSON only, no result backend, patient with Redis."""
+    app = Celery("brushwork", broker=settings.redis_url.get_secret_value())
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        # The ledger keeps results; a result backend would only be one more thing to fail.
+        task_ignore_result=True,
+        task_create_missing_queues=True,
+        # Without this a publish would first ask Redis which queues an exchange has.
+        task_default_exchange="",
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Failover (READONLY) and a full Redis raise channel errors; a worker must outlive both.
+        broker_channel_error_retry=True,
+        broker_transport_options=_transport_options(settings),
+    )
+    return app
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    timeout_s = settings.publish_timeout_s
+    return {
+        "socket_connect_timeout": timeout_s,
+        "socket_timeout": timeout_s,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+
+
+class Publisher:
+    """Sends jobs' messages to their kinds' queues.
+
+    Args:
+        app: The Celery application whose broker is used.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def publish(self, jobs: Sequence[Dispatch]) -> bool:
+        """Send one message for each job, all in one pipeline, without retries.
+
+        Returns:
+            Whether Redis took them. False is no loss: a worker's reconciler publishes them later.
+        """
+        try:
+            with self._app.producer_or_acquire() as producer, producer.batch():
+                for job in jobs:
+                    self._send(producer, job)
+        except (OperationalError, BatchPublishError, redis.RedisError, OSError) as error:
+            LOGGER.warning("Redis took no message, a worker will publish later: %s", error)
+            return False
+        return True
+
+    def num_waiting(self, kind: str) -> int:
+        """Messages in the queue of `kind`, over all of its priorities."""
+        with self._app.connection_for_write() as connection:
+            channel = connection.default_channel
+            keys = [channel._q_for_pri(kind, step) for step in PRIORITY_STEPS]
+            return sum(channel.client.llen(key) for key in keys)
+
+    def _send(self, producer: Any, job: Dispatch) -> None:
+        self._app.send_task(
+            kind_named(job.kind).task_name,
+            task_id=job.job_id,
+            producer=producer,
+            exchange="",
+            routing_key=job.kind,
+            argsrepr=job.label,
+            kwargsrepr="",
+            retry=False,
+            ignore_result=True,
+        )
+
+
+def queue_names() -> list[str]:
+    """All queues: one for each kind, and named as the kind."""
+    return list(KINDS)

@@ -1,0 +1,138 @@
+"""The ledger's database: SQLite or PostgreSQL, made to behave alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SQLITE_BUSY_TIMEOUT_S = 30
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own clock: whole milliseconds since 1970."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now_ms, "sqlite")
+def _sqlite_now(element: Any, compiler: Any, **options: Any) -> str:
+    # unixepoch('subsec') wants SQLite 3.42; the Julian day has been there always and is exact to 0.1 ms.
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(now_ms, "postgresql")
+def _postgresql_now(element: Any, compiler: Any, **options: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+class Database:
+    """Connections to one database.
+
+    Args:
+        url: SQLAlchemy address, `sqlite:///file` or `postgresql+psycopg://...`.
+
+    Raises:
+        InvalidRequest: The address can't be read.
+        MissingExtra: Its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads and so never waits for a writer."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection.execution_options(brushwork_reads=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, or rolled back by an exception.
+
+        Raises:
+            ServiceUnreachable: The database does not answer, or stays locked.
+        """
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Create the tables, or bring older ones up to this version."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two programs that start at once must not both create the tables.
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise ServiceUnreachable(
+                f"The database does not answer: {str(error.orig).strip()}.",
+                field="database_url",
+                hint="Check BRUSHWORK_DATABASE_URL and that the server runs.",
+            ) from error
+        raise
+
+
+def _engine(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return _sqlite_engine(url)
+        return create_engine(address, pool_pre_ping=True, pool_size=20)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidRequest(
+            f"The database address can't be read: {error}",
+            field="database_url",
+            hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
+        ) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"The database driver {error.name} is not installed.",
+            field="database_url",
+            hint="Run: pip install 'brushwork[postgres]'",
+        ) from error
+
+
+def _sqlite_engine(url: str) -> Engine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # The driver's own transaction control would begin late and so lose writes to a lock upgrade.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("brushwork_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,148 @@
+"""Every error that a caller, an operator or a stored job can meet.
+
+    BrushworkError
+    ├── RequestError            the caller's fault: nothing was written, change the request
+    │   ├── InvalidRequest      a parameter is missing, unknown, of the wrong type or out of its limits
+    │   ├── UnknownKind         no such kind of job
+    │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
+    │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
+    │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
+    │   └── JobNotFound         no job with that id
+    ├── JobFailed               raised by a client that asked for the result of a job that has none
+    ├── WaitTimeout             the job has not ended within the caller's time; it goes on
+    ├── MachineError            the machine's or operator's fault: the request may work elsewhere or later
+    │   ├── ModelUnavailable    the model can't be loaded here: files missing, damaged or of an unknown class
+    │   ├── ArtifactMissing     a file that a job refers to is not in the store
+    │   ├── OutOfMemory         the device has too little memory for this job
+    │   ├── ServiceUnreachable  Redis, the database or the store does not answer
+    │   └── MissingExtra        packages that this part of brushwork needs are not installed
+    └── JobStopped              control flow inside a worker: canceled, or the lease was lost
+
+A code is stable: programs may compare it. The words after it may change.
+"""
+
+from typing import ClassVar, Literal
+
+Fault = Literal["caller", "machine", "operator"]
+
+
+class BrushworkError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What happened, in one sentence.
+        field: The parameter or setting it is about, if one.
+        hint: What to do about it.
+    """
+
+    code: ClassVar[str] = "internal"
+    fault: ClassVar[Fault] = "machine"
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class RequestError(BrushworkError):
+    """The caller's fault; sending the same request again fails again."""
+
+    code = "bad_request"
+    fault = "caller"
+
+
+class InvalidRequest(RequestError):
+    """A parameter is missing, unknown, of the wrong type or out of its limits."""
+
+    code = "invalid_request"
+
+
+class UnknownKind(RequestError):
+    """There is no such kind of job."""
+
+    code = "unknown_kind"
+
+
+class UnknownModel(RequestError):
+    """The catalogue has no such model, or the model serves another kind."""
+
+    code = "unknown_model"
+
+
+class InvalidImage(RequestError):
+    """The picture can't be read, is of a format that is not allowed, or is too large."""
+
+    code = "invalid_image"
+
+
+class AddressRefused(RequestError):
+    """Pictures by address are switched off, or this address may not be fetched."""
+
+    code = "address_refused"
+
+
+class JobNotFound(RequestError):
+    """The ledger has no job with that id."""
+
+    code = "job_not_found"
+
+
+class JobFailed(BrushworkError):
+    """The job ended without a result; `code` of the job's own error is in the message."""
+
+    code = "job_failed"
+
+
+class WaitTimeout(BrushworkError, TimeoutError):
+    """The job has not ended within the caller's time; the job itself goes on."""
+
+    code = "wait_timeout"
+    fault = "caller"
+
+
+class MachineError(BrushworkError):
+    """The machine's or the operator's fault; the same request may work elsewhere or later."""
+
+    code = "machine_error"
+
+
+class ModelUnavailable(MachineError):
+    """The model can't be loaded here: a file is missing, damaged, or of an unknown class."""
+
+    code = "model_unavailable"
+    fault = "operator"
+
+
+class ArtifactMissing(MachineError):
+    """A file that a job refers to is not in the artifact store."""
+
+    code = "artifact_missing"
+
+
+class OutOfMemory(MachineError):
+    """The device has too little memory for this job."""
+
+    code = "out_of_memory"
+
+
+class ServiceUnreachable(MachineError):
+    """Redis, the database or the artifact store does not answer."""
+
+    code = "service_unreachable"
+
+
+class MissingExtra(MachineError):
+    """A part of brushwork was called whose packages are not installed."""
+
+    code = "missing_extra"
+    fault = "operator"
+
+
+class JobStopped(BrushworkError):
+    """Raised inside a running job to leave it: it was canceled, or its lease is lost."""
+
+    code = "stopped"

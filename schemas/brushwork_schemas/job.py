@@ -1,0 +1,93 @@
+"""A job as its caller sees it: one row of the ledger, with its result if it has one."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+
+from brushwork_schemas.errors import BrushworkError, Fault, JobFailed
+from brushwork_schemas.requests import Request
+from brushwork_schemas.results import Result
+from brushwork_schemas.states import JobState
+
+
+class Progress(BaseModel):
+    """How far a running job is: `step` of `total` denoising steps; 0 of 0 where a kind has no steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int = 0
+    total: int = 0
+
+    @property
+    def fraction(self) -> float:
+        """Share done, 0 to 1."""
+        return self.step / self.total if self.total else 0.0
+
+
+class JobError(BaseModel):
+    """Why a job failed: a stable code, whose fault it was, and what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    fault: Fault
+    field: str | None = None
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, error: BrushworkError) -> "JobError":
+        """The stored form of a raised error."""
+        return cls(
+            code=error.code,
+            message=error.message,
+            fault=error.fault,
+            field=error.field,
+            hint=error.hint,
+        )
+
+
+class Job(BaseModel):
+    """A job at the moment it was read; ask the client again for a newer one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    model: str
+    label: str = Field(description="Short and free of private words: model, size, steps. Flower shows it.")
+    state: JobState
+    request: SerializeAsAny[Request] | dict[str, Any] = Field(
+        description="The complete request; the caller's own words where it was refused."
+    )
+    result: SerializeAsAny[Result] | None = None
+    error: JobError | None = None
+    progress: Progress = Progress()
+    cancel_requested: bool = False
+    attempt: int = Field(0, description="Runs so far, the current one included.")
+    max_attempts: int = 3
+    worker: str | None = None
+    created_at: datetime
+    started_at: datetime | None = Field(None, description="Start of the latest attempt.")
+    finished_at: datetime | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job is in a terminal state."""
+        return self.state.is_terminal
+
+    def raise_for_state(self) -> "Job":
+        """This job, if it succeeded.
+
+        Raises:
+            JobFailed: It ended without a result.
+        """
+        if self.error is not None:
+            raise JobFailed(
+                f"Job {self.id} failed ({self.error.code}): {self.error.message}",
+                hint=self.error.hint,
+            )
+        if self.state in (JobState.CANCELED, JobState.EXPIRED):
+            raise JobFailed(f"Job {self.id} was {self.state} and has no result.")
+        return self

@@ -1,0 +1,140 @@
+"""Finds jobs again: by id, or newest first by kind and state."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, func, select, tuple_
+
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import JobNotFound
+from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.requests import Request
+from brushwork_schemas.results import Result
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS, RESULTS
+
+
+class JobIndex:
+    """Reads jobs; changes nothing.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, job_id: str) -> Job:
+        """The job of that id, with its result if it has one.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        statement = _WITH_RESULT.where(JOBS.c.id == job_id)
+        with self._database.reading() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        return _job(row)
+
+    def state(self, job_id: str) -> tuple[JobState, Progress]:
+        """Only where a job stands: what a waiting client asks again and again.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        statement = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(
+            JOBS.c.id == job_id
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
+
+    def list(
+        self,
+        *,
+        kind: str | None = None,
+        state: JobState | None = None,
+        limit: int = 50,
+        before: Job | None = None,
+    ) -> list[Job]:
+        """Jobs, newest first.
+
+        Args:
+            kind: Only this kind.
+            state: Only this state.
+            limit: At most so many.
+            before: Only those older than this one: the last of a list gives the next page.
+        """
+        wanted: list[ColumnElement[bool]] = []
+        if kind is not None:
+            wanted.append(JOBS.c.kind == kind)
+        if state is not None:
+            wanted.append(JOBS.c.state == state)
+        if before is not None:
+            mark = (_milliseconds(before.created_at), before.id)
+            wanted.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
+        statement = (
+            _WITH_RESULT.where(*wanted).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(statement).mappings()]
+
+    def num_queued(self) -> dict[str, int]:
+        """Queued jobs by kind; kinds without any are left out."""
+        statement = (
+            select(JOBS.c.kind, func.count()).where(JOBS.c.state == JobState.QUEUED).group_by(JOBS.c.kind)
+        )
+        with self._database.reading() as connection:
+            return dict(connection.execute(statement).tuples().all())
+
+
+_WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
+    kind = KINDS.get(row["kind"])
+    stored_result = row["result"]
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        model=row["model"],
+        label=row["label"],
+        state=JobState(row["state"]),
+        request=_request(kind.request_type if kind else None, row["request"]),
+        result=_result(kind.result_type if kind else None, stored_result),
+        error=JobError(**row["error"]) if row["error"] else None,
+        progress=Progress(step=row["progress_step"], total=row["progress_total"]),
+        cancel_requested=row["cancel_requested"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        worker=row["worker"],
+        created_at=_moment(row["created_at"]),
+        started_at=_moment(row["started_at"]),
+        finished_at=_moment(row["finished_at"]),
+    )
+
+
+def _request(request_type: type[Request] | None, stored: dict[str, Any]) -> Request | dict[str, Any]:
+    try:
+        return request_type.model_validate(stored) if request_type else stored
+    except ValidationError:
+        # A job that was refused keeps its sender's own words, whatever they were.
+        return stored
+
+
+def _result(result_type: type[Result] | None, stored: dict[str, Any] | None) -> Result | None:
+    return result_type.model_validate(stored) if result_type and stored is not None else None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

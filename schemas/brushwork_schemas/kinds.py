@@ -1,0 +1,54 @@
+"""The kinds of job: each with its request, its result and the queue it waits in."""
+
+from dataclasses import dataclass
+
+from brushwork_schemas import requests, results
+from brushwork_schemas.errors import UnknownKind
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of job. Its queue bears its name; its Celery task is `brushwork.<name>`."""
+
+    name: str
+    request_type: type[requests.Request]
+    result_type: type[results.Result]
+
+    @property
+    def task_name(self) -> str:
+        """Name of the Celery task, also for programs that know nothing of brushwork."""
+        return f"brushwork.{self.name}"
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether its request has a picture, `image`."""
+        return "image" in self.request_type.model_fields
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("text-to-image", requests.TextToImageRequest, results.TextToImageResult),
+        Kind("image-to-text", requests.ImageToTextRequest, results.ImageToTextResult),
+        Kind(
+            "image-classification",
+            requests.ImageClassificationRequest,
+            results.ImageClassificationResult,
+        ),
+        Kind("image-segmentation", requests.ImageSegmentationRequest, results.ImageSegmentationResult),
+    )
+}
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        UnknownKind: There is none.
+    """
+    try:
+        return KINDS[name]
+    except (KeyError, TypeError):
+        raise UnknownKind(
+            f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(KINDS)}."
+        ) from None

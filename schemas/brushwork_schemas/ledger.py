@@ -1,0 +1,352 @@
+"""The ledger: every change of a job's state, each one guarded UPDATE. No other module changes a job.
+
+A *lease* is a worker's right to run a job until a time by the database's clock. The *fence* is a number
+that every claim and every reap raises; a worker writes only with the fence of its claim, so one that lost
+its lease changes nothing, however late it wakes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.database import Database, now_ms
+from brushwork_schemas.errors import JobNotFound
+from brushwork_schemas.job import JobError
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
+
+WORKER_LOST = JobError(
+    code="worker_lost",
+    message="Every worker that ran this job was lost while it ran.",
+    fault="machine",
+    hint="Look at the workers' logs at the time of its attempts; the job may be what kills them.",
+)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job about to be written: a complete request, or a refused one with its error."""
+
+    id: str
+    kind: str
+    model: str
+    label: str
+    request: dict[str, Any]
+    max_attempts: int = 3
+    inputs: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to one attempt."""
+
+    job_id: str
+    kind: str
+    model: str
+    request: dict[str, Any]
+    fence: int
+    attempt: int
+    queued_s: float
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """What a message to the queue needs to know of a job."""
+
+    job_id: str
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What a reap did with the jobs whose lease had run out, by id."""
+
+    queued: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    canceled: tuple[str, ...] = ()
+
+
+class Signal(Enum):
+    """The ledger's answer to a running job."""
+
+    GO_ON = "go on"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+class Ledger:
+    """All transitions of jobs.
+
+    Args:
+        database: Where the tables are.
+        lease_s: How long a claim or renewal lasts.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float = 12.0) -> None:
+        self._database = database
+        self._lease_ms = round(lease_s * 1000)
+
+    def submit(self, jobs: Sequence[NewJob]) -> set[str]:
+        """Write new jobs as queued, all or none, and count them as dispatched now.
+
+        Returns:
+            Ids that were new; an id that is there already is left as it is.
+        """
+        with self._database.writing() as connection:
+            return self._insert(connection, jobs, state=JobState.QUEUED, dispatched_at=now_ms())
+
+    def refuse(self, job: NewJob, error: JobError) -> bool:
+        """Write a job that can't be run as failed, so that who sent it finds out why.
+
+        Returns:
+            Whether the id was new.
+        """
+        with self._database.writing() as connection:
+            return bool(
+                self._insert(
+                    connection,
+                    [job],
+                    state=JobState.FAILED,
+                    error=literal(error.model_dump(), JOBS.c.error.type),
+                    finished_at=now_ms(),
+                )
+            )
+
+    def claim(self, job_id: str, worker: str) -> Claim | None:
+        """Take a queued job for `worker`; None if it is taken, finished or unknown."""
+        statement = (
+            update(JOBS)
+            .where(JOBS.c.id == job_id, JOBS.c.state == JobState.QUEUED)
+            .values(
+                state=JobState.RUNNING,
+                fence=JOBS.c.fence + 1,
+                attempt=JOBS.c.attempt + 1,
+                worker=worker,
+                started_at=now_ms(),
+                lease_expires_at=now_ms() + self._lease_ms,
+                progress_step=0,
+                progress_total=0,
+            )
+            .returning(JOBS, (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"))
+        )
+        with self._database.writing() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            return None
+        taken = {name: row[name] for name in ("kind", "model", "request", "fence", "attempt")}
+        return Claim(job_id=row["id"], queued_s=row["queued_ms"] / 1000, **taken)
+
+    def renew(self, worker: str) -> dict[tuple[str, int], Signal]:
+        """Prolong every lease of `worker` in one statement.
+
+        Returns:
+            The (job id, fence) pairs it still holds; whatever else it runs is lost.
+        """
+        statement = (
+            update(JOBS)
+            .where(JOBS.c.worker == worker, JOBS.c.state == JobState.RUNNING)
+            .values(lease_expires_at=now_ms() + self._lease_ms)
+            .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
+        )
+        with self._database.writing() as connection:
+            rows = connection.execute(statement).all()
+        return {(row.id, row.fence): _signal(row.cancel_requested) for row in rows}
+
+    def progress(self, job_id: str, fence: int, step: int, total: int) -> Signal:
+        """Note how far a job is, and hear whether it should go on."""
+        statement = (
+            _held(job_id, fence)
+            .values(progress_step=step, progress_total=total)
+            .returning(JOBS.c.cancel_requested)
+        )
+        with self._database.writing() as connection:
+            row = connection.execute(statement).one_or_none()
+        return Signal.LOST if row is None else _signal(row.cancel_requested)
+
+    def complete(
+        self, job_id: str, fence: int, result: dict[str, Any], outputs: Sequence[Artifact] = ()
+    ) -> bool:
+        """Store the result and end the job, in one transaction.
+
+        Returns:
+            Whether the result stands: also True where an earlier call of the same fence was
+            committed and only its answer was lost; False where the lease is lost.
+        """
+        with self._database.writing() as connection:
+            ended = _end(_held(job_id, fence), JobState.SUCCEEDED)
+            if connection.execute(ended).rowcount:
+                connection.execute(insert(RESULTS).values(job_id=job_id, fence=fence, result=result))
+                self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
+                return True
+            stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
+            return connection.execute(stored).scalar_one_or_none() == fence
+
+    def fail(self, job_id: str, fence: int, error: JobError) -> bool:
+        """End a running job with an error; False where the lease is lost."""
+        return self._write(_end(_held(job_id, fence), JobState.FAILED).values(error=error.model_dump()))
+
+    def stop(self, job_id: str, fence: int) -> bool:
+        """End a running job as canceled, by the worker that left it; False where the lease is lost."""
+        return self._write(_end(_held(job_id, fence), JobState.CANCELED))
+
+    def release(self, job_id: str, fence: int) -> bool:
+        """Give a running job back, uncharged, for another worker; False where the lease is lost."""
+        return self._write(_requeue(_held(job_id, fence)).values(attempt=JOBS.c.attempt - 1))
+
+    def cancel(self, job_id: str) -> JobState:
+        """Withdraw a job: a queued one ends here, a running one is asked to stop.
+
+        Returns:
+            The state after the call: canceled; running, until its worker leaves it; or the terminal
+            state it had already reached.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        row = update(JOBS).where(JOBS.c.id == job_id)
+        with self._database.writing() as connection:
+            connection.execute(_end(row.where(JOBS.c.state == JobState.QUEUED), JobState.CANCELED))
+            connection.execute(row.where(JOBS.c.state == JobState.RUNNING).values(cancel_requested=True))
+            found = connection.execute(select(JOBS.c.state).where(JOBS.c.id == job_id)).scalar()
+        if found is None:
+            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        return JobState(found)
+
+    def reap(self) -> Reaped:
+        """Take back every job whose lease has run out; safe to call from anywhere, any number at once."""
+        lost = update(JOBS).where(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_expires_at < now_ms())
+        withdrawn = _end(lost.where(JOBS.c.cancel_requested), JobState.CANCELED)
+        used_up = _end(lost.where(JOBS.c.attempt >= JOBS.c.max_attempts), JobState.FAILED).values(
+            error=WORKER_LOST.model_dump()
+        )
+        with self._database.writing() as connection:
+            canceled, failed, queued = (
+                tuple(connection.execute(statement.returning(JOBS.c.id)).scalars())
+                for statement in (withdrawn, used_up, _requeue(lost))
+            )
+        return Reaped(queued=queued, failed=failed, canceled=canceled)
+
+    def dispatch(self, kind: str, limit: int, *, older_than_s: float) -> list[Dispatch]:
+        """Queued jobs of `kind` to publish again, oldest message first, counted as dispatched now.
+
+        Args:
+            kind: Whose queue.
+            limit: At most so many.
+            older_than_s: Leave out what was dispatched less than so long ago; never-dispatched jobs
+                are always in.
+        """
+        if limit <= 0:
+            return []
+        stale = or_(
+            JOBS.c.dispatched_at.is_(None),
+            JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000),
+        )
+        due = (
+            select(JOBS.c.id)
+            .where(JOBS.c.kind == kind, JOBS.c.state == JobState.QUEUED, stale)
+            .order_by(func.coalesce(JOBS.c.dispatched_at, 0))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(JOBS)
+            .where(JOBS.c.id.in_(due), JOBS.c.state == JobState.QUEUED)
+            .values(dispatched_at=now_ms())
+            .returning(JOBS.c.id, JOBS.c.kind, JOBS.c.label)
+        )
+        with self._database.writing() as connection:
+            return [Dispatch(*row) for row in connection.execute(statement)]
+
+    def undispatch(self, job_ids: Iterable[str]) -> None:
+        """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
+        statement = (
+            update(JOBS)
+            .where(JOBS.c.id == bindparam("job"), JOBS.c.state == JobState.QUEUED)
+            .values(dispatched_at=None)
+        )
+        rows = [{"job": job_id} for job_id in job_ids]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(statement, rows)
+
+    def _insert(
+        self, connection: Connection, jobs: Sequence[NewJob], state: JobState, **columns: Any
+    ) -> set[str]:
+        statement = (
+            _insert_or_ignore(connection, JOBS)
+            .values(state=state, created_at=now_ms(), queued_at=now_ms(), **columns)
+            .returning(JOBS.c.id)
+        )
+        rows = [{name: getattr(job, name) for name in _GIVEN} for job in jobs]
+        added = set(connection.execute(statement, rows).scalars()) if rows else set()
+        self._link(
+            connection,
+            [(job.id, artifact, "input") for job in jobs if job.id in added for artifact in job.inputs],
+        )
+        return added
+
+    def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
+        for job_id, artifact, role in links:
+            connection.execute(
+                _insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms(), **artifact.model_dump())
+            )
+            connection.execute(
+                _insert_or_ignore(connection, JOB_ARTIFACTS).values(
+                    job_id=job_id, sha256=artifact.sha256, role=role
+                )
+            )
+
+    def _write(self, statement: Update) -> bool:
+        with self._database.writing() as connection:
+            return bool(connection.execute(statement).rowcount)
+
+
+# Columns that a new job brings along; all else starts the same for every job.
+_GIVEN = ("id", "kind", "model", "label", "request", "max_attempts")
+
+
+def _held(job_id: str, fence: int) -> Update:
+    return update(JOBS).where(JOBS.c.id == job_id, JOBS.c.fence == fence, JOBS.c.state == JobState.RUNNING)
+
+
+def _end(statement: Update, state: JobState) -> Update:
+    return statement.values(state=state, finished_at=now_ms(), lease_expires_at=None)
+
+
+def _requeue(statement: Update) -> Update:
+    return statement.values(
+        state=JobState.QUEUED,
+        fence=JOBS.c.fence + 1,
+        worker=None,
+        lease_expires_at=None,
+        dispatched_at=None,
+        queued_at=now_ms(),
+        progress_step=0,
+        progress_total=0,
+    )
+
+
+def _signal(cancel_requested: bool) -> Signal:
+    return Signal.CANCEL if cancel_requested else Signal.GO_ON
+
+
+def _insert_or_ignore(connection: Connection, table: Table) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()

@@ -1,0 +1,74 @@
+"""Pictures from outside: decoded only under limits on bytes, format, frames and pixels, then made plain."""
+
+import io
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from brushwork_schemas.errors import InvalidImage
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES = 25 * 1024 * 1024
+MAX_PIXELS = 25_000_000
+_HINT = f"Send PNG, JPEG or WebP of one frame, at most {MAX_PIXELS // 1_000_000} megapixels."
+
+
+def decode(data: bytes, *, field: str = "image") -> Image.Image:
+    """The picture in `data` as RGB, turned upright, without its metadata; transparency laid on white.
+
+    Args:
+        data: A whole PNG, JPEG or WebP file.
+        field: The request's field that an error names.
+
+    Raises:
+        InvalidImage: It can't be read, or breaks a limit. The limits are checked before pixels are decoded.
+    """
+    if len(data) > MAX_BYTES:
+        raise InvalidImage(
+            f"{field}: the file has {len(data)} bytes; at most {MAX_BYTES} are read.",
+            field=field,
+            hint=_HINT,
+        )
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            _check_size(opened, field)
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+            return _plain(upright)
+    except InvalidImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise InvalidImage(
+            f"{field}: this is no picture that can be read.", field=field, hint=_HINT
+        ) from error
+    # Pillow's decoders raise many types on damaged files; each means the same to the caller.
+    except Exception as error:
+        raise InvalidImage(f"{field}: the picture is damaged: {error}.", field=field, hint=_HINT) from error
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    """`picture` as a PNG file without metadata; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _check_size(opened: Image.Image, field: str) -> None:
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise InvalidImage(
+            f"{field}: {width} x {height} pixels are more than {MAX_PIXELS}.",
+            field=field,
+            hint=_HINT,
+        )
+    if getattr(opened, "n_frames", 1) > 1:
+        raise InvalidImage(f"{field}: the picture has several frames.", field=field, hint=_HINT)
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    if picture.has_transparency_data:
+        canvas = Image.new("RGBA", picture.size, "white")
+        canvas.alpha_composite(picture.convert("RGBA"))
+        picture = canvas
+    plain = picture.convert("RGB")
+    plain.info.clear()
+    return plain

@@ -1,0 +1,85 @@
+"""The workers that are there: who, what they serve, whether they are ready, when they were last heard of."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+
+from brushwork_schemas.database import Database, now_ms
+from brushwork_schemas.tables import WORKERS
+
+
+@dataclass(frozen=True)
+class WorkerEntry:
+    """One worker process. `name` is unique to its life, so a restarted one is another entry."""
+
+    name: str
+    kinds: tuple[str, ...]
+    models: tuple[str, ...]
+    device: str
+    ready: bool = False
+
+
+@dataclass(frozen=True)
+class SeenWorker(WorkerEntry):
+    """A worker as the roster knows it, with the seconds since it was last heard of."""
+
+    silent_s: float = 0.0
+
+
+class Roster:
+    """Keeps the list of workers.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def announce(self, worker: WorkerEntry) -> None:
+        """Enter or change a worker."""
+        columns = {
+            "kinds": list(worker.kinds),
+            "models": list(worker.models),
+            "device": worker.device,
+            "ready": worker.ready,
+        }
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(WORKERS).where(WORKERS.c.name == worker.name).values(seen_at=now_ms(), **columns)
+            )
+            if not changed.rowcount:
+                connection.execute(
+                    WORKERS.insert().values(
+                        name=worker.name, started_at=now_ms(), seen_at=now_ms(), **columns
+                    )
+                )
+
+    def leave(self, name: str) -> None:
+        """Strike a worker off."""
+        with self._database.writing() as connection:
+            connection.execute(delete(WORKERS).where(WORKERS.c.name == name))
+
+    def forget(self, silent_s: float) -> None:
+        """Strike off all that were not heard of for so long."""
+        with self._database.writing() as connection:
+            connection.execute(delete(WORKERS).where(WORKERS.c.seen_at < now_ms() - round(silent_s * 1000)))
+
+    def workers(self) -> list[SeenWorker]:
+        """All of them, longest-serving first."""
+        statement = select(WORKERS, ((now_ms() - WORKERS.c.seen_at) / 1000.0).label("silent_s")).order_by(
+            WORKERS.c.started_at
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return [
+            SeenWorker(
+                name=row["name"],
+                kinds=tuple(row["kinds"]),
+                models=tuple(row["models"]),
+                device=row["device"],
+                ready=row["ready"],
+                silent_s=max(0.0, float(row["silent_s"])),
+            )
+            for row in rows
+        ]
