@@ -1,0 +1,45 @@
+"""A queue for image work: enqueue, wait, fetch. Light to import; workers live in `brushwork_workers`."""
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import (
+    BrushworkError,
+    InvalidImage,
+    InvalidRequest,
+    JobFailed,
+    JobNotFound,
+    RequestError,
+    ServiceUnreachable,
+    UnknownKind,
+    UnknownModel,
+    WaitTimeout,
+)
+from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+
+from brushwork.async_client import AsyncClient
+from brushwork.client import Client
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Artifact",
+    "AsyncClient",
+    "BrushworkError",
+    "Client",
+    "InvalidImage",
+    "InvalidRequest",
+    "Job",
+    "JobError",
+    "JobFailed",
+    "JobNotFound",
+    "JobState",
+    "Progress",
+    "RequestError",
+    "ServiceUnreachable",
+    "Settings",
+    "UnknownKind",
+    "UnknownModel",
+    "WaitTimeout",
+    "__version__",
+]

@@ -51,7 +51,9 @@ def _validated(kind: Kind, parameters: Mapping[str, Any]) -> Request:
     try:
         return kind.request_type.model_validate(dict(parameters))
     except ValidationError as error:
-        raise _explained(kind, error.errors()) from None
+        # A misspelt name also leaves its right name missing: the misspelling is the better news.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise _explained(kind, problems) from None
 
 
 def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
@@ -63,11 +65,11 @@ def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
         hint = f"Did you mean {close[0]!r}?" if close else f"Parameters are {', '.join(known)}."
         return InvalidRequest(f"{kind.name} has no parameter {field!r}.", field=field, hint=hint)
     if first["type"] == "missing":
-        hint = known[field].description
-        return InvalidRequest(f"{kind.name} needs {field!r}.", field=field, hint=hint)
+        return InvalidRequest(f"{kind.name} needs {field!r}.", field=field, hint=known[field].description)
     others = len({problem["loc"] for problem in problems}) - 1
     more = f" ({others} more parameters are wrong too.)" if others else ""
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason[0].lower() + reason[1:]
     given = repr(first["input"])
     shown = given if len(given) <= 60 else given[:57] + "..."
     return InvalidRequest(f"{field}: {reason}; it was {shown}.{more}", field=field)

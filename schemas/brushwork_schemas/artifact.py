@@ -61,6 +61,16 @@ class Artifact(BaseModel):
         return picture
 
 
+def describe(data: bytes, sha256: str) -> Artifact:
+    """The artifact for an encoded picture that a store holds under `sha256`."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+        width, height = picture.size
+        media_type = Image.MIME[picture.format or "PNG"]
+    return Artifact(sha256=sha256, media_type=media_type, size_bytes=len(data), width=width, height=height)
+
+
 def artifacts_within(value: Any) -> list[Artifact]:
     """All artifacts inside a result, in order of its fields."""
     if isinstance(value, Artifact):

@@ -7,6 +7,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 
 
@@ -43,6 +44,10 @@ class ArtifactStore:
                 hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
             ) from error
         return sha256
+
+    def put_picture(self, data: bytes) -> Artifact:
+        """Store an encoded picture, as `put`, and describe it."""
+        return describe(data, self.put(data))
 
     def get(self, sha256: str) -> bytes:
         """The bytes of that name.

@@ -1,5 +1,6 @@
 """The ledger's database: SQLite or PostgreSQL, made to behave alike."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,13 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, DBAPIError) as error:
+    except DBAPIError as error:
+        if re.search(r"no such table|relation .* does not exist", str(error.orig)):
+            raise ServiceUnreachable(
+                "The database has no brushwork tables.",
+                field="database_url",
+                hint="Run: brushwork migrate (a worker and `brushwork up` do so at start).",
+            ) from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise ServiceUnreachable(
                 f"The database does not answer: {str(error.orig).strip()}.",

@@ -9,6 +9,15 @@ from brushwork_schemas.errors import InvalidImage
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 25_000_000
+# What Pillow reports of a file that says nothing about who made it, where and with what.
+_HARMLESS = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"} | {
+    "gamma",
+    "srgb",
+    "loop",
+    "background",
+    "timestamp",
+    "duration",
+}
 _HINT = f"Send PNG, JPEG or WebP of one frame, at most {MAX_PIXELS // 1_000_000} megapixels."
 
 
@@ -43,6 +52,21 @@ def decode(data: bytes, *, field: str = "image") -> Image.Image:
     # Pillow's decoders raise many types on damaged files; each means the same to the caller.
     except Exception as error:
         raise InvalidImage(f"{field}: the picture is damaged: {error}.", field=field, hint=_HINT) from error
+
+
+def cleaned(data: bytes, *, field: str = "image") -> tuple[bytes, Image.Image]:
+    """The file to store for a picture from outside, and the picture.
+
+    A file that is plain already stays as it is; one with metadata (a place, a camera), an orientation or
+    transparency is written anew as PNG.
+
+    Raises:
+        InvalidImage: As `decode`.
+    """
+    picture = decode(data, field=field)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        is_plain = opened.mode in ("RGB", "L") and set(opened.info) <= _HARMLESS
+    return (data if is_plain else encode_png(picture)), picture
 
 
 def encode_png(picture: Image.Image) -> bytes:

@@ -18,6 +18,12 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=8)]
 
@@ -43,8 +49,8 @@ class Request(BaseModel):
 class TextToImageRequest(Request):
     """Make pictures from a prompt."""
 
-    prompt: Text = Field(
-        min_length=1, max_length=2000, pattern=r"\S", description="What the picture should show."
+    prompt: Annotated[Text, AfterValidator(_not_blank)] = Field(
+        max_length=2000, description="What the picture should show."
     )
     negative_prompt: Text = Field("", max_length=2000, description="What it should not show.")
     width: Side | None = Field(None, description="Pixels; by default the model's own width.")

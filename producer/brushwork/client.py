@@ -1,0 +1,295 @@
+"""The client: how another program submits jobs, waits for them and finds them again."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import uuid_utils
+from brushwork_schemas.admission import Admitted, admit
+from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.broker import Publisher, celery_app
+from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, WaitTimeout
+from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
+from brushwork_schemas.roster import Roster, SeenWorker
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+
+from brushwork.image_input import ImageInputs
+
+# Inside the class, `list` is the method.
+Jobs = list[Job]
+FIRST_POLL_S = 0.01
+LONGEST_POLL_S = 0.25
+
+
+class Client:
+    """Talks to the ledger, the queue and the artifact store. Safe to share between threads.
+
+    Every argument that is left out is read from `BRUSHWORK_REDIS_URL`, `BRUSHWORK_DATABASE_URL` or
+    `BRUSHWORK_ARTIFACTS_URL`, else from the `brushwork.env` that `brushwork up` writes.
+
+    Args:
+        redis_url: The broker.
+        database_url: The ledger.
+        artifacts_url: The artifact store.
+        settings: All of them at once, and the rest; the three above win over it.
+    """
+
+    def __init__(
+        self,
+        *,
+        redis_url: str | None = None,
+        database_url: str | None = None,
+        artifacts_url: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        given = settings.model_dump() if settings else {}
+        addresses = {
+            "redis_url": redis_url,
+            "database_url": database_url,
+            "artifacts_url": artifacts_url,
+        }
+        given |= {name: url for name, url in addresses.items() if url is not None}
+        self.settings = Settings.load(**given)
+        self._database = Database(self.settings.database_url.get_secret_value())
+        self._store = ArtifactStore(self.settings.artifacts_url)
+        self._images = ImageInputs(self._store, allow_addresses=self.settings.image_addresses)
+        self._ledger = Ledger(self._database)
+        self._index = JobIndex(self._database)
+        self._celery = celery_app(self.settings)
+        self._publisher = Publisher(self._celery)
+        self._catalogue = Catalogue.load(self.settings.catalogue)
+
+    def submit(self, kind: str, /, **parameters: Any) -> Job:
+        """Accept one job: it is durable when this returns, whether or not Redis answers.
+
+        Args:
+            kind: `text-to-image`, `image-to-text`, `image-classification` or `image-segmentation`.
+            **parameters: The fields of the kind's request. `image` may be a path, bytes, a PIL image,
+                an artifact of another job, or an address.
+
+        Raises:
+            UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
+                error names the field. Nothing was written.
+            ServiceUnreachable: The database or the store does not answer. Nothing was accepted.
+        """
+        return self.submit_many([{"kind": kind, **parameters}])[0]
+
+    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
+        """Accept many jobs or none: one transaction, one pipelined publish.
+
+        Args:
+            requests: Mappings, each with its `kind` and the parameters of `submit`.
+
+        Returns:
+            The jobs, in the order of `requests`.
+
+        Raises:
+            RequestError: As `submit`; the message starts with the index of the wrong request.
+        """
+        wanted = list(requests)
+        jobs = [self._new_job(index, request, len(wanted)) for index, request in enumerate(wanted)]
+        if not jobs:
+            return []
+        self._ledger.submit(jobs)
+        sent = self._publisher.publish([Dispatch(job.id, job.kind, job.label) for job in jobs])
+        if not sent:
+            self._ledger.undispatch([job.id for job in jobs])
+        return [self._bound(job) for job in self._index.get_many([job.id for job in jobs])]
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now.
+
+        Raises:
+            JobNotFound: There is none of that id.
+        """
+        return self._bound(self._index.get(job_id))
+
+    def list(
+        self,
+        *,
+        kind: str | None = None,
+        state: JobState | str | None = None,
+        limit: int = 50,
+        before: Job | None = None,
+    ) -> Jobs:
+        """Jobs, newest first.
+
+        Args:
+            kind: Only this kind.
+            state: Only this state.
+            limit: At most so many.
+            before: Only older ones: the last of one page gives the next.
+        """
+        if kind is not None and kind not in KINDS:
+            raise UnknownKind(
+                f"There is no kind {kind!r}.", field="kind", hint=f"Kinds are {', '.join(KINDS)}."
+            )
+        jobs = self._index.list(kind=kind, state=_state(state), limit=limit, before=before)
+        return [self._bound(job) for job in jobs]
+
+    def look(self, job_id: str) -> tuple[JobState, Progress]:
+        """State and progress alone: cheaper than `get` for who asks often.
+
+        Raises:
+            JobNotFound: There is none of that id.
+        """
+        return self._index.state(job_id)
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_progress: Callable[[JobState, Progress], None] | None = None,
+    ) -> Job:
+        """Wait until the job has ended, in whatever state; `job.raise_for_state()` asks for success.
+
+        Args:
+            job_id: Which job.
+            timeout_s: Give up waiting after so long; by default never.
+            on_progress: Called with state and progress whenever they have changed.
+
+        Raises:
+            JobNotFound: There is none of that id.
+            WaitTimeout: It has not ended in time; it goes on.
+        """
+        waiting = Waiting(job_id, timeout_s, on_progress)
+        while not waiting.is_over(*self.look(job_id)):
+            time.sleep(waiting.pause_s())
+        return self.get(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        """Withdraw a job. A queued one is canceled at once, a running one at its next step.
+
+        Returns:
+            The job after the call; one that had already ended is unchanged.
+
+        Raises:
+            JobNotFound: There is none of that id.
+        """
+        self._ledger.cancel(job_id)
+        return self.get(job_id)
+
+    def models(self, kind: str | None = None) -> Sequence[Model]:
+        """The catalogue's models, of one kind or all; the first of a kind is its default."""
+        return [model for model in self._catalogue if kind in (None, model.kind)]
+
+    def workers(self) -> Sequence[SeenWorker]:
+        """The workers that are there."""
+        return Roster(self._database).workers()
+
+    def artifact_bytes(self, sha256: str) -> bytes:
+        """A stored file by its name, such as the picture that a request refers to.
+
+        Raises:
+            ArtifactMissing: The store has none of that name.
+        """
+        return self._store.get(sha256)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._celery.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _new_job(self, index: int, request: Mapping[str, Any], count: int) -> NewJob:
+        parameters = dict(request)
+        kind = parameters.pop("kind", None)
+        try:
+            admitted, inputs = self._admitted(kind, parameters)
+        except BrushworkError as error:
+            if count > 1:
+                error.message = f"requests[{index}]: {error.message}"
+            raise
+        return NewJob(
+            id=str(uuid_utils.uuid7()),
+            kind=admitted.kind.name,
+            model=admitted.model.name,
+            label=admitted.label,
+            request=admitted.request.model_dump(mode="json"),
+            max_attempts=self.settings.max_attempts,
+            inputs=inputs,
+        )
+
+    def _admitted(self, kind: Any, parameters: dict[str, Any]) -> tuple[Admitted, tuple[Artifact, ...]]:
+        given = parameters.get("image")
+        if given is None:
+            return admit(kind, parameters, self._catalogue), ()
+        # All else is checked first, so that a bad request leaves no file behind.
+        admit(kind, parameters | {"image": "0" * 64}, self._catalogue)
+        image = self._images.accept(given)
+        return admit(kind, parameters | {"image": image.sha256}, self._catalogue), (image,)
+
+    def _bound(self, job: Job) -> Job:
+        for artifact in artifacts_within(job.result):
+            artifact.bind(self._store)
+        return job
+
+
+class Waiting:
+    """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time."""
+
+    def __init__(
+        self,
+        job_id: str,
+        timeout_s: float | None,
+        on_progress: Callable[[JobState, Progress], None] | None,
+    ) -> None:
+        self._job_id = job_id
+        self._timeout_s = timeout_s
+        self._on_progress = on_progress
+        self._began = time.monotonic()
+        self._poll_s = FIRST_POLL_S
+        self._seen: tuple[JobState, Progress] | None = None
+
+    def is_over(self, state: JobState, progress: Progress) -> bool:
+        """Report a change; say whether the job has ended."""
+        if self._seen != (state, progress):
+            self._seen = (state, progress)
+            if self._on_progress:
+                self._on_progress(state, progress)
+        return state.is_terminal
+
+    def pause_s(self) -> float:
+        """How long to sleep before the next look.
+
+        Raises:
+            WaitTimeout: The time is over.
+        """
+        self._poll_s = min(self._poll_s * 1.3, LONGEST_POLL_S)
+        if self._timeout_s is None:
+            return self._poll_s
+        left_s = self._began + self._timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise WaitTimeout(
+                f"Job {self._job_id} has not ended within {self._timeout_s} s; it goes on.",
+                hint="Wait again, or see whether a worker of its kind runs: brushwork workers.",
+            )
+        return min(self._poll_s, left_s)
+
+
+def _state(state: JobState | str | None) -> JobState | None:
+    try:
+        return None if state is None else JobState(state)
+    except ValueError:
+        raise InvalidRequest(
+            f"There is no state {state!r}.", field="state", hint=f"States are {', '.join(JobState)}."
+        ) from None

@@ -1,0 +1,81 @@
+"""What a caller may give as a picture, made into an artifact of the store."""
+
+import io
+import re
+from pathlib import Path
+
+from brushwork_schemas import pictures
+from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.errors import ArtifactMissing, InvalidImage
+from PIL.Image import Image
+
+from brushwork.address import fetch
+
+ImageInput = str | Path | bytes | Image | Artifact
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) address."
+
+
+class ImageInputs:
+    """Stores the pictures that callers give.
+
+    Args:
+        store: Where they go.
+        allow_addresses: Whether http(s) addresses are fetched.
+    """
+
+    def __init__(self, store: ArtifactStore, *, allow_addresses: bool = False) -> None:
+        self._store = store
+        self._allow_addresses = allow_addresses
+
+    def accept(self, given: object) -> Artifact:
+        """The artifact for a picture given in any of the ways.
+
+        Raises:
+            InvalidImage: It is none of them, or can't be read, or breaks a limit.
+            AddressRefused: It is an address, and those are off or this one is not allowed.
+        """
+        if isinstance(given, Artifact):
+            return self._known(given.sha256)
+        if isinstance(given, str) and _SHA256.fullmatch(given):
+            return self._known(given)
+        data, _ = pictures.cleaned(self._bytes(given))
+        return self._store.put_picture(data)
+
+    def _known(self, sha256: str) -> Artifact:
+        try:
+            return describe(self._store.get(sha256), sha256)
+        except ArtifactMissing:
+            raise InvalidImage(
+                f"image: artifact {sha256} is not in this store.", field="image", hint=_HINT
+            ) from None
+
+    def _bytes(self, given: object) -> bytes:
+        if isinstance(given, bytes | bytearray | memoryview):
+            return bytes(given)
+        if isinstance(given, str) and given.startswith(("http://", "https://")):
+            return fetch(given, allowed=self._allow_addresses)
+        if isinstance(given, str | Path):
+            return _read(Path(given))
+        if isinstance(given, Image):
+            return _encoded(given)
+        raise InvalidImage(f"image: a {type(given).__name__} is no picture.", field="image", hint=_HINT)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > pictures.MAX_BYTES:
+            raise InvalidImage(f"image: {path} is larger than {pictures.MAX_BYTES} bytes.", field="image")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InvalidImage(
+            f"image: {str(path)[:200]!r} can't be read: {error}.", field="image", hint=_HINT
+        ) from error
+
+
+def _encoded(picture: Image) -> bytes:
+    plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA")
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG")
+    return buffer.getvalue()
