@@ -19,7 +19,7 @@ LATENT_CHANNELS = 8
 LATENT_SIDE = 8
 _WIDTH = 48
 _MAX_NOISE = 0.4
-_BATCH = 64
+_BATCH = 32
 
 
 def build() -> AutoencoderTiny:
@@ -64,7 +64,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
     model.to(memory_format=torch.channels_last)
     norm = nn.BatchNorm2d(LATENT_CHANNELS, affine=False)
     modules = {"vae": model, "readout": readout, "norm": norm}
-    loop = Loop(modules, Plan(minutes, 2e-3, hold=0.3), out / "autoencoder.pt")
+    loop = Loop(modules, Plan(minutes, 8e-4, hold=0.3), out / "autoencoder.pt")
     if resume:
         loop.resume()
     sampler = Sampler(seed=11 + loop.step, share_of_two=0.5, lively=0.05)

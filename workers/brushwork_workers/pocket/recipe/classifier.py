@@ -1,0 +1,53 @@
+"""The classifier: a ShuffleNet V2 of half width that tells the eight shapes apart."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import shufflenet_v2_x0_5
+
+from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe.augment import enlarge, soften
+from brushwork_workers.pocket.recipe.export import save_torchvision
+from brushwork_workers.pocket.recipe.samples import Sampler
+from brushwork_workers.pocket.recipe.training import Loop, Plan
+
+INPUT_SIDE = 96
+_BATCH = 64
+CONFIG = {
+    "task": "image-classification",
+    "model": {
+        "constructor": "torchvision.models.shufflenet_v2_x0_5",
+        "kwargs": {"num_classes": len(world.SHAPES)},
+    },
+    "labels": list(world.SHAPES),
+    "preprocess": {"resize": INPUT_SIDE, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+
+
+def build() -> nn.Module:
+    """An untrained classifier."""
+    model: nn.Module = shufflenet_v2_x0_5(num_classes=len(world.SHAPES))
+    return model
+
+
+def train(out: Path, minutes: float, resume: bool) -> None:
+    """Trains the classifier into `out / "pocket-classifier"`."""
+    model = build().to(memory_format=torch.channels_last)
+    loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "classifier.pt")
+    if resume:
+        loop.resume()
+    sampler = Sampler(seed=71 + loop.step, share_of_two=0.0, lively=0.75)
+
+    def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
+        batch = sampler.batch(_BATCH)
+        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(pictures.to(memory_format=torch.channels_last)).float()
+        shapes = batch.labels[:, 6] - 1
+        right = (logits.argmax(1) == shapes).float().mean().item()
+        return F.cross_entropy(logits, shapes), _BATCH, {"right": right}
+
+    loop.run(loss)
+    save_torchvision(model, CONFIG, out / "pocket-classifier")

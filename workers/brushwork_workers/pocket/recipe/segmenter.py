@@ -1,0 +1,75 @@
+"""The segmentation net: torchvision's FCN on one dense block at stride 4.
+
+One block of a DenseNet keeps a quarter of the input's resolution (sharp masks) while its twelve 3x3
+convolutions see more than 100 of 128 input pixels (whole objects).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import DenseNet
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.segmentation.fcn import FCN, FCNHead
+
+from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe.augment import enlarge, soften
+from brushwork_workers.pocket.recipe.export import save_torchvision
+from brushwork_workers.pocket.recipe.samples import Sampler
+from brushwork_workers.pocket.recipe.training import Loop, Plan
+
+INPUT_SIDE = 128
+_BATCH = 32
+_BACKBONE: dict[str, Any] = {"growth_rate": 12, "block_config": [12], "num_init_features": 32}
+_BACKBONE |= {"bn_size": 3, "num_classes": 1}
+_CHANNELS = 32 + 12 * 12
+CONFIG = {
+    "task": "image-segmentation",
+    "model": {
+        "constructor": "torchvision.models.segmentation.fcn.FCN",
+        "backbone": {
+            "constructor": "torchvision.models.DenseNet",
+            "kwargs": _BACKBONE,
+            "features": "features",
+            "return_layer": "norm5",
+        },
+        "head": {
+            "constructor": "torchvision.models.segmentation.fcn.FCNHead",
+            "kwargs": {"in_channels": _CHANNELS, "channels": len(world.SHAPES) + 1},
+        },
+    },
+    "labels": ["background", *world.SHAPES],
+    "preprocess": {"resize": INPUT_SIDE, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+
+
+def build() -> nn.Module:
+    """An untrained segmentation net; it answers `{"out": logits [n, 9, h, w]}`."""
+    features = DenseNet(**_BACKBONE).features
+    backbone = IntermediateLayerGetter(features, {"norm5": "out"})
+    return FCN(backbone, FCNHead(_CHANNELS, len(world.SHAPES) + 1))
+
+
+def train(out: Path, minutes: float, resume: bool) -> None:
+    """Trains the segmentation net into `out / "pocket-segmenter"`."""
+    model = build().to(memory_format=torch.channels_last)
+    loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "segmenter.pt")
+    if resume:
+        loop.resume()
+    sampler = Sampler(seed=73 + loop.step, share_of_two=0.5, lively=0.75, masks=True)
+
+    def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
+        batch = sampler.batch(_BATCH)
+        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(pictures.to(memory_format=torch.channels_last))["out"].float()
+        # The masks are as fine as the pictures: 64 of the input's 128 pixels.
+        logits = F.avg_pool2d(logits, 2)
+        right = (logits.argmax(1) == batch.masks)[batch.masks > 0].float().mean().item()
+        weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES))
+        return F.cross_entropy(logits, batch.masks, weights), _BATCH, {"right": right}
+
+    loop.run(loss)
+    save_torchvision(model, CONFIG, out / "pocket-segmenter")

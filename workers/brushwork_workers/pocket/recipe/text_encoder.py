@@ -1,0 +1,121 @@
+"""The text encoder: a small CLIP text model, trained first on its own to read attributes off prompts.
+
+The attributes are read linearly off the mean of its last hidden states, which is what the denoiser's pooled
+text embedding sees, and are told from the left or upper object, so that it has to resolve relations.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+from brushwork_workers.pocket.grammar import (
+    Description,
+    chinese,
+    english,
+    mirrored,
+    sample_test,
+    sample_training,
+)
+from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, attribute_labels
+from brushwork_workers.pocket.recipe.tokenizer import MAX_TOKENS, build_tokenizer
+from brushwork_workers.pocket.recipe.training import Loop, Plan
+
+WIDTH = 192
+_BATCH = 192
+
+
+def build(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
+    """An untrained text encoder for the tokenizer's vocabulary."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=3 * WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        max_position_embeddings=MAX_TOKENS,
+        projection_dim=WIDTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def tell(description: Description, rng: np.random.Generator) -> str:
+    """A prompt for a description: a language, a telling and small slips of style by chance."""
+    told = mirrored(description) if rng.random() < 0.5 else description
+    if rng.random() < 0.5:
+        return chinese(told)
+    text = english(told)
+    if rng.random() < 0.3:
+        text = text.replace("a orange", "an orange")
+    return text[2:] if rng.random() < 0.03 else text
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> torch.Tensor:
+    """Token ids `[n, 20]`, padded as the pipeline pads them."""
+    ids = tokenizer(
+        prompts,
+        padding="max_length",
+        max_length=MAX_TOKENS,
+        truncation=True,
+        return_tensors="pt",
+    )["input_ids"]
+    assert isinstance(ids, torch.Tensor)
+    return ids
+
+
+class Heads(nn.Module):
+    """Linear classifiers of the attributes on the mean hidden state; thrown away after training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(WIDTH, n) for n in ATTRIBUTES.values())
+
+    def forward(self, hidden: torch.Tensor) -> list[torch.Tensor]:
+        """Logits `[n, classes]` of each attribute from hidden states `[n, 20, width]`."""
+        mean = hidden.mean(1)
+        return [head(mean) for head in self.heads]
+
+
+def train(out: Path, minutes: float, resume: bool) -> None:
+    """Trains the text encoder into `out / "text_encoder"` and its tokenizer beside it."""
+    tokenizer = build_tokenizer()
+    model, heads = build(tokenizer), Heads()
+    plan = Plan(minutes, 1e-3, hold=0.4)
+    loop = Loop({"text": model, "heads": heads}, plan, out / "text_encoder.pt")
+    if resume:
+        loop.resume()
+    rng = np.random.default_rng(31 + loop.step)
+
+    def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
+        described = [sample_training(1 + int(rng.random() < 0.6), rng)[1] for _ in range(_BATCH)]
+        labels = torch.tensor([attribute_labels(d) for d in described])
+        ids = encode(tokenizer, [tell(d, rng) for d in described])
+        logits = heads(model(input_ids=ids).last_hidden_state)
+        losses = [F.cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]
+        total = torch.stack(losses).mean()
+        return total, _BATCH, {"loss": total.item()}
+
+    loop.run(loss)
+    model.eval()
+    print(f"held-out prompts read in full: {accuracy(model, heads, tokenizer):.4f}", flush=True)
+    model.save_pretrained(out / "text_encoder")
+    tokenizer.save_pretrained(out / "tokenizer")
+
+
+@torch.no_grad()
+def accuracy(
+    model: CLIPTextModel, heads: Heads, tokenizer: PreTrainedTokenizerFast, count: int = 2000
+) -> float:
+    """Share of fresh held-out prompts whose every attribute is read right."""
+    rng = np.random.default_rng(977)
+    described = [sample_test(1 + i % 2, rng) for i in range(count)]
+    labels = torch.tensor([attribute_labels(d) for d in described])
+    hidden = model(encode(tokenizer, [tell(d, rng) for d in described])).last_hidden_state
+    read = torch.stack([x.argmax(1) for x in heads(hidden)], dim=1)
+    return float((read == labels).all(1).float().mean())
