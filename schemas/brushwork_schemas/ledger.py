@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Table,
     Update,
@@ -243,21 +244,20 @@ class Ledger:
             )
         return Reaped(queued=queued, failed=failed, canceled=canceled)
 
-    def dispatch(self, kind: str, limit: int, *, older_than_s: float) -> list[Dispatch]:
+    def dispatch(self, kind: str, limit: int, *, older_than_s: float | None) -> list[Dispatch]:
         """Queued jobs of `kind` to publish again, oldest message first, counted as dispatched now.
 
         Args:
             kind: Whose queue.
             limit: At most so many.
-            older_than_s: Leave out what was dispatched less than so long ago; never-dispatched jobs
-                are always in.
+            older_than_s: Leave out what was dispatched less than so long ago; None takes only jobs that
+                were never dispatched, which are always in.
         """
         if limit <= 0:
             return []
-        stale = or_(
-            JOBS.c.dispatched_at.is_(None),
-            JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000),
-        )
+        stale: ColumnElement[bool] = JOBS.c.dispatched_at.is_(None)
+        if older_than_s is not None:
+            stale = or_(stale, JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000))
         due = (
             select(JOBS.c.id)
             .where(JOBS.c.kind == kind, JOBS.c.state == JobState.QUEUED, stale)

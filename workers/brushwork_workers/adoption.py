@@ -1,0 +1,142 @@
+"""Bare Celery messages, sent by a program that has no brushwork: checked and written to the ledger.
+
+Such a program calls `send_task("brushwork.text-to-image", kwargs={"prompt": "..."}, queue="text-to-image")`.
+The task id becomes the job id, so a message delivered twice is adopted once.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from brushwork_schemas import pictures
+from brushwork_schemas.admission import admit
+from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.errors import ArtifactMissing, InvalidImage, InvalidRequest, RequestError
+from brushwork_schemas.job import JobError
+from brushwork_schemas.ledger import Ledger, NewJob
+
+LONGEST_ID = 64
+MOST_KEPT_CHARACTERS = 20_000
+_DATA_ADDRESS = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Adoption:
+    """Makes jobs of bare messages.
+
+    Args:
+        ledger: Where they are written.
+        store: Where their pictures go.
+        catalogue: What they may ask for.
+        max_attempts: Runs of such a job.
+    """
+
+    def __init__(
+        self, ledger: Ledger, store: ArtifactStore, catalogue: Catalogue, *, max_attempts: int
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._catalogue = catalogue
+        self._max_attempts = max_attempts
+
+    def adopt(self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Write the job that a message means; one that is wrong becomes a failed job with its reason.
+
+        Args:
+            task_id: Celery's id of the message.
+            kind: Whose task was called.
+            args: Positional arguments; there must be none.
+            kwargs: The fields of the kind's request; `image` may be an artifact's name or a
+                `data:image/...;base64,` address.
+
+        Returns:
+            The job's id: the task's, unless that can't be one.
+        """
+        job_id = _job_id(task_id)
+        try:
+            job = self._admitted(job_id, kind, args, kwargs)
+        except RequestError as error:
+            self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
+            return job_id
+        self._ledger.submit([job])
+        return job_id
+
+    def _admitted(self, job_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
+        if args:
+            raise InvalidRequest(
+                "The message has positional arguments.",
+                field="args",
+                hint="Send all parameters by name, as kwargs.",
+            )
+        inputs: tuple[Artifact, ...] = ()
+        parameters = dict(kwargs)
+        if "image" in parameters:
+            inputs = (self._image(parameters["image"]),)
+            parameters["image"] = inputs[0].sha256
+        admitted = admit(kind, parameters, self._catalogue)
+        return NewJob(
+            id=job_id,
+            kind=kind,
+            model=admitted.model.name,
+            label=admitted.label,
+            request=admitted.request.model_dump(mode="json"),
+            max_attempts=self._max_attempts,
+            inputs=inputs,
+        )
+
+    def _image(self, given: object) -> Artifact:
+        if isinstance(given, str) and _SHA256.fullmatch(given):
+            try:
+                return describe(self._store.get(given), given)
+            except ArtifactMissing as error:
+                raise InvalidImage(f"image: {error.message}", field="image", hint=error.hint) from error
+        data, _ = pictures.cleaned(_embedded(given))
+        return self._store.put_picture(data)
+
+
+def _job_id(task_id: str) -> str:
+    if len(task_id) <= LONGEST_ID and task_id.isascii() and task_id.isprintable():
+        return task_id
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, task_id.encode(errors="replace").decode()))
+
+
+def _embedded(given: object) -> bytes:
+    start = _DATA_ADDRESS.match(given) if isinstance(given, str) else None
+    if start is None or not isinstance(given, str):
+        raise InvalidImage(
+            "image: it is neither an artifact's SHA-256 nor a data:image/...;base64 address.",
+            field="image",
+            hint="A bare message holds the picture itself; the client uploads it for you.",
+        )
+    try:
+        return base64.b64decode(given[start.end() :], validate=True)
+    except binascii.Error as error:
+        raise InvalidImage(f"image: its base64 is damaged: {error}.", field="image") from error
+
+
+def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
+    kept = _storable(dict(kwargs))
+    if len(json.dumps(kept)) > MOST_KEPT_CHARACTERS:
+        kept = {name: str(value)[:200] for name, value in list(kept.items())[:50]}
+    model = str(kept.get("model") or "unknown")[:200]
+    return NewJob(id=job_id, kind=kind, model=model, label="refused", request=kept)
+
+
+def _storable(value: Any) -> Any:
+    """`value` without what PostgreSQL's JSON can't hold: U+0000, lone surrogates, NaN and infinities."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_storable(str(name)): _storable(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,115 @@
+"""The Celery side of a worker: one task for each kind, which only translates, and the worker's life."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from brushwork_schemas.broker import celery_app
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.kinds import KINDS, Kind
+from brushwork_schemas.settings import Settings
+from celery import Celery, Task
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+
+from brushwork_workers.executor import Outcome
+from brushwork_workers.station import Station
+
+LOGGER = logging.getLogger(__name__)
+EXIT_MISCONFIGURED = 78
+SECONDS_TO_LEAVE = 2.0
+
+
+class JobEndedAsFailed(Exception):
+    """Makes Flower show a failed job as failed; the ledger holds why, and nothing of it is private here."""
+
+
+def worker_app(settings: Settings) -> Celery:
+    """The application with its tasks; it becomes a worker when Celery starts one of it."""
+    app = celery_app(settings)
+    app.conf.update(
+        worker_pool="threads",
+        worker_prefetch_multiplier=1,
+        # The ledger, not the acknowledgement, decides what runs again.
+        task_acks_late=False,
+        worker_send_task_events=True,
+        worker_proc_alive_timeout=60.0,
+        task_remote_tracebacks=False,
+    )
+    for kind in KINDS.values():
+        _add_task(app, kind)
+    lives = Lives(app, settings)
+    for signal, receiver in lives.receivers():
+        signal.connect(receiver, weak=False)
+    return app
+
+
+class Lives:
+    """The worker's life as Celery signals it: begin, ready, asked to stop, stopped.
+
+    Args:
+        app: Whose worker.
+        settings: Its settings.
+    """
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._asked = 0
+
+    def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Each signal and who hears it."""
+        return [
+            (worker_init, self.begin),
+            (worker_ready, self.ready),
+            (worker_shutting_down, self.asked_to_stop),
+            (worker_shutdown, self.stopped),
+        ]
+
+    def begin(self, sender: Any, **signal: object) -> None:
+        """Load everything before the first message is taken."""
+        kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
+        try:
+            self._app.station = Station(self._settings, kinds, self._app, sender.hostname)
+            self._app.station.open()
+        except BrushworkError as error:
+            # Celery logs a receiver's Exception and goes on; a worker without models must not.
+            LOGGER.critical("%s", error)
+            raise SystemExit(EXIT_MISCONFIGURED) from error
+
+    def ready(self, **signal: object) -> None:
+        """The worker consumes."""
+        self._app.station.take_work()
+
+    def asked_to_stop(self, **signal: object) -> None:
+        """Let running jobs finish within the grace time, then give them back and go."""
+        self._asked += 1
+        timer = threading.Timer(self._settings.grace_s, self._leave)
+        timer.daemon = True
+        timer.start()
+
+    def stopped(self, **signal: object) -> None:
+        """All jobs have ended."""
+        self._app.station.close()
+
+    def _leave(self) -> None:
+        released = self._app.station.release()
+        LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
+        # Their threads leave at the next step; one that hangs must not keep the process.
+        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (0,))
+        timer.daemon = True
+        timer.start()
+
+
+def _add_task(app: Celery, kind: Kind) -> None:
+    def run(task: Task, *args: Any, **kwargs: Any) -> str:
+        job_id = task.request.id
+        if args or kwargs:
+            job_id = app.station.adoption.adopt(job_id, kind.name, args, kwargs)
+        outcome: Outcome = app.station.executor.execute(job_id)
+        if outcome is Outcome.FAILED:
+            raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
+        return outcome
+
+    app.task(run, name=kind.task_name, bind=True, typing=False, throws=(JobEndedAsFailed,))

@@ -1,0 +1,48 @@
+"""Which device and number format a worker computes with."""
+
+import platform
+
+import torch
+from brushwork_schemas.errors import InvalidRequest
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device named `wanted`; with "auto" the best there is.
+
+    Raises:
+        InvalidRequest: torch knows no such device, or has none of it here.
+    """
+    if wanted == "auto":
+        return torch.device(_best())
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidRequest(
+            f"device: {wanted!r} can't be used here: {error}",
+            field="device",
+            hint="Set BRUSHWORK_DEVICE to auto, cpu, cuda, cuda:<index> or mps.",
+        ) from error
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """The number format named `wanted`; with "auto" bfloat16 on CUDA, float32 elsewhere."""
+    if wanted == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return _DTYPES[wanted]
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()})"
+
+
+def _best() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

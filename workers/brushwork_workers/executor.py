@@ -1,0 +1,184 @@
+"""The path of one job in a worker, from the message to the end of the attempt."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import torch
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.errors import BrushworkError, JobStopped, OutOfMemory, ServiceUnreachable
+from brushwork_schemas.job import JobError
+from brushwork_schemas.kinds import kind_named
+from brushwork_schemas.ledger import Claim, Ledger, Signal
+from brushwork_schemas.requests import Request
+from brushwork_schemas.results import Provenance, Result, Timings
+
+from brushwork_workers.desk import Hold, JobDesk
+from brushwork_workers.model_files import versions
+from brushwork_workers.pulse import Pulse
+from brushwork_workers.served import Served
+from brushwork_workers.shelf import Shelf
+
+LOGGER = logging.getLogger(__name__)
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, for the log and for Flower."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    LOST = "lost"
+    """The lease went to somebody else, or the ledger could not be told; what was made is dropped."""
+    DROPPED = "dropped"
+    """The message was one too many: the job is taken, finished or unknown."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt on its way; a step leaves it untouched once `error` or `stopped` is set."""
+
+    claim: Claim
+    desk: JobDesk
+    began: float
+    request: Request | None = None
+    served: Served | None = None
+    ready: float = 0.0
+    result: Result | None = None
+    outputs: tuple[Artifact, ...] = field(default=())
+    error: JobError | None = None
+    stopped: bool = False
+
+
+class Executor:
+    """Runs claimed jobs.
+
+    Args:
+        worker: This process's name in the ledger.
+        ledger: Grants and ends attempts.
+        store: Holds pictures.
+        shelf: Holds the models.
+        pulse: Keeps the leases alive.
+        lease_s: How long to go on trying to tell the ledger how an attempt ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        ledger: Ledger,
+        store: ArtifactStore,
+        shelf: Shelf,
+        pulse: Pulse,
+        lease_s: float,
+    ) -> None:
+        self._worker = worker
+        self._ledger = ledger
+        self._store = store
+        self._shelf = shelf
+        self._pulse = pulse
+        self._lease_s = lease_s
+
+    def execute(self, job_id: str) -> Outcome:
+        """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
+        claim = self._ledger.claim(job_id, self._worker)
+        if claim is None:
+            return Outcome.DROPPED
+        hold = Hold(claim)
+        with self._pulse.holding(hold):
+            run = Run(claim, JobDesk(hold, self._ledger, self._store), began=time.monotonic())
+            run = _guarded(self._prepare, run)
+            run = _guarded(self._perform, run)
+            return self._finish(run, hold)
+
+    def _prepare(self, run: Run) -> Run:
+        request_type = kind_named(run.claim.kind).request_type
+        request = request_type.model_validate(run.claim.request)
+        served = self._shelf.get(run.claim.model)
+        return replace(run, request=request, served=served, ready=time.monotonic())
+
+    def _perform(self, run: Run) -> Run:
+        assert run.served is not None  # noqa: S101 - set by the step before
+        made = run.served.performer.perform(run.request, run.desk)
+        result_type = kind_named(run.claim.kind).result_type
+        result = result_type(**made, provenance=self._provenance(run, run.served))
+        return replace(run, result=result, outputs=tuple(run.desk.outputs))
+
+    def _provenance(self, run: Run, served: Served) -> Provenance:
+        return Provenance(
+            model=served.model.name,
+            model_revision=served.revision,
+            versions=versions(),
+            device=served.device,
+            dtype=served.dtype,
+            worker=self._worker,
+            attempt=run.claim.attempt,
+            timings=Timings(
+                queued_s=run.claim.queued_s,
+                loading_s=run.ready - run.began,
+                running_s=time.monotonic() - run.ready,
+            ),
+        )
+
+    def _finish(self, run: Run, hold: Hold) -> Outcome:
+        job_id, fence = run.claim.job_id, run.claim.fence
+        if run.stopped and hold.signal is not Signal.CANCEL:
+            return Outcome.LOST
+        if run.stopped:
+            ended, outcome = self._tell(lambda: self._ledger.stop(job_id, fence)), Outcome.CANCELED
+        elif run.error is not None:
+            error = run.error
+            ended, outcome = self._tell(lambda: self._ledger.fail(job_id, fence, error)), Outcome.FAILED
+        else:
+            assert run.result is not None  # noqa: S101 - neither stopped nor failed
+            stored = run.result.model_dump(mode="json")
+            ended = self._tell(lambda: self._ledger.complete(job_id, fence, stored, run.outputs))
+            outcome = Outcome.SUCCEEDED
+        return outcome if ended else Outcome.LOST
+
+    def _tell(self, write: Callable[[], bool]) -> bool:
+        """Write the end of an attempt, again while the database is away and the lease may still be ours."""
+        give_up = time.monotonic() + self._lease_s
+        pause_s = FIRST_RETRY_S
+        while True:
+            try:
+                return write()
+            except ServiceUnreachable as error:
+                if time.monotonic() > give_up:
+                    LOGGER.error("The end of an attempt could not be written; it will run again: %s", error)
+                    return False
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+
+
+def _guarded(step: Callable[[Run], Run], run: Run) -> Run:
+    if run.error is not None or run.stopped:
+        return run
+    try:
+        return step(run)
+    except JobStopped:
+        return replace(run, stopped=True)
+    # SystemExit and MemoryError included: on Celery's thread pool either would kill the slot for ever.
+    except BaseException as error:
+        LOGGER.warning("Job %s failed in attempt %d", run.claim.job_id, run.claim.attempt, exc_info=True)
+        return replace(run, error=JobError.of(_sorted(error)))
+
+
+def _sorted(error: BaseException) -> BrushworkError:
+    """The error with its code and fault, whatever a library raised."""
+    if isinstance(error, BrushworkError):
+        return error
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return OutOfMemory(
+            "The worker's memory did not suffice for this job.",
+            hint="Ask for fewer or smaller pictures, or use a larger device.",
+        )
+    return BrushworkError(
+        f"{type(error).__name__} inside the worker.",
+        hint="The worker's log holds the traceback under this job's id.",
+    )

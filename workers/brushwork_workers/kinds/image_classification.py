@@ -1,0 +1,44 @@
+"""Classes of pictures, with their probabilities."""
+
+from typing import Any
+
+import torch
+from brushwork_schemas.requests import ImageClassificationRequest
+from brushwork_schemas.results import Prediction
+from PIL import Image
+
+from brushwork_workers.desk import Desk
+from brushwork_workers.kinds.torchvision_model import TorchvisionModel
+from brushwork_workers.served import Place
+
+
+class ImageClassification:
+    """A loaded classifier.
+
+    Args:
+        place: Which model, from where, onto what.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._model = TorchvisionModel.load(place)
+        self._network = self._model.through(place.calls)
+
+    def warm_up(self) -> None:
+        """Classify a black picture."""
+        self._probabilities(Image.new("RGB", (64, 64)))
+
+    def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
+        """The `top_k` best classes of one picture; all of them where there are fewer."""
+        probabilities = self._probabilities(desk.picture(request.image))
+        scores, indices = probabilities.topk(min(request.top_k, len(self._model.labels)))
+        best = zip(indices.tolist(), scores.tolist(), strict=True)
+        return {
+            "predictions": tuple(
+                Prediction(label=self._model.labels[index], score=score) for index, score in best
+            )
+        }
+
+    def _probabilities(self, picture: Image.Image) -> torch.Tensor:
+        """Softmax over the classes: [classes], float32 on the CPU."""
+        logits = self._network(self._model.tensor(picture))
+        return torch.softmax(logits[0].float().cpu(), dim=0)

@@ -1,0 +1,70 @@
+"""Captions: an encoder-decoder of transformers that looks at a picture and writes a sentence."""
+
+from typing import Any
+
+import torch
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.requests import ImageToTextRequest
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
+
+from brushwork_workers.calls import DirectCalls, StandIn
+from brushwork_workers.desk import Desk
+from brushwork_workers.served import Place
+
+
+class ImageToText:
+    """A loaded captioner.
+
+    A model that writes several languages has a token for each in its vocabulary, `<en>` or `<zh>`, which
+    starts the caption.
+
+    Args:
+        place: Which model, from where, onto what.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._network: Any = VisionEncoderDecoderModel.from_pretrained(
+            place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
+        )
+        self._network.to(place.device).eval()
+        self._writer = StandIn(self._network, place.calls, ("generate",))
+        # Fast tokenizers can't be used by two threads at once ("Already borrowed").
+        self._tokenizer = StandIn(
+            AutoTokenizer.from_pretrained(place.folder, local_files_only=True), DirectCalls(), ("decode",)
+        )
+        self._processor = AutoImageProcessor.from_pretrained(place.folder, local_files_only=True)
+
+    def warm_up(self) -> None:
+        """Caption a black picture."""
+        self._caption(Image.new("RGB", (64, 64)), self._start("en", ""), max_new_tokens=4)
+
+    def perform(self, request: ImageToTextRequest, desk: Desk) -> dict[str, Any]:
+        """The caption of one picture, by greedy decoding."""
+        start = self._start(request.language, request.prompt)
+        picture = desk.picture(request.image)
+        return {"generated_text": self._caption(picture, start, request.max_new_tokens)}
+
+    def _start(self, language: str, prompt: str) -> list[int]:
+        """The tokens that the caption begins with."""
+        start = [self._network.config.decoder_start_token_id]
+        token = self._tokenizer.get_vocab().get(f"<{language}>")
+        if token is not None:
+            start.append(token)
+        elif language != "en":
+            raise InvalidRequest(f"language: this model does not write {language!r}.", field="language")
+        if prompt:
+            start += self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        return start
+
+    def _caption(self, picture: Image.Image, start: list[int], max_new_tokens: int | None) -> str:
+        pixels = self._processor(picture, return_tensors="pt")["pixel_values"]
+        written = self._writer.generate(
+            pixels.to(self._network.device, self._network.dtype),
+            decoder_input_ids=torch.tensor([start], device=self._network.device),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+        )
+        text: str = self._tokenizer.decode(written[0], skip_special_tokens=True)
+        return text.strip()

@@ -1,0 +1,101 @@
+"""The worker's heartbeat: prolongs all leases in one statement, and hears which jobs must stop."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.ledger import Ledger, Signal
+
+from brushwork_workers.desk import Hold
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Recurring:
+    """Calls something again and again in a thread of its own, whatever it raises.
+
+    Args:
+        name: The thread's name.
+        every_s: Seconds between two calls.
+        action: What is called.
+    """
+
+    def __init__(self, name: str, every_s: float, action: Callable[[], None]) -> None:
+        self._name = name
+        self._every_s = every_s
+        self._action = action
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin with a first call now."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the call in progress."""
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._action()
+            except BrushworkError as error:
+                LOGGER.warning("%s: %s", self._name, error)
+            except Exception:
+                # A thread that ended here would cost every lease; the next round may go well.
+                LOGGER.exception("%s failed", self._name)
+            if self._stopping.wait(self._every_s):
+                return
+
+
+class Pulse:
+    """Knows the jobs this process runs, and renews their leases.
+
+    Args:
+        ledger: Where the leases are.
+        worker: This process's name in the ledger.
+    """
+
+    def __init__(self, ledger: Ledger, worker: str) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._holds: set[Hold] = set()
+        self._changing = threading.Lock()
+
+    @contextmanager
+    def holding(self, hold: Hold) -> Iterator[None]:
+        """Keep this job's lease alive inside."""
+        with self._changing:
+            self._holds.add(hold)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._holds.discard(hold)
+
+    def holds(self) -> list[Hold]:
+        """The jobs that run now."""
+        with self._changing:
+            return list(self._holds)
+
+    def beat(self) -> None:
+        """Renew once. A job that was held before and is not renewed is lost."""
+        before = self.holds()
+        renewed = self._ledger.renew(self._worker)
+        for hold in before:
+            hold.hear(renewed.get((hold.claim.job_id, hold.claim.fence), Signal.LOST))
+
+    def release_all(self) -> int:
+        """Give back every running job, uncharged; their threads leave at their next step.
+
+        Returns:
+            How many.
+        """
+        released = 0
+        for hold in self.holds():
+            released += self._ledger.release(hold.claim.job_id, hold.claim.fence)
+            hold.hear(Signal.LOST)
+        return released

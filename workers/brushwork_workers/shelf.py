@@ -1,0 +1,93 @@
+"""The models of this worker, loaded and warmed up before it takes work."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+
+import torch
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import BrushworkError, ModelUnavailable
+
+from brushwork_workers.calls import Calls
+from brushwork_workers.device import choose_dtype, device_name
+from brushwork_workers.model_files import locate, revision
+from brushwork_workers.served import Loader, Place, Served
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Shelf:
+    """Loaded models by name. One that can't be loaded is noted with its reason; the others serve on.
+
+    Args:
+        loaders: How each kind's models are loaded.
+        device: Onto what.
+        calls: Through which their heavy calls go.
+    """
+
+    def __init__(self, loaders: Mapping[str, Loader], device: torch.device, calls: Calls) -> None:
+        self._loaders = loaders
+        self._device = device
+        self._calls = calls
+        self._served: dict[str, Served] = {}
+        self._missing: dict[str, ModelUnavailable] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Models that are ready."""
+        return tuple(self._served)
+
+    def load(self, models: Iterable[Model]) -> None:
+        """Load and warm up these models, one after another."""
+        for model in models:
+            try:
+                self._served[model.name] = self._loaded(model)
+            except ModelUnavailable as error:
+                LOGGER.error("%s", error)
+                self._missing[model.name] = error
+
+    def get(self, name: str) -> Served:
+        """The loaded model of that name.
+
+        Raises:
+            ModelUnavailable: This worker does not have it.
+        """
+        if name in self._served:
+            return self._served[name]
+        if name in self._missing:
+            earlier = self._missing[name]
+            raise ModelUnavailable(earlier.message, field=earlier.field, hint=earlier.hint)
+        raise ModelUnavailable(
+            f"This worker does not serve model {name}.",
+            field="model",
+            hint=f"It serves {', '.join(self._served) or 'none'}; see BRUSHWORK_MODELS.",
+        )
+
+    def _loaded(self, model: Model) -> Served:
+        began = time.monotonic()
+        folder = locate(model)
+        dtype = choose_dtype(model.dtype, self._device)
+        try:
+            place = Place(model, folder, self._device, dtype, self._calls)
+            performer = self._loaders[model.kind](place)
+            performer.warm_up()
+        except BrushworkError:
+            raise
+        # Loading runs other libraries over files of any content: whatever they raise, this model is out.
+        except Exception as error:
+            LOGGER.debug("Loading %s failed", model.name, exc_info=True)
+            raise ModelUnavailable(
+                f"Model {model.name} can't be loaded from {folder}: {type(error).__name__}: {error}.",
+                field="source",
+                hint="Check that its files are complete and of the classes that the catalogue names.",
+            ) from error
+        loading_s = time.monotonic() - began
+        LOGGER.info("Model %s is ready on %s after %.1f s", model.name, self._device, loading_s)
+        return Served(
+            model=model,
+            performer=performer,
+            revision=revision(model, folder),
+            device=device_name(self._device),
+            dtype=str(dtype).removeprefix("torch."),
+            loading_s=loading_s,
+        )

@@ -1,0 +1,133 @@
+"""Everything of one worker process, put together once."""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Sequence
+
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.broker import Publisher
+from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.settings import Settings
+from celery import Celery
+
+from brushwork_workers.adoption import Adoption
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.device import choose_device, device_name
+from brushwork_workers.executor import Executor
+from brushwork_workers.kinds import LOADERS
+from brushwork_workers.pulse import Pulse, Recurring
+from brushwork_workers.reconciler import Reconciler
+from brushwork_workers.shelf import Shelf
+
+LOGGER = logging.getLogger(__name__)
+# A worker that was not heard of for so many leases is struck off the roster.
+FORGET_AFTER_LEASES = 5
+
+
+class Station:
+    """A worker process: its models, its leases, its place on the roster.
+
+    Args:
+        settings: Addresses and bounds.
+        kinds: Which kinds it serves.
+        app: The Celery application, for publishing again what was lost.
+        name: What people call it; the process gets a name of its own from it.
+    """
+
+    def __init__(self, settings: Settings, kinds: Sequence[str], app: Celery, name: str) -> None:
+        self.settings = settings
+        self.kinds = tuple(kinds)
+        self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
+        self._database = Database(settings.database_url.get_secret_value())
+        self._database.migrate()
+        self._catalogue = Catalogue.load(settings.catalogue)
+        self._device = choose_device(settings.device)
+        self._ready = threading.Event()
+        ledger = Ledger(self._database, lease_s=settings.lease_s)
+        store = ArtifactStore(settings.artifacts_url)
+        self._shelf = Shelf(LOADERS, self._device, DirectCalls())
+        self._roster = Roster(self._database)
+        self._pulse = Pulse(ledger, self.worker)
+        self._reconciler = Reconciler(
+            ledger,
+            JobIndex(self._database),
+            Publisher(app),
+            redispatch_after_s=settings.redispatch_after_s,
+        )
+        self.adoption = Adoption(ledger, store, self._catalogue, max_attempts=settings.max_attempts)
+        self.executor = Executor(
+            worker=self.worker,
+            ledger=ledger,
+            store=store,
+            shelf=self._shelf,
+            pulse=self._pulse,
+            lease_s=settings.lease_s,
+        )
+        self._threads = [
+            Recurring("pulse", settings.heartbeat_s, self._beat),
+            Recurring("reconciler", settings.sweep_s, self._sweep),
+        ]
+
+    def open(self) -> None:
+        """Load and warm up the models, then begin the heartbeat."""
+        self._shelf.load(self._models())
+        for thread in self._threads:
+            thread.start()
+
+    def take_work(self) -> None:
+        """Say on the roster that this worker consumes now."""
+        self._ready.set()
+        self._beat()
+        LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._shelf.names)
+
+    def release(self) -> int:
+        """Give every running job back, uncharged; how many."""
+        return self._pulse.release_all()
+
+    def close(self) -> None:
+        """End the heartbeat and leave the roster."""
+        for thread in self._threads:
+            thread.stop()
+        try:
+            self._roster.leave(self.worker)
+        except BrushworkError as error:
+            LOGGER.warning("Could not leave the roster: %s", error)
+        self._database.close()
+
+    def _models(self) -> list[Model]:
+        chosen = self.settings.models
+        wanted = {name.strip() for name in chosen.split(",")} if chosen else None
+        return [
+            model
+            for model in self._catalogue
+            if model.kind in self.kinds and (wanted is None or model.name in wanted)
+        ]
+
+    def _beat(self) -> None:
+        self._pulse.beat()
+        self._roster.announce(
+            WorkerEntry(
+                name=self.worker,
+                kinds=self.kinds,
+                models=self._shelf.names,
+                device=device_name(self._device),
+                ready=self._ready.is_set(),
+            )
+        )
+
+    def _sweep(self) -> None:
+        self._reconciler.sweep()
+        self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
+
+
+def default_name() -> str:
+    """A worker's name if nobody gave one."""
+    return f"brushwork@{socket.gethostname()}"
