@@ -1,0 +1,30 @@
+"""The commands of `brushwork`, all in one list."""
+
+import typer
+
+from brushwork.cli.exit_status import epilog
+from brushwork.cli.job_commands import cancel, jobs, show
+from brushwork.cli.service_commands import migrate, models, worker, workers
+from brushwork.cli.submit_command import submit
+from brushwork.cli.up_command import up
+from brushwork.cli.wait_command import wait
+from brushwork.demo.command import demo
+
+app = typer.Typer(
+    name="brushwork",
+    help="A queue for image work by open, local models: pictures, captions, labels and masks.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    # Errors made on purpose are printed by `main`; any other is a bug, best shown as Python does.
+    pretty_exceptions_enable=False,
+)
+
+RUN, USE, LOOK = "Run a service", "Use it", "Look around"
+for panel, commands in {
+    RUN: (up, worker, migrate, demo),
+    USE: (submit, wait, cancel),
+    LOOK: (jobs, show, models, workers),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)

@@ -1,0 +1,63 @@
+"""`brushwork jobs`, `show` and `cancel`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.states import JobState
+
+from brushwork.cli.connection import connect
+from brushwork.cli.job_view import jobs_table, print_job, save_pictures, state_text
+from brushwork.cli.terminal import DATA, NEWS, print_json
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+KindName = Annotated[
+    str | None, typer.Option(help="Only this kind.", autocompletion=lambda: list(KINDS), show_default=False)
+]
+
+
+def jobs(
+    kind: KindName = None,
+    state: Annotated[JobState | None, typer.Option(help="Only this state.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect() as client:
+        found = client.list(kind=kind, state=state, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        DATA.print(jobs_table(found))
+
+
+def show(
+    job_id: JobId,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the pictures there.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a job: its request, result and pictures."""
+    with connect() as client:
+        job = client.get(job_id)
+        if as_json:
+            print_json(job)
+        else:
+            print_job(client, job)
+        for file in save_pictures(job, save) if save else []:
+            NEWS.print(f"wrote {file}", soft_wrap=True)
+
+
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job: a queued one at once, a running one at its next step."""
+    with connect() as client:
+        job = client.cancel(job_id)
+    if as_json:
+        print_json(job)
+    elif job.is_finished:
+        DATA.print(state_text(job.state))
+    else:
+        DATA.print("canceling: it ends at its next step")

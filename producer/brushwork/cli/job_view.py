@@ -1,0 +1,136 @@
+"""How a job and its result look in a terminal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.job import Job
+from brushwork_schemas.results import (
+    ImageClassificationResult,
+    ImageSegmentationResult,
+    ImageToTextResult,
+    TextToImageResult,
+)
+from brushwork_schemas.states import JobState
+from rich.table import Table
+from rich.text import Text
+
+from brushwork.cli.terminal import DATA
+from brushwork.cli.terminal_picture import show_picture
+from brushwork.client import Client
+
+STYLES = {
+    JobState.QUEUED: "yellow",
+    JobState.RUNNING: "cyan",
+    JobState.SUCCEEDED: "green",
+    JobState.FAILED: "red",
+    JobState.CANCELED: "magenta",
+    JobState.EXPIRED: "magenta",
+}
+
+
+def print_job(client: Client, job: Job) -> None:
+    """Print all that is known of a job, and its pictures where the terminal can."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in _facts(job):
+        table.add_row(Text(name, "dim"), value)
+    DATA.print(table)
+    for artifact in pictures(job).values():
+        show_picture(artifact.bytes())
+
+
+def jobs_table(jobs: Sequence[Job]) -> Table:
+    """One line for each job."""
+    table = Table(box=None, header_style="bold")
+    for heading in ("id", "kind", "state", "step", "age", "label"):
+        table.add_column(heading, no_wrap=heading != "label")
+    for job in jobs:
+        table.add_row(
+            job.id, job.kind, state_text(job.state), _steps(job), _age(job.created_at), Text(job.label)
+        )
+    return table
+
+
+def state_text(state: JobState) -> Text:
+    """A state in its colour."""
+    return Text(state.value, STYLES[state])
+
+
+def pictures(job: Job) -> dict[str, Artifact]:
+    """The pictures of a job's result, each with the end of a file name."""
+    result = job.result
+    if isinstance(result, TextToImageResult):
+        return {str(index): image for index, image in enumerate(result.images)}
+    if isinstance(result, ImageSegmentationResult):
+        overlay = {"overlay": result.overlay} if result.overlay else {}
+        return {"mask": result.mask, **overlay}
+    return {}
+
+
+def save_pictures(job: Job, folder: Path) -> list[Path]:
+    """Write the pictures of a job's result into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+    return [
+        artifact.save(folder / f"{job.id}-{name}.{suffix.get(artifact.media_type, 'bin')}")
+        for name, artifact in pictures(job).items()
+    ]
+
+
+def _facts(job: Job) -> Iterator[tuple[str, Text]]:
+    yield "id", Text(job.id)
+    yield "kind", Text(job.kind)
+    yield "state", state_text(job.state)
+    if steps := _steps(job):
+        yield "step", Text(steps)
+    for name, value in _request_facts(job):
+        yield name, Text(value)
+    if job.attempt:
+        yield "attempt", Text(f"{job.attempt} of {job.max_attempts}, on {job.worker}")
+    yield "created", Text(f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC")
+    if job.result is not None:
+        timings = job.result.provenance.timings
+        spent = (
+            f"queued {timings.queued_s:.2f}, loading {timings.loading_s:.2f}, running {timings.running_s:.2f}"
+        )
+        yield "seconds", Text(spent)
+        yield from ((name, Text(value)) for name, value in _result_facts(job))
+    if job.error is not None:
+        yield "error", Text(f"{job.error.code}: {job.error.message}", "red")
+        if job.error.hint:
+            yield "hint", Text(job.error.hint, "yellow")
+
+
+def _request_facts(job: Job) -> Iterator[tuple[str, str]]:
+    request = job.request if isinstance(job.request, dict) else job.request.model_dump()
+    for name, value in request.items():
+        if name != "version" and value not in (None, ""):
+            yield name, str(value)
+
+
+def _result_facts(job: Job) -> Iterator[tuple[str, str]]:
+    result = job.result
+    if isinstance(result, TextToImageResult):
+        for name, image in pictures(job).items():
+            yield f"image {name}", f"{image.width}x{image.height}, seed {result.seeds[int(name)]}"
+    elif isinstance(result, ImageToTextResult):
+        yield "caption", result.generated_text
+    elif isinstance(result, ImageClassificationResult):
+        for prediction in result.predictions:
+            yield prediction.label, f"{prediction.score:.1%}"
+    elif isinstance(result, ImageSegmentationResult):
+        for label, share in result.areas.items():
+            yield label, f"{share:.1%} of the picture"
+
+
+def _steps(job: Job) -> str:
+    return f"{job.progress.step}/{job.progress.total}" if job.progress.total else ""
+
+
+def _age(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

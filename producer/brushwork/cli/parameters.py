@@ -1,0 +1,49 @@
+"""From words on a command line to the parameters of a request."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds import Kind
+from pydantic import TypeAdapter, ValidationError
+
+_NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+
+
+def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
+    """The parameters that `words` give: NAME=VALUE, or for the kind's main one the value alone.
+
+    Raises:
+        InvalidRequest: One parameter is given twice.
+    """
+    parameters: dict[str, Any] = {}
+    for word in words:
+        named = _NAMED.fullmatch(word)
+        name, value = named.groups() if named else (main_parameter(kind), word)
+        if name in parameters:
+            raise InvalidRequest(
+                f"{name} is given twice: {parameters[name]!r} and {value!r}.",
+                field=name,
+                hint="Put a prompt or a path that has spaces in quotes.",
+            )
+        parameters[name] = typed(kind, name, value)
+    return parameters
+
+
+def main_parameter(kind: Kind) -> str:
+    """The parameter that needs no name: the picture, or where there is none the prompt."""
+    return "image" if kind.takes_image else "prompt"
+
+
+def typed(kind: Kind, name: str, value: str) -> Any:
+    """`value` as the type of that field; as it stands where it does not fit, for `submit` to refuse."""
+    field = kind.request_type.model_fields.get(name)
+    # A picture's field holds the name of an artifact; a caller gives a path or address instead.
+    if field is None or name == "image":
+        return value
+    try:
+        declared: Any = Annotated[field.annotation, *field.metadata]
+        return TypeAdapter(declared).validate_strings(value)
+    except ValidationError:
+        return value

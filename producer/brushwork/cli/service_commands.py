@@ -1,0 +1,99 @@
+"""`brushwork worker`, `migrate`, `models` and `workers`."""
+
+import logging
+from importlib.metadata import entry_points
+from typing import Annotated, Any
+
+import typer
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import MissingExtra
+from brushwork_schemas.kinds import KINDS, kind_named
+from brushwork_schemas.settings import Settings
+from rich.table import Table
+
+from brushwork.cli.connection import connect
+from brushwork.cli.job_commands import AsJson, KindName
+from brushwork.cli.terminal import DATA, NEWS, print_json
+
+ALL_KINDS = ",".join(KINDS)
+# Producers never import workers; the worker's side offers itself under this name in pyproject.toml.
+SERVICES = "brushwork.service"
+
+
+def kind_names(text: str) -> tuple[str, ...]:
+    """The kinds in a comma-separated list.
+
+    Raises:
+        UnknownKind: One of them is none.
+    """
+    return tuple(dict.fromkeys(kind_named(name.strip()).name for name in text.split(",") if name.strip()))
+
+
+def worker(
+    kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
+    name: Annotated[str | None, typer.Option(help="Its name in lists.", show_default=False)] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run a worker until it is told to stop; needs the extra `workers`."""
+    served = kind_names(kinds)
+    serve = _service("worker")
+    serve(Settings.load(), kinds=served, name=name, concurrency=concurrency, log_level=log_level)
+
+
+def migrate() -> None:
+    """Create the database's tables, or bring them up to this version."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    database = Database(Settings.load().database_url.get_secret_value())
+    try:
+        database.migrate()
+    finally:
+        database.close()
+    NEWS.print("The database is up to date.")
+
+
+def models(kind: KindName = None, as_json: AsJson = False) -> None:
+    """List the models of the catalogue; the first of a kind is its default."""
+    known = [
+        model
+        for model in Catalogue.load(Settings.load().catalogue)
+        if kind is None or model.kind == kind_named(kind).name
+    ]
+    if as_json:
+        return print_json(known)
+    table = Table("name", "kind", "library", "licence", "defaults", box=None, header_style="bold")
+    for model in known:
+        defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
+        table.add_row(model.name, model.kind, model.source.library, model.licence, defaults)
+    DATA.print(table)
+
+
+def workers(as_json: AsJson = False) -> None:
+    """List the workers that are there."""
+    with connect() as client:
+        seen = client.workers()
+    if as_json:
+        return print_json(seen)
+    table = Table("name", "ready", "device", "kinds", "models", "silent", box=None, header_style="bold")
+    for entry in seen:
+        ready = "yes" if entry.ready else "starting"
+        table.add_row(
+            entry.name,
+            ready,
+            entry.device,
+            "\n".join(entry.kinds),
+            "\n".join(entry.models),
+            f"{entry.silent_s:.0f} s",
+        )
+    DATA.print(table)
+
+
+def _service(name: str) -> Any:
+    try:
+        return next(iter(entry_points(group=SERVICES, name=name))).load()
+    except (ImportError, StopIteration) as error:
+        reason = f": {error}" if isinstance(error, ImportError) else ""
+        raise MissingExtra(
+            f"The {name} can't be loaded{reason}.", hint="Run: pip install 'brushwork[workers]'"
+        ) from error

@@ -1,0 +1,82 @@
+"""`brushwork up`."""
+
+import logging
+import signal
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from brushwork_schemas.settings import data_dir
+from rich.text import Text
+
+from brushwork.cli.service_commands import ALL_KINDS, kind_names
+from brushwork.cli.terminal import DATA
+from brushwork.embedded.stack import Stack, StackOptions
+
+COLOURS = {"redis": "red", "worker": "cyan", "flower": "magenta"}
+LOG_BYTES = 10_000_000
+OLD_LOGS = 3
+
+
+def up(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that holds everything.", show_default="$BRUSHWORK_DATA or ./brushwork-data"
+        ),
+    ] = None,
+    kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
+    flower_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
+    ] = None,
+) -> None:
+    """Run everything on this machine until Ctrl-C: Redis, the ledger, a worker for all kinds, and Flower.
+
+    When all is ready, DATA/brushwork.env holds the addresses. Ctrl-C lets running jobs end; a second
+    one stops at once.
+    """
+    folder = data or data_dir()
+    lines = PartLines(folder / "logs")
+    stack = Stack(StackOptions(folder, kind_names(kinds), concurrency, flower_port), lines.say)
+    for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(wish, lambda number, frame: stack.request_stop())
+    stack.run(lambda addresses: _greet(folder, addresses))
+
+
+class PartLines:
+    """What the parts print: each to a log file of its own, and all, with their names, to the terminal.
+
+    Args:
+        folder: Where the files go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, RotatingFileHandler] = {}
+
+    def say(self, part: str, line: str) -> None:
+        """Take one line."""
+        self._file(part).emit(logging.makeLogRecord({"msg": line}))
+        prefix = Text(f"{part:>6} | ", COLOURS.get(part, "white"))
+        try:
+            DATA.print(prefix + Text.from_ansi(line), soft_wrap=True)
+        except OSError:
+            # Nobody reads any more; the parts must not stop for that.
+            return
+
+    def _file(self, part: str) -> RotatingFileHandler:
+        if part not in self._files:
+            self._files[part] = RotatingFileHandler(
+                self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
+            )
+        return self._files[part]
+
+
+def _greet(folder: Path, addresses: dict[str, str]) -> None:
+    DATA.print(Text("brushwork is ready.", "bold green"))
+    DATA.print(f"  addresses  source {folder}/brushwork.env", soft_wrap=True)
+    if "BRUSHWORK_FLOWER_URL" in addresses:
+        DATA.print(f"  Flower     {addresses['BRUSHWORK_FLOWER_URL']}")
+    DATA.print("  stop       Ctrl-C")

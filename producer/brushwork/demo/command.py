@@ -1,0 +1,5 @@
+"""`brushwork demo`."""
+
+
+def demo() -> None:
+    """Run a demonstration."""

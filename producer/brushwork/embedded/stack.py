@@ -1,0 +1,127 @@
+"""The embedded stack as a whole: what starts after what, when it is ready, and how it ends."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from brushwork_schemas.database import Database
+from brushwork_schemas.roster import Roster
+from brushwork_schemas.settings import Settings
+
+from brushwork.embedded import flower, redis_server
+from brushwork.embedded.child import Part
+from brushwork.embedded.data_folder import DataFolder
+from brushwork.embedded.supervisor import Supervisor
+
+# A worker needs a moment beyond the grace that it gives its jobs, to close what it has open.
+CLOSING_S = 10.0
+MAX_DEATHS_AT_START = 3
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What may be chosen about a stack.
+
+    Args:
+        data: The folder that holds all of it.
+        kinds: Kinds of jobs its worker serves.
+        concurrency: Jobs that the worker runs at once.
+        flower_port: Port of Flower, by default a free one.
+    """
+
+    data: Path
+    kinds: tuple[str, ...]
+    concurrency: int = 4
+    flower_port: int | None = None
+
+
+class Stack:
+    """Redis, a migrated ledger, one worker and Flower.
+
+    Args:
+        options: What was chosen.
+        say: Called with a part's name and a line of its output, from any thread.
+    """
+
+    def __init__(self, options: StackOptions, say: Callable[[str, str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._folder = DataFolder(options.data)
+        self._supervisor: Supervisor | None = None
+        self._stop_wanted = False
+
+    def request_stop(self) -> None:
+        """Make `run` stop everything and return; once more makes it hurry. Safe in a signal handler."""
+        self._stop_wanted = True
+        if self._supervisor is not None:
+            self._supervisor.request_stop()
+
+    def run(self, on_ready: Callable[[dict[str, str]], None]) -> None:
+        """Start everything and keep it running until `request_stop`.
+
+        Args:
+            on_ready: Called once with the addresses that `brushwork.env` then holds.
+
+        Raises:
+            DataFolderInUse: Another stack runs on the folder.
+            MissingExtra: Redis or the worker is not installed.
+            PartFailed: A part can't be started.
+        """
+        self._folder.create()
+        with self._folder.locked() as lock:
+            self._supervisor = Supervisor(self._say, kept_fds=[lock])
+            try:
+                if self._stop_wanted:
+                    return
+                self._folder.retract()
+                self._run(self._supervisor, on_ready)
+            finally:
+                self._folder.retract()
+                self._supervisor.stop()
+
+    def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:
+        redis, redis_url = redis_server.redis_server(self._folder)
+        addresses = self._addresses(redis_url)
+        monitor = flower.flower(self._folder, redis_url, self._options.flower_port)
+        supervisor.start(redis)
+        if not supervisor.run(lambda: redis_server.answers(redis_url), max_deaths=MAX_DEATHS_AT_START):
+            return
+        database = Database(addresses["BRUSHWORK_DATABASE_URL"])
+        database.migrate()
+        roster = Roster(database)
+        # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
+        roster.forget(0)
+        if monitor is not None:
+            addresses["BRUSHWORK_FLOWER_URL"] = f"http://127.0.0.1:{monitor[1]}"
+            supervisor.start(monitor[0])
+        supervisor.start(self._worker(addresses))
+
+        def is_ready() -> bool:
+            shown = monitor is None or flower.answers(monitor[1])
+            return shown and any(worker.ready for worker in roster.workers())
+
+        if not supervisor.run(is_ready, max_deaths=MAX_DEATHS_AT_START):
+            return
+        database.close()
+        self._folder.announce(addresses)
+        on_ready(addresses)
+        supervisor.run()
+
+    def _addresses(self, redis_url: str) -> dict[str, str]:
+        return {
+            "BRUSHWORK_REDIS_URL": redis_url,
+            "BRUSHWORK_DATABASE_URL": f"sqlite:///{self._folder.ledger}",
+            "BRUSHWORK_ARTIFACTS_URL": str(self._folder.artifacts),
+        }
+
+    def _worker(self, addresses: dict[str, str]) -> Part:
+        options = self._options
+        chosen = ["--kinds", ",".join(options.kinds), "--concurrency", str(options.concurrency)]
+        # The ledger makes it safe to end an orphaned worker at once: its jobs run again.
+        return Part(
+            "worker",
+            (sys.executable, "-m", "brushwork", "worker", *chosen),
+            {**addresses, "BRUSHWORK_DATA": str(self._folder.path)},
+            grace_s=Settings.load().grace_s + CLOSING_S,
+        )
