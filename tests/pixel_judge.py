@@ -60,6 +60,7 @@ _MIN_CONTRAST = 36.0
 _MIN_AREA = 0.004
 """Share of the canvas from which a patch counts as an object."""
 _FINE = 4
+_MOVES = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
 
 
 class Expected(Protocol):
@@ -89,7 +90,13 @@ class Found:
 
     @property
     def colour(self) -> str:
+        """The name of its colour."""
         return nearest(self.rgb, COLOURS)
+
+    @property
+    def place(self) -> tuple[float, float, float]:
+        """Span, x and y as measured by its bounding box."""
+        return self.span, self.x, self.y
 
 
 def nearest(rgb: Array, names: dict[str, tuple[int, int, int]]) -> str:
@@ -218,22 +225,30 @@ def _measure(pixels: Array, ground: Array, patch: NDArray[np.bool_]) -> Found:
 
 def has_shape(item: Found, shape: str) -> bool:
     """True if the ideal outline of `shape` overlaps enough, and better than any other shape's."""
-    overlaps = {name: best_overlap(item, name) for name in MIN_OVERLAP}
-    return overlaps[shape] >= MIN_OVERLAP[shape] and max(overlaps.values()) == overlaps[shape]
+    fitted = best_overlap(item, shape)
+    if fitted < MIN_OVERLAP[shape]:
+        return False
+    rivals = [name for name in MIN_OVERLAP if name != shape]
+    # A fit gains a few points over the measured place, so distant rivals need none.
+    near = [name for name in rivals if _overlap_at(item, name, item.place) > fitted - 0.12]
+    return all(best_overlap(item, name) <= fitted for name in near)
+
+
+def _overlap_at(item: Found, shape: str, place: tuple[float, float, float]) -> float:
+    return overlap(item.mask, ideal(shape, item.mask.shape[0], *place))
 
 
 def best_overlap(item: Found, shape: str) -> float:
-    """Overlap with the ideal outline, its place and span fitted around the measured ones."""
-    side = item.mask.shape[0]
-    step = 0.5 / side
-    place, best = (item.span, item.x, item.y), 0.0
+    """Overlap with the ideal outline, its span and place fitted around the measured ones."""
+    step = 0.5 / item.mask.shape[0]
+    place = item.place
+    best = _overlap_at(item, shape, place)
     for _ in range(3):
         tried = [
-            tuple(np.add(place, np.multiply(move, step)))
-            for move in [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)]
-            + [(0, 0, 1), (0, 0, -1)]
+            (place[0] + step * ds, place[1] + step * dx, place[2] + step * dy)
+            for ds, dx, dy in _MOVES
         ]
-        scores = [overlap(item.mask, ideal(shape, side, *at)) for at in tried]
+        scores = [_overlap_at(item, shape, at) for at in tried]
         if max(scores) <= best:
             break
         best, place = max(scores), tried[int(np.argmax(scores))]

@@ -81,14 +81,14 @@ def _one(
     description: Description, ranges: Ranges, rng: np.random.Generator
 ) -> tuple[SceneObject, ...]:
     spans = {"small": ranges.small, "large": ranges.large, None: ranges.medium}
-    span = rng.uniform(*spans[description.size])
+    span = float(rng.uniform(*spans[description.size]))
     room = (1.0 - span) / 2.0
     offset = max(0.10, room * rng.uniform(*ranges.offset))
     dx, dy = _AXES[description.position or "center"]
     stray_x, stray_y = rng.uniform(-ranges.across, ranges.across, 2)
     colour, shape = description.pairs[0]
-    x = 0.5 + (dx * offset if dx else stray_x)
-    y = 0.5 + (dy * offset if dy else stray_y)
+    x = float(0.5 + (dx * offset if dx else stray_x))
+    y = float(0.5 + (dy * offset if dy else stray_y))
     return (SceneObject(shape, colour, span, x, y),)
 
 
@@ -98,15 +98,16 @@ def _two(
     spans = rng.uniform(*ranges.pair, 2)
     spare = 0.96 - spans.sum()
     gap = min(rng.uniform(*ranges.gap), spare)
-    free = (spare - gap) / 2.0
     # The wide world lets the two stand anywhere along the axis, the narrow one about the middle.
-    shift = rng.uniform(-free, free) * (1.0 if ranges.pair_across > 0.02 else 0.05)
-    reach = (spans.sum() / 2.0 + gap) / 2.0
+    free = (spare - gap) / 2.0 * (1.0 if ranges.pair_across > 0.02 else 0.05)
+    near = 0.5 - (spans.sum() + gap) / 2.0 + rng.uniform(-free, free)
     dx, dy = _AXES[description.relation or "left of"]
+    order = (0, 1) if dx + dy < 0 else (1, 0)
+    along = {order[0]: near + spans[order[0]] / 2}
+    along[order[1]] = near + spans[order[0]] + gap + spans[order[1]] / 2
     objects = []
-    for (colour, shape), span, side in zip(description.pairs, spans, (1, -1), strict=True):
-        stray = rng.uniform(-ranges.pair_across, ranges.pair_across)
-        along = 0.5 + shift + side * reach * (dx + dy)
-        x, y = (along, 0.5 + stray) if dx else (0.5 + stray, along)
-        objects.append(SceneObject(shape, colour, float(span), x, y))
+    for index, (colour, shape) in enumerate(description.pairs):
+        stray = 0.5 + rng.uniform(-ranges.pair_across, ranges.pair_across)
+        x, y = (along[index], stray) if dx else (stray, along[index])
+        objects.append(SceneObject(shape, colour, float(spans[index]), float(x), float(y)))
     return tuple(objects)

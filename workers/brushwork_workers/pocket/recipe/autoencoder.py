@@ -18,7 +18,7 @@ from brushwork_workers.pocket.recipe.training import Loop, Plan
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
 _WIDTH = 48
-_MAX_NOISE = 0.4
+_MAX_NOISE = 0.3
 _BATCH = 32
 
 
