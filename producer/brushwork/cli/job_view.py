@@ -33,6 +33,8 @@ STYLES = {
 def print_job(client: Client, job: Job) -> None:
     """Print all that is known of a job, and its pictures where the terminal can."""
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in _facts(job):
         table.add_row(Text(name, "dim"), value)
     DATA.print(table)
@@ -44,7 +46,7 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
     """One line for each job."""
     table = Table(box=None, header_style="bold")
     for heading in ("id", "kind", "state", "step", "age", "label"):
-        table.add_column(heading, no_wrap=heading != "label")
+        table.add_column(heading, no_wrap=True, overflow="ellipsis" if heading == "label" else "fold")
     for job in jobs:
         table.add_row(
             job.id, job.kind, state_text(job.state), _steps(job), _age(job.created_at), Text(job.label)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import Kind
@@ -43,7 +43,7 @@ def typed(kind: Kind, name: str, value: str) -> Any:
     if field is None or name == "image":
         return value
     try:
-        declared: Any = Annotated[field.annotation, *field.metadata]
+        declared: Any = field.annotation
         return TypeAdapter(declared).validate_strings(value)
     except ValidationError:
         return value

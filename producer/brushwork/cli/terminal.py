@@ -8,7 +8,9 @@ from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-DATA = Console(highlight=False)
+# Lines for a pipe or a file are not cut to the width of a terminal that is not there.
+PIPE_WIDTH = 200
+DATA = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 NEWS = Console(stderr=True, highlight=False)
 
 
@@ -19,6 +21,6 @@ def print_json(value: BaseModel | Sequence[object]) -> None:
 
 def complain(error: BrushworkError) -> None:
     """Say what happened, and what to do about it."""
-    NEWS.print(Text.assemble(("Error: ", "bold red"), error.message))
+    NEWS.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
     if error.hint:
-        NEWS.print(Text(error.hint, "yellow"))
+        NEWS.print(Text(error.hint, "yellow"), soft_wrap=True)

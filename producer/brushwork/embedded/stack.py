@@ -83,30 +83,39 @@ class Stack:
     def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:
         redis, redis_url = redis_server.redis_server(self._folder)
         addresses = self._addresses(redis_url)
-        monitor = flower.flower(self._folder, redis_url, self._options.flower_port)
         supervisor.start(redis)
         if not supervisor.run(lambda: redis_server.answers(redis_url), max_deaths=MAX_DEATHS_AT_START):
             return
-        database = Database(addresses["BRUSHWORK_DATABASE_URL"])
-        database.migrate()
-        roster = Roster(database)
-        # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
-        roster.forget(0)
-        if monitor is not None:
-            addresses["BRUSHWORK_FLOWER_URL"] = f"http://127.0.0.1:{monitor[1]}"
-            supervisor.start(monitor[0])
-        supervisor.start(self._worker(addresses))
-
-        def is_ready() -> bool:
-            shown = monitor is None or flower.answers(monitor[1])
-            return shown and any(worker.ready for worker in roster.workers())
-
-        if not supervisor.run(is_ready, max_deaths=MAX_DEATHS_AT_START):
+        if not self._run_worker(supervisor, addresses) or not self._run_flower(supervisor, addresses):
             return
-        database.close()
         self._folder.announce(addresses)
         on_ready(addresses)
         supervisor.run()
+
+    def _run_worker(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
+        database = Database(addresses["BRUSHWORK_DATABASE_URL"])
+        try:
+            database.migrate()
+            roster = Roster(database)
+            # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
+            roster.forget(0)
+            supervisor.start(self._worker(addresses))
+            return supervisor.run(
+                lambda: any(worker.ready for worker in roster.workers()), max_deaths=MAX_DEATHS_AT_START
+            )
+        finally:
+            database.close()
+
+    def _run_flower(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
+        # After the worker: Flower asks the workers who they are when it starts, and not again.
+        chosen = flower.flower(self._folder, addresses["BRUSHWORK_REDIS_URL"], self._options.flower_port)
+        if chosen is None:
+            self._say("flower", "is not installed; to have it: pip install 'brushwork[monitor]'")
+            return True
+        part, port = chosen
+        addresses["BRUSHWORK_FLOWER_URL"] = f"http://127.0.0.1:{port}"
+        supervisor.start(part)
+        return supervisor.run(lambda: flower.answers(port), max_deaths=MAX_DEATHS_AT_START)
 
     def _addresses(self, redis_url: str) -> dict[str, str]:
         return {
