@@ -1,0 +1,45 @@
+# `make` alone prints what there is. PYTHON chooses the interpreter of a new .venv: make demo PYTHON=python3.12
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Installed again only when what is to be installed has changed.
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: help demo test lint accuracy clean
+.DELETE_ON_ERROR:
+
+help: ## Print this list
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.demo ## See it work: pictures made, captioned, classified and segmented, into demo/
+	@$(BIN)/python -m brushwork demo
+
+test: .venv/.dev ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: .venv/.dev ## Check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+accuracy: .venv/.dev ## Measure how often the pocket models are right
+	@$(BIN)/python -m benchmarks.pocket_accuracy
+
+clean: ## Remove what these commands made
+	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "brushwork needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@touch $@
+
+.venv/.demo: $(SOURCES) | .venv/.python
+	@echo "Installing packages, torch among them: minutes, and only this once."
+	$(PIP) install -e '.[workers,monitor]' -c constraints.txt
+	@touch $@
+
+.venv/.dev: $(SOURCES) | .venv/.python
+	@echo "Installing packages, torch among them: minutes, and only this once."
+	$(PIP) install -e '.[dev]' -c constraints.txt
+	@touch $@ .venv/.demo
