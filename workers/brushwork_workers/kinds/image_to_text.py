@@ -16,8 +16,8 @@ from brushwork_workers.served import Place
 class ImageToText:
     """A loaded captioner.
 
-    A model that writes several languages has a token for each in its vocabulary, `<en>` or `<zh>`, which
-    starts the caption.
+    A model that writes several languages has a token for each in its vocabulary, `<|en|>` or `<|zh|>`, with
+    which a caption in it begins.
 
     Args:
         place: Which model, from where, onto what.
@@ -47,12 +47,10 @@ class ImageToText:
 
     def _start(self, language: str, prompt: str) -> list[int]:
         """The tokens that the caption begins with."""
-        start = [self._network.config.decoder_start_token_id]
-        token = self._tokenizer.get_vocab().get(f"<{language}>")
-        if token is not None:
-            start.append(token)
-        elif language != "en":
+        token = self._tokenizer.get_vocab().get(f"<|{language}|>")
+        if token is None and language != "en":
             raise InvalidRequest(f"language: this model does not write {language!r}.", field="language")
+        start = [self._network.generation_config.decoder_start_token_id if token is None else token]
         if prompt:
             start += self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
         return start
@@ -62,6 +60,8 @@ class ImageToText:
         written = self._writer.generate(
             pixels.to(self._network.device, self._network.dtype),
             decoder_input_ids=torch.tensor([start], device=self._network.device),
+            # Else transformers would put the model's own start token before ours.
+            decoder_start_token_id=start[0],
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,

@@ -30,7 +30,7 @@ class TextToImage:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._pipeline = DiffusionPipeline.from_pretrained(
-            place.folder, torch_dtype=place.dtype, use_safetensors=True, local_files_only=True
+            place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         ).to(place.device)
         self._pipeline.set_progress_bar_config(disable=True)
         # Fast tokenizers can't be used by two threads at once ("Already borrowed").

@@ -93,7 +93,7 @@ def _network(config: dict[str, Any]) -> nn.Module:
 def _constructor(dotted: str) -> Callable[..., Any]:
     # A configuration comes with the weights, from outside: it may name torchvision's models and nothing else.
     module, _, name = dotted.rpartition(".")
-    if not dotted.startswith(_ALLOWED) or name.startswith("_"):
+    if not dotted.startswith(_ALLOWED) or "._" in dotted:
         raise ModelUnavailable(
             f"config.json names {dotted!r}; only constructors in torchvision.models are allowed.",
             field="source",

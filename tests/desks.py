@@ -1,0 +1,33 @@
+"""A desk without a system around it, for performers under test."""
+
+from collections.abc import Callable
+
+from brushwork_schemas import pictures
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact_store import ArtifactStore
+from PIL import Image
+
+
+class PlainDesk:
+    """Keeps pictures in memory and the steps in a list; `on_step` may raise."""
+
+    def __init__(self, on_step: Callable[[int, int], None] | None = None) -> None:
+        self.store = ArtifactStore("memory:///")
+        self.steps: list[tuple[int, int]] = []
+        self._on_step = on_step
+
+    def give(self, picture: Image.Image) -> str:
+        return self.store.put(pictures.encode_png(picture))
+
+    def picture(self, sha256: str) -> Image.Image:
+        return pictures.decode(self.store.get(sha256))
+
+    def keep(self, picture: Image.Image) -> Artifact:
+        artifact = self.store.put_picture(pictures.encode_png(picture))
+        artifact.bind(self.store)
+        return artifact
+
+    def step(self, step: int, total: int) -> None:
+        self.steps.append((step, total))
+        if self._on_step:
+            self._on_step(step, total)

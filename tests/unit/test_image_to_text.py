@@ -1,0 +1,68 @@
+"""image-to-text on a tiny captioner of the real classes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.requests import ImageToTextRequest
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.kinds.image_to_text import ImageToText
+from brushwork_workers.served import Place
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
+
+from tests.desks import PlainDesk
+from tests.tiny_models import save_captioner
+
+PICTURE = Image.effect_noise((48, 40), 90).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_captioner(tmp_path_factory.mktemp("tiny-captioner"))
+
+
+@pytest.fixture(scope="module")
+def performer(folder: Path) -> ImageToText:
+    model = Model(name="tiny", kind="image-to-text", source=Source(library="transformers", folder=folder))
+    return ImageToText(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
+
+
+def caption(performer: ImageToText, **fields: object) -> str:
+    desk = PlainDesk()
+    request = ImageToTextRequest.model_validate({"image": desk.give(PICTURE), "max_new_tokens": 8, **fields})
+    return performer.perform(request, desk)["generated_text"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_equals_transformers(folder: Path, performer: ImageToText, language: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pixels = AutoImageProcessor.from_pretrained(folder)(PICTURE, return_tensors="pt").pixel_values
+    stock = VisionEncoderDecoderModel.from_pretrained(folder).eval()
+    start = tokenizer.convert_tokens_to_ids(f"<|{language}|>")
+    written = stock.generate(pixels, decoder_start_token_id=start, max_new_tokens=8, do_sample=False)
+    assert (
+        caption(performer, language=language)
+        == tokenizer.decode(written[0], skip_special_tokens=True).strip()
+    )
+
+
+def test_a_prompt_begins_the_caption(performer: ImageToText) -> None:
+    assert caption(performer, prompt="a red").startswith("a red")
+
+
+def test_max_new_tokens_bounds_the_caption(performer: ImageToText) -> None:
+    assert len(caption(performer, prompt="a", max_new_tokens=1).split()) <= 2
+
+
+def test_a_language_without_its_token_is_refused(folder: Path, tmp_path: Path) -> None:
+    copy = save_captioner(tmp_path / "english-only")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (copy / name).read_text().replace("<|zh|>", "<|xx|>")
+        (copy / name).write_text(text)
+    model = Model(name="tiny", kind="image-to-text", source=Source(library="transformers", folder=copy))
+    performer = ImageToText(Place(model, copy, torch.device("cpu"), torch.float32, DirectCalls()))
+    with pytest.raises(InvalidRequest, match="does not write 'zh'"):
+        caption(performer, language="zh")

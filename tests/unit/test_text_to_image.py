@@ -1,0 +1,119 @@
+"""text-to-image on a tiny Stable Diffusion of the real classes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.errors import JobStopped
+from brushwork_schemas.requests import TextToImageRequest
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.kinds.text_to_image import TextToImage
+from brushwork_workers.served import Place
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+
+from tests.desks import PlainDesk
+from tests.tiny_models import save_stable_diffusion
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_stable_diffusion(tmp_path_factory.mktemp("tiny-sd"))
+
+
+@pytest.fixture(scope="module")
+def performer(folder: Path) -> TextToImage:
+    model = Model(name="tiny", kind="text-to-image", source=Source(library="diffusers", folder=folder))
+    return TextToImage(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
+
+
+def request(**changes: object) -> TextToImageRequest:
+    fields = {
+        "prompt": "a red circle",
+        "width": 32,
+        "height": 32,
+        "num_inference_steps": 4,
+        "guidance_scale": 3.0,
+        "seed": 7,
+    }
+    return TextToImageRequest.model_validate(fields | changes)
+
+
+def pixels(performer: TextToImage, **changes: object) -> list[np.ndarray]:
+    made = performer.perform(request(**changes), PlainDesk())
+    return [np.asarray(image.pil(), dtype=float) for image in made["images"]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"negative_prompt": "a blue star"},
+        {"guidance_scale": 1.0},
+        {"scheduler": "EulerDiscreteScheduler"},
+        {"width": 48},
+    ],
+    ids=str,
+)
+def test_equals_the_stock_pipeline(folder: Path, performer: TextToImage, changes: dict[str, object]) -> None:
+    asked = request(**changes)
+    stock = StableDiffusionPipeline.from_pretrained(folder)
+    stock.set_progress_bar_config(disable=True)
+    if asked.scheduler:
+        stock.scheduler = EulerDiscreteScheduler.from_config(stock.scheduler.config)
+    expected = stock(
+        asked.prompt,
+        negative_prompt=asked.negative_prompt or None,
+        width=asked.width,
+        height=asked.height,
+        num_inference_steps=asked.num_inference_steps,
+        guidance_scale=asked.guidance_scale,
+        generator=torch.Generator().manual_seed(7),
+    ).images[0]
+    difference = np.abs(pixels(performer, **changes)[0] - np.asarray(expected, dtype=float))
+    assert difference.max() / 255 <= 1e-3
+    assert np.asarray(expected).std() > 1  # the comparison is of pictures, not of blank canvases
+
+
+def test_a_seed_is_a_picture(performer: TextToImage) -> None:
+    desk = PlainDesk()
+    first = performer.perform(request(), desk)
+    again = performer.perform(request(), desk)
+    other = performer.perform(request(seed=8), desk)
+    assert first["images"][0].sha256 == again["images"][0].sha256
+    assert first["images"][0].sha256 != other["images"][0].sha256
+
+
+def test_each_picture_of_a_job_has_its_own_seed(performer: TextToImage) -> None:
+    together = performer.perform(request(num_images_per_prompt=3), PlainDesk())
+    assert together["seeds"] == (7, 8, 9)
+    alone = pixels(performer, seed=9)[0]
+    assert np.abs(alone - np.asarray(together["images"][2].pil(), dtype=float)).max() / 255 <= 1e-2
+
+
+def test_threads_do_not_disturb_each_other(performer: TextToImage) -> None:
+    asked = [{"seed": seed, "num_inference_steps": 3 + seed % 4} for seed in range(8)]
+    alone = [pixels(performer, **changes)[0] for changes in asked]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda changes: pixels(performer, **changes)[0], asked))
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_progress_counts_every_step(performer: TextToImage) -> None:
+    desk = PlainDesk()
+    performer.perform(request(), desk)
+    assert desk.steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_job_leaves_at_the_step_that_says_stop(performer: TextToImage) -> None:
+    def stop(step: int, total: int) -> None:
+        if step == 2:
+            raise JobStopped("canceled")
+
+    desk = PlainDesk(on_step=stop)
+    with pytest.raises(JobStopped):
+        performer.perform(request(), desk)
+    assert len(desk.steps) == 2

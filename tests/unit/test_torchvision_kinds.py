@@ -1,0 +1,98 @@
+"""image-classification and image-segmentation on torchvision networks from a folder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.requests import ImageClassificationRequest, ImageSegmentationRequest
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.kinds.image_classification import ImageClassification
+from brushwork_workers.kinds.image_segmentation import ImageSegmentation, palette
+from brushwork_workers.served import Place
+from PIL import Image
+from safetensors.torch import load_file
+from torchvision.models import shufflenet_v2_x0_5
+
+from tests.desks import PlainDesk
+from tests.tiny_models import CLASSES, save_classifier, save_segmenter
+
+PICTURE = Image.effect_noise((40, 56), 90).convert("RGB")
+
+
+def place(folder: Path, kind: str = "image-classification") -> Place:
+    model = Model(name="tiny", kind=kind, source=Source(library="torchvision", folder=folder))
+    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls())
+
+
+def test_classes_equal_torchvision(tmp_path: Path) -> None:
+    folder = save_classifier(tmp_path)
+    desk = PlainDesk()
+    request = ImageClassificationRequest(image=desk.give(PICTURE))
+    predictions = ImageClassification(place(folder)).perform(request, desk)["predictions"]
+
+    network = shufflenet_v2_x0_5(num_classes=len(CLASSES))
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    pixels = torch.from_numpy(np.array(PICTURE)).permute(2, 0, 1)[None] / 255
+    resized = torch.nn.functional.interpolate(pixels, (64, 64), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        expected = network.eval()((resized - 0.5) / 0.5)[0].softmax(0)
+    assert [found.label for found in predictions] == [CLASSES[i] for i in expected.argsort(descending=True)]
+    assert [found.score for found in predictions] == pytest.approx(
+        sorted(expected.tolist(), reverse=True), abs=1e-4
+    )
+
+
+def test_top_k_cuts_the_list(tmp_path: Path) -> None:
+    desk = PlainDesk()
+    request = ImageClassificationRequest(image=desk.give(PICTURE), top_k=1)
+    performer = ImageClassification(place(save_classifier(tmp_path)))
+    assert len(performer.perform(request, desk)["predictions"]) == 1
+
+
+def test_a_mask_has_the_pictures_size_and_its_areas_sum_to_one(tmp_path: Path) -> None:
+    desk = PlainDesk()
+    request = ImageSegmentationRequest(image=desk.give(PICTURE))
+    performer = ImageSegmentation(place(save_segmenter(tmp_path), "image-segmentation"))
+    made = performer.perform(request, desk)
+    mask = np.asarray(made["mask"].pil())
+    assert mask.shape == (56, 40)
+    assert made["overlay"].pil().size == (40, 56)
+    assert sum(made["areas"].values()) == pytest.approx(1)
+    for label, share in made["areas"].items():
+        assert (mask == made["labels"].index(label)).mean() == pytest.approx(share)
+
+
+def test_no_overlay_unless_asked_for(tmp_path: Path) -> None:
+    desk = PlainDesk()
+    request = ImageSegmentationRequest(image=desk.give(PICTURE), overlay=False)
+    performer = ImageSegmentation(place(save_segmenter(tmp_path), "image-segmentation"))
+    assert performer.perform(request, desk)["overlay"] is None
+
+
+def test_the_palette_tells_classes_apart() -> None:
+    colours = np.array(palette(21)).reshape(-1, 3)
+    assert colours[0].tolist() == [0, 0, 0]
+    assert len(np.unique(colours, axis=0)) == 21
+
+
+@pytest.mark.parametrize(
+    "constructor",
+    ["os.system", "torchvision.models._utils.load", "torchvision.models._meta", "builtins.eval"],
+)
+def test_a_configuration_may_only_name_torchvisions_models(tmp_path: Path, constructor: str) -> None:
+    folder = save_classifier(tmp_path, constructor)
+    with pytest.raises(ModelUnavailable, match="only constructors in torchvision"):
+        ImageClassification(place(folder))
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    folder = save_classifier(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["kwargs"]["num_classes"] = 5
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ImageClassification(place(folder))
