@@ -29,7 +29,8 @@ class DirectCalls:
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait for the device, then call."""
-        with self._device_is_free, torch.inference_mode():
+        # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
+        with self._device_is_free, torch.no_grad():
             return function(*args, **kwargs)
 
 

@@ -19,6 +19,8 @@ from brushwork_workers.station import Station
 LOGGER = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 78
 SECONDS_TO_LEAVE = 2.0
+# A worker waits longer for Redis than a caller would: losing the connection costs it more.
+SOCKET_TIMEOUT_S = 10.0
 
 
 class JobEndedAsFailed(Exception):
@@ -27,7 +29,7 @@ class JobEndedAsFailed(Exception):
 
 def worker_app(settings: Settings) -> Celery:
     """The application with its tasks; it becomes a worker when Celery starts one of it."""
-    app = celery_app(settings)
+    app = celery_app(settings, socket_timeout_s=SOCKET_TIMEOUT_S)
     app.conf.update(
         worker_pool="threads",
         worker_prefetch_multiplier=1,
@@ -56,7 +58,7 @@ class Lives:
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._asked = 0
+        self._asked_before = False
 
     def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
         """Each signal and who hears it."""
@@ -83,9 +85,10 @@ class Lives:
         self._app.station.take_work()
 
     def asked_to_stop(self, **signal: object) -> None:
-        """Let running jobs finish within the grace time, then give them back and go."""
-        self._asked += 1
-        timer = threading.Timer(self._settings.grace_s, self._leave)
+        """Let running jobs finish within the grace time, then give them back; at once if asked again."""
+        grace_s = 0.0 if self._asked_before else self._settings.grace_s
+        self._asked_before = True
+        timer = threading.Timer(grace_s, self._leave)
         timer.daemon = True
         timer.start()
 

@@ -1,0 +1,82 @@
+"""A worker's parts around a performer that does as the test says, on a real ledger."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.catalogue import Catalogue, Model, Source
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import Job
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.ledger import Ledger
+from brushwork_workers.adoption import Adoption
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.desk import Desk
+from brushwork_workers.executor import Executor
+from brushwork_workers.pulse import Pulse
+from brushwork_workers.served import Place
+from brushwork_workers.shelf import Shelf
+from PIL import Image
+
+WORKER = "tester/1"
+
+
+class Obedient:
+    """A performer that calls what the test gave it; by default it makes one grey picture."""
+
+    def __init__(self, act: Callable[[Any, Desk], None]) -> None:
+        self._act = act
+
+    def warm_up(self) -> None:
+        return
+
+    def perform(self, request: Any, desk: Desk) -> dict[str, Any]:
+        self._act(request, desk)
+        picture = desk.keep(Image.new("RGB", (request.width, request.height), "gray"))
+        return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}
+
+
+class TestStation:
+    """Executor, adoption and pulse of one worker; `act` is run inside each job."""
+
+    __test__ = False
+
+    def __init__(self, database: Database, folder: Path, act: Callable[[Any, Desk], None]) -> None:
+        self.ledger = Ledger(database, lease_s=30)
+        self.index = JobIndex(database)
+        self.store = ArtifactStore("memory:///")
+        self.pulse = Pulse(self.ledger, WORKER)
+        self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
+        shelf = Shelf({"text-to-image": self._load(act)}, torch.device("cpu"), DirectCalls())
+        shelf.load(self.catalogue)
+        self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.executor = Executor(
+            worker=WORKER,
+            ledger=self.ledger,
+            store=self.store,
+            shelf=shelf,
+            pulse=self.pulse,
+            lease_s=0.5,
+        )
+
+    def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
+        return self.adoption.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters})
+
+    def job(self, job_id: str = "job-1") -> Job:
+        return self.index.get(job_id)
+
+    @staticmethod
+    def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Obedient]:
+        return lambda place: Obedient(act)
+
+
+def _stub(folder: Path, name: str = "stub") -> Model:
+    defaults = {"width": 16, "height": 16, "num_inference_steps": 2, "guidance_scale": 1.0}
+    return Model(
+        name=name,
+        kind="text-to-image",
+        source=Source(library="diffusers", folder=folder),
+        defaults=defaults,
+    )

@@ -1,0 +1,112 @@
+"""Bare Celery messages become jobs, or failed jobs that say why."""
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brushwork_schemas.database import Database
+from brushwork_schemas.states import JobState
+from brushwork_workers.desk import Desk
+from PIL import Image
+
+from tests.stations import TestStation
+
+
+@pytest.fixture
+def station(database: Database, tmp_path: Path) -> TestStation:
+    def nothing(request: Any, desk: Desk) -> None:
+        return
+
+    return TestStation(database, tmp_path, nothing)
+
+
+def data_address(format_name: str = "PNG") -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, format_name)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def test_a_good_message_is_a_complete_job(station: TestStation) -> None:
+    station.adopted("task-7", prompt="a red circle")
+    job = station.job("task-7")
+    assert job.state is JobState.QUEUED
+    assert job.request.prompt == "a red circle"
+    assert job.request.num_inference_steps == 2
+    assert job.request.seed is not None
+
+
+def test_a_message_delivered_twice_is_one_job_with_one_seed(station: TestStation) -> None:
+    station.adopted("task-7")
+    first = station.job("task-7")
+    station.adopted("task-7")
+    assert station.job("task-7") == first
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "code", "field"),
+    [
+        ((), {"promt": "x"}, "invalid_request", "promt"),
+        ((), {"prompt": 5}, "invalid_request", "prompt"),
+        ((), {"prompt": "x", "width": 1 << 70}, "invalid_request", "width"),
+        ((), {"prompt": "a\0b"}, "invalid_request", "prompt"),
+        ((), {"prompt": "x", "guidance_scale": float("nan")}, "invalid_request", "guidance_scale"),
+        ((), {"prompt": "\ud800"}, "invalid_request", "prompt"),
+        ((), {"prompt": "x", "model": "none such"}, "unknown_model", "model"),
+        ((), {"prompt": "x", "model": ["a"]}, "invalid_request", "model"),
+        (("a red circle",), {"prompt": "x"}, "invalid_request", "args"),
+        ((), {"prompt": "x", "a\0": {"b\ud800": [float("inf")]}}, "invalid_request", "a\0"),
+        ((), {"prompt": "x" * 10_000_000}, "invalid_request", "prompt"),
+    ],
+    ids=str,
+)
+def test_a_bad_message_is_a_failed_job_that_names_the_field(
+    station: TestStation, args: tuple[Any, ...], kwargs: dict[str, Any], code: str, field: str
+) -> None:
+    station.adoption.adopt("bad", "text-to-image", args, kwargs)
+    job = station.job("bad")
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert (job.error.code, job.error.fault) == (code, "caller")
+    assert job.error.field == field.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:
+    image = station.adoption._image(data_address())
+    assert (image.width, image.height, image.media_type) == (8, 8, "image/png")
+    assert station.adoption._image(image.sha256) == image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "picture.png",
+        "data:image/png;base64,####",
+        "0" * 64,
+        5,
+        None,
+        data_address("GIF"),
+        "data:image/png;base64,",
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_bad_picture_is_a_failed_job(station: TestStation, image: object) -> None:
+    station.adoption.adopt("bad", "image-to-text", (), {"image": image})
+    error = station.job("bad").error
+    assert error is not None
+    assert (error.code, error.field) == ("invalid_image", "image")
+
+
+@pytest.mark.parametrize("task_id", ["x" * 65, "a\0b", "任务", "line\nbreak"])
+def test_an_id_that_the_ledger_cannot_hold_gets_a_stand_in(station: TestStation, task_id: str) -> None:
+    job_id = station.adopted(task_id)
+    assert job_id == station.adopted(task_id) != task_id
+    assert station.job(job_id).state is JobState.QUEUED
+
+
+def test_what_a_bad_message_held_is_kept_within_bounds(station: TestStation) -> None:
+    sent: Callable[..., Any] = station.adoption.adopt
+    sent("bad", "text-to-image", (), {f"p{i}": "y" * 1000 for i in range(1000)})
+    assert len(str(station.job("bad").request)) < 20_000
