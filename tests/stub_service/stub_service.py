@@ -1,0 +1,50 @@
+"""A worker without models or Celery: with this folder on PYTHONPATH, `brushwork worker` runs it instead.
+
+It starts in a moment, ends every queued job as failed with code `stub`, and takes up to `STUB_GRACE_S`
+to stop, so that tests of the stack around it need no torch.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import JobError
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+
+ERROR = JobError(code="stub", message="The stub makes no pictures.", fault="machine")
+
+
+def serve(
+    settings: Settings,
+    *,
+    kinds: Sequence[str],
+    name: str | None = None,
+    concurrency: int = 4,
+    log_level: str = "info",
+) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    database = Database(settings.database_url.get_secret_value())
+    entry = WorkerEntry(name or f"stub-{os.getpid()}", tuple(kinds), (), "none", ready=True)
+    Roster(database).announce(entry)
+    print(f"stub {entry.name} serves {', '.join(kinds)}", flush=True)
+    while not stop.wait(0.02):
+        _end_queued(database, entry.name)
+    threading.Event().wait(float(os.environ.get("STUB_GRACE_S", "0")))
+    Roster(database).leave(entry.name)
+    database.close()
+    print("stub stopped", flush=True)
+
+
+def _end_queued(database: Database, worker: str) -> None:
+    ledger = Ledger(database)
+    for job in JobIndex(database).list(state=JobState.QUEUED):
+        claim = ledger.claim(job.id, worker)
+        if claim is not None:
+            ledger.fail(job.id, claim.fence, ERROR)

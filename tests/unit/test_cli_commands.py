@@ -1,0 +1,229 @@
+"""The command line over a real ledger, with no Redis and no worker: output, exit status, errors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from brushwork.cli import main
+from brushwork.client import Client
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import JobError
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.results import Provenance, TextToImageResult, Timings
+from PIL import Image
+
+from tests.servers import free_port
+
+Service = Database
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def service(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A ledger that the environment names; its Redis is down."""
+    monkeypatch.setenv("BRUSHWORK_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("BRUSHWORK_ARTIFACTS_URL", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("BRUSHWORK_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    return Database(sqlite_url)
+
+
+@pytest.fixture
+def brushwork(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Runs a command line in this process."""
+
+    def run(*arguments: str) -> Answer:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+Command = Callable[..., Answer]
+
+
+def finish(database: Database, job_id: str, store: ArtifactStore | None = None) -> None:
+    """End a job as a worker would: with a picture, or without a store as failed."""
+    ledger = Ledger(database)
+    claim = ledger.claim(job_id, "worker-1")
+    assert claim is not None
+    if store is None:
+        ledger.fail(job_id, claim.fence, JobError(code="out_of_memory", message="Full.", fault="machine"))
+        return
+    result = TextToImageResult(images=(picture(store),), seed=7, seeds=(7,), provenance=PROVENANCE)
+    ledger.complete(job_id, claim.fence, result.model_dump(mode="json"), result.images)
+
+
+PROVENANCE = Provenance(
+    model="pocket-diffusion",
+    model_revision="0",
+    versions={},
+    device="cpu",
+    dtype="float32",
+    worker="worker-1",
+    attempt=1,
+    timings=Timings(queued_s=0.1, loading_s=0.2, running_s=0.3),
+)
+
+
+def picture(store: ArtifactStore):  # type: ignore[no-untyped-def]
+    file = Path(os.environ["BRUSHWORK_DATA"]).with_name("picture.png")
+    Image.new("RGB", (64, 64), (220, 40, 40)).save(file)
+    return store.put_picture(file.read_bytes())
+
+
+def test_submit_prints_only_the_id_and_jobs_lists_it(service: Database, brushwork: Command) -> None:
+    submitted = brushwork("submit", "text-to-image", "a red circle", "seed=7")
+    job_id = submitted.out.strip()
+    assert (submitted.status, len(job_id)) == (0, 36)
+    assert job_id in brushwork("jobs").out
+    listed = json.loads(brushwork("jobs", "--json", "--kind", "text-to-image", "--state", "queued").out)
+    assert [(job["id"], job["request"]["seed"]) for job in listed] == [(job_id, 7)]
+    assert json.loads(brushwork("jobs", "--json", "--state", "failed").out) == []
+
+
+def test_a_finished_job_is_shown_and_its_pictures_saved(
+    service: Database, brushwork: Command, tmp_path: Path
+) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    finish(service, job_id, ArtifactStore(str(tmp_path / "artifacts")))
+    shown = brushwork("show", job_id, "--save", str(tmp_path / "saved"))
+    assert shown.status == 0
+    assert "a red circle" in shown.out
+    assert "64x64, seed 7" in shown.out
+    assert Image.open(tmp_path / "saved" / f"{job_id}-0.png").getpixel((5, 5)) == (220, 40, 40)
+    waited = brushwork("wait", job_id, "--json")
+    assert (waited.status, json.loads(waited.out)["state"]) == (0, "succeeded")
+
+
+def test_a_failed_job_ends_wait_with_status_1(service: Database, brushwork: Command) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    finish(service, job_id)
+    waited = brushwork("wait", job_id)
+    assert waited.status == 1
+    assert "out_of_memory" in waited.out
+    assert "out_of_memory" in waited.err
+
+
+def test_waiting_too_long_ends_with_status_4(service: Database, brushwork: Command) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    waited = brushwork("wait", job_id, "--timeout", "0.05")
+    assert waited.status == 4
+    assert "it goes on" in waited.err
+
+
+def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    assert brushwork("cancel", job_id).out.strip() == "canceled"
+    assert brushwork("wait", job_id).status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("submit", "text-to-video", "x"), "no kind 'text-to-video'"),
+        (("submit", "text-to-image", "x", "width=63"), "width"),
+        (("submit", "text-to-image", "x", "widht=64"), "Did you mean 'width'"),
+        (("submit", "image-to-text", "missing.png"), "missing.png"),
+        (("show", "nope"), "no job 'nope'"),
+        (("worker", "--kinds", "text-to-video"), "no kind"),
+        (("models", "--kind", "text-to-video"), "no kind"),
+    ],
+)
+def test_a_wrong_request_ends_with_status_2_and_no_traceback(
+    service: Database, brushwork: Command, arguments: tuple[str, ...], words: str
+) -> None:
+    answer = brushwork(*arguments)
+    assert answer.status == 2
+    assert words in answer.err
+    assert "Traceback" not in answer.err
+    assert json.loads(brushwork("jobs", "--json").out) == []
+
+
+def test_an_unknown_option_ends_with_status_2(brushwork: Command) -> None:
+    assert brushwork("jobs", "--nonsense").status == 2
+
+
+def test_without_any_service_the_fix_is_named(brushwork: Command) -> None:
+    answer = brushwork("jobs")
+    assert answer.status == 3
+    assert "brushwork up" in answer.err
+
+
+def test_a_database_without_tables_is_named_and_migrate_makes_them(
+    brushwork: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    monkeypatch.setenv("BRUSHWORK_ARTIFACTS_URL", str(tmp_path / "artifacts"))
+    before = brushwork("jobs")
+    assert (before.status, "brushwork migrate" in before.err) == (3, True)
+    assert brushwork("migrate").status == 0
+    assert brushwork("jobs").status == 0
+
+
+def test_models_and_workers_are_listed(service: Database, brushwork: Command) -> None:
+    assert "pocket-diffusion" in brushwork("models").out
+    names = [
+        model["name"] for model in json.loads(brushwork("models", "--kind", "image-to-text", "--json").out)
+    ]
+    assert names[0] == "pocket-captioner"
+    assert json.loads(brushwork("workers", "--json").out) == []
+
+
+def test_a_worker_without_its_packages_names_the_extra(
+    brushwork: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None in sys.modules makes the import fail as it does where the package is missing.
+    for name in [module for module in sys.modules if module.startswith("brushwork_workers")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "brushwork_workers.service", None)
+    answer = brushwork("worker")
+    assert answer.status == 3
+    assert "pip install 'brushwork[workers]'" in answer.err
+
+
+def test_help_documents_the_exit_status(brushwork: Command) -> None:
+    help_text = " ".join(brushwork("--help").out.split())
+    assert "Exit status: 0 done; 1 the job failed" in help_text
+
+
+def test_ctrl_c_while_waiting_ends_with_status_130_and_the_job_goes_on(service: Database) -> None:
+    with Client() as client:
+        job = client.submit("text-to-image", prompt="a red circle")
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", WAIT_AND_TELL, "wait", job.id], stdout=subprocess.PIPE, text=True
+        )
+        with waiting:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "waiting\n"
+            waiting.send_signal(signal.SIGINT)
+            assert waiting.wait(timeout=20) == 130
+        assert client.get(job.id).state == "queued"
+
+
+WAIT_AND_TELL = """
+import sys
+from brushwork.cli import main
+from brushwork.client import Client
+
+def look(self, job_id, plain=Client.look):
+    print("waiting", flush=True)
+    return plain(self, job_id)
+
+Client.look = look
+main(sys.argv[1:])
+"""

@@ -1,0 +1,51 @@
+"""From words to parameters: the type of each field, the parameter that needs no name, and what is refused."""
+
+from typing import Any
+
+import pytest
+from brushwork.cli.parameters import parsed
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds import KINDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "parameters"),
+    [
+        ("text-to-image", ["a red circle"], {"prompt": "a red circle"}),
+        ("text-to-image", ["prompt=1 = 1", "seed=7"], {"prompt": "1 = 1", "seed": 7}),
+        (
+            "text-to-image",
+            ["x", "width=64", "guidance_scale=2"],
+            {"prompt": "x", "width": 64, "guidance_scale": 2.0},
+        ),
+        ("text-to-image", ["红色圆形"], {"prompt": "红色圆形"}),
+        ("text-to-image", ["2+2=4 apples"], {"prompt": "2+2=4 apples"}),
+        ("text-to-image", ["prompt=7"], {"prompt": "7"}),
+        ("text-to-image", ["x", "scheduler=DDIMScheduler"], {"prompt": "x", "scheduler": "DDIMScheduler"}),
+        ("image-to-text", ["cat.png", "language=zh"], {"image": "cat.png", "language": "zh"}),
+        ("image-segmentation", ["image=cat.png", "overlay=no"], {"image": "cat.png", "overlay": False}),
+        (
+            "image-classification",
+            ["https://example.org/a.png", "top_k=3"],
+            {"image": "https://example.org/a.png", "top_k": 3},
+        ),
+    ],
+)
+def test_words_become_typed_parameters(kind: str, words: list[str], parameters: dict[str, Any]) -> None:
+    found = parsed(KINDS[kind], words)
+    assert found == parameters
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in parameters.items()
+    }
+
+
+@pytest.mark.parametrize("word", ["width=abc", "widht=64", "language=fr"])
+def test_what_does_not_fit_is_left_for_submit_to_refuse(word: str) -> None:
+    name, value = word.split("=")
+    assert parsed(KINDS["text-to-image"], [word]) == {name: value}
+
+
+def test_an_unquoted_prompt_is_refused_with_the_fix() -> None:
+    with pytest.raises(InvalidRequest, match="twice") as caught:
+        parsed(KINDS["text-to-image"], ["a", "red", "circle"])
+    assert "quotes" in (caught.value.hint or "")
