@@ -19,14 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
-from PIL import Image
-from safetensors.torch import load_file
-from torch import nn
-from torch.nn import functional as F
-from torchvision.models._utils import IntermediateLayerGetter
-from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
-
 from brushwork_workers.pocket import WEIGHTS, world
 from brushwork_workers.pocket.grammar import (
     Description,
@@ -38,6 +30,14 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
 )
 from brushwork_workers.pocket.staging import WIDE, stage
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+from torchvision.models._utils import IntermediateLayerGetter
+from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
+
 from tests.pixel_judge import all_right, judge
 
 Figures = dict[str, float]
@@ -156,7 +156,7 @@ def measure_masks(folder: Path, count: int, seed: int) -> Figures:
         pairs = drawn(cell, count, seed)
         found: list[torch.Tensor] = []
         for part in batches([picture for _, picture in pairs]):
-            logits = F.interpolate(model(prepare(part, config))["out"], (64, 64), mode="area")
+            logits = functional.interpolate(model(prepare(part, config))["out"], (64, 64), mode="area")
             found.append(logits.argmax(1))
         truth = torch.from_numpy(np.stack([world.draw_mask(scene) for scene, _ in pairs])).long()
         figures[cell.name] = mean_overlap(torch.cat(found), truth)
@@ -200,9 +200,7 @@ class Painting:
     seed: int
 
 
-def paint(
-    pipeline: StableDiffusionPipeline, prompts: list[str], painting: Painting
-) -> list[Image.Image]:
+def paint(pipeline: StableDiffusionPipeline, prompts: list[str], painting: Painting) -> list[Image.Image]:
     """One picture a prompt, each from a seed of its own."""
     pictures: list[Image.Image] = []
     for part in batches(prompts):

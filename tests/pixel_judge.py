@@ -212,7 +212,9 @@ def _measure(pixels: Array, ground: Array, patch: NDArray[np.bool_]) -> Found:
     core = patch & (distance >= np.quantile(distance[patch], 0.5))
     rgb = np.median(pixels[core], axis=0)
     change = rgb - ground
-    share = np.clip((pixels - ground) @ change / (change @ change), 0.0, 1.0)
+    along = (pixels - ground) @ change / (change @ change)
+    # Twice as steep: an outline is where a pixel is half way, and a soft edge is no wrong shape.
+    share = np.clip(0.5 + 2.0 * (along - 0.5), 0.0, 1.0)
     mask = np.where(_grow(_grow(patch)), share, 0.0)
     side = mask.shape[0]
     rows, columns = np.nonzero((mask > 0.5) & patch)
@@ -244,10 +246,7 @@ def best_overlap(item: Found, shape: str) -> float:
     place = item.place
     best = _overlap_at(item, shape, place)
     for _ in range(3):
-        tried = [
-            (place[0] + step * ds, place[1] + step * dx, place[2] + step * dy)
-            for ds, dx, dy in _MOVES
-        ]
+        tried = [(place[0] + step * ds, place[1] + step * dx, place[2] + step * dy) for ds, dx, dy in _MOVES]
         scores = [_overlap_at(item, shape, at) for at in tried]
         if max(scores) <= best:
             break
@@ -286,9 +285,11 @@ def corners(shape: str) -> tuple[tuple[float, float], ...]:
         "triangle": [(0.0, -(3**0.5)), (1.0, 0.0), (-1.0, 0.0)],
         "star": [_spoke(36.0 * i, 1.0 if i % 2 == 0 else 0.38) for i in range(10)],
         "heart": [_heart_point(2 * pi * i / 60) for i in range(60)],
-        "cross": [(-third, -0.5), (third, -0.5), (third, -third), (0.5, -third)]
-        + [(0.5, third), (third, third), (third, 0.5), (-third, 0.5)]
-        + [(-third, third), (-0.5, third), (-0.5, -third), (-third, -third)],
+        "cross": [
+            *((-third, -0.5), (third, -0.5), (third, -third), (0.5, -third)),
+            *((0.5, third), (third, third), (third, 0.5), (-third, 0.5)),
+            *((-third, third), (-0.5, third), (-0.5, -third), (-third, -third)),
+        ],
     }[shape]
     xs, ys = [u for u, _ in raw], [v for _, v in raw]
     longer = max(max(xs) - min(xs), max(ys) - min(ys))

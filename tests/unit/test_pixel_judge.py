@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from brushwork_workers.pocket import world
 from brushwork_workers.pocket.grammar import Description, sample_full
 from brushwork_workers.pocket.staging import NARROW, WIDE, Ranges, stage
+
 from tests.pixel_judge import all_right, judge
 
 ONE = Description((("red", "star"),), "white", "large", "left")
@@ -69,9 +69,7 @@ def test_twins_are_told_apart_by_place_alone() -> None:
 def test_every_shape_is_only_itself(shape: str) -> None:
     picture = _draw(Description((("green", shape),), "black", None, "center"))
     passed = [
-        other
-        for other in world.SHAPES
-        if judge(picture, Description((("green", other),), "black"))["shape"]
+        other for other in world.SHAPES if judge(picture, Description((("green", other),), "black"))["shape"]
     ]
     assert passed == [shape]
 

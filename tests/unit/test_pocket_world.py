@@ -5,9 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from brushwork_workers.pocket import world
 from brushwork_workers.pocket.grammar import (
     NEVER_TRAINED_PAIRS,
@@ -24,6 +21,8 @@ from brushwork_workers.pocket.grammar import (
     sample_training,
 )
 from brushwork_workers.pocket.staging import NARROW, WIDE, Ranges, stage
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pairs = st.tuples(st.sampled_from(tuple(world.COLOURS)), st.sampled_from(world.SHAPES))
 grounds = st.none() | st.sampled_from(tuple(world.BACKGROUNDS))
@@ -34,9 +33,7 @@ ones = st.builds(
     st.none() | st.sampled_from(world.SIZES),
     st.none() | st.sampled_from(world.POSITIONS),
 )
-twos = st.builds(
-    Description, st.tuples(pairs, pairs), grounds, relation=st.sampled_from(world.RELATIONS)
-)
+twos = st.builds(Description, st.tuples(pairs, pairs), grounds, relation=st.sampled_from(world.RELATIONS))
 
 
 @given(ones | twos)
@@ -102,7 +99,8 @@ def test_training_and_test_prompts_are_disjoint() -> None:
     rng = np.random.default_rng(0)
     for index in range(400):
         full, partial = sample_training(1 + index % 2, rng)
-        assert not held_out(full) and not held_out(partial)
+        assert not held_out(full)
+        assert not held_out(partial)
         assert not NEVER_TRAINED_PAIRS & set(full.pairs)
         assert held_out(sample_test(1 + index % 2, rng))
 

@@ -22,12 +22,12 @@ from brushwork_workers.pocket.world import (
 )
 
 CHINESE = {
-    **dict(zip(SHAPES, "圆形 正方形 三角形 星形 心形 菱形 十字 环形".split(), strict=True)),
-    **dict(zip(COLOURS, "红色 绿色 蓝色 黄色 橙色 紫色 青色 粉色".split(), strict=True)),
-    **dict(zip(BACKGROUNDS, "白色 黑色 灰色 米色".split(), strict=True)),
-    **dict(zip(SIZES, "小 大".split(), strict=True)),
-    **dict(zip(POSITIONS, "左边 右边 上方 下方 中间".split(), strict=True)),
-    **dict(zip(RELATIONS, "左边 右边 上方 下方".split(), strict=True)),
+    **dict(zip(SHAPES, ["圆形", "正方形", "三角形", "星形", "心形", "菱形", "十字", "环形"], strict=True)),
+    **dict(zip(COLOURS, ["红色", "绿色", "蓝色", "黄色", "橙色", "紫色", "青色", "粉色"], strict=True)),
+    **dict(zip(BACKGROUNDS, ["白色", "黑色", "灰色", "米色"], strict=True)),
+    **dict(zip(SIZES, ["小", "大"], strict=True)),
+    **dict(zip(POSITIONS, ["左边", "右边", "上方", "下方", "中间"], strict=True)),
+    **dict(zip(RELATIONS, ["左边", "右边", "上方", "下方"], strict=True)),
 }
 _PLACE_WORDS = dict(
     zip(
@@ -36,9 +36,7 @@ _PLACE_WORDS = dict(
         strict=True,
     )
 )
-_RELATION_WORDS = dict(
-    zip(RELATIONS, ("to the left of", "to the right of", "above", "below"), strict=True)
-)
+_RELATION_WORDS = dict(zip(RELATIONS, ("to the left of", "to the right of", "above", "below"), strict=True))
 _MIRROR = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 
 NEVER_TRAINED_PAIRS = frozenset(
@@ -106,9 +104,7 @@ def mirrored(description: Description) -> Description:
     """The same scene told from the other object."""
     if description.relation is None:
         return description
-    return replace(
-        description, pairs=description.pairs[::-1], relation=_MIRROR[description.relation]
-    )
+    return replace(description, pairs=description.pairs[::-1], relation=_MIRROR[description.relation])
 
 
 def canonical(description: Description) -> Description:
@@ -135,8 +131,7 @@ def _terms(names: tuple[str, ...]) -> str:
 
 _CHINESE_NAME = f"({_terms(tuple(COLOURS))})({_terms(SHAPES)})"
 _CHINESE_ONE = re.compile(
-    f"(?:({_terms(tuple(BACKGROUNDS))})背景上)?({_terms(POSITIONS)})?的?"
-    f"({_terms(SIZES)})?{_CHINESE_NAME}"
+    f"(?:({_terms(tuple(BACKGROUNDS))})背景上)?({_terms(POSITIONS)})?的?({_terms(SIZES)})?{_CHINESE_NAME}"
 )
 _CHINESE_TWO = re.compile(
     f"(?:({_terms(tuple(BACKGROUNDS))})背景上[,\uff0c]?)?"
@@ -160,25 +155,19 @@ def _parse_english(text: str) -> Description | None:
     if relation and (size or size_2 or place):
         return None
     pairs = ((colour, shape), (colour_2, shape_2)) if relation else ((colour, shape),)
-    return Description(
-        pairs, ground, size, _key(_PLACE_WORDS, place), _key(_RELATION_WORDS, relation)
-    )
+    return Description(pairs, ground, size, _key(_PLACE_WORDS, place), _key(_RELATION_WORDS, relation))
 
 
 def _parse_chinese(text: str) -> Description | None:
     colours, grounds = tuple(COLOURS), tuple(BACKGROUNDS)
     if match := _CHINESE_TWO.fullmatch(text):
         ground, *names, relation = match.groups()
-        pairs = tuple(
-            (str(_back(colours, names[i])), str(_back(SHAPES, names[i + 1]))) for i in (0, 2)
-        )
+        pairs = tuple((str(_back(colours, names[i])), str(_back(SHAPES, names[i + 1]))) for i in (0, 2))
         return Description(pairs, _back(grounds, ground), relation=_back(RELATIONS, relation))
     if match := _CHINESE_ONE.fullmatch(text):
         ground, place, size, colour, shape = match.groups()
         pair = (str(_back(colours, colour)), str(_back(SHAPES, shape)))
-        return Description(
-            (pair,), _back(grounds, ground), _back(SIZES, size), _back(POSITIONS, place)
-        )
+        return Description((pair,), _back(grounds, ground), _back(SIZES, size), _back(POSITIONS, place))
     return None
 
 
@@ -247,8 +236,7 @@ def sample_test(
 ) -> Description:
     """A held-out prompt's description, optional words kept as in training.
 
-    Args:
-        never_trained: True for prompts with a never-trained pair only, False for the natural mix.
+    With `never_trained`, only prompts with a never-trained pair, else the natural mix.
     """
     while True:
         description = drop_words(sample_full(num_objects, rng), rng, keep)

@@ -77,9 +77,7 @@ def stage(description: Description, ranges: Ranges, rng: np.random.Generator) ->
     return Scene(description.background, place(description, ranges, rng))
 
 
-def _one(
-    description: Description, ranges: Ranges, rng: np.random.Generator
-) -> tuple[SceneObject, ...]:
+def _one(description: Description, ranges: Ranges, rng: np.random.Generator) -> tuple[SceneObject, ...]:
     spans = {"small": ranges.small, "large": ranges.large, None: ranges.medium}
     span = float(rng.uniform(*spans[description.size]))
     room = (1.0 - span) / 2.0
@@ -92,9 +90,7 @@ def _one(
     return (SceneObject(shape, colour, span, x, y),)
 
 
-def _two(
-    description: Description, ranges: Ranges, rng: np.random.Generator
-) -> tuple[SceneObject, ...]:
+def _two(description: Description, ranges: Ranges, rng: np.random.Generator) -> tuple[SceneObject, ...]:
     spans = rng.uniform(*ranges.pair, 2)
     spare = 0.96 - spans.sum()
     gap = min(rng.uniform(*ranges.gap), spare)

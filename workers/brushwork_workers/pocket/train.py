@@ -1,4 +1,4 @@
-"""Trains the pocket models: `python -m brushwork_workers.pocket.train PART --minutes N --resume --out DIR`."""
+"""Trains pocket models: `python -m brushwork_workers.pocket.train PART --minutes N --resume --out DIR`."""
 
 import argparse
 import importlib

@@ -178,9 +178,7 @@ def coverage(item: SceneObject, canvas: int, softness: float = 0.0) -> NDArray[n
     return share
 
 
-def _tint(
-    rgb: tuple[int, int, int], variation: Variation, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _tint(rgb: tuple[int, int, int], variation: Variation, rng: np.random.Generator) -> NDArray[np.float32]:
     change = rng.uniform(-variation.colour, variation.colour, 3) if variation.colour else 0.0
     return (np.array(rgb) + change).astype(np.float32)
 
@@ -193,9 +191,7 @@ def draw(
 ) -> Pixels:
     """Draws a scene as RGB `[canvas, canvas, 3]`, 0 to 255, anti-aliased."""
     rng = rng or np.random.default_rng(0)
-    picture = np.broadcast_to(
-        _tint(BACKGROUNDS[scene.background], variation, rng), (canvas, canvas, 3)
-    )
+    picture = np.broadcast_to(_tint(BACKGROUNDS[scene.background], variation, rng), (canvas, canvas, 3))
     softness = rng.uniform(0.0, variation.softness)
     for item in scene.objects:
         share = coverage(item, canvas, softness)[..., None]

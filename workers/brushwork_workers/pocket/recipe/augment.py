@@ -1,7 +1,7 @@
 """Makes drawn pictures look a little like generated ones: blurred, noisy, slightly off in colour."""
 
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 _BINOMIAL = torch.tensor([1.0, 2.0, 1.0]) / 4.0
 
@@ -9,7 +9,7 @@ _BINOMIAL = torch.tensor([1.0, 2.0, 1.0]) / 4.0
 def soften(pictures: torch.Tensor) -> torch.Tensor:
     """Blurs each picture by a random amount and adds random noise; `[n, 3, h, w]`, -1 to 1."""
     kernel = (_BINOMIAL[:, None] * _BINOMIAL[None, :]).expand(3, 1, 3, 3)
-    blurred = F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    blurred = functional.conv2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
     count = len(pictures)
     blur = torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5)
     noise = torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5) * 0.06
@@ -19,4 +19,4 @@ def soften(pictures: torch.Tensor) -> torch.Tensor:
 
 def enlarge(pictures: torch.Tensor, side: int) -> torch.Tensor:
     """Resizes pictures `[n, 3, h, w]` to `side`, as the models' preprocessing does."""
-    return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
+    return functional.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)

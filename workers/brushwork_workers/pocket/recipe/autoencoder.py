@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
 from brushwork_workers.pocket.recipe.training import Loop, Plan
@@ -45,8 +45,8 @@ class Readout(nn.Module):
 
     def loss(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy over the attributes."""
-        hidden = F.gelu(self.hidden(latents.flatten(1)))
-        losses = [F.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
+        hidden = functional.gelu(self.hidden(latents.flatten(1)))
+        losses = [functional.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
         return torch.stack(losses).mean()
 
 
@@ -54,8 +54,8 @@ def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
     """Weights `[n, 1, h, w]`: 5 within two pixels of an edge, else 1; outlines decide a shape."""
     down = (pictures[:, :, 1:] - pictures[:, :, :-1]).abs().amax(1, keepdim=True)
     across = (pictures[..., 1:] - pictures[..., :-1]).abs().amax(1, keepdim=True)
-    edges = F.pad(down, (0, 0, 0, 1)) + F.pad(across, (0, 1))
-    return 1.0 + 4.0 * (F.max_pool2d(edges, 3, 1, 1) > 0.15).float()
+    edges = functional.pad(down, (0, 0, 0, 1)) + functional.pad(across, (0, 1))
+    return 1.0 + 4.0 * (functional.max_pool2d(edges, 3, 1, 1) > 0.15).float()
 
 
 def train(out: Path, minutes: float, resume: bool) -> None:

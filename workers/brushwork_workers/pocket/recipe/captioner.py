@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -102,19 +102,17 @@ class Heads(nn.Module):
 
     def loss(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy over the attributes, of features `[n, tokens, width]`."""
-        hidden = F.gelu(self.hidden(features.flatten(1)))
-        losses = [F.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
+        hidden = functional.gelu(self.hidden(features.flatten(1)))
+        losses = [functional.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
         return torch.stack(losses).mean()
 
 
-def _tell_loss(
-    model: VisionEncoderDecoderModel, features: torch.Tensor, ids: torch.Tensor
-) -> torch.Tensor:
+def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     logits = model.decoder(input_ids=ids[:, :-1], encoder_hidden_states=features).logits
     wanted = ids[:, 1:].clone()
     # The first end token is learnt, those that pad after it are not.
     wanted[:, 1:][ids[:, 1:-1] == model.config.eos_token_id] = _IGNORED
-    return F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
+    return functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
 
 
 def train(out: Path, minutes: float, resume: bool) -> None:
@@ -145,9 +143,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
     save(model, tokenizer, out / "pocket-captioner")
 
 
-def save(
-    model: VisionEncoderDecoderModel, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> None:
+def save(model: VisionEncoderDecoderModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the captioner as it ships, in half precision."""
     model.eval().half().save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)

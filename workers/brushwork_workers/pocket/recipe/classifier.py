@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torchvision.models import shufflenet_v2_x0_5
 
 from brushwork_workers.pocket import world
@@ -47,7 +47,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
             logits = model(pictures.to(memory_format=torch.channels_last)).float()
         shapes = batch.labels[:, 6] - 1
         right = (logits.argmax(1) == shapes).float().mean().item()
-        return F.cross_entropy(logits, shapes), _BATCH, {"right": right}
+        return functional.cross_entropy(logits, shapes), _BATCH, {"right": right}
 
     loop.run(loss)
     save_torchvision(model, CONFIG, out / "pocket-classifier")

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from brushwork_workers.pocket.grammar import Description, drop_words, held_out
@@ -25,7 +24,7 @@ from brushwork_workers.pocket.recipe.training import Loop, Plan
 _BATCH = 128
 _TELLINGS = 4
 _UNCONDITIONAL = 0.1
-_POOL = 98304
+_POOL = 65536
 
 
 def build() -> UNet2DConditionModel:
@@ -34,9 +33,9 @@ def build() -> UNet2DConditionModel:
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        block_out_channels=(128, 256),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(96, 192),
         layers_per_block=1,
         attention_head_dim=4,
         cross_attention_dim=TEXT_WIDTH,
@@ -58,7 +57,7 @@ def build_scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
-        steps_offset=0,
+        steps_offset=1,
     )
 
 
@@ -98,13 +97,14 @@ def make_pool(
     seed: int,
     share_of_two: float,
 ) -> Pool:
-    """Draws scenes from the narrow ranges and encodes them."""
+    """Draws scenes from the narrow ranges and encodes them, which takes a few minutes."""
     sampler, rng = Sampler(seed, share_of_two), np.random.default_rng(seed)
     latents, ids = [], []
     for _ in range(size // 256):
         batch = sampler.batch(256)
         pictures = batch.pictures.to(memory_format=torch.channels_last)
-        latents.append(vae.encoder(pictures).half())
+        with torch.autocast("cpu", torch.bfloat16):
+            latents.append(vae.encoder(pictures).half())
         prompts = [text for full in batch.full for text in _tellings(full, rng)]
         ids.append(encode(tokenizer, prompts).reshape(256, _TELLINGS, -1).short())
     return Pool(torch.cat(latents), torch.cat(ids))
@@ -150,14 +150,14 @@ class Parts:
 
 
 def make_loss(
-    unet: UNet2DConditionModel, parts: Parts, pool: Callable[[], Pool]
+    unet: UNet2DConditionModel, parts: Parts, pool: Pool
 ) -> Callable[[], tuple[torch.Tensor, int, dict[str, float]]]:
     """The loss of one batch: mean squared error of v."""
     alphas = build_scheduler().alphas_cumprod
     empty = encode(parts.tokenizer, [""])[0]
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
-        latents, ids = pool().draw(_BATCH)
+        latents, ids = pool.draw(_BATCH)
         ids = torch.where(torch.rand(_BATCH, 1) < _UNCONDITIONAL, empty, ids)
         steps = noisy_timesteps(_BATCH)
         signal = alphas[steps].sqrt()[:, None, None, None]
@@ -176,19 +176,30 @@ def make_loss(
 
 
 def train(out: Path, minutes: float, resume: bool) -> None:
-    """Trains the denoiser into `out / "unet"`; the first two thirds mostly on one object."""
+    """Trains the denoiser into `out / "unet"`, with a snapshot of its average every five minutes."""
     parts, unet = Parts.load(out), build()
     unet.to(memory_format=torch.channels_last)
     plan = Plan(minutes, 1e-3, average=0.9995, hold=0.4)
     loop = Loop({"unet": unet}, plan, out / "denoiser.pt")
     if resume:
         loop.resume()
-    pool = make_pool(parts.vae, parts.tokenizer, _POOL, 101 + loop.step, share_of_two=0.4)
+    pool = _kept_pool(parts, out / "pool.pt")
 
     def watch() -> None:
         average = build()
         average.load_state_dict(loop.averages["unet"])
         average.eval().save_pretrained(out / "unet")
+        average.save_pretrained(out / "snapshots" / f"unet-{loop.step}")
 
-    loop.run(make_loss(unet, parts, lambda: pool), watch, watch_every_s=300.0)
+    loop.run(make_loss(unet, parts, pool), watch, watch_every_s=300.0)
     watch()
+
+
+def _kept_pool(parts: Parts, file: Path) -> Pool:
+    """The pool of an earlier run, or a new one."""
+    if file.exists():
+        kept = torch.load(file, weights_only=True)
+        return Pool(kept["latents"], kept["ids"])
+    pool = make_pool(parts.vae, parts.tokenizer, _POOL, seed=101, share_of_two=0.4)
+    torch.save({"latents": pool.latents, "ids": pool.ids}, file)
+    return pool

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torchvision.models import DenseNet
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
@@ -66,10 +66,10 @@ def train(out: Path, minutes: float, resume: bool) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(pictures.to(memory_format=torch.channels_last))["out"].float()
         # The masks are as fine as the pictures: 64 of the input's 128 pixels.
-        logits = F.avg_pool2d(logits, 2)
+        logits = functional.avg_pool2d(logits, 2)
         right = (logits.argmax(1) == batch.masks)[batch.masks > 0].float().mean().item()
         weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES))
-        return F.cross_entropy(logits, batch.masks, weights), _BATCH, {"right": right}
+        return functional.cross_entropy(logits, batch.masks, weights), _BATCH, {"right": right}
 
     loop.run(loss)
     save_torchvision(model, CONFIG, out / "pocket-segmenter")

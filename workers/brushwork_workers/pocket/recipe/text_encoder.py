@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from brushwork_workers.pocket.grammar import (
@@ -58,15 +58,8 @@ def tell(description: Description, rng: np.random.Generator) -> str:
 
 def encode(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> torch.Tensor:
     """Token ids `[n, 20]`, padded as the pipeline pads them."""
-    ids = tokenizer(
-        prompts,
-        padding="max_length",
-        max_length=MAX_TOKENS,
-        truncation=True,
-        return_tensors="pt",
-    )["input_ids"]
-    assert isinstance(ids, torch.Tensor)
-    return ids
+    ids = tokenizer(prompts, padding="max_length", max_length=MAX_TOKENS, truncation=True)
+    return torch.tensor(ids["input_ids"])
 
 
 class Heads(nn.Module):
@@ -97,7 +90,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
         labels = torch.tensor([attribute_labels(d) for d in described])
         ids = encode(tokenizer, [tell(d, rng) for d in described])
         logits = heads(model(input_ids=ids).last_hidden_state)
-        losses = [F.cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]
+        losses = [functional.cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]
         total = torch.stack(losses).mean()
         return total, _BATCH, {"loss": total.item()}
 

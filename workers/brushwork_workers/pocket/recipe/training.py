@@ -13,6 +13,7 @@ from torch import nn
 _CHECKPOINT_EVERY_S = 180.0
 _LOG_EVERY_S = 20.0
 _WARM_UP_STEPS = 200
+_LONGEST_LAP_S = 10.0
 
 
 @dataclass
@@ -102,7 +103,8 @@ class Loop:
 
         Args:
             loss: makes one batch's loss, its number of samples and figures for the log.
-            watch: called now and then, to measure the model.
+            watch: called now and then, to keep or measure the model.
+            watch_every_s: seconds between its calls.
         """
         clock = _Clock()
         while self.spent_s < self.plan.minutes * 60:
@@ -163,7 +165,8 @@ class _Clock:
         now = time.monotonic()
         passed, self._last = now - self._last, now
         self._count += count
-        return passed
+        # A training that was stopped for a while and goes on has not spent that time.
+        return min(passed, _LONGEST_LAP_S)
 
     def due(self, name: str, every_s: float) -> bool:
         start = self._due.setdefault(name, self._last)
