@@ -1,5 +1,7 @@
 """The ledger's database: SQLite or PostgreSQL, made to behave alike."""
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +36,8 @@ def _sqlite_now(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(now_ms, "postgresql")
 def _postgresql_now(element: Any, compiler: Any, **options: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+    # One reading a statement, as in SQLite; clock_timestamp() would also keep the planner from its indexes.
+    return "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 
 class Database:
@@ -83,6 +86,34 @@ class Database:
         self.engine.dispose()
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _json(value: Any) -> str:
+    """JSON without what PostgreSQL refuses: U+0000, half a surrogate pair and NaN are replaced.
+
+    Requests have none of it; a model's error message or the words of a refused request may.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_storable(value), ensure_ascii=False)
+    is_storable = "\\u0000" not in text and not _UNSTORABLE.search(text)
+    return text if is_storable else json.dumps(_storable(value), ensure_ascii=False)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -108,7 +139,7 @@ def _engine(url: str) -> Engine:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             return _sqlite_engine(url)
-        return create_engine(address, pool_pre_ping=True, pool_size=20)
+        return create_engine(address, pool_pre_ping=True, pool_size=20, json_serializer=_json)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidRequest(
             f"The database address can't be read: {error}",
@@ -127,7 +158,9 @@ def _sqlite_engine(url: str) -> Engine:
     file = make_url(url).database
     if file and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20)
+    engine = create_engine(
+        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20, json_serializer=_json
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -102,10 +102,12 @@ class JobIndex:
     def num_queued(self) -> dict[str, int]:
         """Queued jobs by kind; kinds without any are left out."""
         statement = (
-            select(JOBS.c.kind, func.count()).where(JOBS.c.state == JobState.QUEUED).group_by(JOBS.c.kind)
+            select(JOBS.c.kind, func.count().label("number"))
+            .where(JOBS.c.state == JobState.QUEUED)
+            .group_by(JOBS.c.kind)
         )
         with self._database.reading() as connection:
-            return dict(connection.execute(statement).tuples().all())
+            return {row.kind: row.number for row in connection.execute(statement)}
 
 
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)

@@ -13,13 +13,15 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    String,
     Table,
     Update,
+    and_,
     bindparam,
-    func,
+    case,
     insert,
     literal,
-    or_,
+    literal_column,
     select,
     update,
 )
@@ -30,7 +32,7 @@ from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import JobError
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, last_dispatch
 
 WORKER_LOST = JobError(
     code="worker_lost",
@@ -134,7 +136,7 @@ class Ledger:
         """Take a queued job for `worker`; None if it is taken, finished or unknown."""
         statement = (
             update(JOBS)
-            .where(JOBS.c.id == job_id, JOBS.c.state == JobState.QUEUED)
+            .where(JOBS.c.id == job_id, _is(JobState.QUEUED))
             .values(
                 state=JobState.RUNNING,
                 fence=JOBS.c.fence + 1,
@@ -162,7 +164,7 @@ class Ledger:
         """
         statement = (
             update(JOBS)
-            .where(JOBS.c.worker == worker, JOBS.c.state == JobState.RUNNING)
+            .where(JOBS.c.worker == worker, _is(JobState.RUNNING))
             .values(lease_expires_at=now_ms() + self._lease_ms)
             .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
         )
@@ -208,8 +210,19 @@ class Ledger:
         return self._write(_end(_held(job_id, fence), JobState.CANCELED))
 
     def release(self, job_id: str, fence: int) -> bool:
-        """Give a running job back, uncharged, for another worker; False where the lease is lost."""
-        return self._write(_requeue(_held(job_id, fence)).values(attempt=JOBS.c.attempt - 1))
+        """Give a running job back, uncharged, for another worker; False where the lease is lost.
+
+        One that was asked to stop ends as canceled instead: nobody waits for it any more.
+        """
+        held = _held(job_id, fence)
+        current = select(JOBS.c.cancel_requested).where(_holds(job_id, fence)).with_for_update()
+        with self._database.writing() as connection:
+            withdrawn = connection.execute(current).scalar()
+            if withdrawn is None:
+                return False
+            given_back = _requeue(held).values(attempt=JOBS.c.attempt - 1)
+            connection.execute(_end(held, JobState.CANCELED) if withdrawn else given_back)
+        return True
 
     def cancel(self, job_id: str) -> JobState:
         """Withdraw a job: a queued one ends here, a running one is asked to stop.
@@ -221,28 +234,45 @@ class Ledger:
         Raises:
             JobNotFound: There is no such job.
         """
+        # Locked first: between two guarded updates a reap or release could move the job past both.
+        current = select(JOBS.c.state).where(JOBS.c.id == job_id).with_for_update()
         row = update(JOBS).where(JOBS.c.id == job_id)
         with self._database.writing() as connection:
-            connection.execute(_end(row.where(JOBS.c.state == JobState.QUEUED), JobState.CANCELED))
-            connection.execute(row.where(JOBS.c.state == JobState.RUNNING).values(cancel_requested=True))
-            found = connection.execute(select(JOBS.c.state).where(JOBS.c.id == job_id)).scalar()
-        if found is None:
+            state = connection.execute(current).scalar()
+            if state == JobState.QUEUED:
+                connection.execute(_end(row, JobState.CANCELED))
+                return JobState.CANCELED
+            if state == JobState.RUNNING:
+                connection.execute(row.values(cancel_requested=True))
+        if state is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-        return JobState(found)
+        return JobState(state)
 
     def reap(self) -> Reaped:
         """Take back every job whose lease has run out; safe to call from anywhere, any number at once."""
-        lost = update(JOBS).where(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_expires_at < now_ms())
-        withdrawn = _end(lost.where(JOBS.c.cancel_requested), JobState.CANCELED)
-        used_up = _end(lost.where(JOBS.c.attempt >= JOBS.c.max_attempts), JobState.FAILED).values(
-            error=WORKER_LOST.model_dump()
+        fate = case(
+            (JOBS.c.cancel_requested, JobState.CANCELED.value),
+            (JOBS.c.attempt >= JOBS.c.max_attempts, JobState.FAILED.value),
+            else_=JobState.QUEUED.value,
         )
+        # One look at the clock decides for all. Rows that somebody holds are left to the next reap:
+        # to wait for them while holding others is how two reapers would come to a deadlock.
+        lost = (
+            select(JOBS.c.id, fate.label("fate"))
+            .where(_is(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms())
+            .with_for_update(skip_locked=True)
+        )
+        moves = {
+            "canceled": _end(_ROW, JobState.CANCELED),
+            "failed": _end(_ROW, JobState.FAILED).values(error=WORKER_LOST.model_dump()),
+            "queued": _requeue(_ROW),
+        }
         with self._database.writing() as connection:
-            canceled, failed, queued = (
-                tuple(connection.execute(statement.returning(JOBS.c.id)).scalars())
-                for statement in (withdrawn, used_up, _requeue(lost))
-            )
-        return Reaped(queued=queued, failed=failed, canceled=canceled)
+            found = connection.execute(lost).all()
+            fates = {move: tuple(row.id for row in found if row.fate == move) for move in moves}
+            for move, statement in moves.items():
+                _execute_each(connection, statement, fates[move])
+        return Reaped(**fates)
 
     def dispatch(self, kind: str, limit: int, *, older_than_s: float | None) -> list[Dispatch]:
         """Queued jobs of `kind` to publish again, oldest message first, counted as dispatched now.
@@ -255,36 +285,24 @@ class Ledger:
         """
         if limit <= 0:
             return []
-        stale: ColumnElement[bool] = JOBS.c.dispatched_at.is_(None)
-        if older_than_s is not None:
-            stale = or_(stale, JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000))
+        before = 1 if older_than_s is None else now_ms() - round(older_than_s * 1000)
         due = (
-            select(JOBS.c.id)
-            .where(JOBS.c.kind == kind, JOBS.c.state == JobState.QUEUED, stale)
-            .order_by(func.coalesce(JOBS.c.dispatched_at, 0))
+            select(JOBS.c.id, JOBS.c.kind, JOBS.c.label)
+            .where(JOBS.c.kind == kind, _is(JobState.QUEUED), last_dispatch < before)
+            .order_by(last_dispatch, JOBS.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        statement = (
-            update(JOBS)
-            .where(JOBS.c.id.in_(due), JOBS.c.state == JobState.QUEUED)
-            .values(dispatched_at=now_ms())
-            .returning(JOBS.c.id, JOBS.c.kind, JOBS.c.label)
-        )
         with self._database.writing() as connection:
-            return [Dispatch(*row) for row in connection.execute(statement)]
+            jobs = [Dispatch(*row) for row in connection.execute(due)]
+            _execute_each(connection, _ROW.values(dispatched_at=now_ms()), [job.job_id for job in jobs])
+        return jobs
 
     def undispatch(self, job_ids: Iterable[str]) -> None:
         """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
-        statement = (
-            update(JOBS)
-            .where(JOBS.c.id == bindparam("job"), JOBS.c.state == JobState.QUEUED)
-            .values(dispatched_at=None)
-        )
-        rows = [{"job": job_id} for job_id in job_ids]
-        if rows:
-            with self._database.writing() as connection:
-                connection.execute(statement, rows)
+        statement = _ROW.where(_is(JobState.QUEUED)).values(dispatched_at=None)
+        with self._database.writing() as connection:
+            _execute_each(connection, statement, sorted(job_ids))
 
     def _insert(
         self, connection: Connection, jobs: Sequence[NewJob], state: JobState, **columns: Any
@@ -303,15 +321,18 @@ class Ledger:
         return added
 
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
-        for job_id, artifact, role in links:
-            connection.execute(
-                _insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms(), **artifact.model_dump())
-            )
-            connection.execute(
-                _insert_or_ignore(connection, JOB_ARTIFACTS).values(
-                    job_id=job_id, sha256=artifact.sha256, role=role
-                )
-            )
+        if not links:
+            return
+        # In one order everywhere, so that two transactions that share pictures never wait in a circle.
+        artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
+        connection.execute(
+            _insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
+            [artifacts[sha256] for sha256 in sorted(artifacts)],
+        )
+        connection.execute(
+            _insert_or_ignore(connection, JOB_ARTIFACTS),
+            [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],
+        )
 
     def _write(self, statement: Update) -> bool:
         with self._database.writing() as connection:
@@ -322,8 +343,25 @@ class Ledger:
 _GIVEN = ("id", "kind", "model", "label", "request", "max_attempts")
 
 
+_ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
+
+
+def _execute_each(connection: Connection, statement: Update, job_ids: Sequence[str]) -> None:
+    if job_ids:
+        connection.execute(statement, [{"job": job_id} for job_id in job_ids])
+
+
+def _is(state: JobState) -> ColumnElement[bool]:
+    # Written out, not bound: SQLite uses a partial index only where it can read the condition.
+    return JOBS.c.state == literal_column(f"'{state.value}'", String())
+
+
+def _holds(job_id: str, fence: int) -> ColumnElement[bool]:
+    return and_(JOBS.c.id == job_id, JOBS.c.fence == fence, _is(JobState.RUNNING))
+
+
 def _held(job_id: str, fence: int) -> Update:
-    return update(JOBS).where(JOBS.c.id == job_id, JOBS.c.fence == fence, JOBS.c.state == JobState.RUNNING)
+    return update(JOBS).where(_holds(job_id, fence))
 
 
 def _end(statement: Update, state: JobState) -> Update:

@@ -11,6 +11,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -51,11 +53,14 @@ JOBS = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
 )
+# When a job's message was last sent, 0 for never: in this order queued jobs are dispatched.
+last_dispatch = func.coalesce(JOBS.c.dispatched_at, literal_column("0"))
 # Partial, so that a million finished jobs cost the workers nothing.
 Index(
     "ix_jobs_waiting",
     JOBS.c.kind,
-    JOBS.c.dispatched_at,
+    last_dispatch,
+    JOBS.c.id,
     sqlite_where=JOBS.c.state == "queued",
     postgresql_where=JOBS.c.state == "queued",
 )
@@ -67,7 +72,8 @@ Index(
     postgresql_where=JOBS.c.state == "running",
 )
 Index("ix_jobs_newest", JOBS.c.created_at, JOBS.c.id)
-Index("ix_jobs_newest_of_kind", JOBS.c.kind, JOBS.c.state, JOBS.c.created_at, JOBS.c.id)
+Index("ix_jobs_newest_of_kind", JOBS.c.kind, JOBS.c.created_at, JOBS.c.id)
+Index("ix_jobs_newest_of_state", JOBS.c.state, JOBS.c.created_at, JOBS.c.id)
 
 RESULTS = Table(
     "results",

@@ -57,11 +57,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'running'"),
     )
     op.create_index("ix_jobs_newest", "jobs", ["created_at", "id"], unique=False)
-    op.create_index("ix_jobs_newest_of_kind", "jobs", ["kind", "state", "created_at", "id"], unique=False)
+    op.create_index("ix_jobs_newest_of_kind", "jobs", ["kind", "created_at", "id"], unique=False)
+    op.create_index("ix_jobs_newest_of_state", "jobs", ["state", "created_at", "id"], unique=False)
     op.create_index(
         "ix_jobs_waiting",
         "jobs",
-        ["kind", "dispatched_at"],
+        ["kind", sa.text("coalesce(dispatched_at, 0)"), "id"],
         unique=False,
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
@@ -111,6 +112,7 @@ def downgrade() -> None:
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
     )
+    op.drop_index("ix_jobs_newest_of_state", table_name="jobs")
     op.drop_index("ix_jobs_newest_of_kind", table_name="jobs")
     op.drop_index("ix_jobs_newest", table_name="jobs")
     op.drop_index(
