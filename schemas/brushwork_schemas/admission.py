@@ -15,6 +15,7 @@ from brushwork_schemas.kinds import Kind, kind_named
 from brushwork_schemas.requests import Request, TextToImageRequest
 
 SEED_BITS = 32
+SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,25 @@ def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
         return InvalidRequest(f"{kind.name} has no parameter {field!r}.", field=field, hint=hint)
     if first["type"] == "missing":
         return InvalidRequest(f"{kind.name} needs {field!r}.", field=field, hint=known[field].description)
-    others = len({problem["loc"] for problem in problems}) - 1
-    more = f" ({others} more parameters are wrong too.)" if others else ""
-    reason = first["msg"].removeprefix("Value error, ")
-    reason = reason[0].lower() + reason[1:]
-    given = repr(first["input"])
-    shown = given if len(given) <= 60 else given[:57] + "..."
-    return InvalidRequest(f"{field}: {reason}; it was {shown}.{more}", field=field)
+    others = sorted({str(problem["loc"][0]) for problem in problems} - {field})
+    more = f" Wrong too: {', '.join(others)}." if others else ""
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    return InvalidRequest(f"{field}: {reason}; it was {_shown(first['input'])}.{more}", field=field)
+
+
+def _shown(given: Any) -> str:
+    try:
+        text = repr(given)
+    # An object's own repr may raise anything; Python's int does beyond 4300 digits.
+    except Exception:
+        text = f"a {type(given).__name__} that can't be shown"
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
 
 
 def _completed(asked: Request, model: Model) -> dict[str, Any]:
-    given: dict[str, Any] = {name: value for name, value in asked if value is not None}
+    # Only what the caller said outranks the model's defaults; the kind's own defaults come last.
+    given = {name: getattr(asked, name) for name in asked.model_fields_set}
+    given = {name: value for name, value in given.items() if value is not None}
     complete: dict[str, Any] = {**model.defaults, **given, "model": model.name}
     if isinstance(asked, TextToImageRequest):
         complete.setdefault("seed", secrets.randbits(SEED_BITS))

@@ -4,11 +4,12 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.kinds import KINDS
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 
@@ -26,12 +27,13 @@ class Source(BaseModel):
     )
     revision: str | None = Field(None, description="Commit the repository is pinned to.")
 
-    def model_post_init(self, context: object) -> None:
-        """Refuse an entry that names no place, or two."""
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
         if sum(place is not None for place in (self.packaged, self.folder, self.repository)) != 1:
             raise ValueError("name exactly one of packaged, folder and repository")
         if self.repository is not None and self.revision is None:
             raise ValueError('pin the repository with revision = "<commit>"')
+        return self
 
 
 class Limits(BaseModel):
@@ -61,6 +63,15 @@ class Model(BaseModel):
     defaults: dict[str, Any] = Field(default_factory=dict, description="Request fields and their values.")
     limits: Limits = Limits()
 
+    @model_validator(mode="after")
+    def _serves_its_kind(self) -> Self:
+        if self.kind not in KINDS:
+            raise ValueError(f"there is no kind {self.kind!r}; kinds are {', '.join(KINDS)}")
+        unknown = self.defaults.keys() - KINDS[self.kind].request_type.model_fields.keys()
+        if unknown:
+            raise ValueError(f"defaults name no parameter of {self.kind}: {', '.join(sorted(unknown))}")
+        return self
+
 
 class Catalogue:
     """Models by name, in the order of the file; the first of a kind is its default."""
@@ -75,8 +86,11 @@ class Catalogue:
         Raises:
             InvalidRequest: A file can't be read; the message names file, model and field.
         """
-        packaged = _read(PACKAGED)
-        return cls({**_read(user_file), **packaged, **_read(user_file)} if user_file else packaged)
+        packaged = _packaged()
+        if user_file is None:
+            return cls(packaged)
+        added = _read(user_file)
+        return cls({**added, **{name: model for name, model in packaged.items() if name not in added}})
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -98,13 +112,41 @@ class Catalogue:
         known = ", ".join(model.name for model in candidates) or "none"
         found = self._models.get(name) if name else None
         reason = f"serves {found.kind}, not {kind}" if found else "is not in the catalogue"
-        raise UnknownModel(f"Model {name!r} {reason}.", field="model", hint=f"Models for {kind}: {known}.")
+        message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
+        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.")
 
 
 @cache
+def _packaged() -> dict[str, Model]:
+    return _read(PACKAGED)
+
+
 def _read(file: Path) -> dict[str, Model]:
     try:
-        entries = tomllib.loads(file.read_text("utf-8")).get("models", {})
-        return {name: Model(name=name, **entry) for name, entry in entries.items()}
-    except (OSError, tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        raise InvalidRequest(f"The catalogue {file} can't be read: {error}", field="catalogue") from error
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, str(error)) from error
+    entries = content.pop("models", {})
+    if content or not isinstance(entries, dict):
+        raise _unreadable(file, "each entry is a table [models.<name>], and there is nothing else")
+    return {name: _model(file, name, entry) for name, entry in entries.items()}
+
+
+def _model(file: Path, name: str, entry: Any) -> Model:
+    if isinstance(entry, dict) and "name" in entry:
+        raise _unreadable(file, f"models.{name}: the table's own name is its name")
+    try:
+        return Model.model_validate({"name": name, **entry} if isinstance(entry, dict) else entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in ("models", name, *first["loc"]))
+        reason = first["msg"].removeprefix("Value error, ")
+        raise _unreadable(file, f"{field}: {reason}") from error
+
+
+def _unreadable(file: Path, reason: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The catalogue {file} can't be read: {reason}.",
+        field="catalogue",
+        hint="The packaged catalogue.toml shows how an entry looks.",
+    )
