@@ -25,7 +25,7 @@ from brushwork_workers.pocket.recipe.tokenizer import MAX_TOKENS, build_tokenize
 from brushwork_workers.pocket.recipe.training import Loop, Plan
 
 WIDTH = 192
-_BATCH = 192
+_BATCH = 96
 
 
 def build(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
@@ -89,7 +89,9 @@ def train(out: Path, minutes: float, resume: bool) -> None:
         described = [sample_training(1 + int(rng.random() < 0.6), rng)[1] for _ in range(_BATCH)]
         labels = torch.tensor([attribute_labels(d) for d in described])
         ids = encode(tokenizer, [tell(d, rng) for d in described])
-        logits = heads(model(input_ids=ids).last_hidden_state)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = model(input_ids=ids).last_hidden_state
+        logits = heads(hidden.float())
         losses = [functional.cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]
         total = torch.stack(losses).mean()
         return total, _BATCH, {"loss": total.item()}

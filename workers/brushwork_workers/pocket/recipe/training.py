@@ -12,7 +12,7 @@ from torch import nn
 
 _CHECKPOINT_EVERY_S = 180.0
 _LOG_EVERY_S = 20.0
-_WARM_UP_STEPS = 200
+_WARM_UP_STEPS = 100
 _LONGEST_LAP_S = 10.0
 
 
