@@ -1,7 +1,7 @@
 """A worker without models or Celery: with this folder on PYTHONPATH, `brushwork worker` runs it instead.
 
-It starts in a moment, ends every queued job as failed with code `stub`, and takes up to `STUB_GRACE_S`
-to stop, so that tests of the stack around it need no torch.
+It starts in a moment, ends every queued job as failed with code `stub`, and takes `STUB_GRACE_S` to
+stop, or with `STUB_FAILS` does not start at all, so that tests of the stack around it need no torch.
 """
 
 import os
@@ -28,6 +28,8 @@ def serve(
     concurrency: int = 4,
     log_level: str = "info",
 ) -> None:
+    if "STUB_FAILS" in os.environ:
+        raise SystemExit(os.environ["STUB_FAILS"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     database = Database(settings.database_url.get_secret_value())

@@ -28,6 +28,7 @@ def up(
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
+    flower: Annotated[bool, typer.Option(help="Run Flower beside it.")] = True,
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
     ] = None,
@@ -39,7 +40,7 @@ def up(
     """
     folder = data or data_dir()
     lines = PartLines(folder / "logs")
-    stack = Stack(StackOptions(folder, kind_names(kinds), concurrency, flower_port), lines.say)
+    stack = Stack(StackOptions(folder, kind_names(kinds), concurrency, flower, flower_port), lines.say)
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(wish, lambda number, frame: stack.request_stop())
     stack.run(lambda addresses: _greet(folder, addresses))

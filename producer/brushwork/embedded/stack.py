@@ -27,12 +27,14 @@ class StackOptions:
         data: The folder that holds all of it.
         kinds: Kinds of jobs its worker serves.
         concurrency: Jobs that the worker runs at once.
-        flower_port: Port of Flower, by default a free one.
+        flower: Whether Flower runs too.
+        flower_port: Its port, by default a free one.
     """
 
     data: Path
     kinds: tuple[str, ...]
     concurrency: int = 4
+    flower: bool = True
     flower_port: int | None = None
 
 
@@ -107,6 +109,8 @@ class Stack:
             database.close()
 
     def _run_flower(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
+        if not self._options.flower:
+            return True
         # After the worker: Flower asks the workers who they are when it starts, and not again.
         chosen = flower.flower(self._folder, addresses["BRUSHWORK_REDIS_URL"], self._options.flower_port)
         if chosen is None:

@@ -1,0 +1,158 @@
+"""`brushwork up` from start to end, and through the deaths of its parts and its own. Its worker is a stub."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import redis
+from brushwork import Client
+from brushwork_schemas.states import JobState
+
+from tests.integration.embedded import Up, gone
+from tests.servers import wait_until
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `brushwork up` on this test's folder; whatever still runs at the end is stopped."""
+    lives: list[Up] = []
+
+    def begin(*options: str, **environment: str) -> Up:
+        chosen = options or ("--no-flower",)
+        lives.append(Up(tmp_path / "data", *chosen, environment=environment, stub=True))
+        return lives[-1]
+
+    yield begin
+    for up in lives:
+        up.stop()
+
+
+def test_it_says_where_it_listens_and_a_client_finds_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = start("--flower").ready()
+    addresses = up.addresses()
+    assert set(addresses) == {
+        "BRUSHWORK_REDIS_URL",
+        "BRUSHWORK_DATABASE_URL",
+        "BRUSHWORK_ARTIFACTS_URL",
+        "BRUSHWORK_FLOWER_URL",
+    }
+    assert up.env_file.stat().st_mode & 0o777 == 0o600
+    assert httpx.get(addresses["BRUSHWORK_FLOWER_URL"] + "/api/tasks").status_code == 200
+    monkeypatch.setenv("BRUSHWORK_DATA", str(up.data))
+    with Client() as client:
+        job = client.submit("text-to-image", prompt="a red circle")
+        assert client.wait(job.id, timeout_s=30).error is not None
+        assert client.workers()[0].ready
+
+
+def test_everything_listens_on_loopback_only_and_redis_wants_its_password(start: Start) -> None:
+    up = start("--flower").ready()
+    listening = [
+        connection.laddr.ip
+        for child in up.children()
+        for connection in child.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert set(listening) == {"127.0.0.1"}
+    url = up.addresses()["BRUSHWORK_REDIS_URL"]
+    stranger = redis.Redis.from_url("redis://" + url.partition("@")[2])
+    with stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    secret = url.partition("@")[0].removeprefix("redis://:")
+    assert not any(secret in " ".join(child.cmdline()) for child in up.children())
+
+
+def test_sigterm_stops_everything_and_a_second_start_finds_the_old_jobs_and_addresses(start: Start) -> None:
+    up = start().ready()
+    children, addresses = up.children(), up.addresses()
+    with up.client() as client:
+        job = client.submit("text-to-image", prompt="a red circle")
+        client.wait(job.id, timeout_s=30)
+    assert up.stop() == 0
+    assert gone(children)
+    assert not up.env_file.exists()
+    assert "stub stopped" in up.log
+
+    again = start().ready()
+    assert again.addresses() == addresses
+    with again.client() as client:
+        assert [found.id for found in client.list()] == [job.id]
+        assert len(client.workers()) == 1
+
+
+def test_a_message_in_the_queue_survives_a_restart(start: Start) -> None:
+    up = start().ready()
+    with redis.Redis.from_url(up.addresses()["BRUSHWORK_REDIS_URL"]) as connection:
+        connection.lpush("kept", "message")
+    up.stop()
+    again = start().ready()
+    with redis.Redis.from_url(again.addresses()["BRUSHWORK_REDIS_URL"]) as connection:
+        assert connection.lrange("kept", 0, -1) == [b"message"]
+
+
+def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(start: Start) -> None:
+    first = start().ready()
+    second = start()
+    assert second.process.wait(30) == 2
+    assert "Another `brushwork up` runs" in second.log
+    assert first.env_file.exists()
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("part", ["redis-server", "brushwork worker"])
+def test_a_part_that_was_killed_is_back_and_jobs_go_on(start: Start, part: str) -> None:
+    up = start().ready()
+    killed = up.part(part)
+    killed.kill()
+    wait_until(lambda: _has_another(up, part, killed.pid), bound_s=30, what="a new life")
+    with up.client() as client:
+        job = client.submit("text-to-image", prompt="a red circle")
+        assert client.wait(job.id, timeout_s=60).state == JobState.FAILED
+
+
+def test_kill_of_up_itself_leaves_no_process_and_the_folder_free(start: Start) -> None:
+    up = start().ready()
+    children = up.children()
+    assert len(children) == 2
+    up.process.kill()
+    up.process.wait()
+    wait_until(lambda: gone(children), what="the end of the orphans")
+    assert up.env_file.exists()
+
+    again = start()
+    wait_until(lambda: not up.env_file.exists(), bound_s=30, what="the removal of the stale addresses")
+    assert again.ready().stop() == 0
+
+
+def test_a_second_signal_does_not_wait_for_the_worker(start: Start) -> None:
+    up = start(STUB_GRACE_S="600").ready()
+    children = up.children()
+    up.process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.process.wait(1)
+    assert up.stop(signal.SIGINT) == 0
+    assert gone(children)
+
+
+def test_a_worker_that_can_not_start_ends_up_with_its_last_words(start: Start) -> None:
+    up = start(STUB_FAILS="no such device")
+    assert up.process.wait(60) == 3
+    assert "no such device" in up.log.partition("Error:")[2]
+    assert not up.env_file.exists()
+
+
+def _has_another(up: Up, part: str, old: int) -> bool:
+    return any(
+        child.pid != old and part in " ".join(child.cmdline())
+        for child in up.children()
+        if child.is_running()
+    )
