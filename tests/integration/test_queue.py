@@ -1,0 +1,221 @@
+"""From a producer through Redis to a worker and into the ledger: a real Redis, a real worker process."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from brushwork import Client, JobFailed
+from brushwork_schemas.database import Database
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS
+from celery import Celery
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from sqlalchemy import select
+
+from tests.servers import RedisServer, wait_until
+from tests.worker_process import NAMES, WorkerProcess, save_catalogue
+
+ALL_KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
+PICTURE = Image.effect_noise((40, 40), 90).convert("RGB")
+WAIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_catalogue(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def settings(
+    redis_server: RedisServer, catalogue: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    folder = tmp_path_factory.mktemp("queue")
+    with redis_server.connect() as connection:
+        connection.flushall()
+    addresses = Settings(
+        redis_url=redis_server.url,
+        database_url=f"sqlite:///{folder}/ledger.sqlite3",
+        artifacts_url=str(folder / "artifacts"),
+        catalogue=catalogue,
+        models=NAMES,
+        lease_s=3,
+        heartbeat_s=0.5,
+        sweep_s=0.5,
+        redispatch_after_s=1,
+        grace_s=2,
+    )
+    database = Database(addresses.database_url.get_secret_value())
+    database.migrate()
+    database.close()
+    return addresses
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[Client]:
+    with Client(settings=settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="class")
+def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+    started = WorkerProcess(settings, ALL_KINDS, tmp_path_factory.mktemp("log") / "worker.log")
+    yield started.wait_ready()
+    assert started.stop() == 0, started.log.read_text()
+
+
+@pytest.mark.usefixtures("worker")
+class TestKinds:
+    def test_text_to_image_equals_the_stock_pipeline(self, client: Client, catalogue: Path) -> None:
+        job = client.submit("text-to-image", prompt="a red circle", seed=11, negative_prompt="star")
+        made = client.wait(job.id, timeout_s=WAIT_S).raise_for_state().result.images[0].pil()
+        stock = StableDiffusionPipeline.from_pretrained(catalogue.parent / "diffusion")
+        stock.set_progress_bar_config(disable=True)
+        expected = stock(
+            "a red circle",
+            negative_prompt="star",
+            width=32,
+            height=32,
+            num_inference_steps=4,
+            guidance_scale=2.0,
+            generator=torch.Generator().manual_seed(11),
+        ).images[0]
+        difference = np.abs(np.asarray(made, dtype=float) - np.asarray(expected, dtype=float))
+        assert difference.max() / 255 <= 1e-3
+
+    def test_the_same_seed_is_the_same_file(self, client: Client) -> None:
+        jobs = client.submit_many(
+            [{"kind": "text-to-image", "prompt": "a star", "seed": seed} for seed in (3, 3, 4)]
+        )
+        one, same, other = [
+            client.wait(job.id, timeout_s=WAIT_S).raise_for_state().result.images[0].bytes() for job in jobs
+        ]
+        assert one == same
+        assert one != other
+
+    def test_the_other_kinds(self, client: Client) -> None:
+        kinds = ("image-to-text", "image-classification", "image-segmentation")
+        jobs = [client.submit(kind, image=PICTURE) for kind in kinds]
+        caption, classes, mask = [
+            client.wait(job.id, timeout_s=WAIT_S).raise_for_state().result for job in jobs
+        ]
+        assert isinstance(caption.generated_text, str)
+        assert sum(found.score for found in classes.predictions) == pytest.approx(1)
+        assert mask.mask.pil().size == (40, 40)
+        assert sum(mask.areas.values()) == pytest.approx(1)
+
+    def test_a_picture_made_is_the_next_jobs_input(self, client: Client) -> None:
+        first = client.submit("text-to-image", prompt="a ring")
+        picture = client.wait(first.id, timeout_s=WAIT_S).raise_for_state().result.images[0]
+        second = client.submit("image-classification", image=picture, top_k=1)
+        assert client.wait(second.id, timeout_s=WAIT_S).raise_for_state().request.image == picture.sha256
+
+    def test_a_running_job_is_canceled(self, client: Client) -> None:
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
+        client.cancel(job.id)
+        ended = client.wait(job.id, timeout_s=WAIT_S)
+        assert ended.state is JobState.CANCELED
+        assert 0 < ended.progress.step < ended.progress.total
+        with pytest.raises(JobFailed, match="canceled"):
+            ended.raise_for_state()
+
+    def test_a_bare_message_is_adopted(self, client: Client, settings: Settings) -> None:
+        with Celery(broker=settings.redis_url.get_secret_value()) as stranger:
+            sent = stranger.send_task(
+                "brushwork.text-to-image",
+                kwargs={"prompt": "a cross"},
+                queue="text-to-image",
+                ignore_result=True,
+            )
+            bad = stranger.send_task(
+                "brushwork.text-to-image", kwargs={"prompt": 1}, queue="text-to-image", ignore_result=True
+            )
+        wait_until(lambda: _exists(settings, sent.id) and _exists(settings, bad.id), bound_s=WAIT_S)
+        assert client.wait(sent.id, timeout_s=WAIT_S).raise_for_state().result.images
+        error = client.wait(bad.id, timeout_s=WAIT_S).error
+        assert error is not None
+        assert error.field == "prompt"
+
+    def test_messages_that_redis_forgot_are_sent_again(
+        self, client: Client, redis_server: RedisServer
+    ) -> None:
+        jobs = client.submit_many([{"kind": "text-to-image", "prompt": "x", "num_inference_steps": 10}] * 20)
+        with redis_server.connect() as connection:
+            connection.flushall()
+        states = {client.wait(job.id, timeout_s=WAIT_S).state for job in jobs}
+        assert states == {JobState.SUCCEEDED}
+
+    def test_the_message_holds_nothing_private(self, client: Client, redis_server: RedisServer) -> None:
+        seen: list[str] = []
+        with redis_server.connect() as connection, connection.monitor() as monitor:
+            job = client.submit("text-to-image", prompt="my secret wish")
+            for command in monitor.listen():
+                if "LPUSH" in command["command"] and job.id in command["command"]:
+                    seen.append(command["command"])
+                    break
+        assert "secret" not in seen[0]
+        message = json.loads(seen[0].split(" ", 2)[2])
+        assert message["headers"]["argsrepr"] == "tiny-diffusion 32x32 4 steps"
+        client.wait(job.id, timeout_s=WAIT_S)
+
+
+class TestDeath:
+    """Each with workers of its own, which it kills."""
+
+    @pytest.fixture
+    def start(self, settings: Settings, tmp_path: Path) -> Iterator[Callable[[], WorkerProcess]]:
+        started: list[WorkerProcess] = []
+
+        def begin() -> WorkerProcess:
+            started.append(WorkerProcess(settings, "text-to-image", tmp_path / "worker.log"))
+            return started[-1]
+
+        yield begin
+        for process in started:
+            process.kill()
+
+    def test_a_killed_workers_job_runs_again_once(
+        self, client: Client, start: Callable[[], WorkerProcess], settings: Settings
+    ) -> None:
+        first, second = start(), start()
+        first.wait_ready()
+        second.wait_ready()
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
+        holder = client.get(job.id).worker or ""
+        (first if f"/{first.process.pid}-" in holder else second).kill()
+        ended = client.wait(job.id, timeout_s=WAIT_S)
+        assert ended.state is JobState.SUCCEEDED
+        assert ended.attempt == 2
+        assert ended.worker != holder
+        assert _fence(settings, job.id) == 3  # claim, reap, claim
+
+    def test_sigterm_gives_a_long_job_back(self, client: Client, start: Callable[[], WorkerProcess]) -> None:
+        worker = start().wait_ready()
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=16)
+        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
+        assert worker.stop(timeout_s=20) == 0
+        released = client.get(job.id)
+        assert (released.state, released.attempt) == (JobState.QUEUED, 0)
+        client.cancel(job.id)
+
+
+def _exists(settings: Settings, job_id: str) -> bool:
+    return _column(settings, job_id, "id") == job_id
+
+
+def _fence(settings: Settings, job_id: str) -> object:
+    return _column(settings, job_id, "fence")
+
+
+def _column(settings: Settings, job_id: str, name: str) -> object:
+    database = Database(settings.database_url.get_secret_value())
+    with database.reading() as connection:
+        found = connection.execute(select(JOBS.c[name]).where(JOBS.c.id == job_id)).scalar()
+    database.close()
+    return found
