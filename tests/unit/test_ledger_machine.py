@@ -14,11 +14,9 @@ from brushwork_schemas.tables import JOBS, RESULTS
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
-    consumes,
     invariant,
-    multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -26,6 +24,11 @@ from sqlalchemy import select, update
 
 KIND = "text-to-image"
 LEASE_S = 1000.0
+NUM_OPEN = 3
+NUMBERS = st.integers(0, NUM_OPEN - 1)
+# How many fences ago the writer got its own; 0 is the current one.
+AGES = st.sampled_from([0, 0, 1, 2])
+DEEDS = ("progress", "complete", "fail", "stop", "release", "cancel", "renew", "lose", "lose")
 WORKERS = st.sampled_from(["worker-1", "worker-2", "worker-3"])
 ERROR = JobError(code="internal", message="It broke.", fault="machine")
 TERMINAL = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
@@ -44,8 +47,9 @@ class ModelJob:
     lease_left_s: float = 0.0
     results: list[int] = field(default_factory=list)
 
-    def held_by(self, fence: int) -> bool:
-        return self.state is JobState.RUNNING and self.fence == fence
+    def is_held(self, age: int) -> bool:
+        """Whether the attempt of `age` fences ago is the one that runs."""
+        return self.state is JobState.RUNNING and age == 0
 
     def requeue(self) -> None:
         self.state, self.worker = JobState.QUEUED, None
@@ -56,8 +60,6 @@ class LedgerMachine(RuleBasedStateMachine):
     """Any order of submits, claims, ends, cancellations, reaps and passing time."""
 
     template: Path
-    jobs = Bundle("jobs")
-    claims = Bundle("claims")
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,30 +75,47 @@ class LedgerMachine(RuleBasedStateMachine):
         self.database.close()
         shutil.rmtree(self.folder)
 
-    @rule(target=jobs, max_attempts=st.integers(1, 3))
-    def submit(self, max_attempts: int) -> str:
+    @precondition(lambda self: len(self._open()) < NUM_OPEN)
+    @rule(max_attempts=st.integers(1, 3))
+    def submit(self, max_attempts: int) -> None:
         job_id = f"job-{len(self.model)}"
         new = NewJob(job_id, KIND, "model", "label", {"prompt": "x"}, max_attempts)
         assert self.ledger.submit([new]) == {job_id}
         self.model[job_id] = ModelJob(max_attempts)
-        return job_id
 
-    @rule(job_id=jobs)
-    def submit_again(self, job_id: str) -> None:
-        assert self.ledger.submit([NewJob(job_id, KIND, "other", "other", {}, 9)]) == set()
+    @rule(number=NUMBERS)
+    def submit_again(self, number: int) -> None:
+        for job_id, _ in self._job(number):
+            assert self.ledger.submit([NewJob(job_id, KIND, "other", "other", {}, 9)]) == set()
 
-    @rule(target=claims, job_id=jobs, worker=WORKERS)
-    def claim(self, job_id: str, worker: str) -> object:
-        job, claim = self.model[job_id], self.ledger.claim(job_id, worker)
-        if job.state is not JobState.QUEUED:
-            assert claim is None
-            return multiple()
-        job.state, job.worker, job.lease_left_s = JobState.RUNNING, worker, LEASE_S
-        job.fence += 1
-        job.attempt += 1
-        assert claim is not None
-        assert (claim.fence, claim.attempt) == (job.fence, job.attempt)
-        return job_id, claim.fence
+    @rule(number=NUMBERS, worker=WORKERS)
+    def claim(self, number: int, worker: str) -> None:
+        for job_id, job in self._job(number, JobState.QUEUED):
+            claim = self.ledger.claim(job_id, worker)
+            if job.state is not JobState.QUEUED:
+                assert claim is None
+                continue
+            job.state, job.worker, job.lease_left_s = JobState.RUNNING, worker, LEASE_S
+            job.fence += 1
+            job.attempt += 1
+            assert claim is not None
+            assert (claim.fence, claim.attempt) == (job.fence, job.attempt)
+
+    @rule(worker=WORKERS, deeds=st.lists(st.tuples(st.sampled_from(DEEDS), AGES), min_size=1, max_size=4))
+    def attempt(self, worker: str, deeds: list[tuple[str, int]]) -> None:
+        """One claim and what comes after: left to single rules alone, most attempts would never end."""
+        self.claim(0, worker)
+        for deed, age in deeds:
+            if deed == "complete":
+                self.complete(0, age, 7)
+            elif deed == "cancel":
+                self.cancel(0)
+            elif deed == "lose":
+                self.time_passes(LEASE_S * 2)
+            elif deed == "renew":
+                self.renew(worker)
+            else:
+                getattr(self, deed)(0, age)
 
     @rule(worker=WORKERS)
     def renew(self, worker: str) -> None:
@@ -112,57 +131,55 @@ class LedgerMachine(RuleBasedStateMachine):
             for job_id, job in held.items()
         }
 
-    @rule(claim=claims, step=st.integers(1, 20))
-    def progress(self, claim: tuple[str, int], step: int) -> None:
-        job_id, fence = claim
-        job, signal = self.model[job_id], self.ledger.progress(job_id, fence, step, 20)
-        if not job.held_by(fence):
-            assert signal is Signal.LOST
-        else:
-            assert signal is (Signal.CANCEL if job.withdrawn else Signal.GO_ON)
+    @rule(number=NUMBERS, age=AGES)
+    def progress(self, number: int, age: int) -> None:
+        for job_id, job in self._job(number):
+            signal = self.ledger.progress(job_id, job.fence - age, 1, 20)
+            going = Signal.CANCEL if job.withdrawn else Signal.GO_ON
+            assert signal is (going if job.is_held(age) else Signal.LOST)
 
-    @rule(claim=claims, seed=st.integers(0, 9))
-    def complete(self, claim: tuple[str, int], seed: int) -> None:
-        job_id, fence = claim
-        job, stands = self.model[job_id], self.ledger.complete(job_id, fence, {"seed": seed})
-        if job.held_by(fence):
-            job.state = JobState.SUCCEEDED
-            job.results.append(seed)
-        # Once done, the same attempt may ask again; no other may.
-        assert stands is (job.state is JobState.SUCCEEDED and job.fence == fence)
+    @rule(number=NUMBERS, age=AGES, seed=st.integers(0, 9))
+    def complete(self, number: int, age: int, seed: int) -> None:
+        for job_id, job in self._job(number):
+            stands = self.ledger.complete(job_id, job.fence - age, {"seed": seed})
+            if job.is_held(age):
+                job.state = JobState.SUCCEEDED
+                job.results.append(seed)
+            # Once done, the same attempt may ask again; no other may.
+            assert stands is (job.state is JobState.SUCCEEDED and age == 0)
 
-    @rule(claim=consumes(claims))
-    def fail(self, claim: tuple[str, int]) -> None:
-        self._end(claim, JobState.FAILED, self.ledger.fail(*claim, ERROR))
+    @rule(number=NUMBERS, age=AGES)
+    def fail(self, number: int, age: int) -> None:
+        for job_id, job in self._job(number):
+            done = self.ledger.fail(job_id, job.fence - age, ERROR)
+            self._end(job, age, JobState.FAILED, done)
 
-    @rule(claim=consumes(claims))
-    def stop(self, claim: tuple[str, int]) -> None:
-        self._end(claim, JobState.CANCELED, self.ledger.stop(*claim))
+    @rule(number=NUMBERS, age=AGES)
+    def stop(self, number: int, age: int) -> None:
+        for job_id, job in self._job(number):
+            done = self.ledger.stop(job_id, job.fence - age)
+            self._end(job, age, JobState.CANCELED, done)
 
-    def _end(self, claim: tuple[str, int], state: JobState, done: bool) -> None:
-        job = self.model[claim[0]]
-        assert done is job.held_by(claim[1])
-        if done:
-            job.state = state
+    @rule(number=NUMBERS, age=AGES)
+    def release(self, number: int, age: int) -> None:
+        for job_id, job in self._job(number):
+            released = self.ledger.release(job_id, job.fence - age)
+            assert released is job.is_held(age)
+            if released and job.withdrawn:
+                job.state = JobState.CANCELED
+            elif released:
+                job.requeue()
+                job.attempt -= 1
 
-    @rule(claim=claims)
-    def release(self, claim: tuple[str, int]) -> None:
-        job, released = self.model[claim[0]], self.ledger.release(*claim)
-        assert released is job.held_by(claim[1])
-        if released and job.withdrawn:
-            job.state = JobState.CANCELED
-        elif released:
-            job.requeue()
-            job.attempt -= 1
-
-    @rule(job_id=jobs)
-    def cancel(self, job_id: str) -> None:
-        job, state = self.model[job_id], self.ledger.cancel(job_id)
-        if job.state is JobState.QUEUED:
-            job.state = JobState.CANCELED
-        elif job.state is JobState.RUNNING:
-            job.withdrawn = True
-        assert state is job.state
+    @rule(number=NUMBERS)
+    def cancel(self, number: int) -> None:
+        for job_id, job in self._job(number):
+            state = self.ledger.cancel(job_id)
+            if job.state is JobState.QUEUED:
+                job.state = JobState.CANCELED
+            elif job.state is JobState.RUNNING:
+                job.withdrawn = True
+            assert state is job.state
 
     # No sum of these is a whole lease, so it never depends on the milliseconds that a test takes.
     @rule(seconds=st.sampled_from([LEASE_S * 0.4, LEASE_S * 2]))
@@ -173,8 +190,8 @@ class LedgerMachine(RuleBasedStateMachine):
             connection.execute(update(JOBS).values(lease_expires_at=earlier))
         for job in self.model.values():
             job.lease_left_s -= seconds
+        self.reap()
 
-    @rule()
     def reap(self) -> None:
         expected: dict[str, set[str]] = {"queued": set(), "failed": set(), "canceled": set()}
         for job_id, job in self.model.items():
@@ -189,6 +206,20 @@ class LedgerMachine(RuleBasedStateMachine):
             expected[job.state.value].add(job_id)
         reaped = self.ledger.reap()
         assert {name: set(getattr(reaped, name)) for name in expected} == expected
+
+    def _open(self) -> list[str]:
+        return [job_id for job_id, job in self.model.items() if not job.state.is_terminal]
+
+    def _job(self, number: int, state: JobState = JobState.RUNNING) -> list[tuple[str, ModelJob]]:
+        """The job of that number, those in `state` first, then the latest; none in an empty ledger."""
+        newest = reversed(self.model.items())
+        return sorted(newest, key=lambda item: item[1].state is not state)[:NUM_OPEN][number:][:1]
+
+    @staticmethod
+    def _end(job: ModelJob, age: int, state: JobState, done: bool) -> None:
+        assert done is job.is_held(age)
+        if done:
+            job.state = state
 
     @invariant()
     def the_ledger_is_as_the_model(self) -> None:
@@ -219,5 +250,5 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_the_ledger_agrees_with_its_model(migrated_file: Path) -> None:
     machine = type("Machine", (LedgerMachine,), {"template": migrated_file})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=30, stateful_step_count=40, deadline=None, database=None)
+        machine, settings=settings(max_examples=50, stateful_step_count=40, deadline=None, database=None)
     )
