@@ -1,0 +1,64 @@
+"""All pictures of the demonstration in one: each above its overlay, and its prompt if a font can write it."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+
+from PIL import Image, ImageDraw, ImageFont
+
+from brushwork.demo.showing import Showing
+
+SIDE = 192
+MARGIN = 16
+TEXT_HEIGHT = 56
+COLUMNS = 4
+FONT_SIZE = 13
+WRAP_LETTERS = 29
+PAPER, INK, QUIET = (250, 250, 248), (25, 25, 25), (120, 120, 120)
+# Fonts with Chinese characters, where common systems keep them.
+CJK_FONTS = (
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/System/Library/Fonts/PingFang.ttc",
+)
+
+
+def contact_sheet(showings: Sequence[Showing]) -> Image.Image:
+    """The sheet: two rows for each four showings, pictures above overlays."""
+    rows = -(-len(showings) // COLUMNS)
+    cell_width, cell_height = SIDE + MARGIN, 2 * SIDE + MARGIN // 2 + TEXT_HEIGHT + MARGIN
+    sheet = Image.new("RGB", (COLUMNS * cell_width + MARGIN, rows * cell_height + MARGIN), PAPER)
+    for index, showing in enumerate(showings):
+        row, column = divmod(index, COLUMNS)
+        place = (MARGIN + column * cell_width, MARGIN + row * cell_height)
+        _draw(sheet, place, showing, f"{index + 1}.")
+    return sheet
+
+
+def _draw(sheet: Image.Image, place: tuple[int, int], showing: Showing, number: str) -> None:
+    left, top = place
+    overlay_top = top + SIDE + MARGIN // 2
+    sheet.paste(_enlarged(showing.png), (left, top))
+    sheet.paste(_enlarged(showing.overlay_png), (left, overlay_top))
+    font = _font(showing.prompt.text)
+    text = f"{number} {showing.prompt.text}" if font else number
+    label, score = showing.best_class
+    lines = [*wrap(text, WRAP_LETTERS)[:2], f"{label} {score:.0%}"]
+    brush = ImageDraw.Draw(sheet)
+    for index, line in enumerate(lines):
+        height = overlay_top + SIDE + 4 + index * (FONT_SIZE + 3)
+        ink = QUIET if index == len(lines) - 1 else INK
+        brush.text((left, height), line, ink, font=font or ImageFont.load_default(FONT_SIZE))
+
+
+def _enlarged(png: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
+        return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def _font(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont | None:
+    if text.isascii():
+        return ImageFont.load_default(FONT_SIZE)
+    found = next((name for name in CJK_FONTS if Path(name).exists()), None)
+    return ImageFont.truetype(found, FONT_SIZE) if found else None
