@@ -1,0 +1,101 @@
+"""The seam between a job and a model, and the stand-ins on the job's side of it."""
+
+import threading
+from typing import Any
+
+import torch
+from brushwork_workers.calls import DirectCalls, StandIn
+from torch import nn
+
+
+class Recording:
+    """Notes which functions are called through it."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.called.append(getattr(function, "__name__", type(function).__name__))
+        return function(*args, **kwargs)
+
+
+class Coder(nn.Module):
+    """A module with a heavy method besides its call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        return self.scale * value
+
+    def decode(self, value: torch.Tensor) -> torch.Tensor:
+        return value / self.scale
+
+    def describe(self) -> str:
+        return "light"
+
+
+def test_calls_and_heavy_methods_go_through_the_seam_and_nothing_else() -> None:
+    calls, coder = Recording(), Coder()
+    stand_in = StandIn(coder, calls, methods=("decode",))
+    assert stand_in(torch.tensor(3.0)) == 6
+    assert stand_in.decode(torch.tensor(3.0)) == 1.5
+    assert stand_in.describe() == "light"
+    assert calls.called == ["Coder", "decode"]
+
+
+def test_a_stand_in_passes_for_its_module() -> None:
+    stand_in: Any = StandIn(Coder(), DirectCalls())
+    assert isinstance(stand_in, nn.Module)
+    assert isinstance(stand_in, Coder)
+    assert next(stand_in.parameters()).item() == 2
+    assert not hasattr(stand_in, "encode")
+
+
+def test_direct_calls_build_no_graph() -> None:
+    result = DirectCalls().call(Coder(), torch.ones(2))
+    assert not result.requires_grad
+    result += 1  # as schedulers do
+
+
+def test_direct_calls_run_one_at_a_time() -> None:
+    calls = DirectCalls()
+    inside, most = 0, 0
+    counting = threading.Lock()
+    start = threading.Barrier(4)
+
+    def work() -> None:
+        nonlocal inside, most
+        with counting:
+            inside += 1
+            most = max(most, inside)
+        torch.ones(200, 200) @ torch.ones(200, 200)
+        with counting:
+            inside -= 1
+
+    def job() -> None:
+        start.wait()
+        for _ in range(50):
+            calls.call(work)
+
+    threads = [threading.Thread(target=job) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_an_error_frees_the_device() -> None:
+    calls = DirectCalls()
+
+    def fail() -> None:
+        raise ValueError
+
+    for _ in range(2):
+        try:
+            calls.call(fail)
+        except ValueError:
+            continue
+    assert calls.call(lambda: "still free") == "still free"
