@@ -8,11 +8,13 @@ from brushwork_schemas import pictures
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.errors import ArtifactMissing, InvalidImage
+from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
 from brushwork.address import fetch
 
 ImageInput = str | Path | bytes | Image | Artifact
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) address."
 
@@ -50,11 +52,15 @@ class ImageInputs:
             raise InvalidImage(
                 f"image: artifact {sha256} is not in this store.", field="image", hint=_HINT
             ) from None
+        except UnidentifiedImageError:
+            raise InvalidImage(
+                f"image: artifact {sha256} is no picture.", field="image", hint=_HINT
+            ) from None
 
     def _bytes(self, given: object) -> bytes:
         if isinstance(given, bytes | bytearray | memoryview):
             return bytes(given)
-        if isinstance(given, str) and given.startswith(("http://", "https://")):
+        if isinstance(given, str) and given[:8].lower().startswith(("http://", "https://")):
             return fetch(given, allowed=self._allow_addresses)
         if isinstance(given, str | Path):
             return _read(Path(given))
@@ -64,18 +70,28 @@ class ImageInputs:
 
 
 def _read(path: Path) -> bytes:
+    shown = repr(str(path)[:200])
     try:
-        if path.stat().st_size > pictures.MAX_BYTES:
-            raise InvalidImage(f"image: {path} is larger than {pictures.MAX_BYTES} bytes.", field="image")
-        return path.read_bytes()
+        if not path.is_file() and path.exists():
+            raise InvalidImage(f"image: {shown} is no file.", field="image", hint=_HINT)
+        with path.open("rb") as file:
+            # One more than allowed, so that `pictures` sees that it is too large.
+            return file.read(pictures.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise InvalidImage(
-            f"image: {str(path)[:200]!r} can't be read: {error}.", field="image", hint=_HINT
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidImage(f"image: {shown} can't be read: {reason}.", field="image", hint=_HINT) from error
 
 
 def _encoded(picture: Image) -> bytes:
-    plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA")
-    buffer = io.BytesIO()
-    plain.save(buffer, "PNG")
-    return buffer.getvalue()
+    try:
+        # PNG has no place for CMYK, HSV and the like; what it can hold, `pictures` makes plain.
+        turned = pictures.upright(picture)
+        kept = turned if turned.mode in _PNG_MODES else turned.convert("RGB")
+        buffer = io.BytesIO()
+        kept.save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+    # A picture that PIL opened and did not read yet may turn out damaged here, in many ways.
+    except Exception as error:
+        raise InvalidImage(
+            f"image: the PIL image can't be used: {error}.", field="image", hint=_HINT
+        ) from error

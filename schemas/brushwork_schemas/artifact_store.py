@@ -1,7 +1,9 @@
 """Where artifacts lie: a folder or S3, through obstore; each named by the SHA-256 of its bytes."""
 
 import hashlib
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -9,6 +11,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ArtifactStore:
@@ -19,9 +23,7 @@ class ArtifactStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._store: ObjectStore = (
-            from_url(url) if "://" in url else LocalStore(Path(url).absolute(), mkdir=True)
-        )
+        self._store = _opened(url)
 
     def put(self, data: bytes) -> str:
         """Store `data` atomically: it is there in full or not at all.
@@ -39,7 +41,7 @@ class ArtifactStore:
             pass
         except (BaseError, OSError) as error:
             raise ServiceUnreachable(
-                f"The artifact store takes no file: {error}.",
+                f"The artifact store takes no file: {_first_line(error)}.",
                 field="artifacts_url",
                 hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
             ) from error
@@ -57,24 +59,60 @@ class ArtifactStore:
             ServiceUnreachable: The store does not answer.
         """
         try:
-            return bytes(obstore.get(self._store, _path(sha256)).bytes())
+            if _SHA256.fullmatch(sha256):
+                return bytes(obstore.get(self._store, _path(sha256)).bytes())
         except FileNotFoundError:
-            raise ArtifactMissing(
-                f"Artifact {sha256} is not in the store.",
-                hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
-            ) from None
+            pass
         except (BaseError, OSError) as error:
-            raise ServiceUnreachable(
-                f"The artifact store does not answer: {error}.", field="artifacts_url"
-            ) from error
+            raise _silent(error) from error
+        raise ArtifactMissing(
+            f"Artifact {sha256[:64]!r} is not in the store.",
+            hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
+        )
 
     def has(self, sha256: str) -> bool:
-        """Whether there are bytes of that name."""
+        """Whether there are bytes of that name.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
         try:
-            obstore.head(self._store, _path(sha256))
+            if _SHA256.fullmatch(sha256):
+                obstore.head(self._store, _path(sha256))
+                return True
         except FileNotFoundError:
-            return False
-        return True
+            pass
+        except (BaseError, OSError) as error:
+            raise _silent(error) from error
+        return False
+
+
+def _opened(url: str) -> ObjectStore:
+    try:
+        if "://" in url and not url.startswith("file://"):
+            return from_url(url)
+        # An address of a folder has the percent signs of an address, which a folder's name has not.
+        folder = unquote(url.removeprefix("file://")) if "://" in url else url
+        return LocalStore(Path(folder).absolute(), mkdir=True)
+    except (BaseError, ValueError, OSError) as error:
+        raise ServiceUnreachable(
+            f"The artifact store can't be opened: {_first_line(error)}.",
+            field="artifacts_url",
+            hint="BRUSHWORK_ARTIFACTS_URL is a folder that can be written, or s3://bucket/prefix.",
+        ) from error
+
+
+def _silent(error: Exception) -> ServiceUnreachable:
+    return ServiceUnreachable(
+        f"The artifact store does not answer: {_first_line(error)}.",
+        field="artifacts_url",
+        hint="Check BRUSHWORK_ARTIFACTS_URL.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    # obstore's errors go on for pages.
+    return str(error).split("\n", 1)[0].rstrip(".")
 
 
 def _path(sha256: str) -> str:

@@ -5,19 +5,11 @@ import io
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.plain_file import is_plain
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 25_000_000
-# What Pillow reports of a file that says nothing about who made it, where and with what.
-_HARMLESS = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"} | {
-    "gamma",
-    "srgb",
-    "loop",
-    "background",
-    "timestamp",
-    "duration",
-}
 _HINT = f"Send PNG, JPEG or WebP of one frame, at most {MAX_PIXELS // 1_000_000} megapixels."
 
 
@@ -33,7 +25,7 @@ def decode(data: bytes, *, field: str = "image") -> Image.Image:
     """
     if len(data) > MAX_BYTES:
         raise InvalidImage(
-            f"{field}: the file has {len(data)} bytes; at most {MAX_BYTES} are read.",
+            f"{field}: the file has more than {MAX_BYTES} bytes.",
             field=field,
             hint=_HINT,
         )
@@ -41,10 +33,14 @@ def decode(data: bytes, *, field: str = "image") -> Image.Image:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             _check_size(opened, field)
             opened.load()
-            upright = ImageOps.exif_transpose(opened)
-            return _plain(upright)
+            return _plain(upright(opened))
     except InvalidImage:
         raise
+    # Pillow only warns of the smaller bombs, and a program may have made its warnings errors.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InvalidImage(
+            f"{field}: the picture has more than {MAX_PIXELS} pixels.", field=field, hint=_HINT
+        ) from error
     except UnidentifiedImageError as error:
         raise InvalidImage(
             f"{field}: this is no picture that can be read.", field=field, hint=_HINT
@@ -57,16 +53,25 @@ def decode(data: bytes, *, field: str = "image") -> Image.Image:
 def cleaned(data: bytes, *, field: str = "image") -> tuple[bytes, Image.Image]:
     """The file to store for a picture from outside, and the picture.
 
-    A file that is plain already stays as it is; one with metadata (a place, a camera), an orientation or
-    transparency is written anew as PNG.
+    A file that holds the picture and nothing else stays as it is; one with metadata (a place, a camera),
+    an orientation, transparency or anything hidden in it is written anew as PNG.
 
     Raises:
         InvalidImage: As `decode`.
     """
     picture = decode(data, field=field)
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        is_plain = opened.mode in ("RGB", "L") and set(opened.info) <= _HARMLESS
-    return (data if is_plain else encode_png(picture)), picture
+        stays = opened.mode in ("RGB", "L") and is_plain(data)
+    return (data if stays else encode_png(picture)), picture
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """`picture` turned as its EXIF data asks; as it is where those can't be read."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    # Cameras and programs write broken EXIF data; the picture itself is good.
+    except Exception:
+        return picture
 
 
 def encode_png(picture: Image.Image) -> bytes:
@@ -84,11 +89,15 @@ def _check_size(opened: Image.Image, field: str) -> None:
             field=field,
             hint=_HINT,
         )
-    if getattr(opened, "n_frames", 1) > 1:
+    # A telephone's JPEG may hold a second picture (depth, brightness) behind the one that it shows.
+    if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
         raise InvalidImage(f"{field}: the picture has several frames.", field=field, hint=_HINT)
 
 
 def _plain(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # 16 bits a pixel; Pillow would clip all above 255 to white.
+        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if picture.has_transparency_data:
         canvas = Image.new("RGBA", picture.size, "white")
         canvas.alpha_composite(picture.convert("RGBA"))
