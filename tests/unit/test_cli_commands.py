@@ -17,6 +17,7 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.results import Provenance, TextToImageResult, Timings
+from brushwork_schemas.roster import Roster, WorkerEntry
 from PIL import Image
 
 from tests.servers import free_port
@@ -182,6 +183,14 @@ def test_models_and_workers_are_listed(service: Database, brushwork: Command) ->
     ]
     assert names[0] == "pocket-captioner"
     assert json.loads(brushwork("workers", "--json").out) == []
+
+
+def test_a_health_check_asks_for_one_ready_worker(service: Database, brushwork: Command) -> None:
+    roster = Roster(service)
+    roster.announce(WorkerEntry("brushwork@here/1", (), (), "cpu", ready=True))
+    roster.announce(WorkerEntry("brushwork@there/2", (), (), "cpu", ready=False))
+    assert brushwork("workers", "--ready", "here").status == 0
+    assert brushwork("workers", "--ready", "there").status == 3
 
 
 def test_a_worker_without_its_packages_names_the_extra(

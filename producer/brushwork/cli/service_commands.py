@@ -1,14 +1,16 @@
 """`brushwork worker`, `migrate`, `models` and `workers`."""
 
 import logging
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import MissingExtra
+from brushwork_schemas.errors import MissingExtra, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
+from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from rich.table import Table
 
@@ -69,10 +71,23 @@ def models(kind: KindName = None, as_json: AsJson = False) -> None:
     DATA.print(table)
 
 
-def workers(as_json: AsJson = False) -> None:
+def workers(
+    ready: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only look whether a worker with this in its name is ready; status 3 if none is.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the workers that are there."""
     with connect() as client:
         seen = client.workers()
+        lease_s = client.settings.lease_s
+    if ready is not None:
+        return _expect_ready(ready, seen, lease_s)
     if as_json:
         return print_json(seen)
     table = Table("name", "ready", "device", "kinds", "models", "silent", box=None, header_style="bold")
@@ -87,6 +102,13 @@ def workers(as_json: AsJson = False) -> None:
             f"{entry.silent_s:.0f} s",
         )
     DATA.print(table)
+
+
+def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
+    if not any(entry.ready and name in entry.name and entry.silent_s < lease_s for entry in seen):
+        raise ServiceUnreachable(
+            f"No ready worker with {name!r} in its name was heard of in the last {lease_s:g} s."
+        )
 
 
 def _service(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Pictures in the terminal: sixels, the kitty protocol, or half-block characters in colour."""
 
 import io
+import os
 import sys
 
 from PIL import Image
@@ -12,7 +13,7 @@ WIDTH_CELLS = 40
 
 def show_picture(data: bytes) -> None:
     """Show an encoded picture as well as this terminal can; nothing where the output is no terminal."""
-    if not (DATA.is_terminal and sys.stdin.isatty()):
+    if not (DATA.is_terminal and sys.stdin.isatty() and os.get_terminal_size().columns):
         return
     # Its import asks the terminal what it can do, so it must not happen before we are sure of one.
     from textual_image.renderable import Image as TerminalImage

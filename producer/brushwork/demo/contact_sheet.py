@@ -11,10 +11,10 @@ from brushwork.demo.showing import Showing
 
 SIDE = 192
 MARGIN = 16
-TEXT_HEIGHT = 56
+TEXT_HEIGHT = 72
 COLUMNS = 4
 FONT_SIZE = 13
-WRAP_LETTERS = 29
+WRAP_LETTERS, WRAP_CHARACTERS = 29, 14
 PAPER, INK, QUIET = (250, 250, 248), (25, 25, 25), (120, 120, 120)
 # Fonts with Chinese characters, where common systems keep them.
 CJK_FONTS = (
@@ -44,7 +44,8 @@ def _draw(sheet: Image.Image, place: tuple[int, int], showing: Showing, number: 
     font = _font(showing.prompt.text)
     text = f"{number} {showing.prompt.text}" if font else number
     label, score = showing.best_class
-    lines = [*wrap(text, WRAP_LETTERS)[:2], f"{label} {score:.0%}"]
+    width = WRAP_LETTERS if text.isascii() else WRAP_CHARACTERS
+    lines = [*wrap(text, width)[:3], f"{label} {score:.0%}"]
     brush = ImageDraw.Draw(sheet)
     for index, line in enumerate(lines):
         height = overlay_top + SIDE + 4 + index * (FONT_SIZE + 3)
