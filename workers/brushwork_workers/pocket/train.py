@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-PARTS = ("classifier", "segmenter", "autoencoder", "text_encoder", "denoiser", "captioner")
+PARTS = ("classifier", "segmenter", "autoencoder", "decoder", "text_encoder", "denoiser", "captioner")
 
 
 def main() -> None:

@@ -106,11 +106,13 @@ class Loop:
             watch: called now and then, to keep or measure the model.
             watch_every_s: seconds between its calls.
         """
-        clock = _Clock()
+        clock, threads = _Clock(), _Threads()
         while self.spent_s < self.plan.minutes * 60:
             value, count, figures = loss()
             self._advance(value)
-            self.spent_s += clock.lap(count)
+            passed = clock.lap(count)
+            self.spent_s += passed
+            threads.after_step(passed)
             if clock.due("log", _LOG_EVERY_S):
                 self._log(clock, figures)
             if clock.due("save", _CHECKPOINT_EVERY_S):
@@ -148,7 +150,8 @@ class Loop:
         shown = " ".join(f"{name}={value:.4f}" for name, value in figures.items())
         print(
             f"{time.strftime('%H:%M:%S')} step={self.step} spent_s={self.spent_s:.0f} "
-            f"rate={self.rate():.1e} samples_per_s={clock.throughput():.0f} {shown}",
+            f"rate={self.rate():.1e} samples_per_s={clock.throughput():.0f} "
+            f"threads={torch.get_num_threads()} {shown}",
             flush=True,
         )
 
@@ -180,3 +183,41 @@ class _Clock:
         rate = self._count / max(now - self._since, 1e-6)
         self._since, self._count = now, 0
         return rate
+
+
+class _Threads:
+    """Tries one thread now and then and keeps the faster count.
+
+    Threads work in lock step: where other programs take one of two cores, both wait for the slower one, and
+    a single thread on the free core is faster.
+    """
+
+    _STAY, _TRY = 24, 3
+    """Steps with the faster count, and steps of a try of the other one."""
+
+    def __init__(self) -> None:
+        self._all = torch.get_num_threads()
+        self._step_s = {self._all: math.inf, 1: math.inf}
+        self._steps_left = 3
+        self._trying = False
+        self._fresh = True
+
+    def after_step(self, passed_s: float) -> None:
+        """Notes how long a step took with the present count and decides on the next."""
+        count = torch.get_num_threads()
+        if not self._fresh:
+            known = self._step_s[count]
+            self._step_s[count] = passed_s if math.isinf(known) else 0.7 * known + 0.3 * passed_s
+        self._fresh = False
+        self._steps_left -= 1
+        if self._steps_left > 0 or self._all == 1:
+            return
+        self._trying = not self._trying
+        if self._trying:
+            count = 1 if count == self._all else self._all
+            self._step_s[count] = math.inf
+        else:
+            count = min(self._step_s, key=lambda threads: self._step_s[threads])
+        self._steps_left = self._TRY if self._trying else self._STAY
+        self._fresh = True
+        torch.set_num_threads(count)
