@@ -30,7 +30,7 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
 )
 from brushwork_workers.pocket.staging import WIDE, stage
-from diffusers import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn

@@ -145,7 +145,8 @@ def polygon_distance(points: Floats, corners: Floats) -> Floats:
         crosses = (a[1] > points[:, 1]) != (b[1] > points[:, 1])
         rise = edge[1] if edge[1] else 1.0
         inside ^= crosses & (points[:, 0] < a[0] + to_point[:, 1] * edge[0] / rise)
-    return np.where(inside, -1.0, 1.0) * np.sqrt(best)
+    signed: Floats = np.where(inside, -1.0, 1.0) * np.sqrt(best)
+    return signed
 
 
 @cache
@@ -199,7 +200,8 @@ def draw(
     if variation.noise:
         spread = np.float32(rng.uniform(0.0, variation.noise))
         picture = picture + spread * rng.standard_normal(picture.shape, dtype=np.float32)
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    drawn: Pixels = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return drawn
 
 
 def draw_mask(scene: Scene, canvas: int = 64) -> Pixels:

@@ -8,12 +8,12 @@ into the encoder's last convolution at the end, so that the shipped `scaling_fac
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 from torch.nn import functional
 
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
@@ -24,7 +24,7 @@ _BATCH = 32
 
 def build() -> AutoencoderTiny:
     """An untrained autoencoder, 8 pixels to a latent's side."""
-    return AutoencoderTiny(
+    model: AutoencoderTiny = AutoencoderTiny(
         encoder_block_out_channels=(_WIDTH,) * 4,
         decoder_block_out_channels=(_WIDTH,) * 4,
         num_encoder_blocks=(0, 1, 2, 2),
@@ -32,6 +32,7 @@ def build() -> AutoencoderTiny:
         latent_channels=LATENT_CHANNELS,
         scaling_factor=1.0,
     )
+    return model
 
 
 class Readout(nn.Module):
@@ -61,7 +62,7 @@ def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the autoencoder into `out / "vae"`."""
     model, readout = build(), Readout()
-    model.to(memory_format=torch.channels_last)
+    channels_last(model)
     norm = nn.BatchNorm2d(LATENT_CHANNELS, affine=False)
     modules = {"vae": model, "readout": readout, "norm": norm}
     loop = Loop(modules, Plan(minutes, 8e-4, hold=0.3), out / "autoencoder.pt")
@@ -95,6 +96,8 @@ def train(out: Path, minutes: float, resume: bool) -> None:
 def fold_norm(model: AutoencoderTiny, norm: nn.BatchNorm2d) -> None:
     """Makes the encoder give latents of mean 0 and deviation 1 by itself."""
     last = model.encoder.layers[-1]
+    assert isinstance(last, nn.Conv2d)  # noqa: S101 - for the type checker
+    assert last.bias is not None  # noqa: S101 - likewise
     model.encoder.eval()
     raws = []
     sampler = Sampler(seed=5)

@@ -28,7 +28,7 @@ from brushwork_workers.pocket.recipe.tokenizer import (
     MAX_TOKENS,
     build_caption_tokenizer,
 )
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 INPUT_SIDE = 64
 _FEATURES = 192
@@ -119,7 +119,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the captioner into `out / "pocket-captioner"`."""
     tokenizer = build_caption_tokenizer()
     model, heads = build(tokenizer), Heads(tokens=64)
-    model.encoder.to(memory_format=torch.channels_last)
+    channels_last(model.encoder)
     plan = Plan(minutes, 1e-3, hold=0.4)
     loop = Loop({"model": model, "heads": heads}, plan, out / "captioner.pt")
     if resume:

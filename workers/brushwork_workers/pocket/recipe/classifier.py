@@ -11,7 +11,7 @@ from brushwork_workers.pocket import world
 from brushwork_workers.pocket.recipe.augment import enlarge, soften
 from brushwork_workers.pocket.recipe.export import save_torchvision
 from brushwork_workers.pocket.recipe.samples import Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 INPUT_SIDE = 96
 _BATCH = 64
@@ -34,7 +34,8 @@ def build() -> nn.Module:
 
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the classifier into `out / "pocket-classifier"`."""
-    model = build().to(memory_format=torch.channels_last)
+    model = build()
+    channels_last(model)
     loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "classifier.pt")
     if resume:
         loop.resume()

@@ -1,13 +1,13 @@
-"""The autoencoder's decoder, trained further on its own: the latents, and so the denoiser, stay as they are."""
+"""The autoencoder's decoder, trained on by itself: latents, and so the denoiser, stay as they are."""
 
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 from brushwork_workers.pocket.recipe.autoencoder import edge_weights
 from brushwork_workers.pocket.recipe.samples import Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 _MAX_NOISE = 0.3
 _BATCH = 32
@@ -16,7 +16,7 @@ _BATCH = 32
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the decoder of `out / "vae"` on, in place."""
     model = AutoencoderTiny.from_pretrained(out / "vae")
-    model.to(memory_format=torch.channels_last)
+    channels_last(model)
     loop = Loop({"decoder": model.decoder}, Plan(minutes, 8e-4, hold=0.3), out / "decoder.pt")
     if resume:
         loop.resume()

@@ -8,11 +8,15 @@ regression from text to latents. Timesteps are drawn denser towards that end.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from brushwork_workers.pocket.grammar import Description, drop_words, held_out
@@ -20,7 +24,7 @@ from brushwork_workers.pocket.recipe.autoencoder import LATENT_CHANNELS, LATENT_
 from brushwork_workers.pocket.recipe.samples import Sampler
 from brushwork_workers.pocket.recipe.text_encoder import WIDTH as TEXT_WIDTH
 from brushwork_workers.pocket.recipe.text_encoder import encode, tell
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 _BATCH = 128
 _TELLINGS = 4
@@ -30,7 +34,7 @@ _POOL = 32768
 
 def build() -> UNet2DConditionModel:
     """An untrained denoiser."""
-    return UNet2DConditionModel(
+    unet: UNet2DConditionModel = UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -45,11 +49,12 @@ def build() -> UNet2DConditionModel:
         addition_embed_type="text",
         addition_embed_type_num_heads=8,
     )
+    return unet
 
 
 def build_scheduler() -> DDIMScheduler:
     """The noise schedule, in training and as the pipeline's default."""
-    return DDIMScheduler(
+    scheduler: DDIMScheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -60,6 +65,7 @@ def build_scheduler() -> DDIMScheduler:
         set_alpha_to_one=True,
         steps_offset=1,
     )
+    return scheduler
 
 
 @dataclass
@@ -135,17 +141,15 @@ class Parts:
 
     def pipeline(self, unet: UNet2DConditionModel) -> StableDiffusionPipeline:
         """The stock pipeline around a denoiser."""
-        pipeline = StableDiffusionPipeline(
-            vae=self.vae,
-            text_encoder=self.text_encoder,
-            tokenizer=self.tokenizer,
-            unet=unet,
-            scheduler=build_scheduler(),
-            safety_checker=None,
-            feature_extractor=None,
-            image_encoder=None,
-            requires_safety_checker=False,
-        )
+        components: dict[str, Any] = {
+            "vae": self.vae,
+            "text_encoder": self.text_encoder,
+            "tokenizer": self.tokenizer,
+            "unet": unet,
+            "scheduler": build_scheduler(),
+        }
+        components |= dict.fromkeys(["safety_checker", "feature_extractor", "image_encoder"])
+        pipeline = StableDiffusionPipeline(**components, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
@@ -179,7 +183,7 @@ def make_loss(
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the denoiser into `out / "unet"`, with a snapshot of its average every five minutes."""
     parts, unet = Parts.load(out), build()
-    unet.to(memory_format=torch.channels_last)
+    channels_last(unet)
     # Plain matrix products: the fused attention's backward pass is slow on CPUs at so few positions.
     unet.set_attn_processor(AttnProcessor())
     plan = Plan(minutes, 1e-3, average=0.9995, hold=0.4)

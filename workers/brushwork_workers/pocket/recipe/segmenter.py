@@ -18,7 +18,7 @@ from brushwork_workers.pocket import world
 from brushwork_workers.pocket.recipe.augment import enlarge, soften
 from brushwork_workers.pocket.recipe.export import save_torchvision
 from brushwork_workers.pocket.recipe.samples import Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 INPUT_SIDE = 128
 _BATCH = 32
@@ -49,12 +49,14 @@ def build() -> nn.Module:
     """An untrained segmentation net; it answers `{"out": logits [n, 9, h, w]}`."""
     features = DenseNet(**_BACKBONE).features
     backbone = IntermediateLayerGetter(features, {"norm5": "out"})
-    return FCN(backbone, FCNHead(_CHANNELS, len(world.SHAPES) + 1))
+    model: nn.Module = FCN(backbone, FCNHead(_CHANNELS, len(world.SHAPES) + 1))
+    return model
 
 
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the segmentation net into `out / "pocket-segmenter"`."""
-    model = build().to(memory_format=torch.channels_last)
+    model = build()
+    channels_last(model)
     loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "segmenter.pt")
     if resume:
         loop.resume()
