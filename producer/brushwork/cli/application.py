@@ -2,13 +2,13 @@
 
 import typer
 
+from brushwork.cli.demo_command import demo
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.job_commands import cancel, jobs, show
 from brushwork.cli.service_commands import migrate, models, worker, workers
 from brushwork.cli.submit_command import submit
 from brushwork.cli.up_command import up
 from brushwork.cli.wait_command import wait
-from brushwork.demo.command import demo
 
 app = typer.Typer(
     name="brushwork",
