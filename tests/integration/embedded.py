@@ -28,10 +28,16 @@ class Up:
         options: More options of the command.
         environment: Added to a clean environment.
         stub: Run a worker without models in place of the real one.
+        output: An open file that its output goes to; by default a log file beside the data folder.
     """
 
     def __init__(
-        self, data: Path, *options: str, environment: Mapping[str, str] | None = None, stub: bool = False
+        self,
+        data: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        stub: bool = False,
+        output: int | None = None,
     ) -> None:
         self.data = data
         self._log = data.with_name(f"{data.name}.log")
@@ -45,8 +51,8 @@ class Up:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "brushwork", "up", "--data", str(data), *options],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=output or log,
+                stderr=log,
                 env={**plain, **path, **(environment or {})},
                 start_new_session=True,
             )

@@ -1,5 +1,6 @@
 """`brushwork up` from start to end, and through the deaths of its parts and its own. Its worker is a stub."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -148,6 +149,18 @@ def test_a_worker_that_can_not_start_ends_up_with_its_last_words(start: Start) -
     assert up.process.wait(60) == 3
     assert "no such device" in up.log.partition("Error:")[2]
     assert not up.env_file.exists()
+
+
+def test_it_runs_on_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    up = Up(tmp_path / "data", "--no-flower", stub=True, output=writer)
+    os.close(writer)
+    with up.ready().client() as client:
+        job = client.submit("text-to-image", prompt="a red circle")
+        assert client.wait(job.id, timeout_s=30).error is not None
+    assert up.stop() == 0
+    assert "stub stopped" in (up.data / "logs" / "worker.log").read_text("utf-8")
 
 
 def _has_another(up: Up, part: str, old: int) -> bool:

@@ -1,5 +1,6 @@
 """`brushwork up`."""
 
+import contextlib
 import logging
 import signal
 from logging.handlers import RotatingFileHandler
@@ -61,11 +62,7 @@ class PartLines:
         """Take one line."""
         self._file(part).emit(logging.makeLogRecord({"msg": line}))
         prefix = Text(f"{part:>6} | ", COLOURS.get(part, "white"))
-        try:
-            DATA.print(prefix + Text.from_ansi(line), soft_wrap=True)
-        except OSError:
-            # Nobody reads any more; the parts must not stop for that.
-            return
+        _print(prefix + Text.from_ansi(line))
 
     def _file(self, part: str) -> RotatingFileHandler:
         if part not in self._files:
@@ -76,8 +73,14 @@ class PartLines:
 
 
 def _greet(folder: Path, addresses: dict[str, str]) -> None:
-    DATA.print(Text("brushwork is ready.", "bold green"))
-    DATA.print(f"  addresses  source {folder}/brushwork.env", soft_wrap=True)
+    _print(Text("brushwork is ready.", "bold green"))
+    _print(Text(f"  addresses  source {folder}/brushwork.env"))
     if "BRUSHWORK_FLOWER_URL" in addresses:
-        DATA.print(f"  Flower     {addresses['BRUSHWORK_FLOWER_URL']}")
-    DATA.print("  stop       Ctrl-C")
+        _print(Text(f"  Flower     {addresses['BRUSHWORK_FLOWER_URL']}"))
+    _print(Text("  stop       Ctrl-C"))
+
+
+def _print(line: Text) -> None:
+    # Where nobody reads any more, Rich would end this thread; the parts must not stop for that.
+    with contextlib.suppress(OSError, SystemExit):
+        DATA.print(line, soft_wrap=True)
