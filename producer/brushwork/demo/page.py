@@ -22,7 +22,8 @@ img { width: 100%; aspect-ratio: 1; border-radius: .4rem; display: block; }
 h2 { font-size: 1rem; margin: .75rem 0 .5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .75rem; margin: 0; font-size: .9rem; }
 dt { color: var(--quiet); } dd { margin: 0; }
-.yes { color: var(--yes); } .no { color: var(--no); }
+.yes { color: var(--yes); } .yes::before { content: "✓ "; }
+.no { color: var(--no); } .no::before { content: "✗ "; }
 """
 
 
