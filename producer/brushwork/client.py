@@ -1,7 +1,9 @@
 """The client: how another program submits jobs, waits for them and finds them again."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +14,10 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.broker import Publisher, celery_app
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, WaitTimeout
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, WaitTimeout
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
 from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
@@ -27,6 +29,9 @@ from brushwork.image_input import ImageInputs
 Jobs = list[Job]
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
+MOST_LISTED = 10_000
+# Stands for the picture while all else is checked.
+NO_PICTURE_YET = "0" * 64
 
 
 class Client:
@@ -50,14 +55,12 @@ class Client:
         artifacts_url: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        given = settings.model_dump() if settings else {}
         addresses = {
             "redis_url": redis_url,
             "database_url": database_url,
             "artifacts_url": artifacts_url,
         }
-        given |= {name: url for name, url in addresses.items() if url is not None}
-        self.settings = Settings.load(**given)
+        self.settings = settings.overridden(**addresses) if settings else Settings.load(**addresses)
         self._database = Database(self.settings.database_url.get_secret_value())
         self._store = ArtifactStore(self.settings.artifacts_url)
         self._images = ImageInputs(self._store, allow_addresses=self.settings.image_addresses)
@@ -80,13 +83,14 @@ class Client:
                 error names the field. Nothing was written.
             ServiceUnreachable: The database or the store does not answer. Nothing was accepted.
         """
-        return self.submit_many([{"kind": kind, **parameters}])[0]
+        return self.submit_many([{**parameters, "kind": kind}])[0]
 
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
         """Accept many jobs or none: one transaction, one pipelined publish.
 
         Args:
-            requests: Mappings, each with its `kind` and the parameters of `submit`.
+            requests: Mappings, each with its `kind` and the parameters of `submit`. Their pictures are
+                held in memory together; of the same one for many, submit it once and give its artifact.
 
         Returns:
             The jobs, in the order of `requests`.
@@ -94,10 +98,10 @@ class Client:
         Raises:
             RequestError: As `submit`; the message starts with the index of the wrong request.
         """
-        wanted = list(requests)
-        jobs = [self._new_job(index, request, len(wanted)) for index, request in enumerate(wanted)]
-        if not jobs:
+        drafts = self._drafts(list(requests))
+        if not drafts:
             return []
+        jobs = [self._new_job(draft) for draft in drafts]
         self._ledger.submit(jobs)
         sent = self._publisher.publish([Dispatch(job.id, job.kind, job.label) for job in jobs])
         if not sent:
@@ -125,12 +129,19 @@ class Client:
         Args:
             kind: Only this kind.
             state: Only this state.
-            limit: At most so many.
+            limit: At most so many, 1 to 10,000.
             before: Only older ones: the last of one page gives the next.
+
+        Raises:
+            UnknownKind, InvalidRequest: There is no such kind or state, or the limit is out of its range.
         """
-        if kind is not None and kind not in KINDS:
-            raise UnknownKind(
-                f"There is no kind {kind!r}.", field="kind", hint=f"Kinds are {', '.join(KINDS)}."
+        if kind is not None:
+            kind_named(kind)
+        if not 1 <= limit <= MOST_LISTED:
+            raise InvalidRequest(
+                f"limit: it should be 1 to {MOST_LISTED}; it was {limit}.",
+                field="limit",
+                hint="Give the last job of a page as `before` for the next.",
             )
         jobs = self._index.list(kind=kind, state=_state(state), limit=limit, before=before)
         return [self._bound(job) for job in jobs]
@@ -210,38 +221,67 @@ class Client:
     ) -> None:
         self.close()
 
-    def _new_job(self, index: int, request: Mapping[str, Any], count: int) -> NewJob:
+    def _drafts(self, requests: Sequence[Mapping[str, Any]]) -> Sequence["Draft"]:
+        """All requests checked before anything is stored, so that a wrong one leaves no file behind."""
+        drafts = []
+        for index, request in enumerate(requests):
+            with _placed(index, len(requests)):
+                drafts.append(self._checked(request))
+        for index, draft in enumerate(drafts):
+            with _placed(index, len(requests)):
+                draft.picture = None if draft.image is None else self._images.read(draft.image)
+        return drafts
+
+    def _checked(self, request: Mapping[str, Any]) -> "Draft":
+        if not isinstance(request, Mapping):
+            raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
         parameters = dict(request)
         kind = parameters.pop("kind", None)
-        try:
-            admitted, inputs = self._admitted(kind, parameters)
-        except BrushworkError as error:
-            if count > 1:
-                error.message = f"requests[{index}]: {error.message}"
-            raise
+        image = parameters.get("image")
+        if image is not None:
+            parameters["image"] = NO_PICTURE_YET
+        return Draft(admit(kind, parameters, self._catalogue), image)
+
+    def _new_job(self, draft: "Draft") -> NewJob:
+        admitted, request = draft.admitted, draft.admitted.request
+        inputs: tuple[Artifact, ...] = ()
+        if draft.picture is not None:
+            inputs = (self._images.keep(draft.picture),)
+            request = request.model_copy(update={"image": inputs[0].sha256})
         return NewJob(
             id=str(uuid_utils.uuid7()),
             kind=admitted.kind.name,
             model=admitted.model.name,
             label=admitted.label,
-            request=admitted.request.model_dump(mode="json"),
+            request=request.model_dump(mode="json"),
             max_attempts=self.settings.max_attempts,
             inputs=inputs,
         )
-
-    def _admitted(self, kind: Any, parameters: dict[str, Any]) -> tuple[Admitted, tuple[Artifact, ...]]:
-        given = parameters.get("image")
-        if given is None:
-            return admit(kind, parameters, self._catalogue), ()
-        # All else is checked first, so that a bad request leaves no file behind.
-        admit(kind, parameters | {"image": "0" * 64}, self._catalogue)
-        image = self._images.accept(given)
-        return admit(kind, parameters | {"image": image.sha256}, self._catalogue), (image,)
 
     def _bound(self, job: Job) -> Job:
         for artifact in artifacts_within(job.result):
             artifact.bind(self._store)
         return job
+
+
+@dataclass
+class Draft:
+    """A request on its way to a job: its parameters are checked, its picture is read and not stored yet."""
+
+    admitted: Admitted
+    image: object
+    picture: Artifact | bytes | None = None
+
+
+@contextmanager
+def _placed(index: int, count: int) -> Iterator[None]:
+    """Say in an error which of several requests it is about."""
+    try:
+        yield
+    except BrushworkError as error:
+        if count > 1:
+            error.message = f"requests[{index}]: {error.message}"
+        raise
 
 
 class Waiting:

@@ -31,8 +31,8 @@ class ImageInputs:
         self._store = store
         self._allow_addresses = allow_addresses
 
-    def accept(self, given: object) -> Artifact:
-        """The artifact for a picture given in any of the ways.
+    def read(self, given: object) -> Artifact | bytes:
+        """What `keep` needs of a picture given in any of the ways; nothing is stored yet.
 
         Raises:
             InvalidImage: It is none of them, or can't be read, or breaks a limit.
@@ -43,7 +43,15 @@ class ImageInputs:
         if isinstance(given, str) and _SHA256.fullmatch(given):
             return self._known(given)
         data, _ = pictures.cleaned(self._bytes(given))
-        return self._store.put_picture(data)
+        return data
+
+    def keep(self, picture: Artifact | bytes) -> Artifact:
+        """The artifact for what `read` returned.
+
+        Raises:
+            ServiceUnreachable: The store does not take it.
+        """
+        return picture if isinstance(picture, Artifact) else self._store.put_picture(picture)
 
     def _known(self, sha256: str) -> Artifact:
         try:

@@ -9,38 +9,57 @@ from typing import Any
 
 import redis
 from celery import Celery
-from kombu.exceptions import BatchPublishError, OperationalError
+from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 from kombu.transport.redis import PRIORITY_STEPS
 
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.ledger import Dispatch
 from brushwork_schemas.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
+_NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
-def celery_app(settings: Settings) -> Celery:
-    """A Celery application for both sides: JSON only, no result backend, patient with Redis."""
-    app = Celery("brushwork", broker=settings.redis_url.get_secret_value())
+def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> Celery:
+    """A Celery application for both sides: JSON only, no result backend, patient with Redis.
+
+    Args:
+        settings: Where Redis is.
+        socket_timeout_s: How long one answer of Redis may take; by default `settings.publish_timeout_s`.
+    """
+    # Not the current app: that is the host program's own, whose shared tasks would be sent to our Redis.
+    app = _OwnBroker("brushwork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
         # The ledger keeps results; a result backend would only be one more thing to fail.
         task_ignore_result=True,
         task_create_missing_queues=True,
-        # Without this a publish would first ask Redis which queues an exchange has.
-        task_default_exchange="",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         # Failover (READONLY) and a full Redis raise channel errors; a worker must outlive both.
         broker_channel_error_retry=True,
-        broker_transport_options=_transport_options(settings),
+        broker_transport_options=_transport_options(socket_timeout_s or settings.publish_timeout_s),
     )
     return app
 
 
-def _transport_options(settings: Settings) -> dict[str, Any]:
-    timeout_s = settings.publish_timeout_s
+class _OwnBroker(Celery):  # type: ignore[misc]
+    """A Celery that talks to the broker it was given, even where CELERY_BROKER_URL names another."""
+
+    def __init__(self, name: str, *, broker: str, **options: Any) -> None:
+        super().__init__(name, broker=broker, **options)
+        self._own_broker = broker
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_read(url or self._own_broker, **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_write(url or self._own_broker, **options)
+
+
+def _transport_options(timeout_s: float) -> dict[str, Any]:
     return {
         "socket_connect_timeout": timeout_s,
         "socket_timeout": timeout_s,
@@ -65,29 +84,42 @@ class Publisher:
         Returns:
             Whether Redis took them. False is no loss: a worker's reconciler publishes them later.
         """
+        timeout_s = self._app.conf.broker_transport_options["socket_timeout"]
+        pool = self._app.amqp.producer_pool
         try:
-            with self._app.producer_or_acquire() as producer, producer.batch():
+            # While Redis is silent others hold the connections; to wait for one has an end, too.
+            with pool.acquire(block=True, timeout=timeout_s) as producer, producer.batch():
                 for job in jobs:
                     self._send(producer, job)
-        except (OperationalError, BatchPublishError, redis.RedisError, OSError) as error:
+        except (*_NO_ANSWER, LimitExceeded) as error:
             LOGGER.warning("Redis took no message, a worker will publish later: %s", error)
             return False
         return True
 
     def num_waiting(self, kind: str) -> int:
-        """Messages in the queue of `kind`, over all of its priorities."""
-        with self._app.connection_for_write() as connection:
-            channel = connection.default_channel
-            keys = [channel._q_for_pri(kind, step) for step in PRIORITY_STEPS]
-            return sum(channel.client.llen(key) for key in keys)
+        """Messages in the queue of `kind`, over all of its priorities.
+
+        Raises:
+            ServiceUnreachable: Redis does not answer.
+        """
+        try:
+            with self._app.connection_for_write() as connection:
+                channel = connection.default_channel
+                keys = [channel._q_for_pri(kind, step) for step in PRIORITY_STEPS]
+                return sum(channel.client.llen(key) for key in keys)
+        except _NO_ANSWER as error:
+            raise ServiceUnreachable(
+                f"Redis does not answer: {error}.",
+                field="redis_url",
+                hint="Check BRUSHWORK_REDIS_URL and that the server runs.",
+            ) from error
 
     def _send(self, producer: Any, job: Dispatch) -> None:
         self._app.send_task(
             kind_named(job.kind).task_name,
             task_id=job.job_id,
             producer=producer,
-            exchange="",
-            routing_key=job.kind,
+            queue=job.kind,
             argsrepr=job.label,
             kwargsrepr="",
             retry=False,

@@ -10,8 +10,17 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -73,13 +82,20 @@ class Database:
     def migrate(self) -> None:
         """Create the tables, or bring older ones up to this version."""
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
                 # Two programs that start at once must not both create the tables.
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise ServiceUnreachable(
+                    f"The database's tables can't be brought to this version: {error}.",
+                    field="database_url",
+                    hint="They may be of a newer brushwork: install that one.",
+                ) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -114,6 +130,10 @@ def _storable(value: Any) -> Any:
     return value
 
 
+# InternalError: a failover left this connection with a server that only reads.
+_NO_ANSWER = (OperationalError, InternalError)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -125,13 +145,28 @@ def _translated() -> Iterator[None]:
                 field="database_url",
                 hint="Run: brushwork migrate (a worker and `brushwork up` do so at start).",
             ) from error
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+        if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
             raise ServiceUnreachable(
-                f"The database does not answer: {str(error.orig).strip()}.",
+                f"The database does not answer: {str(error.orig).strip().rstrip('.')}.",
                 field="database_url",
                 hint="Check BRUSHWORK_DATABASE_URL and that the server runs.",
             ) from error
         raise
+    except PoolTimeout as error:
+        raise ServiceUnreachable(
+            "All connections of this process to the database are in use.", field="database_url"
+        ) from error
+
+
+# Seconds, and for the last milliseconds, until a host that is gone counts as gone; a waits-for-ever default
+# would hold a worker's heartbeat.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def _engine(url: str) -> Engine:
@@ -139,10 +174,21 @@ def _engine(url: str) -> Engine:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             return _sqlite_engine(url)
-        return create_engine(address, pool_pre_ping=True, pool_size=20, json_serializer=_json)
-    except (ArgumentError, NoSuchModuleError) as error:
+        if address.get_backend_name() != "postgresql":
+            raise ArgumentError(f"{address.get_backend_name()} is not supported")
+        patience = _PATIENCE if address.get_driver_name() == "psycopg" else {}
+        return create_engine(
+            address,
+            pool_pre_ping=True,
+            pool_size=20,
+            json_serializer=_json,
+            connect_args={name: value for name, value in patience.items() if name not in address.query},
+        )
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        # A ValueError quotes what it took for a port, which may be the rest of a password.
+        reason = "its port is no number" if isinstance(error, ValueError) else error
         raise InvalidRequest(
-            f"The database address can't be read: {error}",
+            f"The database address can't be read: {reason}.",
             field="database_url",
             hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
         ) from error
@@ -157,13 +203,24 @@ def _engine(url: str) -> Engine:
 def _sqlite_engine(url: str) -> Engine:
     file = make_url(url).database
     if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(file).parent)
     engine = create_engine(
         url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20, json_serializer=_json
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceUnreachable(
+            f"The folder of the database can't be made: {error}.",
+            field="database_url",
+            hint="Check BRUSHWORK_DATABASE_URL and write access.",
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

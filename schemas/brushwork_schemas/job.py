@@ -5,10 +5,28 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
-from brushwork_schemas.errors import BrushworkError, Fault, JobFailed
+from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Result
 from brushwork_schemas.states import JobState
+
+LONGEST_ID = 64
+
+
+def checked_id(job_id: str) -> str:
+    """`job_id`, if a job can have it; the databases would each raise something else where none can.
+
+    Raises:
+        JobNotFound: No job can.
+    """
+    if (
+        isinstance(job_id, str)
+        and 0 < len(job_id) <= LONGEST_ID
+        and job_id.isascii()
+        and job_id.isprintable()
+    ):
+        return job_id
+    raise JobNotFound(f"There is no job {ascii(job_id)[:80]}.", field="id")
 
 
 class Progress(BaseModel):

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Result
@@ -37,7 +37,7 @@ class JobIndex:
         Raises:
             JobNotFound: There is none.
         """
-        statement = _WITH_RESULT.where(JOBS.c.id == job_id)
+        statement = _WITH_RESULT.where(JOBS.c.id == checked_id(job_id))
         with self._database.reading() as connection:
             row = connection.execute(statement).mappings().one_or_none()
         if row is None:
@@ -61,7 +61,7 @@ class JobIndex:
             JobNotFound: There is no such job.
         """
         statement = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(
-            JOBS.c.id == job_id
+            JOBS.c.id == checked_id(job_id)
         )
         with self._database.reading() as connection:
             row = connection.execute(statement).one_or_none()

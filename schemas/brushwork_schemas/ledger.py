@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import JobError
+from brushwork_schemas.job import JobError, checked_id
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, last_dispatch
 
@@ -235,7 +235,7 @@ class Ledger:
             JobNotFound: There is no such job.
         """
         # Locked first: between two guarded updates a reap or release could move the job past both.
-        current = select(JOBS.c.state).where(JOBS.c.id == job_id).with_for_update()
+        current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
         row = update(JOBS).where(JOBS.c.id == job_id)
         with self._database.writing() as connection:
             state = connection.execute(current).scalar()

@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from brushwork_schemas.errors import InvalidRequest
 
 DATA_DIR = Path("brushwork-data")
 ENV_FILE = "brushwork.env"
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
 
 
 def data_dir() -> Path:
@@ -19,7 +23,15 @@ def data_dir() -> Path:
 class Settings(BaseSettings):
     """Addresses and bounds. Arguments win over the environment, the environment over `brushwork.env`."""
 
-    model_config = SettingsConfigDict(env_prefix="BRUSHWORK_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BRUSHWORK_",
+        # A compose file hands on what is not set as an empty word.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        # Addresses hold passwords.
+        hide_input_in_errors=True,
+    )
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
@@ -40,6 +52,11 @@ class Settings(BaseSettings):
     )
 
     device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, mps.")
+    max_batch_rows: int = Field(
+        1,
+        ge=1,
+        description="Most rows of one model call that jobs may share; 1: each job calls by itself.",
+    )
     lease_s: float = Field(12.0, gt=0, description="A worker silent for so long loses its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="Seconds between renewals of all leases of a worker.")
     sweep_s: float = Field(3.0, gt=0, description="Seconds between looks for lost jobs and lost messages.")
@@ -50,9 +67,47 @@ class Settings(BaseSettings):
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        # Checked here, for Celery would find out only after a job was accepted.
+        address = urlsplit(url.get_secret_value().split(";", 1)[0])
+        if address.scheme not in REDIS_SCHEMES:
+            raise ValueError(f"it starts with none of {', '.join(REDIS_SCHEMES)}")
+        try:
+            _ = address.port
+        except ValueError:
+            raise ValueError("its port is no number") from None
+        number = address.path.strip("/")
+        if address.scheme in ("redis", "rediss") and number and not number.isdecimal():
+            raise ValueError("what follows host and port is the number of a database")
+        return url
+
+    def overridden(self, **overrides: Any) -> "Settings":
+        """These settings, with some in place of theirs; one that is None counts as not given.
+
+        Raises:
+            InvalidRequest: As `load`.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        checked = Settings.load(**given)
+        return self.model_copy(update={name: getattr(checked, name) for name in given})
+
     @classmethod
     def load(cls, **overrides: Any) -> "Settings":
-        """Settings of this process; an override that is None counts as not given."""
+        """Settings of this process; an override that is None counts as not given.
+
+        Raises:
+            InvalidRequest: One of them is out of its limits, or no address; the message names it.
+        """
         env_file = data_dir() / ENV_FILE
         given = {name: value for name, value in overrides.items() if value is not None}
-        return cls(_env_file=env_file if env_file.is_file() else None, **given)
+        try:
+            return cls(_env_file=env_file if env_file.is_file() else None, **given)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            field = str(first["loc"][0])
+            reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            raise InvalidRequest(
+                f"{field}: {reason}.", field=field, hint=f"Set BRUSHWORK_{field.upper()}, or the argument."
+            ) from None

@@ -1,0 +1,455 @@
+"""The client's conformance suite: `Client` and `AsyncClient`, on real Redis and on both databases."""
+
+import asyncio
+import inspect
+import io
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brushwork import (
+    AsyncClient,
+    Client,
+    InvalidImage,
+    InvalidRequest,
+    Job,
+    JobFailed,
+    JobNotFound,
+    JobState,
+    Progress,
+    RequestError,
+    ServiceUnreachable,
+    Settings,
+    UnknownKind,
+    UnknownModel,
+    WaitTimeout,
+)
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import JobError
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.tables import ARTIFACTS, JOBS
+from PIL import Image
+from sqlalchemy import func, select
+
+from tests.servers import RedisServer
+
+KIND = "text-to-image"
+
+
+class Blocking:
+    """An `AsyncClient` with the manners of a `Client`: each call runs the event loop until it is answered."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._runner = asyncio.Runner()
+        self._client = AsyncClient(**arguments)
+        self.settings = self._client.settings
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            answer = method(*arguments, **options)
+            return self._runner.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+        return call
+
+    def __enter__(self) -> "Blocking":
+        self._runner.run(_awaited(self._client.__aenter__()))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._runner.run(_awaited(self._client.__aexit__(None, None, None)))
+        self._runner.close()
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
+
+
+@pytest.fixture(params=[Client, Blocking], ids=["Client", "AsyncClient"])
+def make(request: pytest.FixtureRequest) -> Any:
+    """Either client's class."""
+    return request.param
+
+
+@pytest.fixture
+def settings(redis_url: str, database_url: str, tmp_path: Path) -> Settings:
+    artifacts = str(tmp_path / "artifacts")
+    return Settings(redis_url=redis_url, database_url=database_url, artifacts_url=artifacts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def client(make: Any, settings: Settings) -> Iterator[Any]:
+    with make(settings=settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    """What a worker does to the jobs of this client."""
+    return Ledger(database, lease_s=600)
+
+
+def num_rows(database: Database) -> tuple[int, int]:
+    with database.reading() as connection:
+        jobs, artifacts = (
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (JOBS, ARTIFACTS)
+        )
+    return jobs, artifacts
+
+
+def stored_files(client: Any) -> list[Path]:
+    return [path for path in Path(client.settings.artifacts_url).rglob("*") if path.is_file()]
+
+
+def png(colour: str = "red", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 8), colour).save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+class TestSubmit:
+    def test_a_job_is_there_at_once_and_complete(self, client: Any) -> None:
+        job = client.submit(KIND, prompt="a red circle", seed=7)
+        assert (job.state, job.kind, job.model) == (JobState.QUEUED, KIND, "pocket-diffusion")
+        assert (job.request.prompt, job.request.seed, job.request.width) == ("a red circle", 7, 64)
+        assert client.get(job.id) == job
+        assert job.label == "pocket-diffusion 64x64 20 steps"
+
+    def test_its_message_is_in_the_queue_of_its_kind(self, client: Any, redis_server: RedisServer) -> None:
+        client.submit(KIND, prompt="x")
+        with redis_server.connect() as connection:
+            assert connection.llen(KIND) == 1
+
+    def test_many_are_one_transaction_in_order(self, client: Any) -> None:
+        jobs = client.submit_many({"kind": KIND, "prompt": str(number)} for number in range(50))
+        assert [job.request.prompt for job in jobs] == [str(number) for number in range(50)]
+        assert len({job.id for job in jobs}) == 50
+
+    def test_none_is_no_work(self, client: Any, database: Database) -> None:
+        assert client.submit_many([]) == []
+        assert num_rows(database) == (0, 0)
+
+    def test_max_attempts_come_from_the_settings(self, make: Any, settings: Settings) -> None:
+        with make(settings=settings.model_copy(update={"max_attempts": 9})) as client:
+            assert client.submit(KIND, prompt="x").max_attempts == 9
+
+    @pytest.mark.parametrize(
+        ("kind", "parameters", "error", "field"),
+        [
+            ("nonsense", {}, UnknownKind, "kind"),
+            (None, {}, UnknownKind, "kind"),
+            (KIND, {}, InvalidRequest, "prompt"),
+            (KIND, {"prompt": "x", "width": 65}, InvalidRequest, "width"),
+            (KIND, {"prompt": "x", "kind": "y", "id": "z"}, InvalidRequest, "id"),
+            (KIND, {"prompt": "x", "model": "nobody"}, UnknownModel, "model"),
+            (KIND, {"prompt": "x", "image": b"x"}, InvalidRequest, "image"),
+            ("image-to-text", {}, InvalidRequest, "image"),
+            ("image-to-text", {"image": b"nonsense"}, InvalidImage, "image"),
+            ("image-to-text", {"image": 5}, InvalidImage, "image"),
+            ("image-to-text", {"image": png(), "language": "de"}, InvalidRequest, "language"),
+            ("image-to-text", {"image": "http://127.0.0.1/x"}, RequestError, "image"),
+        ],
+    )
+    def test_what_is_wrong_is_refused_and_nothing_written(
+        self, client: Any, database: Database, redis_server: RedisServer,
+        kind: Any, parameters: dict[str, Any], error: type[RequestError], field: str,
+    ) -> None:  # fmt: skip
+        with pytest.raises(error) as raised:
+            client.submit(kind, **parameters)
+        assert raised.value.field == field
+        assert num_rows(database) == (0, 0)
+        assert stored_files(client) == []
+        with redis_server.connect() as connection:
+            assert connection.keys("*") == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"kind": KIND},
+            {"kind": "image-to-text", "image": b"nonsense"},
+            {"kind": "image-to-text", "image": "/no/such/file"},
+            {"prompt": "x"},
+            5,
+            None,
+        ],
+    )
+    def test_one_wrong_request_of_many_is_named_and_nothing_written(
+        self, client: Any, database: Database, wrong: Any
+    ) -> None:
+        good = {"kind": "image-to-text", "image": png()}
+        with pytest.raises(RequestError, match=r"requests\[1\]: "):
+            client.submit_many([good, wrong, good])
+        assert num_rows(database) == (0, 0)
+        assert stored_files(client) == []
+
+    def test_ten_thousand_are_one_transaction_and_small_messages(
+        self, settings: Settings, database: Database, redis_server: RedisServer
+    ) -> None:
+        secret = "SECRET-PROMPT"
+        with Client(settings=settings) as client:
+            jobs = client.submit_many([{"kind": KIND, "prompt": secret}] * 10_000)
+        assert len({job.id for job in jobs}) == 10_000
+        with redis_server.connect() as connection:
+            messages = connection.lrange(KIND, 0, -1)
+        assert len(messages) == 10_000
+        # Celery's envelope takes about a thousand bytes; nothing of ours makes it grow.
+        assert max(map(len, messages)) < 1100
+        assert not any(secret.encode() in message for message in messages)
+        with database.reading() as connection:
+            assert connection.execute(select(func.count(JOBS.c.dispatched_at))).scalar_one() == 10_000
+
+    def test_threads_may_share_a_client(self, settings: Settings, database: Database) -> None:
+        with Client(settings=settings) as client, ThreadPoolExecutor(8) as threads:
+            jobs = list(threads.map(lambda number: client.submit(KIND, prompt=str(number)), range(80)))
+        assert len({job.id for job in jobs}) == 80
+        assert num_rows(database)[0] == 80
+
+    def test_tasks_may_share_an_async_client(self, settings: Settings) -> None:
+        async def submit_all() -> list[Job]:
+            async with AsyncClient(settings=settings) as client:
+                return await asyncio.gather(*(client.submit(KIND, prompt=str(n)) for n in range(40)))
+
+        assert len({job.id for job in asyncio.run(submit_all())}) == 40
+
+
+class TestImages:
+    def sizes(self, job: Job) -> Any:
+        return job.request.image  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("way", ["path", "str", "bytes", "bytearray", "memoryview", "pil", "hash"])
+    def test_each_way_to_give_a_picture_stores_the_same(self, client: Any, tmp_path: Path, way: str) -> None:
+        data = png()
+        path = tmp_path / "picture.png"
+        path.write_bytes(data)
+        first = client.submit("image-classification", image=data)
+        ways: dict[str, Any] = {
+            "path": path, "str": str(path), "bytes": data, "bytearray": bytearray(data),
+            "memoryview": memoryview(data), "pil": Image.open(path), "hash": first.request.image,
+        }  # fmt: skip
+        job = client.submit("image-classification", image=ways[way])
+        ways["pil"].close()
+        stored = client.artifact_bytes(job.request.image)
+        assert Image.open(io.BytesIO(stored)).convert("RGB").tobytes() == Image.open(path).tobytes()
+        if way != "pil":
+            assert job.request.image == first.request.image
+            assert len(stored_files(client)) == 1
+
+    def test_an_artifact_of_another_job(self, client: Any, ledger: Ledger) -> None:
+        source = finished(client, ledger)
+        job = client.submit("image-segmentation", image=source.result.images[0])
+        assert job.request.image == source.result.images[0].sha256
+
+    @pytest.mark.parametrize(
+        "image", ["f" * 64, "", ".", "/dev/zero", "a\0b", "\udcff", "HTTP://127.0.0.1/", 5.0, []]
+    )
+    def test_what_is_no_picture_is_refused(self, client: Any, image: Any) -> None:
+        with pytest.raises(RequestError) as raised:
+            client.submit("image-to-text", image=image)
+        assert (raised.value.field, stored_files(client)) == ("image", [])
+
+    def test_an_artifact_that_is_no_picture_is_refused(self, client: Any) -> None:
+        name = Client(settings=client.settings)._store.put(b"no picture")
+        with pytest.raises(InvalidImage, match="is no picture"):
+            client.submit("image-to-text", image=name)
+
+    def test_a_fifo_is_not_waited_for(self, client: Any, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        with pytest.raises(InvalidImage, match="is no file"):
+            client.submit("image-to-text", image=tmp_path / "fifo")
+
+    @pytest.mark.parametrize(
+        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
+    )
+    def test_a_pil_picture_of_any_mode(self, client: Any, mode: str) -> None:
+        job = client.submit("image-to-text", image=Image.new(mode, (16, 8)))
+        assert Image.open(io.BytesIO(client.artifact_bytes(job.request.image))).size == (16, 8)
+
+    def test_a_pil_picture_is_turned_as_its_file_would_be(self, client: Any, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (16, 8)).save(tmp_path / "turned.png", exif=exif)
+        with Image.open(tmp_path / "turned.png") as opened:
+            by_pil, by_path = (
+                client.submit("image-to-text", image=way) for way in (opened, tmp_path / "turned.png")
+            )
+        for job in (by_pil, by_path):
+            assert Image.open(io.BytesIO(client.artifact_bytes(job.request.image))).size == (8, 16)
+
+    def test_a_pil_picture_that_is_empty_or_cut_off_is_refused(self, client: Any) -> None:
+        noise = io.BytesIO()
+        Image.effect_noise((64, 64), 90).save(noise, "PNG")
+        cut_off = Image.open(io.BytesIO(noise.getvalue()[:1000]))
+        for picture in (Image.new("RGB", (0, 5)), cut_off):
+            with pytest.raises(InvalidImage) as raised:
+                client.submit("image-to-text", image=picture)
+            assert raised.value.field == "image"
+
+
+def finished(client: Any, ledger: Ledger) -> Job:
+    """A job with a result of one picture."""
+    job = client.submit(KIND, prompt="x", seed=3)
+    claim = ledger.claim(job.id, "worker")
+    assert claim is not None
+    source = Client(settings=client.settings)
+    artifact = source._store.put_picture(png("blue"))
+    source.close()
+    provenance = {
+        "model": "m", "model_revision": "1", "versions": {}, "device": "cpu", "dtype": "float32",
+        "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
+    }  # fmt: skip
+    result = {"images": [artifact.model_dump()], "seed": 3, "seeds": [3], "provenance": provenance}
+    assert ledger.complete(job.id, claim.fence, result, [artifact])
+    return client.get(job.id)  # type: ignore[no-any-return]
+
+
+class TestWait:
+    def test_a_finished_job_comes_with_its_result(self, client: Any, ledger: Ledger) -> None:
+        job = client.wait(finished(client, ledger).id, timeout_s=10)
+        assert job.raise_for_state() is job
+        assert job.is_finished
+        assert job.result.images[0].pil().getpixel((0, 0)) == (0, 0, 255)
+        assert job.result.seed == 3
+
+    def test_time_that_is_over_is_said_and_the_job_goes_on(self, client: Any) -> None:
+        job = client.submit(KIND, prompt="x")
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout, match=job.id) as raised:
+            client.wait(job.id, timeout_s=0.3)
+        assert 0.3 <= time.monotonic() - began < 5
+        assert isinstance(raised.value, TimeoutError)
+        assert client.get(job.id).state is JobState.QUEUED
+
+    def test_no_time_at_all_is_one_look(self, client: Any, ledger: Ledger) -> None:
+        assert client.wait(finished(client, ledger).id, timeout_s=0).is_finished
+        with pytest.raises(WaitTimeout):
+            client.wait(client.submit(KIND, prompt="x").id, timeout_s=0)
+
+    def test_changes_are_told_once_each(self, client: Any, ledger: Ledger) -> None:
+        job = client.submit(KIND, prompt="x")
+        seen: list[tuple[JobState, Progress]] = []
+
+        def work(state: JobState, progress: Progress) -> None:
+            # The worker's next move follows the client's look, so that none is missed.
+            seen.append((state, progress))
+            if len(seen) == 1:
+                ledger.claim(job.id, "worker")
+            elif len(seen) == 2:
+                ledger.progress(job.id, 1, 5, 20)
+            elif len(seen) == 3:
+                ledger.fail(job.id, 1, JobError(code="internal", message="It broke.", fault="machine"))
+
+        done = client.wait(job.id, timeout_s=30, on_progress=work)
+        assert [(state.value, progress.step) for state, progress in seen] == [
+            ("queued", 0), ("running", 0), ("running", 5), ("failed", 5)
+        ]  # fmt: skip
+        with pytest.raises(JobFailed, match=r"\(internal\): It broke\."):
+            done.raise_for_state()
+
+    def test_a_job_that_ends_elsewhere_ends_the_wait(self, client: Any, ledger: Ledger) -> None:
+        job = client.submit(KIND, prompt="x")
+        told = threading.Event()
+
+        def cancel() -> None:
+            assert told.wait(timeout=30)
+            ledger.cancel(job.id)
+
+        with ThreadPoolExecutor(1) as threads:
+            canceling = threads.submit(cancel)
+            done = client.wait(job.id, timeout_s=30, on_progress=lambda *_: told.set())
+            canceling.result(timeout=30)
+        assert done.state is JobState.CANCELED
+
+
+UNKNOWN_IDS = ["nobody", "", "a\0b", "\ud800", "x" * 65, "x" * 100_000, "ä", None, 5, "' OR 1=1 --"]
+
+
+class TestFind:
+    @pytest.mark.parametrize("job_id", UNKNOWN_IDS, ids=lambda job_id: ascii(job_id)[:12])
+    def test_a_job_that_is_not_there(self, client: Any, job_id: Any) -> None:
+        for ask in (client.get, client.wait, client.cancel):
+            with pytest.raises(JobNotFound) as raised:
+                ask(job_id)
+            assert (raised.value.field, len(str(raised.value)) < 200) == ("id", True)
+
+    def test_pages_hold_each_job_once_newest_first(self, client: Any) -> None:
+        jobs = client.submit_many([{"kind": KIND, "prompt": str(number)} for number in range(25)])
+        found: list[Job] = []
+        while page := client.list(limit=7, before=found[-1] if found else None):
+            assert len(page) <= 7
+            found += page
+        assert [job.id for job in found] == [job.id for job in reversed(jobs)]
+
+    def test_kind_and_state_narrow(self, client: Any) -> None:
+        one = client.submit(KIND, prompt="x")
+        other = client.submit("image-to-text", image=png())
+        client.cancel(other.id)
+        assert [job.id for job in client.list(kind=KIND)] == [one.id]
+        assert [job.id for job in client.list(state="canceled")] == [other.id]
+        assert [job.id for job in client.list(state=JobState.QUEUED, kind="image-to-text")] == []
+        assert [job.id for job in client.list(state=JobState.QUEUED, before=other)] == [one.id]
+
+    @pytest.mark.parametrize(
+        ("narrow", "field"),
+        [
+            ({"kind": "nonsense"}, "kind"), ({"kind": []}, "kind"), ({"state": "done"}, "state"),
+            ({"limit": 0}, "limit"), ({"limit": -1}, "limit"), ({"limit": 10**30}, "limit"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_filter_is_named(self, client: Any, narrow: dict[str, Any], field: str) -> None:
+        with pytest.raises(RequestError) as raised:
+            client.list(**narrow)
+        assert raised.value.field == field
+
+    def test_models_and_workers_are_listed(self, client: Any) -> None:
+        assert [model.name for model in client.models(KIND)] == ["pocket-diffusion"]
+        assert len(client.models()) == 4
+        assert client.workers() == []
+
+
+class TestCancel:
+    def test_a_queued_job_is_canceled_at_once(self, client: Any) -> None:
+        job = client.cancel(client.submit(KIND, prompt="x").id)
+        assert job.state is JobState.CANCELED
+        assert client.cancel(job.id) == job
+        with pytest.raises(JobFailed, match="was canceled"):
+            job.raise_for_state()
+
+    def test_a_running_job_is_asked_to_stop(self, client: Any, ledger: Ledger) -> None:
+        job = client.submit(KIND, prompt="x")
+        ledger.claim(job.id, "worker")
+        job = client.cancel(job.id)
+        assert (job.state, job.cancel_requested) == (JobState.RUNNING, True)
+
+    def test_a_finished_job_is_left(self, client: Any, ledger: Ledger) -> None:
+        job = finished(client, ledger)
+        assert client.cancel(job.id) == job
+
+
+class TestAway:
+    """What a client does while a server does not answer."""
+
+    def test_a_database_that_is_away_accepts_nothing(self, make: Any, redis_url: str, tmp_path: Path) -> None:
+        address = "postgresql+psycopg://someone:SECRET@127.0.0.1:1/nothing"
+        with (
+            make(redis_url=redis_url, database_url=address, artifacts_url=str(tmp_path / "a")) as client,
+            pytest.raises(ServiceUnreachable, match="BRUSHWORK_DATABASE_URL") as raised,
+        ):
+            client.submit(KIND, prompt="x")
+        assert "SECRET" not in str(raised.value)
+
+    def test_a_database_without_tables_says_what_to_run(
+        self, make: Any, redis_url: str, tmp_path: Path
+    ) -> None:
+        address = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        with (
+            make(redis_url=redis_url, database_url=address, artifacts_url=str(tmp_path / "a")) as client,
+            pytest.raises(ServiceUnreachable, match="brushwork migrate"),
+        ):
+            client.submit(KIND, prompt="x")
