@@ -56,7 +56,11 @@ class _OwnBroker(Celery):  # type: ignore[misc]
         return super().connection_for_read(url or self._own_broker, **options)
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        return super().connection_for_write(url or self._own_broker, **options)
+        address = url or self._own_broker
+        # Each host is tried once. By default kombu would try again for six seconds inside a publish.
+        once = {"max_retries": address.count(";"), "interval_start": 0, "interval_step": 0}
+        given = options.pop("transport_options", None) or {}
+        return super().connection_for_write(address, transport_options=once | given, **options)
 
 
 def _transport_options(timeout_s: float) -> dict[str, Any]:
@@ -91,7 +95,10 @@ class Publisher:
             with pool.acquire(block=True, timeout=timeout_s) as producer, producer.batch():
                 for job in jobs:
                     self._send(producer, job)
-        except (*_NO_ANSWER, LimitExceeded) as error:
+        except LimitExceeded:
+            LOGGER.warning("All connections to Redis wait for its answer, a worker will publish later")
+            return False
+        except _NO_ANSWER as error:
             LOGGER.warning("Redis took no message, a worker will publish later: %s", error)
             return False
         return True

@@ -1,0 +1,210 @@
+"""The queue in a real Redis: what is in a message, and what a submit does while Redis is away or frozen."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from brushwork import Client, Settings
+from brushwork_schemas.broker import Publisher, celery_app
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.ledger import Dispatch, Ledger
+from brushwork_schemas.tables import JOBS
+from celery import current_app
+from sqlalchemy import select
+
+from tests.servers import RedisServer, free_port
+
+KIND = "text-to-image"
+TIMEOUT_S = 0.5
+# What else a submit does, on a machine that is busy with other things.
+REST_S = 1.5
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that this test may stop and freeze."""
+    server = RedisServer(tmp_path)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def settings(own_redis: RedisServer, sqlite_url: str, tmp_path: Path) -> Settings:
+    return settings_for(own_redis.url, sqlite_url, tmp_path)
+
+
+def settings_for(redis_url: str, database_url: str, folder: Path) -> Settings:
+    return Settings(
+        redis_url=redis_url,  # type: ignore[arg-type]
+        database_url=database_url,  # type: ignore[arg-type]
+        artifacts_url=str(folder / "artifacts"),
+        publish_timeout_s=TIMEOUT_S,
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    with Client(settings=settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    app = celery_app(settings)
+    yield Publisher(app)
+    app.close()
+
+
+def jobs(number: int) -> list[Dispatch]:
+    return [Dispatch(f"job-{index}", KIND, "a label") for index in range(number)]
+
+
+def num_undispatched(url: str) -> int:
+    database = Database(url)
+    with database.reading() as connection:
+        found = connection.execute(select(JOBS.c.id).where(JOBS.c.dispatched_at.is_(None))).all()
+    database.close()
+    return len(found)
+
+
+def url_of(settings: Settings) -> str:
+    return settings.database_url.get_secret_value()
+
+
+def test_a_message_names_the_job_and_nothing_private(publisher: Publisher, own_redis: RedisServer) -> None:
+    assert publisher.publish(jobs(1))
+    with own_redis.connect() as connection:
+        message = json.loads(connection.lindex(KIND, 0))
+    headers = message["headers"]
+    assert (headers["id"], headers["task"]) == ("job-0", "brushwork.text-to-image")
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("a label", "")
+    assert message["content-type"] == "application/json"
+
+
+def test_what_waits_is_counted(publisher: Publisher) -> None:
+    assert publisher.num_waiting(KIND) == 0
+    assert publisher.publish(jobs(3))
+    assert publisher.publish([])
+    assert (publisher.num_waiting(KIND), publisher.num_waiting("image-to-text")) == (3, 0)
+
+
+def test_priorities_are_counted_together(publisher: Publisher, own_redis: RedisServer) -> None:
+    with own_redis.connect() as connection:
+        for step in (0, 3, 6, 9):
+            connection.lpush(f"{KIND}\x06\x16{step}" if step else KIND, "message")
+    assert publisher.num_waiting(KIND) == 4
+
+
+def test_a_count_without_redis_says_what_is_wrong(publisher: Publisher, own_redis: RedisServer) -> None:
+    own_redis.stop()
+    with pytest.raises(ServiceUnreachable, match="BRUSHWORK_REDIS_URL") as raised:
+        publisher.num_waiting(KIND)
+    assert own_redis.password not in str(raised.value)
+
+
+def test_a_count_of_a_frozen_redis_ends(publisher: Publisher, own_redis: RedisServer) -> None:
+    assert publisher.num_waiting(KIND) == 0
+    own_redis.freeze()
+    began = time.monotonic()
+    with pytest.raises(ServiceUnreachable):
+        publisher.num_waiting(KIND)
+    assert time.monotonic() - began < TIMEOUT_S + REST_S
+
+
+def test_without_redis_a_job_is_accepted_in_time(
+    client: Client, own_redis: RedisServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.submit(KIND, prompt="while it is there")
+    own_redis.stop()
+    for _ in range(2):
+        began = time.monotonic()
+        job = client.submit(KIND, prompt="SECRET-PROMPT")
+        assert time.monotonic() - began < TIMEOUT_S + REST_S
+        assert client.get(job.id).state == "queued"
+    assert num_undispatched(url_of(settings)) == 2
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings
+    assert not any(own_redis.password in words or "SECRET-PROMPT" in words for words in warnings)
+
+
+def test_redis_that_was_never_there_costs_no_more(sqlite_url: str, tmp_path: Path) -> None:
+    settings = settings_for(f"redis://127.0.0.1:{free_port()}/0", sqlite_url, tmp_path)
+    with Client(settings=settings) as client:
+        began = time.monotonic()
+        client.submit_many([{"kind": KIND, "prompt": "x"}] * 100)
+        assert time.monotonic() - began < TIMEOUT_S + REST_S
+    assert num_undispatched(sqlite_url) == 100
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["first publish", "later publish"])
+def test_a_frozen_redis_holds_a_submit_no_longer_than_its_budget(
+    client: Client, own_redis: RedisServer, settings: Settings, warm: bool
+) -> None:
+    if warm:
+        client.submit(KIND, prompt="x")
+    own_redis.freeze()
+    began = time.monotonic()
+    client.submit(KIND, prompt="x")
+    assert time.monotonic() - began < TIMEOUT_S + REST_S
+    assert num_undispatched(url_of(settings)) == 1
+
+
+def test_many_threads_before_a_frozen_redis_do_not_queue_up(
+    client: Client, own_redis: RedisServer, settings: Settings
+) -> None:
+    client.submit(KIND, prompt="x")
+    own_redis.freeze()
+    with ThreadPoolExecutor(30) as threads:
+        began = time.monotonic()
+        list(threads.map(lambda _: client.submit(KIND, prompt="x"), range(30)))
+    # One wait for a connection and one for its answer, not thirty of each.
+    assert time.monotonic() - began < 2 * TIMEOUT_S + 2 * REST_S
+    assert num_undispatched(url_of(settings)) == 30
+
+
+def test_after_redis_is_back_the_same_client_publishes(
+    client: Client, own_redis: RedisServer, settings: Settings
+) -> None:
+    client.submit(KIND, prompt="x")
+    own_redis.stop()
+    client.submit(KIND, prompt="x")
+    own_redis.start()
+    job = client.submit(KIND, prompt="x")
+    with own_redis.connect() as connection:
+        messages = connection.lrange(KIND, 0, -1)
+    # It keeps nothing on disk, so what was there before is gone, too.
+    assert [json.loads(message)["headers"]["id"] for message in messages] == [job.id]
+    database = Database(url_of(settings))
+    assert len(Ledger(database).dispatch(KIND, 10, older_than_s=None)) == 1
+    database.close()
+
+
+def test_after_a_thaw_the_same_client_publishes(
+    client: Client, own_redis: RedisServer, publisher: Publisher
+) -> None:
+    own_redis.freeze()
+    client.submit(KIND, prompt="x")
+    own_redis.thaw()
+    client.submit(KIND, prompt="x")
+    # The first may have arrived though its sender gave up; a worker runs it once all the same.
+    assert publisher.num_waiting(KIND) in (1, 2)
+
+
+def test_the_host_program_s_celery_stays_its_own(
+    own_redis: RedisServer, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = current_app._get_current_object()
+    monkeypatch.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
+    with Client(settings=settings_for(own_redis.url, sqlite_url, tmp_path)) as client:
+        client.submit(KIND, prompt="x")
+    assert current_app._get_current_object() is before
+    with own_redis.connect() as connection:
+        assert connection.llen(KIND) == 1
+    assert num_undispatched(sqlite_url) == 0
