@@ -4,25 +4,31 @@ ssrfguard resolves a name once, checks every address it means, connects to the c
 same again at each redirect.
 """
 
+import threading
 import time
+from ipaddress import IPv4Network
 
 import httpx
 from brushwork_schemas.errors import AddressRefused, InvalidImage
 from brushwork_schemas.pictures import MAX_BYTES
-from ssrfguard import Policy, SSRFGuardError
+from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
 from ssrfguard.httpx import Client
 
 TOTAL_S = 20.0
 PAUSE_S = 5.0
+# Azure's own services answer every machine there at this address, though it counts as public.
+_AZURE = Block(IPv4Network("168.63.129.16/32"), "Azure platform services", "none", Reach.DENIED)
+PUBLIC_HOSTS = Policy(denied_networks=AddressTable((*DEFAULT_DENIED.blocks, _AZURE)))
 
 
-def fetch(url: str, *, allowed: bool, policy: Policy | None = None) -> bytes:
+def fetch(url: str, *, allowed: bool, policy: Policy = PUBLIC_HOSTS, total_s: float = TOTAL_S) -> bytes:
     """The bytes behind an http(s) address.
 
     Args:
         url: The address.
         allowed: Whether addresses are allowed at all.
         policy: What may be reached; by default public hosts on ports 80 and 443.
+        total_s: Give up after about so long, redirects included.
 
     Raises:
         AddressRefused: Addresses are off, or this one leads where nobody may fetch from.
@@ -34,25 +40,37 @@ def fetch(url: str, *, allowed: bool, policy: Policy | None = None) -> bytes:
             field="image",
             hint="Set BRUSHWORK_IMAGE_ADDRESSES=true, or send the picture itself.",
         )
+    deadline = time.monotonic() + total_s
     try:
-        with Client(policy=policy or Policy(), timeout=PAUSE_S) as client:
-            return _download(client, url)
+        return _download(url, policy, deadline)
     except SSRFGuardError as error:
         raise AddressRefused(f"image: this address may not be fetched: {error}", field="image") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InvalidImage(f"image: {url[:200]} can't be fetched: {error}", field="image") from error
+    # A connection that is closed at the deadline raises whatever it was doing.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
+        reason = f"it took more than {total_s} s" if time.monotonic() >= deadline else error
+        raise InvalidImage(f"image: {url[:200]!r} can't be fetched: {reason}.", field="image") from error
 
 
-def _download(client: httpx.Client, url: str) -> bytes:
-    deadline = time.monotonic() + TOTAL_S
+def _download(url: str, policy: Policy, deadline: float) -> bytes:
     data = bytearray()
-    with client.stream("GET", url, follow_redirects=True) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_bytes():
-            data += chunk
-            if len(data) > MAX_BYTES or time.monotonic() > deadline:
-                raise InvalidImage(
-                    f"image: {url[:200]} sends more than {MAX_BYTES} bytes or takes more than {TOTAL_S} s.",
-                    field="image",
-                )
+    pause_s = min(PAUSE_S, max(0.1, deadline - time.monotonic()))
+    with Client(policy=policy, timeout=pause_s, headers={"Accept-Encoding": "identity"}) as client:
+        # Headers that trickle in are read inside httpx, where no deadline is looked at.
+        alarm = threading.Timer(deadline - time.monotonic(), client.close)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            with client.stream("GET", url, follow_redirects=True) as answer:
+                answer.raise_for_status()
+                # Raw, for a small compressed answer may unfold to a very large one.
+                for chunk in answer.iter_raw():
+                    data += chunk
+                    if len(data) > MAX_BYTES:
+                        raise InvalidImage(
+                            f"image: {url[:200]!r} sends more than {MAX_BYTES} bytes.", field="image"
+                        )
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
+        finally:
+            alarm.cancel()
     return bytes(data)
