@@ -58,6 +58,7 @@ class TestStation:
             store=self.store,
             shelf=shelf,
             pulse=self.pulse,
+            calls=DirectCalls(),
             lease_s=0.5,
         )
 

@@ -45,6 +45,14 @@ def test_calls_and_heavy_methods_go_through_the_seam_and_nothing_else() -> None:
     assert calls.called == ["Coder", "decode"]
 
 
+def test_every_method_can_be_heavy() -> None:
+    calls = Recording()
+    stand_in = StandIn(Coder(), calls, methods=None)
+    assert stand_in.describe() == "light"
+    assert stand_in.training
+    assert calls.called == ["describe"]
+
+
 def test_a_stand_in_passes_for_its_module() -> None:
     stand_in: Any = StandIn(Coder(), DirectCalls())
     assert isinstance(stand_in, nn.Module)

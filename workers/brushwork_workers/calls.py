@@ -7,6 +7,7 @@ jobs into one takes its place here, and nothing else has to know.
 
 import threading
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,6 +19,10 @@ class Calls(Protocol):
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What `function(*args, **kwargs)` returns, without gradients."""
+        ...
+
+    def job(self) -> AbstractContextManager[None]:
+        """Around all calls of one job by this thread."""
         ...
 
 
@@ -33,6 +38,10 @@ class DirectCalls:
         with self._device_is_free, torch.no_grad():
             return function(*args, **kwargs)
 
+    def job(self) -> AbstractContextManager[None]:
+        """Nothing is kept for a job."""
+        return nullcontext()
+
 
 class StandIn:
     """Looks like a module and passes its calls to `Calls`; all else is the module's own.
@@ -43,11 +52,11 @@ class StandIn:
     Args:
         module: What is stood in for: a torch module, or a tokenizer.
         calls: Who runs the calls.
-        methods: Heavy methods besides the call itself, such as a VAE's `decode`.
+        methods: Heavy methods besides the call itself, such as a VAE's `decode`; None means every method.
     """
 
-    def __init__(self, module: Any, calls: Calls, methods: Collection[str] = ()) -> None:
-        self.__dict__.update(_module=module, _calls=calls, _methods=frozenset(methods))
+    def __init__(self, module: Any, calls: Calls, methods: Collection[str] | None = ()) -> None:
+        self.__dict__.update(_module=module, _calls=calls, _methods=methods)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the module through `Calls`."""
@@ -55,7 +64,8 @@ class StandIn:
 
     def __getattr__(self, name: str) -> Any:
         own = getattr(self._module, name)
-        return partial(self._calls.call, own) if name in self._methods else own
+        is_heavy = callable(own) if self._methods is None else name in self._methods
+        return partial(self._calls.call, own) if is_heavy else own
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:

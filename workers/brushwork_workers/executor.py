@@ -16,6 +16,7 @@ from brushwork_schemas.ledger import Claim, Ledger, Signal
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Provenance, Result, Timings
 
+from brushwork_workers.calls import Calls
 from brushwork_workers.desk import Hold, JobDesk
 from brushwork_workers.model_files import versions
 from brushwork_workers.pulse import Pulse
@@ -64,6 +65,7 @@ class Executor:
         store: Holds pictures.
         shelf: Holds the models.
         pulse: Keeps the leases alive.
+        calls: Through which the models are called.
         lease_s: How long to go on trying to tell the ledger how an attempt ended.
     """
 
@@ -75,6 +77,7 @@ class Executor:
         store: ArtifactStore,
         shelf: Shelf,
         pulse: Pulse,
+        calls: Calls,
         lease_s: float,
     ) -> None:
         self._worker = worker
@@ -82,6 +85,7 @@ class Executor:
         self._store = store
         self._shelf = shelf
         self._pulse = pulse
+        self._calls = calls
         self._lease_s = lease_s
 
     def execute(self, job_id: str) -> Outcome:
@@ -90,7 +94,7 @@ class Executor:
         if claim is None:
             return Outcome.DROPPED
         hold = Hold(claim)
-        with self._pulse.holding(hold):
+        with self._pulse.holding(hold), self._calls.job():
             run = Run(claim, JobDesk(hold, self._ledger, self._store), began=time.monotonic())
             run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)

@@ -19,7 +19,8 @@ from brushwork_schemas.settings import Settings
 from celery import Celery
 
 from brushwork_workers.adoption import Adoption
-from brushwork_workers.calls import DirectCalls
+from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.device import choose_device, device_name
 from brushwork_workers.executor import Executor
 from brushwork_workers.kinds import LOADERS
@@ -53,7 +54,8 @@ class Station:
         self._ready = threading.Event()
         ledger = Ledger(self._database, lease_s=settings.lease_s)
         store = ArtifactStore(settings.artifacts_url)
-        self._shelf = Shelf(LOADERS, self._device, DirectCalls())
+        self._calls = _calls(settings.max_batch_rows)
+        self._shelf = Shelf(LOADERS, self._device, self._calls)
         self._roster = Roster(self._database)
         self._pulse = Pulse(ledger, self.worker)
         self._reconciler = Reconciler(
@@ -69,6 +71,7 @@ class Station:
             store=store,
             shelf=self._shelf,
             pulse=self._pulse,
+            calls=self._calls,
             lease_s=settings.lease_s,
         )
         self._threads = [
@@ -126,6 +129,10 @@ class Station:
     def _sweep(self) -> None:
         self._reconciler.sweep()
         self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
+
+
+def _calls(max_batch_rows: int) -> Calls:
+    return Batcher(max_batch_rows) if max_batch_rows > 1 else DirectCalls()
 
 
 def default_name() -> str:

@@ -29,9 +29,9 @@ class ImageToText:
         )
         self._network.to(place.device).eval()
         self._writer = StandIn(self._network, place.calls, ("generate",))
-        # Fast tokenizers can't be used by two threads at once ("Already borrowed").
+        # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizer = StandIn(
-            AutoTokenizer.from_pretrained(place.folder, local_files_only=True), DirectCalls(), ("decode",)
+            AutoTokenizer.from_pretrained(place.folder, local_files_only=True), DirectCalls(), methods=None
         )
         self._processor = AutoImageProcessor.from_pretrained(place.folder, local_files_only=True)
 

@@ -33,7 +33,7 @@ class TextToImage:
             place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         ).to(place.device)
         self._pipeline.set_progress_bar_config(disable=True)
-        # Fast tokenizers can't be used by two threads at once ("Already borrowed").
+        # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizing = DirectCalls()
 
     def warm_up(self) -> None:
@@ -74,7 +74,7 @@ class TextToImage:
             if name in _HEAVY:
                 component = StandIn(component, self._place.calls, _HEAVY_METHODS.get(name, ()))
             elif name.startswith("tokenizer"):
-                component = StandIn(component, self._tokenizing)
+                component = StandIn(component, self._tokenizing, methods=None)
             # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
             pipeline.__dict__[name] = component
         pipeline.__dict__["scheduler"] = self._new_scheduler(scheduler)

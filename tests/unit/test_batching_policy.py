@@ -1,0 +1,195 @@
+"""Which calls run when, by a clock of the test's own."""
+
+import pytest
+from brushwork_workers.batching import policy as rules
+from brushwork_workers.batching.policy import Later, Policy, Run, SizeLimit, Waiting
+
+
+class Scene:
+    """A policy, a clock and the calls that wait."""
+
+    def __init__(self, max_rows: int = 8) -> None:
+        self.policy = Policy(max_rows)
+        self.now_s = 100.0
+
+    def call(self, caller: str, key: str = "unet", rows: int = 1) -> None:
+        self.policy.arrived(Waiting(caller, key, rows, self.now_s))
+
+    def calls(self, *callers: str, key: str = "unet") -> None:
+        for caller in callers:
+            self.call(caller, key)
+
+    def run(self, took_s: float = 0.1) -> tuple[str, list[str]]:
+        """The run that is due now: its reason and its callers."""
+        decision = self.policy.decide(self.now_s)
+        assert isinstance(decision, Run), f"nothing is due: {decision}"
+        self.now_s += took_s
+        self.policy.succeeded(decision, took_s)
+        return decision.reason, [str(call.caller) for call in decision.calls]
+
+    def pause_s(self) -> float | None:
+        """How long the policy wants to wait."""
+        decision = self.policy.decide(self.now_s)
+        assert isinstance(decision, Later), f"a run is due: {decision}"
+        return None if decision.at_s is None else decision.at_s - self.now_s
+
+
+def test_nothing_waits_for_nothing() -> None:
+    assert Scene().pause_s() is None
+
+
+def test_calls_submitted_together_run_together() -> None:
+    scene = Scene()
+    scene.calls("a", "b", "c")
+    assert scene.pause_s() == pytest.approx(rules.SHORTEST_LINGER_S)
+    scene.now_s += rules.SHORTEST_LINGER_S
+    assert scene.run() == ("lingered", ["a", "b", "c"])
+
+
+def test_a_batch_runs_again_as_soon_as_all_are_back() -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    scene.run()
+    scene.call("a")
+    assert scene.pause_s() == pytest.approx(0.025)  # a quarter of the last run
+    scene.now_s += 0.01
+    scene.call("b")
+    assert scene.run() == ("complete", ["a", "b"])
+
+
+def test_a_slow_one_does_not_hold_the_others_for_long() -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    scene.run(took_s=10.0)
+    scene.call("a")
+    assert scene.pause_s() == pytest.approx(rules.LONGEST_LINGER_S)
+    scene.now_s += rules.LONGEST_LINGER_S
+    assert scene.run() == ("lingered", ["a"])
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["calls another model", "has ended"])
+def test_nobody_waits_for_one_who_went_on(elsewhere: bool) -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    scene.run()
+    scene.call("a")
+    if elsewhere:
+        scene.call("b", key="vae")
+    else:
+        scene.policy.left("b")
+    assert scene.run() == ("complete", ["a"])
+
+
+def test_a_newcomer_joins_the_running_batch() -> None:
+    scene = Scene()
+    scene.call("a")
+    scene.now_s += 1
+    scene.run()
+    scene.calls("new", "a")
+    assert scene.run() == ("complete", ["new", "a"])
+
+
+def test_a_full_batch_waits_for_nobody_and_the_rest_come_next() -> None:
+    scene = Scene(max_rows=2)
+    scene.calls("a", "b", "c")
+    assert scene.run() == ("full", ["a", "b"])
+    scene.now_s += 1
+    assert scene.run() == ("lingered", ["c"])
+
+
+def test_guided_and_unguided_calls_share_a_run_within_the_rows() -> None:
+    scene = Scene(max_rows=4)
+    scene.call("a", rows=2)
+    scene.call("b", rows=1)
+    scene.call("c", rows=2)
+    assert scene.run() == ("full", ["a", "b"])
+
+
+def test_one_call_larger_than_the_limit_still_runs() -> None:
+    scene = Scene(max_rows=2)
+    scene.call("big", rows=5)
+    assert scene.run() == ("full", ["big"])
+
+
+def test_the_oldest_ready_group_goes_first() -> None:
+    scene = Scene()
+    scene.call("a", key="small")
+    scene.now_s += 0.5
+    scene.call("b", key="large")
+    scene.now_s += 0.5
+    assert scene.run()[1] == ["a"]
+    assert scene.run()[1] == ["b"]
+
+
+def test_a_lingering_group_leaves_the_device_to_a_ready_one() -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    scene.run(took_s=1.0)
+    scene.call("a")
+    for caller in "cdefghij":
+        scene.call(caller, key="other")
+    assert scene.run(took_s=0.0) == ("full", list("cdefghij"))
+
+
+def test_a_stream_of_another_shape_starves_nobody() -> None:
+    scene = Scene(max_rows=2)
+    scene.call("lonely", key="rare")
+    ran: list[str] = []
+    for index in range(20):
+        scene.calls(f"x{index}", f"y{index}")
+        ran += scene.run(took_s=0.01)[1]
+        if "lonely" in ran:
+            return
+    pytest.fail("the lonely call never ran")
+
+
+def test_a_withdrawn_call_does_not_run() -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.policy.left("a")
+    scene.now_s += 1
+    assert scene.run() == ("lingered", ["b"])
+
+
+def test_out_of_memory_halves_the_rows_and_keeps_the_order() -> None:
+    scene = Scene(max_rows=8)
+    scene.calls("a", "b", "c", "d")
+    scene.now_s += 1
+    decision = scene.policy.decide(scene.now_s)
+    assert isinstance(decision, Run)
+    scene.call("e")
+    scene.policy.out_of_memory(decision)
+    assert scene.run() == ("full", ["a", "b"])
+    assert scene.run() == ("full", ["c", "d"])
+
+
+def test_a_limit_grows_back_after_many_full_runs_and_never_beyond_its_bound() -> None:
+    limit = SizeLimit(16)
+    limit.failed(16)
+    assert limit.rows == 8
+    for _ in range(rules.RUNS_BEFORE_GROWTH):
+        limit.succeeded(4)  # says nothing about larger ones
+    assert limit.rows == 8
+    for _ in range(20 * rules.RUNS_BEFORE_GROWTH):
+        limit.succeeded(limit.rows)
+    assert limit.rows == 16
+
+
+def test_a_limit_never_falls_below_one() -> None:
+    limit = SizeLimit(2)
+    for _ in range(5):
+        limit.failed(limit.rows)
+    assert limit.rows == 1
+
+
+def test_keys_that_nobody_uses_are_forgotten() -> None:
+    scene = Scene()
+    for index in range(3 * rules.MOST_GROUPS):
+        scene.call("a", key=f"shape {index}")
+        scene.now_s += 1
+        scene.run()
+    assert len(scene.policy._groups) <= rules.MOST_GROUPS
