@@ -11,6 +11,9 @@ from brushwork_schemas.ledger import Ledger
 
 from tests.servers import PostgresServer, RedisServer, postgres_programs
 
+# Tiny models run faster in one thread, and two processes on two cores do not wait for each other's threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATABASES = ("sqlite", "postgresql")
 
 
