@@ -1,0 +1,212 @@
+"""The database: addresses that can't be used, migrations, and one clock for both sorts."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from brushwork_schemas.database import Database, now_ms
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtra, ServiceUnreachable
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.tables import METADATA
+from sqlalchemy import Connection, event, inspect, select, text
+
+from tests.unit.test_ledger import new_job
+
+SECRET = "SECRET"
+INDEXES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = :name",
+    "postgresql": "SELECT indexname FROM pg_indexes WHERE indexname LIKE 'ix_%' AND tablename = :name",
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("nonsense", InvalidRequest, "sqlite:///file or postgresql"),
+        (f"postgresql://u:{SECRET}@host:port/x", InvalidRequest, "port is no number"),
+        (f"postgresql+psycopg://u:pass:{SECRET}@host:po{SECRET}rt/x", InvalidRequest, "port is no number"),
+        (f"nosuch://u:{SECRET}@host/x", InvalidRequest, "nosuch"),
+        (f"mysql://u:{SECRET}@host/x", InvalidRequest, "mysql is not supported"),
+        (f"postgresql+nosuch://u:{SECRET}@host/x", InvalidRequest, "nosuch"),
+        (f"postgresql+pg8000://u:{SECRET}@host/x", MissingExtra, "pip install"),
+        ("sqlite:////dev/null/x/ledger", ServiceUnreachable, "BRUSHWORK_DATABASE_URL"),
+    ],
+)
+def test_an_address_that_cannot_be_used(url: str, error: type[BrushworkError], words: str) -> None:
+    with pytest.raises(error, match=words) as raised:
+        Database(url)
+    assert raised.value.field == "database_url"
+    assert SECRET not in str(raised.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_bytes(b"no database at all " * 100)
+    database = Database(f"sqlite:///{tmp_path / 'ledger'}")
+    with pytest.raises(ServiceUnreachable, match="not a database"):
+        database.migrate()
+    database.close()
+
+
+def test_the_folder_of_a_database_is_made(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a/b%20c/ledger")
+    database.migrate()
+    database.close()
+    assert (tmp_path / "a").is_dir()
+
+
+def test_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
+    with database.reading() as connection:
+        found = inspect(connection)
+        for table in METADATA.sorted_tables:
+            columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
+            assert columns == {column.name: column.nullable for column in table.columns}
+            indexes = connection.execute(text(INDEXES[connection.dialect.name]), {"name": table.name})
+            assert set(indexes.scalars()) == {index.name for index in table.indexes}
+
+
+def test_to_migrate_again_changes_nothing(database: Database) -> None:
+    Ledger(database).submit([new_job("a")])
+    database.migrate()
+    assert Ledger(database).claim("a", "w") is not None
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger'}"
+    databases = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(Database.migrate, databases))
+    assert Ledger(databases[0]).submit([new_job("a")]) == {"a"}
+    for database in databases:
+        database.close()
+
+
+def test_tables_of_a_newer_version_are_not_touched(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ServiceUnreachable, match="newer brushwork"):
+        database.migrate()
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+def test_the_clock_counts_milliseconds(database: Database) -> None:
+    with database.reading() as connection:
+        first = connection.execute(select(now_ms())).scalar_one()
+    assert isinstance(first, int)
+    assert 1_700_000_000_000 < first < 4_000_000_000_000
+
+
+def test_an_exception_takes_back_what_was_written(database: Database) -> None:
+    def write_and_fail() -> None:
+        with database.writing() as connection:
+            connection.execute(text("DELETE FROM jobs"))
+            raise KeyError
+
+    Ledger(database).submit([new_job("a")])
+    with pytest.raises(KeyError):
+        write_and_fail()
+    assert Ledger(database).claim("a", "w") is not None
+
+
+def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
+    ledger = Ledger(database)
+    ledger.submit([new_job("a")])
+    with database.writing() as connection:
+        connection.execute(text("UPDATE jobs SET label = 'other'"))
+        with ThreadPoolExecutor(1) as threads:
+            label = threads.submit(read_label, database).result(timeout=10)
+    assert label == "pocket-diffusion 64x64"
+
+
+def read_label(database: Database) -> str:
+    with database.reading() as connection:
+        return str(connection.execute(text("SELECT label FROM jobs")).scalar_one())
+
+
+def test_a_writer_waits_for_another(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    waiting, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.writing():
+            waiting.set()
+            assert release.wait(timeout=10)
+
+    with ThreadPoolExecutor(2) as threads:
+        holding = threads.submit(hold)
+        assert waiting.wait(timeout=10)
+        writing = threads.submit(Ledger(database).submit, [new_job("a")])
+        release.set()
+        assert writing.result(timeout=10) == {"a"}
+        holding.result(timeout=10)
+    database.close()
+
+
+def test_sqlite_is_durable_and_checks_its_references(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.reading() as connection:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys")
+        found = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in pragmas]
+    database.close()
+    assert found == ["wal", 2, 1]
+
+
+Ask = Callable[[Ledger], object]
+ASKED: dict[str, Ask] = {
+    "claim": lambda ledger: ledger.claim("a", "w"),
+    "renew": lambda ledger: ledger.renew("w"),
+    "reap": lambda ledger: ledger.reap(),
+    "dispatch": lambda ledger: ledger.dispatch("k", 5, older_than_s=1),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_what_workers_ask_all_the_time_uses_an_index(sqlite_url: str, ask: Ask) -> None:
+    database = Database(sqlite_url)
+    asked: list[tuple[str, object]] = []
+
+    def note(
+        connection: Connection, cursor: object, statement: str, parameters: object, *rest: object
+    ) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    ask(Ledger(database))
+    event.remove(database.engine, "before_cursor_execute", note)
+    statement, parameters = next(entry for entry in asked if "jobs" in entry[0])
+    raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    plan = raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()  # type: ignore[arg-type]
+    raw.close()
+    database.close()
+    details = " ".join(row[-1] for row in plan)
+    assert "SEARCH jobs USING INDEX" in details
+    assert "SCAN" not in details
+    assert "TEMP B-TREE" not in details
+
+
+class TestRoster:
+    def entry(self, name: str, *, ready: bool = False) -> WorkerEntry:
+        return WorkerEntry(name, ("text-to-image",), ("pocket-diffusion",), "cpu", ready)
+
+    def test_workers_come_are_ready_and_leave(self, database: Database) -> None:
+        roster = Roster(database)
+        roster.announce(self.entry("a"))
+        roster.announce(self.entry("b"))
+        roster.announce(self.entry("a", ready=True))
+        assert [(seen.name, seen.ready) for seen in roster.workers()] == [("a", True), ("b", False)]
+        assert (roster.workers()[0].kinds, roster.workers()[0].device) == (("text-to-image",), "cpu")
+        roster.leave("a")
+        roster.leave("nobody")
+        assert [seen.name for seen in roster.workers()] == ["b"]
+
+    def test_the_silent_are_struck_off(self, database: Database) -> None:
+        roster = Roster(database)
+        roster.announce(self.entry("a"))
+        roster.forget(silent_s=60)
+        assert 0 <= roster.workers()[0].silent_s < 60
+        roster.forget(silent_s=-1)
+        assert roster.workers() == []

@@ -1,0 +1,66 @@
+"""Codes are stable: programs compare them, so a changed or doubled one breaks a caller."""
+
+import inspect
+
+import pytest
+from brushwork_schemas import errors
+from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.job import JobError
+from brushwork_schemas.ledger import WORKER_LOST
+
+CODES = {
+    "BrushworkError": ("internal", "machine"),
+    "RequestError": ("bad_request", "caller"),
+    "InvalidRequest": ("invalid_request", "caller"),
+    "UnknownKind": ("unknown_kind", "caller"),
+    "UnknownModel": ("unknown_model", "caller"),
+    "InvalidImage": ("invalid_image", "caller"),
+    "AddressRefused": ("address_refused", "caller"),
+    "JobNotFound": ("job_not_found", "caller"),
+    "JobFailed": ("job_failed", "machine"),
+    "WaitTimeout": ("wait_timeout", "caller"),
+    "MachineError": ("machine_error", "machine"),
+    "ModelUnavailable": ("model_unavailable", "operator"),
+    "ArtifactMissing": ("artifact_missing", "machine"),
+    "OutOfMemory": ("out_of_memory", "machine"),
+    "ServiceUnreachable": ("service_unreachable", "machine"),
+    "MissingExtra": ("missing_extra", "operator"),
+    "JobStopped": ("stopped", "machine"),
+}
+TYPES = {
+    name: found
+    for name, found in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(found, BrushworkError)
+}
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_code_never_changes(name: str) -> None:
+    assert (TYPES[name].code, TYPES[name].fault) == CODES[name]
+
+
+def test_each_error_has_a_code_of_its_own_that_is_written_down_here() -> None:
+    assert TYPES.keys() == CODES.keys()
+    assert len({code for code, _ in CODES.values()} | {WORKER_LOST.code}) == len(CODES) + 1
+
+
+def test_each_error_stands_in_the_tree_at_the_top() -> None:
+    tree = errors.__doc__ or ""
+    assert [name for name in TYPES if name not in tree] == []
+
+
+def test_an_error_says_what_happened_and_then_what_to_do() -> None:
+    error = InvalidRequest("width: it was 65.", field="width", hint="Send 64.")
+    assert str(error) == "width: it was 65. Send 64."
+    assert str(InvalidRequest("width: it was 65.")) == "width: it was 65."
+
+
+def test_an_error_is_stored_whole() -> None:
+    stored = JobError.of(InvalidRequest("It was 65.", field="width", hint="Send 64."))
+    assert stored.model_dump() == {
+        "code": "invalid_request",
+        "message": "It was 65.",
+        "fault": "caller",
+        "field": "width",
+        "hint": "Send 64.",
+    }
