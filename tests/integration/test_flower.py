@@ -1,0 +1,50 @@
+"""What an operator sees in Flower beside `brushwork up`: workers, and tasks with a label but no prompt."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.embedded import Up
+from tests.servers import wait_until
+
+
+@pytest.fixture
+def flower(running_up: Up) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running_up.addresses()["BRUSHWORK_FLOWER_URL"], timeout=30) as client:
+        yield client
+
+
+def test_tasks_have_worker_state_runtime_and_label_and_nothing_private(
+    running_up: Up, flower: httpx.Client
+) -> None:
+    with running_up.client() as client:
+        job = client.submit("text-to-image", prompt="a secret red circle", num_inference_steps=3)
+        client.wait(job.id, timeout_s=60)
+    wait_until(lambda: _task(flower, job.id).get("runtime"), what="the task's end in Flower")
+    task = _task(flower, job.id)
+    assert (task["name"], task["state"]) == ("brushwork.text-to-image", "SUCCESS")
+    assert task["args"] == job.label
+    assert task["runtime"] > 0
+    assert task["worker"].startswith("brushwork@")
+    assert "secret" not in flower.get("/api/tasks").text
+
+
+def test_the_worker_is_listed_with_its_queues(running_up: Up, flower: httpx.Client) -> None:
+    workers: dict[str, Any] = flower.get("/api/workers", params={"refresh": "true"}).json()
+    [worker] = workers.values()
+    assert {queue["name"] for queue in worker["active_queues"]} >= {"text-to-image", "image-to-text"}
+
+
+def test_nothing_can_be_changed(flower: httpx.Client, running_up: Up) -> None:
+    with running_up.client() as client:
+        [worker] = client.workers()
+    name = worker.name.partition("/")[0]
+    assert flower.post(f"/api/worker/shutdown/{name}").status_code == 403
+    assert flower.post("/api/task/async-apply/brushwork.text-to-image", json={}).status_code == 403
+
+
+def _task(flower: httpx.Client, job_id: str) -> dict[str, Any]:
+    tasks: dict[str, dict[str, Any]] = flower.get("/api/tasks").json()
+    return tasks.get(job_id, {})
