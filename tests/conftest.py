@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
 
 from tests.servers import PostgresServer, RedisServer, postgres_programs
@@ -102,6 +103,11 @@ def database(database_url: str) -> Iterator[Database]:
 def ledger(database: Database) -> Ledger:
     """A ledger whose leases outlast any test."""
     return Ledger(database, lease_s=600)
+
+
+@pytest.fixture
+def index(database: Database) -> JobIndex:
+    return JobIndex(database)
 
 
 def _migrate(url: str) -> None:

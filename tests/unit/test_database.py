@@ -14,7 +14,7 @@ from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.tables import METADATA
 from sqlalchemy import Connection, event, inspect, select, text
 
-from tests.unit.test_ledger import new_job
+from tests.jobs import new_job
 
 SECRET = "SECRET"
 INDEXES = {

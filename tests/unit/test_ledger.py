@@ -3,89 +3,33 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.job import JobError
 from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Claim, Ledger, NewJob, Reaped, Signal
+from brushwork_schemas.ledger import Ledger, NewJob, Reaped, Signal
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from tests.jobs import (
+    ERROR,
+    KIND,
+    claimed,
+    column,
+    count,
+    lost,
+    new_job,
+    picture,
+    reaped,
+    result_of,
+)
 from tests.servers import wait_until
-
-KIND = "text-to-image"
-ERROR = JobError(code="out_of_memory", message="The device is full.", fault="machine")
-# Has run out as it is granted, so that no test waits for it.
-NO_LEASE_S = -1.0
-
-
-def new_job(job_id: str, *, kind: str = KIND, max_attempts: int = 3, inputs: Iterable[str] = ()) -> NewJob:
-    return NewJob(
-        id=job_id,
-        kind=kind,
-        model="pocket-diffusion",
-        label="pocket-diffusion 64x64",
-        request={"prompt": "a red circle"},
-        max_attempts=max_attempts,
-        inputs=tuple(picture(letter) for letter in inputs),
-    )
-
-
-def picture(name: str) -> Artifact:
-    return Artifact(
-        sha256=name * (64 // len(name)), media_type="image/png", size_bytes=100, width=8, height=8
-    )
-
-
-def result_of(number: int) -> dict[str, object]:
-    provenance = {
-        "model": "pocket-diffusion", "model_revision": "1", "versions": {}, "device": "cpu",
-        "dtype": "float32", "worker": "w", "attempt": 1,
-        "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
-    }  # fmt: skip
-    return {"version": 1, "images": [], "seed": number, "seeds": [], "provenance": provenance}
-
-
-def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
-    claim = ledger.claim(job_id, worker)
-    assert claim is not None
-    return claim
-
-
-def lost(database: Database, job_id: str, *, max_attempts: int = 3) -> Claim:
-    """A new job whose claim has run out."""
-    short = Ledger(database, lease_s=NO_LEASE_S)
-    short.submit([new_job(job_id, max_attempts=max_attempts)])
-    return claimed(short, job_id)
-
-
-def reaped(ledger: Ledger, index: JobIndex, job_id: str) -> Job:
-    """The job once its lease has been reaped."""
-    assert index.get(job_id).state is JobState.RUNNING
-    ledger.reap()
-    return index.get(job_id)
-
-
-@pytest.fixture
-def index(database: Database) -> JobIndex:
-    return JobIndex(database)
-
-
-def column(database: Database, job_id: str, name: str) -> object:
-    with database.reading() as connection:
-        return connection.execute(select(JOBS.c[name]).where(JOBS.c.id == job_id)).scalar_one()
-
-
-def count(database: Database, table: object) -> int:
-    with database.reading() as connection:
-        return connection.execute(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
 
 
 class TestSubmit:
@@ -407,118 +351,3 @@ class TestCancel:
                 ledger.cancel(name)
             released.result(timeout=10)
         assert {index.get(name).state for name in names} == {JobState.CANCELED}
-
-
-class TestReap:
-    def test_a_lost_job_is_queued_again(self, ledger: Ledger, index: JobIndex, database: Database) -> None:
-        stale = lost(database, "a")
-        job = reaped(ledger, index, "a")
-        assert (job.state, job.worker, job.attempt) == (JobState.QUEUED, None, 1)
-        assert [found.job_id for found in ledger.dispatch(KIND, 9, older_than_s=600)] == ["a"]
-        again = claimed(ledger, "a", "other")
-        assert (again.attempt, again.fence > stale.fence) == (2, True)
-
-    def test_a_poison_job_fails_once_its_attempts_are_used_up(
-        self, ledger: Ledger, index: JobIndex, database: Database
-    ) -> None:
-        lost(database, "a", max_attempts=2)
-        assert reaped(ledger, index, "a").state is JobState.QUEUED
-        claimed(Ledger(database, lease_s=NO_LEASE_S), "a")
-        job = reaped(ledger, index, "a")
-        assert (job.state, job.attempt, job.finished_at is not None) == (JobState.FAILED, 2, True)
-        assert job.error is not None
-        assert (job.error.code, job.error.fault) == ("worker_lost", "machine")
-
-    @pytest.mark.parametrize("max_attempts", [1, 3])
-    def test_a_lost_job_that_was_withdrawn_ends_canceled(
-        self, ledger: Ledger, index: JobIndex, database: Database, max_attempts: int
-    ) -> None:
-        lost(database, "a", max_attempts=max_attempts)
-        ledger.cancel("a")
-        assert reaped(ledger, index, "a").state is JobState.CANCELED
-
-    def test_living_leases_are_left(self, ledger: Ledger) -> None:
-        ledger.submit([new_job("a"), new_job("b")])
-        claimed(ledger, "a")
-        assert ledger.reap() == Reaped()
-
-    def test_racing_reapers_take_each_job_once(self, ledger: Ledger, database: Database) -> None:
-        names = [f"job-{number}" for number in range(60)]
-        ledger.submit([new_job(name) for name in names])
-        for name in names:
-            claimed(Ledger(database, lease_s=NO_LEASE_S), name)
-        with ThreadPoolExecutor(8) as threads:
-            rounds = list(threads.map(lambda _: ledger.reap().queued, range(8)))
-        # One more, for a reaper leaves to the others what they hold.
-        rounds.append(ledger.reap().queued)
-        assert Counter(name for names in rounds for name in names) == Counter(names)
-
-    def test_reapers_and_heartbeats_do_not_deadlock(self, ledger: Ledger, database: Database) -> None:
-        short = Ledger(database, lease_s=NO_LEASE_S)
-        names = [f"job-{number}" for number in range(60)]
-        ledger.submit([new_job(name, max_attempts=100) for name in names])
-
-        def live(worker: int) -> None:
-            mine = names[worker::4]
-            for _ in range(5):
-                for name in mine:
-                    short.claim(name, f"worker-{worker}")
-                short.renew(f"worker-{worker}")
-                short.reap()
-
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(live, range(4)))
-
-
-class TestDispatch:
-    def test_what_was_just_submitted_is_on_its_way(self, ledger: Ledger) -> None:
-        ledger.submit([new_job("a")])
-        assert ledger.dispatch(KIND, 10, older_than_s=600) == []
-        assert ledger.dispatch(KIND, 10, older_than_s=None) == []
-
-    def test_an_old_message_is_sent_again(self, ledger: Ledger) -> None:
-        ledger.submit([new_job("a"), new_job("b", kind="image-to-text")])
-        found = []
-        wait_until(lambda: found.extend(ledger.dispatch(KIND, 10, older_than_s=0)) or found)
-        assert [(job.job_id, job.kind, job.label) for job in found] == [("a", KIND, "pocket-diffusion 64x64")]
-
-    def test_what_was_never_sent_comes_first_in_the_order_of_submission(self, ledger: Ledger) -> None:
-        names = [f"job-{number:02}" for number in range(20)]
-        ledger.submit([new_job("sent")])
-        ledger.submit([new_job(name) for name in reversed(names)])
-        for name in reversed(names):
-            ledger.undispatch([name])
-        first = ledger.dispatch(KIND, 5, older_than_s=None)
-        assert [job.job_id for job in first] == names[:5]
-        rest = ledger.dispatch(KIND, 100, older_than_s=None)
-        assert [job.job_id for job in rest] == names[5:]
-        assert ledger.dispatch(KIND, 100, older_than_s=None) == []
-
-    @pytest.mark.parametrize(("limit", "number"), [(0, 0), (-5, 0), (3, 3), (100, 8)])
-    def test_the_limit_holds(self, ledger: Ledger, limit: int, number: int) -> None:
-        names = [f"job-{number}" for number in range(8)]
-        ledger.submit([new_job(name) for name in names])
-        ledger.undispatch(names)
-        assert len(ledger.dispatch(KIND, limit, older_than_s=600)) == number
-
-    def test_racing_dispatchers_take_each_job_once(self, ledger: Ledger) -> None:
-        names = [f"job-{number}" for number in range(100)]
-        ledger.submit([new_job(name) for name in names])
-        ledger.undispatch(names)
-        with ThreadPoolExecutor(8) as threads:
-            rounds = list(threads.map(lambda _: ledger.dispatch(KIND, 25, older_than_s=600), range(8)))
-        rounds.append(ledger.dispatch(KIND, 100, older_than_s=600))
-        assert all(len(jobs) <= 25 for jobs in rounds[:-1])
-        assert Counter(job.job_id for jobs in rounds for job in jobs) == Counter(names)
-
-    def test_running_and_ended_jobs_are_not_sent(self, ledger: Ledger, database: Database) -> None:
-        ledger.submit([new_job("a"), new_job("b")])
-        claimed(ledger, "a")
-        ledger.cancel("b")
-        before = column(database, "a", "dispatched_at")
-        ledger.undispatch(["a", "b", "nobody"])
-        assert column(database, "a", "dispatched_at") == before
-        assert ledger.dispatch(KIND, 10, older_than_s=0) == []
-
-    def test_nothing_to_take_back_is_no_work(self, ledger: Ledger) -> None:
-        ledger.undispatch([])

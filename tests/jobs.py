@@ -1,0 +1,74 @@
+"""Jobs for tests of the ledger: new, claimed, lost; and looks at what is stored of them."""
+
+from collections.abc import Iterable
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.ledger import Claim, Ledger, NewJob
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS
+from sqlalchemy import Table, func, select
+
+KIND = "text-to-image"
+ERROR = JobError(code="out_of_memory", message="The device is full.", fault="machine")
+# Has run out as it is granted, so that no test waits for it.
+NO_LEASE_S = -1.0
+
+
+def new_job(job_id: str, *, kind: str = KIND, max_attempts: int = 3, inputs: Iterable[str] = ()) -> NewJob:
+    return NewJob(
+        id=job_id,
+        kind=kind,
+        model="pocket-diffusion",
+        label="pocket-diffusion 64x64",
+        request={"prompt": "a red circle"},
+        max_attempts=max_attempts,
+        inputs=tuple(picture(letter) for letter in inputs),
+    )
+
+
+def picture(name: str) -> Artifact:
+    return Artifact(
+        sha256=name * (64 // len(name)), media_type="image/png", size_bytes=100, width=8, height=8
+    )
+
+
+def result_of(number: int) -> dict[str, object]:
+    provenance = {
+        "model": "pocket-diffusion", "model_revision": "1", "versions": {}, "device": "cpu",
+        "dtype": "float32", "worker": "w", "attempt": 1,
+        "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
+    }  # fmt: skip
+    return {"version": 1, "images": [], "seed": number, "seeds": [], "provenance": provenance}
+
+
+def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
+    claim = ledger.claim(job_id, worker)
+    assert claim is not None
+    return claim
+
+
+def lost(database: Database, job_id: str, *, max_attempts: int = 3) -> Claim:
+    """A new job whose claim has run out."""
+    short = Ledger(database, lease_s=NO_LEASE_S)
+    short.submit([new_job(job_id, max_attempts=max_attempts)])
+    return claimed(short, job_id)
+
+
+def reaped(ledger: Ledger, index: JobIndex, job_id: str) -> Job:
+    """The job once its lease has been reaped."""
+    assert index.get(job_id).state is JobState.RUNNING
+    ledger.reap()
+    return index.get(job_id)
+
+
+def column(database: Database, job_id: str, name: str) -> object:
+    with database.reading() as connection:
+        return connection.execute(select(JOBS.c[name]).where(JOBS.c.id == job_id)).scalar_one()
+
+
+def count(database: Database, table: Table) -> int:
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
