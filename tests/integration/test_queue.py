@@ -115,7 +115,7 @@ class TestKinds:
         assert client.wait(second.id, timeout_s=WAIT_S).raise_for_state().request.image == picture.sha256
 
     def test_a_running_job_is_canceled(self, client: Client) -> None:
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=2)
         wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
         client.cancel(job.id)
         ended = client.wait(job.id, timeout_s=WAIT_S)
@@ -185,7 +185,7 @@ class TestDeath:
         first, second = start(), start()
         first.wait_ready()
         second.wait_ready()
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=2)
         wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
         holder = client.get(job.id).worker or ""
         (first if f"/{first.process.pid}-" in holder else second).kill()
@@ -197,7 +197,7 @@ class TestDeath:
 
     def test_sigterm_gives_a_long_job_back(self, client: Client, start: Callable[[], WorkerProcess]) -> None:
         worker = start().wait_ready()
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=16)
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=8)
         wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
         assert worker.stop(timeout_s=20) == 0
         released = client.get(job.id)
