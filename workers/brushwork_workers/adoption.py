@@ -7,7 +7,6 @@ The task id becomes the job id, so a message delivered twice is adopted once.
 import base64
 import binascii
 import json
-import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -122,21 +121,9 @@ def _embedded(given: object) -> bytes:
 
 
 def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
-    kept = _storable(dict(kwargs))
+    kept = dict(kwargs)
     if len(json.dumps(kept)) > MOST_KEPT_CHARACTERS:
-        kept = {name: str(value)[:200] for name, value in list(kept.items())[:50]}
-    model = str(kept.get("model") or "unknown")[:200]
+        kept = {name[:100]: str(value)[:200] for name, value in list(kept.items())[:50]}
+    asked = kept.get("model")
+    model = asked[:200] if isinstance(asked, str) and asked.isprintable() else "unknown"
     return NewJob(id=job_id, kind=kind, model=model, label="refused", request=kept)
-
-
-def _storable(value: Any) -> Any:
-    """`value` without what PostgreSQL's JSON can't hold: U+0000, lone surrogates, NaN and infinities."""
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_storable(str(name)): _storable(item) for name, item in value.items()}
-    return value
