@@ -1,12 +1,8 @@
 """The client's conformance suite: `Client` and `AsyncClient`, on real Redis and on both databases."""
 
 import asyncio
-import inspect
-import io
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,86 +28,11 @@ from brushwork import (
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError
 from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.tables import ARTIFACTS, JOBS
-from PIL import Image
+from brushwork_schemas.tables import JOBS
 from sqlalchemy import func, select
 
+from tests.clients import KIND, finished, num_rows, png, stored_files
 from tests.servers import RedisServer
-
-KIND = "text-to-image"
-
-
-class Blocking:
-    """An `AsyncClient` with the manners of a `Client`: each call runs the event loop until it is answered."""
-
-    def __init__(self, **arguments: Any) -> None:
-        self._runner = asyncio.Runner()
-        self._client = AsyncClient(**arguments)
-        self.settings = self._client.settings
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client, name)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            answer = method(*arguments, **options)
-            return self._runner.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
-
-        return call
-
-    def __enter__(self) -> "Blocking":
-        self._runner.run(_awaited(self._client.__aenter__()))
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._runner.run(_awaited(self._client.__aexit__(None, None, None)))
-        self._runner.close()
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer
-
-
-@pytest.fixture(params=[Client, Blocking], ids=["Client", "AsyncClient"])
-def make(request: pytest.FixtureRequest) -> Any:
-    """Either client's class."""
-    return request.param
-
-
-@pytest.fixture
-def settings(redis_url: str, database_url: str, tmp_path: Path) -> Settings:
-    artifacts = str(tmp_path / "artifacts")
-    return Settings(redis_url=redis_url, database_url=database_url, artifacts_url=artifacts)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def client(make: Any, settings: Settings) -> Iterator[Any]:
-    with make(settings=settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ledger(database: Database) -> Ledger:
-    """What a worker does to the jobs of this client."""
-    return Ledger(database, lease_s=600)
-
-
-def num_rows(database: Database) -> tuple[int, int]:
-    with database.reading() as connection:
-        jobs, artifacts = (
-            connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (JOBS, ARTIFACTS)
-        )
-    return jobs, artifacts
-
-
-def stored_files(client: Any) -> list[Path]:
-    return [path for path in Path(client.settings.artifacts_url).rglob("*") if path.is_file()]
-
-
-def png(colour: str = "red", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 8), colour).save(buffer, "PNG", **options)
-    return buffer.getvalue()
 
 
 class TestSubmit:
@@ -217,96 +138,6 @@ class TestSubmit:
                 return await asyncio.gather(*(client.submit(KIND, prompt=str(n)) for n in range(40)))
 
         assert len({job.id for job in asyncio.run(submit_all())}) == 40
-
-
-class TestImages:
-    def sizes(self, job: Job) -> Any:
-        return job.request.image  # type: ignore[union-attr]
-
-    @pytest.mark.parametrize("way", ["path", "str", "bytes", "bytearray", "memoryview", "pil", "hash"])
-    def test_each_way_to_give_a_picture_stores_the_same(self, client: Any, tmp_path: Path, way: str) -> None:
-        data = png()
-        path = tmp_path / "picture.png"
-        path.write_bytes(data)
-        first = client.submit("image-classification", image=data)
-        ways: dict[str, Any] = {
-            "path": path, "str": str(path), "bytes": data, "bytearray": bytearray(data),
-            "memoryview": memoryview(data), "pil": Image.open(path), "hash": first.request.image,
-        }  # fmt: skip
-        job = client.submit("image-classification", image=ways[way])
-        ways["pil"].close()
-        stored = client.artifact_bytes(job.request.image)
-        assert Image.open(io.BytesIO(stored)).convert("RGB").tobytes() == Image.open(path).tobytes()
-        if way != "pil":
-            assert job.request.image == first.request.image
-            assert len(stored_files(client)) == 1
-
-    def test_an_artifact_of_another_job(self, client: Any, ledger: Ledger) -> None:
-        source = finished(client, ledger)
-        job = client.submit("image-segmentation", image=source.result.images[0])
-        assert job.request.image == source.result.images[0].sha256
-
-    @pytest.mark.parametrize(
-        "image", ["f" * 64, "", ".", "/dev/zero", "a\0b", "\udcff", "HTTP://127.0.0.1/", 5.0, []]
-    )
-    def test_what_is_no_picture_is_refused(self, client: Any, image: Any) -> None:
-        with pytest.raises(RequestError) as raised:
-            client.submit("image-to-text", image=image)
-        assert (raised.value.field, stored_files(client)) == ("image", [])
-
-    def test_an_artifact_that_is_no_picture_is_refused(self, client: Any) -> None:
-        name = Client(settings=client.settings)._store.put(b"no picture")
-        with pytest.raises(InvalidImage, match="is no picture"):
-            client.submit("image-to-text", image=name)
-
-    def test_a_fifo_is_not_waited_for(self, client: Any, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "fifo")
-        with pytest.raises(InvalidImage, match="is no file"):
-            client.submit("image-to-text", image=tmp_path / "fifo")
-
-    @pytest.mark.parametrize(
-        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
-    )
-    def test_a_pil_picture_of_any_mode(self, client: Any, mode: str) -> None:
-        job = client.submit("image-to-text", image=Image.new(mode, (16, 8)))
-        assert Image.open(io.BytesIO(client.artifact_bytes(job.request.image))).size == (16, 8)
-
-    def test_a_pil_picture_is_turned_as_its_file_would_be(self, client: Any, tmp_path: Path) -> None:
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        Image.new("RGB", (16, 8)).save(tmp_path / "turned.png", exif=exif)
-        with Image.open(tmp_path / "turned.png") as opened:
-            by_pil, by_path = (
-                client.submit("image-to-text", image=way) for way in (opened, tmp_path / "turned.png")
-            )
-        for job in (by_pil, by_path):
-            assert Image.open(io.BytesIO(client.artifact_bytes(job.request.image))).size == (8, 16)
-
-    def test_a_pil_picture_that_is_empty_or_cut_off_is_refused(self, client: Any) -> None:
-        noise = io.BytesIO()
-        Image.effect_noise((64, 64), 90).save(noise, "PNG")
-        cut_off = Image.open(io.BytesIO(noise.getvalue()[:1000]))
-        for picture in (Image.new("RGB", (0, 5)), cut_off):
-            with pytest.raises(InvalidImage) as raised:
-                client.submit("image-to-text", image=picture)
-            assert raised.value.field == "image"
-
-
-def finished(client: Any, ledger: Ledger) -> Job:
-    """A job with a result of one picture."""
-    job = client.submit(KIND, prompt="x", seed=3)
-    claim = ledger.claim(job.id, "worker")
-    assert claim is not None
-    source = Client(settings=client.settings)
-    artifact = source._store.put_picture(png("blue"))
-    source.close()
-    provenance = {
-        "model": "m", "model_revision": "1", "versions": {}, "device": "cpu", "dtype": "float32",
-        "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
-    }  # fmt: skip
-    result = {"images": [artifact.model_dump()], "seed": 3, "seeds": [3], "provenance": provenance}
-    assert ledger.complete(job.id, claim.fence, result, [artifact])
-    return client.get(job.id)  # type: ignore[no-any-return]
 
 
 class TestWait:
