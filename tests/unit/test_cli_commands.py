@@ -106,7 +106,8 @@ def test_a_finished_job_is_shown_and_its_pictures_saved(
     assert shown.status == 0
     assert "a red circle" in shown.out
     assert "64x64, seed 7" in shown.out
-    assert Image.open(tmp_path / "saved" / f"{job_id}-0.png").getpixel((5, 5)) == (220, 40, 40)
+    with Image.open(tmp_path / "saved" / f"{job_id}-0.png") as saved:
+        assert saved.getpixel((5, 5)) == (220, 40, 40)
     waited = brushwork("wait", job_id, "--json")
     assert (waited.status, json.loads(waited.out)["state"]) == (0, "succeeded")
 
