@@ -1,6 +1,6 @@
 """Captions: an encoder-decoder of transformers that looks at a picture and writes a sentence."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from brushwork_schemas.errors import InvalidRequest
@@ -24,10 +24,11 @@ class ImageToText:
     """
 
     def __init__(self, place: Place) -> None:
-        self._network: Any = VisionEncoderDecoderModel.from_pretrained(
+        network = VisionEncoderDecoderModel.from_pretrained(
             place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         )
-        self._network.to(place.device).eval()
+        # A cast, for transformers' own annotation of `to` has lost its first argument.
+        self._network = cast(Any, network).to(place.device).eval()
         self._writer = StandIn(self._network, place.calls, ("generate",))
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizer = StandIn(
