@@ -43,7 +43,9 @@ def up(
     lines = PartLines(folder / "logs")
     stack = Stack(StackOptions(folder, kind_names(kinds), concurrency, flower, flower_port), lines.say)
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(wish, lambda number, frame: stack.request_stop())
+        # What was ignored from the start stays so: nohup means it.
+        if signal.getsignal(wish) is not signal.SIG_IGN:
+            signal.signal(wish, lambda number, frame: stack.request_stop())
     stack.run(lambda addresses: _greet(folder, addresses))
 
 
