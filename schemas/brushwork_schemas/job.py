@@ -3,11 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
-from brushwork_schemas.requests import Request
-from brushwork_schemas.results import Result
 from brushwork_schemas.states import JobState
 
 LONGEST_ID = 64
@@ -76,10 +74,9 @@ class Job(BaseModel):
     model: str
     label: str = Field(description="Short and free of private words: model, size, steps. Flower shows it.")
     state: JobState
-    request: SerializeAsAny[Request] | dict[str, Any] = Field(
-        description="The complete request; the caller's own words where it was refused."
-    )
-    result: SerializeAsAny[Result] | None = None
+    # Which `Request` and `Result` these are depends on the kind: a type checker can't know, the caller does.
+    request: Any = Field(description="The complete request; the caller's own words where it was refused.")
+    result: Any = Field(None, description="The kind's result once the job has succeeded, else None.")
     error: JobError | None = None
     progress: Progress = Progress()
     cancel_requested: bool = False

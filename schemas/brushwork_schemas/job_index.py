@@ -144,8 +144,12 @@ def _request(request_type: type[Request] | None, stored: dict[str, Any]) -> Requ
         return stored
 
 
-def _result(result_type: type[Result] | None, stored: dict[str, Any] | None) -> Result | None:
-    return result_type.model_validate(stored) if result_type and stored is not None else None
+def _result(result_type: type[Result] | None, stored: dict[str, Any] | None) -> Any:
+    try:
+        return result_type.model_validate(stored) if result_type and stored is not None else stored
+    except ValidationError:
+        # Written by a newer brushwork: one such job must not hide all others from a list.
+        return stored
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

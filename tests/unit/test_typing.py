@@ -25,6 +25,7 @@ with Client(redis_url="redis://localhost/0") as client:
         job = client.wait(job.id, timeout_s=60, on_progress=report)
     except WaitTimeout:
         job = client.cancel(job.id)
+    prompt, picture = job.request, job.result.images[0]
     last: list[Job] = client.list(kind="text-to-image", state="failed", limit=5, before=job)
     data: bytes = client.artifact_bytes("0" * 64)
     names: list[str] = [model.name for model in client.models()]
