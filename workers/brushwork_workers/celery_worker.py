@@ -75,9 +75,9 @@ class Lives:
         try:
             self._app.station = Station(self._settings, kinds, self._app, sender.hostname)
             self._app.station.open()
-        except BrushworkError as error:
-            # Celery logs a receiver's Exception and goes on; a worker without models must not.
-            LOGGER.critical("%s", error)
+        # Celery logs a receiver's Exception and goes on; a worker without models must not.
+        except Exception as error:
+            LOGGER.critical("%s", error, exc_info=not isinstance(error, BrushworkError))
             raise SystemExit(EXIT_MISCONFIGURED) from error
 
     def ready(self, **signal: object) -> None:
@@ -97,12 +97,12 @@ class Lives:
         self._app.station.close()
 
     def _leave(self) -> None:
-        released = self._app.station.release()
-        LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
-        # Their threads leave at the next step; one that hangs must not keep the process.
+        # First of all: neither a job that hangs nor a database that is away may keep the process.
         timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (0,))
         timer.daemon = True
         timer.start()
+        released = self._app.station.release()
+        LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
 
 
 def _add_task(app: Celery, kind: Kind) -> None:
