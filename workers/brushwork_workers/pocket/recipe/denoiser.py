@@ -26,7 +26,7 @@ from brushwork_workers.pocket.recipe.text_encoder import WIDTH as TEXT_WIDTH
 from brushwork_workers.pocket.recipe.text_encoder import encode, tell
 from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
-_BATCH = 128
+_BATCH = 64
 _TELLINGS = 4
 _UNCONDITIONAL = 0.1
 _POOL = 32768

@@ -64,6 +64,7 @@ class Loop:
             lr=self.plan.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=self.plan.weight_decay,
+            fused=True,
         )
 
     def resume(self) -> None:
@@ -74,6 +75,8 @@ class Loop:
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         self._optimiser.load_state_dict(state["optimiser"])
+        for group in self._optimiser.param_groups:
+            group.update(fused=True, foreach=None)
         self.step, self.spent_s = state["step"], state["spent_s"]
         self.averages = state["averages"]
 
