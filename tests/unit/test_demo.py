@@ -82,6 +82,11 @@ def test_results_that_do_not() -> None:
     assert list(seen.areas) == ["circle", "star"]
 
 
+def test_the_classifier_is_not_asked_about_two_objects() -> None:
+    two = showing(PROMPTS[3], label="ring")
+    assert (two.class_text, two.class_agrees) == ("two objects", True)
+
+
 def test_the_page_needs_nothing_else_and_holds_every_picture() -> None:
     html = page([showing(), showing(PROMPTS[4])])
     parser = Images()

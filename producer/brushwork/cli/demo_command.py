@@ -85,15 +85,13 @@ def watched(client: Client, jobs: Sequence[Job], words: Sequence[str]) -> list[J
 
 def results_table(showings: Sequence[Showing]) -> Table:
     """Prompt, caption, class, areas and times; green where they agree with the prompt."""
-    table = Table("prompt", "caption", "class", "areas", "seconds", header_style="bold")
+    table = Table("prompt", "caption", "class", "areas", "seconds", header_style="bold", show_lines=True)
     for each in showings:
-        label, score = each.best_class
-        areas = "\n".join(f"{name} {share:.0%}" for name, share in each.areas.items())
         table.add_row(
             each.prompt.text,
             _marked(each.caption_text, each.caption_agrees),
-            _marked(f"{label} {score:.0%}", each.class_agrees),
-            _marked(areas or "nothing", each.areas_agree),
+            _marked(each.class_text, each.class_agrees),
+            _marked(each.areas_text, each.areas_agree),
             f"{each.running_s:.2f}",
         )
     return table

@@ -14,7 +14,7 @@ MARGIN = 16
 TEXT_HEIGHT = 72
 COLUMNS = 4
 FONT_SIZE = 13
-WRAP_LETTERS, WRAP_CHARACTERS = 29, 14
+WRAP_LETTERS, WRAP_CHARACTERS = 29, 16
 PAPER, INK, QUIET = (250, 250, 248), (25, 25, 25), (120, 120, 120)
 # Fonts with Chinese characters, where common systems keep them.
 CJK_FONTS = (
@@ -43,14 +43,18 @@ def _draw(sheet: Image.Image, place: tuple[int, int], showing: Showing, number: 
     sheet.paste(_enlarged(showing.overlay_png), (left, overlay_top))
     font = _font(showing.prompt.text)
     text = f"{number} {showing.prompt.text}" if font else number
-    label, score = showing.best_class
-    width = WRAP_LETTERS if text.isascii() else WRAP_CHARACTERS
-    lines = [*wrap(text, width)[:3], f"{label} {score:.0%}"]
+    lines = [*_wrapped(text)[:3], showing.class_text]
     brush = ImageDraw.Draw(sheet)
     for index, line in enumerate(lines):
         height = overlay_top + SIDE + 4 + index * (FONT_SIZE + 3)
         ink = QUIET if index == len(lines) - 1 else INK
         brush.text((left, height), line, ink, font=font or ImageFont.load_default(FONT_SIZE))
+
+
+def _wrapped(text: str) -> list[str]:
+    if text.isascii():
+        return wrap(text, WRAP_LETTERS)
+    return [text[start : start + WRAP_CHARACTERS] for start in range(0, len(text), WRAP_CHARACTERS)]
 
 
 def _enlarged(png: bytes) -> Image.Image:

@@ -42,12 +42,10 @@ def page(showings: Sequence[Showing]) -> str:
 
 def _card(showing: Showing) -> str:
     prompt = showing.prompt
-    label, score = showing.best_class
-    areas = ", ".join(f"{name} {share:.0%}" for name, share in showing.areas.items()) or "nothing"
     facts = [
         ("caption", showing.caption_text, showing.caption_agrees),
-        ("class", f"{label} {score:.0%}", showing.class_agrees),
-        ("areas", areas, showing.areas_agree),
+        ("class", showing.class_text, showing.class_agrees),
+        ("areas", showing.areas_text, showing.areas_agree),
     ]
     rows = "".join(
         f'<dt>{name}</dt><dd class="{"yes" if agrees else "no"}">{escape(value)}</dd>'

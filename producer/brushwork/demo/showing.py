@@ -45,10 +45,10 @@ class Showing:
         return self.caption.generated_text
 
     @property
-    def best_class(self) -> tuple[str, float]:
-        """What the classifier saw, and how sure it was."""
+    def class_text(self) -> str:
+        """What the classifier saw, and how sure it was; it knows pictures of one object only."""
         best = self.classes.predictions[0]
-        return best.label, best.score
+        return f"{best.label} {best.score:.0%}" if len(self.prompt.shapes) == 1 else "two objects"
 
     @property
     def areas(self) -> dict[str, float]:
@@ -56,6 +56,11 @@ class Showing:
         found = self.segments.areas.items()
         shown = {name: share for name, share in found if name != BACKGROUND and share >= SHOWN_AREA}
         return dict(sorted(shown.items(), key=lambda area: -area[1]))
+
+    @property
+    def areas_text(self) -> str:
+        """The shapes that were found, and how much of the picture each takes."""
+        return ", ".join(f"{name} {share:.0%}" for name, share in self.areas.items()) or "nothing"
 
     @property
     def running_s(self) -> float:
@@ -70,8 +75,8 @@ class Showing:
 
     @property
     def class_agrees(self) -> bool:
-        """Whether the class is that of an object that was asked for."""
-        return self.best_class[0] in self.prompt.shapes
+        """Whether the class is that of the one object that was asked for; of two there is nothing to say."""
+        return len(self.prompt.shapes) > 1 or self.classes.predictions[0].label in self.prompt.shapes
 
     @property
     def areas_agree(self) -> bool:
