@@ -112,6 +112,15 @@ def test_a_finished_job_is_shown_and_its_pictures_saved(
     assert (waited.status, json.loads(waited.out)["state"]) == (0, "succeeded")
 
 
+def test_pictures_that_can_not_be_saved_end_with_status_2(
+    service: Database, brushwork: Command, tmp_path: Path
+) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    finish(service, job_id, ArtifactStore(str(tmp_path / "artifacts")))
+    (tmp_path / "file").write_text("")
+    assert brushwork("show", job_id, "--save", str(tmp_path / "file")).status == 2
+
+
 def test_a_failed_job_ends_wait_with_status_1(service: Database, brushwork: Command) -> None:
     job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
     finish(service, job_id)
@@ -143,6 +152,8 @@ def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:
         (("submit", "image-to-text", "missing.png"), "missing.png"),
         (("show", "nope"), "no job 'nope'"),
         (("worker", "--kinds", "text-to-video"), "no kind"),
+        (("worker", "--kinds", ""), "no kind"),
+        (("worker", "--log-level", "loud"), "loud"),
         (("models", "--kind", "text-to-video"), "no kind"),
     ],
 )

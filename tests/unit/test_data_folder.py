@@ -90,3 +90,14 @@ def test_the_folder_is_made_for_its_owner_whatever_the_umask(tmp_path: Path) -> 
     finally:
         os.umask(old)
     assert (tmp_path / "open").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_can_not_be_made_is_the_callers_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidRequest, match="can't be made"):
+        DataFolder(tmp_path / "file").create()
+
+
+def test_damaged_ports_are_chosen_anew(folder: DataFolder) -> None:
+    (folder.path / "ports.json").write_text("{")
+    assert folder.port("redis") > 0

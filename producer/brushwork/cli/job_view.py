@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.results import (
     ImageClassificationResult,
@@ -71,13 +72,20 @@ def pictures(job: Job) -> dict[str, Artifact]:
 
 
 def save_pictures(job: Job, folder: Path) -> list[Path]:
-    """Write the pictures of a job's result into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the pictures of a job's result into `folder`.
+
+    Raises:
+        InvalidRequest: Files can't be written there.
+    """
     suffix = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-    return [
-        artifact.save(folder / f"{job.id}-{name}.{suffix.get(artifact.media_type, 'bin')}")
-        for name, artifact in pictures(job).items()
-    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            artifact.save(folder / f"{job.id}-{name}.{suffix.get(artifact.media_type, 'bin')}")
+            for name, artifact in pictures(job).items()
+        ]
+    except OSError as error:
+        raise InvalidRequest(f"Pictures can't be saved in {folder}: {error}.", field="save") from error
 
 
 def _facts(job: Job) -> Iterator[tuple[str, Text]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from brushwork_schemas.catalogue import Catalogue
@@ -21,22 +21,23 @@ from brushwork.cli.terminal import DATA, NEWS, print_json
 ALL_KINDS = ",".join(KINDS)
 # Producers never import workers; the worker's side offers itself under this name in pyproject.toml.
 SERVICES = "brushwork.service"
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def kind_names(text: str) -> tuple[str, ...]:
     """The kinds in a comma-separated list.
 
     Raises:
-        UnknownKind: One of them is none.
+        UnknownKind: One of them is none, or the list is empty.
     """
-    return tuple(dict.fromkeys(kind_named(name.strip()).name for name in text.split(",") if name.strip()))
+    return tuple(dict.fromkeys(kind_named(name.strip()).name for name in text.split(",")))
 
 
 def worker(
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
     name: Annotated[str | None, typer.Option(help="Its name in lists.", show_default=False)] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
 ) -> None:
     """Run a worker until it is told to stop; needs the extra `workers`."""
     served = kind_names(kinds)

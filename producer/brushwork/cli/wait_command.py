@@ -37,7 +37,11 @@ def waited(client: Client, job_id: str, timeout_s: float | None) -> Job:
         def show(state: JobState, progress: Progress) -> None:
             bars.update(bar, description=state.value, completed=progress.step, total=progress.total or None)
 
-        return client.wait(job_id, timeout_s=timeout_s, on_progress=show)
+        try:
+            return client.wait(job_id, timeout_s=timeout_s, on_progress=show)
+        except KeyboardInterrupt:
+            NEWS.print(f"The job goes on. To wait again: brushwork wait {job_id}")
+            raise
 
 
 def step_bars() -> Bars:

@@ -52,10 +52,19 @@ class DataFolder:
         self.env_file = self.path / ENV_FILE
 
     def create(self) -> None:
-        """Make the folder and those within it."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.redis, self.logs, self.artifacts):
-            folder.mkdir(exist_ok=True)
+        """Make the folder and those within it.
+
+        Raises:
+            InvalidRequest: Files can't be made there.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.redis, self.logs, self.artifacts):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InvalidRequest(
+                f"The data folder can't be made: {error}.", field="data", hint="Choose another with --data."
+            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[int]:
@@ -81,7 +90,7 @@ class DataFolder:
     def port(self, name: str) -> int:
         """A free port on loopback: the one of the last start if it still is, so that addresses last."""
         file = self.path / "ports.json"
-        ports: dict[str, int] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        ports = _ports(file)
         if not is_free(ports.get(name, 0), taken=[port for other, port in ports.items() if other != name]):
             ports[name] = free_port(taken=list(ports.values()))
             write_private(file, json.dumps(ports))
@@ -110,6 +119,15 @@ class DataFolder:
                         hint="Use that one, stop it, or choose another folder with --data.",
                     ) from None
                 time.sleep(LOCK_LOOK_S)
+
+
+def _ports(file: Path) -> dict[str, int]:
+    try:
+        ports: dict[str, int] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        # At the first start, or damaged: then new ones do.
+        return {}
+    return ports
 
 
 def write_private(file: Path, text: str) -> None:
