@@ -34,8 +34,8 @@ WORDS = ["<pad>", "<start>", "<end>", "<|en|>", "<|zh|>", "<unk>", "a", "red", "
 CLASSES = ("circle", "square", "star")
 
 
-def save_stable_diffusion(folder: Path) -> Path:
-    """A `StableDiffusionPipeline` of about 0.3 M parameters that makes pictures of 32 x 32."""
+def stable_diffusion() -> StableDiffusionPipeline:
+    """About 0.3 M parameters that make pictures of 32 x 32."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=16,
@@ -52,32 +52,40 @@ def save_stable_diffusion(folder: Path) -> Path:
         up_block_types=("UpDecoderBlock2D",) * 2,
         norm_num_groups=8,
     )
-    text = CLIPTextConfig(
-        hidden_size=32,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        vocab_size=49408,
-        max_position_embeddings=77,
-        bos_token_id=49406,
-        eos_token_id=49407,
-        pad_token_id=1,
-    )
-    pipeline = StableDiffusionPipeline(
+    return StableDiffusionPipeline(
         vae=vae,
-        text_encoder=CLIPTextModel(text),
-        tokenizer=_clip_tokenizer(),
+        text_encoder=CLIPTextModel(clip_config()),
+        tokenizer=clip_tokenizer(),
         unet=unet,
         scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipeline.save_pretrained(folder)
+
+
+def save_stable_diffusion(folder: Path) -> Path:
+    """`stable_diffusion` in a folder."""
+    stable_diffusion().save_pretrained(folder)
     return folder
 
 
-def _clip_tokenizer() -> CLIPTokenizer:
+def clip_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        hidden_size=32,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        vocab_size=49408,
+        max_position_embeddings=77,
+        projection_dim=32,
+        bos_token_id=49406,
+        eos_token_id=49407,
+        pad_token_id=1,
+    )
+
+
+def clip_tokenizer() -> CLIPTokenizer:
     letters = [chr(code) for code in range(33, 127)]
     pieces = letters + [f"{letter}</w>" for letter in letters]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}

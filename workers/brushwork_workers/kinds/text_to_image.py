@@ -1,23 +1,16 @@
 """Pictures from prompts: any diffusers text-to-image pipeline, unmodified."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
-import diffusers
 import torch
-from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.requests import TextToImageRequest
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from brushwork_workers.calls import DirectCalls, StandIn
 from brushwork_workers.desk import Desk
+from brushwork_workers.kinds.pipeline_copies import PipelineCopies
 from brushwork_workers.served import Place
-
-# Called as a whole, or by these methods as well.
-_HEAVY = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae", "image_encoder")
-_HEAVY_METHODS = {"vae": ("encode", "decode")}
 
 
 class TextToImage:
@@ -29,24 +22,23 @@ class TextToImage:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._pipeline = DiffusionPipeline.from_pretrained(
+        pipeline = DiffusionPipeline.from_pretrained(
             place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         ).to(place.device)
-        self._pipeline.set_progress_bar_config(disable=True)
-        # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
-        self._tokenizing = DirectCalls()
+        pipeline.set_progress_bar_config(disable=True)
+        self._copies = PipelineCopies(pipeline, place.calls)
 
     def warm_up(self) -> None:
         """Make one picture in two steps."""
         defaults = self._place.model.defaults
         sides = {side: defaults[side] for side in ("width", "height") if side in defaults}
-        self._job_pipeline(None)("", num_inference_steps=2, **sides)
+        self._copies.new()("", num_inference_steps=2, **sides)
 
     def perform(self, request: TextToImageRequest, desk: Desk) -> dict[str, Any]:
         """Make the pictures of one job; picture i from the seed `seed + i`."""
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        pipeline = self._job_pipeline(request.scheduler)
+        pipeline = self._copies.new(request.scheduler)
         pictures: list[Image.Image] = pipeline(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt or None,
@@ -64,30 +56,6 @@ class TextToImage:
             "seed": seed,
             "seeds": seeds,
         }
-
-    def _job_pipeline(self, scheduler: str | None) -> Any:
-        """A copy that shares weights and nothing that changes while a job runs."""
-        pipeline = copy.copy(self._pipeline)
-        for name, component in self._pipeline.components.items():
-            if component is None:
-                continue
-            if name in _HEAVY:
-                component = StandIn(component, self._place.calls, _HEAVY_METHODS.get(name, ()))
-            elif name.startswith("tokenizer"):
-                component = StandIn(component, self._tokenizing, methods=None)
-            # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
-            pipeline.__dict__[name] = component
-        pipeline.__dict__["scheduler"] = self._new_scheduler(scheduler)
-        return pipeline
-
-    def _new_scheduler(self, name: str | None) -> Any:
-        own = self._pipeline.scheduler
-        if name is None:
-            return type(own).from_config(own.config)
-        scheduler_type = getattr(diffusers, name, None)
-        if scheduler_type is None:
-            raise InvalidRequest(f"scheduler: diffusers has no {name}.", field="scheduler")
-        return scheduler_type.from_config(own.config)
 
 
 def _reporting(desk: Desk, num_steps: int) -> Callable[..., dict[str, Any]]:
