@@ -5,7 +5,6 @@ from typing import Any
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
-from diffusers import DiffusionPipeline
 
 from brushwork_workers.calls import Calls, DirectCalls, StandIn
 
@@ -18,11 +17,11 @@ class PipelineCopies:
     """Hands out shallow copies of one loaded pipeline, of any family.
 
     Args:
-        pipeline: What is copied; it is never run itself.
+        pipeline: The loaded `DiffusionPipeline`; it is never run itself.
         calls: Through which the heavy modules are called.
     """
 
-    def __init__(self, pipeline: DiffusionPipeline, calls: Calls) -> None:
+    def __init__(self, pipeline: Any, calls: Calls) -> None:
         self._pipeline = pipeline
         self._calls = calls
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
