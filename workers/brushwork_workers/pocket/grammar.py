@@ -236,12 +236,12 @@ def sample_test(
 ) -> Description:
     """A held-out prompt's description, optional words kept as in training.
 
-    With `never_trained`, only prompts with a never-trained pair, else the natural mix.
+    With `never_trained`, prompts that name a never-trained pair, else those held out by hash alone.
     """
     while True:
         description = drop_words(sample_full(num_objects, rng), rng, keep)
-        rare = bool(NEVER_TRAINED_PAIRS & set(description.pairs))
-        if held_out(description) and (rare or not never_trained):
+        is_rare = bool(NEVER_TRAINED_PAIRS & set(description.pairs))
+        if held_out(description) and is_rare == never_trained:
             return description
 
 

@@ -32,7 +32,7 @@ from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 INPUT_SIDE = 64
 _FEATURES = 192
-_BATCH = 64
+_BATCH = 32
 _IGNORED = -100
 
 

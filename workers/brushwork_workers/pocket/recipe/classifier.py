@@ -8,13 +8,13 @@ from torch.nn import functional
 from torchvision.models import shufflenet_v2_x0_5
 
 from brushwork_workers.pocket import world
-from brushwork_workers.pocket.recipe.augment import enlarge, soften
+from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
 from brushwork_workers.pocket.recipe.export import save_torchvision
 from brushwork_workers.pocket.recipe.samples import Sampler
 from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
 INPUT_SIDE = 96
-_BATCH = 64
+_BATCH = 48
 CONFIG = {
     "task": "image-classification",
     "model": {
@@ -43,7 +43,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = sampler.batch(_BATCH)
-        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
+        pictures = enlarge(soften(fade(batch.pictures)), INPUT_SIDE)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(pictures.to(memory_format=torch.channels_last)).float()
         shapes = batch.labels[:, 6] - 1

@@ -15,7 +15,7 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 
 from brushwork_workers.pocket import world
-from brushwork_workers.pocket.recipe.augment import enlarge, soften
+from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
 from brushwork_workers.pocket.recipe.export import save_torchvision
 from brushwork_workers.pocket.recipe.samples import Sampler
 from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
@@ -60,11 +60,11 @@ def train(out: Path, minutes: float, resume: bool) -> None:
     loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "segmenter.pt")
     if resume:
         loop.resume()
-    sampler = Sampler(seed=73 + loop.step, share_of_two=0.5, lively=0.75, masks=True)
+    sampler = Sampler(seed=73 + loop.step, share_of_two=0.35, lively=0.75, masks=True)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = sampler.batch(_BATCH)
-        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
+        pictures = enlarge(soften(fade(batch.pictures)), INPUT_SIDE)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(pictures.to(memory_format=torch.channels_last))["out"].float()
         # The masks are as fine as the pictures: 64 of the input's 128 pixels.
