@@ -11,8 +11,6 @@ from brushwork_schemas.errors import ArtifactMissing, InvalidImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
-from brushwork.address import fetch
-
 ImageInput = str | Path | bytes | Image | Artifact
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -69,6 +67,9 @@ class ImageInputs:
         if isinstance(given, bytes | bytearray | memoryview):
             return bytes(given)
         if isinstance(given, str) and given[:8].lower().startswith(("http://", "https://")):
+            # Here, for it brings an HTTP client along, which few callers need.
+            from brushwork.address import fetch
+
             return fetch(given, allowed=self._allow_addresses)
         if isinstance(given, str | Path):
             return _read(Path(given))

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -26,7 +23,6 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_BUSY_TIMEOUT_S = 30
 
 
@@ -81,21 +77,10 @@ class Database:
 
     def migrate(self) -> None:
         """Create the tables, or bring older ones up to this version."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        from brushwork_schemas.migration import migrate
+
         with self.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                # Two programs that start at once must not both create the tables.
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise ServiceUnreachable(
-                    f"The database's tables can't be brought to this version: {error}.",
-                    field="database_url",
-                    hint="They may be of a newer brushwork: install that one.",
-                ) from error
+            migrate(connection)
 
     def close(self) -> None:
         """Close all connections."""

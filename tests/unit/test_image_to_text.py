@@ -57,6 +57,15 @@ def test_max_new_tokens_bounds_the_caption(performer: ImageToText) -> None:
     assert len(caption(performer, prompt="a", max_new_tokens=1).split()) <= 2
 
 
+def test_a_caption_is_never_longer_than_the_model_can_count(performer: ImageToText) -> None:
+    assert len(caption(performer, max_new_tokens=500).split()) <= 32
+
+
+def test_a_prompt_without_room_for_a_caption_is_refused(performer: ImageToText) -> None:
+    with pytest.raises(InvalidRequest, match="no room"):
+        caption(performer, prompt="red " * 40)
+
+
 def test_a_language_without_its_token_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = save_captioner(tmp_path / "english-only")
     for name in ("tokenizer.json", "tokenizer_config.json"):

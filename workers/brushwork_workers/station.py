@@ -136,5 +136,5 @@ def _calls(max_batch_rows: int) -> Calls:
 
 
 def default_name() -> str:
-    """A worker's name if nobody gave one."""
-    return f"brushwork@{socket.gethostname()}"
+    """A worker's name if nobody gave one; no two on a host may share one, or Celery takes them for one."""
+    return f"brushwork-{os.getpid()}@{socket.gethostname()}"

@@ -29,6 +29,8 @@ class ImageToText:
         )
         # A cast, for transformers' own annotation of `to` has lost its first argument.
         self._network = cast(Any, network).to(place.device).eval()
+        # Else transformers warns of it at every caption: each says how long it may be.
+        self._network.generation_config.max_length = None
         self._writer = StandIn(self._network, place.calls, ("generate",))
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizer = StandIn(
@@ -56,6 +58,13 @@ class ImageToText:
             start += self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
         return start
 
+    def _room(self, start: list[int], max_new_tokens: int | None) -> int:
+        """How many tokens may follow `start`: what was asked for, and no more than the decoder has places."""
+        room: int = self._network.decoder.config.max_position_embeddings - len(start)
+        if room < 1:
+            raise InvalidRequest("prompt: it leaves this model no room for a caption.", field="prompt")
+        return min(room, max_new_tokens or room)
+
     def _caption(self, picture: Image.Image, start: list[int], max_new_tokens: int | None) -> str:
         pixels = self._processor(picture, return_tensors="pt")["pixel_values"]
         written = self._writer.generate(
@@ -63,7 +72,7 @@ class ImageToText:
             decoder_input_ids=torch.tensor([start], device=self._network.device),
             # Else transformers would put the model's own start token before ours.
             decoder_start_token_id=start[0],
-            max_new_tokens=max_new_tokens,
+            max_new_tokens=self._room(start, max_new_tokens),
             do_sample=False,
             num_beams=1,
         )

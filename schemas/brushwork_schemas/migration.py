@@ -1,0 +1,34 @@
+"""Brings a database's tables to this version, with Alembic. Apart, for Alembic is slow to import."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from brushwork_schemas.errors import ServiceUnreachable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def migrate(connection: Connection) -> None:
+    """Create the tables, or bring older ones up to date, inside the connection's transaction.
+
+    Raises:
+        ServiceUnreachable: The tables are of a version that this one does not know.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    if connection.dialect.name == "postgresql":
+        # Two programs that start at once must not both create the tables.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ServiceUnreachable(
+            f"The database's tables can't be brought to this version: {error}.",
+            field="database_url",
+            hint="They may be of a newer brushwork: install that one.",
+        ) from error
