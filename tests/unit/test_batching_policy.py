@@ -186,6 +186,24 @@ def test_a_limit_never_falls_below_one() -> None:
     assert limit.rows == 1
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    run = scene.policy.decide(scene.now_s)
+    assert isinstance(run, Run)
+    for number in range(rules.MOST_GROUPS):
+        scene.call("c", f"key {number}")
+        scene.policy.left("c")
+    if fits:
+        scene.policy.succeeded(run, 0.1)
+        scene.calls("a", "b")
+    else:
+        scene.policy.out_of_memory(run)
+    assert sorted(scene.run()[1]) == (["a", "b"] if fits else ["a"])
+
+
 def test_keys_that_nobody_uses_are_forgotten() -> None:
     scene = Scene()
     for index in range(3 * rules.MOST_GROUPS):

@@ -143,10 +143,7 @@ class Policy:
     def arrived(self, call: Waiting) -> None:
         """A call waits."""
         self._forget(call.caller)
-        if call.key not in self._groups:
-            self._make_room()
-            self._groups[call.key] = _Group(SizeLimit(self._max_rows))
-        self._groups[call.key].calls.append(call)
+        self._group(call.key).calls.append(call)
 
     def left(self, caller: Hashable) -> None:
         """This caller will call no more: nobody is to wait for it, and a call of its own is withdrawn."""
@@ -166,7 +163,7 @@ class Policy:
 
     def succeeded(self, run: Run, took_s: float) -> None:
         """A run ended well; its callers are expected back."""
-        group = self._groups[run.calls[0].key]
+        group = self._group(run.calls[0].key)
         group.limit.succeeded(run.rows)
         group.last_run_s = took_s
         for call in run.calls:
@@ -175,9 +172,16 @@ class Policy:
 
     def out_of_memory(self, run: Run) -> None:
         """A run did not fit; its calls are first in the next, smaller ones."""
-        group = self._groups[run.calls[0].key]
+        group = self._group(run.calls[0].key)
         group.limit.failed(run.rows)
         group.calls = [*run.calls, *group.calls]
+
+    def _group(self, key: Hashable) -> _Group:
+        # A group may be forgotten while its calls run, and is made anew when they have ended.
+        if key not in self._groups:
+            self._make_room()
+            self._groups[key] = _Group(SizeLimit(self._max_rows))
+        return self._groups[key]
 
     def _make_room(self) -> None:
         # Every size and every module is a key; those that nobody uses are forgotten in the end.
