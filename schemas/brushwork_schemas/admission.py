@@ -16,6 +16,7 @@ from brushwork_schemas.requests import Request, TextToImageRequest
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
+LONGEST_FIELD = 100
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _validated(kind: Kind, parameters: Mapping[str, Any]) -> Request:
 
 def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
     first = problems[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])[:LONGEST_FIELD]
     known = kind.request_type.model_fields
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(field, known, n=1)

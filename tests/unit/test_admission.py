@@ -197,6 +197,12 @@ def test_a_long_value_is_cut_short_in_the_error(catalogue: Catalogue) -> None:
     assert len(str(error)) < 200
 
 
+def test_a_long_name_is_cut_short_in_the_error(catalogue: Catalogue) -> None:
+    error = refused("text-to-image", {"prompt": "x", "y" * 100_000: 1}, catalogue)
+    assert error.field == "y" * 100
+    assert len(str(error)) < 600
+
+
 def test_the_product_of_size_and_pictures_has_a_limit() -> None:
     limits = Limits(max_pixels_per_job=64 * 64 * 4)
     own = Catalogue({"m": model("m", "text-to-image", limits=limits)})

@@ -84,6 +84,7 @@ def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:
     [
         "picture.png",
         "data:image/png;base64,####",
+        "data:image/png;base64,图",
         "0" * 64,
         5,
         None,
@@ -104,6 +105,13 @@ def test_an_id_that_the_ledger_cannot_hold_gets_a_stand_in(station: TestStation,
     job_id = station.adopted(task_id)
     assert job_id == station.adopted(task_id) != task_id
     assert station.job(job_id).state is JobState.QUEUED
+
+
+@pytest.mark.parametrize("task_id", [None, "", 5, ["a"]])
+def test_a_message_without_an_id_is_a_job_of_its_own(station: TestStation, task_id: Any) -> None:
+    job_ids = {station.adopted(task_id), station.adopted(task_id)}
+    assert len(job_ids) == 2
+    assert {station.job(job_id).state for job_id in job_ids} == {JobState.QUEUED}
 
 
 def test_what_a_bad_message_held_is_kept_within_bounds(station: TestStation) -> None:

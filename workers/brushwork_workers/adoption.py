@@ -5,7 +5,6 @@ The task id becomes the job id, so a message delivered twice is adopted once.
 """
 
 import base64
-import binascii
 import json
 import re
 import uuid
@@ -100,7 +99,9 @@ class Adoption:
         return self._store.put_picture(data)
 
 
-def _job_id(task_id: str) -> str:
+def _job_id(task_id: object) -> str:
+    if not isinstance(task_id, str) or not task_id:
+        return str(uuid.uuid4())
     if len(task_id) <= LONGEST_ID and task_id.isascii() and task_id.isprintable():
         return task_id
     return str(uuid.uuid5(uuid.NAMESPACE_OID, task_id.encode(errors="replace").decode()))
@@ -116,7 +117,8 @@ def _embedded(given: object) -> bytes:
         )
     try:
         return base64.b64decode(given[start.end() :], validate=True)
-    except binascii.Error as error:
+    # binascii.Error is one, and so is what a letter that is not ASCII raises.
+    except ValueError as error:
         raise InvalidImage(f"image: its base64 is damaged: {error}.", field="image") from error
 
 
