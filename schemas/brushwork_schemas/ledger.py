@@ -193,7 +193,7 @@ class Ledger:
             committed and only its answer was lost; False where the lease is lost.
         """
         with self._database.writing() as connection:
-            ended = _end(_held(job_id, fence), JobState.SUCCEEDED)
+            ended = _end(_held(job_id, fence), JobState.SUCCEEDED).values(progress_step=JOBS.c.progress_total)
             if connection.execute(ended).rowcount:
                 connection.execute(insert(RESULTS).values(job_id=job_id, fence=fence, result=result))
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])

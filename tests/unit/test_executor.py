@@ -87,6 +87,12 @@ def test_an_internal_error_tells_its_type_and_no_private_words(
     assert "secret" not in error.model_dump_json()
 
 
+def test_a_job_that_succeeded_has_done_all_its_steps(make: Callable[[Act], TestStation]) -> None:
+    station = make(lambda request, desk: [desk.step(step, 20) for step in range(1, 21)])
+    station.executor.execute(station.adopted())
+    assert (station.job().progress.step, station.job().progress.total) == (20, 20)
+
+
 def test_a_second_message_for_a_job_is_dropped(make: Callable[[Act], TestStation]) -> None:
     station = make(nothing)
     job_id = station.adopted()
@@ -133,6 +139,17 @@ def test_a_late_result_is_refused(make: Callable[[Act], TestStation]) -> None:
     station = make(act)
     assert station.executor.execute(station.adopted()) is Outcome.LOST
     assert station.job().result is None
+
+
+def test_an_attempt_that_nobody_runs_is_given_back(make: Callable[[Act], TestStation]) -> None:
+    station = make(nothing)
+    job_id = station.adopted()
+    station.ledger.claim(job_id, WORKER)  # the answer was lost on its way
+    station.pulse.beat()
+    assert station.job().state is JobState.RUNNING, "it may just have been claimed"
+    station.pulse.beat()
+    assert (station.job().state, station.job().attempt) == (JobState.QUEUED, 0)
+    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
 
 
 def test_progress_reaches_the_ledger(make: Callable[[Act], TestStation]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from brushwork_schemas.errors import BrushworkError
@@ -63,6 +63,7 @@ class Pulse:
         self._ledger = ledger
         self._worker = worker
         self._holds: set[Hold] = set()
+        self._strays: set[tuple[str, int]] = set()
         self._changing = threading.Lock()
 
     @contextmanager
@@ -82,11 +83,12 @@ class Pulse:
             return list(self._holds)
 
     def beat(self) -> None:
-        """Renew once. A job that was held before and is not renewed is lost."""
+        """Renew once. A job that was held before and is not renewed is lost; a stray one is given back."""
         before = self.holds()
         renewed = self._ledger.renew(self._worker)
         for hold in before:
             hold.hear(renewed.get((hold.claim.job_id, hold.claim.fence), Signal.LOST))
+        self._give_back_strays(renewed.keys() - _attempts(before) - _attempts(self.holds()))
 
     def release_all(self) -> int:
         """Give back every running job, uncharged; their threads leave at their next step.
@@ -99,3 +101,18 @@ class Pulse:
             released += self._ledger.release(hold.claim.job_id, hold.claim.fence)
             hold.hear(Signal.LOST)
         return released
+
+    def _give_back_strays(self, strays: set[tuple[str, int]]) -> None:
+        """Give back what the ledger says is ours and no thread runs.
+
+        The answer to its claim got lost on the way, or its end could not be written for too long. Renewed
+        for ever, it would run for ever. One that is seen for the first time may just have been claimed.
+        """
+        for job_id, fence in strays & self._strays:
+            if self._ledger.release(job_id, fence):
+                LOGGER.warning("Job %s is held by this worker and not run: it goes back to the queue", job_id)
+        self._strays = strays
+
+
+def _attempts(holds: Iterable[Hold]) -> set[tuple[str, int]]:
+    return {(hold.claim.job_id, hold.claim.fence) for hold in holds}
