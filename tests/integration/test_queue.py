@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,19 @@ from tests.worker_process import NAMES, WorkerProcess, save_catalogue
 ALL_KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
 PICTURE = Image.effect_noise((40, 40), 90).convert("RGB")
 WAIT_S = 60.0
+
+
+def _message(**changes: Any) -> bytes:
+    """An entry of a queue as Celery's clients write it, with `changes`."""
+    delivery = {"exchange": "", "routing_key": "text-to-image"}
+    message = {
+        "body": '[[], {"prompt": "x"}, {}]',
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"task": "brushwork.text-to-image", "id": "malformed"},
+        "properties": {"delivery_info": delivery, "delivery_tag": "1"},
+    }
+    return json.dumps(message | changes).encode()
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +163,31 @@ class TestKinds:
             connection.flushall()
         states = {client.wait(job.id, timeout_s=WAIT_S).state for job in jobs}
         assert states == {JobState.SUCCEEDED}
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            b"no JSON",
+            b"[]",
+            _message(headers={"task": "brushwork.text-to-image"}),
+            _message(headers={"task": ["brushwork.text-to-image"], "id": "a"}),
+            _message(headers={"task": "brushwork.nonsense", "id": "a"}),
+            _message(headers={"task": "brushwork.text-to-image", "id": ["a"]}),
+            _message(body="null"),
+            _message(body="[[], []]"),
+            _message(body="[" * 100_000),
+            _message(**{"content-type": "application/x-python-serialize"}),
+        ],
+        ids=lambda entry: entry.decode()[:80],
+    )
+    def test_a_worker_outlives_what_is_no_message(
+        self, entry: bytes, client: Client, redis_server: RedisServer, worker: WorkerProcess
+    ) -> None:
+        with redis_server.connect() as connection:
+            connection.lpush("text-to-image", entry)
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=1)
+        assert client.wait(job.id, timeout_s=WAIT_S).state is JobState.SUCCEEDED
+        assert worker.process.poll() is None
 
     def test_the_message_holds_nothing_private(self, client: Client, redis_server: RedisServer) -> None:
         seen: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brushwork_schemas.broker import celery_app
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, Kind
 from brushwork_schemas.settings import Settings
 from celery import Celery, Task
@@ -19,6 +19,7 @@ from brushwork_workers.station import Station
 LOGGER = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 78
 SECONDS_TO_LEAVE = 2.0
+SECONDS_TO_NEXT_ADOPTION = 2.0
 # A worker waits longer for Redis than a caller would: losing the connection costs it more.
 SOCKET_TIMEOUT_S = 10.0
 
@@ -32,6 +33,7 @@ def worker_app(settings: Settings) -> Celery:
     app = celery_app(settings, socket_timeout_s=SOCKET_TIMEOUT_S)
     app.conf.update(
         worker_pool="threads",
+        worker_consumer="brushwork_workers.consumer:PatientConsumer",
         worker_prefetch_multiplier=1,
         # The ledger, not the acknowledgement, decides what runs again.
         task_acks_late=False,
@@ -105,11 +107,20 @@ class Lives:
         LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
 
 
+def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    try:
+        adopted: str = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
+    except ServiceUnreachable as error:
+        # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
+        raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION, max_retries=None) from error
+    return adopted
+
+
 def _add_task(app: Celery, kind: Kind) -> None:
-    def run(task: Task, *args: Any, **kwargs: Any) -> str:
+    def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
         job_id = task.request.id
         if args or kwargs:
-            job_id = app.station.adoption.adopt(job_id, kind.name, args, kwargs)
+            job_id = _adopted(app, kind, task, args, kwargs)
         outcome: Outcome = app.station.executor.execute(job_id)
         if outcome is Outcome.FAILED:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")

@@ -1,0 +1,60 @@
+"""Celery's consumer, which outlives every message.
+
+Celery's own lets some malformed messages (without an id, with a list for a task's name, no JSON at all) end
+the worker or its connection. Such a message is then delivered again, and no worker gets past it.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from celery.worker.consumer import Consumer
+
+LOGGER = logging.getLogger(__name__)
+# Not kombu's own list: there, a KeyError over a message without an id counts as a lost connection, too.
+_LOST = (redis.RedisError, ConnectionError, TimeoutError)
+
+
+class PatientConsumer(Consumer):  # type: ignore[misc]
+    """Drops what can't be read, says so in the log, and goes on."""
+
+    loop: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._celerys_loop = self.loop
+        self.loop = self._patient_loop
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
+        """Celery's handler of one message, which raises nothing but a loss of the connection."""
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_or_drop(message: Any) -> None:
+            try:
+                _without_words(message)
+                handle(message)
+            except _LOST:
+                raise
+            except Exception as error:
+                LOGGER.error("A malformed message was dropped: %s: %s", type(error).__name__, error)
+                message.reject_log_error(LOGGER, self.connection_errors)
+
+        return handle_or_drop
+
+    def _patient_loop(self, *args: Any) -> None:
+        try:
+            self._celerys_loop(*args)
+        except (*self.connection_errors, *self.channel_errors):
+            raise
+        except Exception as error:
+            # It is off the queue already. The loop is broken, though: connecting anew makes another.
+            LOGGER.error("An entry of the queue is no message: %s: %s", type(error).__name__, error)
+            raise ConnectionError("the queue is read anew after what was no message") from error
+
+
+def _without_words(message: Any) -> None:
+    """Drop what a stranger's client quotes of its arguments: Flower would show every prompt."""
+    headers = message.headers
+    if isinstance(headers, dict) and headers.get("kwargsrepr"):
+        headers.update(argsrepr="", kwargsrepr="")
