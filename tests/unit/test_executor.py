@@ -12,6 +12,7 @@ from brushwork_schemas.ledger import Signal
 from brushwork_schemas.states import JobState
 from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Outcome
+from sqlalchemy import text
 
 from tests.stations import WORKER, TestStation
 
@@ -100,6 +101,22 @@ def test_a_second_message_for_a_job_is_dropped(make: Callable[[Act], TestStation
     assert station.executor.execute(job_id) is Outcome.DROPPED
     assert station.executor.execute("nobody") is Outcome.DROPPED
     assert station.job().attempt == 1
+
+
+def test_a_database_that_is_away_costs_no_job(sqlite_url: str, tmp_path: Path) -> None:
+    database = Database(sqlite_url)
+    station = TestStation(database, tmp_path, nothing)
+    job_id = station.adopted()
+    _rename(database, "jobs", "away")
+    assert station.executor.execute(job_id) is Outcome.LOST
+    _rename(database, "away", "jobs")
+    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
+    database.close()
+
+
+def _rename(database: Database, table: str, name: str) -> None:
+    with database.writing() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
 
 def test_a_canceled_job_leaves_at_its_next_step(make: Callable[[Act], TestStation]) -> None:

@@ -112,7 +112,7 @@ def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs:
         adopted: str = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
     except ServiceUnreachable as error:
         # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
-        raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION, max_retries=None) from error
+        raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION) from error
     return adopted
 
 
@@ -126,4 +126,5 @@ def _add_task(app: Celery, kind: Kind) -> None:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
         return outcome
 
-    app.task(run, name=kind.task_name, bind=True, typing=False, throws=(JobEndedAsFailed,))
+    options = {"bind": True, "typing": False, "max_retries": None, "throws": (JobEndedAsFailed,)}
+    app.task(run, name=kind.task_name, **options)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 import torch
 from brushwork_schemas.artifact import Artifact
@@ -26,6 +27,7 @@ from brushwork_workers.shelf import Shelf
 LOGGER = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
+_Answer = TypeVar("_Answer")
 
 
 class Outcome(StrEnum):
@@ -66,7 +68,7 @@ class Executor:
         shelf: Holds the models.
         pulse: Keeps the leases alive.
         calls: Through which the models are called.
-        lease_s: How long to go on trying to tell the ledger how an attempt ended.
+        lease_s: How long to go on asking a ledger that does not answer.
     """
 
     def __init__(
@@ -90,7 +92,11 @@ class Executor:
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
-        claim = self._ledger.claim(job_id, self._worker)
+        try:
+            claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
+        except ServiceUnreachable as error:
+            LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
+            return Outcome.LOST
         if claim is None:
             return Outcome.DROPPED
         hold = Hold(claim)
@@ -146,16 +152,22 @@ class Executor:
         return outcome if ended else Outcome.LOST
 
     def _tell(self, write: Callable[[], bool]) -> bool:
-        """Write the end of an attempt, again while the database is away and the lease may still be ours."""
+        try:
+            return self._patiently(write)
+        except ServiceUnreachable as error:
+            LOGGER.error("The end of an attempt could not be written; it will run again: %s", error)
+            return False
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """The ledger's answer, asked for again while the database is away and a lease may still be ours."""
         give_up = time.monotonic() + self._lease_s
         pause_s = FIRST_RETRY_S
         while True:
             try:
-                return write()
-            except ServiceUnreachable as error:
+                return ask()
+            except ServiceUnreachable:
                 if time.monotonic() > give_up:
-                    LOGGER.error("The end of an attempt could not be written; it will run again: %s", error)
-                    return False
+                    raise
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
