@@ -101,6 +101,10 @@ class TestKinds:
         difference = np.abs(np.asarray(made, dtype=float) - np.asarray(expected, dtype=float))
         assert difference.max() / 255 <= 1e-3
 
+    def test_the_log_says_which_models_are_ready(self, worker: WorkerProcess) -> None:
+        log = worker.log.read_text()
+        assert all(f"INFO/MainProcess] Model {name} is ready" in log for name in NAMES.split(","))
+
     def test_the_same_seed_is_the_same_file(self, client: Client) -> None:
         jobs = client.submit_many(
             [{"kind": "text-to-image", "prompt": "a star", "seed": seed} for seed in (3, 3, 4)]

@@ -11,7 +11,7 @@ from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, Kind
 from brushwork_schemas.settings import Settings
 from celery import Celery, Task
-from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 
 from brushwork_workers.executor import Outcome
 from brushwork_workers.station import Station
@@ -65,17 +65,19 @@ class Lives:
     def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
         """Each signal and who hears it."""
         return [
-            (worker_init, self.begin),
+            # Not worker_init, which comes before the log is set up: what is loaded is to be seen there.
+            (celeryd_after_setup, self.begin),
             (worker_ready, self.ready),
             (worker_shutting_down, self.asked_to_stop),
             (worker_shutdown, self.stopped),
         ]
 
-    def begin(self, sender: Any, **signal: object) -> None:
+    def begin(self, sender: str, **signal: object) -> None:
         """Load everything before the first message is taken."""
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
         try:
-            self._app.station = Station(self._settings, kinds, self._app, sender.hostname)
+            self._app.station = Station(self._settings, kinds, self._app, sender)
             self._app.station.open()
         # Celery logs a receiver's Exception and goes on; a worker without models must not.
         except Exception as error:
@@ -96,7 +98,10 @@ class Lives:
 
     def stopped(self, **signal: object) -> None:
         """All jobs have ended."""
-        self._app.station.close()
+        # A worker that could not begin has none.
+        station: Station | None = getattr(self._app, "station", None)
+        if station is not None:
+            station.close()
 
     def _leave(self) -> None:
         # First of all: neither a job that hangs nor a database that is away may keep the process.

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import BrushworkError, ModelUnavailable
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from brushwork_workers.calls import Calls
 from brushwork_workers.device import choose_dtype, device_name
@@ -39,11 +41,13 @@ class Shelf:
 
     def load(self, models: Iterable[Model]) -> None:
         """Load and warm up these models, one after another."""
+        diffusers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()
         for model in models:
             try:
                 self._served[model.name] = self._loaded(model)
             except ModelUnavailable as error:
-                LOGGER.error("%s", error)
+                LOGGER.error("Model %s will not serve: %s", model.name, error)
                 self._missing[model.name] = error
 
     def get(self, name: str) -> Served:
