@@ -49,3 +49,7 @@ def test_an_unquoted_prompt_is_refused_with_the_fix() -> None:
     with pytest.raises(InvalidRequest, match="twice") as caught:
         parsed(KINDS["text-to-image"], ["a", "red", "circle"])
     assert "quotes" in (caught.value.hint or "")
+
+
+def test_a_number_beyond_its_limits_stays_a_number() -> None:
+    assert parsed(KINDS["text-to-image"], ["x", "width=17"])["width"] == 17

@@ -46,4 +46,12 @@ def typed(kind: Kind, name: str, value: str) -> Any:
         declared: Any = field.annotation
         return TypeAdapter(declared).validate_strings(value)
     except ValidationError:
+        return _plain(value)
+
+
+def _plain(value: str) -> int | str:
+    # A whole number that is beyond its field's limits is to be refused for that, not for being a word.
+    try:
+        return int(value)
+    except ValueError:
         return value
