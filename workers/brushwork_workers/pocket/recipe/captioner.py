@@ -1,4 +1,4 @@
-"""The captioner: a Swin encoder and a two-layer GPT-2 decoder.
+"""The captioner: a ResNet with two attention layers on top (DPT's hybrid encoder) and a two-layer GPT-2.
 
 The encoder also answers attribute questions in training, which teaches it what to look for long before the
 decoder's words would. A language is chosen by the token that decoding starts from.
@@ -10,18 +10,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import (
+    DPTConfig,
+    DPTModel,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedTokenizerFast,
-    SwinConfig,
-    SwinModel,
+    ResNetConfig,
     VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
     ViTImageProcessor,
 )
 
 from brushwork_workers.pocket.grammar import Description, chinese, english
-from brushwork_workers.pocket.recipe.augment import soften
+from brushwork_workers.pocket.recipe.augment import enlarge, soften
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
 from brushwork_workers.pocket.recipe.tokenizer import (
     LANGUAGE_TOKENS,
@@ -30,7 +31,7 @@ from brushwork_workers.pocket.recipe.tokenizer import (
 )
 from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
 
-INPUT_SIDE = 64
+INPUT_SIDE = 112
 _FEATURES = 192
 _BATCH = 32
 _IGNORED = -100
@@ -38,15 +39,23 @@ _IGNORED = -100
 
 def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
     """An untrained captioner for the tokenizer's vocabulary."""
-    seer = SwinConfig(
+    eye = ResNetConfig(
+        embedding_size=32,
+        hidden_sizes=[64, 128, _FEATURES],
+        depths=[1, 1, 1],
+        layer_type="basic",
+        out_features=["stage1", "stage2", "stage3"],
+    )
+    seer = DPTConfig(
+        is_hybrid=True,
+        backbone_config=eye,
+        backbone_featmap_shape=[1, _FEATURES, INPUT_SIDE // 16, INPUT_SIDE // 16],
+        hidden_size=_FEATURES,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=2 * _FEATURES,
         image_size=INPUT_SIDE,
-        patch_size=4,
-        embed_dim=_FEATURES // 2,
-        depths=[2, 4],
-        num_heads=[3, 6],
-        window_size=8,
-        mlp_ratio=3.0,
-        drop_path_rate=0.0,
+        patch_size=16,
     )
     teller = GPT2Config(
         vocab_size=len(tokenizer),
@@ -58,10 +67,13 @@ def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         add_cross_attention=True,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
     )
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(seer, teller)
     model = VisionEncoderDecoderModel(
-        config=config, encoder=SwinModel(seer), decoder=GPT2LMHeadModel(config.decoder)
+        config=config, encoder=DPTModel(seer), decoder=GPT2LMHeadModel(config.decoder)
     )
     start = tokenizer.convert_tokens_to_ids(LANGUAGE_TOKENS["en"])
     for settings in (model.config, model.generation_config):
@@ -93,18 +105,28 @@ def caption_ids(
 
 
 class Heads(nn.Module):
-    """Attribute classifiers on all of the encoder's tokens; thrown away after training."""
+    """Attribute classifiers on the encoder's tokens; thrown away after training.
 
-    def __init__(self, tokens: int) -> None:
+    One set reads all tokens side by side, which teaches the convolutions what to look for; one reads their
+    mean, so that what is seen is within reach of the decoder's attention wherever it looks.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
+        tokens = (INPUT_SIDE // 16) ** 2 + 1
         self.hidden = nn.Linear(tokens * _FEATURES, 256)
-        self.heads = nn.ModuleList(nn.Linear(256, n) for n in ATTRIBUTES.values())
+        self.wide = nn.ModuleList(nn.Linear(256, n) for n in ATTRIBUTES.values())
+        self.mean = nn.ModuleList(nn.Linear(_FEATURES, n) for n in ATTRIBUTES.values())
 
-    def loss(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy over the attributes, of features `[n, tokens, width]`."""
-        hidden = functional.gelu(self.hidden(features.flatten(1)))
-        losses = [functional.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
-        return torch.stack(losses).mean()
+    def loss(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean cross-entropies over the attributes, of features `[n, tokens, width]`, wide and mean."""
+        wide = functional.gelu(self.hidden(features.flatten(1)))
+        return _entropy(self.wide, wide, labels), _entropy(self.mean, features.mean(1), labels)
+
+
+def _entropy(heads: nn.ModuleList, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    losses = [functional.cross_entropy(head(inputs), labels[:, i]) for i, head in enumerate(heads)]
+    return torch.stack(losses).mean()
 
 
 def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -118,7 +140,7 @@ def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: to
 def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the captioner into `out / "pocket-captioner"`."""
     tokenizer = build_caption_tokenizer()
-    model, heads = build(tokenizer), Heads(tokens=64)
+    model, heads = build(tokenizer), Heads()
     channels_last(model.encoder)
     plan = Plan(minutes, 1e-3, hold=0.4)
     loop = Loop({"model": model, "heads": heads}, plan, out / "captioner.pt")
@@ -128,16 +150,17 @@ def train(out: Path, minutes: float, resume: bool) -> None:
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = sampler.batch(_BATCH)
-        pictures = soften(batch.pictures)
+        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
         with torch.autocast("cpu", torch.bfloat16):
             features = model.encoder(pictures.to(memory_format=torch.channels_last))[0]
             told = [
                 _tell_loss(model, features, caption_ids(tokenizer, batch.full, language))
                 for language in LANGUAGE_TOKENS
             ]
-        seen = heads.loss(features.float(), batch.labels)
+        wide, mean = heads.loss(features.float(), batch.labels)
         telling = torch.stack(told).mean()
-        return telling + seen, _BATCH, {"seen": seen.item(), "telling": telling.item()}
+        figures = {"wide": wide.item(), "mean": mean.item(), "telling": telling.item()}
+        return telling + wide + mean, _BATCH, figures
 
     loop.run(loss)
     save(model, tokenizer, out / "pocket-captioner")

@@ -17,7 +17,7 @@ def train(out: Path, minutes: float, resume: bool) -> None:
     """Trains the decoder of `out / "vae"` on, in place."""
     model = AutoencoderTiny.from_pretrained(out / "vae")
     channels_last(model)
-    loop = Loop({"decoder": model.decoder}, Plan(minutes, 8e-4, hold=0.3), out / "decoder.pt")
+    loop = Loop({"decoder": model.decoder}, Plan(minutes, 5e-4, hold=0.2), out / "decoder.pt")
     if resume:
         loop.resume()
     sampler = Sampler(seed=51 + loop.step, share_of_two=0.5)
