@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -81,7 +81,8 @@ class Client:
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
                 error names the field. Nothing was written.
-            ServiceUnreachable: The database or the store does not answer. Nothing was accepted.
+            ServiceUnreachable: The database or the store does not answer. Nothing was accepted, unless it
+                went away in the very moment between the writing and the reading of the job.
         """
         return self.submit_many([{**parameters, "kind": kind}])[0]
 
@@ -105,7 +106,9 @@ class Client:
         self._ledger.submit(jobs)
         sent = self._publisher.publish([Dispatch(job.id, job.kind, job.label) for job in jobs])
         if not sent:
-            self._ledger.undispatch([job.id for job in jobs])
+            # Only to have it sent sooner: in the end, a job whose message is missing is noticed anyway.
+            with suppress(ServiceUnreachable):
+                self._ledger.undispatch([job.id for job in jobs])
         return [self._bound(job) for job in self._index.get_many([job.id for job in jobs])]
 
     def get(self, job_id: str) -> Job:

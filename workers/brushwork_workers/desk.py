@@ -83,10 +83,14 @@ class JobDesk:
         self._store = store
         self._told_at = 0.0
         self.outputs: list[Artifact] = []
+        self.reading_s = 0.0
 
     def picture(self, sha256: str) -> Image.Image:
         """As `Desk.picture`."""
-        return pictures.decode(self._store.get(sha256))
+        began = time.monotonic()
+        picture = pictures.decode(self._store.get(sha256))
+        self.reading_s += time.monotonic() - began
+        return picture
 
     def keep(self, picture: Image.Image) -> Artifact:
         """As `Desk.keep`."""

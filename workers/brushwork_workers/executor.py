@@ -130,8 +130,8 @@ class Executor:
             attempt=run.claim.attempt,
             timings=Timings(
                 queued_s=run.claim.queued_s,
-                loading_s=run.ready - run.began,
-                running_s=time.monotonic() - run.ready,
+                loading_s=run.ready - run.began + run.desk.reading_s,
+                running_s=time.monotonic() - run.ready - run.desk.reading_s,
             ),
         )
 
