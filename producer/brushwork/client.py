@@ -14,7 +14,7 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.broker import Publisher, celery_app
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, WaitTimeout
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, ServiceUnreachable, WaitTimeout
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import kind_named
