@@ -164,12 +164,11 @@ def measure_masks(folder: Path, count: int, seed: int) -> Figures:
 
 
 def mean_overlap(found: torch.Tensor, truth: torch.Tensor) -> float:
-    """Mean over the classes that occur of intersection over union."""
+    """Mean intersection over union of the classes that the true masks hold."""
     overlaps = []
-    for index in range(len(world.SHAPES) + 1):
-        either = ((found == index) | (truth == index)).sum().item()
-        if either:
-            overlaps.append(((found == index) & (truth == index)).sum().item() / either)
+    for index in truth.unique().tolist():
+        both = ((found == index) & (truth == index)).sum().item()
+        overlaps.append(both / ((found == index) | (truth == index)).sum().item())
     return float(np.mean(overlaps))
 
 
@@ -287,7 +286,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--sheet", type=Path, help="file for a contact sheet (PNG)")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args()
