@@ -44,8 +44,8 @@ def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
         hidden_sizes=[64, 128, _FEATURES],
         depths=[1, 1, 1],
         layer_type="basic",
-        out_features=["stage1", "stage2", "stage3"],
     )
+    eye.out_features = ["stage1", "stage2", "stage3"]
     seer = DPTConfig(
         is_hybrid=True,
         backbone_config=eye,
