@@ -41,7 +41,7 @@ class TestSubmit:
         assert (job.state, job.kind, job.model) == (JobState.QUEUED, KIND, "pocket-diffusion")
         assert (job.request.prompt, job.request.seed, job.request.width) == ("a red circle", 7, 64)
         assert client.get(job.id) == job
-        assert job.label == "pocket-diffusion 64x64 20 steps"
+        assert job.label == "pocket-diffusion 64x64 12 steps"
 
     def test_its_message_is_in_the_queue_of_its_kind(self, client: Any, redis_server: RedisServer) -> None:
         client.submit(KIND, prompt="x")

@@ -68,7 +68,7 @@ def test_none_counts_as_left_out(catalogue: Catalogue) -> None:
 def test_the_label_says_what_it_costs_and_not_what_it_shows(catalogue: Catalogue) -> None:
     parameters = {"prompt": "secret", "negative_prompt": "hidden", "num_images_per_prompt": 2}
     label = admit("text-to-image", parameters, catalogue).label
-    assert label == "pocket-diffusion 64x64 x2 20 steps"
+    assert label == "pocket-diffusion 64x64 x2 12 steps"
 
 
 ACCEPTED = [

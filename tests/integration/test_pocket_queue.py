@@ -1,0 +1,36 @@
+"""The models that ship, through `brushwork up`: the pictures that diffusers makes, the same bytes again."""
+
+import numpy as np
+import pytest
+import torch
+from brushwork import Client
+from brushwork_schemas.settings import Settings
+from brushwork_workers.model_files import PACKAGED
+from diffusers import StableDiffusionPipeline
+
+PROMPTS = ("a large red circle in the center on a white background", "黑色背景上右边的小青色环形")
+WAIT_S = 120.0
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, prompt: str) -> None:
+    with Client(settings=stack) as client:
+        jobs = [client.submit("text-to-image", prompt=prompt, seed=29) for _ in range(2)]
+        done = [client.wait(job.id, timeout_s=WAIT_S).raise_for_state() for job in jobs]
+    first, twin = (job.result.images[0] for job in done)
+    assert first.bytes() == twin.bytes()
+
+    stock = StableDiffusionPipeline.from_pretrained(PACKAGED / "pocket-diffusion")
+    stock.set_progress_bar_config(disable=True)
+    request = done[0].request
+    expected = stock(
+        prompt,
+        width=request.width,
+        height=request.height,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        generator=torch.Generator().manual_seed(29),
+    ).images[0]
+    difference = np.abs(np.asarray(first.pil(), dtype=float) - np.asarray(expected, dtype=float)).max() / 255
+    print(f"largest difference {difference:.1e} of the pixel range")
+    assert difference <= 1e-3
