@@ -7,10 +7,8 @@ stateDiagram-v2
     running --> queued: reap (lease ran out), release
     running --> succeeded: complete
     running --> failed: fail, reap (attempts used up)
-    running --> canceled: cancel, seen by the worker
+    running --> canceled: stop, after the caller's cancel
     queued --> canceled: cancel
-    queued --> expired: reap (overdue)
-    running --> expired: reap (overdue)
 ```
 """
 
@@ -31,7 +29,7 @@ class JobState(StrEnum):
     CANCELED = "canceled"
     """Its caller withdrew it. Set by cancel, or by the worker that saw the wish; never changes."""
     EXPIRED = "expired"
-    """Its deadline passed first. Set by reap; never changes."""
+    """Its deadline passed first. Reserved: jobs have no deadlines yet, so nothing sets it."""
 
     @property
     def is_terminal(self) -> bool:
