@@ -13,6 +13,8 @@ from tests.servers import wait_until
 @pytest.fixture
 def flower(running_up: Up) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=running_up.addresses()["BRUSHWORK_FLOWER_URL"], timeout=30) as client:
+        # It answers before it hears: a task of that moment would be known by its end alone.
+        wait_until(lambda: _heard_workers(client), bound_s=60, what="Flower's hearing of the worker")
         yield client
 
 
@@ -43,6 +45,12 @@ def test_nothing_can_be_changed(flower: httpx.Client, running_up: Up) -> None:
     name = worker.name.partition("/")[0]
     assert flower.post(f"/api/worker/shutdown/{name}").status_code == 403
     assert flower.post("/api/task/async-apply/brushwork.text-to-image", json={}).status_code == 403
+
+
+def _heard_workers(flower: httpx.Client) -> list[dict[str, Any]]:
+    """The workers of whom Flower has had an event."""
+    heard: list[dict[str, Any]] = flower.get("/workers", params={"json": "1"}).json()["data"]
+    return [worker for worker in heard if worker.get("status")]
 
 
 def _task(flower: httpx.Client, job_id: str) -> dict[str, Any]:
