@@ -46,14 +46,8 @@ def stable_diffusion() -> StableDiffusionPipeline:
         cross_attention_dim=32,
         norm_num_groups=8,
     )
-    vae = AutoencoderKL(
-        block_out_channels=(16, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=8,
-    )
     return StableDiffusionPipeline(
-        vae=vae,
+        vae=autoencoder(),
         text_encoder=CLIPTextModel(clip_config()),
         tokenizer=clip_tokenizer(),
         unet=unet,
@@ -61,6 +55,18 @@ def stable_diffusion() -> StableDiffusionPipeline:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+
+
+def autoencoder(**options: float) -> AutoencoderKL:
+    """Half the pictures' side in latents."""
+    torch.manual_seed(0)
+    return AutoencoderKL(
+        block_out_channels=(16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=8,
+        **options,
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DiffusionPipeline,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -27,7 +26,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from tests.tiny_models import clip_config, clip_tokenizer, stable_diffusion
+from tests.tiny_models import autoencoder, clip_config, clip_tokenizer, stable_diffusion
 
 T5_WORDS = ("<pad>", "</s>", "<unk>", "a", "red", "circle", "star")
 
@@ -50,7 +49,7 @@ def stable_diffusion_xl() -> DiffusionPipeline:
         norm_num_groups=8,
     )
     return StableDiffusionXLPipeline(
-        vae=_autoencoder(),
+        vae=autoencoder(),
         text_encoder=CLIPTextModel(clip_config()),
         text_encoder_2=CLIPTextModelWithProjection(clip_config()),
         tokenizer=clip_tokenizer(),
@@ -78,7 +77,7 @@ def stable_diffusion_3() -> DiffusionPipeline:
     return StableDiffusion3Pipeline(
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=_autoencoder(latent_channels=16, shift_factor=0.06),
+        vae=autoencoder(latent_channels=16, shift_factor=0.06),
         text_encoder=CLIPTextModelWithProjection(clip_config()),
         tokenizer=clip_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(clip_config()),
@@ -104,24 +103,13 @@ def flux() -> DiffusionPipeline:
     return FluxPipeline(
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=_autoencoder(latent_channels=1, shift_factor=0.06),
+        vae=autoencoder(latent_channels=1, shift_factor=0.06),
         text_encoder=CLIPTextModel(clip_config()),
         tokenizer=clip_tokenizer(),
         text_encoder_2=T5EncoderModel(
             T5Config(vocab_size=200, d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
         ),
         tokenizer_2=_t5_tokenizer(),
-    )
-
-
-def _autoencoder(**options: float) -> AutoencoderKL:
-    torch.manual_seed(0)
-    return AutoencoderKL(
-        block_out_channels=(16, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=8,
-        **options,
     )
 
 
