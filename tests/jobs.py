@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import Database
-from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.job import Job, JobError, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Claim, Ledger, NewJob
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS
+from brushwork_schemas.wire import Report, Wire
 from sqlalchemy import Table, func, select
 
 KIND = "text-to-image"
@@ -48,6 +49,12 @@ def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
     claim = ledger.claim(job_id, worker)
     assert claim is not None
     return claim
+
+
+def said(database: Database, job_id: str, fence: int, step: int, total: int) -> bool:
+    """Whether an attempt could say how far it is."""
+    report = Report(job_id, fence, Progress(step=step, total=total))
+    return Wire(database).tell([report]) == {(job_id, fence)}
 
 
 def lost(database: Database, job_id: str, *, max_attempts: int = 3) -> Claim:

@@ -11,10 +11,12 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.wire import Wire
 from brushwork_workers.adoption import Adoption
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Executor
+from brushwork_workers.intercom import Intercom
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.served import Place
 from brushwork_workers.shelf import Shelf
@@ -39,7 +41,7 @@ class Obedient:
 
 
 class TestStation:
-    """Executor, adoption and pulse of one worker; `act` is run inside each job."""
+    """Executor, adoption, pulse and intercom of one worker; `act` is run inside each job."""
 
     __test__ = False
 
@@ -48,6 +50,7 @@ class TestStation:
         self.index = JobIndex(database)
         self.store = ArtifactStore("memory:///")
         self.pulse = Pulse(self.ledger, WORKER)
+        self.intercom = Intercom(Wire(database), WORKER, self.pulse.holds)
         self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
         shelf = Shelf({"text-to-image": self._load(act)}, torch.device("cpu"), DirectCalls())
         shelf.load(self.catalogue)

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    String,
     Table,
     Update,
     and_,
@@ -21,7 +20,6 @@ from sqlalchemy import (
     case,
     insert,
     literal,
-    literal_column,
     select,
     update,
 )
@@ -30,9 +28,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import JobError, checked_id
+from brushwork_schemas.job import JobError, Progress, checked_id
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, last_dispatch
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, in_state, last_dispatch
 
 WORKER_LOST = JobError(
     code="worker_lost",
@@ -136,7 +134,7 @@ class Ledger:
         """Take a queued job for `worker`; None if it is taken, finished or unknown."""
         statement = (
             update(JOBS)
-            .where(JOBS.c.id == job_id, _is(JobState.QUEUED))
+            .where(JOBS.c.id == job_id, in_state(JobState.QUEUED))
             .values(
                 state=JobState.RUNNING,
                 fence=JOBS.c.fence + 1,
@@ -164,7 +162,7 @@ class Ledger:
         """
         statement = (
             update(JOBS)
-            .where(JOBS.c.worker == worker, _is(JobState.RUNNING))
+            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING))
             .values(lease_expires_at=now_ms() + self._lease_ms)
             .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
         )
@@ -172,28 +170,26 @@ class Ledger:
             rows = connection.execute(statement).all()
         return {(row.id, row.fence): _signal(row.cancel_requested) for row in rows}
 
-    def progress(self, job_id: str, fence: int, step: int, total: int) -> Signal:
-        """Note how far a job is, and hear whether it should go on."""
-        statement = (
-            _held(job_id, fence)
-            .values(progress_step=step, progress_total=total)
-            .returning(JOBS.c.cancel_requested)
-        )
-        with self._database.writing() as connection:
-            row = connection.execute(statement).one_or_none()
-        return Signal.LOST if row is None else _signal(row.cancel_requested)
-
     def complete(
-        self, job_id: str, fence: int, result: dict[str, Any], outputs: Sequence[Artifact] = ()
+        self,
+        job_id: str,
+        fence: int,
+        result: dict[str, Any],
+        outputs: Sequence[Artifact] = (),
+        *,
+        progress: Progress | None = None,
     ) -> bool:
-        """Store the result and end the job, in one transaction.
+        """Store the result and end the job, all its steps done, in one transaction.
 
         Returns:
             Whether the result stands: also True where an earlier call of the same fence was
             committed and only its answer was lost; False where the lease is lost.
         """
+        all_done = JOBS.c.progress_total if progress is None else progress.total
+        ended = _end(_held(job_id, fence), JobState.SUCCEEDED).values(
+            progress_step=all_done, progress_total=all_done
+        )
         with self._database.writing() as connection:
-            ended = _end(_held(job_id, fence), JobState.SUCCEEDED).values(progress_step=JOBS.c.progress_total)
             if connection.execute(ended).rowcount:
                 connection.execute(insert(RESULTS).values(job_id=job_id, fence=fence, result=result))
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
@@ -201,13 +197,14 @@ class Ledger:
             stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
             return connection.execute(stored).scalar_one_or_none() == fence
 
-    def fail(self, job_id: str, fence: int, error: JobError) -> bool:
+    def fail(self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None) -> bool:
         """End a running job with an error; False where the lease is lost."""
-        return self._write(_end(_held(job_id, fence), JobState.FAILED).values(error=error.model_dump()))
+        failed = _end(_held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
+        return self._write(failed.values(**_steps(progress)))
 
-    def stop(self, job_id: str, fence: int) -> bool:
+    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
         """End a running job as canceled, by the worker that left it; False where the lease is lost."""
-        return self._write(_end(_held(job_id, fence), JobState.CANCELED))
+        return self._write(_end(_held(job_id, fence), JobState.CANCELED).values(**_steps(progress)))
 
     def release(self, job_id: str, fence: int) -> bool:
         """Give a running job back, uncharged, for another worker; False where the lease is lost.
@@ -259,7 +256,7 @@ class Ledger:
         # to wait for them while holding others is how two reapers would come to a deadlock.
         lost = (
             select(JOBS.c.id, fate.label("fate"))
-            .where(_is(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms())
+            .where(in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms())
             .with_for_update(skip_locked=True)
         )
         moves = {
@@ -288,7 +285,7 @@ class Ledger:
         before = 1 if older_than_s is None else now_ms() - round(older_than_s * 1000)
         due = (
             select(JOBS.c.id, JOBS.c.kind, JOBS.c.label)
-            .where(JOBS.c.kind == kind, _is(JobState.QUEUED), last_dispatch < before)
+            .where(JOBS.c.kind == kind, in_state(JobState.QUEUED), last_dispatch < before)
             .order_by(last_dispatch, JOBS.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -300,7 +297,7 @@ class Ledger:
 
     def undispatch(self, job_ids: Iterable[str]) -> None:
         """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
-        statement = _ROW.where(_is(JobState.QUEUED)).values(dispatched_at=None)
+        statement = _ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
         with self._database.writing() as connection:
             _execute_each(connection, statement, sorted(job_ids))
 
@@ -351,13 +348,8 @@ def _execute_each(connection: Connection, statement: Update, job_ids: Sequence[s
         connection.execute(statement, [{"job": job_id} for job_id in job_ids])
 
 
-def _is(state: JobState) -> ColumnElement[bool]:
-    # Written out, not bound: SQLite uses a partial index only where it can read the condition.
-    return JOBS.c.state == literal_column(f"'{state.value}'", String())
-
-
 def _holds(job_id: str, fence: int) -> ColumnElement[bool]:
-    return and_(JOBS.c.id == job_id, JOBS.c.fence == fence, _is(JobState.RUNNING))
+    return and_(JOBS.c.id == job_id, JOBS.c.fence == fence, in_state(JobState.RUNNING))
 
 
 def _held(job_id: str, fence: int) -> Update:
@@ -379,6 +371,11 @@ def _requeue(statement: Update) -> Update:
         progress_step=0,
         progress_total=0,
     )
+
+
+def _steps(progress: Progress | None) -> dict[str, int]:
+    """Columns that say how far a job came; none where its last word stands."""
+    return {} if progress is None else {"progress_step": progress.step, "progress_total": progress.total}
 
 
 def _signal(cancel_requested: bool) -> Signal:

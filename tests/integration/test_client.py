@@ -32,6 +32,7 @@ from brushwork_schemas.tables import JOBS
 from sqlalchemy import func, select
 
 from tests.clients import KIND, finished, num_rows, png, stored_files
+from tests.jobs import said
 from tests.servers import RedisServer
 
 
@@ -162,7 +163,7 @@ class TestWait:
         with pytest.raises(WaitTimeout):
             client.wait(client.submit(KIND, prompt="x").id, timeout_s=0)
 
-    def test_changes_are_told_once_each(self, client: Any, ledger: Ledger) -> None:
+    def test_changes_are_told_once_each(self, client: Any, ledger: Ledger, database: Database) -> None:
         job = client.submit(KIND, prompt="x")
         seen: list[tuple[JobState, Progress]] = []
 
@@ -172,7 +173,7 @@ class TestWait:
             if len(seen) == 1:
                 ledger.claim(job.id, "worker")
             elif len(seen) == 2:
-                ledger.progress(job.id, 1, 5, 20)
+                said(database, job.id, 1, 5, 20)
             elif len(seen) == 3:
                 ledger.fail(job.id, 1, JobError(code="internal", message="It broke.", fault="machine"))
 

@@ -1,6 +1,7 @@
 """The path of one job in a worker: every way an attempt can end."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +120,22 @@ def _rename(database: Database, table: str, name: str) -> None:
         connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
 
-def test_a_canceled_job_leaves_at_its_next_step(make: Callable[[Act], TestStation]) -> None:
+@pytest.mark.parametrize("ear", ["pulse.beat", "intercom.listen"])
+def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Callable[[Act], TestStation]) -> None:
     steps: list[int] = []
 
     def act(request: Any, desk: Desk) -> None:
         for step in range(1, 4):
             if step == 2:
                 station.ledger.cancel("job-1")
-                station.pulse.beat()
+                attrgetter(ear)(station)()
             desk.step(step, 3)
             steps.append(step)
 
     station = make(act)
     assert station.executor.execute(station.adopted()) is Outcome.CANCELED
     assert station.job().state is JobState.CANCELED
+    assert station.job().progress.step == 2
     assert steps == [1]
 
 
@@ -174,6 +177,7 @@ def test_progress_reaches_the_ledger(make: Callable[[Act], TestStation]) -> None
 
     def act(request: Any, desk: Desk) -> None:
         desk.step(1, 2)
+        station.intercom.speak()
         seen.append(station.job().progress.fraction)
 
     station = make(act)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import JobError
+from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob, Reaped, Signal
 from brushwork_schemas.states import JobState
@@ -28,6 +28,7 @@ from tests.jobs import (
     picture,
     reaped,
     result_of,
+    said,
 )
 from tests.servers import wait_until
 
@@ -167,19 +168,10 @@ class TestRunning:
         assert ledger.reap() == Reaped(queued=("b",))
         assert ledger.reap() == Reaped()
 
-    def test_progress_is_seen_and_answers(self, ledger: Ledger, index: JobIndex) -> None:
-        ledger.submit([new_job("a")])
-        fence = claimed(ledger, "a").fence
-        assert ledger.progress("a", fence, 5, 20) is Signal.GO_ON
-        assert index.get("a").progress.fraction == 0.25
-        assert index.state("a")[1].step == 5
-        ledger.cancel("a")
-        assert ledger.progress("a", fence, 6, 20) is Signal.CANCEL
-
     def test_release_gives_back_uncharged(self, database: Database, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])
         first = claimed(ledger, "a")
-        ledger.progress("a", first.fence, 5, 20)
+        said(database, "a", first.fence, 5, 20)
         assert ledger.release("a", first.fence) is True
         job = index.get("a")
         assert (job.state, job.attempt, job.worker, job.progress.step) == ("queued", 0, None, 0)
@@ -199,7 +191,6 @@ class TestRunning:
 
 Write = Callable[[Ledger, str, int], object]
 WRITES: dict[str, Write] = {
-    "progress": lambda ledger, job_id, fence: ledger.progress(job_id, fence, 1, 2) is not Signal.LOST,
     "complete": lambda ledger, job_id, fence: ledger.complete(job_id, fence, result_of(0)),
     "fail": lambda ledger, job_id, fence: ledger.fail(job_id, fence, ERROR),
     "stop": lambda ledger, job_id, fence: ledger.stop(job_id, fence),
@@ -303,6 +294,20 @@ class TestComplete:
         ledger.cancel("a")
         assert ledger.complete("a", fence, result_of(1)) is True
         assert index.get("a").state is JobState.SUCCEEDED
+
+    def test_the_end_says_how_far_the_job_came(
+        self, ledger: Ledger, index: JobIndex, database: Database
+    ) -> None:
+        ledger.submit([new_job("a"), new_job("b"), new_job("c"), new_job("d")])
+        fences = {name: claimed(ledger, name).fence for name in "abcd"}
+        come = Progress(step=7, total=9)
+        ledger.complete("a", fences["a"], result_of(1), progress=come)
+        ledger.fail("b", fences["b"], ERROR, progress=come)
+        ledger.stop("c", fences["c"], progress=come)
+        assert said(database, "d", fences["d"], 3, 9)
+        ledger.complete("d", fences["d"], result_of(1))
+        steps = {name: (index.get(name).progress.step, index.get(name).progress.total) for name in "abcd"}
+        assert steps == {"a": (9, 9), "b": (7, 9), "c": (7, 9), "d": (9, 9)}
 
     def test_a_failure_keeps_its_error(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brushwork_schemas.database import Database
-from brushwork_schemas.job import JobError
+from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob, Signal
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, RESULTS
+from brushwork_schemas.wire import Report, Wire
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -68,6 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{self.folder / 'ledger.sqlite3'}")
         self.ledger = Ledger(self.database, lease_s=LEASE_S)
         self.index = JobIndex(self.database)
+        self.wire = Wire(self.database)
         self.model: dict[str, ModelJob] = {}
         self.ended: dict[str, JobState] = {}
 
@@ -134,9 +136,16 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, age=AGES)
     def progress(self, number: int, age: int) -> None:
         for job_id, job in self._job(number):
-            signal = self.ledger.progress(job_id, job.fence - age, 1, 20)
-            going = Signal.CANCEL if job.withdrawn else Signal.GO_ON
-            assert signal is (going if job.is_held(age) else Signal.LOST)
+            report = Report(job_id, job.fence - age, Progress(step=1, total=20))
+            assert bool(self.wire.tell([report])) is job.is_held(age)
+
+    @rule(worker=WORKERS)
+    def listen(self, worker: str) -> None:
+        assert self.wire.stops(worker) == {
+            (job_id, job.fence)
+            for job_id, job in self.model.items()
+            if job.state is JobState.RUNNING and job.worker == worker and job.withdrawn
+        }
 
     @rule(number=NUMBERS, age=AGES, seed=st.integers(0, 9))
     def complete(self, number: int, age: int, seed: int) -> None:

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.job import Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, Reaped
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wire import Report, Wire
 
 from tests.jobs import KIND, NO_LEASE_S, claimed, column, lost, new_job, reaped
 from tests.servers import wait_until
@@ -57,8 +59,10 @@ class TestReap:
         rounds.append(ledger.reap().queued)
         assert Counter(name for names in rounds for name in names) == Counter(names)
 
-    def test_reapers_and_heartbeats_do_not_deadlock(self, ledger: Ledger, database: Database) -> None:
-        short = Ledger(database, lease_s=NO_LEASE_S)
+    def test_reapers_heartbeats_and_progress_do_not_deadlock(
+        self, ledger: Ledger, database: Database
+    ) -> None:
+        short, wire = Ledger(database, lease_s=NO_LEASE_S), Wire(database)
         names = [f"job-{number}" for number in range(60)]
         ledger.submit([new_job(name, max_attempts=100) for name in names])
 
@@ -68,6 +72,7 @@ class TestReap:
                 for name in mine:
                     short.claim(name, f"worker-{worker}")
                 short.renew(f"worker-{worker}")
+                wire.tell([Report(name, fence, Progress()) for name in mine for fence in (1, 2, 3)])
                 short.reap()
 
         with ThreadPoolExecutor(4) as threads:

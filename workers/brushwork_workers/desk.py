@@ -1,17 +1,15 @@
 """What a running job may use: pictures in, pictures out, word of its progress, and the wish to stop."""
 
-import threading
 import time
 from typing import Protocol
 
 from brushwork_schemas import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.errors import JobStopped, ServiceUnreachable
-from brushwork_schemas.ledger import Claim, Ledger, Signal
+from brushwork_schemas.job import Progress
 from PIL import Image
 
-PROGRESS_EVERY_S = 0.25
+from brushwork_workers.hold import Hold
 
 
 class Desk(Protocol):
@@ -39,49 +37,17 @@ class Desk(Protocol):
         ...
 
 
-class Hold:
-    """A worker's hold on one claimed job: the wish to stop arrives here, from any thread."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self._signal = Signal.GO_ON
-        self._changed = threading.Lock()
-
-    @property
-    def signal(self) -> Signal:
-        """What the ledger said last; once it said stop, it stays so."""
-        return self._signal
-
-    def hear(self, signal: Signal) -> None:
-        """Take note of the ledger's word."""
-        with self._changed:
-            if self._signal is Signal.GO_ON:
-                self._signal = signal
-
-    def check(self) -> None:
-        """Leave the job if it should not go on.
-
-        Raises:
-            JobStopped: It should not.
-        """
-        if self._signal is not Signal.GO_ON:
-            raise JobStopped(f"Job {self.claim.job_id} was told: {self._signal.value}.")
-
-
 class JobDesk:
-    """The desk of one attempt, on the ledger and the artifact store.
+    """The desk of one attempt.
 
     Args:
-        hold: The attempt.
-        ledger: Hears of progress, at most every quarter of a second.
+        hold: The attempt; the intercom carries to the ledger what is noted there.
         store: Holds the pictures.
     """
 
-    def __init__(self, hold: Hold, ledger: Ledger, store: ArtifactStore) -> None:
+    def __init__(self, hold: Hold, store: ArtifactStore) -> None:
         self._hold = hold
-        self._ledger = ledger
         self._store = store
-        self._told_at = 0.0
         self.outputs: list[Artifact] = []
         self.reading_s = 0.0
 
@@ -100,16 +66,5 @@ class JobDesk:
 
     def step(self, step: int, total: int) -> None:
         """As `Desk.step`."""
-        now = time.monotonic()
-        if now - self._told_at >= PROGRESS_EVERY_S:
-            self._told_at = now
-            self._tell(step, total)
+        self._hold.progress = Progress(step=step, total=total)
         self._hold.check()
-
-    def _tell(self, step: int, total: int) -> None:
-        claim = self._hold.claim
-        try:
-            self._hold.hear(self._ledger.progress(claim.job_id, claim.fence, step, total))
-        except ServiceUnreachable:
-            # Progress is a courtesy; the lease decides whether the job may go on.
-            return

@@ -18,7 +18,8 @@ from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Provenance, Result, Timings
 
 from brushwork_workers.calls import Calls
-from brushwork_workers.desk import Hold, JobDesk
+from brushwork_workers.desk import JobDesk
+from brushwork_workers.hold import Hold
 from brushwork_workers.model_files import versions
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.served import Served
@@ -101,7 +102,7 @@ class Executor:
             return Outcome.DROPPED
         hold = Hold(claim)
         with self._pulse.holding(hold), self._calls.job():
-            run = Run(claim, JobDesk(hold, self._ledger, self._store), began=time.monotonic())
+            run = Run(claim, JobDesk(hold, self._store), began=time.monotonic())
             run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)
             return self._finish(run, hold)
@@ -136,18 +137,21 @@ class Executor:
         )
 
     def _finish(self, run: Run, hold: Hold) -> Outcome:
-        job_id, fence = run.claim.job_id, run.claim.fence
+        attempt, steps = hold.attempt, hold.progress
         if run.stopped and hold.signal is not Signal.CANCEL:
             return Outcome.LOST
         if run.stopped:
-            ended, outcome = self._tell(lambda: self._ledger.stop(job_id, fence)), Outcome.CANCELED
+            ended, outcome = self._tell(lambda: self._ledger.stop(*attempt, progress=steps)), Outcome.CANCELED
         elif run.error is not None:
             error = run.error
-            ended, outcome = self._tell(lambda: self._ledger.fail(job_id, fence, error)), Outcome.FAILED
+            ended, outcome = (
+                self._tell(lambda: self._ledger.fail(*attempt, error, progress=steps)),
+                Outcome.FAILED,
+            )
         else:
             assert run.result is not None  # noqa: S101 - neither stopped nor failed
             stored = run.result.model_dump(mode="json")
-            ended = self._tell(lambda: self._ledger.complete(job_id, fence, stored, run.outputs))
+            ended = self._tell(lambda: self._ledger.complete(*attempt, stored, run.outputs, progress=steps))
             outcome = Outcome.SUCCEEDED
         return outcome if ended else Outcome.LOST
 

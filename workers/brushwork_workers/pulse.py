@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.ledger import Ledger, Signal
 
-from brushwork_workers.desk import Hold
+from brushwork_workers.hold import Hold
 
 LOGGER = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Pulse:
         before = self.holds()
         renewed = self._ledger.renew(self._worker)
         for hold in before:
-            hold.hear(renewed.get((hold.claim.job_id, hold.claim.fence), Signal.LOST))
+            hold.hear(renewed.get(hold.attempt, Signal.LOST))
         self._give_back_strays(renewed.keys() - _attempts(before) - _attempts(self.holds()))
 
     def release_all(self) -> int:
@@ -98,7 +98,7 @@ class Pulse:
         """
         released = 0
         for hold in self.holds():
-            released += self._ledger.release(hold.claim.job_id, hold.claim.fence)
+            released += self._ledger.release(*hold.attempt)
             hold.hear(Signal.LOST)
         return released
 
@@ -115,4 +115,4 @@ class Pulse:
 
 
 def _attempts(holds: Iterable[Hold]) -> set[tuple[str, int]]:
-    return {(hold.claim.job_id, hold.claim.fence) for hold in holds}
+    return {hold.attempt for hold in holds}

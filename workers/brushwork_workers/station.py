@@ -16,6 +16,7 @@ from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.wire import Wire
 from celery import Celery
 
 from brushwork_workers.adoption import Adoption
@@ -23,6 +24,7 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.device import choose_device, device_name
 from brushwork_workers.executor import Executor
+from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
 from brushwork_workers.pulse import Pulse, Recurring
 from brushwork_workers.reconciler import Reconciler
@@ -74,8 +76,11 @@ class Station:
             calls=self._calls,
             lease_s=settings.lease_s,
         )
+        intercom = Intercom(Wire(self._database), self.worker, self._pulse.holds)
         self._threads = [
             Recurring("pulse", settings.heartbeat_s, self._beat),
+            Recurring("listening", LISTEN_EVERY_S, intercom.listen),
+            Recurring("speaking", SPEAK_EVERY_S, intercom.speak),
             Recurring("reconciler", settings.sweep_s, self._sweep),
         ]
 

@@ -1,0 +1,98 @@
+"""What the intercom asks and says, counted; the statements themselves are tested on real databases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.job import Progress
+from brushwork_schemas.ledger import Claim, Signal
+from brushwork_schemas.wire import Attempt, Report
+from brushwork_workers.hold import Hold
+from brushwork_workers.intercom import Intercom
+
+
+class FakeWire:
+    """Takes down every call; hears all but the `deaf`."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.told: list[list[tuple[str, int]]] = []
+        self.stop: set[Attempt] = set()
+        self.deaf: set[str] = set()
+        self.away = False
+
+    def stops(self, worker: str) -> set[Attempt]:
+        self.asked += 1
+        if self.away:
+            raise ServiceUnreachable("away")
+        return self.stop
+
+    def tell(self, reports: Sequence[Report]) -> set[Attempt]:
+        if self.away:
+            raise ServiceUnreachable("away")
+        if reports:
+            self.told.append([(report.job_id, report.progress.step) for report in reports])
+        return {(report.job_id, report.fence) for report in reports if report.job_id not in self.deaf}
+
+
+def hold(job_id: str) -> Hold:
+    return Hold(Claim(job_id=job_id, kind="k", model="m", request={}, fence=1, attempt=1, queued_s=0.0))
+
+
+def intercom(wire: Any, *holds: Hold) -> Intercom:
+    return Intercom(wire, "w", lambda: list(holds))
+
+
+def step(number: int) -> Progress:
+    return Progress(step=number, total=9)
+
+
+def test_without_jobs_nobody_is_asked() -> None:
+    wire = FakeWire()
+    idle = intercom(wire)
+    idle.listen()
+    idle.speak()
+    assert (wire.asked, wire.told) == (0, [])
+
+
+def test_only_the_job_that_is_asked_to_stop_is_told() -> None:
+    wire, one, other = FakeWire(), hold("one"), hold("other")
+    wire.stop = {("one", 1), ("other", 2), ("third", 1)}
+    intercom(wire, one, other).listen()
+    assert (wire.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
+
+
+def test_only_what_is_new_is_said_and_only_the_latest_of_it() -> None:
+    wire, one, other = FakeWire(), hold("one"), hold("other")
+    speaking = intercom(wire, one, other)
+    one.progress = step(1)
+    one.progress = step(2)
+    speaking.speak()
+    speaking.speak()
+    one.progress, other.progress = step(3), step(1)
+    speaking.speak()
+    assert wire.told == [[("one", 2)], [("one", 3), ("other", 1)]]
+
+
+def test_what_was_not_heard_is_said_again() -> None:
+    wire, one, other = FakeWire(), hold("one"), hold("other")
+    speaking = intercom(wire, one, other)
+    wire.deaf = {"one"}
+    one.progress, other.progress = step(1), step(1)
+    speaking.speak()
+    wire.deaf = set()
+    speaking.speak()
+    assert wire.told == [[("one", 1), ("other", 1)], [("one", 1)]]
+
+
+def test_a_database_that_is_away_is_asked_again() -> None:
+    wire, one = FakeWire(), hold("one")
+    speaking = intercom(wire, one)
+    wire.stop, wire.away, one.progress = {("one", 1)}, True, step(1)
+    speaking.listen()
+    speaking.speak()
+    assert (one.signal, wire.told) == (Signal.GO_ON, [])
+    wire.away = False
+    speaking.listen()
+    speaking.speak()
+    assert (one.signal, wire.told) == (Signal.CANCEL, [[("one", 1)]])

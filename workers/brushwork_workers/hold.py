@@ -1,0 +1,65 @@
+"""A worker's hold on one claimed job: the job speaks here, and the wish to stop arrives here."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from brushwork_schemas.errors import JobStopped
+from brushwork_schemas.job import Progress
+from brushwork_schemas.ledger import Claim, Signal
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Hold:
+    """One attempt that this process runs. Safe to use from any thread.
+
+    Args:
+        claim: The right to it.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.attempt = (claim.job_id, claim.fence)
+        self.progress = Progress()
+        self._signal = Signal.GO_ON
+        self._callbacks: list[Callable[[], None]] = []
+        self._changing = threading.Lock()
+
+    @property
+    def signal(self) -> Signal:
+        """What the ledger said last; once it said stop, it stays so."""
+        return self._signal
+
+    def hear(self, signal: Signal) -> None:
+        """Take note of the ledger's word."""
+        with self._changing:
+            if signal is Signal.GO_ON or self._signal is not Signal.GO_ON:
+                return
+            self._signal = signal
+        for callback in self._callbacks:
+            self._call(callback)
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, from whatever thread, when the job is told to stop; now if it was already."""
+        with self._changing:
+            if self._signal is Signal.GO_ON:
+                self._callbacks.append(callback)
+                return
+        self._call(callback)
+
+    def check(self) -> None:
+        """Leave the job if it should not go on.
+
+        Raises:
+            JobStopped: It should not.
+        """
+        if self._signal is not Signal.GO_ON:
+            raise JobStopped(f"Job {self.claim.job_id} was told: {self._signal.value}.")
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            # Who tells is the heartbeat, and other jobs wait to be told.
+            LOGGER.exception("Job %s could not be told to stop", self.claim.job_id)

@@ -1,0 +1,64 @@
+"""How running jobs speak and hear: all of a process at once, however many they are.
+
+Two threads call it. One listens every 50 ms, which is why a canceled job leaves within one step and 100 ms;
+it only reads, so no writer keeps it waiting. The other speaks every 250 ms, for all jobs in one transaction.
+"""
+
+import logging
+from collections.abc import Callable
+
+from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.job import Progress
+from brushwork_schemas.ledger import Signal
+from brushwork_schemas.wire import Report, Wire
+
+from brushwork_workers.hold import Hold
+
+LOGGER = logging.getLogger(__name__)
+LISTEN_EVERY_S = 0.05
+SPEAK_EVERY_S = 0.25
+
+
+class Intercom:
+    """Carries word between the jobs of this process and the ledger; asks nothing while none runs.
+
+    Args:
+        wire: To the ledger.
+        worker: This process's name there.
+        holds: Gives the jobs that run now.
+    """
+
+    def __init__(self, wire: Wire, worker: str, holds: Callable[[], list[Hold]]) -> None:
+        self._wire = wire
+        self._worker = worker
+        self._holds = holds
+        self._told: dict[Hold, Progress] = {}
+
+    def listen(self) -> None:
+        """Tell those jobs to stop that are asked to."""
+        holds = self._holds()
+        if not holds:
+            return
+        try:
+            stops = self._wire.stops(self._worker)
+        except ServiceUnreachable as error:
+            # The heartbeat says so too, and not twenty times a second.
+            LOGGER.debug("Nothing was heard: %s", error)
+            return
+        for hold in holds:
+            if hold.attempt in stops:
+                hold.hear(Signal.CANCEL)
+
+    def speak(self) -> None:
+        """Write down the progress of all jobs that went on since it was last written."""
+        holds = self._holds()
+        self._told = {hold: self._told.get(hold, Progress()) for hold in holds}
+        # One reading of each: its job goes on meanwhile.
+        news = {hold: hold.progress for hold in holds}
+        news = {hold: progress for hold, progress in news.items() if progress != self._told[hold]}
+        try:
+            told = self._wire.tell([Report(*hold.attempt, progress) for hold, progress in news.items()])
+        except ServiceUnreachable as error:
+            LOGGER.debug("Progress was not written: %s", error)
+            return
+        self._told |= {hold: progress for hold, progress in news.items() if hold.attempt in told}
