@@ -9,12 +9,14 @@ from PIL import Image
 
 
 class PlainDesk:
-    """Keeps pictures in memory and the steps in a list; `on_step` may raise."""
+    """Keeps pictures in memory, steps and previews in lists; `on_step` may raise."""
 
-    def __init__(self, on_step: Callable[[int, int], None] | None = None) -> None:
+    def __init__(self, on_step: Callable[[int, int], None] | None = None, *, watched: bool = False) -> None:
         self.store = ArtifactStore("memory:///")
         self.steps: list[tuple[int, int]] = []
         self._on_step = on_step
+        self.watched = watched
+        self.previews: list[Image.Image] = []
 
     def give(self, picture: Image.Image) -> str:
         return self.store.put(pictures.encode_png(picture))
@@ -31,3 +33,9 @@ class PlainDesk:
         self.steps.append((step, total))
         if self._on_step:
             self._on_step(step, total)
+
+    def wants_preview(self) -> bool:
+        return self.watched
+
+    def preview(self, picture: Image.Image) -> None:
+        self.previews.append(picture)

@@ -157,7 +157,7 @@ class PostgresServer(Server):
         self.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
         )
-        self.execute("TRUNCATE jobs, results, artifacts, job_artifacts, workers", database)
+        self.execute("TRUNCATE jobs, results, previews, artifacts, job_artifacts, workers", database)
 
     def stop(self) -> None:
         super().stop()

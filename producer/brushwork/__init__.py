@@ -14,6 +14,7 @@ from brushwork_schemas.errors import (
     WaitTimeout,
 )
 from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.preview import Preview
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 
@@ -34,6 +35,7 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "JobState",
+    "Preview",
     "Progress",
     "RequestError",
     "ServiceUnreachable",

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -63,16 +64,23 @@ class AsyncClient:
         """As `Client.list`."""
         return await asyncio.to_thread(self._client.list, kind=kind, state=state, limit=limit, before=before)
 
+    async def preview(self, job_id: str) -> Preview | None:
+        """As `Client.preview`."""
+        return await asyncio.to_thread(self._client.preview, job_id)
+
     async def wait(
         self,
         job_id: str,
         *,
         timeout_s: float | None = None,
         on_progress: Callable[[JobState, Progress], None] | None = None,
+        on_preview: Callable[[Preview], None] | None = None,
     ) -> Job:
-        """As `Client.wait`; `on_progress` is called in the event loop."""
-        waiting = Waiting(job_id, timeout_s, on_progress)
+        """As `Client.wait`; `on_progress` and `on_preview` are called in the event loop."""
+        waiting = Waiting(job_id, timeout_s, on_progress, on_preview)
         while not waiting.is_over(*await asyncio.to_thread(self._client.look, job_id)):
+            if waiting.wants_preview():
+                waiting.show(await self.preview(job_id))
             await asyncio.sleep(waiting.pause_s())
         return await self.get(job_id)
 

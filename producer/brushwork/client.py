@@ -1,5 +1,6 @@
 """The client: how another program submits jobs, waits for them and finds them again."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,9 +20,11 @@ from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
+from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wire import Wire
 
 from brushwork.image_input import ImageInputs
 
@@ -29,6 +32,7 @@ from brushwork.image_input import ImageInputs
 Jobs = list[Job]
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
+ASK_FOR_PREVIEW_EVERY_S = 0.25
 MOST_LISTED = 10_000
 # Stands for the picture while all else is checked.
 NO_PICTURE_YET = "0" * 64
@@ -66,6 +70,7 @@ class Client:
         self._images = ImageInputs(self._store, allow_addresses=self.settings.image_addresses)
         self._ledger = Ledger(self._database)
         self._index = JobIndex(self._database)
+        self._wire = Wire(self._database)
         self._celery = celery_app(self.settings)
         self._publisher = Publisher(self._celery)
         self._catalogue = Catalogue.load(self.settings.catalogue)
@@ -157,12 +162,24 @@ class Client:
         """
         return self._index.state(job_id)
 
+    def preview(self, job_id: str) -> Preview | None:
+        """The newest preview of a running job, if there is one; None for a job that does not run.
+
+        Asking has them made: at most one a second, for ten seconds after each question, so the first
+        question is mostly answered by None. Kinds without steps and models without an encoder have none.
+
+        Raises:
+            JobNotFound: There is none of that id.
+        """
+        return self._wire.preview(job_id)
+
     def wait(
         self,
         job_id: str,
         *,
         timeout_s: float | None = None,
         on_progress: Callable[[JobState, Progress], None] | None = None,
+        on_preview: Callable[[Preview], None] | None = None,
     ) -> Job:
         """Wait until the job has ended, in whatever state; `job.raise_for_state()` asks for success.
 
@@ -170,13 +187,16 @@ class Client:
             job_id: Which job.
             timeout_s: Give up waiting after so long; by default never.
             on_progress: Called with state and progress whenever they have changed.
+            on_preview: Called with each new preview; none are made unless somebody asks.
 
         Raises:
             JobNotFound: There is none of that id.
             WaitTimeout: It has not ended in time; it goes on.
         """
-        waiting = Waiting(job_id, timeout_s, on_progress)
+        waiting = Waiting(job_id, timeout_s, on_progress, on_preview)
         while not waiting.is_over(*self.look(job_id)):
+            if waiting.wants_preview():
+                waiting.show(self.preview(job_id))
             time.sleep(waiting.pause_s())
         return self.get(job_id)
 
@@ -288,17 +308,28 @@ def _placed(index: int, count: int) -> Iterator[None]:
 
 
 class Waiting:
-    """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time."""
+    """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time.
+
+    Args:
+        job_id: Which job.
+        timeout_s: How long; None is for ever.
+        on_progress: Hears of changes.
+        on_preview: Sees previews.
+    """
 
     def __init__(
         self,
         job_id: str,
         timeout_s: float | None,
         on_progress: Callable[[JobState, Progress], None] | None,
+        on_preview: Callable[[Preview], None] | None,
     ) -> None:
         self._job_id = job_id
         self._timeout_s = timeout_s
         self._on_progress = on_progress
+        self._on_preview = on_preview
+        self._asked_at = -math.inf
+        self._shown: Preview | None = None
         self._began = time.monotonic()
         self._poll_s = FIRST_POLL_S
         self._seen: tuple[JobState, Progress] | None = None
@@ -310,6 +341,19 @@ class Waiting:
             if self._on_progress:
                 self._on_progress(state, progress)
         return state.is_terminal
+
+    def wants_preview(self) -> bool:
+        """Whether to ask for a preview now."""
+        if not self._on_preview or time.monotonic() - self._asked_at < ASK_FOR_PREVIEW_EVERY_S:
+            return False
+        return self._seen is not None and self._seen[0] is JobState.RUNNING
+
+    def show(self, preview: Preview | None) -> None:
+        """Show what was asked for, if it is new."""
+        self._asked_at = time.monotonic()
+        if self._on_preview and preview not in (None, self._shown):
+            self._shown = preview
+            self._on_preview(preview)
 
     def pause_s(self) -> float:
         """How long to sleep before the next look.

@@ -81,6 +81,17 @@ def encode_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def encode_small_jpeg(picture: Image.Image, side: int) -> bytes:
+    """`picture` as a JPEG file without metadata, made smaller where it is larger than `side` pixels."""
+    small = picture.convert("RGB")
+    small.thumbnail((side, side))
+    plain = Image.new("RGB", small.size)
+    plain.paste(small)
+    buffer = io.BytesIO()
+    plain.save(buffer, "JPEG", quality=75)
+    return buffer.getvalue()
+
+
 def _check_size(opened: Image.Image, field: str) -> None:
     width, height = opened.size
     if width * height > MAX_PIXELS:

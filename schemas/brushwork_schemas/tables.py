@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -91,6 +92,19 @@ RESULTS = Table(
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("fence", BigInteger, nullable=False),
     Column("result", Json, nullable=False),
+)
+
+# One row for each job that somebody looks at while it runs; most jobs never have one.
+PREVIEWS = Table(
+    "previews",
+    METADATA,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("asked_at", BigInteger, nullable=False),
+    # Of the attempt that made the picture; null until there is one, as are the rest.
+    Column("fence", BigInteger),
+    Column("jpeg", LargeBinary),
+    Column("step", Integer),
+    Column("total", Integer),
 )
 
 ARTIFACTS = Table(

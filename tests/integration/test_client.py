@@ -17,6 +17,7 @@ from brushwork import (
     JobFailed,
     JobNotFound,
     JobState,
+    Preview,
     Progress,
     RequestError,
     ServiceUnreachable,
@@ -29,11 +30,12 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.tables import JOBS
+from brushwork_schemas.wire import Report, Wire
 from sqlalchemy import func, select
 
 from tests.clients import KIND, finished, num_rows, png, stored_files
 from tests.jobs import said
-from tests.servers import RedisServer
+from tests.servers import RedisServer, wait_until
 
 
 class TestSubmit:
@@ -199,13 +201,39 @@ class TestWait:
         assert done.state is JobState.CANCELED
 
 
+class TestPreview:
+    def test_who_waits_sees_each_once(self, client: Any, ledger: Ledger, database: Database) -> None:
+        job, wire = client.submit(KIND, prompt="x"), Wire(database)
+        pictures = [Preview(jpeg=bytes([step]), step=step, total=2) for step in (1, 2)]
+        seen: list[Preview] = []
+
+        def begin(state: JobState, progress: Progress) -> None:
+            if state is JobState.QUEUED:
+                ledger.claim(job.id, "worker")
+
+        def make() -> None:
+            for number, picture in enumerate(pictures):
+                wait_until(lambda: wire.wishes("worker"), what="somebody to look")
+                wire.tell([Report(job.id, 1, Progress(step=picture.step, total=2), picture)])
+                wait_until(lambda: len(seen) > number, what="the preview's arrival")  # noqa: B023
+            ledger.fail(job.id, 1, JobError(code="internal", message="It broke.", fault="machine"))
+
+        assert client.preview(job.id) is None
+        with ThreadPoolExecutor(1) as threads:
+            making = threads.submit(make)
+            client.wait(job.id, timeout_s=30, on_progress=begin, on_preview=seen.append)
+            making.result(timeout=30)
+        assert seen == pictures
+        assert client.preview(job.id) is None
+
+
 UNKNOWN_IDS = ["nobody", "", "a\0b", "\ud800", "x" * 65, "x" * 100_000, "ä", None, 5, "' OR 1=1 --"]
 
 
 class TestFind:
     @pytest.mark.parametrize("job_id", UNKNOWN_IDS, ids=lambda job_id: ascii(job_id)[:12])
     def test_a_job_that_is_not_there(self, client: Any, job_id: Any) -> None:
-        for ask in (client.get, client.wait, client.cancel):
+        for ask in (client.get, client.wait, client.cancel, client.preview):
             with pytest.raises(JobNotFound) as raised:
                 ask(job_id)
             assert (raised.value.field, len(str(raised.value)) < 200) == ("id", True)

@@ -12,6 +12,7 @@ from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtr
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.tables import METADATA
+from brushwork_schemas.wire import Wire
 from sqlalchemy import Connection, event, inspect, select, text
 
 from tests.jobs import new_job
@@ -84,13 +85,24 @@ def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         database.close()
 
 
+def test_older_tables_are_brought_up_to_date_and_keep_their_jobs(database: Database) -> None:
+    Ledger(database).submit([new_job("a")])
+    with database.writing() as connection:
+        connection.execute(text("DROP TABLE previews"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    database.migrate()
+    assert Ledger(database).claim("a", "w") is not None
+    assert Wire(database).preview("a") is None
+
+
 def test_tables_of_a_newer_version_are_not_touched(database: Database) -> None:
     with database.writing() as connection:
+        known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ServiceUnreachable, match="newer brushwork"):
         database.migrate()
     with database.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": known})
 
 
 def test_the_clock_counts_milliseconds(database: Database) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.ledger import Claim, Signal
-from brushwork_schemas.wire import Attempt, Report
+from brushwork_schemas.preview import Preview
+from brushwork_schemas.wire import Attempt, Report, Wish
 from brushwork_workers.hold import Hold
 from brushwork_workers.intercom import Intercom
+
+STOP = Wish(stop=True, preview=False)
 
 
 class FakeWire:
@@ -17,21 +20,23 @@ class FakeWire:
     def __init__(self) -> None:
         self.asked = 0
         self.told: list[list[tuple[str, int]]] = []
-        self.stop: set[Attempt] = set()
+        self.wanted: dict[Attempt, Wish] = {}
+        self.shown: list[bytes] = []
         self.deaf: set[str] = set()
         self.away = False
 
-    def stops(self, worker: str) -> set[Attempt]:
+    def wishes(self, worker: str) -> dict[Attempt, Wish]:
         self.asked += 1
         if self.away:
             raise ServiceUnreachable("away")
-        return self.stop
+        return self.wanted
 
     def tell(self, reports: Sequence[Report]) -> set[Attempt]:
         if self.away:
             raise ServiceUnreachable("away")
         if reports:
             self.told.append([(report.job_id, report.progress.step) for report in reports])
+            self.shown += [report.preview.jpeg for report in reports if report.preview]
         return {(report.job_id, report.fence) for report in reports if report.job_id not in self.deaf}
 
 
@@ -57,9 +62,32 @@ def test_without_jobs_nobody_is_asked() -> None:
 
 def test_only_the_job_that_is_asked_to_stop_is_told() -> None:
     wire, one, other = FakeWire(), hold("one"), hold("other")
-    wire.stop = {("one", 1), ("other", 2), ("third", 1)}
+    wire.wanted = dict.fromkeys([("one", 1), ("other", 2), ("third", 1)], STOP)
     intercom(wire, one, other).listen()
     assert (wire.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
+
+
+def test_a_job_is_watched_as_long_as_somebody_looks() -> None:
+    wire, one, other = FakeWire(), hold("one"), hold("other")
+    listening = intercom(wire, one, other)
+    wire.wanted = {("one", 1): Wish(stop=False, preview=True)}
+    listening.listen()
+    assert (one.is_watched, other.is_watched, one.signal) == (True, False, Signal.GO_ON)
+    wire.wanted = {}
+    listening.listen()
+    assert one.is_watched is False
+
+
+def test_a_preview_is_sent_once() -> None:
+    wire, one = FakeWire(), hold("one")
+    speaking = intercom(wire, one)
+    for number, shows in ((1, True), (2, False), (3, True)):
+        one.progress = step(number)
+        if shows:
+            one.preview = Preview(jpeg=bytes([number]), step=number, total=9)
+        speaking.speak()
+    assert wire.shown == [b"\1", b"\3"]
+    assert wire.told == [[("one", 1)], [("one", 2)], [("one", 3)]]
 
 
 def test_only_what_is_new_is_said_and_only_the_latest_of_it() -> None:
@@ -88,7 +116,7 @@ def test_what_was_not_heard_is_said_again() -> None:
 def test_a_database_that_is_away_is_asked_again() -> None:
     wire, one = FakeWire(), hold("one")
     speaking = intercom(wire, one)
-    wire.stop, wire.away, one.progress = {("one", 1)}, True, step(1)
+    wire.wanted, wire.away, one.progress = {("one", 1): STOP}, True, step(1)
     speaking.listen()
     speaking.speak()
     assert (one.signal, wire.told) == (Signal.GO_ON, [])

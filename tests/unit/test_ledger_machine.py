@@ -9,8 +9,9 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob, Signal
+from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, RESULTS
+from brushwork_schemas.tables import JOBS, PREVIEWS, RESULTS
 from brushwork_schemas.wire import Report, Wire
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -136,12 +137,28 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, age=AGES)
     def progress(self, number: int, age: int) -> None:
         for job_id, job in self._job(number):
-            report = Report(job_id, job.fence - age, Progress(step=1, total=20))
+            preview = Preview(jpeg=b"", step=job.fence - age, total=20)
+            report = Report(job_id, preview.step, Progress(step=1, total=20), preview)
             assert bool(self.wire.tell([report])) is job.is_held(age)
+
+    @rule(number=NUMBERS)
+    def look(self, number: int) -> None:
+        """What is shown was made by the attempt that runs."""
+        for job_id, job in self._job(number):
+            shown = self.wire.preview(job_id)
+            assert shown is None or (job.state, shown.step) == (JobState.RUNNING, job.fence)
+
+    @rule()
+    def sweep(self) -> None:
+        self.wire.sweep()
+        with self.database.reading() as connection:
+            left = connection.execute(select(PREVIEWS.c.job_id)).scalars()
+        assert all(self.model[job_id].state is JobState.RUNNING for job_id in left)
 
     @rule(worker=WORKERS)
     def listen(self, worker: str) -> None:
-        assert self.wire.stops(worker) == {
+        stops = {attempt for attempt, wish in self.wire.wishes(worker).items() if wish.stop}
+        assert stops == {
             (job_id, job.fence)
             for job_id, job in self.model.items()
             if job.state is JobState.RUNNING and job.worker == worker and job.withdrawn

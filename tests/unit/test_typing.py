@@ -11,18 +11,22 @@ PROGRAM = """
 import asyncio
 from pathlib import Path
 
-from brushwork import Artifact, AsyncClient, Client, Job, JobState, Progress, WaitTimeout
+from brushwork import Artifact, AsyncClient, Client, Job, JobState, Preview, Progress, WaitTimeout
 
 
 def report(state: JobState, progress: Progress) -> None:
     print(state.value, progress.fraction)
 
 
+def look(preview: Preview) -> None:
+    preview.save("preview.jpg")
+
+
 with Client(redis_url="redis://localhost/0") as client:
     job: Job = client.submit("text-to-image", prompt="a red circle", seed=7)
     jobs: list[Job] = client.submit_many([{"kind": "text-to-image", "prompt": "x"}])
     try:
-        job = client.wait(job.id, timeout_s=60, on_progress=report)
+        job = client.wait(job.id, timeout_s=60, on_progress=report, on_preview=look)
     except WaitTimeout:
         job = client.cancel(job.id)
     prompt, picture = job.request, job.result.images[0]
@@ -38,6 +42,7 @@ def save(artifact: Artifact, folder: Path) -> Path:
 async def main() -> Job:
     async with AsyncClient() as client:
         job: Job = await client.submit("image-to-text", image=b"")
+        early: Preview | None = await client.preview(job.id)
         return await client.wait(job.id, on_progress=report)
 
 

@@ -1,16 +1,20 @@
 """What running jobs say and hear by way of the database, on SQLite and on PostgreSQL."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.wire import Report, Wire
-from sqlalchemy import event, text
+from brushwork_schemas.preview import Preview
+from brushwork_schemas.tables import PREVIEWS
+from brushwork_schemas.wire import LOOKING_MS, NOTED_AGAIN_AFTER_MS, Report, Wire, Wish
+from sqlalchemy import event, text, update
 
-from tests.jobs import ERROR, claimed, lost, new_job, result_of, said
+from tests.jobs import ERROR, claimed, count, lost, new_job, result_of, said
 
 PLAN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
 
@@ -82,17 +86,33 @@ class TestTell:
         assert wire.tell(reports) == {("a", 1), ("b", 1)}
 
 
-class TestStops:
+STOP, SHOW = Wish(stop=True, preview=False), Wish(stop=False, preview=True)
+
+
+class TestWishes:
     def test_those_of_this_worker_that_are_asked_to_stop(self, wire: Wire, ledger: Ledger) -> None:
         ledger.submit([new_job(name) for name in "abcd"])
         for name, worker in zip("abc", ("w", "w", "other"), strict=True):
             claimed(ledger, name, worker)
-        assert wire.stops("w") == set()
+        assert wire.wishes("w") == {}
         for name in "bcd":
             ledger.cancel(name)
-        assert (wire.stops("w"), wire.stops("other"), wire.stops("nobody")) == ({("b", 1)}, {("c", 1)}, set())
+        assert wire.wishes("w") == {("b", 1): STOP}
+        assert wire.wishes("other") == {("c", 1): STOP}
+        assert wire.wishes("nobody") == {}
         ledger.stop("b", 1)
-        assert wire.stops("w") == set()
+        assert wire.wishes("w") == {}
+
+    def test_those_that_somebody_looks_at(self, wire: Wire, ledger: Ledger, database: Database) -> None:
+        ledger.submit([new_job(name) for name in "abc"])
+        for name in "abc":
+            claimed(ledger, name)
+        wire.preview("a")
+        wire.preview("b")
+        ledger.cancel("b")
+        assert wire.wishes("w") == {("a", 1): SHOW, ("b", 1): Wish(stop=True, preview=True)}
+        time_passes(database, LOOKING_MS)
+        assert wire.wishes("w") == {("b", 1): STOP}
 
     def test_it_waits_for_no_writer(self, wire: Wire, ledger: Ledger, database: Database) -> None:
         ledger.submit([new_job("a")])
@@ -100,12 +120,12 @@ class TestStops:
         ledger.cancel("a")
         with database.writing() as connection:
             connection.execute(text("UPDATE jobs SET label = 'other'"))
-            assert wire.stops("w") == {("a", 1)}
+            assert wire.wishes("w") == {("a", 1): STOP}
 
     def test_it_reads_only_running_jobs(self, wire: Wire, database: Database) -> None:
         asked: list[tuple[str, object]] = []
         event.listen(database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2:4]))
-        wire.stops("w")
+        wire.wishes("w")
         statement, parameters = next(seen for seen in asked if "cancel_requested" in seen[0])
         with database.reading() as connection:
             if connection.dialect.name == "postgresql":
@@ -114,3 +134,123 @@ class TestStops:
             plan = connection.exec_driver_sql(PLAN[connection.dialect.name] + statement, parameters).all()
         # Either index holds no ended job, or finds none by its first column.
         assert re.search(r"ix_jobs_leased|ix_jobs_newest_of_state \(state=", str(plan))
+        assert not re.search(r"SCAN|Seq Scan", str(plan).replace("Bitmap Index Scan", ""))
+
+
+class TestPreview:
+    @pytest.fixture
+    def fence(self, ledger: Ledger) -> int:
+        """Of the running job `a`."""
+        ledger.submit([new_job("a")])
+        return claimed(ledger, "a").fence
+
+    def test_it_comes_once_somebody_has_asked(self, wire: Wire, fence: int, index: JobIndex) -> None:
+        show(wire, fence, step=1)
+        assert wire.preview("a") is None, "nobody had asked"
+        show(wire, fence, step=2)
+        assert wire.preview("a") == picture_of(2)
+        show(wire, fence, step=3)
+        assert wire.preview("a") == picture_of(3)
+        assert index.get("a").progress.step == 3
+
+    def test_progress_alone_leaves_it(self, wire: Wire, fence: int, database: Database) -> None:
+        wire.preview("a")
+        show(wire, fence, step=2)
+        assert said(database, "a", fence, 7, 9)
+        assert wire.preview("a") == picture_of(2)
+
+    def test_asking_again_is_written_down_seldom(self, wire: Wire, fence: int, database: Database) -> None:
+        commits: list[object] = []
+        wire.preview("a")
+        # However slow this test may be, it was asked just now.
+        time_passes(database, -600_000)
+        event.listen(database.engine, "commit", commits.append)
+        for _ in range(5):
+            wire.preview("a")
+        assert len(commits) == 0
+        time_passes(database, 600_000 + NOTED_AGAIN_AFTER_MS)
+        commits.clear()
+        wire.preview("a")
+        assert len(commits) == 1
+        assert wire.wishes("w") == {("a", fence): SHOW}
+
+    def test_another_attempt_s_is_not_shown(self, wire: Wire, fence: int, ledger: Ledger) -> None:
+        wire.preview("a")
+        show(wire, fence, step=2)
+        ledger.release("a", fence)
+        assert wire.preview("a") is None
+        again = claimed(ledger, "a").fence
+        assert wire.preview("a") is None
+        show(wire, fence, step=5)
+        assert wire.preview("a") is None
+        show(wire, again, step=1)
+        assert wire.preview("a") == picture_of(1)
+
+    def test_a_job_that_does_not_run_has_none_and_is_not_watched(
+        self, wire: Wire, ledger: Ledger, database: Database
+    ) -> None:
+        ledger.submit([new_job("a")])
+        assert wire.preview("a") is None
+        fence = claimed(ledger, "a").fence
+        wire.preview("a")
+        show(wire, fence, step=2)
+        ledger.complete("a", fence, result_of(1))
+        assert wire.preview("a") is None
+        ledger.submit([new_job("b")])
+        wire.preview("b")
+        assert count(database, PREVIEWS) == 1
+
+    def test_an_unknown_job_is_not_found(self, wire: Wire) -> None:
+        for job_id in ("nobody", "", "x" * 65):
+            with pytest.raises(JobNotFound):
+                wire.preview(job_id)
+
+    def test_those_of_jobs_that_do_not_run_are_swept_away(
+        self, wire: Wire, ledger: Ledger, database: Database
+    ) -> None:
+        ledger.submit([new_job(name) for name in "abc"])
+        for name in "abc":
+            claimed(ledger, name)
+            wire.preview(name)
+        ledger.stop("a", 1)
+        ledger.release("b", 1)
+        wire.sweep()
+        wire.sweep()
+        assert count(database, PREVIEWS) == 1
+        assert wire.wishes("w") == {("c", 1): SHOW}
+        # Nobody looks any more: what the worker still shows makes no row.
+        show(wire, 1, step=1)
+        assert count(database, PREVIEWS) == 1
+
+    def test_many_who_ask_and_sweep_at_once(self, wire: Wire, ledger: Ledger, database: Database) -> None:
+        names = [f"job-{number}" for number in range(20)]
+        ledger.submit([new_job(name, max_attempts=9) for name in names])
+        for name in names:
+            claimed(ledger, name)
+
+        def work(number: int) -> None:
+            for name in names[:: 1 if number % 2 else -1]:
+                wire.preview(name)
+                wire.tell([Report(each, 1, Progress(), picture_of(number)) for each in names])
+                wire.sweep()
+                if number == 0:
+                    ledger.fail(name, 1, ERROR)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, range(4)))
+        wire.sweep()
+        assert count(database, PREVIEWS) == 0
+
+
+def picture_of(step: int) -> Preview:
+    return Preview(jpeg=b"\xff\xd8" + bytes([step, 0, 255]), step=step, total=9)
+
+
+def show(wire: Wire, fence: int, *, step: int) -> None:
+    wire.tell([Report("a", fence, Progress(step=step, total=9), picture_of(step))])
+
+
+def time_passes(database: Database, milliseconds: int) -> None:
+    """The database's clock can't be set, so what it wrote moves into the past instead."""
+    with database.writing() as connection:
+        connection.execute(update(PREVIEWS).values(asked_at=PREVIEWS.c.asked_at - milliseconds))

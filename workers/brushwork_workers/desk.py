@@ -1,5 +1,6 @@
 """What a running job may use: pictures in, pictures out, word of its progress, and the wish to stop."""
 
+import math
 import time
 from typing import Protocol
 
@@ -7,9 +8,13 @@ from brushwork_schemas import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.job import Progress
+from brushwork_schemas.preview import Preview
 from PIL import Image
 
 from brushwork_workers.hold import Hold
+
+PREVIEW_EVERY_S = 1.0
+PREVIEW_SIDE = 256
 
 
 class Desk(Protocol):
@@ -36,6 +41,14 @@ class Desk(Protocol):
         """
         ...
 
+    def wants_preview(self) -> bool:
+        """Whether `preview` would be looked at: somebody asked for one, and the last is a second old."""
+        ...
+
+    def preview(self, picture: Image.Image) -> None:
+        """Show what there is so far, as a small JPEG of that moment's step."""
+        ...
+
 
 class JobDesk:
     """The desk of one attempt.
@@ -48,6 +61,7 @@ class JobDesk:
     def __init__(self, hold: Hold, store: ArtifactStore) -> None:
         self._hold = hold
         self._store = store
+        self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
         self.reading_s = 0.0
 
@@ -68,3 +82,13 @@ class JobDesk:
         """As `Desk.step`."""
         self._hold.progress = Progress(step=step, total=total)
         self._hold.check()
+
+    def wants_preview(self) -> bool:
+        """As `Desk.wants_preview`."""
+        return self._hold.is_watched and time.monotonic() - self._shown_at >= PREVIEW_EVERY_S
+
+    def preview(self, picture: Image.Image) -> None:
+        """As `Desk.preview`."""
+        self._shown_at = time.monotonic()
+        jpeg = pictures.encode_small_jpeg(picture, PREVIEW_SIDE)
+        self._hold.preview = Preview(jpeg=jpeg, **self._hold.progress.model_dump())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.job import Progress
 from brushwork_schemas.ledger import Claim, Signal
+from brushwork_schemas.preview import Preview
 
 LOGGER = logging.getLogger(__name__)
 
@@ -21,7 +22,11 @@ class Hold:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.attempt = (claim.job_id, claim.fence)
+        # Written by the job's own thread, read by the intercom's; each is replaced whole.
         self.progress = Progress()
+        self.preview: Preview | None = None
+        # Whether somebody looks at the job, written by the intercom.
+        self.is_watched = False
         self._signal = Signal.GO_ON
         self._callbacks: list[Callable[[], None]] = []
         self._changing = threading.Lock()

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.ledger import Signal
-from brushwork_schemas.wire import Report, Wire
+from brushwork_schemas.preview import Preview
+from brushwork_schemas.wire import Report, Wire, Wish
 
 from brushwork_workers.hold import Hold
 
 LOGGER = logging.getLogger(__name__)
 LISTEN_EVERY_S = 0.05
 SPEAK_EVERY_S = 0.25
+NOTHING = Wish(stop=False, preview=False)
+Said = tuple[Progress, Preview | None]
+# What the ledger holds of a job that has said nothing yet.
+AT_FIRST: Said = (Progress(), None)
 
 
 class Intercom:
@@ -32,33 +37,39 @@ class Intercom:
         self._wire = wire
         self._worker = worker
         self._holds = holds
-        self._told: dict[Hold, Progress] = {}
+        self._told: dict[Hold, Said] = {}
 
     def listen(self) -> None:
-        """Tell those jobs to stop that are asked to."""
+        """Tell the jobs what is wanted of them: to stop, to show what they have."""
         holds = self._holds()
         if not holds:
             return
         try:
-            stops = self._wire.stops(self._worker)
+            wishes = self._wire.wishes(self._worker)
         except ServiceUnreachable as error:
             # The heartbeat says so too, and not twenty times a second.
             LOGGER.debug("Nothing was heard: %s", error)
             return
         for hold in holds:
-            if hold.attempt in stops:
+            wish = wishes.get(hold.attempt, NOTHING)
+            hold.is_watched = wish.preview
+            if wish.stop:
                 hold.hear(Signal.CANCEL)
 
     def speak(self) -> None:
-        """Write down the progress of all jobs that went on since it was last written."""
+        """Write down the progress and previews of all jobs that went on since they were last written."""
         holds = self._holds()
-        self._told = {hold: self._told.get(hold, Progress()) for hold in holds}
+        self._told = {hold: self._told.get(hold, AT_FIRST) for hold in holds}
         # One reading of each: its job goes on meanwhile.
-        news = {hold: hold.progress for hold in holds}
-        news = {hold: progress for hold, progress in news.items() if progress != self._told[hold]}
+        now = {hold: (hold.progress, hold.preview) for hold in holds}
+        news = {hold: said for hold, said in now.items() if said != self._told[hold]}
         try:
-            told = self._wire.tell([Report(*hold.attempt, progress) for hold, progress in news.items()])
+            told = self._wire.tell([self._report(hold, *said) for hold, said in news.items()])
         except ServiceUnreachable as error:
             LOGGER.debug("Progress was not written: %s", error)
             return
-        self._told |= {hold: progress for hold, progress in news.items() if hold.attempt in told}
+        self._told |= {hold: said for hold, said in news.items() if hold.attempt in told}
+
+    def _report(self, hold: Hold, progress: Progress, preview: Preview | None) -> Report:
+        _, shown = self._told[hold]
+        return Report(*hold.attempt, progress, preview if preview is not shown else None)

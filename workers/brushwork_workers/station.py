@@ -76,7 +76,8 @@ class Station:
             calls=self._calls,
             lease_s=settings.lease_s,
         )
-        intercom = Intercom(Wire(self._database), self.worker, self._pulse.holds)
+        self._wire = Wire(self._database)
+        intercom = Intercom(self._wire, self.worker, self._pulse.holds)
         self._threads = [
             Recurring("pulse", settings.heartbeat_s, self._beat),
             Recurring("listening", LISTEN_EVERY_S, intercom.listen),
@@ -133,6 +134,7 @@ class Station:
 
     def _sweep(self) -> None:
         self._reconciler.sweep()
+        self._wire.sweep()
         self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
 
 
