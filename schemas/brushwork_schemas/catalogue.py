@@ -62,6 +62,12 @@ class Model(BaseModel):
     schedulers: tuple[str, ...] = Field((), description="diffusers scheduler classes that a job may ask for.")
     defaults: dict[str, Any] = Field(default_factory=dict, description="Request fields and their values.")
     limits: Limits = Limits()
+    max_batch: int | None = Field(
+        None,
+        ge=1,
+        description="Most rows of one call of its modules that jobs share; by default the worker's bound. "
+        "Classifier-free guidance makes two rows of a picture.",
+    )
 
     @model_validator(mode="after")
     def _serves_its_kind(self) -> Self:

@@ -39,6 +39,11 @@ class Request(BaseModel):
         max_length=200,
         description="A model's name in the catalogue; by default the first of the kind.",
     )
+    deterministic: bool = Field(
+        False,
+        description="Share no run of the model with other jobs. Sums round otherwise in a batch, by a few "
+        "millionths of the range; alone, the same request on the same machine gives the same bytes.",
+    )
 
     @property
     def summary(self) -> str:

@@ -53,9 +53,15 @@ class Settings(BaseSettings):
 
     device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, mps.")
     max_batch_rows: int = Field(
-        1,
+        64,
         ge=1,
         description="Most rows of one model call that jobs may share; 1: each job calls by itself.",
+    )
+    max_batch_pixels: int | None = Field(
+        None,
+        ge=1,
+        description="Most pixels of one model call, counted as rows x width x height of the picture; "
+        "by default 64 Mi on a GPU, where too much is found out and remembered, 4 Mi elsewhere.",
     )
     lease_s: float = Field(12.0, gt=0, description="A worker silent for so long loses its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="Seconds between renewals of all leases of a worker.")

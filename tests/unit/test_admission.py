@@ -145,7 +145,7 @@ def test_what_lies_beyond_is_refused_and_the_field_named(
         ({"prompt": ""}, ["prompt", "must not be blank"]),
         ({"prompt": "a\0b"}, ["prompt", "U+0000"]),
         ({"promt": "x"}, ["'promt'", "Did you mean 'prompt'?"]),
-        ({"zzz": "x"}, ["'zzz'", "Parameters are version, model, prompt"]),
+        ({"zzz": "x"}, ["'zzz'", "Parameters are version, model, deterministic, prompt"]),
         ({"model": "nobody"}, ["'nobody'", "not in the catalogue", "pocket-diffusion"]),
         ({"model": "pocket-captioner"}, ["serves image-to-text, not text-to-image", "pocket-diffusion"]),
         ({"scheduler": "PNDM"}, ["does not offer 'PNDM'", "DDIMScheduler"]),

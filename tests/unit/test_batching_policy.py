@@ -1,19 +1,23 @@
 """Which calls run when, by a clock of the test's own."""
 
+from typing import Any
+
 import pytest
 from brushwork_workers.batching import policy as rules
-from brushwork_workers.batching.policy import Later, Policy, Run, SizeLimit, Waiting
+from brushwork_workers.batching.budget import RUNS_BEFORE_GROWTH, Budget
+from brushwork_workers.batching.policy import Later, Policy, Run, Waiting
 
 
 class Scene:
     """A policy, a clock and the calls that wait."""
 
-    def __init__(self, max_rows: int = 8) -> None:
-        self.policy = Policy(max_rows)
+    def __init__(self, max_rows: int = 8, max_pixels: int = 10**9) -> None:
+        self.policy = Policy(max_rows, max_pixels)
         self.now_s = 100.0
 
-    def call(self, caller: str, key: str = "unet", rows: int = 1) -> None:
-        self.policy.arrived(Waiting(caller, key, rows, self.now_s))
+    def call(self, caller: str, key: str = "unet", **changes: Any) -> None:
+        module = key.split(" ")[0]
+        self.policy.arrived(Waiting(caller, module, key, self.now_s, **changes))
 
     def calls(self, *callers: str, key: str = "unet") -> None:
         for caller in callers:
@@ -24,7 +28,7 @@ class Scene:
         decision = self.policy.decide(self.now_s)
         assert isinstance(decision, Run), f"nothing is due: {decision}"
         self.now_s += took_s
-        self.policy.succeeded(decision, took_s)
+        self.policy.succeeded(decision, took_s, self.now_s)
         return decision.reason, [str(call.caller) for call in decision.calls]
 
     def pause_s(self) -> float | None:
@@ -167,23 +171,96 @@ def test_out_of_memory_halves_the_rows_and_keeps_the_order() -> None:
     assert scene.run() == ("full", ["c", "d"])
 
 
-def test_a_limit_grows_back_after_many_full_runs_and_never_beyond_its_bound() -> None:
-    limit = SizeLimit(16)
-    limit.failed(16)
-    assert limit.rows == 8
-    for _ in range(rules.RUNS_BEFORE_GROWTH):
-        limit.succeeded(4)  # says nothing about larger ones
-    assert limit.rows == 8
-    for _ in range(20 * rules.RUNS_BEFORE_GROWTH):
-        limit.succeeded(limit.rows)
-    assert limit.rows == 16
+def test_a_budget_grows_back_after_many_good_runs_and_never_beyond_its_bound() -> None:
+    budget = Budget(max_rows=16, max_pixels=1600)
+    budget.failed(1600)
+    assert budget.max_pixels == 800
+    for _ in range(RUNS_BEFORE_GROWTH):
+        budget.succeeded(400)  # says nothing about larger ones
+    assert budget.max_pixels == 800
+    for _ in range(20 * RUNS_BEFORE_GROWTH):
+        budget.succeeded(budget.max_pixels)
+    assert budget.max_pixels == 1600
 
 
-def test_a_limit_never_falls_below_one() -> None:
-    limit = SizeLimit(2)
+def test_a_budget_never_falls_below_one() -> None:
+    budget = Budget(max_rows=2, max_pixels=2)
     for _ in range(5):
-        limit.failed(limit.rows)
-    assert limit.rows == 1
+        budget.failed(budget.max_pixels)
+    assert budget.max_pixels == 1
+
+
+def test_pixels_bound_a_run_as_rows_do() -> None:
+    scene = Scene(max_pixels=1000)
+    for caller in "abc":
+        scene.call(caller, pixels=400)
+    assert scene.run() == ("full", ["a", "b"])
+
+
+def test_what_did_not_fit_at_one_size_holds_for_the_others_of_its_module() -> None:
+    scene = Scene()
+    for caller in "abcd":
+        scene.call(caller, key="unet large", pixels=100)
+    scene.now_s += 1
+    run = scene.policy.decide(scene.now_s)
+    assert isinstance(run, Run)
+    scene.policy.out_of_memory(run)
+    for caller in "efghi":
+        scene.call(caller, key="unet small", pixels=50)
+    assert scene.run()[1] == ["a", "b"]
+    assert scene.run()[1] == ["c", "d"]
+    assert scene.run()[1] == ["e", "f", "g", "h"]
+
+
+def test_two_halves_of_a_batch_become_one() -> None:
+    """Calls that came while the others ran wait for them; else the halves would take turns for ever."""
+    scene = Scene()
+    scene.calls("a", "b")
+    scene.now_s += 1
+    decision = scene.policy.decide(scene.now_s)
+    assert isinstance(decision, Run)
+    scene.calls("c", "d")
+    scene.now_s += 1
+    scene.policy.succeeded(decision, 1.0, scene.now_s)
+    assert scene.pause_s() == pytest.approx(rules.LONGEST_LINGER_S)
+    scene.calls("a", "b")
+    assert scene.run() == ("complete", ["c", "d", "a", "b"])
+
+
+def test_the_urgent_overtake() -> None:
+    scene = Scene(max_rows=2)
+    scene.calls("a", "b")
+    scene.call("urgent", priority=1)
+    assert scene.run() == ("full", ["urgent", "a"])
+
+
+def test_the_urgent_starve_nobody() -> None:
+    scene = Scene(max_rows=1)
+    scene.call("patient", key="rare")
+    for index in range(100):
+        scene.call(f"urgent {index}", priority=2)
+        if scene.run(took_s=0.1)[1] == ["patient"]:
+            return
+    pytest.fail("the patient call never ran")
+
+
+def test_nobody_waits_for_a_caller_that_does_not_come_back() -> None:
+    scene = Scene()
+    scene.call("guest", comes_back=False)
+    scene.now_s += 1
+    scene.run()
+    scene.call("a")
+    assert scene.run() == ("complete", ["a"])
+
+
+def test_a_run_says_why_others_have_no_part_in_it() -> None:
+    scene = Scene(max_rows=2)
+    scene.calls("a", "b", "c")
+    scene.call("d", key="unet large")
+    scene.call("e", key="vae")
+    decision = scene.policy.decide(scene.now_s)
+    assert isinstance(decision, Run)
+    assert decision.passed_over == {"no room": 1, "other arguments": 1, "other module": 1}
 
 
 @pytest.mark.parametrize("fits", [True, False])
@@ -197,7 +274,7 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
         scene.call("c", f"key {number}")
         scene.policy.left("c")
     if fits:
-        scene.policy.succeeded(run, 0.1)
+        scene.policy.succeeded(run, 0.1, scene.now_s)
         scene.calls("a", "b")
     else:
         scene.policy.out_of_memory(run)

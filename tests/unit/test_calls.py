@@ -1,10 +1,12 @@
 """The seam between a job and a model, and the stand-ins on the job's side of it."""
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from brushwork_workers.calls import DirectCalls, StandIn
+from brushwork_workers.batching.terms import Terms
+from brushwork_workers.calls import DirectCalls, StandIn, Stop
 from torch import nn
 
 
@@ -14,9 +16,12 @@ class Recording:
     def __init__(self) -> None:
         self.called: list[str] = []
 
-    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        self.called.append(getattr(function, "__name__", type(function).__name__))
+    def call(self, terms: Terms, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.called.append(f"{terms} {getattr(function, '__name__', type(function).__name__)}")
         return function(*args, **kwargs)
+
+    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class Coder(nn.Module):
@@ -38,23 +43,23 @@ class Coder(nn.Module):
 
 def test_calls_and_heavy_methods_go_through_the_seam_and_nothing_else() -> None:
     calls, coder = Recording(), Coder()
-    stand_in = StandIn(coder, calls, methods=("decode",))
+    stand_in = StandIn(coder, calls, Terms("pocket", "coder"), methods=("decode",))
     assert stand_in(torch.tensor(3.0)) == 6
     assert stand_in.decode(torch.tensor(3.0)) == 1.5
     assert stand_in.describe() == "light"
-    assert calls.called == ["Coder", "decode"]
+    assert calls.called == ["pocket coder Coder", "pocket coder decode"]
 
 
 def test_every_method_can_be_heavy() -> None:
     calls = Recording()
-    stand_in = StandIn(Coder(), calls, methods=None)
+    stand_in = StandIn(Coder(), calls, Terms(part="words"), methods=None)
     assert stand_in.describe() == "light"
     assert stand_in.training
-    assert calls.called == ["describe"]
+    assert calls.called == ["words describe"]
 
 
 def test_a_stand_in_passes_for_its_module() -> None:
-    stand_in: Any = StandIn(Coder(), DirectCalls())
+    stand_in: Any = StandIn(Coder(), DirectCalls(), Terms())
     assert isinstance(stand_in, nn.Module)
     assert isinstance(stand_in, Coder)
     assert next(stand_in.parameters()).item() == 2
@@ -62,7 +67,7 @@ def test_a_stand_in_passes_for_its_module() -> None:
 
 
 def test_direct_calls_build_no_graph() -> None:
-    result = DirectCalls().call(Coder(), torch.ones(2))
+    result = DirectCalls().call(Terms(), Coder(), torch.ones(2))
     assert not result.requires_grad
     result += 1  # as schedulers do
 
@@ -85,7 +90,7 @@ def test_direct_calls_run_one_at_a_time() -> None:
     def job() -> None:
         start.wait()
         for _ in range(50):
-            calls.call(work)
+            calls.call(Terms(), work)
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:
@@ -103,7 +108,7 @@ def test_an_error_frees_the_device() -> None:
 
     for _ in range(2):
         try:
-            calls.call(fail)
+            calls.call(Terms(), fail)
         except ValueError:
             continue
-    assert calls.call(lambda: "still free") == "still free"
+    assert calls.call(Terms(), lambda: "still free") == "still free"

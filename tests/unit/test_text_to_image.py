@@ -17,6 +17,7 @@ from brushwork_workers.served import Place
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 
 from tests.desks import PlainDesk
+from tests.stops import Going
 from tests.tiny_models import save_stable_diffusion
 
 
@@ -114,11 +115,11 @@ def test_gathered_calls_give_the_pictures_made_alone(folder: Path, performer: Te
     asked[3]["scheduler"] = "EulerDiscreteScheduler"
     alone = [pixels(performer, **changes)[0] for changes in asked]
     rows: list[int] = []
-    calls = Batcher(64, on_run=lambda run, took_s: rows.append(len(run.calls)))
+    calls = Batcher(64, 10**9, on_run=lambda ran: rows.append(len(ran.run.calls)))
     gathering = TextToImage(replace(performer._place, calls=calls))
 
     def job(changes: dict[str, object]) -> np.ndarray:
-        with calls.job():
+        with calls.job(Going()):
             return pixels(gathering, **changes)[0]
 
     with ThreadPoolExecutor(8) as threads:

@@ -1,28 +1,53 @@
 """The seam between a job's thread and a model: every heavy call goes through `Calls`.
 
 A job runs the unmodified upstream pipeline; its heavy modules are replaced by stand-ins, which hand each
-call to `Calls`. `DirectCalls` runs one call at a time on the device. Whatever gathers the calls of several
-jobs into one takes its place here, and nothing else has to know.
+call to `Calls`. `DirectCalls` runs one call at a time on the device; `batching.batcher.Batcher` gathers the
+calls of several jobs into one. Nothing else has to know which of them it is.
 """
 
 import threading
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
 import torch
 
+from brushwork_workers.batching.arguments import owner_of
+from brushwork_workers.batching.terms import Terms
+
+
+class Stop(Protocol):
+    """The wish that a job should not go on; it may come at any moment, from any thread."""
+
+    def check(self) -> None:
+        """Raise what ends the job, if it should end."""
+        ...
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the wish is there; at once if it is there already."""
+        ...
+
 
 class Calls(Protocol):
     """Runs a heavy call for a job's thread, which waits for the answer."""
 
-    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """What `function(*args, **kwargs)` returns, without gradients."""
+    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """What `function(*args, **kwargs)` returns, without gradients.
+
+        Raises:
+            JobStopped: What the job's `stop` raises, before the call and while it waits.
+        """
         ...
 
-    def job(self) -> AbstractContextManager[None]:
-        """Around all calls of one job by this thread."""
+    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> AbstractContextManager[None]:
+        """Around all calls of one job by this thread.
+
+        Args:
+            stop: Asked at every call whether the job goes on.
+            priority: Higher is more urgent.
+            alone: Share no run with other jobs.
+        """
         ...
 
 
@@ -31,16 +56,27 @@ class DirectCalls:
 
     def __init__(self) -> None:
         self._device_is_free = threading.Lock()
+        self._own = threading.local()
 
-    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait for the device, then call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
         with self._device_is_free, torch.no_grad():
+            stop: Stop | None = getattr(self._own, "stop", None)
+            if stop is not None:
+                stop.check()
+            if terms.adapters is not None:
+                terms.adapters.activate(owner_of(function))
             return function(*args, **kwargs)
 
-    def job(self) -> AbstractContextManager[None]:
-        """Nothing is kept for a job."""
-        return nullcontext()
+    @contextmanager
+    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> Iterator[None]:
+        """Every job is alone here, and the lock knows no priority."""
+        self._own.stop = stop
+        try:
+            yield
+        finally:
+            del self._own.stop
 
 
 class StandIn:
@@ -52,20 +88,21 @@ class StandIn:
     Args:
         module: What is stood in for: a torch module, or a tokenizer.
         calls: Who runs the calls.
+        terms: On what terms.
         methods: Heavy methods besides the call itself, such as a VAE's `decode`; None means every method.
     """
 
-    def __init__(self, module: Any, calls: Calls, methods: Collection[str] | None = ()) -> None:
-        self.__dict__.update(_module=module, _calls=calls, _methods=methods)
+    def __init__(self, module: Any, calls: Calls, terms: Terms, methods: Collection[str] | None = ()) -> None:
+        self.__dict__.update(_module=module, _call=partial(calls.call, terms), _methods=methods)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the module through `Calls`."""
-        return self._calls.call(self._module, *args, **kwargs)
+        return self._call(self._module, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         own = getattr(self._module, name)
         is_heavy = callable(own) if self._methods is None else name in self._methods
-        return partial(self._calls.call, own) if is_heavy else own
+        return partial(self._call, own) if is_heavy else own
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:

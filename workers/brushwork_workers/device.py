@@ -35,6 +35,15 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return _DTYPES[wanted]
 
 
+def default_pixels(device: torch.device) -> int:
+    """Most pixels of one gathered call where nobody has set a bound.
+
+    On CUDA a batch that does not fit is noticed and halved, so the bound may be high. Elsewhere the system
+    would end the process first.
+    """
+    return 64 * 2**20 if device.type == "cuda" else 4 * 2**20
+
+
 def device_name(device: torch.device) -> str:
     """What a person calls it."""
     if device.type == "cuda":

@@ -101,10 +101,10 @@ class Executor:
         if claim is None:
             return Outcome.DROPPED
         hold = Hold(claim)
-        with self._pulse.holding(hold), self._calls.job():
+        with self._pulse.holding(hold):
             run = Run(claim, JobDesk(hold, self._store), began=time.monotonic())
             run = _guarded(self._prepare, run)
-            run = _guarded(self._perform, run)
+            run = _guarded(lambda run: self._perform(run, hold), run)
             return self._finish(run, hold)
 
     def _prepare(self, run: Run) -> Run:
@@ -113,9 +113,11 @@ class Executor:
         served = self._shelf.get(run.claim.model)
         return replace(run, request=request, served=served, ready=time.monotonic())
 
-    def _perform(self, run: Run) -> Run:
+    def _perform(self, run: Run, hold: Hold) -> Run:
         assert run.served is not None  # noqa: S101 - set by the step before
-        made = run.served.performer.perform(run.request, run.desk)
+        assert run.request is not None  # noqa: S101 - as above
+        with self._calls.job(hold, alone=run.request.deterministic):
+            made = run.served.performer.perform(run.request, run.desk)
         result_type = kind_named(run.claim.kind).result_type
         result = result_type(**made, provenance=self._provenance(run, run.served))
         return replace(run, result=result, outputs=tuple(run.desk.outputs))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from brushwork_schemas.catalogue import Model
 
+from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls
 from brushwork_workers.desk import Desk
 
@@ -37,6 +38,11 @@ class Place:
     device: torch.device
     dtype: torch.dtype
     calls: Calls
+
+    @property
+    def terms(self) -> Terms:
+        """On what terms its calls may share a run."""
+        return Terms(model=self.model.name, max_rows=self.model.max_batch)
 
 
 Loader = Callable[[Place], Performer]

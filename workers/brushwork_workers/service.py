@@ -13,7 +13,7 @@ def serve(
     *,
     kinds: Sequence[str],
     name: str | None = None,
-    concurrency: int = 4,
+    concurrency: int = 16,
     log_level: str = "info",
 ) -> None:
     """Serve `kinds` until SIGTERM, or SIGINT, then finish what runs within the grace time.

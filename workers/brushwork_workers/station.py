@@ -21,8 +21,9 @@ from celery import Celery
 
 from brushwork_workers.adoption import Adoption
 from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.batching.report import Report
 from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.device import choose_device, device_name
+from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
@@ -56,7 +57,8 @@ class Station:
         self._ready = threading.Event()
         ledger = Ledger(self._database, lease_s=settings.lease_s)
         store = ArtifactStore(settings.artifacts_url)
-        self._calls = _calls(settings.max_batch_rows)
+        self._batching = Report()
+        self._calls = self._gathering()
         self._shelf = Shelf(LOADERS, self._device, self._calls)
         self._roster = Roster(self._database)
         self._pulse = Pulse(ledger, self.worker)
@@ -120,6 +122,12 @@ class Station:
             if model.kind in self.kinds and (wanted is None or model.name in wanted)
         ]
 
+    def _gathering(self) -> Calls:
+        rows, pixels = self.settings.max_batch_rows, self.settings.max_batch_pixels
+        if rows == 1:
+            return DirectCalls()
+        return Batcher(rows, pixels or default_pixels(self._device), self._batching.add)
+
     def _beat(self) -> None:
         self._pulse.beat()
         self._roster.announce(
@@ -136,10 +144,6 @@ class Station:
         self._reconciler.sweep()
         self._wire.sweep()
         self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
-
-
-def _calls(max_batch_rows: int) -> Calls:
-    return Batcher(max_batch_rows) if max_batch_rows > 1 else DirectCalls()
 
 
 def default_name() -> str:

@@ -35,7 +35,7 @@ def kind_names(text: str) -> tuple[str, ...]:
 
 def worker(
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
     name: Annotated[str | None, typer.Option(help="Its name in lists.", show_default=False)] = None,
     log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
 ) -> None:

@@ -28,7 +28,7 @@ def up(
         ),
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
     flower: Annotated[bool, typer.Option(help="Run Flower beside it.")] = True,
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")

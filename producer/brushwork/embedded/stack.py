@@ -33,7 +33,7 @@ class StackOptions:
 
     data: Path
     kinds: tuple[str, ...]
-    concurrency: int = 4
+    concurrency: int = 16
     flower: bool = True
     flower_port: int | None = None
 

@@ -2,17 +2,21 @@
 
 One rule for every model: flatten the arguments; the first tensor with an axis tells the call's batch. A
 tensor whose first axis is as long is stacked, a tensor without axes (a timestep) is repeated for each row,
-and all else must be equal and becomes part of the key.
+and all else must be equal and becomes part of the key. A constant whose first axis happens to be as long as
+the batch would be stacked too; no pipeline of diffusers or transformers that was tried has one.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils import _pytree as pytree
+from torch.utils.weak import WeakIdKeyDictionary
 
 # A VAE answers with a distribution; it is as sliceable as the tensor it was made from.
 pytree.register_pytree_node(
@@ -22,8 +26,8 @@ pytree.register_pytree_node(
 )
 
 
-class NotSliceable(Exception):
-    """An answer has a part that can't be cut into the callers' shares."""
+class NotShareable(Exception):
+    """Calls of this key can't share a run; each has to be run alone."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Call:
         leaves: Its arguments, flattened.
         spec: How they fit together.
         rows: Length of the batch axis; 0 for a call that can't share a run.
+        module: What is called.
         key: Calls of equal keys may be stacked.
     """
 
@@ -42,6 +47,7 @@ class Call:
     leaves: tuple[Any, ...]
     spec: Any
     rows: int
+    module: Hashable
     key: Hashable
 
     @classmethod
@@ -49,8 +55,9 @@ class Call:
         """Take a call apart."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
         rows = next((len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
+        module = _identity(function)
         signature = tuple(_signature(leaf, rows) for leaf in leaves)
-        return cls(function, tuple(leaves), spec, rows, (_identity(function), spec, signature))
+        return cls(function, tuple(leaves), spec, rows, module, (module, spec, signature))
 
     def run(self) -> Any:
         """The answer to this call alone."""
@@ -62,7 +69,8 @@ def run_together(calls: Sequence[Call]) -> list[Any]:
     """The answers to calls of one key, from one run.
 
     Raises:
-        NotSliceable: The answer is not one row for each row of the arguments.
+        NotShareable: The answer is not one row for each row of the arguments, or the run drew from a
+            generator, so that each caller's own would have given something else.
     """
     if len(calls) == 1:
         return [calls[0].run()]
@@ -70,24 +78,31 @@ def run_together(calls: Sequence[Call]) -> list[Any]:
     rows = [call.rows for call in calls]
     stacked = [_stacked(column, rows) for column in columns]
     args, kwargs = pytree.tree_unflatten(stacked, calls[0].spec)
-    return _sliced(calls[0].function(*args, **kwargs), rows)
+    with _undrawn([leaf for leaf in stacked if isinstance(leaf, Generator)]):
+        answer = calls[0].function(*args, **kwargs)
+    return _sliced(answer, rows)
+
+
+def owner_of(function: Callable[..., Any]) -> Any:
+    """The module that a function is a method of, or itself is."""
+    return getattr(function, "__self__", function)
 
 
 def _identity(function: Callable[..., Any]) -> Hashable:
-    owner = getattr(function, "__self__", function)
-    return id(owner), getattr(function, "__name__", "")
+    return id(owner_of(function)), getattr(function, "__name__", "")
 
 
 def _signature(leaf: Any, rows: int) -> Hashable:
     """What must be equal in two leaves so that they can be stacked."""
+    if isinstance(leaf, Generator):
+        return "generator", leaf.device
     if not isinstance(leaf, Tensor):
         return _static(leaf)
     if leaf.ndim == 0:
         return "scalar", leaf.dtype, leaf.device
     if len(leaf) == rows:
         return "rows", leaf.shape[1:], leaf.dtype, leaf.device
-    content = leaf.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-    return "same", leaf.shape, leaf.dtype, leaf.device, content
+    return "same", leaf.shape, leaf.dtype, leaf.device, _digest(leaf)
 
 
 def _static(leaf: Any) -> Hashable:
@@ -98,21 +113,45 @@ def _static(leaf: Any) -> Hashable:
     return type(leaf), leaf
 
 
+# A job hands over the same constant at every step, and to read it from a GPU means to wait for the GPU.
+_DIGESTS: WeakIdKeyDictionary = WeakIdKeyDictionary()
+
+
+def _digest(constant: Tensor) -> bytes:
+    known: tuple[int, bytes] | None = _DIGESTS.get(constant)
+    if known is None or known[0] != constant._version:
+        content = constant.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+        known = constant._version, hashlib.blake2b(content).digest()
+        _DIGESTS[constant] = known
+    return known[1]
+
+
 def _stacked(column: tuple[Any, ...], rows: list[int]) -> Any:
     first = column[0]
     if not isinstance(first, Tensor):
         return first
     if first.ndim == 0:
-        return _scalar(column, rows)
+        # Compared by no one: on a GPU that would mean to wait for it.
+        return torch.cat([value.expand(count) for value, count in zip(column, rows, strict=True)])
     if len(first) != rows[0]:
         return first
     return torch.cat(column)
 
 
-def _scalar(column: tuple[Tensor, ...], rows: list[int]) -> Tensor:
-    if all(bool(value == column[0]) for value in column[1:]):
-        return column[0]
-    return torch.cat([value.expand(count) for value, count in zip(column, rows, strict=True)])
+@contextmanager
+def _undrawn(generators: Sequence[Generator]) -> Iterator[None]:
+    """Many functions take a generator and never draw from it; one that does draws for one caller only."""
+    before = [generator.get_state() for generator in generators]
+    try:
+        yield
+    finally:
+        drawn = False
+        for generator, state in zip(generators, before, strict=True):
+            if not torch.equal(generator.get_state(), state):
+                generator.set_state(state)
+                drawn = True
+    if drawn:
+        raise NotShareable("it draws random numbers")
 
 
 def _sliced(answer: Any, rows: list[int]) -> list[Any]:
@@ -126,4 +165,4 @@ def _shares(leaf: Any, rows: list[int]) -> Sequence[Any]:
         return [leaf] * len(rows)
     if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == sum(rows):
         return torch.split(leaf, rows)
-    raise NotSliceable(f"a {type(leaf).__name__} among the answers has not one row for each row asked")
+    raise NotShareable(f"a {type(leaf).__name__} among the answers has not one row for each row asked")

@@ -3,65 +3,98 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from brushwork_workers.batching.arguments import Call, NotSliceable, run_together
+from brushwork_workers.batching.arguments import Call, NotShareable, owner_of, run_together
 from brushwork_workers.batching.policy import Later, Policy, Run, Waiting
+from brushwork_workers.batching.report import Ran
+from brushwork_workers.batching.terms import Terms
+from brushwork_workers.calls import Stop
 
 LOGGER = logging.getLogger(__name__)
+
+
+class Withdrawn(Exception):
+    """The call's job has left; whatever the run gives, nobody wants it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Caller:
+    """A job, as the batcher sees it."""
+
+    stop: Stop
+    priority: int = 0
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A call on its way, and where its answer goes."""
+
+    call: Call
+    terms: Terms
+    answer: Future[Any] = field(default_factory=Future)
 
 
 class Batcher:
     """`Calls` that gathers: calls from many threads, one device thread.
 
-    A caller is a thread. Inside `job()` the others may wait for its next call; outside nobody does.
+    Inside `job()` others may wait for this thread's next call; outside nobody does.
 
     Args:
         max_rows: Most rows of one run.
-        on_run: Told of every run that ended well, with the seconds that it took.
+        max_pixels: Most pixels of one run; see `Terms.pixels_per_row`.
+        on_run: Told of every run that ended well.
     """
 
-    def __init__(self, max_rows: int, on_run: Callable[[Run, float], None] | None = None) -> None:
-        self._policy = Policy(max_rows)
+    def __init__(self, max_rows: int, max_pixels: int, on_run: Callable[[Ran], None] | None = None) -> None:
         self._on_run = on_run
+        self._policy = Policy(max_rows, max_pixels)
+        self._own = threading.local()
         self._changed = threading.Condition()
-        self._pending: dict[Waiting, tuple[Call, Future[Any]]] = {}
+        self._pending: dict[Waiting, Pending] = {}
         self._alone: set[Hashable] = set()
+        self._adapted: dict[Hashable, Hashable] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
 
-    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What `function(*args, **kwargs)` returns, from a run that others may share.
 
         Raises:
             Exception: What the call alone raises; a neighbour's error never arrives here.
+            JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
-        call = Call.of(function, args, kwargs)
-        answer: Future[Any] = Future()
-        with self._changed:
-            if self._closed:
-                raise RuntimeError("the batcher is closed")
-            waiting = Waiting(threading.get_ident(), self._key(call), max(1, call.rows), time.monotonic())
-            self._pending[waiting] = (call, answer)
-            self._policy.arrived(waiting)
-            self._changed.notify()
-        return answer.result()
+        caller: Caller | None = getattr(self._own, "caller", None)
+        if caller is not None:
+            caller.stop.check()
+        pending = Pending(Call.of(function, args, kwargs), terms)
+        self._enter(self._waiting(caller, pending), pending)
+        try:
+            return pending.answer.result()
+        except Withdrawn:
+            if caller is not None:
+                caller.stop.check()
+            raise
 
     @contextmanager
-    def job(self) -> Iterator[None]:
+    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> Iterator[None]:
         """Around a job's calls: at its end, nobody waits for this thread any longer."""
+        caller = Caller(stop, priority, alone)
+        self._own.caller = caller
+        stop.on_stop(lambda: self._leave(caller))
         try:
             yield
         finally:
-            with self._changed:
-                self._policy.left(threading.get_ident())
-                self._changed.notify()
+            del self._own.caller
+            self._leave(caller)
 
     def close(self) -> None:
         """End the device thread; calls that still wait are canceled."""
@@ -69,14 +102,43 @@ class Batcher:
             self._closed = True
             self._changed.notify()
         self._thread.join()
-        for _, answer in self._pending.values():
-            answer.cancel()
+        for pending in self._pending.values():
+            pending.answer.cancel()
 
-    def _key(self, call: Call) -> Hashable:
+    def _waiting(self, caller: Caller | None, pending: Pending) -> Waiting:
+        call, terms = pending.call, pending.terms
+        key: Hashable = (call.key, terms.adapters)
+        who: Hashable = caller or threading.get_ident()
         # A call without rows, or one whose answers can't be cut, shares a run with nobody.
-        if call.rows == 0 or call.key in self._alone:
-            return call.key, threading.get_ident()
-        return call.key
+        if call.rows == 0 or call.key in self._alone or (caller is not None and caller.alone):
+            key = key, who
+        rows = max(1, call.rows)
+        return Waiting(
+            caller=who,
+            module=call.module,
+            key=key,
+            since_s=time.monotonic(),
+            rows=rows,
+            pixels=rows * terms.pixels_per_row,
+            max_rows=terms.max_rows,
+            priority=caller.priority if caller else 0,
+            comes_back=caller is not None,
+        )
+
+    def _enter(self, waiting: Waiting, pending: Pending) -> None:
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the batcher is closed")
+            self._pending[waiting] = pending
+            self._policy.arrived(waiting)
+            self._changed.notify()
+
+    def _leave(self, caller: Caller) -> None:
+        with self._changed:
+            self._policy.left(caller)
+            for waiting in [waiting for waiting in self._pending if waiting.caller is caller]:
+                self._pending.pop(waiting).answer.set_exception(Withdrawn())
+            self._changed.notify()
 
     def _serve(self) -> None:
         with torch.no_grad():
@@ -93,49 +155,90 @@ class Batcher:
         return None
 
     def _run(self, run: Run) -> None:
-        calls = [self._pending[waiting][0] for waiting in run.calls]
-        began = time.monotonic()
-        try:
-            answers = run_together(calls)
-        except torch.OutOfMemoryError as error:
-            self._shrink(run, error)
-        except NotSliceable as error:
-            LOGGER.info("%s runs alone from now on: %s", calls[0].function, error)
-            self._alone.add(calls[0].key)
+        run, pending = self._wanted(run)
+        if not pending:
+            return
+        began_s = time.monotonic()
+        answers = self._attempt(pending)
+        if isinstance(answers, list):
+            self._finish(Ran(run, pending[0].terms, began_s, time.monotonic() - began_s), answers)
+        elif isinstance(answers, torch.OutOfMemoryError):
+            self._shrink(run, pending)
+        elif isinstance(answers, NotShareable):
+            LOGGER.info("%s runs alone from now on: %s", pending[0].terms, answers)
+            self._alone.add(pending[0].call.key)
             self._one_by_one(run)
         # Whose fault it was shows when each runs alone; the innocent get their answer then.
-        except BaseException as error:
-            if len(run.calls) == 1:
-                self._fail(run.calls[0], error)
-            else:
-                self._one_by_one(run)
+        elif len(pending) > 1:
+            self._one_by_one(run)
         else:
-            self._finish(run, answers, time.monotonic() - began)
+            self._fail(run.calls[0], answers)
 
-    def _finish(self, run: Run, answers: list[Any], took_s: float) -> None:
+    def _wanted(self, run: Run) -> tuple[Run, list[Pending]]:
+        """The run without the calls that were withdrawn since it was chosen."""
         with self._changed:
-            self._policy.succeeded(run, took_s)
-        for waiting, answer in zip(run.calls, answers, strict=True):
-            self._pending.pop(waiting)[1].set_result(answer)
+            calls = tuple(waiting for waiting in run.calls if waiting in self._pending)
+            return replace(run, calls=calls), [self._pending[waiting] for waiting in calls]
+
+    def _attempt(self, pending: Sequence[Pending]) -> list[Any] | BaseException:
+        """The answers, or what was raised instead."""
+        try:
+            self._adapt(pending[0])
+            return run_together([each.call for each in pending])
+        except torch.OutOfMemoryError as error:
+            # Its frames hold the very tensors that must go before a smaller run can fit.
+            return error.with_traceback(None)
+        except BaseException as error:
+            return error
+
+    def _adapt(self, pending: Pending) -> None:
+        wanted, module = pending.terms.adapters, pending.call.module
+        if wanted is not None and self._adapted.get(module) != wanted:
+            self._adapted.pop(module, None)
+            wanted.activate(owner_of(pending.call.function))
+            self._adapted[module] = wanted
+
+    def _finish(self, ran: Ran, answers: list[Any]) -> None:
+        with self._changed:
+            self._policy.succeeded(ran.run, ran.took_s, time.monotonic())
+        for waiting, value in zip(ran.run.calls, answers, strict=True):
+            if (answer := self._taken(waiting)) is not None:
+                answer.set_result(value)
         if self._on_run:
-            self._on_run(run, took_s)
+            try:
+                self._on_run(ran)
+            except Exception:
+                # Who counts must not cost the device its thread.
+                LOGGER.exception("A run could not be reported")
 
     def _one_by_one(self, run: Run) -> None:
         for waiting in run.calls:
-            self._run(Run((waiting,), "alone"))
+            self._run(replace(run, calls=(waiting,), reason="alone"))
 
-    def _shrink(self, run: Run, error: torch.OutOfMemoryError) -> None:
+    def _shrink(self, run: Run, pending: Sequence[Pending]) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(run.calls) == 1:
-            self._fail(run.calls[0], error)
+        if len(run.calls) > 1:
+            LOGGER.warning("%d rows of %s do not fit in memory; trying fewer", run.rows, pending[0].terms)
+            with self._changed:
+                self._policy.out_of_memory(run)
             return
-        LOGGER.warning("%d rows do not fit in memory; trying fewer", run.rows)
-        with self._changed:
-            self._policy.out_of_memory(run)
+        # Once more with the cache given back: alone it is as small as it gets.
+        again = self._attempt(pending)
+        if isinstance(again, BaseException):
+            self._fail(run.calls[0], again)
+        elif (answer := self._taken(run.calls[0])) is not None:
+            answer.set_result(again[0])
 
     def _fail(self, waiting: Waiting, error: BaseException) -> None:
-        self._pending.pop(waiting)[1].set_exception(error)
+        if (answer := self._taken(waiting)) is not None:
+            answer.set_exception(error)
+
+    def _taken(self, waiting: Waiting) -> Future[Any] | None:
+        """Where the answer goes; None if the call was withdrawn."""
+        with self._changed:
+            pending = self._pending.pop(waiting, None)
+        return None if pending is None else pending.answer
 
 
 def _pause_s(later: Later) -> float | None:

@@ -9,19 +9,26 @@ The rules, and why:
 - **A bounded linger.** A job that is slow to come back (decoding a picture, asking the ledger) must not
   hold the others: a group waits at most a fraction of its last run's time, within fixed bounds. A group
   never seen before waits the shortest bound, for those that were submitted together.
+- **Lingering begins when the group could run.** Calls that came while the group's last run was on its way
+  wait for its callers too: else two halves of a batch would take turns for ever and never become one.
 - **Oldest first.** Among the groups that are ready, the one with the oldest call runs. A stream of other
   shapes can therefore not starve a group: its oldest call only grows older.
+- **Priority is a head start.** Each step of priority makes a call count as older by `HEAD_START_S`. The
+  urgent overtake, and still nobody waits for ever.
 - **No idle waiting.** While a group lingers, another one that is ready runs.
-- **A size that fits.** A run takes at most as many rows as fitted before; see `SizeLimit`.
+- **A size that fits.** A run stays within its module's `Budget`.
 """
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+
+from brushwork_workers.batching.budget import Budget
 
 SHORTEST_LINGER_S = 0.001
 LONGEST_LINGER_S = 0.05
 LINGER_SHARE = 0.25
-RUNS_BEFORE_GROWTH = 32
+HEAD_START_S = 1.0
 MOST_GROUPS = 256
 
 
@@ -31,28 +38,58 @@ class Waiting:
 
     Args:
         caller: Who waits for it; one caller has one call at a time.
-        key: Calls of equal keys may run together.
-        rows: Length of its batch axis.
+        module: What is called; a budget holds for one module.
+        key: Calls of equal keys may run together; keys of different modules differ.
         since_s: When it began to wait, by a monotonic clock.
+        rows: Length of its batch axis.
+        pixels: Of all its rows.
+        max_rows: Most rows of a run of its module; by default the policy's.
+        priority: Higher is more urgent.
+        comes_back: Whether its caller may call again soon, so that others do well to wait for it.
     """
 
     caller: Hashable
+    module: Hashable
     key: Hashable
-    rows: int
     since_s: float
+    rows: int = 1
+    pixels: int = 1
+    max_rows: int | None = None
+    priority: int = 0
+    comes_back: bool = True
+
+    @property
+    def rank(self) -> float:
+        """The lowest runs first."""
+        return self.since_s - self.priority * HEAD_START_S
 
 
 @dataclass(frozen=True)
 class Run:
-    """These calls, of one key, are to be run together now."""
+    """These calls, of one key, are to be run together now.
+
+    Args:
+        calls: At least one.
+        reason: Why now: "full", "complete" (all who were expected are here) or "lingered".
+        room: Most rows that a run of this module may have.
+        passed_over: How many other calls wait, by why they have no part in it: "no room", "other arguments"
+            (of the same module), "other module".
+    """
 
     calls: tuple[Waiting, ...]
     reason: str
+    room: int = 1
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """Rows of all its calls."""
         return sum(call.rows for call in self.calls)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all its calls."""
+        return sum(call.pixels for call in self.calls)
 
 
 @dataclass(frozen=True)
@@ -62,70 +99,47 @@ class Later:
     at_s: float | None
 
 
-class SizeLimit:
-    """How many rows fit, found out by trying: halved when memory ran out, raised again after good runs.
-
-    Args:
-        most: Never more than so many.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.rows = most
-        self._good_runs = 0
-
-    def failed(self, rows: int) -> None:
-        """A run of so many rows did not fit."""
-        self.rows = max(1, min(self.rows, rows) // 2)
-        self._good_runs = 0
-
-    def succeeded(self, rows: int) -> None:
-        """A run of so many rows fitted; a full one counts towards trying a larger one."""
-        if rows < self.rows or self.rows == self._most:
-            return
-        self._good_runs += 1
-        if self._good_runs >= RUNS_BEFORE_GROWTH:
-            self.rows = min(self._most, self.rows + max(1, self.rows // 4))
-            self._good_runs = 0
-
-
 @dataclass
 class _Group:
     """What is known of the calls of one key."""
 
-    limit: SizeLimit
+    budget: Budget
     calls: list[Waiting] = field(default_factory=list)
-    # Who was in the last run and has not been heard of since.
+    # Who was in its runs and has not been heard of since.
     expected: set[Hashable] = field(default_factory=set)
     last_run_s: float | None = None
+    ended_s: float = float("-inf")
 
     @property
-    def oldest_s(self) -> float:
-        return self.calls[0].since_s
+    def rank(self) -> float:
+        return min(call.rank for call in self.calls)
 
     @property
-    def linger_s(self) -> float:
-        if self.last_run_s is None:
-            return SHORTEST_LINGER_S
-        return min(max(LINGER_SHARE * self.last_run_s, SHORTEST_LINGER_S), LONGEST_LINGER_S)
+    def lingers_until_s(self) -> float:
+        share_s = LINGER_SHARE * (self.last_run_s or 0.0)
+        linger_s = min(max(share_s, SHORTEST_LINGER_S), LONGEST_LINGER_S)
+        return max(self.calls[0].since_s, self.ended_s) + linger_s
 
     def reason(self, now_s: float) -> str | None:
         """Why it should run now; None if it should wait."""
-        if sum(call.rows for call in self.calls) >= self.limit.rows:
+        rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
+        if rows >= self.budget.max_rows or pixels >= self.budget.max_pixels:
             return "full"
         if self.last_run_s is not None and not self.expected:
             return "complete"
-        return "lingered" if now_s >= self.oldest_s + self.linger_s else None
+        return "lingered" if now_s >= self.lingers_until_s else None
 
     def take(self) -> tuple[Waiting, ...]:
-        """Remove and return the oldest calls, as many as fit and at least one."""
-        rows, count = 0, 0
-        for call in self.calls:
-            if count and rows + call.rows > self.limit.rows:
+        """Remove and return the first calls, as many as fit and at least one."""
+        taken: list[Waiting] = []
+        rows = pixels = 0
+        for call in sorted(self.calls, key=lambda call: call.rank):
+            rows, pixels = rows + call.rows, pixels + call.pixels
+            if taken and not self.budget.allows(rows, pixels):
                 break
-            rows, count = rows + call.rows, count + 1
-        taken, self.calls = tuple(self.calls[:count]), self.calls[count:]
-        return taken
+            taken.append(call)
+        self.calls = [call for call in self.calls if call not in taken]
+        return tuple(taken)
 
 
 class Policy:
@@ -133,17 +147,20 @@ class Policy:
 
     Args:
         max_rows: Most rows of one run.
+        max_pixels: Most pixels of one run.
     """
 
-    def __init__(self, max_rows: int) -> None:
+    def __init__(self, max_rows: int, max_pixels: int) -> None:
         self._max_rows = max_rows
+        self._max_pixels = max_pixels
+        self._budgets: dict[Hashable, Budget] = {}
         self._groups: dict[Hashable, _Group] = {}
         self._expected_in: dict[Hashable, _Group] = {}
 
     def arrived(self, call: Waiting) -> None:
         """A call waits."""
         self._forget(call.caller)
-        self._group(call.key).calls.append(call)
+        self._group(call).calls.append(call)
 
     def left(self, caller: Hashable) -> None:
         """This caller will call no more: nobody is to wait for it, and a call of its own is withdrawn."""
@@ -154,34 +171,44 @@ class Policy:
     def decide(self, now_s: float) -> Run | Later:
         """The next run, or when to look again."""
         waiting = [group for group in self._groups.values() if group.calls]
-        for group in sorted(waiting, key=lambda group: group.oldest_s):
+        for group in sorted(waiting, key=lambda group: group.rank):
             reason = group.reason(now_s)
             if reason:
-                return Run(group.take(), reason)
-        moments = [group.oldest_s + group.linger_s for group in waiting]
+                calls = group.take()
+                return Run(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
+        moments = [group.lingers_until_s for group in waiting]
         return Later(min(moments) if moments else None)
 
-    def succeeded(self, run: Run, took_s: float) -> None:
-        """A run ended well; its callers are expected back."""
-        group = self._group(run.calls[0].key)
-        group.limit.succeeded(run.rows)
-        group.last_run_s = took_s
+    def succeeded(self, run: Run, took_s: float, now_s: float) -> None:
+        """A run has ended well; its callers are expected back."""
+        group = self._group(run.calls[0])
+        group.budget.succeeded(run.pixels)
+        group.last_run_s, group.ended_s = took_s, now_s
         for call in run.calls:
-            group.expected.add(call.caller)
-            self._expected_in[call.caller] = group
+            if call.comes_back:
+                group.expected.add(call.caller)
+                self._expected_in[call.caller] = group
 
     def out_of_memory(self, run: Run) -> None:
         """A run did not fit; its calls are first in the next, smaller ones."""
-        group = self._group(run.calls[0].key)
-        group.limit.failed(run.rows)
+        group = self._group(run.calls[0])
+        group.budget.failed(run.pixels)
         group.calls = [*run.calls, *group.calls]
 
-    def _group(self, key: Hashable) -> _Group:
+    def _passed_over(self, taken: Waiting) -> Counter[str]:
+        return Counter(_difference(call, taken) for group in self._groups.values() for call in group.calls)
+
+    def _group(self, call: Waiting) -> _Group:
         # A group may be forgotten while its calls run, and is made anew when they have ended.
-        if key not in self._groups:
+        if call.key not in self._groups:
             self._make_room()
-            self._groups[key] = _Group(SizeLimit(self._max_rows))
-        return self._groups[key]
+            self._groups[call.key] = _Group(self._budget(call))
+        return self._groups[call.key]
+
+    def _budget(self, call: Waiting) -> Budget:
+        if call.module not in self._budgets:
+            self._budgets[call.module] = Budget(call.max_rows or self._max_rows, self._max_pixels)
+        return self._budgets[call.module]
 
     def _make_room(self) -> None:
         # Every size and every module is a key; those that nobody uses are forgotten in the end.
@@ -194,3 +221,10 @@ class Policy:
         group = self._expected_in.pop(caller, None)
         if group is not None:
             group.expected.discard(caller)
+
+
+def _difference(call: Waiting, taken: Waiting) -> str:
+    """Why `call` has no part in the run of `taken`."""
+    if call.key == taken.key:
+        return "no room"
+    return "other arguments" if call.module == taken.module else "other module"

@@ -21,7 +21,7 @@ class ImageClassification:
 
     def __init__(self, place: Place) -> None:
         self._model = TorchvisionModel.load(place)
-        self._network = self._model.through(place.calls)
+        self._network = self._model.through(place.calls, place.terms)
 
     def warm_up(self) -> None:
         """Classify a black picture."""

@@ -24,7 +24,7 @@ class ImageSegmentation:
 
     def __init__(self, place: Place) -> None:
         self._model = TorchvisionModel.load(place)
-        self._network = self._model.through(place.calls)
+        self._network = self._model.through(place.calls, place.terms)
 
     def warm_up(self) -> None:
         """Segment a black picture."""

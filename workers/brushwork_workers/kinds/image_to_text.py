@@ -1,5 +1,6 @@
 """Captions: an encoder-decoder of transformers that looks at a picture and writes a sentence."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -8,6 +9,7 @@ from brushwork_schemas.requests import ImageToTextRequest
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
+from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import DirectCalls, StandIn
 from brushwork_workers.desk import Desk
 from brushwork_workers.served import Place
@@ -31,10 +33,15 @@ class ImageToText:
         self._network = cast(Any, network).to(place.device).eval()
         # Else transformers warns of it at every caption: each says how long it may be.
         self._network.generation_config.max_length = None
-        self._writer = StandIn(self._network, place.calls, ("generate",))
+        pixels = self._network.encoder.config.image_size**2
+        terms = replace(place.terms, part="network", pixels_per_row=pixels)
+        self._writer = StandIn(self._network, place.calls, terms, ("generate",))
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizer = StandIn(
-            AutoTokenizer.from_pretrained(place.folder, local_files_only=True), DirectCalls(), methods=None
+            AutoTokenizer.from_pretrained(place.folder, local_files_only=True),
+            DirectCalls(),
+            Terms(part="tokenizer"),
+            methods=None,
         )
         self._processor = AutoImageProcessor.from_pretrained(place.folder, local_files_only=True)
 

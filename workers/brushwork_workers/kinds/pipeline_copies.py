@@ -1,11 +1,13 @@
 """A diffusers pipeline for each job: the weights shared, everything that changes while a job runs its own."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
 
+from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, DirectCalls, StandIn
 
 # Called as a whole, or by these methods as well.
@@ -19,19 +21,22 @@ class PipelineCopies:
     Args:
         pipeline: The loaded `DiffusionPipeline`; it is never run itself.
         calls: Through which the heavy modules are called.
+        terms: On what terms; part and pixels are filled in here.
     """
 
-    def __init__(self, pipeline: Any, calls: Calls) -> None:
+    def __init__(self, pipeline: Any, calls: Calls, terms: Terms) -> None:
         self._pipeline = pipeline
         self._calls = calls
+        self._terms = terms
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
         self._tokenizing = DirectCalls()
 
-    def new(self, scheduler: str | None = None) -> Any:
+    def new(self, scheduler: str | None = None, pixels: int = 1) -> Any:
         """A copy with stand-ins for the heavy modules, and a scheduler of its own.
 
         Args:
             scheduler: A scheduler class of diffusers; by default the pipeline's own.
+            pixels: Of one picture that it will make.
 
         Raises:
             InvalidRequest: diffusers has no such class.
@@ -41,9 +46,10 @@ class PipelineCopies:
             if component is None:
                 continue
             if name in _HEAVY:
-                component = StandIn(component, self._calls, _HEAVY_METHODS.get(name, ()))
+                terms = replace(self._terms, part=name, pixels_per_row=pixels)
+                component = StandIn(component, self._calls, terms, _HEAVY_METHODS.get(name, ()))
             elif name.startswith("tokenizer"):
-                component = StandIn(component, self._tokenizing, methods=None)
+                component = StandIn(component, self._tokenizing, Terms(part=name), methods=None)
             # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
             pipeline.__dict__[name] = component
         pipeline.__dict__["scheduler"] = self._new_scheduler(scheduler)

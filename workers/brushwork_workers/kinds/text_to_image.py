@@ -26,7 +26,7 @@ class TextToImage:
             place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         ).to(place.device)
         pipeline.set_progress_bar_config(disable=True)
-        self._copies = PipelineCopies(pipeline, place.calls)
+        self._copies = PipelineCopies(pipeline, place.calls, place.terms)
 
     def warm_up(self) -> None:
         """Make one picture in two steps."""
@@ -38,7 +38,8 @@ class TextToImage:
         """Make the pictures of one job; picture i from the seed `seed + i`."""
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        pipeline = self._copies.new(request.scheduler)
+        pixels = (request.width or 1) * (request.height or 1)
+        pipeline = self._copies.new(request.scheduler, pixels)
         pictures: list[Image.Image] = pipeline(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt or None,

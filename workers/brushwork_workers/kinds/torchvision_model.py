@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.transforms.v2 import functional as transforms
 
+from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, StandIn
 from brushwork_workers.served import Place
 
@@ -62,9 +63,9 @@ class TorchvisionModel:
         batch: Tensor = normal.unsqueeze(0).to(self.device, self.dtype)
         return batch
 
-    def through(self, calls: Calls) -> Callable[[Tensor], Any]:
+    def through(self, calls: Calls, terms: Terms) -> Callable[[Tensor], Any]:
         """The network as a job's thread may call it."""
-        return StandIn(self.network, calls)
+        return StandIn(self.network, calls, replace(terms, part="network", pixels_per_row=self.side**2))
 
 
 def _read_config(file: Path, name: str) -> dict[str, Any]:
