@@ -26,12 +26,17 @@ def test_a_step_is_noted(hold: Hold, desk: JobDesk) -> None:
     assert hold.progress == Progress(step=3, total=20)
 
 
-def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(hold: Hold, desk: JobDesk) -> None:
+def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(hold: Hold) -> None:
+    now = [100.0]
+    desk = JobDesk(hold, ArtifactStore("memory:///"), clock=lambda: now[0])
     assert desk.wants_preview() is False
     hold.is_watched = True
     assert desk.wants_preview() is True
     desk.preview(Image.new("RGB", (8, 8)))
+    now[0] += 0.9
     assert desk.wants_preview() is False
+    now[0] += 0.1
+    assert desk.wants_preview() is True
 
 
 @pytest.mark.parametrize(

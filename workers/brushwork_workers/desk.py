@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from brushwork_schemas import pictures
@@ -56,11 +57,13 @@ class JobDesk:
     Args:
         hold: The attempt; the intercom carries to the ledger what is noted there.
         store: Holds the pictures.
+        clock: Gives seconds that only grow.
     """
 
-    def __init__(self, hold: Hold, store: ArtifactStore) -> None:
+    def __init__(self, hold: Hold, store: ArtifactStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._hold = hold
         self._store = store
+        self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
         self.reading_s = 0.0
@@ -85,10 +88,10 @@ class JobDesk:
 
     def wants_preview(self) -> bool:
         """As `Desk.wants_preview`."""
-        return self._hold.is_watched and time.monotonic() - self._shown_at >= PREVIEW_EVERY_S
+        return self._hold.is_watched and self._clock() - self._shown_at >= PREVIEW_EVERY_S
 
     def preview(self, picture: Image.Image) -> None:
         """As `Desk.preview`."""
-        self._shown_at = time.monotonic()
+        self._shown_at = self._clock()
         jpeg = pictures.encode_small_jpeg(picture, PREVIEW_SIDE)
         self._hold.preview = Preview(jpeg=jpeg, **self._hold.progress.model_dump())

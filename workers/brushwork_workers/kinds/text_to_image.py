@@ -1,5 +1,6 @@
 """Pictures from prompts: any diffusers text-to-image pipeline, unmodified."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,12 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from brushwork_workers.desk import Desk
+from brushwork_workers.kinds.forecast import Forecast
+from brushwork_workers.kinds.latent_colours import LatentColours
 from brushwork_workers.kinds.pipeline_copies import PipelineCopies
 from brushwork_workers.served import Place
+
+LOGGER = logging.getLogger(__name__)
 
 
 class TextToImage:
@@ -27,6 +32,7 @@ class TextToImage:
         ).to(place.device)
         pipeline.set_progress_bar_config(disable=True)
         self._copies = PipelineCopies(pipeline, place.calls, place.terms)
+        self._colours = LatentColours.fitted(getattr(pipeline, "vae", None))
 
     def warm_up(self) -> None:
         """Make one picture in two steps."""
@@ -50,7 +56,7 @@ class TextToImage:
             num_images_per_prompt=request.num_images_per_prompt,
             # On the CPU, so that a seed means the same picture on every device.
             generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
-            callback_on_step_end=_reporting(desk, request.num_inference_steps or 0),
+            callback_on_step_end=self._reporting(desk, request, Forecast(pipeline.scheduler)),
         ).images
         return {
             "images": tuple(desk.keep(picture) for picture in pictures),
@@ -58,11 +64,29 @@ class TextToImage:
             "seeds": seeds,
         }
 
+    def _reporting(
+        self, desk: Desk, request: TextToImageRequest, forecast: Forecast
+    ) -> Callable[..., dict[str, Any]]:
+        def report(pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
+            # Some schedulers take more model calls than steps; the pipeline knows how many.
+            desk.step(step + 1, getattr(pipeline, "num_timesteps", request.num_inference_steps or 0))
+            if self._colours is not None and desk.wants_preview():
+                latents = tensors["latents"] if forecast.latents is None else forecast.latents
+                _show(latents, pipeline, request, self._colours, desk)
+            return {}
 
-def _reporting(desk: Desk, num_steps: int) -> Callable[..., dict[str, Any]]:
-    def report(pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        # Some schedulers take more model calls than steps; the pipeline knows how many.
-        desk.step(step + 1, getattr(pipeline, "num_timesteps", num_steps))
-        return {}
+        return report
 
-    return report
+
+def _show(
+    latents: torch.Tensor, pipeline: Any, request: TextToImageRequest, colours: LatentColours, desk: Desk
+) -> None:
+    try:
+        # Flux and its kin keep latents as a list of patches.
+        if latents.ndim == 3:
+            sides = request.height, request.width
+            latents = pipeline._unpack_latents(latents, *sides, pipeline.vae_scale_factor)
+        desk.preview(colours.picture(latents))
+    # A preview is a courtesy: no job fails for one.
+    except Exception as error:
+        LOGGER.debug("No preview: %r", error)

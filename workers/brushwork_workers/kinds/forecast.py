@@ -1,0 +1,47 @@
+"""What a running pipeline's latents will become, as its scheduler foresees it at every step."""
+
+import functools
+from typing import Any
+
+from torch import Tensor
+
+
+class Forecast:
+    """Listens to a job's own scheduler: what it answers stays as it is.
+
+    Latents in mid-run are mostly noise; the scheduler knows more. Most return the clean latents that the
+    model's answer implies as their second value, multistep ones keep them, and for flow matching they
+    follow from the step.
+
+    Args:
+        scheduler: A diffusers scheduler that no other job uses.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+        self.latents: Tensor | None = None
+        step = scheduler.step
+
+        # Pipelines look up the parameters of `step`, which `wraps` lets them see.
+        @functools.wraps(step)
+        def heard(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+            answer = step(model_output, timestep, sample, *args, **kwargs)
+            self.latents = self._foreseen(model_output, sample, answer)
+            return answer
+
+        scheduler.step = heard
+
+    def _foreseen(self, model_output: Tensor, sample: Tensor, answer: Any) -> Tensor | None:
+        if not isinstance(answer, tuple):
+            return None
+        if len(answer) > 1:
+            clean: Tensor = answer[1]
+            return clean
+        config = self._scheduler.config
+        if "base_shift" in config and self._scheduler.step_index:
+            sigma = self._scheduler.sigmas[self._scheduler.step_index - 1]
+            ahead: Tensor = sample - sigma * model_output
+            return ahead
+        keeps_clean = config.get("predict_x0", "++" in config.get("algorithm_type", ""))
+        kept: list[Tensor | None] = getattr(self._scheduler, "model_outputs", [])
+        return kept[-1] if keeps_clean and kept else None

@@ -1,0 +1,148 @@
+"""What latents look like, without decoding them: a linear map to colours.
+
+That a few linear weights show the picture in Stable Diffusion's latents has been known since a post in
+Hugging Face's forum ("Decoding latents to RGB without upscaling", 2022); ComfyUI keeps such weights for each
+family. Here they are fitted when a model is loaded, from its own autoencoder, so that every model has them.
+"""
+
+import copy
+import logging
+import math
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+LOGGER = logging.getLogger(__name__)
+NUM_SAMPLES = 32
+SAMPLE_SIDE = 64
+# Each latent becomes so many pixels a side, at most: shapes finer than a latent are seen too.
+LARGEST_PATCH = 4
+# Against the mean square of a latent: the neighbours of a latent say much the same as it does.
+RIDGE = 1e-3
+PICTURE_SIDE = 256
+
+
+class LatentColours:
+    """Each latent and its eight neighbours give a patch of pixels, linearly.
+
+    Args:
+        weight: Of the convolution, (3 * patch * patch, channels, 3, 3).
+        bias: Likewise, (3 * patch * patch,).
+        patch: Pixels a side for each latent.
+        scale: How many times larger than its latents a picture is.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, patch: int, scale: int) -> None:
+        self._weight = weight
+        self._bias = bias
+        self._patch = patch
+        self._scale = scale
+
+    @classmethod
+    def fitted(cls, autoencoder: Any) -> Self | None:
+        """The map of a diffusers autoencoder; None where it encodes no pictures."""
+        try:
+            return cls._fit(_upcast(autoencoder))
+        # Whatever an autoencoder of another sort does with a picture, its model only has no previews.
+        except Exception as error:
+            LOGGER.debug("No previews for %s: %r", type(autoencoder).__name__, error)
+            return None
+
+    def picture(self, latents: Tensor) -> Image.Image:
+        """The pictures of a job in one, side by side where they are several, at most 256 pixels a side.
+
+        Args:
+            latents: As the denoiser sees them, (pictures, channels, height, width).
+        """
+        padded = functional.pad(latents.to(self._weight), (1, 1, 1, 1), mode="replicate")
+        colours = functional.pixel_shuffle(functional.conv2d(padded, self._weight, self._bias), self._patch)
+        pixels = (colours.nan_to_num().clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        num_columns = math.ceil(math.sqrt(len(pixels)))
+        height, width = (side * self._scale for side in latents.shape[-2:])
+        smaller = min(1.0, PICTURE_SIDE / (num_columns * max(height, width)))
+        tile = (max(1, int(width * smaller)), max(1, int(height * smaller)))
+        num_rows = math.ceil(len(pixels) / num_columns)
+        whole = Image.new("RGB", (tile[0] * num_columns, tile[1] * num_rows))
+        for index, one in enumerate(pixels):
+            row, column = divmod(index, num_columns)
+            shown = Image.fromarray(one).resize(tile, Image.Resampling.BICUBIC)
+            whole.paste(shown, (column * tile[0], row * tile[1]))
+        return whole
+
+    @classmethod
+    @torch.no_grad()
+    def _fit(cls, autoencoder: Any) -> Self:
+        """Least squares from the latents of drawn pictures to those pictures' own pixels."""
+        pictures = sample_pictures(NUM_SAMPLES, SAMPLE_SIDE)
+        latents = _encoded(autoencoder, pictures).float()
+        scale = pictures.shape[-1] // latents.shape[-1]
+        patch = min(LARGEST_PATCH, scale)
+        neighbours = functional.unfold(functional.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)
+        known = _rows(functional.pad(neighbours, (0, 0, 0, 1), value=1.0))
+        small = functional.adaptive_avg_pool2d(pictures, latents.shape[-1] * patch)
+        wanted = _rows(functional.pixel_unshuffle(small, patch).flatten(2))
+        square = known.T @ known
+        ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+        found = torch.linalg.solve(square + ridge, known.T @ wanted).T
+        if not found.isfinite().all():
+            raise ArithmeticError("its latents of plain pictures are not finite")
+        weight = found[:, :-1].reshape(len(found), latents.shape[1], 3, 3)
+        device = autoencoder.device
+        return cls(weight.float().to(device), found[:, -1].float().to(device), patch, scale)
+
+
+def sample_pictures(number: int, side: int) -> Tensor:
+    """Grounds, plain or shaded, with patches of three sizes on them; always the same ones.
+
+    Returns:
+        (number, 3, side, side), 0 to 1.
+    """
+    random = torch.Generator().manual_seed(0)
+
+    def share(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=random)
+
+    def colours(cells: int) -> Tensor:
+        colour, grey = share(number, 3, cells, cells), share(number, 1, cells, cells)
+        chosen = torch.where(share(number, 1, cells, cells) < 0.4, grey, colour)
+        # Stretched, for black, white and full colours are commoner than chance would have them.
+        return (chosen * 1.5 - 0.25).clamp(0, 1)
+
+    corners = colours(2)
+    corners = torch.where(share(number, 1, 1, 1) < 0.8, corners[:, :, :1, :1], corners)
+    pictures = functional.interpolate(corners, side, mode="bilinear", align_corners=True)
+    for cells in (2, 3, 5):
+        is_patch = functional.interpolate(share(number, 1, cells, cells), side) < 0.25
+        pictures = torch.where(is_patch, functional.interpolate(colours(cells), side), pictures)
+    return pictures.clamp(0, 1)
+
+
+def _upcast(autoencoder: Any) -> Any:
+    # Encoders that say so overflow in half precision; here it is a copy that need not be fast.
+    is_half = autoencoder.dtype is torch.float16
+    needs_more = is_half and getattr(autoencoder.config, "force_upcast", False)
+    return copy.deepcopy(autoencoder).float() if needs_more else autoencoder
+
+
+def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
+    """Latents as the denoiser sees them."""
+    config = autoencoder.config
+    answer = autoencoder.encode((pictures * 2 - 1).to(autoencoder.device, autoencoder.dtype))
+    latents: Tensor = answer.latents if hasattr(answer, "latents") else answer.latent_dist.mode()
+    scale, shift = (
+        getattr(config, "scaling_factor", None) or 1.0,
+        getattr(config, "shift_factor", None) or 0.0,
+    )
+    mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+    if mean is not None and deviation is not None:
+        centred = latents.cpu() - torch.tensor(mean).view(1, -1, 1, 1)
+        return centred * scale / torch.tensor(deviation).view(1, -1, 1, 1)
+    return (latents.cpu() - shift) * scale
+
+
+def _rows(values: Tensor) -> Tensor:
+    """(pictures, values, places) as one row for each place, in double precision."""
+    return values.transpose(1, 2).flatten(0, 1).double()
