@@ -14,10 +14,12 @@ from brushwork.cli import main
 from brushwork.client import Client
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
-from brushwork_schemas.job import JobError
+from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.preview import Preview
 from brushwork_schemas.results import Provenance, TextToImageResult, Timings
 from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.wire import Report, Wire
 from PIL import Image
 
 from tests.servers import free_port
@@ -248,3 +250,40 @@ def look(self, job_id, plain=Client.look):
 Client.look = look
 main(sys.argv[1:])
 """
+
+
+def test_a_running_job_s_preview_is_written(service: Database, brushwork: Command, tmp_path: Path) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    claim = Ledger(service).claim(job_id, "worker-1")
+    assert claim is not None
+    late = brushwork("preview", job_id, "--timeout", "0")
+    assert late.status == 4
+    assert "no preview within 0 s" in late.err
+    picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
+    Wire(service).tell([Report(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    file = tmp_path / "preview.jpg"
+    shown = brushwork("preview", job_id, "--output", str(file))
+    assert (shown.status, file.read_bytes()) == (0, picture.jpeg)
+    assert "step 3 of 12" in shown.err
+    assert brushwork("preview", job_id, "--output", str(tmp_path)).status == 2
+
+
+def test_a_finished_job_has_no_preview(service: Database, brushwork: Command) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    finish(service, job_id)
+    answer = brushwork("preview", job_id)
+    assert answer.status == 2
+    assert "only running jobs" in answer.err
+    assert f"brushwork show {job_id}" in answer.err
+
+
+def test_previews_leave_a_pipe_s_output_as_it_is(service: Database, brushwork: Command) -> None:
+    job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
+    claim = Ledger(service).claim(job_id, "worker-1")
+    assert claim is not None
+    wire = Wire(service)
+    wire.preview(job_id)
+    picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
+    wire.tell([Report(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    answer = brushwork("wait", job_id, "--preview", "--timeout", "0.6")
+    assert (answer.status, answer.out) == (4, "")

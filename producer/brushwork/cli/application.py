@@ -1,10 +1,13 @@
 """The commands of `brushwork`, all in one list."""
 
+from collections.abc import Callable
+
 import typer
 
 from brushwork.cli.demo_command import demo
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.job_commands import cancel, jobs, show
+from brushwork.cli.preview_command import preview
 from brushwork.cli.service_commands import migrate, models, worker, workers
 from brushwork.cli.submit_command import submit
 from brushwork.cli.up_command import up
@@ -21,10 +24,11 @@ app = typer.Typer(
 )
 
 RUN, USE, LOOK = "Run a service", "Use it", "Look around"
-for panel, commands in {
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, migrate, demo),
-    USE: (submit, wait, cancel),
+    USE: (submit, wait, preview, cancel),
     LOOK: (jobs, show, models, workers),
-}.items():
+}
+for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)

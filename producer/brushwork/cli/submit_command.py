@@ -10,7 +10,7 @@ from brushwork.cli.connection import connect
 from brushwork.cli.job_view import print_job
 from brushwork.cli.parameters import parsed
 from brushwork.cli.terminal import DATA, print_json
-from brushwork.cli.wait_command import waited
+from brushwork.cli.wait_command import Previews, waited
 
 
 def submit(
@@ -28,6 +28,7 @@ def submit(
     image: Annotated[Path | None, typer.Option(help="The picture to work on.", show_default=False)] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the result.")] = False,
     timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    previews: Previews = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
     """Submit a job and print its id."""
@@ -37,7 +38,7 @@ def submit(
     with connect() as client:
         job = client.submit(kind, **parameters)
         if wait:
-            job = waited(client, job.id, timeout)
+            job = waited(client, job.id, timeout, previews)
         if as_json:
             print_json(job)
         elif wait:
