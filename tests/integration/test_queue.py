@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brushwork import Client, JobFailed
+from brushwork import Client, JobFailed, Preview
 from brushwork_schemas.database import Database
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
+from brushwork_schemas.tables import JOBS, PREVIEWS
 from celery import Celery
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from sqlalchemy import select
 
+from tests.jobs import count
 from tests.servers import RedisServer, wait_until
 from tests.worker_process import NAMES, WorkerProcess, save_catalogue
 
@@ -138,9 +139,21 @@ class TestKinds:
         client.cancel(job.id)
         ended = client.wait(job.id, timeout_s=WAIT_S)
         assert ended.state is JobState.CANCELED
-        assert 0 < ended.progress.step < ended.progress.total
+        # It takes a few steps to hear of it; half of them would be seconds.
+        assert 0 < ended.progress.step < ended.progress.total / 2
         with pytest.raises(JobFailed, match="canceled"):
             ended.raise_for_state()
+
+    def test_who_waits_sees_previews(self, client: Client, settings: Settings) -> None:
+        seen: list[Preview] = []
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        ended = client.wait(job.id, timeout_s=WAIT_S, on_preview=seen.append)
+        assert ended.state is JobState.SUCCEEDED
+        assert seen, "a job of many steps shows itself before it ends"
+        assert {preview.pil().size for preview in seen} == {(64, 64)}
+        assert all(0 < preview.step <= preview.total == 200 for preview in seen)
+        assert client.preview(job.id) is None
+        wait_until(lambda: _num_previews(settings) == 0, bound_s=WAIT_S, what="the sweep")
 
     def test_a_bare_message_is_adopted(self, client: Client, settings: Settings) -> None:
         with Celery(broker=settings.redis_url.get_secret_value()) as stranger:
@@ -246,6 +259,13 @@ class TestDeath:
         released = client.get(job.id)
         assert (released.state, released.attempt) == (JobState.QUEUED, 0)
         client.cancel(job.id)
+
+
+def _num_previews(settings: Settings) -> int:
+    database = Database(settings.database_url.get_secret_value())
+    found = count(database, PREVIEWS)
+    database.close()
+    return found
 
 
 def _exists(settings: Settings, job_id: str) -> bool:
