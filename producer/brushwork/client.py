@@ -30,7 +30,7 @@ from brushwork.image_input import ImageInputs
 
 # Inside the class, `list` is the method.
 Jobs = list[Job]
-FIRST_POLL_S = 0.01
+SHORTEST_POLL_S = 0.001
 LONGEST_POLL_S = 0.25
 ASK_FOR_PREVIEW_EVERY_S = 0.25
 MOST_LISTED = 10_000
@@ -331,7 +331,6 @@ class Waiting:
         self._asked_at = -math.inf
         self._shown: Preview | None = None
         self._began = time.monotonic()
-        self._poll_s = FIRST_POLL_S
         self._seen: tuple[JobState, Progress] | None = None
 
     def is_over(self, state: JobState, progress: Progress) -> bool:
@@ -361,16 +360,18 @@ class Waiting:
         Raises:
             WaitTimeout: The time is over.
         """
-        self._poll_s = min(self._poll_s * 1.3, LONGEST_POLL_S)
+        waited_s = time.monotonic() - self._began
+        # So the wait is never longer than it must be by more than a tenth.
+        pause_s = min(max(waited_s / 10, SHORTEST_POLL_S), LONGEST_POLL_S)
         if self._timeout_s is None:
-            return self._poll_s
-        left_s = self._began + self._timeout_s - time.monotonic()
+            return pause_s
+        left_s = self._timeout_s - waited_s
         if left_s <= 0:
             raise WaitTimeout(
                 f"Job {self._job_id} has not ended within {self._timeout_s} s; it goes on.",
                 hint="Wait again, or see whether a worker of its kind runs: brushwork workers.",
             )
-        return min(self._poll_s, left_s)
+        return min(pause_s, left_s)
 
 
 def _state(state: JobState | str | None) -> JobState | None:

@@ -3,10 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -22,8 +22,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
+from brushwork_schemas.write_queue import WriteQueue
 
 SQLITE_BUSY_TIMEOUT_S = 30
+_Answer = TypeVar("_Answer")
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
@@ -58,6 +60,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        # PostgreSQL takes many writers at once, and gathers their commits by itself.
+        self._queue = WriteQueue(self._transaction) if is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -72,6 +77,26 @@ class Database:
         Raises:
             ServiceUnreachable: The database does not answer, or stays locked.
         """
+        with self._queue.alone() if self._queue else self._transaction() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        """What `work` returns, once it is committed; on SQLite with what other threads write now.
+
+        Args:
+            work: Reads and writes by the connection and does nothing else: it may be called twice, the first
+                time without effect.
+
+        Raises:
+            ServiceUnreachable: As `writing`.
+        """
+        if self._queue:
+            return self._queue.write(work)
+        with self._transaction() as connection:
+            return work(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with _translated(), self.engine.begin() as connection:
             yield connection
 

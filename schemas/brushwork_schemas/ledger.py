@@ -11,13 +11,16 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Integer,
     Table,
     Update,
     and_,
     bindparam,
     case,
+    func,
     insert,
     literal,
     select,
@@ -132,27 +135,12 @@ class Ledger:
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Take a queued job for `worker`; None if it is taken, finished or unknown."""
-        statement = (
-            update(JOBS)
-            .where(JOBS.c.id == job_id, in_state(JobState.QUEUED))
-            .values(
-                state=JobState.RUNNING,
-                fence=JOBS.c.fence + 1,
-                attempt=JOBS.c.attempt + 1,
-                worker=worker,
-                started_at=now_ms(),
-                lease_expires_at=now_ms() + self._lease_ms,
-                progress_step=0,
-                progress_total=0,
-            )
-            .returning(JOBS, (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"))
-        )
-        with self._database.writing() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+        by = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
+        row = self._database.write(lambda connection: connection.execute(_CLAIM, by).one_or_none())
         if row is None:
             return None
-        taken = {name: row[name] for name in ("kind", "model", "request", "fence", "attempt")}
-        return Claim(job_id=row["id"], queued_s=row["queued_ms"] / 1000, **taken)
+        taken = row._asdict()
+        return Claim(queued_s=taken.pop("queued_ms") / 1000, **taken)
 
     def renew(self, worker: str) -> dict[tuple[str, int], Signal]:
         """Prolong every lease of `worker` in one statement.
@@ -185,17 +173,17 @@ class Ledger:
             Whether the result stands: also True where an earlier call of the same fence was
             committed and only its answer was lost; False where the lease is lost.
         """
-        all_done = JOBS.c.progress_total if progress is None else progress.total
-        ended = _end(_held(job_id, fence), JobState.SUCCEEDED).values(
-            progress_step=all_done, progress_total=all_done
-        )
-        with self._database.writing() as connection:
-            if connection.execute(ended).rowcount:
-                connection.execute(insert(RESULTS).values(job_id=job_id, fence=fence, result=result))
+        total = None if progress is None else progress.total
+
+        def write(connection: Connection) -> bool:
+            if connection.execute(_SUCCEED, {"job": job_id, "held": fence, "total": total}).rowcount:
+                connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
                 return True
             stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
             return connection.execute(stored).scalar_one_or_none() == fence
+
+        return self._database.write(write)
 
     def fail(self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None) -> bool:
         """End a running job with an error; False where the lease is lost."""
@@ -332,8 +320,7 @@ class Ledger:
         )
 
     def _write(self, statement: Update) -> bool:
-        with self._database.writing() as connection:
-            return bool(connection.execute(statement).rowcount)
+        return self._database.write(lambda connection: bool(connection.execute(statement).rowcount))
 
 
 # Columns that a new job brings along; all else starts the same for every job.
@@ -371,6 +358,32 @@ def _requeue(statement: Update) -> Update:
         progress_step=0,
         progress_total=0,
     )
+
+
+# The two that every job meets are put together once: to take a statement apart costs as much as to run it.
+_CLAIM = (
+    _ROW.where(in_state(JobState.QUEUED))
+    .values(
+        state=JobState.RUNNING,
+        fence=JOBS.c.fence + 1,
+        attempt=JOBS.c.attempt + 1,
+        worker=bindparam("by"),
+        started_at=now_ms(),
+        lease_expires_at=now_ms() + bindparam("lease_ms", type_=BigInteger()),
+        progress_step=0,
+        progress_total=0,
+    )
+    .returning(
+        JOBS.c.id.label("job_id"),
+        *(JOBS.c.kind, JOBS.c.model, JOBS.c.request, JOBS.c.fence, JOBS.c.attempt),
+        (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
+    )
+)
+_all_steps = func.coalesce(bindparam("total", type_=Integer()), JOBS.c.progress_total)
+_SUCCEED = _end(
+    _ROW.where(JOBS.c.fence == bindparam("held"), in_state(JobState.RUNNING)), JobState.SUCCEEDED
+).values(progress_step=_all_steps, progress_total=_all_steps)
+_STORE = insert(RESULTS)
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:

@@ -50,6 +50,10 @@ class Calls(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """End what runs in the background; a process that ends in the midst of a call is aborted."""
+        ...
+
 
 class DirectCalls:
     """One call at a time, in the thread that asks."""
@@ -77,6 +81,9 @@ class DirectCalls:
             yield
         finally:
             del self._own.stop
+
+    def close(self) -> None:
+        """There is nothing in the background."""
 
 
 class StandIn:

@@ -12,6 +12,7 @@ import redis
 from celery.worker.consumer import Consumer
 
 LOGGER = logging.getLogger(__name__)
+EVENTS_EVERY_S = 0.1
 # Not kombu's own list: there, a KeyError over a message without an id counts as a lost connection, too.
 _LOST = (redis.RedisError, ConnectionError, TimeoutError)
 
@@ -25,6 +26,14 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         super().__init__(*args, **options)
         self._celerys_loop = self.loop
         self.loop = self._patient_loop
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Celery's own, and events leave a few times a second, many in one message."""
+        super().register_with_event_loop(hub)
+        hub.call_repeatedly(EVENTS_EVERY_S, self._flush_events)
+
+    def on_send_event_buffered(self) -> None:
+        """Celery would send what is there at once, so that each job costs up to three messages."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Celery's handler of one message, which raises nothing but a loss of the connection."""

@@ -111,6 +111,9 @@ class Station:
             self._roster.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("Could not leave the roster: %s", error)
+        self._calls.close()
+        for module, tally in self._batching.summary().items():
+            LOGGER.info("Calls of %s: %s", module, tally)
         self._database.close()
 
     def _models(self) -> list[Model]:
