@@ -150,7 +150,7 @@ class PostgresServer(Server):
         with psycopg.connect(
             f"dbname={database} user=tester host={self._folder}", autocommit=True, connect_timeout=5
         ) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def empty(self, database: str) -> None:
         """Close all connections to a migrated database and delete its rows: quicker than a new one."""

@@ -1,0 +1,78 @@
+"""What all benchmarks have in common as commands: options, and from figures to JSON, plot and table."""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import machine, peers_environment
+from benchmarks.report import DOCS, Record, Row, enter
+
+Options = argparse.Namespace
+PEERS = ("all", "celery", "none")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    Args:
+        name: Of its command, its files and its place in the page.
+        title: In one line.
+        add_options: Adds its own options.
+        measure: Gives its rows, in a folder of its own that is removed afterwards.
+        table: The rows as Markdown.
+        draw: The rows as a plot, into a file.
+    """
+
+    name: str
+    title: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    measure: Callable[[Options, Path], list[Row]]
+    table: Callable[[list[Row]], str]
+    draw: Callable[[list[Row], Path], None]
+
+    def main(self, arguments: list[str] | None = None) -> None:
+        """Measure, or take an earlier run's figures, and write everything."""
+        options = self._options(arguments)
+        file = options.out / f"{self.name}.json"
+        if options.redraw:
+            record = Record.load(file)
+        else:
+            record = self._measured(options)
+            record.save(file)
+        self.draw(list(record.rows), file.with_suffix(".png"))
+        text = self.table(list(record.rows))
+        enter(options.page, self.name, f"{text}\n\n{machine.sentence(record.machine)}")
+        print(f"\n{text}\n\n{machine.sentence(record.machine)}")
+
+    def _options(self, arguments: list[str] | None) -> Options:
+        parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{self.name}", description=self.title)
+        parser.add_argument("--out", type=Path, default=DOCS / "benchmarks", help="folder for JSON and plot")
+        parser.add_argument("--page", type=Path, default=DOCS / "benchmarks.md", help="where the table goes")
+        parser.add_argument("--redraw", action="store_true", help="plot and table of the last run, anew")
+        parser.add_argument("--peers", choices=PEERS, default="all", help="which peers take part")
+        self.add_options(parser)
+        return parser.parse_args(arguments)
+
+    def _measured(self, options: Options) -> Record:
+        print(self.title, flush=True)
+        if options.peers == "all":
+            peers_environment.make()
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="brushwork-benchmark-") as folder:
+            rows = self.measure(options, Path(folder))
+        print(f"{time.monotonic() - began:.0f} s in all", file=sys.stderr)
+        return Record(machine.facts(), _plain(options), rows)
+
+
+def _plain(options: Options) -> dict[str, object]:
+    """The options that shaped the figures; paths are nobody's business."""
+    kept = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+    with contextlib.suppress(KeyError):
+        del kept["redraw"]
+    return kept

@@ -1,0 +1,23 @@
+"""Who takes part in a benchmark: something that does jobs, one by one or many at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+Job = Mapping[str, Any]
+
+
+class Contestant(Protocol):
+    """A system that is up, with its models loaded and warm."""
+
+    @property
+    def name(self) -> str:
+        """Its row in the table."""
+        ...
+
+    def answer(self, job: Job) -> None:
+        """Do one job; returns when its result is in the caller's hand. Called from many threads."""
+        ...
+
+    def burst(self, jobs: Sequence[Job]) -> float:
+        """Submit all at once; seconds from the first submit until the last result."""
+        ...

@@ -1,0 +1,40 @@
+"""A worker whose jobs do nothing: all of it is real but the performer of `text-to-image`.
+
+python -m benchmarks.empty_worker [--concurrency 16]
+"""
+
+import argparse
+from typing import Any
+
+from brushwork_schemas.settings import Settings
+from brushwork_workers.kinds import LOADERS
+from brushwork_workers.service import serve
+
+KIND = "text-to-image"
+
+
+class Nothing:
+    """A performer that makes no picture."""
+
+    def __init__(self, place: object) -> None:
+        return
+
+    def warm_up(self) -> None:
+        """Nothing to warm up."""
+
+    def perform(self, request: Any, desk: object) -> dict[str, Any]:
+        """No pictures."""
+        return {"images": (), "seed": request.seed, "seeds": ()}
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(description="A worker whose jobs do nothing.")
+    parser.add_argument("--concurrency", type=int, default=4)
+    options = parser.parse_args()
+    LOADERS[KIND] = Nothing
+    serve(Settings.load(), kinds=[KIND], concurrency=options.concurrency, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Labels for pictures of 224x224: jobs per second of two classifiers.
+
+python -m benchmarks.image_classification [--jobs 512] [--models pocket-classifier resnet18] [--rounds 3]
+"""
+
+import argparse
+import base64
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+
+from brushwork_workers.model_files import PACKAGED
+from PIL import Image
+
+from benchmarks import plot
+from benchmarks.brushwork_queue import Queue, brushwork_up
+from benchmarks.command import Benchmark, Options
+from benchmarks.contestant import Job
+from benchmarks.in_process import InProcess
+from benchmarks.label_pictures import drawn_pngs
+from benchmarks.peer_choice import PeerChoice
+from benchmarks.peers.stock import Classifier
+from benchmarks.plain_celery import Work
+from benchmarks.random_classifier import save_resnet18
+from benchmarks.report import Row, table
+from benchmarks.rounds import Seconds, take_turns, times_faster
+
+KIND = "image-classification"
+CEILING = "ceiling: decoded pictures, in process"
+BATCH = 64
+# resnet18 takes several times as long as the pocket classifier.
+SHARE = {"pocket-classifier": 1, "resnet18": 4}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """How much is measured."""
+    parser.add_argument("--jobs", type=int, default=512, help="at once; a quarter of them for resnet18")
+    parser.add_argument("--models", nargs="+", choices=SHARE, default=list(SHARE))
+    parser.add_argument("--rounds", type=int, default=3)
+
+
+def measure(options: Options, folder: Path) -> list[Row]:
+    """Seconds of each contestant for each model, in turns."""
+    catalogue = save_resnet18(folder / "resnet18")
+    folders = {"pocket-classifier": PACKAGED / "pocket-classifier", "resnet18": folder / "resnet18"}
+    rows: list[Row] = []
+    for model in options.models:
+        print(f" {model}", flush=True)
+        files = drawn_pngs(max(4, options.jobs // SHARE[model]))
+        contest = Contest(model, folders[model], catalogue, files)
+        seconds = contest.seconds(folder / f"contest-{model}", options)
+        rows += _rows(model, len(files), seconds)
+    return rows
+
+
+class Contest:
+    """All contestants for one model.
+
+    Args:
+        model: Its name in the catalogue.
+        folder: Its files.
+        catalogue: The file that names it.
+        files: The pictures, one for each job.
+    """
+
+    def __init__(self, model: str, folder: Path, catalogue: Path, files: Sequence[bytes]) -> None:
+        self._model = model
+        self._folder = folder
+        self._catalogue = catalogue
+        self._files = files
+        # What a peer's message holds.
+        self._messages: list[Job] = [{"image": base64.b64encode(file).decode("ascii")} for file in files]
+
+    def seconds(self, scratch: Path, options: Options) -> Seconds:
+        """Seconds of each round."""
+        scratch.mkdir()
+        work = Work("classify", self._folder)
+        choice = PeerChoice(scratch, work, self._messages[: 2 * BATCH], options.peers)
+        with ExitStack() as stack:
+            peers = [*choice.tuned_litserve(stack), *choice.celeries(stack)]
+            queue = stack.enter_context(self._brushwork(scratch / "data"))
+            uploads = _uploaded(queue, self._files)
+            turns: dict[str, Callable[[], float]] = {queue.name: partial(queue.burst, uploads)}
+            turns[CEILING] = self._ceiling()
+            turns |= {peer.name: partial(peer.burst, self._messages) for peer in peers}
+            take_turns(turns, 1)
+            return take_turns(turns, options.rounds)
+
+    def _brushwork(self, data: Path) -> AbstractContextManager[Queue]:
+        environment = {
+            "BRUSHWORK_MAX_BATCH_ROWS": str(BATCH),
+            "BRUSHWORK_CATALOGUE": str(self._catalogue),
+            "BRUSHWORK_MODELS": self._model,
+        }
+        asked = {"kind": KIND, "model": self._model}
+        return brushwork_up(data, asked, concurrency=BATCH, environment=environment)
+
+    def _ceiling(self) -> Callable[[], float]:
+        """Batches of pictures that are decoded before the clock starts; resizing is part of the work."""
+        classifier = Classifier(self._folder)
+        pictures = [Image.open(io.BytesIO(file)).convert("RGB") for file in self._files]
+
+        def classify(jobs: Sequence[Job]) -> None:
+            for first in range(0, len(pictures), BATCH):
+                classifier.classify([classifier.prepared(each) for each in pictures[first : first + BATCH]])
+
+        return partial(InProcess(CEILING, classify).burst, self._messages)
+
+
+def _uploaded(queue: Queue, files: Sequence[bytes]) -> list[Job]:
+    """Each picture is stored once, by a job of its own; from then on jobs name it by its SHA-256."""
+    different = list(dict.fromkeys(files))
+    asked = [{"kind": KIND, "image": file} for file in different]
+    stored = [job.request["image"] for job in queue.client.submit_many(asked)]
+    names = dict(zip(different, stored, strict=True))
+    return [{"image": names[file]} for file in files]
+
+
+def _rows(model: str, count: int, seconds: Seconds) -> list[Row]:
+    return [
+        {
+            "model": model,
+            "contestant": name,
+            "per_s": count / statistics.median(taken),
+            "of_ceiling": times_faster(taken, seconds[CEILING]),
+            "brushwork_is": times_faster(seconds["brushwork"], taken),
+            "rounds": taken,
+        }
+        for name, taken in seconds.items()
+    ]
+
+
+def as_table(rows: list[Row]) -> str:
+    """One line for each contestant and model."""
+    columns = {
+        "model": "model",
+        "contestant": "contestant",
+        "per_s": "jobs/s",
+        "of_ceiling": "of the ceiling",
+        "brushwork_is": "brushwork is ... times as fast",
+    }
+    return table(rows, columns)
+
+
+def draw(rows: list[Row], file: Path) -> None:
+    """Jobs per second, a panel for each model."""
+    panels: dict[str, dict[str, float]] = {}
+    for row in rows:
+        panels.setdefault(row["model"], {})[row["contestant"]] = row["per_s"]
+    plot.bars(file, panels, "jobs/s")
+
+
+BENCHMARK = Benchmark(
+    name="image_classification",
+    title="Labels for pictures of 224x224, all at once.",
+    add_options=add_options,
+    measure=measure,
+    table=as_table,
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()

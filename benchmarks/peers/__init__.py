@@ -1,0 +1,1 @@
+"""What people use otherwise, written as its users write it."""

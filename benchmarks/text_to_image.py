@@ -1,0 +1,140 @@
+"""Many pictures of equal step counts at once: the whole system against the bare static batch and peers.
+
+python -m benchmarks.text_to_image [--jobs 64] [--steps 12 25 50] [--rounds 3]
+"""
+
+import argparse
+import statistics
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from benchmarks import painting_jobs, plot
+from benchmarks.brushwork_queue import brushwork_up
+from benchmarks.command import Benchmark, Options
+from benchmarks.contestant import Contestant
+from benchmarks.in_process import InProcess, one_at_a_time
+from benchmarks.peer_choice import PeerChoice
+from benchmarks.peers.stock import Painter
+from benchmarks.plain_celery import Tuning, Work
+from benchmarks.report import Row, table
+from benchmarks.rounds import Seconds, take_turns, times_faster
+
+CEILING = "ceiling: one static batch in process"
+ALONE = "one at a time in process"
+DEFAULTS = "plain Celery, defaults"
+# Those that do one picture after another keep their rate, however many there are.
+_SHARE_OF_SLOW = 4
+# With more threads than cores it takes minutes for what others do in seconds; a few jobs tell its rate.
+_SHARE_OF_DEFAULTS = 8
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """How much is measured."""
+    parser.add_argument("--jobs", type=int, default=64)
+    parser.add_argument("--steps", type=int, nargs="+", default=[12, 25, 50])
+    parser.add_argument("--rounds", type=int, default=3)
+
+
+def measure(options: Options, folder: Path) -> list[Row]:
+    """Seconds of each contestant for each step count, in turns."""
+    painter = Painter(painting_jobs.MODEL)
+    with ExitStack() as stack:
+        contestants = _contestants(options, folder, painter, stack)
+        rows: list[Row] = []
+        for index, steps in enumerate(options.steps):
+            print(f" {steps} steps", flush=True)
+            rows += _rows(steps, *_seconds_each(contestants, options, steps, is_first=index == 0))
+        return rows
+
+
+def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitStack) -> list[Contestant]:
+    trial = painting_jobs.equal(min(16, options.jobs), options.steps[0])
+    work = Work("paint", painting_jobs.MODEL)
+    peers = PeerChoice(folder, work, trial, options.peers)
+    celeries = peers.celeries(stack)
+    litserves = peers.litserves(stack, [("LitServe, request batching", Tuning(), "group")])
+    queue = stack.enter_context(
+        brushwork_up(
+            folder / "data",
+            {"kind": "text-to-image"},
+            concurrency=options.jobs,
+            # Guidance doubles the rows of a picture.
+            environment={"BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs)},
+        )
+    )
+    own = [InProcess(CEILING, painter.paint), InProcess(ALONE, one_at_a_time(painter.paint))]
+    everybody: list[Contestant] = [queue, *own, *litserves, *celeries]
+    for contestant in everybody:
+        contestant.burst(trial[:2] if contestant.name == DEFAULTS else trial)
+    return everybody
+
+
+def _seconds_each(
+    contestants: list[Contestant], options: Options, steps: int, *, is_first: bool
+) -> tuple[Seconds, dict[str, int]]:
+    """Seconds of each round, and how many jobs each contestant did in them."""
+    taking_part = [one for one in contestants if is_first or one.name != DEFAULTS]
+    counts = {one.name: max(1, options.jobs // _share(one.name, is_first)) for one in taking_part}
+    turns = {
+        one.name: partial(one.burst, painting_jobs.equal(counts[one.name], steps)) for one in taking_part
+    }
+    return take_turns(turns, options.rounds), counts
+
+
+def _share(name: str, is_first: bool) -> int:
+    if name == DEFAULTS:
+        return _SHARE_OF_DEFAULTS
+    return 1 if is_first or not name.startswith((ALONE, "plain Celery")) else _SHARE_OF_SLOW
+
+
+def _rows(steps: int, seconds: Seconds, counts: dict[str, int]) -> list[Row]:
+    each = {name: [one / counts[name] for one in taken] for name, taken in seconds.items()}
+    return [
+        {
+            "steps": steps,
+            "contestant": name,
+            "jobs": counts[name],
+            "seconds": statistics.median(seconds[name]),
+            "per_s": 1 / statistics.median(taken),
+            "of_ceiling": times_faster(taken, each[CEILING]),
+            "brushwork_is": times_faster(each["brushwork"], taken),
+            "rounds": seconds[name],
+        }
+        for name, taken in each.items()
+    ]
+
+
+def as_table(rows: list[Row]) -> str:
+    """One line for each contestant and step count."""
+    columns = {
+        "steps": "steps",
+        "contestant": "contestant",
+        "jobs": "jobs",
+        "seconds": "seconds, median",
+        "per_s": "pictures/s",
+        "of_ceiling": "of the ceiling",
+        "brushwork_is": "brushwork is ... times as fast",
+    }
+    return table(rows, columns)
+
+
+def draw(rows: list[Row], file: Path) -> None:
+    """Pictures per second, a panel for each step count."""
+    panels: dict[str, dict[str, float]] = {}
+    for row in rows:
+        panels.setdefault(f"{row['steps']} steps", {})[row["contestant"]] = row["per_s"]
+    plot.bars(file, panels, "pictures/s")
+
+
+BENCHMARK = Benchmark(
+    name="text_to_image",
+    title="Pictures of equal step counts, all at once.",
+    add_options=add_options,
+    measure=measure,
+    table=as_table,
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()
