@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_schemas.database import Database, now_ms
@@ -61,23 +61,7 @@ class Wire:
             What was written. Attempts that are over are left out, and until the next time those jobs that
             somebody is changing at this moment.
         """
-        if not reports:
-            return set()
-        # Rows that somebody holds are passed over: to wait for them while holding others could meet the
-        # heartbeat, which takes all rows of this worker, in a deadlock.
-        free = (
-            select(JOBS.c.id, JOBS.c.fence)
-            .where(JOBS.c.id.in_([report.job_id for report in reports]), in_state(JobState.RUNNING))
-            .with_for_update(skip_locked=True)
-        )
-        with self._database.writing() as connection:
-            current = {(row.id, row.fence) for row in connection.execute(free)}
-            heard = [report for report in reports if (report.job_id, report.fence) in current]
-            if heard:
-                connection.execute(_PROGRESS, [_progress(report) for report in heard])
-            if shown := [_preview(report) for report in heard if report.preview]:
-                connection.execute(_PREVIEW, shown)
-        return {(report.job_id, report.fence) for report in heard}
+        return self._database.write(lambda connection: _told(connection, reports)) if reports else set()
 
     def wishes(self, worker: str) -> dict[Attempt, Wish]:
         """What is wanted of the running jobs of `worker`; a read that waits for nobody.
@@ -156,6 +140,23 @@ _PREVIEW = (
     .where(PREVIEWS.c.job_id == bindparam("job"))
     .values({name: bindparam(f"new_{name}") for name in ("fence", "jpeg", "step", "total")})
 )
+
+
+def _told(connection: Connection, reports: Sequence[Report]) -> set[Attempt]:
+    # Rows that somebody holds are passed over: to wait for them while holding others could meet the
+    # heartbeat, which takes all rows of this worker, in a deadlock.
+    free = (
+        select(JOBS.c.id, JOBS.c.fence)
+        .where(JOBS.c.id.in_([report.job_id for report in reports]), in_state(JobState.RUNNING))
+        .with_for_update(skip_locked=True)
+    )
+    current = {(row.id, row.fence) for row in connection.execute(free)}
+    heard = [report for report in reports if (report.job_id, report.fence) in current]
+    if heard:
+        connection.execute(_PROGRESS, [_progress(report) for report in heard])
+    if shown := [_preview(report) for report in heard if report.preview]:
+        connection.execute(_PREVIEW, shown)
+    return {(report.job_id, report.fence) for report in heard}
 
 
 def _progress(report: Report) -> dict[str, object]:

@@ -30,6 +30,7 @@ def test_a_terminal_shows_half_blocks_in_colour(command: list[str]) -> None:
     shown = in_terminal(command, rows=40, columns=80)
     assert "▀" in shown
     assert "38;2;220;40;40" in shown
+    assert "Traceback" not in shown
 
 
 def test_a_terminal_of_no_size_shows_nothing(command: list[str]) -> None:
