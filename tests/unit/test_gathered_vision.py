@@ -1,0 +1,109 @@
+"""Captions, classes and masks from shared runs of the models that ship equal those made alone."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from brushwork_schemas import pictures
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.requests import (
+    ImageClassificationRequest,
+    ImageSegmentationRequest,
+    ImageToTextRequest,
+)
+from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.batching.report import Ran
+from brushwork_workers.calls import Calls, DirectCalls
+from brushwork_workers.kinds import LOADERS
+from brushwork_workers.model_files import locate
+from brushwork_workers.pocket import world
+from brushwork_workers.pocket.grammar import sample_test
+from brushwork_workers.pocket.staging import WIDE, stage
+from brushwork_workers.served import Performer, Place
+from PIL import Image
+
+from tests.desks import PlainDesk
+from tests.stops import Going
+
+NUM_JOBS = 16
+Result = dict[str, Any]
+
+
+def drawn(index: int) -> Image.Image:
+    rng = np.random.default_rng(index)
+    scene = stage(sample_test(1 + index % 2, rng, 1.0, False), WIDE, rng)
+    return Image.fromarray(world.draw(scene, 64, world.LIVELY, rng))
+
+
+PICTURES = [drawn(index) for index in range(NUM_JOBS)]
+
+
+def load(kind: str, calls: Calls) -> Performer:
+    model = Catalogue.load().of_kind(kind)[0]
+    return LOADERS[kind](Place(model, locate(model), torch.device("cpu"), torch.float32, calls))
+
+
+def run(kind: str, ask: Callable[[str, int], Any], calls: Calls, threads: int) -> list[Result]:
+    """What each of sixteen jobs gives, all begun at once where there is a thread for each."""
+    performer = load(kind, calls)
+    start = threading.Barrier(threads)
+
+    def job(index: int) -> Result:
+        desk = PlainDesk()
+        request = ask(desk.give(PICTURES[index]), index)
+        start.wait()
+        with calls.job(Going()):
+            made = performer.perform(request, desk)
+        if "mask" in made:
+            made["pixels"] = np.array(pictures.decode(desk.store.get(made["mask"].sha256)))
+        return made
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(job, range(NUM_JOBS)))
+
+
+def alone_and_together(kind: str, ask: Callable[[str, int], Any]) -> list[tuple[Result, Result]]:
+    alone = run(kind, ask, DirectCalls(), threads=1)
+    runs: list[Ran] = []
+    calls = Batcher(64, 10**9, runs.append)
+    try:
+        together = run(kind, ask, calls, threads=NUM_JOBS)
+    finally:
+        calls.close()
+    print(f"mean batch {np.mean([len(ran.run.calls) for ran in runs]):.1f}")
+    assert max(len(ran.run.calls) for ran in runs) > 1
+    return list(zip(alone, together, strict=True))
+
+
+def test_captions_of_shared_runs_are_word_for_word_the_same() -> None:
+    def ask(image: str, index: int) -> ImageToTextRequest:
+        return ImageToTextRequest(image=image, language="zh" if index % 4 == 0 else "en", max_new_tokens=18)
+
+    pairs = alone_and_together("image-to-text", ask)
+    for alone, together in pairs:
+        assert alone["generated_text"] == together["generated_text"]
+    assert len({alone["generated_text"] for alone, _ in pairs}) > NUM_JOBS // 2
+
+
+def test_classes_of_shared_runs_have_the_same_scores() -> None:
+    def ask(image: str, index: int) -> ImageClassificationRequest:
+        return ImageClassificationRequest(image=image, top_k=3 + index % 2)
+
+    for alone, together in alone_and_together("image-classification", ask):
+        assert [each.label for each in alone["predictions"]] == [e.label for e in together["predictions"]]
+        scores = [each.score for each in together["predictions"]]
+        assert [each.score for each in alone["predictions"]] == pytest.approx(scores, abs=1e-5)
+
+
+def test_masks_of_shared_runs_are_the_same() -> None:
+    def ask(image: str, index: int) -> ImageSegmentationRequest:
+        return ImageSegmentationRequest(image=image, overlay=False)
+
+    for alone, together in alone_and_together("image-segmentation", ask):
+        # Two classes that are equally likely to the last digit may change places.
+        assert (alone["pixels"] != together["pixels"]).mean() < 1e-3
+        assert together["areas"].keys() == alone["areas"].keys()
