@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint accuracy clean
+.PHONY: help demo test lint bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -22,6 +22,9 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/.dev ## Measure against plain Celery and LitServe: docs/benchmarks.md, some 25 minutes
+	@$(BIN)/python -m benchmarks
 
 accuracy: .venv/.dev ## Measure how often the pocket models are right
 	@$(BIN)/python -m benchmarks.pocket_accuracy

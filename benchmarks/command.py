@@ -45,7 +45,10 @@ class Benchmark:
         else:
             record = self._measured(options)
             record.save(file)
-        self.draw(list(record.rows), file.with_suffix(".png"))
+        try:
+            self.draw(list(record.rows), file.with_suffix(".png"))
+        except ModuleNotFoundError as error:
+            print(f"No plot, for {error.name} is not here: run it elsewhere with --redraw.")
         text = self.table(list(record.rows))
         enter(options.page, self.name, f"{text}\n\n{machine.sentence(record.machine)}")
         print(f"\n{text}\n\n{machine.sentence(record.machine)}")

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
+from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_workers.model_files import PACKAGED
 from PIL import Image
 
@@ -21,12 +22,12 @@ from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Job
 from benchmarks.in_process import InProcess
 from benchmarks.label_pictures import drawn_pngs
-from benchmarks.peer_choice import PeerChoice
+from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Classifier
 from benchmarks.plain_celery import Work
 from benchmarks.random_classifier import save_resnet18
 from benchmarks.report import Row, table
-from benchmarks.rounds import Seconds, take_turns, times_faster
+from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
 
 KIND = "image-classification"
 CEILING = "ceiling: decoded pictures, in process"
@@ -52,7 +53,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
         files = drawn_pngs(max(4, options.jobs // SHARE[model]))
         contest = Contest(model, folders[model], catalogue, files)
         seconds = contest.seconds(folder / f"contest-{model}", options)
-        rows += _rows(model, len(files), seconds)
+        rows += _rows(model, seconds)
     return rows
 
 
@@ -75,7 +76,7 @@ class Contest:
         self._messages: list[Job] = [{"image": base64.b64encode(file).decode("ascii")} for file in files]
 
     def seconds(self, scratch: Path, options: Options) -> Seconds:
-        """Seconds of each round."""
+        """Seconds for one job, of each round."""
         scratch.mkdir()
         work = Work("classify", self._folder)
         choice = PeerChoice(scratch, work, self._messages[: 2 * BATCH], options.peers)
@@ -85,9 +86,14 @@ class Contest:
             uploads = _uploaded(queue, self._files)
             turns: dict[str, Callable[[], float]] = {queue.name: partial(queue.burst, uploads)}
             turns[CEILING] = self._ceiling()
-            turns |= {peer.name: partial(peer.burst, self._messages) for peer in peers}
+            turns |= {peer.name: partial(peer.burst, self._share(peer.name)) for peer in peers}
+            counts = {name: len(self._share(name)) for name in turns}
             take_turns(turns, 1)
-            return take_turns(turns, options.rounds)
+            return per_job(take_turns(turns, options.rounds), counts)
+
+    def _share(self, name: str) -> Sequence[Job]:
+        """The messages of one contestant's turn."""
+        return self._messages[:: SHARE_OF_DEFAULTS if name == DEFAULTS else 1]
 
     def _brushwork(self, data: Path) -> AbstractContextManager[Queue]:
         environment = {
@@ -111,20 +117,17 @@ class Contest:
 
 
 def _uploaded(queue: Queue, files: Sequence[bytes]) -> list[Job]:
-    """Each picture is stored once, by a job of its own; from then on jobs name it by its SHA-256."""
-    different = list(dict.fromkeys(files))
-    asked = [{"kind": KIND, "image": file} for file in different]
-    stored = [job.request["image"] for job in queue.client.submit_many(asked)]
-    names = dict(zip(different, stored, strict=True))
-    return [{"image": names[file]} for file in files]
+    """Jobs that name their pictures, which are in the store before the clock starts."""
+    store = ArtifactStore(queue.client.settings.artifacts_url)
+    return [{"image": store.put_picture(file).sha256} for file in files]
 
 
-def _rows(model: str, count: int, seconds: Seconds) -> list[Row]:
+def _rows(model: str, seconds: Seconds) -> list[Row]:
     return [
         {
             "model": model,
             "contestant": name,
-            "per_s": count / statistics.median(taken),
+            "per_s": 1 / statistics.median(taken),
             "of_ceiling": times_faster(taken, seconds[CEILING]),
             "brushwork_is": times_faster(seconds["brushwork"], taken),
             "rounds": taken,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+
 PACKAGES = ("torch", "diffusers", "transformers", "torchvision", "celery", "redis")
 Facts = dict[str, str | int]
 
@@ -18,6 +20,7 @@ def facts() -> Facts:
         "system": platform.system(),
         "python": platform.python_version(),
         **_versions(),
+        **({"device": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 

@@ -21,6 +21,11 @@ def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int) -> Sec
     return seconds
 
 
+def per_job(seconds: Seconds, counts: Mapping[str, int]) -> Seconds:
+    """Seconds for one job, of contestants that did different numbers of them."""
+    return {name: [one / counts[name] for one in taken] for name, taken in seconds.items()}
+
+
 def times_faster(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Median over the rounds of theirs / ours: of seconds, how many times quicker ours is."""
     return statistics.median(their / our for our, their in zip(ours, theirs, strict=True))

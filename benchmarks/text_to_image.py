@@ -14,19 +14,16 @@ from benchmarks.brushwork_queue import brushwork_up
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant
 from benchmarks.in_process import InProcess, one_at_a_time
-from benchmarks.peer_choice import PeerChoice
+from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
 from benchmarks.report import Row, table
-from benchmarks.rounds import Seconds, take_turns, times_faster
+from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
 
 CEILING = "ceiling: one static batch in process"
 ALONE = "one at a time in process"
-DEFAULTS = "plain Celery, defaults"
 # Those that do one picture after another keep their rate, however many there are.
 _SHARE_OF_SLOW = 4
-# With more threads than cores it takes minutes for what others do in seconds; a few jobs tell its rate.
-_SHARE_OF_DEFAULTS = 8
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,12 +81,12 @@ def _seconds_each(
 
 def _share(name: str, is_first: bool) -> int:
     if name == DEFAULTS:
-        return _SHARE_OF_DEFAULTS
+        return SHARE_OF_DEFAULTS
     return 1 if is_first or not name.startswith((ALONE, "plain Celery")) else _SHARE_OF_SLOW
 
 
 def _rows(steps: int, seconds: Seconds, counts: dict[str, int]) -> list[Row]:
-    each = {name: [one / counts[name] for one in taken] for name, taken in seconds.items()}
+    each = per_job(seconds, counts)
     return [
         {
             "steps": steps,
