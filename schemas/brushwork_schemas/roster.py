@@ -1,6 +1,8 @@
 """The workers that are there: who, what they serve, whether they are ready, when they were last heard of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -10,13 +12,18 @@ from brushwork_schemas.tables import WORKERS
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """One worker process. `name` is unique to its life, so a restarted one is another entry."""
+    """One worker process. `name` is unique to its life, so a restarted one is another entry.
+
+    `batching` holds, by module, how the calls of its jobs were gathered since it began: runs, mean_calls,
+    mean_rows, occupancy, mean_wait_s, longest_wait_s, busy_s, ran_because, passed_over.
+    """
 
     name: str
     kinds: tuple[str, ...]
     models: tuple[str, ...]
     device: str
     ready: bool = False
+    batching: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Roster:
             "models": list(worker.models),
             "device": worker.device,
             "ready": worker.ready,
+            "batching": dict(worker.batching),
         }
         with self._database.writing() as connection:
             changed = connection.execute(
@@ -79,6 +87,7 @@ class Roster:
                 models=tuple(row["models"]),
                 device=row["device"],
                 ready=row["ready"],
+                batching=row["batching"],
                 silent_s=max(0.0, float(row["silent_s"])),
             )
             for row in rows

@@ -134,6 +134,7 @@ WORKERS = Table(
     Column("models", Json, nullable=False),
     Column("device", String(100), nullable=False),
     Column("ready", Boolean, nullable=False),
+    Column("batching", Json, nullable=False, server_default="{}"),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
 )

@@ -199,6 +199,21 @@ def test_models_and_workers_are_listed(service: Database, brushwork: Command) ->
     assert json.loads(brushwork("workers", "--json").out) == []
 
 
+def test_how_workers_gather_calls_is_shown(service: Database, brushwork: Command) -> None:
+    batching = {
+        "pocket-diffusion unet": {
+            **{"runs": 1, "mean_calls": 1.0, "mean_rows": 2.0, "occupancy": 0.031},
+            **{"mean_wait_s": 0.5, "longest_wait_s": 0.5, "busy_s": 0.25},
+            **{"ran_because": {"complete": 1}, "passed_over": {"other module": 3}},
+        }
+    }
+    Roster(service).announce(WorkerEntry("brushwork@here/1", (), (), "cpu", batching=batching))
+    assert json.loads(brushwork("workers", "--json").out)[0]["batching"] == batching
+    shown = brushwork("workers", "--batching").out.split()
+    for word in ("unet", "500.0", "complete", "other"):
+        assert word in shown
+
+
 def test_a_health_check_asks_for_one_ready_worker(service: Database, brushwork: Command) -> None:
     roster = Roster(service)
     roster.announce(WorkerEntry("brushwork@here/1", (), (), "cpu", ready=True))

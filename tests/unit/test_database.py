@@ -89,6 +89,7 @@ def test_older_tables_are_brought_up_to_date_and_keep_their_jobs(database: Datab
     Ledger(database).submit([new_job("a")])
     with database.writing() as connection:
         connection.execute(text("DROP TABLE previews"))
+        connection.execute(text("ALTER TABLE workers DROP COLUMN batching"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     database.migrate()
     assert Ledger(database).claim("a", "w") is not None

@@ -112,8 +112,6 @@ class Station:
         except BrushworkError as error:
             LOGGER.warning("Could not leave the roster: %s", error)
         self._calls.close()
-        for module, tally in self._batching.summary().items():
-            LOGGER.info("Calls of %s: %s", module, tally)
         self._database.close()
 
     def _models(self) -> list[Model]:
@@ -140,6 +138,7 @@ class Station:
                 models=self._shelf.names,
                 device=device_name(self._device),
                 ready=self._ready.is_set(),
+                batching=self._batching.summary(),
             )
         )
 

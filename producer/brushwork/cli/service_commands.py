@@ -14,6 +14,7 @@ from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from rich.table import Table
 
+from brushwork.cli.batching_view import batching_table
 from brushwork.cli.connection import connect
 from brushwork.cli.job_commands import AsJson, KindName
 from brushwork.cli.terminal import DATA, NEWS, print_json
@@ -81,6 +82,9 @@ def workers(
             show_default=False,
         ),
     ] = None,
+    batching: Annotated[
+        bool, typer.Option("--batching", help="Show how the calls of their jobs are gathered.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the workers that are there."""
@@ -91,6 +95,10 @@ def workers(
         return _expect_ready(ready, seen, lease_s)
     if as_json:
         return print_json(seen)
+    DATA.print(batching_table(seen) if batching else _workers_table(seen))
+
+
+def _workers_table(seen: Sequence[SeenWorker]) -> Table:
     table = Table("name", "ready", "device", "kinds", "models", "silent", box=None, header_style="bold")
     for entry in seen:
         ready = "yes" if entry.ready else "starting"
@@ -102,7 +110,7 @@ def workers(
             "\n".join(entry.models),
             f"{entry.silent_s:.0f} s",
         )
-    DATA.print(table)
+    return table
 
 
 def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
