@@ -149,7 +149,7 @@ def draw(rows: list[Row], file: Path) -> None:
     """Jobs per second of the burst, and mean latency under each load."""
     panels: dict[str, dict[str, float]] = {}
     for row in rows:
-        title = f"{row['load']}: " + ("mean latency, s" if "mean_s" in row else "jobs/s")
+        title = f"{row['load']}:\n" + ("mean latency, s" if "mean_s" in row else "jobs/s")
         panels.setdefault(title, {})[row["contestant"]] = row.get("mean_s", row["per_s"])
     plot.bars(file, panels, "")
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import matplotlib
 
+from benchmarks.report import number
+
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-OURS, THEIRS, CEILING = "#2f6db5", "#b8bfc7", "#e0b060"
+OURS, CEILING, THEIRS = "#2f6db5", "#e0b060", "#9aa3ad"
 DOTS_PER_INCH = 130
 
 
@@ -41,7 +43,7 @@ def lines(
     figure, all_axes = pyplot.subplots(1, len(panels), figsize=(1.0 + 4.4 * len(panels), 3.8), squeeze=False)
     for axes, (title, curves) in zip(all_axes[0], panels.items(), strict=True):
         for name, (across, up) in curves.items():
-            axes.plot(across, up, marker="o", label=name, color=OURS if is_ours(name) else None)
+            axes.plot(across, up, marker="o", label=name, color=_colour(name))
         axes.set(title=title, xlabel=labels[0], ylabel=labels[1], xscale="log", ylim=(0, None))
         axes.set_xticks(across, [f"{value:g}" for value in across], minor=False)
         axes.minorticks_off()
@@ -57,8 +59,8 @@ def is_ours(name: str) -> bool:
 
 def _draw_bars(axes: Any, title: str, values: Mapping[str, float]) -> None:
     drawn = axes.barh(list(values), list(values.values()), color=[_colour(name) for name in values])
-    axes.bar_label(drawn, [f"{value:.3g}" for value in values.values()], padding=3, fontsize=8)
-    axes.set_title(title, fontsize=10)
+    axes.bar_label(drawn, [number(value) for value in values.values()], padding=3, fontsize=8)
+    axes.set_title(title, fontsize=9)
     axes.set_xlim(0, 1.18 * max(values.values()))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -67,7 +69,7 @@ def _draw_bars(axes: Any, title: str, values: Mapping[str, float]) -> None:
 def _colour(name: str) -> str:
     if is_ours(name):
         return OURS
-    return CEILING if name.startswith("ceiling") else THEIRS
+    return CEILING if name.startswith(("ceiling", "diffusers, static batch")) else THEIRS
 
 
 def _save(figure: Any, file: Path) -> None:

@@ -63,11 +63,12 @@ def enter(page: Path, name: str, text: str) -> None:
     page.write_text(new, "utf-8")
 
 
+def number(value: float) -> str:
+    """Three digits, or all that stand before the point."""
+    return f"{value:.0f}" if value == 0 or abs(value) >= 100 else f"{value:.3g}"
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    if not isinstance(value, float):
-        return str(value)
-    if value == 0:
-        return "0"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return number(value) if isinstance(value, float) else str(value)
