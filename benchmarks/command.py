@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,9 @@ class Benchmark:
 
     def main(self, arguments: list[str] | None = None) -> None:
         """Measure, or take an earlier run's figures, and write everything."""
+        if arguments is None:
+            # Asked to end, it ends what it has started, too.
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         options = self._options(arguments)
         file = options.out / f"{self.name}.json"
         if options.redraw:
