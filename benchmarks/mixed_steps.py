@@ -1,6 +1,6 @@
 """Pictures of 8 to 40 steps: throughput when all come at once, latency when they arrive at random.
 
-python -m benchmarks.mixed_steps [--jobs 64] [--arrivals 80] [--rounds 3]
+python -m benchmarks.mixed_steps [--jobs 64] [--arrivals 60] [--rounds 3]
 """
 
 import argparse
@@ -33,7 +33,7 @@ LOAD = 0.7
 def add_options(parser: argparse.ArgumentParser) -> None:
     """How much is measured."""
     parser.add_argument("--jobs", type=int, default=64, help="of the burst that finds each one's capacity")
-    parser.add_argument("--arrivals", type=int, default=80, help="of each stream")
+    parser.add_argument("--arrivals", type=int, default=60, help="of each stream")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most-steps", type=int, default=40)
 
