@@ -1,8 +1,9 @@
 """Calls of several threads, stacked, run once and handed back."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -202,6 +203,57 @@ def test_a_closed_batcher_says_so() -> None:
         calls.call(TERMS, torch.sum, torch.ones(1))
 
 
+def test_calls_that_wait_when_it_closes_are_canceled() -> None:
+    busy, go_on = threading.Event(), threading.Event()
+
+    def slow(sample: Tensor) -> Tensor:
+        busy.set()
+        assert go_on.wait(30)
+        return sample
+
+    def job(calls: Batcher, function: Callable[..., Any]) -> Any:
+        with calls.job(Going()):
+            return calls.call(TERMS, function, torch.ones(1, 4))
+
+    calls = Batcher(64, 10**9)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(job, calls, slow)
+        assert busy.wait(30)
+        second = threads.submit(job, calls, torch.neg)
+        while len(calls._pending) < 2:
+            threading.Event().wait(0.001)
+        closing = threads.submit(calls.close)
+        while not calls._closed:
+            threading.Event().wait(0.001)
+        go_on.set()
+        closing.result(timeout=30)
+        assert torch.equal(first.result(timeout=30), torch.ones(1, 4))
+        assert isinstance(second.exception(timeout=30), CancelledError)
+
+
+def test_an_answer_that_holds_nothing_is_handed_to_each() -> None:
+    assert run_together([Call.of(lambda rows: (), (torch.ones(1, 2),), {}) for _ in range(3)]) == [()] * 3
+
+
+def test_an_error_of_a_shared_run_keeps_no_tensor_alive() -> None:
+    """Those of the large run must be gone before its calls run alone."""
+    made: list[weakref.ref[Tensor]] = []
+    kept: list[bool] = []
+
+    def hungry(sample: Tensor) -> Tensor:
+        if len(sample) > 1:
+            large = sample + 1
+            made.append(weakref.ref(large))
+            raise ValueError("together")
+        kept.append(any(tensor() is not None for tensor in made))
+        return sample
+
+    with batcher(max_rows=4) as calls:
+        together(calls, [lambda: calls.call(TERMS, hungry, torch.ones(1, 4))] * 4)
+    assert made
+    assert not any(kept)
+
+
 def test_a_generator_that_nobody_draws_from_keeps_nobody_apart() -> None:
     rows: list[int] = []
 
@@ -292,6 +344,22 @@ def test_a_job_that_was_stopped_calls_nothing() -> None:
     assert model.batches == [1]
 
 
+def test_a_wish_that_comes_while_a_call_is_taken_apart_is_heard() -> None:
+    model, switch = Denoiser(), Switch()
+    asked_for: list[object] = []
+
+    class Late:
+        def __hash__(self) -> int:
+            if not asked_for:
+                switch.stop()
+            asked_for.append(self)
+            return 1
+
+    with batcher() as calls, calls.job(switch), pytest.raises(Stopped):
+        ask(calls, model, 1, return_dict=Late())
+    assert model.batches == []
+
+
 def test_a_job_that_is_stopped_while_it_waits_leaves_at_once() -> None:
     """The device is busy with a neighbour, who gets its answer none the less."""
     busy, go_on = threading.Event(), threading.Event()
@@ -346,6 +414,30 @@ def test_who_is_stopped_while_its_run_is_on_harms_no_neighbour() -> None:
         assert leaver.exception(timeout=30) is None or isinstance(leaver.exception(), Stopped)
 
 
+def test_nobody_waits_for_a_job_that_left_while_its_run_was_on() -> None:
+    running, go_on = threading.Event(), threading.Event()
+    runs: list[Ran] = []
+
+    def slow(sample: Tensor) -> Tensor:
+        running.set()
+        assert go_on.wait(30)
+        return sample
+
+    def job(calls: Batcher, stop: Any) -> None:
+        with calls.job(stop):
+            calls.call(TERMS, slow, torch.ones(1, 4))
+
+    switch = Switch()
+    with batcher(on_run=runs.append) as calls, ThreadPoolExecutor(1) as threads:
+        leaver = threads.submit(job, calls, switch)
+        assert running.wait(30)
+        switch.stop()
+        assert isinstance(leaver.exception(timeout=30), Stopped)
+        go_on.set()
+        job(calls, Going())
+    assert [ran.run.reason for ran in runs] == ["lingered", "complete"]
+
+
 @dataclass(frozen=True)
 class Louder:
     """An adapter that sets how much a module multiplies by."""
@@ -361,6 +453,9 @@ class Amplifier(nn.Module):
 
     def forward(self, sample: Tensor) -> Tensor:
         return sample * self.factor
+
+    def double(self, sample: Tensor) -> Tensor:
+        return 2 * sample * self.factor
 
 
 @pytest.mark.parametrize("gathering", [True, False])
@@ -378,13 +473,22 @@ def test_each_job_meets_its_own_adapters(gathering: bool) -> None:
         assert max(len(ran.run.calls) for ran in runs) > 1
 
 
-def test_a_reporter_that_fails_costs_nothing() -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_reporter_that_fails_costs_nothing(error: type[BaseException]) -> None:
     def broken(ran: Ran) -> None:
-        raise ValueError("no paper")
+        raise error("no paper")
 
     with batcher(on_run=broken) as calls:
         for _ in range(2):
             assert float(calls.call(TERMS, torch.sum, torch.ones(1, 3))) == 3
+
+
+def test_adapters_are_of_a_module_whichever_method_is_called() -> None:
+    model, (quiet, loud) = Amplifier(), (replace(TERMS, adapters=Louder(factor)) for factor in (1.0, 5.0))
+    with batcher() as calls:
+        asked = [(quiet, model), (loud, model.double), (quiet, model)]
+        answers = [calls.call(terms, function, torch.ones(1, 1)).item() for terms, function in asked]
+    assert answers == [1.0, 10.0, 1.0]
 
 
 def test_the_report_says_how_large_runs_were_and_why() -> None:

@@ -157,7 +157,8 @@ def _undrawn(generators: Sequence[Generator]) -> Iterator[None]:
 def _sliced(answer: Any, rows: list[int]) -> list[Any]:
     leaves, spec = pytree.tree_flatten(answer)
     shares = [_shares(leaf, rows) for leaf in leaves]
-    return [pytree.tree_unflatten(list(share), spec) for share in zip(*shares, strict=True)]
+    # By index: an answer that holds nothing is one for each call, too.
+    return [pytree.tree_unflatten([share[index] for share in shares], spec) for index in range(len(rows))]
 
 
 def _shares(leaf: Any, rows: list[int]) -> Sequence[Any]:

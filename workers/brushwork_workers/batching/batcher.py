@@ -73,10 +73,8 @@ class Batcher:
             JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
         caller: Caller | None = getattr(self._own, "caller", None)
-        if caller is not None:
-            caller.stop.check()
         pending = Pending(Call.of(function, args, kwargs), terms)
-        self._enter(self._waiting(caller, pending), pending)
+        self._enter(caller, self._waiting(caller, pending), pending)
         try:
             return pending.answer.result()
         except Withdrawn:
@@ -102,8 +100,6 @@ class Batcher:
             self._closed = True
             self._changed.notify()
         self._thread.join()
-        for pending in self._pending.values():
-            pending.answer.cancel()
 
     def _waiting(self, caller: Caller | None, pending: Pending) -> Waiting:
         call, terms = pending.call, pending.terms
@@ -125,10 +121,13 @@ class Batcher:
             comes_back=caller is not None,
         )
 
-    def _enter(self, waiting: Waiting, pending: Pending) -> None:
+    def _enter(self, caller: Caller | None, waiting: Waiting, pending: Pending) -> None:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
+            # Under the lock: a wish that comes later finds the call waiting, and withdraws it.
+            if caller is not None:
+                caller.stop.check()
             self._pending[waiting] = pending
             self._policy.arrived(waiting)
             self._changed.notify()
@@ -141,9 +140,29 @@ class Batcher:
             self._changed.notify()
 
     def _serve(self) -> None:
-        with torch.no_grad():
-            while (run := self._next_run()) is not None:
-                self._run(run)
+        try:
+            with torch.no_grad():
+                while (run := self._next_run()) is not None:
+                    self._outlive(run)
+        finally:
+            self._end()
+
+    def _outlive(self, run: Run) -> None:
+        try:
+            self._run(run)
+        except BaseException as error:
+            # No call can be blamed, such as for a device that gives no memory back; all wait for this thread.
+            LOGGER.exception("A run broke off")
+            for waiting in run.calls:
+                self._fail(waiting, error)
+
+    def _end(self) -> None:
+        """Whatever ended the device thread, nobody is to wait for it."""
+        with self._changed:
+            self._closed = True
+            left, self._pending = self._pending, {}
+        for pending in left.values():
+            pending.answer.cancel()
 
     def _next_run(self) -> Run | None:
         with self._changed:
@@ -185,22 +204,27 @@ class Batcher:
         try:
             self._adapt(pending[0])
             return run_together([each.call for each in pending])
-        except torch.OutOfMemoryError as error:
-            # Its frames hold the very tensors that must go before a smaller run can fit.
-            return error.with_traceback(None)
         except BaseException as error:
-            return error
+            # The frames hold the very tensors that must go before a smaller run can fit. An error of one call
+            # alone keeps them, for its job's log.
+            is_told = len(pending) == 1 and not isinstance(error, torch.OutOfMemoryError)
+            return error if is_told else error.with_traceback(None)
 
     def _adapt(self, pending: Pending) -> None:
-        wanted, module = pending.terms.adapters, pending.call.module
-        if wanted is not None and self._adapted.get(module) != wanted:
-            self._adapted.pop(module, None)
-            wanted.activate(owner_of(pending.call.function))
-            self._adapted[module] = wanted
+        # By module, not by method: a VAE has two.
+        wanted, module = pending.terms.adapters, owner_of(pending.call.function)
+        if wanted is not None and self._adapted.get(id(module)) != wanted:
+            self._adapted.pop(id(module), None)
+            wanted.activate(module)
+            self._adapted[id(module)] = wanted
 
     def _finish(self, ran: Ran, answers: list[Any]) -> None:
         with self._changed:
             self._policy.succeeded(ran.run, ran.took_s, time.monotonic())
+            for waiting in ran.run.calls:
+                # Its job has left meanwhile; it would be expected for ever.
+                if waiting not in self._pending:
+                    self._policy.left(waiting.caller)
         for waiting, value in zip(ran.run.calls, answers, strict=True):
             if (answer := self._taken(waiting)) is not None:
                 answer.set_result(value)
