@@ -47,11 +47,20 @@ class WriteQueue:
         self._waiting.append((work, answer))
         with self._turn:
             if not answer.done():
-                self._write_all()
+                self._write_all(answer)
         return answer.result()
 
-    def _write_all(self) -> None:
+    def _write_all(self, own: Future[Any]) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._write_together(batch)
+        except BaseException:
+            # This thread is interrupted; the others have the turn next, and must find what they wait for.
+            left = [entry for entry in batch if entry[1] is not own and not entry[1].done()]
+            self._waiting.extendleft(reversed(left))
+            raise
+
+    def _write_together(self, batch: Sequence[tuple[Work, Future[Any]]]) -> None:
         try:
             values = self._committed([work for work, _ in batch])
         except Exception:

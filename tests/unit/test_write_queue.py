@@ -96,3 +96,26 @@ def test_a_transaction_of_ones_own_is_shared_with_nobody(database: Database) -> 
             write_and_fail()
         assert others[0].result(30) == "yours"
     assert notes(database) == {"yours"}
+
+
+def test_a_thread_that_is_interrupted_leaves_nobody_waiting(database: Database) -> None:
+    """It wrote for another one too, whose work is done all the same."""
+    queue = database._queue
+    assert queue is not None
+    begun: list[str] = []
+
+    def interrupted_at_first(connection: Connection) -> str:
+        begun.append("work")
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+        return note("other")(connection)
+
+    with ThreadPoolExecutor(2) as threads:
+        with database.writing():
+            both = [threads.submit(database.write, interrupted_at_first) for _ in range(2)]
+            while len(queue._waiting) < 2:
+                threading.Event().wait(0.001)
+        ended = [one.exception(timeout=30) for one in both]
+    assert sorted(map(repr, ended)) == ["KeyboardInterrupt()", "None"]
+    assert notes(database) == {"other"}
+    assert not queue._waiting
