@@ -20,6 +20,7 @@ from brushwork_workers.kinds.pipeline_copies import PipelineCopies
 from diffusers import (
     AutoPipelineForImage2Image,
     AutoPipelineForInpainting,
+    DDIMScheduler,
     DiffusionPipeline,
     FluxPipeline,
     StableDiffusion3Pipeline,
@@ -213,6 +214,42 @@ def test_pictures_stay_the_same_where_memory_ends(
     full = torch.OutOfMemoryError("simulated")
     denoise_unless(jobs.pipeline, monkeypatch, lambda sample: len(sample) > 5, full)
     assert_equal(expected, jobs.together())
+
+
+def test_who_casts_its_autoencoder_casts_nobody_elses() -> None:
+    """As Stable Diffusion XL does around a decode in half precision."""
+    pipeline: Any = FAMILIES[StableDiffusionXLPipeline]()
+    pipeline.vae.half()
+    copies = PipelineCopies(pipeline, DirectCalls(), Terms("tiny"))
+    caster, other, third = (copies.new().vae for _ in range(3))
+    caster.to(dtype=torch.float32)
+    third.to(torch.float32)
+    assert [vae.dtype for vae in (caster, other, pipeline.vae)] == [
+        torch.float32,
+        torch.float16,
+        torch.float16,
+    ]
+    assert next(caster.parameters()) is next(third.parameters())
+    latents = torch.ones(1, 4, 4, 4)
+    assert caster.decode(latents).sample.dtype is torch.float32
+    caster.to(dtype=torch.float16)
+    assert next(caster.parameters()) is next(other.parameters())
+    assert caster.to("cpu").decode(latents.half()).sample.dtype is torch.float16
+
+
+class TwoSchedulers(DiffusionPipeline):
+    """As unCLIP has them, for its prior and for its decoder."""
+
+    def __init__(self, scheduler: DDIMScheduler, prior_scheduler: DDIMScheduler) -> None:
+        super().__init__()
+        self.register_modules(scheduler=scheduler, prior_scheduler=prior_scheduler)
+
+
+def test_no_scheduler_is_shared_wherever_a_pipeline_keeps_it() -> None:
+    copies = PipelineCopies(TwoSchedulers(DDIMScheduler(), DDIMScheduler()), DirectCalls(), Terms("tiny"))
+    one, other = copies.new(), copies.new()
+    assert one.scheduler is not other.scheduler
+    assert one.prior_scheduler is not other.prior_scheduler
 
 
 def denoise_unless(
