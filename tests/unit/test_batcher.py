@@ -231,6 +231,21 @@ def test_calls_that_wait_when_it_closes_are_canceled() -> None:
         assert isinstance(second.exception(timeout=30), CancelledError)
 
 
+def test_a_number_among_the_answers_may_be_of_all_rows() -> None:
+    calls = [Call.of(lambda rows: int(rows.sum()), (torch.full((1, 2), i),), {}) for i in range(2)]
+    with pytest.raises(NotShareable):
+        run_together(calls)
+
+
+@torch.inference_mode()
+def test_a_constant_that_cannot_be_read_is_equal_to_itself() -> None:
+    """Tensors made in inference mode tell nobody whether they were changed."""
+    one, other = torch.ones(3, 2), torch.ones(3, 2)
+    keys = [Call.of(torch.add, (torch.ones(1, 2), constant), {}).key for constant in (one, one, other)]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
+
+
 def test_an_answer_that_holds_nothing_is_handed_to_each() -> None:
     assert run_together([Call.of(lambda rows: (), (torch.ones(1, 2),), {}) for _ in range(3)]) == [()] * 3
 

@@ -15,6 +15,7 @@ from brushwork_workers.kinds.text_to_image import TextToImage
 from brushwork_workers.pocket import WEIGHTS
 from brushwork_workers.served import Place
 from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusion3Pipeline
+from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
 from tests.desks import PlainDesk
@@ -126,6 +127,20 @@ class TestForecast:
             assert torch.allclose(forecast.latents, picture, atol=1e-5)
         assert torch.allclose(latents, picture, atol=1e-5)
 
+    def test_a_scheduler_that_is_not_understood_costs_no_job(self) -> None:
+        class Odd:
+            config = FrozenDict(base_shift=0.5)
+            step_index = 1
+            sigmas = None
+
+            def step(self, model_output: object, timestep: object, sample: object) -> tuple[str]:
+                return ("stepped",)
+
+        scheduler = Odd()
+        forecast = Forecast(scheduler)
+        assert scheduler.step(torch.ones(1), 1, torch.ones(1)) == ("stepped",)
+        assert forecast.latents is None
+
     def test_where_nothing_is_foreseen_there_are_the_latents(self, tmp_path: Path) -> None:
         FAMILIES[diffusers.StableDiffusionPipeline]().save_pretrained(tmp_path)
         desk = PlainDesk(watched=True)
@@ -144,7 +159,7 @@ class TestColours:
         """Latents that are pixels, mixed, scaled and shifted, give those pixels back."""
 
         class Linear(torch.nn.Module):
-            config = diffusers.configuration_utils.FrozenDict(scaling_factor=0.3, shift_factor=0.2)
+            config = FrozenDict(scaling_factor=0.3, shift_factor=0.2)
             device, dtype = CPU, torch.float32
 
             def encode(self, pictures: torch.Tensor) -> diffusers.utils.BaseOutput:

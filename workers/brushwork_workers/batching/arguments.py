@@ -117,7 +117,10 @@ def _static(leaf: Any) -> Hashable:
 _DIGESTS: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
-def _digest(constant: Tensor) -> bytes:
+def _digest(constant: Tensor) -> Hashable:
+    # Such a tensor does not tell whether it was changed since it was read; it is equal to itself.
+    if constant.is_inference():
+        return id(constant)
     known: tuple[int, bytes] | None = _DIGESTS.get(constant)
     if known is None or known[0] != constant._version:
         content = constant.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
@@ -162,7 +165,8 @@ def _sliced(answer: Any, rows: list[int]) -> list[Any]:
 
 
 def _shares(leaf: Any, rows: list[int]) -> Sequence[Any]:
-    if leaf is None or isinstance(leaf, bool | int | float | str):
+    # Not so a number: it may be counted over all rows, the neighbours' too.
+    if leaf is None or isinstance(leaf, str):
         return [leaf] * len(rows)
     if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == sum(rows):
         return torch.split(leaf, rows)

@@ -1,9 +1,12 @@
 """What a running pipeline's latents will become, as its scheduler foresees it at every step."""
 
 import functools
+import logging
 from typing import Any
 
 from torch import Tensor
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Forecast:
@@ -26,7 +29,12 @@ class Forecast:
         @functools.wraps(step)
         def heard(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
             answer = step(model_output, timestep, sample, *args, **kwargs)
-            self.latents = self._foreseen(model_output, sample, answer)
+            try:
+                self.latents = self._foreseen(model_output, sample, answer)
+            # As previews are, a courtesy: no job fails for one.
+            except Exception as error:
+                LOGGER.debug("Nothing is foreseen: %r", error)
+                self.latents = None
             return answer
 
         scheduler.step = heard
