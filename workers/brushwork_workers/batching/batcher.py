@@ -207,8 +207,9 @@ class Batcher:
         except BaseException as error:
             # The frames hold the very tensors that must go before a smaller run can fit. An error of one call
             # alone keeps them, for its job's log.
-            is_told = len(pending) == 1 and not isinstance(error, torch.OutOfMemoryError)
-            return error if is_told else error.with_traceback(None)
+            if len(pending) > 1 or isinstance(error, torch.OutOfMemoryError):
+                error.__traceback__ = error.__context__ = error.__cause__ = None
+            return error
 
     def _adapt(self, pending: Pending) -> None:
         # By module, not by method: a VAE has two.
