@@ -1,5 +1,6 @@
 """Calls of several threads, stacked, run once and handed back."""
 
+import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -456,6 +457,28 @@ def test_nobody_waits_for_a_job_that_left_while_its_run_was_on() -> None:
         go_on.set()
         job(calls, Going())
     assert [ran.run.reason for ran in runs] == ["lingered", "complete"]
+
+
+def test_who_is_slow_to_come_back_keeps_no_answer_from_the_others() -> None:
+    """Answers are given out one by one; one whose caller does something else does not hold the rest."""
+    go_on = threading.Event()
+    done: queue.Queue[int] = queue.Queue()
+
+    def job(calls: Batcher, index: int) -> Any:
+        with calls.job(Going()):
+            answer = calls.call(TERMS, torch.neg, torch.full((1, 4), float(index)))
+            if index:
+                done.put(index)
+                assert go_on.wait(30)
+            return answer
+
+    with batcher() as calls, ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(job, calls, index) for index in range(8)]
+        # Seven that all stay away have theirs nevertheless.
+        assert {done.get(timeout=30) for _ in range(7)} == set(range(1, 8))
+        go_on.set()
+        for index, answer in enumerate(answers):
+            assert torch.equal(answer.result(timeout=30), torch.full((1, 4), -float(index)))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ class Scene:
         decision = self.policy.decide(self.now_s)
         assert isinstance(decision, Run), f"nothing is due: {decision}"
         self.now_s += took_s
-        self.policy.succeeded(decision, took_s, self.now_s)
+        self.policy.answered(decision)
+        self.policy.ended(decision, took_s, self.now_s)
         return decision.reason, [str(call.caller) for call in decision.calls]
 
     def pause_s(self) -> float | None:
@@ -221,7 +222,8 @@ def test_two_halves_of_a_batch_become_one() -> None:
     assert isinstance(decision, Run)
     scene.calls("c", "d")
     scene.now_s += 1
-    scene.policy.succeeded(decision, 1.0, scene.now_s)
+    scene.policy.answered(decision)
+    scene.policy.ended(decision, 1.0, scene.now_s)
     assert scene.pause_s() == pytest.approx(rules.LONGEST_LINGER_S)
     scene.calls("a", "b")
     assert scene.run() == ("complete", ["c", "d", "a", "b"])
@@ -274,7 +276,8 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
         scene.call("c", f"key {number}")
         scene.policy.left("c")
     if fits:
-        scene.policy.succeeded(run, 0.1, scene.now_s)
+        scene.policy.answered(run)
+        scene.policy.ended(run, 0.1, scene.now_s)
         scene.calls("a", "b")
     else:
         scene.policy.out_of_memory(run)

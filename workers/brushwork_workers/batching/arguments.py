@@ -83,6 +83,18 @@ def run_together(calls: Sequence[Call]) -> list[Any]:
     return _sliced(answer, rows)
 
 
+def launched(answers: Sequence[Any]) -> torch.cuda.Event | None:
+    """What tells when the device has computed these answers; None where they are there already."""
+    leaves = pytree.tree_leaves(list(answers))
+    device = next((leaf.device for leaf in leaves if isinstance(leaf, Tensor)), None)
+    if device is None or device.type != "cuda":
+        return None
+    # Blocking: a thread that spins would take a core from the jobs.
+    event = torch.cuda.Event(blocking=True)
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
 def owner_of(function: Callable[..., Any]) -> Any:
     """The module that a function is a method of, or itself is."""
     return getattr(function, "__self__", function)

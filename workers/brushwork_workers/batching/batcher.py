@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from brushwork_workers.batching.arguments import Call, NotShareable, owner_of, run_together
-from brushwork_workers.batching.policy import Later, Policy, Run, Waiting
+from brushwork_workers.batching.arguments import Call, NotShareable, launched, owner_of, run_together
+from brushwork_workers.batching.handout import Handout
+from brushwork_workers.batching.policy import Policy, Run, Waiting
 from brushwork_workers.batching.report import Ran
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Stop
@@ -61,6 +62,7 @@ class Batcher:
         self._pending: dict[Waiting, Pending] = {}
         self._alone: set[Hashable] = set()
         self._adapted: dict[Hashable, Hashable] = {}
+        self._handout = Handout()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
@@ -130,7 +132,10 @@ class Batcher:
                 caller.stop.check()
             self._pending[waiting] = pending
             self._policy.arrived(waiting)
-            self._changed.notify()
+            # Others of the last run are still to come back, one by one: the device thread need not look yet.
+            if self._handout.due_s is None:
+                self._changed.notify()
+        self._handout.give_next()
 
     def _leave(self, caller: Caller) -> None:
         with self._changed:
@@ -138,6 +143,7 @@ class Batcher:
             for waiting in [waiting for waiting in self._pending if waiting.caller is caller]:
                 self._pending.pop(waiting).answer.set_exception(Withdrawn())
             self._changed.notify()
+        self._handout.give_next()
 
     def _serve(self) -> None:
         try:
@@ -161,16 +167,21 @@ class Batcher:
         with self._changed:
             self._closed = True
             left, self._pending = self._pending, {}
+        self._handout.give_all()
         for pending in left.values():
             pending.answer.cancel()
 
     def _next_run(self) -> Run | None:
         with self._changed:
             while not self._closed:
-                decision = self._policy.decide(time.monotonic())
+                now_s = time.monotonic()
+                decision = self._policy.decide(now_s)
                 if isinstance(decision, Run):
+                    self._handout.give_all()
                     return decision
-                self._changed.wait(_pause_s(decision))
+                if (due_s := self._handout.due_s) is not None and due_s <= now_s:
+                    self._handout.give_next()
+                self._changed.wait(_pause_s(decision.at_s, self._handout.due_s))
         return None
 
     def _run(self, run: Run) -> None:
@@ -180,7 +191,8 @@ class Batcher:
         began_s = time.monotonic()
         answers = self._attempt(pending)
         if isinstance(answers, list):
-            self._finish(Ran(run, pending[0].terms, began_s, time.monotonic() - began_s), answers)
+            self._hand_out(run, answers)
+            self._end_run(Ran(run, pending[0].terms, began_s, time.monotonic() - began_s))
         elif isinstance(answers, torch.OutOfMemoryError):
             self._shrink(run, pending)
         elif isinstance(answers, NotShareable):
@@ -219,16 +231,27 @@ class Batcher:
             wanted.activate(module)
             self._adapted[id(module)] = wanted
 
-    def _finish(self, ran: Ran, answers: list[Any]) -> None:
+    def _hand_out(self, run: Run, answers: list[Any]) -> None:
+        """Begin to give the answers out; returns when the device has really computed them."""
+        done = launched(answers)
         with self._changed:
-            self._policy.succeeded(ran.run, ran.took_s, time.monotonic())
-            for waiting in ran.run.calls:
+            self._policy.answered(run)
+            for waiting in run.calls:
                 # Its job has left meanwhile; it would be expected for ever.
                 if waiting not in self._pending:
                     self._policy.left(waiting.caller)
-        for waiting, value in zip(ran.run.calls, answers, strict=True):
+        for waiting, value in zip(run.calls, answers, strict=True):
             if (answer := self._taken(waiting)) is not None:
-                answer.set_result(value)
+                self._handout.add(answer, value)
+        self._handout.give_next()
+        # CUDA only notes down what it is to do. Without this wait, jobs would run ahead of the device, and who
+        # comes later could join them only after all that was noted down.
+        if done is not None:
+            done.synchronize()
+
+    def _end_run(self, ran: Ran) -> None:
+        with self._changed:
+            self._policy.ended(ran.run, ran.took_s, time.monotonic())
         if self._on_run:
             try:
                 self._on_run(ran)
@@ -266,5 +289,6 @@ class Batcher:
         return None if pending is None else pending.answer
 
 
-def _pause_s(later: Later) -> float | None:
-    return None if later.at_s is None else max(0.0, later.at_s - time.monotonic())
+def _pause_s(*moments: float | None) -> float | None:
+    known = [moment for moment in moments if moment is not None]
+    return max(0.0, min(known) - time.monotonic()) if known else None

@@ -179,15 +179,19 @@ class Policy:
         moments = [group.lingers_until_s for group in waiting]
         return Later(min(moments) if moments else None)
 
-    def succeeded(self, run: Run, took_s: float, now_s: float) -> None:
-        """A run has ended well; its callers are expected back."""
+    def answered(self, run: Run) -> None:
+        """A run fitted and its callers get their answers: they are expected back."""
         group = self._group(run.calls[0])
         group.budget.succeeded(run.pixels)
-        group.last_run_s, group.ended_s = took_s, now_s
         for call in run.calls:
             if call.comes_back:
                 group.expected.add(call.caller)
                 self._expected_in[call.caller] = group
+
+    def ended(self, run: Run, took_s: float, now_s: float) -> None:
+        """The device is free again."""
+        group = self._group(run.calls[0])
+        group.last_run_s, group.ended_s = took_s, now_s
 
     def out_of_memory(self, run: Run) -> None:
         """A run did not fit; its calls are first in the next, smaller ones."""
