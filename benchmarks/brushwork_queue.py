@@ -57,7 +57,9 @@ def brushwork_up(
     argv += ["--kinds", asked["kind"], "--concurrency", str(concurrency)]
     env_file = folder / ENV_FILE
     with Program(argv, folder.with_name(f"{folder.name}.log"), env_file.is_file, environment):
-        queue = Queue(Settings(_env_file=env_file), asked)
+        # A client checks what it submits by the same catalogue as the worker.
+        catalogue = environment.get("BRUSHWORK_CATALOGUE")
+        queue = Queue(Settings(_env_file=env_file, catalogue=catalogue), asked)
         try:
             yield queue
         finally:

@@ -30,11 +30,12 @@ class WriteQueue:
         self._begin = begin
         self._waiting: deque[tuple[Work, Future[Any]]] = deque()
         self._turn = threading.Lock()
+        self._owner: int | None = None
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """A transaction that is shared with nobody."""
-        with self._turn, self._begin() as connection:
+        with self._own_turn(), self._begin() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
@@ -43,12 +44,27 @@ class WriteQueue:
         Raises:
             Exception: What `work` or its commit raised; others' errors never arrive here.
         """
+        self._refuse_nesting()
         answer: Future[_Answer] = Future()
         self._waiting.append((work, answer))
-        with self._turn:
+        with self._own_turn():
             if not answer.done():
                 self._write_all(answer)
         return answer.result()
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        self._refuse_nesting()
+        with self._turn:
+            self._owner = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._owner = None
+
+    def _refuse_nesting(self) -> None:
+        if self._owner == threading.get_ident():
+            raise RuntimeError("A write inside a write of the same thread would wait for itself for ever.")
 
     def _write_all(self, own: Future[Any]) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -481,6 +481,25 @@ def test_who_is_slow_to_come_back_keeps_no_answer_from_the_others() -> None:
             assert torch.equal(answer.result(timeout=30), torch.full((1, 4), -float(index)))
 
 
+def test_what_fails_only_together_is_tried_in_smaller_runs() -> None:
+    """Not every library calls it out of memory."""
+    rows: list[int] = []
+
+    def narrow(sample: Tensor) -> Tensor:
+        rows.append(len(sample))
+        if len(sample) > 4:
+            raise RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")
+        return sample
+
+    with batcher() as calls:
+        for _ in range(3):
+            together(calls, [lambda: calls.call(TERMS, narrow, torch.ones(1, 4))] * 16)
+        rows.clear()
+        answers = together(calls, [lambda: calls.call(TERMS, narrow, torch.ones(1, 4))] * 16)
+    assert all(isinstance(answer, Tensor) for answer in answers)
+    assert max(rows) <= 4
+
+
 @dataclass(frozen=True)
 class Louder:
     """An adapter that sets how much a module multiplies by."""

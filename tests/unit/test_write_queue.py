@@ -119,3 +119,12 @@ def test_a_thread_that_is_interrupted_leaves_nobody_waiting(database: Database) 
     assert sorted(map(repr, ended)) == ["KeyboardInterrupt()", "None"]
     assert notes(database) == {"other"}
     assert not queue._waiting
+
+
+def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="inside a write"):
+        database.write(lambda connection: database.write(note("inner")))
+    with pytest.raises(RuntimeError, match="inside a write"), database.writing():
+        database.write(note("inner"))
+    assert database.write(note("after")) == "after"
+    assert notes(database) == {"after"}

@@ -63,6 +63,7 @@ class Batcher:
         self._alone: set[Hashable] = set()
         self._adapted: dict[Hashable, Hashable] = {}
         self._handout = Handout()
+        self._num_failed = 0
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
@@ -201,7 +202,7 @@ class Batcher:
             self._one_by_one(run)
         # Whose fault it was shows when each runs alone; the innocent get their answer then.
         elif len(pending) > 1:
-            self._one_by_one(run)
+            self._blame(run, self._one_by_one(run), answers)
         else:
             self._fail(run.calls[0], answers)
 
@@ -244,8 +245,8 @@ class Batcher:
             if (answer := self._taken(waiting)) is not None:
                 self._handout.add(answer, value)
         self._handout.give_next()
-        # CUDA only notes down what it is to do. Without this wait, jobs would run ahead of the device, and who
-        # comes later could join them only after all that was noted down.
+        # CUDA only notes down what it is to do. Without this wait, jobs would run ahead of the device, and
+        # who comes later could join them only after all that was noted down.
         if done is not None:
             done.synchronize()
 
@@ -259,9 +260,19 @@ class Batcher:
                 # Who counts must not cost the device its thread.
                 LOGGER.exception("A run could not be reported")
 
-    def _one_by_one(self, run: Run) -> None:
+    def _one_by_one(self, run: Run) -> int:
+        """Run each call alone; how many of them failed."""
+        failed_before = self._num_failed
         for waiting in run.calls:
             self._run(replace(run, calls=(waiting,), reason="alone"))
+        return self._num_failed - failed_before
+
+    def _blame(self, run: Run, num_failed: int, error: BaseException) -> None:
+        """A run that failed while every call of it succeeds alone was too large, whatever was raised."""
+        if not num_failed:
+            LOGGER.warning("%d rows at once failed and each alone did not; trying fewer: %r", run.rows, error)
+            with self._changed:
+                self._policy.too_large(run)
 
     def _shrink(self, run: Run, pending: Sequence[Pending]) -> None:
         if torch.cuda.is_available():
@@ -279,6 +290,7 @@ class Batcher:
             answer.set_result(again[0])
 
     def _fail(self, waiting: Waiting, error: BaseException) -> None:
+        self._num_failed += 1
         if (answer := self._taken(waiting)) is not None:
             answer.set_exception(error)
 

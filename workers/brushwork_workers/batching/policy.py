@@ -193,10 +193,14 @@ class Policy:
         group = self._group(run.calls[0])
         group.last_run_s, group.ended_s = took_s, now_s
 
+    def too_large(self, run: Run) -> None:
+        """A run did not fit; the next ones are smaller."""
+        self._group(run.calls[0]).budget.failed(run.pixels)
+
     def out_of_memory(self, run: Run) -> None:
         """A run did not fit; its calls are first in the next, smaller ones."""
+        self.too_large(run)
         group = self._group(run.calls[0])
-        group.budget.failed(run.pixels)
         group.calls = [*run.calls, *group.calls]
 
     def _passed_over(self, taken: Waiting) -> Counter[str]:
