@@ -6,12 +6,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import machine, peers_environment
-from benchmarks.report import DOCS, Record, Row, enter
+from benchmarks.report import DOCS, Record, Row, enter, table
 
 Options = argparse.Namespace
 PEERS = ("all", "celery", "none")
@@ -26,7 +26,7 @@ class Benchmark:
         title: In one line.
         add_options: Adds its own options.
         measure: Gives its rows, in a folder of its own that is removed afterwards.
-        table: The rows as Markdown.
+        columns: Of the table: each one's key in the rows, and its head.
         draw: The rows as a plot, into a file.
     """
 
@@ -34,7 +34,7 @@ class Benchmark:
     title: str
     add_options: Callable[[argparse.ArgumentParser], None]
     measure: Callable[[Options, Path], list[Row]]
-    table: Callable[[list[Row]], str]
+    columns: Mapping[str, str]
     draw: Callable[[list[Row], Path], None]
 
     def main(self, arguments: list[str] | None = None) -> None:
@@ -53,7 +53,7 @@ class Benchmark:
             self.draw(list(record.rows), file.with_suffix(".png"))
         except ModuleNotFoundError as error:
             print(f"No plot, for {error.name} is not here: run it elsewhere with --redraw.")
-        text = self.table(list(record.rows))
+        text = table(record.rows, self.columns)
         enter(options.page, self.name, f"{text}\n\n{machine.sentence(record.machine)}")
         print(f"\n{text}\n\n{machine.sentence(record.machine)}")
 

@@ -23,7 +23,7 @@ from brushwork_workers.kinds.pipeline_copies import PipelineCopies
 
 from benchmarks.command import Benchmark, Options
 from benchmarks.random_pipelines import FAMILIES, Picture, RandomPipeline
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 
 GATHERED, STATIC, ALONE = "brushwork, gathered calls", "diffusers, static batch", "diffusers, one by one"
 # One by one, the rate does not depend on how many there are.
@@ -133,20 +133,6 @@ def _busy_share(make: Make, pictures: Sequence[Picture]) -> float | None:
     return min(1.0, busy_us / 1e6 / seconds)
 
 
-def as_table(rows: list[Row]) -> str:
-    """One line for each family, side, number of jobs and contestant."""
-    columns = {
-        "family": "denoiser",
-        "side": "side",
-        "jobs": "jobs",
-        "contestant": "contestant",
-        "per_s": "images/s",
-        "busy": "GPU busy",
-        "note": "",
-    }
-    return table(rows, columns)
-
-
 def draw(rows: list[Row], file: Path) -> None:
     """Images per second over the number of jobs, a panel for each family and side."""
     # Here, for a machine with an accelerator may have torch and little else.
@@ -162,12 +148,22 @@ def draw(rows: list[Row], file: Path) -> None:
     plot.lines(file, panels, ("jobs at once", "images/s"))
 
 
+COLUMNS = {
+    "family": "denoiser",
+    "side": "side",
+    "jobs": "jobs",
+    "contestant": "contestant",
+    "per_s": "images/s",
+    "busy": "GPU busy",
+    "note": "",
+}
+
 BENCHMARK = Benchmark(
     name="cuda_gathering",
     title="Gathered calls on a CUDA device.",
     add_options=add_options,
     measure=measure,
-    table=as_table,
+    columns=COLUMNS,
     draw=draw,
 )
 

@@ -18,7 +18,7 @@ from benchmarks.contestant import Contestant, Job
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.empty_stack import empty_stack
 from benchmarks.plain_celery import Tuning, Work, plain_celery
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 from benchmarks.rounds import Seconds, take_turns, times_faster
 
 CELERY = "plain Celery, Redis results"
@@ -96,18 +96,6 @@ def _row(name: str, latencies: Latencies, count: int, bursts: Seconds) -> Row:
     }
 
 
-def as_table(rows: list[Row]) -> str:
-    """One line for each contestant."""
-    columns = {
-        "contestant": "contestant",
-        "p50_ms": "p50, ms",
-        "p99_ms": "p99, ms",
-        "per_s": "jobs/s",
-        "of_celery": "jobs/s, of plain Celery's",
-    }
-    return table(rows, columns)
-
-
 def draw(rows: list[Row], file: Path) -> None:
     """Latencies and throughput side by side."""
     titles = {"p50_ms": "p50, ms", "p99_ms": "p99, ms", "per_s": "jobs/s"}
@@ -116,12 +104,20 @@ def draw(rows: list[Row], file: Path) -> None:
     )
 
 
+COLUMNS = {
+    "contestant": "contestant",
+    "p50_ms": "p50, ms",
+    "p99_ms": "p99, ms",
+    "per_s": "jobs/s",
+    "of_celery": "jobs/s, of plain Celery's",
+}
+
 BENCHMARK = Benchmark(
     name="empty_job",
     title="A job that does nothing.",
     add_options=add_options,
     measure=measure,
-    table=as_table,
+    columns=COLUMNS,
     draw=draw,
 )
 

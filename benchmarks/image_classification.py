@@ -26,7 +26,7 @@ from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Classifier
 from benchmarks.plain_celery import Work
 from benchmarks.random_classifier import save_resnet18
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
 
 KIND = "image-classification"
@@ -136,18 +136,6 @@ def _rows(model: str, seconds: Seconds) -> list[Row]:
     ]
 
 
-def as_table(rows: list[Row]) -> str:
-    """One line for each contestant and model."""
-    columns = {
-        "model": "model",
-        "contestant": "contestant",
-        "per_s": "jobs/s",
-        "of_ceiling": "of the ceiling",
-        "brushwork_is": "brushwork is ... times as fast",
-    }
-    return table(rows, columns)
-
-
 def draw(rows: list[Row], file: Path) -> None:
     """Jobs per second, a panel for each model."""
     panels: dict[str, dict[str, float]] = {}
@@ -156,12 +144,20 @@ def draw(rows: list[Row], file: Path) -> None:
     plot.bars(file, panels, "jobs/s")
 
 
+COLUMNS = {
+    "model": "model",
+    "contestant": "contestant",
+    "per_s": "jobs/s",
+    "of_ceiling": "of the ceiling",
+    "brushwork_is": "brushwork is ... times as fast",
+}
+
 BENCHMARK = Benchmark(
     name="image_classification",
     title="Labels for pictures of 224x224, all at once.",
     add_options=add_options,
     measure=measure,
-    table=as_table,
+    columns=COLUMNS,
     draw=draw,
 )
 

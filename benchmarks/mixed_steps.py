@@ -19,7 +19,7 @@ from benchmarks.in_process import InProcess, one_at_a_time
 from benchmarks.peer_choice import PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 from benchmarks.rounds import take_turns, times_faster
 
 ALONE = "one at a time in process"
@@ -130,21 +130,6 @@ def _stream_row(load: str, name: str, parts: list[Latencies], ours: list[Latenci
     }
 
 
-def as_table(rows: list[Row]) -> str:
-    """One line for each load and contestant."""
-    columns = {
-        "load": "load",
-        "contestant": "contestant",
-        "per_s": "jobs/s",
-        "mean_s": "mean, s",
-        "p50_s": "p50, s",
-        "p99_s": "p99, s",
-        "of_mean": "brushwork's mean / its mean",
-        "brushwork_is": "brushwork is ... times as fast",
-    }
-    return table(rows, columns)
-
-
 def draw(rows: list[Row], file: Path) -> None:
     """Jobs per second of the burst, and mean latency under each load."""
     panels: dict[str, dict[str, float]] = {}
@@ -154,12 +139,23 @@ def draw(rows: list[Row], file: Path) -> None:
     plot.bars(file, panels, "")
 
 
+COLUMNS = {
+    "load": "load",
+    "contestant": "contestant",
+    "per_s": "jobs/s",
+    "mean_s": "mean, s",
+    "p50_s": "p50, s",
+    "p99_s": "p99, s",
+    "of_mean": "brushwork's mean / its mean",
+    "brushwork_is": "brushwork is ... times as fast",
+}
+
 BENCHMARK = Benchmark(
     name="mixed_steps",
     title="Pictures of 8 to 40 steps, at once and at random moments.",
     add_options=add_options,
     measure=measure,
-    table=as_table,
+    columns=COLUMNS,
     draw=draw,
 )
 

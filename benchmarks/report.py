@@ -21,13 +21,11 @@ class Record:
         machine: What it ran on.
         options: How it was asked to run.
         rows: One for each line of the table.
-        notes: What else was measured, in whole sentences.
     """
 
     machine: machine.Facts
     options: Mapping[str, Any]
     rows: Sequence[Row]
-    notes: Sequence[str] = ()
 
     def save(self, file: Path) -> None:
         """Write it."""

@@ -17,7 +17,7 @@ from benchmarks.in_process import InProcess, one_at_a_time
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
 
 CEILING = "ceiling: one static batch in process"
@@ -102,20 +102,6 @@ def _rows(steps: int, seconds: Seconds, counts: dict[str, int]) -> list[Row]:
     ]
 
 
-def as_table(rows: list[Row]) -> str:
-    """One line for each contestant and step count."""
-    columns = {
-        "steps": "steps",
-        "contestant": "contestant",
-        "jobs": "jobs",
-        "seconds": "seconds, median",
-        "per_s": "pictures/s",
-        "of_ceiling": "of the ceiling",
-        "brushwork_is": "brushwork is ... times as fast",
-    }
-    return table(rows, columns)
-
-
 def draw(rows: list[Row], file: Path) -> None:
     """Pictures per second, a panel for each step count."""
     panels: dict[str, dict[str, float]] = {}
@@ -124,12 +110,22 @@ def draw(rows: list[Row], file: Path) -> None:
     plot.bars(file, panels, "pictures/s")
 
 
+COLUMNS = {
+    "steps": "steps",
+    "contestant": "contestant",
+    "jobs": "jobs",
+    "seconds": "seconds, median",
+    "per_s": "pictures/s",
+    "of_ceiling": "of the ceiling",
+    "brushwork_is": "brushwork is ... times as fast",
+}
+
 BENCHMARK = Benchmark(
     name="text_to_image",
     title="Pictures of equal step counts, all at once.",
     add_options=add_options,
     measure=measure,
-    table=as_table,
+    columns=COLUMNS,
     draw=draw,
 )
 

@@ -72,6 +72,6 @@ def test_a_table_is_put_between_its_marks_and_nothing_else_changes(tmp_path: Pat
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    record = Record({"cores": 2}, {"jobs": 3}, [{"name": "a", "per_s": 1.5}], ["A note."])
+    record = Record({"cores": 2}, {"jobs": 3}, [{"name": "a", "per_s": 1.5}])
     record.save(tmp_path / "x.json")
     assert Record.load(tmp_path / "x.json") == record

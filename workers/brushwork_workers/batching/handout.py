@@ -13,9 +13,9 @@ class Handout:
     """A queue of answers; each caller that comes back has the next one given out.
 
     Sixty-four threads that wake at once fight for Python's lock: every small tensor operation between two
-    calls gives it up, and waits for it behind all others. On two cores that took a third of the time of a
-    whole run of the pocket model; one after another, they need a fifth of it. So an answer is given when the
-    caller before has called again or left, or `PATIENCE_S` are over, or the device has something to do.
+    calls gives it up, and waits for it behind all others. One after another, they are back sooner:
+    `python -m benchmarks.timeline` shows the pause between two runs. So an answer is given when the caller
+    before has called again or left, or `PATIENCE_S` are over, or the device has something to do.
 
     Safe to use from any thread.
     """
