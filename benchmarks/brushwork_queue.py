@@ -1,17 +1,23 @@
 """brushwork as a contestant: a whole stack as `brushwork up` starts it, and the client that everyone uses."""
 
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from brushwork.client import Client
 from brushwork_schemas.settings import ENV_FILE, Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program
+from benchmarks.rounds import quickest
+
+OURS = "brushwork"
+_Figures = TypeVar("_Figures")
 
 
 class Queue:
@@ -23,8 +29,9 @@ class Queue:
         name: Its row in the table.
     """
 
-    def __init__(self, settings: Settings, asked: Mapping[str, Any], name: str = "brushwork") -> None:
+    def __init__(self, settings: Settings, asked: Mapping[str, Any], name: str = OURS) -> None:
         self.name = name
+        self.programs: list[Program] = []
         self.client = Client(settings=settings)
         self._asked = dict(asked)
 
@@ -50,17 +57,73 @@ class Queue:
 
 @contextmanager
 def brushwork_up(
-    folder: Path, asked: Mapping[str, Any], *, concurrency: int, environment: Mapping[str, str]
+    name: str,
+    folder: Path,
+    asked: Mapping[str, Any],
+    *,
+    concurrency: int,
+    workers: int,
+    environment: Mapping[str, str],
 ) -> Iterator[Queue]:
-    """`brushwork up` on a new data folder: Redis with its append-only file, SQLite, files, one worker."""
+    """`brushwork up` on a new data folder: Redis with its append-only file, SQLite, files, `workers` workers.
+
+    Args:
+        name: Its row in the table.
+        folder: Which does not exist yet.
+        asked: What all jobs ask for.
+        concurrency: Jobs at once, of all workers together.
+        workers: How many; they divide the cores.
+        environment: Added to this process's.
+    """
     argv = [sys.executable, "-m", "brushwork", "up", "--data", str(folder), "--no-flower"]
-    argv += ["--kinds", asked["kind"], "--concurrency", str(concurrency)]
+    argv += ["--kinds", asked["kind"], "--workers", str(workers)]
+    argv += ["--concurrency", str(-(-concurrency // workers))]
     env_file = folder / ENV_FILE
-    with Program(argv, folder.with_name(f"{folder.name}.log"), env_file.is_file, environment):
+    with Program(argv, folder.with_name(f"{folder.name}.log"), env_file.is_file, environment) as program:
         # A client checks what it submits by the same catalogue as the worker.
         catalogue = environment.get("BRUSHWORK_CATALOGUE")
-        queue = Queue(Settings(_env_file=env_file, catalogue=catalogue), asked)
+        queue = Queue(Settings(_env_file=env_file, catalogue=catalogue), asked, name)
+        queue.programs = [program]
         try:
             yield queue
         finally:
             queue.close()
+
+
+def tuned_brushwork(
+    stack: ExitStack,
+    folder: Path,
+    asked: Mapping[str, Any],
+    trial: Callable[[Queue], Sequence[Job]],
+    *,
+    workers: Sequence[int],
+    concurrency: int,
+    environment: Mapping[str, str],
+) -> Queue:
+    """The quickest: one worker with all cores, or several that divide them.
+
+    Args:
+        stack: Ends it.
+        folder: For the data folders.
+        asked: What all jobs ask for.
+        trial: The jobs by which it is found.
+        workers: The numbers of workers to try.
+        concurrency: Jobs at once, of all workers together.
+        environment: Added to this process's.
+    """
+    cores = os.cpu_count() or 1
+    ways = {f"{OURS}, {count} x {max(1, cores // count)} threads": count for count in workers}
+
+    def make(name: str, data: str) -> AbstractContextManager[Queue]:
+        count = ways[name]
+        return brushwork_up(
+            name, folder / data, asked, concurrency=concurrency, workers=count, environment=environment
+        )
+
+    makers = {name: partial(make, name, f"trial-{count}") for name, count in ways.items()}
+    return stack.enter_context(make(quickest(makers, trial), "data"))
+
+
+def ours(seconds: Mapping[str, _Figures]) -> _Figures:
+    """The row of our own, however it is tuned."""
+    return next(figures for name, figures in seconds.items() if name.startswith(OURS))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from benchmarks.program import Program
+
 Job = Mapping[str, Any]
 
 
@@ -12,6 +14,11 @@ class Contestant(Protocol):
     @property
     def name(self) -> str:
         """Its row in the table."""
+        ...
+
+    @property
+    def programs(self) -> Sequence[Program]:
+        """What it has running, to be frozen while others have their turn."""
         ...
 
     def answer(self, job: Job) -> None:

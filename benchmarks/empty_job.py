@@ -7,22 +7,25 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
 from benchmarks import plot
 from benchmarks.arrivals import Latencies, together
+from benchmarks.brushwork_queue import OURS, Queue
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant, Job
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.empty_stack import empty_stack
 from benchmarks.plain_celery import Tuning, Work, plain_celery
 from benchmarks.report import Row
-from benchmarks.rounds import Seconds, take_turns, times_faster
+from benchmarks.rounds import Seconds, Stage, quickest, take_turns, times_faster
 
 CELERY = "plain Celery, Redis results"
+POSTGRES = ", PostgreSQL"
 _WARM_UP = 50
+_TRIAL = 200
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1000, help="at once")
     parser.add_argument("--one-by-one", type=int, default=200, help="for the latency, in each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--concurrency", type=int, default=16, help="jobs at once in brushwork's worker")
+    parser.add_argument("--concurrency", type=int, default=16, help="jobs at once in brushwork's workers")
     parser.add_argument("--postgres", action=argparse.BooleanOptionalAction, default=True)
 
 
@@ -38,25 +41,35 @@ def measure(options: Options, folder: Path) -> list[Row]:
     """Latency and throughput of each contestant, in turns."""
     with ExitStack() as stack:
         contestants = _contestants(options, folder, stack)
+        stage = Stage(contestants)
         for one in contestants:
             _one_by_one(one, _WARM_UP)
             one.burst(_jobs(_WARM_UP))
         print(" one by one, p50 in ms", flush=True)
         latencies: dict[str, list[Latencies]] = {one.name: [] for one in contestants}
-        take_turns({one.name: _timed(one, options, latencies) for one in contestants}, options.rounds)
+        turns = {one.name: _timed(one, options, latencies) for one in contestants}
+        take_turns(turns, options.rounds, stage)
         print(" all at once, s", flush=True)
         jobs = _jobs(options.jobs)
-        bursts = take_turns({one.name: partial(one.burst, jobs) for one in contestants}, options.rounds)
+        bursts = take_turns(
+            {one.name: partial(one.burst, jobs) for one in contestants}, options.rounds, stage
+        )
     return [_row(name, together(latencies[name]), len(jobs), bursts) for name in latencies]
 
 
 def _contestants(options: Options, folder: Path, stack: ExitStack) -> list[Contestant]:
-    lite, concurrency = folder / "sqlite", options.concurrency
-    found: list[Contestant] = [stack.enter_context(empty_stack("brushwork", lite, concurrency))]
+    ways = {f"{OURS}, {count} workers": count for count in options.workers}
+
+    def make(name: str, data: str, url: str | None = None) -> AbstractContextManager[Queue]:
+        workers = ways[name.removesuffix(POSTGRES)]
+        return empty_stack(name, folder / data, workers, options.concurrency, url)
+
+    makers = {name: partial(make, name, f"trial-{count}") for name, count in ways.items()}
+    best = quickest(makers, lambda queue: _jobs(min(_TRIAL, options.jobs)))
+    found: list[Contestant] = [stack.enter_context(make(best, "sqlite"))]
     url = stack.enter_context(durable_postgres()) if options.postgres else None
     if url is not None:
-        name = "brushwork, PostgreSQL"
-        found.append(stack.enter_context(empty_stack(name, folder / "postgres", concurrency, url)))
+        found.append(stack.enter_context(make(best + POSTGRES, "postgres", url)))
     if options.peers != "none":
         peer = plain_celery(CELERY, folder / "celery", Work("nothing"), Tuning())
         found.append(stack.enter_context(peer))

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from brushwork.embedded.data_folder import DataFolder
@@ -16,9 +17,17 @@ from benchmarks.program import Program
 
 @contextmanager
 def empty_stack(
-    name: str, folder: Path, concurrency: int, database_url: str | None = None
+    name: str, folder: Path, workers: int, concurrency: int, database_url: str | None = None
 ) -> Iterator[Queue]:
-    """A contestant for jobs that do nothing; its ledger is SQLite unless another address is given."""
+    """A contestant for jobs that do nothing.
+
+    Args:
+        name: Its row in the table.
+        folder: For its data.
+        workers: Worker processes.
+        concurrency: Jobs at once, of all workers together.
+        database_url: By default SQLite.
+    """
     data = DataFolder(folder)
     data.create()
     redis, redis_url = redis_server(data)
@@ -28,7 +37,7 @@ def empty_stack(
         "BRUSHWORK_ARTIFACTS_URL": str(data.artifacts),
     }
     _migrate(addresses["BRUSHWORK_DATABASE_URL"])
-    argv = [sys.executable, "-m", "benchmarks.empty_worker", "--concurrency", str(concurrency)]
+    argv = [sys.executable, "-m", "benchmarks.empty_worker", "--concurrency", str(concurrency // workers)]
     settings = Settings.load(
         redis_url=redis_url,
         database_url=addresses["BRUSHWORK_DATABASE_URL"],
@@ -37,14 +46,17 @@ def empty_stack(
     with Program(redis.argv, data.logs / "redis.log", lambda: answers(redis_url)):
         queue = Queue(settings, {"kind": "text-to-image"}, name)
         try:
-            with Program(argv, data.logs / "worker.log", lambda: _is_ready(queue), addresses):
+            with ExitStack() as stack:
+                for index in range(workers):
+                    log, is_up = data.logs / f"worker-{index}.log", partial(_are_ready, queue, index + 1)
+                    queue.programs.append(stack.enter_context(Program(argv, log, is_up, addresses)))
                 yield queue
         finally:
             queue.close()
 
 
-def _is_ready(queue: Queue) -> bool:
-    return any(worker.ready for worker in queue.client.workers())
+def _are_ready(queue: Queue, count: int) -> bool:
+    return sum(worker.ready for worker in queue.client.workers()) >= count
 
 
 def _migrate(url: str) -> None:

@@ -8,7 +8,7 @@ import base64
 import io
 import statistics
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -17,17 +17,17 @@ from brushwork_workers.model_files import PACKAGED
 from PIL import Image
 
 from benchmarks import plot
-from benchmarks.brushwork_queue import Queue, brushwork_up
+from benchmarks.brushwork_queue import Queue, ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Job
-from benchmarks.in_process import InProcess
+from benchmarks.in_process import InProcess, in_its_thread
 from benchmarks.label_pictures import drawn_pngs
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Classifier
 from benchmarks.plain_celery import Work
 from benchmarks.random_classifier import save_resnet18
 from benchmarks.report import Row
-from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
+from benchmarks.rounds import Seconds, Stage, per_job, take_turns, times_faster
 
 KIND = "image-classification"
 CEILING = "ceiling: decoded pictures, in process"
@@ -82,38 +82,48 @@ class Contest:
         choice = PeerChoice(scratch, work, self._messages[: 2 * BATCH], options.peers)
         with ExitStack() as stack:
             peers = [*choice.tuned_litserve(stack), *choice.celeries(stack)]
-            queue = stack.enter_context(self._brushwork(scratch / "data"))
+            queue = self._brushwork(stack, scratch, options)
             uploads = _uploaded(queue, self._files)
             turns: dict[str, Callable[[], float]] = {queue.name: partial(queue.burst, uploads)}
-            turns[CEILING] = self._ceiling()
+            ceiling = self._ceiling()
+            turns[CEILING] = partial(ceiling.burst, self._messages)
+            stage = Stage([queue, ceiling, *peers])
             turns |= {peer.name: partial(peer.burst, self._share(peer.name)) for peer in peers}
             counts = {name: len(self._share(name)) for name in turns}
-            take_turns(turns, 1)
-            return per_job(take_turns(turns, options.rounds), counts)
+            take_turns(turns, 1, stage)
+            return per_job(take_turns(turns, options.rounds, stage), counts)
 
     def _share(self, name: str) -> Sequence[Job]:
         """The messages of one contestant's turn."""
         return self._messages[:: SHARE_OF_DEFAULTS if name == DEFAULTS else 1]
 
-    def _brushwork(self, data: Path) -> AbstractContextManager[Queue]:
+    def _brushwork(self, stack: ExitStack, scratch: Path, options: Options) -> Queue:
         environment = {
             "BRUSHWORK_MAX_BATCH_ROWS": str(BATCH),
             "BRUSHWORK_CATALOGUE": str(self._catalogue),
             "BRUSHWORK_MODELS": self._model,
         }
         asked = {"kind": KIND, "model": self._model}
-        return brushwork_up(data, asked, concurrency=BATCH, environment=environment)
+        return tuned_brushwork(
+            stack,
+            scratch,
+            asked,
+            lambda queue: _uploaded(queue, self._files),
+            workers=options.workers,
+            concurrency=BATCH,
+            environment=environment,
+        )
 
-    def _ceiling(self) -> Callable[[], float]:
+    def _ceiling(self) -> InProcess:
         """Batches of pictures that are decoded before the clock starts; resizing is part of the work."""
-        classifier = Classifier(self._folder)
+        classifier = in_its_thread(lambda: Classifier(self._folder))
         pictures = [Image.open(io.BytesIO(file)).convert("RGB") for file in self._files]
 
         def classify(jobs: Sequence[Job]) -> None:
             for first in range(0, len(pictures), BATCH):
                 classifier.classify([classifier.prepared(each) for each in pictures[first : first + BATCH]])
 
-        return partial(InProcess(CEILING, classify).burst, self._messages)
+        return InProcess(CEILING, classify)
 
 
 def _uploaded(queue: Queue, files: Sequence[bytes]) -> list[Job]:
@@ -129,7 +139,7 @@ def _rows(model: str, seconds: Seconds) -> list[Row]:
             "contestant": name,
             "per_s": 1 / statistics.median(taken),
             "of_ceiling": times_faster(taken, seconds[CEILING]),
-            "brushwork_is": times_faster(seconds["brushwork"], taken),
+            "brushwork_is": times_faster(ours(seconds), taken),
             "rounds": taken,
         }
         for name, taken in seconds.items()

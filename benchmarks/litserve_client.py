@@ -27,6 +27,7 @@ class LitServe:
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
+        self.programs: list[Program] = []
         self._port = port
 
     def answer(self, job: Job) -> None:
@@ -75,5 +76,6 @@ def litserve(
     client = LitServe(name, free_port())
     argv = [str(peers_environment.PYTHON), "-m", "benchmarks.peers.litserve_server"]
     argv += ["--port", str(client._port), "--processes", str(tuning.processes or 1), "--unequal", unequal]
-    with Program(argv, folder / "server.log", client.is_up, work.environment(tuning)):
+    with Program(argv, folder / "server.log", client.is_up, work.environment(tuning)) as program:
+        client.programs = [program]
         yield client

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from benchmarks import painting_jobs, plot
 from benchmarks.arrivals import Latencies, play, poisson, together
-from benchmarks.brushwork_queue import brushwork_up
+from benchmarks.brushwork_queue import ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant, Job
-from benchmarks.in_process import InProcess, one_at_a_time
+from benchmarks.in_process import InProcess, in_its_thread, one_at_a_time
 from benchmarks.peer_choice import PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
 from benchmarks.report import Row
-from benchmarks.rounds import take_turns, times_faster
+from benchmarks.rounds import Stage, take_turns, times_faster
 
 ALONE = "one at a time in process"
 LITSERVES = {
@@ -56,15 +56,16 @@ def _contestants(options: Options, folder: Path, stack: ExitStack) -> list[Conte
     peers = PeerChoice(folder, Work("paint", painting_jobs.MODEL), trial, options.peers)
     celeries = peers.celeries(stack, defaults=False)
     litserves = peers.litserves(stack, [(name, Tuning(), way) for name, way in LITSERVES.items()])
-    queue = stack.enter_context(
-        brushwork_up(
-            folder / "data",
-            {"kind": "text-to-image"},
-            concurrency=64,
-            environment={"BRUSHWORK_MAX_BATCH_ROWS": "128"},
-        )
+    queue = tuned_brushwork(
+        stack,
+        folder,
+        {"kind": "text-to-image"},
+        lambda queue: _jobs(options, options.jobs),
+        workers=options.workers,
+        concurrency=64,
+        environment={"BRUSHWORK_MAX_BATCH_ROWS": "128"},
     )
-    alone = InProcess(ALONE, one_at_a_time(Painter(painting_jobs.MODEL).paint))
+    alone = InProcess(ALONE, one_at_a_time(in_its_thread(lambda: Painter(painting_jobs.MODEL)).paint))
     everybody: list[Contestant] = [queue, *litserves, *celeries, alone]
     for contestant in everybody:
         contestant.burst(trial)
@@ -80,13 +81,13 @@ def _capacities(contestants: Sequence[Contestant], options: Options) -> list[Row
     print(" all at once", flush=True)
     jobs = _jobs(options, options.jobs)
     turns = {one.name: partial(one.burst, jobs) for one in contestants}
-    seconds = take_turns(turns, options.rounds)
+    seconds = take_turns(turns, options.rounds, Stage(contestants))
     return [
         {
             "load": "all at once",
             "contestant": name,
             "per_s": len(jobs) / statistics.median(taken),
-            "brushwork_is": times_faster(seconds["brushwork"], taken),
+            "brushwork_is": times_faster(ours(seconds), taken),
             "rounds": taken,
         }
         for name, taken in seconds.items()
@@ -97,21 +98,23 @@ def _loads(per_s: dict[str, float]) -> dict[str, float]:
     """By whose capacity the streams are measured."""
     peers = {name: rate for name, rate in per_s.items() if name in LITSERVES}
     best = {"LitServe's capacity": max(peers.values())} if peers else {}
-    return {**best, "brushwork's capacity": per_s["brushwork"]}
+    return {**best, "brushwork's capacity": ours(per_s)}
 
 
 def _stream_rows(contestants: Sequence[Contestant], options: Options, load: str, per_s: float) -> list[Row]:
     streams: dict[str, list[Latencies]] = {one.name: [] for one in contestants}
+    stage = Stage(contestants)
     for index in range(options.rounds):
         jobs = _jobs(options, options.arrivals, seed=100 + index)
         moments = poisson(options.arrivals, per_s, seed=index)
         for one in contestants:
-            streams[one.name].append(play(one, jobs, moments))
+            with stage.turn(one.name):
+                streams[one.name].append(play(one, jobs, moments))
             print(
                 f"  round {index + 1}  {one.name:<40} mean {streams[one.name][-1].mean_s:6.2f} s", flush=True
             )
     return [
-        _stream_row(f"70 % of {load}, {per_s:.2f}/s", name, parts, streams["brushwork"])
+        _stream_row(f"70 % of {load}, {per_s:.2f}/s", name, parts, ours(streams))
         for name, parts in streams.items()
     ]
 

@@ -37,7 +37,7 @@ class PeerChoice:
         if self._peers == "none":
             return []
         names = {f"plain Celery, {tuning}": tuning for tuning in _tunings()}
-        best = quickest({name: self._celery(name, each) for name, each in names.items()}, self._trial)
+        best = quickest({name: self._celery(name, each) for name, each in names.items()}, self._jobs)
         chosen = {DEFAULTS: Tuning()} if defaults else {}
         chosen[best] = names[best]
         return [stack.enter_context(self._celery(name, each)()) for name, each in chosen.items()]
@@ -53,14 +53,17 @@ class PeerChoice:
         if self._peers != "all":
             return []
         ways = {f"LitServe, {tuning}": tuning for tuning in _tunings()[:2]}
-        best = quickest({name: self._litserve(name, each) for name, each in ways.items()}, self._trial)
+        best = quickest({name: self._litserve(name, each) for name, each in ways.items()}, self._jobs)
         return [stack.enter_context(self._litserve(best, ways[best])())]
 
-    def _celery(self, name: str, tuning: Tuning) -> Maker:
+    def _celery(self, name: str, tuning: Tuning) -> Maker[Contestant]:
         return lambda: plain_celery(name, self._new_folder(), self._work, tuning)
 
-    def _litserve(self, name: str, tuning: Tuning, unequal: str = "group") -> Maker:
+    def _litserve(self, name: str, tuning: Tuning, unequal: str = "group") -> Maker[Contestant]:
         return lambda: litserve(name, self._new_folder(), self._work, tuning, unequal)
+
+    def _jobs(self, contestant: Contestant) -> Sequence[Job]:
+        return self._trial
 
     def _new_folder(self) -> Path:
         self._num_started += 1

@@ -56,6 +56,7 @@ class PlainCelery:
 
     def __init__(self, name: str, url: str, work: Work) -> None:
         self.name = name
+        self.programs: list[Program] = []
         self._app = Celery("client", broker=url, backend=url, set_as_current=False)
         self._task = f"benchmarks.peers.plain_celery.{work.name}"
         self._queue = work.name
@@ -92,7 +93,8 @@ def plain_celery(name: str, folder: Path, work: Work, tuning: Tuning) -> Iterato
         client = PlainCelery(name, redis.url, work)
         environment = {"PEER_REDIS_URL": redis.url, **work.environment(tuning)}
         try:
-            with Program(argv, folder / "worker.log", client.is_up, environment):
+            with Program(argv, folder / "worker.log", client.is_up, environment) as program:
+                client.programs = [program]
                 yield client
         finally:
             client.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 from brushwork.embedded.child import LEASH
 
 from tests.servers import wait_until
@@ -65,10 +66,26 @@ class Program:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.thaw()
         self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_S)
         self._end()
+
+    def freeze(self) -> None:
+        """Stop it and all that it has started, until `thaw`: not a moment of a core is theirs."""
+        for process in self.tree():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for process in self.tree():
+            process.resume()
+
+    def tree(self) -> list[psutil.Process]:
+        """It and all that it has started."""
+        own = psutil.Process(self._process.pid)
+        return [own, *own.children(recursive=True)]
 
     def _has_answered(self) -> bool:
         if self._process.poll() is not None:

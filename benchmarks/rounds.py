@@ -1,22 +1,52 @@
 """Contestants take turns, round after round, so that a slow minute of the machine hits all of them alike."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
 
 from benchmarks.contestant import Contestant, Job
 
 Seconds = dict[str, list[float]]
-Maker = Callable[[], AbstractContextManager[Contestant]]
+_Contestant = TypeVar("_Contestant", bound=Contestant)
+Maker = Callable[[], AbstractContextManager[_Contestant]]
+SETTLE_S = 0.5
 
 
-def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int) -> Seconds:
+class Stage:
+    """All contestants up, and only the one whose turn it is running; the others are frozen.
+
+    A process that merely waits still wakes up many times a second, and takes a core from who computes with
+    all of them.
+
+    Args:
+        contestants: Loaded and warm.
+    """
+
+    def __init__(self, contestants: Sequence[Contestant]) -> None:
+        self._programs = {one.name: one.programs for one in contestants}
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Within it, only this contestant runs."""
+        others = [program for other, own in self._programs.items() if other != name for program in own]
+        with ExitStack() as thawed:
+            for program in others:
+                program.freeze()
+                thawed.callback(program.thaw)
+            time.sleep(SETTLE_S if others else 0)
+            yield
+
+
+def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int, stage: Stage) -> Seconds:
     """What each turn returns, round by round; every other round runs backwards."""
     seconds: Seconds = {name: [] for name in turns}
     for index in range(num_rounds):
         order = list(turns) if index % 2 == 0 else list(turns)[::-1]
         for name in order:
-            seconds[name].append(turns[name]())
+            with stage.turn(name):
+                seconds[name].append(turns[name]())
             print(f"  round {index + 1}  {name:<44} {seconds[name][-1]:8.2f}", flush=True)
     return seconds
 
@@ -31,11 +61,14 @@ def times_faster(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
 
 
-def quickest(makers: Mapping[str, Maker], jobs: Sequence[Job]) -> str:
-    """The name of the maker whose contestant does `jobs` first; each is started, tried twice and ended."""
+def quickest(makers: Mapping[str, Maker[_Contestant]], trial: Callable[[_Contestant], Sequence[Job]]) -> str:
+    """The name of the maker whose contestant does its trial first; each is started, tried and ended."""
+    if len(makers) == 1:
+        return next(iter(makers))
     seconds = {}
     for name, make in makers.items():
         with make() as contestant:
-            seconds[name] = min(contestant.burst(jobs) for _ in range(2))
+            jobs = trial(contestant)
+            seconds[name] = min(contestant.burst(jobs) for _ in range(3))
         print(f"  tuning   {name:<44} {seconds[name]:8.2f}", flush=True)
     return min(seconds, key=seconds.__getitem__)

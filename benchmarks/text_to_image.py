@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import painting_jobs, plot
-from benchmarks.brushwork_queue import brushwork_up
+from benchmarks.brushwork_queue import ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant
-from benchmarks.in_process import InProcess, one_at_a_time
+from benchmarks.in_process import InProcess, in_its_thread, one_at_a_time
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
 from benchmarks.report import Row
-from benchmarks.rounds import Seconds, per_job, take_turns, times_faster
+from benchmarks.rounds import Seconds, Stage, per_job, take_turns, times_faster
 
 CEILING = "ceiling: one static batch in process"
 ALONE = "one at a time in process"
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: Options, folder: Path) -> list[Row]:
     """Seconds of each contestant for each step count, in turns."""
-    painter = Painter(painting_jobs.MODEL)
+    painter = in_its_thread(lambda: Painter(painting_jobs.MODEL))
     with ExitStack() as stack:
         contestants = _contestants(options, folder, painter, stack)
         rows: list[Row] = []
@@ -51,14 +51,15 @@ def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitSt
     peers = PeerChoice(folder, work, trial, options.peers)
     celeries = peers.celeries(stack)
     litserves = peers.litserves(stack, [("LitServe, request batching", Tuning(), "group")])
-    queue = stack.enter_context(
-        brushwork_up(
-            folder / "data",
-            {"kind": "text-to-image"},
-            concurrency=options.jobs,
-            # Guidance doubles the rows of a picture.
-            environment={"BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs)},
-        )
+    queue = tuned_brushwork(
+        stack,
+        folder,
+        {"kind": "text-to-image"},
+        lambda queue: painting_jobs.equal(options.jobs, options.steps[0]),
+        workers=options.workers,
+        concurrency=options.jobs,
+        # Guidance doubles the rows of a picture.
+        environment={"BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs)},
     )
     own = [InProcess(CEILING, painter.paint), InProcess(ALONE, one_at_a_time(painter.paint))]
     everybody: list[Contestant] = [queue, *own, *litserves, *celeries]
@@ -76,7 +77,7 @@ def _seconds_each(
     turns = {
         one.name: partial(one.burst, painting_jobs.equal(counts[one.name], steps)) for one in taking_part
     }
-    return take_turns(turns, options.rounds), counts
+    return take_turns(turns, options.rounds, Stage(contestants)), counts
 
 
 def _share(name: str, is_first: bool) -> int:
@@ -95,7 +96,7 @@ def _rows(steps: int, seconds: Seconds, counts: dict[str, int]) -> list[Row]:
             "seconds": statistics.median(seconds[name]),
             "per_s": 1 / statistics.median(taken),
             "of_ceiling": times_faster(taken, each[CEILING]),
-            "brushwork_is": times_faster(each["brushwork"], taken),
+            "brushwork_is": times_faster(ours(each), taken),
             "rounds": seconds[name],
         }
         for name, taken in each.items()

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     )
 
     device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, mps.")
+    workers_here: int = Field(
+        1, ge=1, description="Workers on this machine, among whom its cores are divided; `up` sets it."
+    )
+    worker_index: int = Field(
+        0, ge=0, description="Which of them this is: with device auto it takes this GPU. `up` sets it."
+    )
     max_batch_rows: int = Field(
         64,
         ge=1,

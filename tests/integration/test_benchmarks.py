@@ -10,20 +10,21 @@ import torch
 from benchmarks.command import Benchmark
 
 SMALLEST = {
-    "text_to_image": ("--jobs=2", "--steps=2", "--rounds=1", "--peers=none"),
-    "mixed_steps": ("--jobs=2", "--arrivals=2", "--rounds=1", "--most-steps=3", "--peers=none"),
-    "image_classification": ("--jobs=4", "--models=pocket-classifier", "--rounds=1", "--peers=none"),
-    "empty_job": ("--jobs=4", "--one-by-one=4", "--rounds=1", "--peers=none", "--no-postgres"),
+    "text_to_image": ("--jobs=2", "--steps=2"),
+    "mixed_steps": ("--jobs=2", "--arrivals=2", "--most-steps=3"),
+    "image_classification": ("--jobs=4", "--models=pocket-classifier"),
+    "empty_job": ("--jobs=4", "--one-by-one=4", "--no-postgres"),
     "cuda_gathering": (
-        "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2", "--rounds=1",
+        "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2",
     ),
 }  # fmt: skip
+ALIKE = ("--rounds=1", "--workers=1", "--peers=none")
 
 
 def run(name: str, folder: Path, *options: str) -> None:
     benchmark: Benchmark = import_module(f"benchmarks.{name}").BENCHMARK
     assert benchmark.name == name
-    benchmark.main([*options, f"--out={folder}", f"--page={folder / 'page.md'}"])
+    benchmark.main([*ALIKE, *options, f"--out={folder}", f"--page={folder / 'page.md'}"])
 
 
 @pytest.mark.parametrize("name", SMALLEST)

@@ -1,20 +1,24 @@
 """The parts of the benchmarks that count and write."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.arrivals import Latencies, play, poisson, together
 from benchmarks.contestant import Job
+from benchmarks.program import Program
 from benchmarks.report import Record, enter, table
-from benchmarks.rounds import take_turns, times_faster
+from benchmarks.rounds import Stage, take_turns, times_faster
 
 
 class Instant:
     name = "instant"
 
-    def __init__(self) -> None:
+    def __init__(self, *programs: Program) -> None:
+        self.programs = programs
         self.answered: list[Job] = []
 
     def answer(self, job: Job) -> None:
@@ -31,9 +35,22 @@ def test_turns_change_their_order_from_round_to_round() -> None:
         order.append(name)
         return 1.0
 
-    seconds = take_turns({"a": lambda: turn("a"), "b": lambda: turn("b")}, 2)
+    seconds = take_turns({"a": lambda: turn("a"), "b": lambda: turn("b")}, 2, Stage([]))
     assert order == ["a", "b", "b", "a"]
     assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+
+
+def test_only_the_one_whose_turn_it_is_runs(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"]
+    with Program(argv, tmp_path / "log", lambda: True) as program:
+        waiting = Instant(program)
+        waiting.name = "waiting"
+        stage = Stage([waiting, Instant()])
+        with stage.turn("instant"):
+            assert {each.status() for each in program.tree()} == {psutil.STATUS_STOPPED}
+        assert psutil.STATUS_STOPPED not in {each.status() for each in program.tree()}
+        with stage.turn("waiting"):
+            assert psutil.STATUS_STOPPED not in {each.status() for each in program.tree()}
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:

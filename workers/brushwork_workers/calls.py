@@ -6,7 +6,7 @@ calls of several jobs into one. Nothing else has to know which of them it is.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -40,11 +40,14 @@ class Calls(Protocol):
         """
         ...
 
-    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> AbstractContextManager[None]:
+    def job(
+        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+    ) -> AbstractContextManager[None]:
         """Around all calls of one job by this thread.
 
         Args:
             stop: Asked at every call whether the job goes on.
+            model: Jobs of one model call its modules in the same order.
             priority: Higher is more urgent.
             alone: Share no run with other jobs.
         """
@@ -74,7 +77,9 @@ class DirectCalls:
             return function(*args, **kwargs)
 
     @contextmanager
-    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> Iterator[None]:
+    def job(
+        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+    ) -> Iterator[None]:
         """Every job is alone here, and the lock knows no priority."""
         self._own.stop = stop
         try:

@@ -34,7 +34,8 @@ def worker_app(settings: Settings) -> Celery:
     app.conf.update(
         worker_pool="threads",
         worker_consumer="brushwork_workers.consumer:PatientConsumer",
-        worker_prefetch_multiplier=1,
+        # A message that one worker holds for later is out of reach for another that has room now.
+        worker_disable_prefetch=True,
         # The ledger, not the acknowledgement, decides what runs again.
         task_acks_late=False,
         worker_send_task_events=True,

@@ -5,6 +5,8 @@ the worker or its connection. Such a message is then delivered again, and no wor
 """
 
 import logging
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,16 +26,22 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._knock = Knock()
         self._celerys_loop = self.loop
         self.loop = self._patient_loop
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Celery's own, and events leave a few times a second, many in one message."""
+        """Celery's own; events leave a few times a second, many in one message; a knock wakes it up."""
         super().register_with_event_loop(hub)
         hub.call_repeatedly(EVENTS_EVERY_S, self._flush_events)
+        hub.add_reader(self._knock.fileno(), self._knock.answer)
 
     def on_send_event_buffered(self) -> None:
-        """Celery would send what is there at once, so that each job costs up to three messages."""
+        """A job has begun or ended, in a thread of its own: the loop looks whether there is room for another.
+
+        Celery would send the event at once, so that each job costs up to three messages.
+        """
+        self._knock.knock()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Celery's handler of one message, which raises nothing but a loss of the connection."""
@@ -60,6 +68,32 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
             # It is off the queue already. The loop is broken, though: connecting anew makes another.
             LOGGER.error("An entry of the queue is no message: %s: %s", type(error).__name__, error)
             raise ConnectionError("the queue is read anew after what was no message") from error
+
+
+class Knock:
+    """Wakes an event loop from any thread: a pipe with at most one byte in it."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._lock = threading.Lock()
+        self._knocked = False
+
+    def fileno(self) -> int:
+        """What the loop listens to."""
+        return self._reader
+
+    def knock(self) -> None:
+        """Wake the loop."""
+        with self._lock:
+            if not self._knocked:
+                self._knocked = True
+                os.write(self._writer, b".")
+
+    def answer(self) -> None:
+        """The loop is awake."""
+        with self._lock:
+            os.read(self._reader, 1)
+            self._knocked = False
 
 
 def _without_words(message: Any) -> None:

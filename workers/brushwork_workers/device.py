@@ -8,14 +8,18 @@ from brushwork_schemas.errors import InvalidRequest
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
     """The device named `wanted`; with "auto" the best there is.
+
+    Args:
+        wanted: As `Settings.device`.
+        worker_index: Workers of one machine take its GPUs in turn.
 
     Raises:
         InvalidRequest: torch knows no such device, or has none of it here.
     """
     if wanted == "auto":
-        return torch.device(_best())
+        return torch.device(_best(worker_index))
     try:
         device = torch.device(wanted)
         torch.empty(0, device=device)
@@ -51,7 +55,7 @@ def device_name(device: torch.device) -> str:
     return f"{device} ({platform.processor() or platform.machine()})"
 
 
-def _best() -> str:
+def _best(worker_index: int) -> str:
     if torch.cuda.is_available():
-        return "cuda"
+        return f"cuda:{worker_index % torch.cuda.device_count()}"
     return "mps" if torch.backends.mps.is_available() else "cpu"

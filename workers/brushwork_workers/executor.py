@@ -116,7 +116,7 @@ class Executor:
     def _perform(self, run: Run, hold: Hold) -> Run:
         assert run.served is not None  # noqa: S101 - set by the step before
         assert run.request is not None  # noqa: S101 - as above
-        with self._calls.job(hold, alone=run.request.deterministic):
+        with self._calls.job(hold, model=run.claim.model, alone=run.request.deterministic):
             made = run.served.performer.perform(run.request, run.desk)
         result_type = kind_named(run.claim.kind).result_type
         result = result_type(**made, provenance=self._provenance(run, run.served))

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
+import torch
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.broker import Publisher
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -23,6 +24,7 @@ from brushwork_workers.adoption import Adoption
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Report
 from brushwork_workers.calls import Calls, DirectCalls
+from brushwork_workers.cpu import keep_memory
 from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
@@ -53,7 +55,9 @@ class Station:
         self._database = Database(settings.database_url.get_secret_value())
         self._database.migrate()
         self._catalogue = Catalogue.load(settings.catalogue)
-        self._device = choose_device(settings.device)
+        self._device = choose_device(settings.device, settings.worker_index)
+        if self._device.type == "cpu":
+            keep_memory()
         self._ready = threading.Event()
         ledger = Ledger(self._database, lease_s=settings.lease_s)
         store = ArtifactStore(settings.artifacts_url)
@@ -127,7 +131,9 @@ class Station:
         rows, pixels = self.settings.max_batch_rows, self.settings.max_batch_pixels
         if rows == 1:
             return DirectCalls()
-        return Batcher(rows, pixels or default_pixels(self._device), self._batching.add)
+        pixels = pixels or default_pixels(self._device)
+        num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
+        return Batcher(rows, pixels, self._batching.add, num_threads)
 
     def _beat(self) -> None:
         self._pulse.beat()

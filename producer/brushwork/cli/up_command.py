@@ -28,20 +28,25 @@ def up(
         ),
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Workers; they divide the cores, or take a GPU each."),
+    ] = 1,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once, of each worker.")] = 16,
     flower: Annotated[bool, typer.Option(help="Run Flower beside it.")] = True,
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
     ] = None,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: Redis, the ledger, a worker for all kinds, and Flower.
+    """Run everything on this machine until Ctrl-C: Redis, the ledger, workers for all kinds, and Flower.
 
     When all is ready, DATA/brushwork.env holds the addresses. Ctrl-C lets running jobs end; a second
     one stops at once.
     """
     folder = data or data_dir()
     lines = PartLines(folder / "logs")
-    stack = Stack(StackOptions(folder, kind_names(kinds), concurrency, flower, flower_port), lines.say)
+    options = StackOptions(folder, kind_names(kinds), workers, concurrency, flower, flower_port)
+    stack = Stack(options, lines.say)
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # What was ignored from the start stays so: nohup means it.
         if signal.getsignal(wish) is not signal.SIG_IGN:
@@ -63,13 +68,16 @@ class PartLines:
     def say(self, part: str, line: str) -> None:
         """Take one line."""
         self._file(part).emit(logging.makeLogRecord({"msg": line}))
-        prefix = Text(f"{part:>6} | ", COLOURS.get(part, "white"))
+        prefix = Text(f"{part:>6} | ", COLOURS.get(part.split()[0], "white"))
         _print(prefix + Text.from_ansi(line))
 
     def _file(self, part: str) -> RotatingFileHandler:
         if part not in self._files:
             self._files[part] = RotatingFileHandler(
-                self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
+                self._folder / f"{part.replace(' ', '-')}.log",
+                maxBytes=LOG_BYTES,
+                backupCount=OLD_LOGS,
+                encoding="utf-8",
             )
         return self._files[part]
 

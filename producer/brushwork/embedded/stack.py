@@ -25,21 +25,23 @@ class StackOptions:
 
     Args:
         data: The folder that holds all of it.
-        kinds: Kinds of jobs its worker serves.
-        concurrency: Jobs that the worker runs at once.
+        kinds: Kinds of jobs its workers serve.
+        workers: How many workers run; they divide cores and GPUs among themselves.
+        concurrency: Jobs that each worker runs at once.
         flower: Whether Flower runs too.
         flower_port: Its port, by default a free one.
     """
 
     data: Path
     kinds: tuple[str, ...]
+    workers: int = 1
     concurrency: int = 16
     flower: bool = True
     flower_port: int | None = None
 
 
 class Stack:
-    """Redis, a migrated ledger, one worker and Flower.
+    """Redis, a migrated ledger, workers and Flower.
 
     Args:
         options: What was chosen.
@@ -88,22 +90,24 @@ class Stack:
         supervisor.start(redis)
         if not supervisor.run(lambda: redis_server.answers(redis_url), max_deaths=MAX_DEATHS_AT_START):
             return
-        if not self._run_worker(supervisor, addresses) or not self._run_flower(supervisor, addresses):
+        if not self._run_workers(supervisor, addresses) or not self._run_flower(supervisor, addresses):
             return
         self._folder.announce(addresses)
         on_ready(addresses)
         supervisor.run()
 
-    def _run_worker(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
+    def _run_workers(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
         database = Database(addresses["BRUSHWORK_DATABASE_URL"])
         try:
             database.migrate()
             roster = Roster(database)
             # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
             roster.forget(0)
-            supervisor.start(self._worker(addresses))
+            for index in range(self._options.workers):
+                supervisor.start(self._worker(index, addresses))
             return supervisor.run(
-                lambda: any(worker.ready for worker in roster.workers()), max_deaths=MAX_DEATHS_AT_START
+                lambda: sum(worker.ready for worker in roster.workers()) >= self._options.workers,
+                max_deaths=MAX_DEATHS_AT_START,
             )
         finally:
             database.close()
@@ -128,13 +132,14 @@ class Stack:
             "BRUSHWORK_ARTIFACTS_URL": str(self._folder.artifacts),
         }
 
-    def _worker(self, addresses: dict[str, str]) -> Part:
+    def _worker(self, index: int, addresses: dict[str, str]) -> Part:
         options = self._options
+        place = {"BRUSHWORK_WORKERS_HERE": str(options.workers), "BRUSHWORK_WORKER_INDEX": str(index)}
         chosen = ["--kinds", ",".join(options.kinds), "--concurrency", str(options.concurrency)]
         # The ledger makes it safe to end an orphaned worker at once: its jobs run again.
         return Part(
-            "worker",
+            "worker" if options.workers == 1 else f"worker {index + 1}",
             (sys.executable, "-m", "brushwork", "worker", *chosen),
-            {**addresses, "BRUSHWORK_DATA": str(self._folder.path)},
+            {**addresses, **place, "BRUSHWORK_DATA": str(self._folder.path)},
             grace_s=Settings.load().grace_s + CLOSING_S,
         )

@@ -17,6 +17,7 @@ from brushwork_workers.batching.policy import Policy, Run, Waiting
 from brushwork_workers.batching.report import Ran
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Stop
+from brushwork_workers.cpu import device_thread
 
 LOGGER = logging.getLogger(__name__)
 
@@ -52,9 +53,17 @@ class Batcher:
         max_rows: Most rows of one run.
         max_pixels: Most pixels of one run; see `Terms.pixels_per_row`.
         on_run: Told of every run that ended well.
+        num_threads: With which torch computes on the device thread, and with one everywhere else; by default
+            torch stays as it is.
     """
 
-    def __init__(self, max_rows: int, max_pixels: int, on_run: Callable[[Ran], None] | None = None) -> None:
+    def __init__(
+        self,
+        max_rows: int,
+        max_pixels: int,
+        on_run: Callable[[Ran], None] | None = None,
+        num_threads: int | None = None,
+    ) -> None:
         self._on_run = on_run
         self._policy = Policy(max_rows, max_pixels)
         self._own = threading.local()
@@ -65,8 +74,7 @@ class Batcher:
         self._handout = Handout()
         self._num_failed = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
-        self._thread.start()
+        self._thread = device_thread(self._serve, num_threads)
 
     def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What `function(*args, **kwargs)` returns, from a run that others may share.
@@ -86,10 +94,14 @@ class Batcher:
             raise
 
     @contextmanager
-    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> Iterator[None]:
+    def job(
+        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+    ) -> Iterator[None]:
         """Around a job's calls: at its end, nobody waits for this thread any longer."""
         caller = Caller(stop, priority, alone)
         self._own.caller = caller
+        with self._changed:
+            self._policy.began(caller, model)
         stop.on_stop(lambda: self._leave(caller))
         try:
             yield

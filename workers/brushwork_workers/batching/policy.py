@@ -6,6 +6,11 @@ The rules, and why:
 - **Come-back waiting.** A denoising job calls the same module again within a moment. So a group waits for
   those who were in its last run and have not called anything since: with them the batch stays whole, and
   once all are back there is nothing to wait for, so it runs at once.
+- **Waiting for who is on the way.** Jobs that begin together do not come together: each has first to be
+  claimed, to read its picture, to call the text encoder. So a group also waits for jobs that are between two
+  calls, if jobs went from there to this module before (`Routes`). Else the first ones would run in small
+  batches, a step ahead of the others until their end.
+- **Nobody is waited for twice.** Who did not come within the linger is waited for again only after a call.
 - **A bounded linger.** A job that is slow to come back (decoding a picture, asking the ledger) must not
   hold the others: a group waits at most a fraction of its last run's time, within fixed bounds. A group
   never seen before waits the shortest bound, for those that were submitted together.
@@ -24,6 +29,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from brushwork_workers.batching.budget import Budget
+from brushwork_workers.batching.routes import Place, Routes
 
 SHORTEST_LINGER_S = 0.001
 LONGEST_LINGER_S = 0.05
@@ -105,8 +111,6 @@ class _Group:
 
     budget: Budget
     calls: list[Waiting] = field(default_factory=list)
-    # Who was in its runs and has not been heard of since.
-    expected: set[Hashable] = field(default_factory=set)
     last_run_s: float | None = None
     ended_s: float = float("-inf")
 
@@ -120,12 +124,16 @@ class _Group:
         linger_s = min(max(share_s, SHORTEST_LINGER_S), LONGEST_LINGER_S)
         return max(self.calls[0].since_s, self.ended_s) + linger_s
 
-    def reason(self, now_s: float) -> str | None:
+    @property
+    def place(self) -> Place:
+        return Place(self.calls[0].module, self.calls[0].key)
+
+    def reason(self, now_s: float, *, others_come: bool) -> str | None:
         """Why it should run now; None if it should wait."""
         rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
         if rows >= self.budget.max_rows or pixels >= self.budget.max_pixels:
             return "full"
-        if self.last_run_s is not None and not self.expected:
+        if self.last_run_s is not None and not others_come:
             return "complete"
         return "lingered" if now_s >= self.lingers_until_s else None
 
@@ -155,16 +163,20 @@ class Policy:
         self._max_pixels = max_pixels
         self._budgets: dict[Hashable, Budget] = {}
         self._groups: dict[Hashable, _Group] = {}
-        self._expected_in: dict[Hashable, _Group] = {}
+        self._routes = Routes()
+
+    def began(self, caller: Hashable, model: Hashable) -> None:
+        """This caller will call, and as others who began with the same model did."""
+        self._routes.sets_out(caller, Place(("begin", model)))
 
     def arrived(self, call: Waiting) -> None:
         """A call waits."""
-        self._forget(call.caller)
+        self._routes.arrives(call.caller, call.module)
         self._group(call).calls.append(call)
 
     def left(self, caller: Hashable) -> None:
         """This caller will call no more: nobody is to wait for it, and a call of its own is withdrawn."""
-        self._forget(caller)
+        self._routes.leaves(caller)
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
 
@@ -172,21 +184,23 @@ class Policy:
         """The next run, or when to look again."""
         waiting = [group for group in self._groups.values() if group.calls]
         for group in sorted(waiting, key=lambda group: group.rank):
-            reason = group.reason(now_s)
+            place = group.place
+            reason = group.reason(now_s, others_come=self._routes.leads_to(place))
             if reason:
+                if reason == "lingered":
+                    self._routes.give_up(place)
                 calls = group.take()
                 return Run(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
         moments = [group.lingers_until_s for group in waiting]
         return Later(min(moments) if moments else None)
 
     def answered(self, run: Run) -> None:
-        """A run fitted and its callers get their answers: they are expected back."""
+        """A run fitted and its callers get their answers: they will call again, here or elsewhere."""
         group = self._group(run.calls[0])
         group.budget.succeeded(run.pixels)
         for call in run.calls:
             if call.comes_back:
-                group.expected.add(call.caller)
-                self._expected_in[call.caller] = group
+                self._routes.sets_out(call.caller, Place(call.module, call.key))
 
     def ended(self, run: Run, took_s: float, now_s: float) -> None:
         """The device is free again."""
@@ -221,14 +235,7 @@ class Policy:
     def _make_room(self) -> None:
         # Every size and every module is a key; those that nobody uses are forgotten in the end.
         if len(self._groups) >= MOST_GROUPS:
-            self._groups = {
-                key: group for key, group in self._groups.items() if group.calls or group.expected
-            }
-
-    def _forget(self, caller: Hashable) -> None:
-        group = self._expected_in.pop(caller, None)
-        if group is not None:
-            group.expected.discard(caller)
+            self._groups = {key: group for key, group in self._groups.items() if group.calls}
 
 
 def _difference(call: Waiting, taken: Waiting) -> str:
