@@ -1,7 +1,9 @@
 """The client: how another program submits jobs, waits for them and finds them again."""
 
+import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
+from brushwork_schemas.options import JobOptions, digest, taken_options
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
@@ -28,6 +31,7 @@ from brushwork_schemas.wire import Wire
 
 from brushwork.image_input import ImageInputs
 
+LOGGER = logging.getLogger(__name__)
 # Inside the class, `list` is the method.
 Jobs = list[Job]
 SHORTEST_POLL_S = 0.001
@@ -80,12 +84,14 @@ class Client:
 
         Args:
             kind: `text-to-image`, `image-to-text`, `image-classification` or `image-segmentation`.
-            **parameters: The fields of the kind's request. `image` may be a path, bytes, a PIL image,
-                an artifact of another job, or an address.
+            **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
+                `deadline_s`, `idempotency_key`. `image` may be a path, bytes, a PIL image, an artifact of
+                another job, or an address.
 
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
                 error names the field. Nothing was written.
+            IdempotencyConflict: The key stands for another request.
             ServiceUnreachable: The database or the store does not answer. Nothing was accepted, unless it
                 went away in the very moment between the writing and the reading of the job.
         """
@@ -108,13 +114,11 @@ class Client:
         if not drafts:
             return []
         jobs = [self._new_job(draft) for draft in drafts]
-        self._ledger.submit(jobs)
-        sent = self._publisher.publish([Dispatch(job.id, job.kind, job.label) for job in jobs])
-        if not sent:
-            # Only to have it sent sooner: in the end, a job whose message is missing is noticed anyway.
-            with suppress(ServiceUnreachable):
-                self._ledger.undispatch([job.id for job in jobs])
-        return [self._bound(job) for job in self._index.get_many([job.id for job in jobs])]
+        first = self._with_room(jobs)
+        new = self._ledger.submit(jobs, sent={job.id for job in first})
+        self._send([job for job in first if job.id in new])
+        standing = self._standing(jobs, new)
+        return [self._bound(job) for job in self._index.get_many(standing)]
 
     def get(self, job_id: str) -> Job:
         """The job as it is now.
@@ -260,10 +264,50 @@ class Client:
             raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
         parameters = dict(request)
         kind = parameters.pop("kind", None)
+        options = taken_options(parameters)
         image = parameters.get("image")
+        said = {name: value for name, value in parameters.items() if name != "image"}
         if image is not None:
             parameters["image"] = NO_PICTURE_YET
-        return Draft(admit(kind, parameters, self._catalogue), image)
+        return Draft(admit(kind, parameters, self._catalogue), options, said, image)
+
+    def _with_room(self, jobs: Sequence[NewJob]) -> Sequence[NewJob]:
+        """Those for whose messages there is room in Redis; the others wait in the ledger."""
+        try:
+            room = Counter({kind: self._room(kind) for kind in {job.kind for job in jobs}})
+        except ServiceUnreachable as error:
+            LOGGER.warning("A worker will publish what is submitted now: %s", error)
+            return []
+        first = []
+        for job in jobs:
+            if room[job.kind] > 0:
+                room[job.kind] -= 1
+                first.append(job)
+        return first
+
+    def _room(self, kind: str) -> int:
+        return self.settings.queue_ahead - self._publisher.num_waiting(kind)
+
+    def _send(self, jobs: Sequence[NewJob]) -> None:
+        if not jobs:
+            return
+        if not self._publisher.publish([Dispatch(job.id, job.kind, job.label, job.priority) for job in jobs]):
+            # Only to have it sent sooner: in the end, a job whose message is missing is noticed anyway.
+            with suppress(ServiceUnreachable):
+                self._ledger.undispatch([job.id for job in jobs])
+
+    def _standing(self, jobs: Sequence[NewJob], new: set[str]) -> Sequence[str]:
+        """The ids of the jobs that stand for these: of a repeated idempotency key, the earlier one's."""
+        repeated = [job for job in jobs if job.id not in new and job.idempotency_key]
+        earlier = {
+            (job.tenant, job.idempotency_key): self._index.ids_of_keys(job.tenant, [job.idempotency_key])
+            for job in repeated
+            if job.idempotency_key
+        }
+        known = {place: ids[place[1]] for place, ids in earlier.items() if place[1] in ids}
+        return [
+            job.id if job.id in new else known.get((job.tenant, job.idempotency_key), job.id) for job in jobs
+        ]
 
     def _new_job(self, draft: "Draft") -> NewJob:
         admitted, request = draft.admitted, draft.admitted.request
@@ -271,7 +315,14 @@ class Client:
         if draft.picture is not None:
             inputs = (self._images.keep(draft.picture),)
             request = request.model_copy(update={"image": inputs[0].sha256})
+        options = draft.options
         return NewJob(
+            tenant=options.tenant,
+            priority=options.priority,
+            deadline_s=options.deadline_s,
+            idempotency_key=options.idempotency_key,
+            # Of what was said: a seed that was drawn differs each time.
+            request_sha256=digest(admitted.kind.name, draft.said, inputs) if options.idempotency_key else None,
             id=str(uuid_utils.uuid7()),
             kind=admitted.kind.name,
             model=admitted.model.name,
@@ -292,6 +343,8 @@ class Draft:
     """A request on its way to a job: its parameters are checked, its picture is read and not stored yet."""
 
     admitted: Admitted
+    options: JobOptions
+    said: Mapping[str, Any]
     image: object
     picture: Artifact | bytes | None = None
 

@@ -10,14 +10,17 @@ from typing import Any
 import redis
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
-from kombu.transport.redis import PRIORITY_STEPS
 
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.ledger import Dispatch
+from brushwork_schemas.options import Priority
 from brushwork_schemas.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
+# The lowest is taken first. They are those of kombu's four lists, and strangers' messages, which name none,
+# come in the first: who adopts one lets it wait its turn in the ledger.
+REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
@@ -109,12 +112,15 @@ class Publisher:
         Raises:
             ServiceUnreachable: Redis does not answer.
         """
+        timeout_s = self._app.conf.broker_transport_options["socket_timeout"]
         try:
-            with self._app.connection_for_write() as connection:
-                channel = connection.default_channel
-                keys = [channel._q_for_pri(kind, step) for step in PRIORITY_STEPS]
-                return sum(channel.client.llen(key) for key in keys)
-        except _NO_ANSWER as error:
+            with self._app.amqp.producer_pool.acquire(block=True, timeout=timeout_s) as producer:
+                channel = producer.channel
+                with channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                    for step in REDIS_PRIORITY.values():
+                        pipe.llen(channel._q_for_pri(kind, step))
+                    return sum(pipe.execute())
+        except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
                 f"Redis does not answer: {error}.",
                 field="redis_url",
@@ -127,6 +133,7 @@ class Publisher:
             task_id=job.job_id,
             producer=producer,
             queue=job.kind,
+            priority=REDIS_PRIORITY[job.priority],
             argsrepr=job.label,
             kwargsrepr="",
             retry=False,

@@ -7,6 +7,7 @@
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
     │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
     │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
+    │   ├── IdempotencyConflict a key that stands for another request
     │   └── JobNotFound         no job with that id
     ├── JobFailed               raised by a client that asked for the result of a job that has none
     ├── WaitTimeout             the job has not ended within the caller's time; it goes on
@@ -14,6 +15,7 @@
     │   ├── ModelUnavailable    the model can't be loaded here: files missing, damaged or of an unknown class
     │   ├── ArtifactMissing     a file that a job refers to is not in the store
     │   ├── OutOfMemory         the device has too little memory for this job
+    │   ├── DeviceFailed        the device does not compute any more; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   └── MissingExtra        packages that this part of brushwork needs are not installed
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
@@ -85,6 +87,12 @@ class AddressRefused(RequestError):
     code = "address_refused"
 
 
+class IdempotencyConflict(RequestError):
+    """The idempotency key was used before, for another request."""
+
+    code = "idempotency_conflict"
+
+
 class JobNotFound(RequestError):
     """The ledger has no job with that id."""
 
@@ -121,6 +129,12 @@ class ArtifactMissing(MachineError):
     """A file that a job refers to is not in the artifact store."""
 
     code = "artifact_missing"
+
+
+class DeviceFailed(MachineError):
+    """The device does not compute any more, whatever it is given; its worker is replaced."""
+
+    code = "device_failed"
 
 
 class OutOfMemory(MachineError):

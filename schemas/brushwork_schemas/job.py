@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
+from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 
 LONGEST_ID = 64
@@ -78,6 +79,12 @@ class Job(BaseModel):
     request: Any = Field(description="The complete request; the caller's own words where it was refused.")
     result: Any = Field(None, description="The kind's result once the job has succeeded, else None.")
     error: JobError | None = None
+    last_error: JobError | None = Field(None, description="Why the attempt before this one failed or was lost.")
+    retry_at: datetime | None = Field(None, description="When it may run again, after an attempt that failed.")
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""
+    deadline_at: datetime | None = Field(None, description="If it has not ended by then, it ends as expired.")
+    idempotency_key: str | None = None
     progress: Progress = Progress()
     cancel_requested: bool = False
     attempt: int = Field(0, description="Runs so far, the current one included.")

@@ -11,6 +11,7 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.options import Priority
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Result
 from brushwork_schemas.states import JobState
@@ -53,6 +54,14 @@ class JobIndex:
                 rows = connection.execute(_WITH_RESULT.where(wanted)).mappings()
                 found |= {row["id"]: _job(row) for row in rows}
         return [found[job_id] for job_id in job_ids if job_id in found]
+
+    def ids_of_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, str]:
+        """The jobs that these idempotency keys of a tenant stand for, by key."""
+        statement = select(JOBS.c.idempotency_key, JOBS.c.id).where(
+            JOBS.c.tenant == tenant, JOBS.c.idempotency_key.in_(keys)
+        )
+        with self._database.reading() as connection:
+            return {row.idempotency_key: row.id for row in connection.execute(statement)}
 
     def state(self, job_id: str) -> tuple[JobState, Progress]:
         """Only where a job stands: what a waiting client asks again and again.
@@ -125,6 +134,12 @@ def _job(row: Mapping[Any, Any]) -> Job:
         request=_request(kind.request_type if kind else None, row["request"]),
         result=_result(kind.result_type if kind else None, stored_result),
         error=JobError(**row["error"]) if row["error"] else None,
+        last_error=JobError(**row["last_error"]) if row["last_error"] else None,
+        retry_at=_moment(row["not_before"]),
+        priority=Priority(row["priority"]),
+        tenant=row["tenant"],
+        deadline_at=_moment(row["deadline_at"]),
+        idempotency_key=row["idempotency_key"],
         progress=Progress(step=row["progress_step"], total=row["progress_total"]),
         cancel_requested=row["cancel_requested"],
         attempt=row["attempt"],

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from brushwork_schemas.database import Database, now_ms
+from brushwork_schemas.neighbours import here, is_gone
 from brushwork_schemas.tables import WORKERS
 
 
@@ -24,6 +25,9 @@ class WorkerEntry:
     device: str
     ready: bool = False
     batching: Mapping[str, Any] = field(default_factory=dict)
+    host: str = ""
+    pid: int = 0
+    pid_started_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class SeenWorker(WorkerEntry):
     """A worker as the roster knows it, with the seconds since it was last heard of."""
 
     silent_s: float = 0.0
+
+
+_PROCESS = ("host", "pid", "pid_started_at")
 
 
 class Roster:
@@ -51,6 +58,7 @@ class Roster:
             "device": worker.device,
             "ready": worker.ready,
             "batching": dict(worker.batching),
+            **{name: getattr(worker, name) for name in _PROCESS},
         }
         with self._database.writing() as connection:
             changed = connection.execute(
@@ -73,6 +81,24 @@ class Roster:
         with self._database.writing() as connection:
             connection.execute(delete(WORKERS).where(WORKERS.c.seen_at < now_ms() - round(silent_s * 1000)))
 
+    def dead_here(self) -> list[str]:
+        """Workers of this machine whose process has ended without leaving."""
+        local = select(WORKERS.c.name, *(WORKERS.c[name] for name in _PROCESS)).where(WORKERS.c.host == here())
+        with self._database.reading() as connection:
+            rows = connection.execute(local).all()
+        return [row.name for row in rows if is_gone(row.host, row.pid, row.pid_started_at)]
+
+    def named(self, name: str) -> list[str]:
+        """The lives of the worker that people call `name`."""
+        return [seen.name for seen in self.workers() if seen.name.rsplit("/", 1)[0] == name]
+
+    def others_serve(self, kind: str, but: str, within_s: float) -> bool:
+        """Whether another worker that serves `kind` is ready and was heard of so lately."""
+        return any(
+            seen.ready and kind in seen.kinds and seen.name != but and seen.silent_s < within_s
+            for seen in self.workers()
+        )
+
     def workers(self) -> list[SeenWorker]:
         """All of them, longest-serving first."""
         statement = select(WORKERS, ((now_ms() - WORKERS.c.seen_at) / 1000.0).label("silent_s")).order_by(
@@ -88,6 +114,7 @@ class Roster:
                 device=row["device"],
                 ready=row["ready"],
                 batching=row["batching"],
+                **{name: row[name] for name in _PROCESS},
                 silent_s=max(0.0, float(row["silent_s"])),
             )
             for row in rows

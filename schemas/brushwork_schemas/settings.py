@@ -75,7 +75,19 @@ class Settings(BaseSettings):
     redispatch_after_s: float = Field(
         10.0, gt=0, description="A queued job is published again at the earliest after so long."
     )
-    max_attempts: int = Field(3, ge=1, le=100, description="Runs of a job before it ends as worker_lost.")
+    max_attempts: int = Field(3, ge=1, le=100, description="Runs of a job, the failed ones included.")
+    retry_s: float = Field(
+        2.0, gt=0, description="Pause after an attempt that failed by the machine's fault; it doubles each time."
+    )
+    stall_s: float = Field(
+        300.0, gt=0, description="A job that neither steps nor calls for so long is hung: its worker ends."
+    )
+    frozen_s: float = Field(
+        20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."
+    )
+    queue_ahead: int = Field(
+        32, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
+    )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
 

@@ -4,11 +4,13 @@
 stateDiagram-v2
     [*] --> queued: submit, adopt
     queued --> running: claim
-    running --> queued: reap (lease ran out), release
+    running --> queued: reap (worker lost), retry, release
     running --> succeeded: complete
     running --> failed: fail, reap (attempts used up)
     running --> canceled: stop, after the caller's cancel
     queued --> canceled: cancel
+    queued --> expired: expire (deadline passed)
+    running --> expired: expire, reap (deadline passed)
 ```
 """
 
@@ -19,7 +21,7 @@ class JobState(StrEnum):
     """Where a job stands; each member says who moves a job there."""
 
     QUEUED = "queued"
-    """Accepted and durable, waiting for a worker. Set by submit, adopt, reap and release."""
+    """Accepted and durable, waiting for a worker. Set by submit, adopt, reap, retry and release."""
     RUNNING = "running"
     """A worker holds its lease. Set by claim."""
     SUCCEEDED = "succeeded"
@@ -29,7 +31,7 @@ class JobState(StrEnum):
     CANCELED = "canceled"
     """Its caller withdrew it. Set by cancel, or by the worker that saw the wish; never changes."""
     EXPIRED = "expired"
-    """Its deadline passed first. Reserved: jobs have no deadlines yet, so nothing sets it."""
+    """Its deadline passed first. Set by expire and reap; never changes."""
 
     @property
     def is_terminal(self) -> bool:

@@ -1,11 +1,14 @@
 """The tables. Times are milliseconds since 1970 by the database's clock: no two hosts' clocks ever meet."""
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -13,7 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    func,
+    and_,
     literal_column,
     text,
 )
@@ -41,6 +44,8 @@ JOBS = Table(
     Column("state", String(16), nullable=False),
     Column("request", Json, nullable=False),
     Column("error", Json),
+    # Why the attempt before failed or was lost, while the job still has another.
+    Column("last_error", Json),
     # Raised by every claim and every reap: whoever writes with an older one is refused.
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),
@@ -49,6 +54,22 @@ JOBS = Table(
     Column("lease_expires_at", BigInteger),
     Column("progress_step", Integer, nullable=False, server_default="0"),
     Column("progress_total", Integer, nullable=False, server_default="0"),
+    Column("tenant", String(64), nullable=False, server_default=""),
+    Column("priority", String(8), nullable=False, server_default="normal"),
+    # In this order the jobs of a tenant and kind are dispatched: a time, earlier for the urgent.
+    Column("rank", BigInteger, nullable=False, server_default="0"),
+    Column("not_before", BigInteger),
+    Column("deadline_at", BigInteger),
+    # A worker that failed with it, and until when others have the first try.
+    Column("avoid_worker", String(200)),
+    Column("avoid_until", BigInteger),
+    # Set while a job is to run alone: the worker that died while it ran beside others, or "memory".
+    Column("suspicion", String(200)),
+    # Whether it really runs, and does not only wait until it is alone: only such a job can kill a worker.
+    Column("is_performing", Boolean, nullable=False, server_default=text("false")),
+    Column("idempotency_key", String(255)),
+    Column("request_sha256", String(64)),
+    Column("webhook_url", String(2000)),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", BigInteger, nullable=False),
     # When the last wait in the queue began: creation, or the return to the queue.
@@ -57,8 +78,6 @@ JOBS = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
 )
-# When a job's message was last sent, 0 for never: in this order queued jobs are dispatched.
-last_dispatch = func.coalesce(JOBS.c.dispatched_at, literal_column("0"))
 
 
 def in_state(state: JobState) -> ColumnElement[bool]:
@@ -66,22 +85,37 @@ def in_state(state: JobState) -> ColumnElement[bool]:
     return JOBS.c.state == literal_column(f"'{state.value}'", String())
 
 
-# Partial, so that a million finished jobs cost the workers nothing.
+def waits_for_dispatch() -> ColumnElement[bool]:
+    """Whether a queued job has no message, as the index of the backlog has it."""
+    return and_(in_state(JobState.QUEUED), JOBS.c.dispatched_at.is_(None))
+
+
+def is_dispatched() -> ColumnElement[bool]:
+    """Whether a queued job should have a message, as the index of messages has it."""
+    return and_(in_state(JobState.QUEUED), JOBS.c.dispatched_at.is_not(None))
+
+
+def _partial(condition: ColumnElement[bool]) -> dict[str, Any]:
+    """So that a million finished jobs cost the workers nothing."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+Index("ix_jobs_backlog", JOBS.c.kind, JOBS.c.tenant, JOBS.c.rank, JOBS.c.id, **_partial(waits_for_dispatch()))
+Index("ix_jobs_dispatched", JOBS.c.kind, JOBS.c.dispatched_at, JOBS.c.id, **_partial(is_dispatched()))
 Index(
-    "ix_jobs_waiting",
-    JOBS.c.kind,
-    last_dispatch,
-    JOBS.c.id,
-    sqlite_where=JOBS.c.state == "queued",
-    postgresql_where=JOBS.c.state == "queued",
+    "ix_jobs_deadline",
+    JOBS.c.deadline_at,
+    **_partial(and_(in_state(JobState.QUEUED), JOBS.c.deadline_at.is_not(None))),
 )
+Index("ix_jobs_suspects", JOBS.c.suspicion, **_partial(JOBS.c.suspicion.is_not(None)))
 Index(
-    "ix_jobs_leased",
-    JOBS.c.worker,
-    JOBS.c.lease_expires_at,
-    sqlite_where=JOBS.c.state == "running",
-    postgresql_where=JOBS.c.state == "running",
+    "ix_jobs_idempotency",
+    JOBS.c.tenant,
+    JOBS.c.idempotency_key,
+    unique=True,
+    **_partial(JOBS.c.idempotency_key.is_not(None)),
 )
+Index("ix_jobs_leased", JOBS.c.worker, JOBS.c.lease_expires_at, **_partial(in_state(JobState.RUNNING)))
 Index("ix_jobs_newest", JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_kind", JOBS.c.kind, JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_state", JOBS.c.state, JOBS.c.created_at, JOBS.c.id)
@@ -105,6 +139,18 @@ PREVIEWS = Table(
     Column("jpeg", LargeBinary),
     Column("step", Integer),
     Column("total", Integer),
+)
+
+# The outbox: what is to be told of jobs that have ended, written by the transaction that ended them.
+WEBHOOK_EVENTS = Table(
+    "webhook_events",
+    METADATA,
+    # Of the job and the state: one ending is told once.
+    Column("id", String(96), primary_key=True),
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("url", String(2000), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 ARTIFACTS = Table(
@@ -133,6 +179,10 @@ WORKERS = Table(
     Column("kinds", Json, nullable=False),
     Column("models", Json, nullable=False),
     Column("device", String(100), nullable=False),
+    # Where its process is to be found, for others on its machine to see whether it lives.
+    Column("host", String(128), nullable=False, server_default=""),
+    Column("pid", Integer, nullable=False, server_default="0"),
+    Column("pid_started_at", Float, nullable=False, server_default="0"),
     Column("ready", Boolean, nullable=False),
     Column("batching", Json, nullable=False, server_default="{}"),
     Column("started_at", BigInteger, nullable=False),

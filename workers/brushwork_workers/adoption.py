@@ -19,6 +19,7 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import ArtifactMissing, InvalidImage, InvalidRequest, RequestError
 from brushwork_schemas.job import JobError
 from brushwork_schemas.ledger import Ledger, NewJob
+from brushwork_schemas.options import taken_options
 
 LONGEST_ID = 64
 MOST_KEPT_CHARACTERS = 20_000
@@ -75,6 +76,13 @@ class Adoption:
             )
         inputs: tuple[Artifact, ...] = ()
         parameters = dict(kwargs)
+        options = taken_options(parameters)
+        if options.idempotency_key is not None:
+            raise InvalidRequest(
+                "idempotency_key: a message has one already, its task id.",
+                field="idempotency_key",
+                hint="Send a repeated message with the same task_id.",
+            )
         if "image" in parameters:
             inputs = (self._image(parameters["image"]),)
             parameters["image"] = inputs[0].sha256
@@ -86,6 +94,9 @@ class Adoption:
             label=admitted.label,
             request=admitted.request.model_dump(mode="json"),
             max_attempts=self._max_attempts,
+            tenant=options.tenant,
+            priority=options.priority,
+            deadline_s=options.deadline_s,
             inputs=inputs,
         )
 

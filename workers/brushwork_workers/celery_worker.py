@@ -113,21 +113,27 @@ class Lives:
         LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
 
 
-def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def _adopted(
+    app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[str, bool]:
     try:
+        is_next = not app.station.feeder.has_backlog(kind.name)
         adopted: str = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
     except ServiceUnreachable as error:
         # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
         raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION) from error
-    return adopted
+    return adopted, is_next
 
 
 def _add_task(app: Celery, kind: Kind) -> None:
     def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
         job_id = task.request.id
         if args or kwargs:
-            job_id = _adopted(app, kind, task, args, kwargs)
+            job_id, is_next = _adopted(app, kind, task, args, kwargs)
+            if not is_next:
+                return Outcome.WAITS
         outcome: Outcome = app.station.executor.execute(job_id)
+        app.station.feeder.job_ended()
         if outcome is Outcome.FAILED:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
         return outcome

@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
-import torch
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.errors import BrushworkError, JobStopped, OutOfMemory, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Claim, Ledger, Signal
@@ -22,6 +22,8 @@ from brushwork_workers.desk import JobDesk
 from brushwork_workers.hold import Hold
 from brushwork_workers.model_files import versions
 from brushwork_workers.pulse import Pulse
+from brushwork_workers.quarantine import Quarantine
+from brushwork_workers.retries import Retries, sorted_error
 from brushwork_workers.served import Served
 from brushwork_workers.shelf import Shelf
 
@@ -37,8 +39,13 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
+    EXPIRED = "expired"
+    RETRIED = "to be run again"
+    """It failed by the machine's fault and is queued again."""
     LOST = "lost"
     """The lease went to somebody else, or the ledger could not be told; what was made is dropped."""
+    WAITS = "waits its turn"
+    """A stranger's message was made a job, and others of its kind have waited longer."""
     DROPPED = "dropped"
     """The message was one too many: the job is taken, finished or unknown."""
 
@@ -48,14 +55,17 @@ class Run:
     """One attempt on its way; a step leaves it untouched once `error` or `stopped` is set."""
 
     claim: Claim
+    hold: Hold
     desk: JobDesk
+    # What is left at the end of the attempt.
+    inside: ExitStack
     began: float
     request: Request | None = None
     served: Served | None = None
     ready: float = 0.0
     result: Result | None = None
     outputs: tuple[Artifact, ...] = field(default=())
-    error: JobError | None = None
+    error: BrushworkError | None = None
     stopped: bool = False
 
 
@@ -69,6 +79,9 @@ class Executor:
         shelf: Holds the models.
         pulse: Keeps the leases alive.
         calls: Through which the models are called.
+        quarantine: Lets jobs in together, or one alone.
+        retries: What becomes of an attempt that failed.
+        on_broken: Called when the device has failed; it ends the process.
         lease_s: How long to go on asking a ledger that does not answer.
     """
 
@@ -81,6 +94,9 @@ class Executor:
         shelf: Shelf,
         pulse: Pulse,
         calls: Calls,
+        quarantine: Quarantine,
+        retries: Retries,
+        on_broken: Callable[[], None],
         lease_s: float,
     ) -> None:
         self._worker = worker
@@ -89,23 +105,41 @@ class Executor:
         self._shelf = shelf
         self._pulse = pulse
         self._calls = calls
+        self._quarantine = quarantine
+        self._retries = retries
+        self._on_broken = on_broken
         self._lease_s = lease_s
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
-        try:
-            claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
-        except ServiceUnreachable as error:
-            LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
-            return Outcome.LOST
-        if claim is None:
-            return Outcome.DROPPED
+        # Claimed inside: who only waits for one that has to be alone is not to hold a lease.
+        with self._quarantine.together():
+            try:
+                claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
+            except ServiceUnreachable as error:
+                LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
+                return Outcome.LOST
+            if claim is None:
+                return Outcome.DROPPED
+            if not claim.alone:
+                return self._attempt(claim, self._prepare)
+        return self._attempt(claim, self._prepare_alone)
+
+    def _attempt(self, claim: Claim, prepare: Callable[[Run], Run]) -> Outcome:
         hold = Hold(claim)
-        with self._pulse.holding(hold):
-            run = Run(claim, JobDesk(hold, self._store), began=time.monotonic())
-            run = _guarded(self._prepare, run)
-            run = _guarded(lambda run: self._perform(run, hold), run)
-            return self._finish(run, hold)
+        with self._pulse.holding(hold), ExitStack() as inside:
+            run = Run(claim, hold, JobDesk(hold, self._store), inside, began=time.monotonic())
+            run = _guarded(prepare, run)
+            run = _guarded(self._perform, run)
+            return self._finish(run)
+
+    def _prepare_alone(self, run: Run) -> Run:
+        run.inside.enter_context(self._quarantine.alone(run.hold.check))
+        if not self._patiently(lambda: self._ledger.perform(*run.hold.attempt)):
+            run.hold.hear(Signal.LOST)
+        run.hold.check()
+        LOGGER.info("Job %s runs alone", run.claim.job_id)
+        return self._prepare(run)
 
     def _prepare(self, run: Run) -> Run:
         request_type = kind_named(run.claim.kind).request_type
@@ -113,10 +147,10 @@ class Executor:
         served = self._shelf.get(run.claim.model)
         return replace(run, request=request, served=served, ready=time.monotonic())
 
-    def _perform(self, run: Run, hold: Hold) -> Run:
+    def _perform(self, run: Run) -> Run:
         assert run.served is not None  # noqa: S101 - set by the step before
         assert run.request is not None  # noqa: S101 - as above
-        with self._calls.job(hold, model=run.claim.model, alone=run.request.deterministic):
+        with self._calls.job(run.hold, model=run.claim.model, alone=run.request.deterministic):
             made = run.served.performer.perform(run.request, run.desk)
         result_type = kind_named(run.claim.kind).result_type
         result = result_type(**made, provenance=self._provenance(run, run.served))
@@ -138,24 +172,35 @@ class Executor:
             ),
         )
 
-    def _finish(self, run: Run, hold: Hold) -> Outcome:
-        attempt, steps = hold.attempt, hold.progress
-        if run.stopped and hold.signal is not Signal.CANCEL:
-            return Outcome.LOST
-        if run.stopped:
-            ended, outcome = self._tell(lambda: self._ledger.stop(*attempt, progress=steps)), Outcome.CANCELED
-        elif run.error is not None:
-            error = run.error
-            ended, outcome = (
-                self._tell(lambda: self._ledger.fail(*attempt, error, progress=steps)),
-                Outcome.FAILED,
-            )
-        else:
-            assert run.result is not None  # noqa: S101 - neither stopped nor failed
-            stored = run.result.model_dump(mode="json")
-            ended = self._tell(lambda: self._ledger.complete(*attempt, stored, run.outputs, progress=steps))
-            outcome = Outcome.SUCCEEDED
+    def _finish(self, run: Run) -> Outcome:
+        ended, outcome = self._end(run, run.hold)
+        if isinstance(run.error, DeviceFailed):
+            self._on_broken()
         return outcome if ended else Outcome.LOST
+
+    def _end(self, run: Run, hold: Hold) -> tuple[bool, Outcome]:
+        attempt, steps = hold.attempt, hold.progress
+        if run.stopped and hold.signal is Signal.CANCEL:
+            return self._tell(lambda: self._ledger.stop(*attempt, progress=steps)), Outcome.CANCELED
+        if run.stopped and hold.signal is Signal.EXPIRE:
+            return self._tell(lambda: self._ledger.expire(*attempt, progress=steps)), Outcome.EXPIRED
+        if run.stopped:
+            return False, Outcome.LOST
+        if run.error is not None:
+            return self._end_failed(run, run.error)
+        assert run.result is not None  # noqa: S101 - neither stopped nor failed
+        stored = run.result.model_dump(mode="json")
+        done = self._tell(lambda: self._ledger.complete(*attempt, stored, run.outputs, progress=steps))
+        return done, Outcome.SUCCEEDED
+
+    def _end_failed(self, run: Run, raised: BrushworkError) -> tuple[bool, Outcome]:
+        attempt, error = run.hold.attempt, JobError.of(raised)
+        again = self._retries.decide(run.claim, raised)
+        if again is None:
+            steps = run.hold.progress
+            return self._tell(lambda: self._ledger.fail(*attempt, error, progress=steps)), Outcome.FAILED
+        LOGGER.info("Job %s runs again in %.1f s", run.claim.job_id, again.after_s)
+        return self._tell(lambda: self._ledger.retry(*attempt, error, **asdict(again))), Outcome.RETRIED
 
     def _tell(self, write: Callable[[], bool]) -> bool:
         try:
@@ -188,19 +233,4 @@ def _guarded(step: Callable[[Run], Run], run: Run) -> Run:
     # SystemExit and MemoryError included: on Celery's thread pool either would kill the slot for ever.
     except BaseException as error:
         LOGGER.warning("Job %s failed in attempt %d", run.claim.job_id, run.claim.attempt, exc_info=True)
-        return replace(run, error=JobError.of(_sorted(error)))
-
-
-def _sorted(error: BaseException) -> BrushworkError:
-    """The error with its code and fault, whatever a library raised."""
-    if isinstance(error, BrushworkError):
-        return error
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return OutOfMemory(
-            "The worker's memory did not suffice for this job.",
-            hint="Ask for fewer or smaller pictures, or use a larger device.",
-        )
-    return BrushworkError(
-        f"{type(error).__name__} inside the worker.",
-        hint="The worker's log holds the traceback under this job's id.",
-    )
+        return replace(run, error=sorted_error(error))

@@ -1,7 +1,9 @@
 """A worker's hold on one claimed job: the job speaks here, and the wish to stop arrives here."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 
 from brushwork_schemas.errors import JobStopped
@@ -27,6 +29,9 @@ class Hold:
         self.preview: Preview | None = None
         # Whether somebody looks at the job, written by the intercom.
         self.is_watched = False
+        left_ms = claim.deadline_ms
+        self._deadline = math.inf if left_ms is None else time.monotonic() + left_ms / 1000
+        self._moved_at = time.monotonic()
         self._signal = Signal.GO_ON
         self._callbacks: list[Callable[[], None]] = []
         self._changing = threading.Lock()
@@ -35,6 +40,20 @@ class Hold:
     def signal(self) -> Signal:
         """What the ledger said last; once it said stop, it stays so."""
         return self._signal
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the job's deadline has passed."""
+        return time.monotonic() > self._deadline
+
+    @property
+    def still_s(self) -> float:
+        """Seconds since it last made a step or a call, or was given an answer."""
+        return time.monotonic() - self._moved_at
+
+    def move(self) -> None:
+        """Note that the job goes on."""
+        self._moved_at = time.monotonic()
 
     def hear(self, signal: Signal) -> None:
         """Take note of the ledger's word."""
@@ -59,6 +78,7 @@ class Hold:
         Raises:
             JobStopped: It should not.
         """
+        self.move()
         if self._signal is not Signal.GO_ON:
             raise JobStopped(f"Job {self.claim.job_id} was told: {self._signal.value}.")
 

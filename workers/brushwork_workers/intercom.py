@@ -55,6 +55,8 @@ class Intercom:
             hold.is_watched = wish.preview
             if wish.stop:
                 hold.hear(Signal.CANCEL)
+            elif hold.is_overdue:
+                hold.hear(Signal.EXPIRE)
 
     def speak(self) -> None:
         """Write down the progress and previews of all jobs that went on since they were last written."""

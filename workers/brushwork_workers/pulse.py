@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from brushwork_schemas.errors import BrushworkError
@@ -20,13 +20,17 @@ class Recurring:
         name: The thread's name.
         every_s: Seconds between two calls.
         action: What is called.
+        wakes: Calls it at once when set; whoever is called clears it.
     """
 
-    def __init__(self, name: str, every_s: float, action: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, every_s: float, action: Callable[[], None], wakes: threading.Event | None = None
+    ) -> None:
         self._name = name
         self._every_s = every_s
         self._action = action
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._wakes = wakes or threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -35,7 +39,8 @@ class Recurring:
 
     def stop(self) -> None:
         """End after the call in progress."""
-        self._stopping.set()
+        self._stopping = True
+        self._wakes.set()
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
@@ -47,7 +52,8 @@ class Recurring:
             except Exception:
                 # A thread that ended here would cost every lease; the next round may go well.
                 LOGGER.exception("%s failed", self._name)
-            if self._stopping.wait(self._every_s):
+            self._wakes.wait(self._every_s)
+            if self._stopping:
                 return
 
 
@@ -82,22 +88,28 @@ class Pulse:
         with self._changing:
             return list(self._holds)
 
-    def beat(self) -> None:
-        """Renew once. A job that was held before and is not renewed is lost; a stray one is given back."""
+    def beat(self, stalled: Collection[Hold] = ()) -> None:
+        """Renew once. A job that was held before and is not renewed is lost; a stray one is given back.
+
+        Args:
+            stalled: Jobs that do not move any more, and are let go.
+        """
         before = self.holds()
-        renewed = self._ledger.renew(self._worker)
+        renewed = self._ledger.renew(self._worker, without=[hold.claim.job_id for hold in stalled])
         for hold in before:
             hold.hear(renewed.get(hold.attempt, Signal.LOST))
         self._give_back_strays(renewed.keys() - _attempts(before) - _attempts(self.holds()))
 
-    def release_all(self) -> int:
-        """Give back every running job, uncharged; their threads leave at their next step.
+    def release_all(self, but: Collection[Hold] = ()) -> int:
+        """Give back every running job but these, uncharged; their threads leave at their next step.
 
         Returns:
             How many.
         """
         released = 0
         for hold in self.holds():
+            if hold in but:
+                continue
             released += self._ledger.release(*hold.attempt)
             hold.hear(Signal.LOST)
         return released

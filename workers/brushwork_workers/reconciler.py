@@ -1,11 +1,12 @@
-"""Finds what was lost: leases that ran out, and queued jobs whose message is gone. Safe in any number."""
+"""Finds what was lost: jobs whose worker is gone, and queued jobs whose message is. Safe in any number."""
 
 import logging
+import time
 
 from brushwork_schemas.broker import Publisher
-from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.ledger import Dispatch, Ledger
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.roster import Roster
 
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 1000
@@ -16,41 +17,66 @@ class Reconciler:
 
     Args:
         ledger: Holds the jobs.
-        index: Counts the queued ones.
-        publisher: Sends their messages.
+        roster: Knows the workers of this machine.
+        publisher: Sends messages.
         redispatch_after_s: How long a message may be on its way before it counts as gone.
+        lease_s: How long a lease lasts.
     """
 
     def __init__(
-        self, ledger: Ledger, index: JobIndex, publisher: Publisher, *, redispatch_after_s: float
+        self,
+        ledger: Ledger,
+        roster: Roster,
+        publisher: Publisher,
+        *,
+        redispatch_after_s: float,
+        lease_s: float,
     ) -> None:
         self._ledger = ledger
-        self._index = index
+        self._roster = roster
         self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
+        self._lease_s = lease_s
+        self._swept_at: float | None = None
+        self._reaps_from = 0.0
 
     def sweep(self) -> None:
-        """Reap expired leases, then publish what waits in the ledger but not in the queue."""
-        reaped = self._ledger.reap()
+        """Take back what dead workers held, end what is overdue, publish again what Redis forgot."""
+        if self._may_reap():
+            self._reap()
+        for job_id in self._ledger.expire_queued():
+            LOGGER.info("Job %s was not begun before its deadline", job_id)
+        for kind in KINDS:
+            num_sent = self._ledger.num_dispatched(kind)
+            if num_sent:
+                # Messages that wait are no reason to send more; only the difference can be lost.
+                num_lost = num_sent - self._publisher.num_waiting(kind)
+                self._publish_again(kind, min(num_lost, MOST_AT_ONCE))
+
+    def _may_reap(self) -> bool:
+        """Not just after the database was away: nobody could renew a lease, and all workers are still there."""
+        now = time.monotonic()
+        swept_at, self._swept_at = self._swept_at, now
+        if swept_at is not None and now - swept_at > self._lease_s:
+            self._reaps_from = now + self._lease_s / 2
+        return now >= self._reaps_from
+
+    def _reap(self) -> None:
+        dead = self._roster.dead_here()
+        reaped = self._ledger.reap(dead)
+        for worker in dead:
+            self._roster.leave(worker)
         for job_id in reaped.queued:
-            LOGGER.warning("Job %s lost its worker and is queued again", job_id)
+            alone = ", alone, for one of several may have ended it" if job_id in reaped.suspects else ""
+            LOGGER.warning("Job %s lost its worker and is queued again%s", job_id, alone)
         for job_id in reaped.failed:
             LOGGER.error("Job %s lost its worker once too often and has failed", job_id)
-        queued = self._index.num_queued()
-        for kind in KINDS.keys() & queued.keys():
-            self._publish(self._ledger.dispatch(kind, MOST_AT_ONCE, older_than_s=None))
-            # Messages that wait are no reason to send more; only the difference can be lost.
-            num_lost = queued[kind] - self._publisher.num_waiting(kind)
-            self._publish(
-                self._ledger.dispatch(
-                    kind, min(num_lost, MOST_AT_ONCE), older_than_s=self._redispatch_after_s
-                )
-            )
 
-    def _publish(self, jobs: list[Dispatch]) -> None:
+    def _publish_again(self, kind: str, limit: int) -> None:
+        jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
         if not jobs:
             return
         if self._publisher.publish(jobs):
-            LOGGER.info("Published %d jobs of %s again", len(jobs), jobs[0].kind)
+            LOGGER.info("Published %d jobs of %s again", len(jobs), kind)
         else:
             self._ledger.undispatch([job.job_id for job in jobs])

@@ -13,8 +13,8 @@ from brushwork_schemas.broker import Publisher
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.neighbours import here, started_at
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.wire import Wire
@@ -27,13 +27,22 @@ from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.cpu import keep_memory
 from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.executor import Executor
+from brushwork_workers.feeder import Feeder
+from brushwork_workers.hold import Hold
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
 from brushwork_workers.pulse import Pulse, Recurring
+from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.reconciler import Reconciler
+from brushwork_workers.retries import Retries
 from brushwork_workers.shelf import Shelf
+from brushwork_workers.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)
+FEED_EVERY_S = 0.25
+WATCH_EVERY_S = 1.0
+SECONDS_TO_LEAVE = 2.0
+EXIT_BROKEN = 75
 # A worker that was not heard of for so many leases is struck off the roster.
 FORGET_AFTER_LEASES = 5
 
@@ -52,6 +61,7 @@ class Station:
         self.settings = settings
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
+        self._began = started_at(os.getpid())
         self._database = Database(settings.database_url.get_secret_value())
         self._database.migrate()
         self._catalogue = Catalogue.load(settings.catalogue)
@@ -65,12 +75,22 @@ class Station:
         self._calls = self._gathering()
         self._shelf = Shelf(LOADERS, self._device, self._calls)
         self._roster = Roster(self._database)
+        self._ledger = ledger
+        publisher = Publisher(app)
         self._pulse = Pulse(ledger, self.worker)
         self._reconciler = Reconciler(
             ledger,
-            JobIndex(self._database),
-            Publisher(app),
+            self._roster,
+            publisher,
             redispatch_after_s=settings.redispatch_after_s,
+            lease_s=settings.lease_s,
+        )
+        self.feeder = Feeder(ledger, publisher, self.kinds, settings.queue_ahead)
+        self._watchdog = Watchdog(
+            self._pulse.holds,
+            stall_s=settings.stall_s,
+            frozen_s=settings.frozen_s,
+            on_stall=self._replace,
         )
         self.adoption = Adoption(ledger, store, self._catalogue, max_attempts=settings.max_attempts)
         self.executor = Executor(
@@ -80,6 +100,9 @@ class Station:
             shelf=self._shelf,
             pulse=self._pulse,
             calls=self._calls,
+            quarantine=Quarantine(),
+            on_broken=self._leave_broken,
+            retries=Retries(self.worker, self._others_serve, settings.retry_s),
             lease_s=settings.lease_s,
         )
         self._wire = Wire(self._database)
@@ -89,6 +112,8 @@ class Station:
             Recurring("listening", LISTEN_EVERY_S, intercom.listen),
             Recurring("speaking", SPEAK_EVERY_S, intercom.speak),
             Recurring("reconciler", settings.sweep_s, self._sweep),
+            Recurring("feeder", FEED_EVERY_S, self.feeder.feed, wakes=self.feeder.wanted),
+            Recurring("watchdog", WATCH_EVERY_S, self._watchdog.look),
         ]
 
     def open(self) -> None:
@@ -111,6 +136,7 @@ class Station:
         """End the heartbeat and leave the roster."""
         for thread in self._threads:
             thread.stop()
+        self._watchdog.close()
         try:
             self._roster.leave(self.worker)
         except BrushworkError as error:
@@ -135,8 +161,34 @@ class Station:
         num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
         return Batcher(rows, pixels, self._batching.add, num_threads)
 
+    def _others_serve(self, kind: str) -> bool:
+        return self._roster.others_serve(kind, but=self.worker, within_s=self.settings.lease_s)
+
+    def _replace(self, stalled: Sequence[Hold]) -> None:
+        ids = ", ".join(hold.claim.job_id for hold in stalled)
+        LOGGER.critical("Nothing moves any more in %s; this worker ends", ids)
+        self._leave_at_once(stalled)
+
+    def _leave_broken(self) -> None:
+        LOGGER.critical("The device has failed; this worker ends")
+        self._leave_at_once([])
+
+    def _leave_at_once(self, stalled: Sequence[Hold]) -> None:
+        """End this process, whose threads can't be ended; whoever started it starts another."""
+        # First of all: a database that is away must not keep a process that is of no use.
+        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (EXIT_BROKEN,))
+        timer.daemon = True
+        timer.start()
+        try:
+            self._pulse.release_all(but=stalled)
+            self._ledger.reap([self.worker])
+            self._roster.leave(self.worker)
+        except BrushworkError as error:
+            LOGGER.warning("Its jobs wait until their leases run out: %s", error)
+        os._exit(EXIT_BROKEN)
+
     def _beat(self) -> None:
-        self._pulse.beat()
+        self._pulse.beat(self._watchdog.stalled())
         self._roster.announce(
             WorkerEntry(
                 name=self.worker,
@@ -145,6 +197,9 @@ class Station:
                 device=device_name(self._device),
                 ready=self._ready.is_set(),
                 batching=self._batching.summary(),
+                host=here(),
+                pid=os.getpid(),
+                pid_started_at=self._began,
             )
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.options import Priority
 from brushwork_schemas.results import (
     ImageClassificationResult,
     ImageSegmentationResult,
@@ -98,7 +99,17 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield name, Text(value)
     if job.attempt:
         yield "attempt", Text(f"{job.attempt} of {job.max_attempts}, on {job.worker}")
-    yield "created", Text(f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC")
+    yield "created", _moment(job.created_at)
+    if job.priority is not Priority.NORMAL:
+        yield "priority", Text(job.priority)
+    if job.tenant:
+        yield "tenant", Text(job.tenant)
+    if job.deadline_at is not None:
+        yield "deadline", _moment(job.deadline_at)
+    if job.last_error is not None and not job.is_finished:
+        yield "earlier", Text(f"{job.last_error.code}: {job.last_error.message}", "yellow")
+    if job.retry_at is not None and not job.is_finished:
+        yield "again", _moment(job.retry_at)
     if job.result is not None:
         timings = job.result.provenance.timings
         spent = (
@@ -110,6 +121,10 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield "error", Text(f"{job.error.code}: {job.error.message}", "red")
         if job.error.hint:
             yield "hint", Text(job.error.hint, "yellow")
+
+
+def _moment(moment: datetime) -> Text:
+    return Text(f"{moment:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _request_facts(job: Job) -> Iterator[tuple[str, str]]:

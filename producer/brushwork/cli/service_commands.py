@@ -12,6 +12,7 @@ from brushwork_schemas.errors import MissingExtra, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.succession import take_over_from_dead
 from rich.table import Table
 
 from brushwork.cli.batching_view import batching_table
@@ -41,9 +42,11 @@ def worker(
     log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
 ) -> None:
     """Run a worker until it is told to stop; needs the extra `workers`."""
-    served = kind_names(kinds)
+    served, settings = kind_names(kinds), Settings.load()
+    # Before torch is loaded, which takes seconds.
+    take_over_from_dead(settings, name)
     serve = _service("worker")
-    serve(Settings.load(), kinds=served, name=name, concurrency=concurrency, log_level=log_level)
+    serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)
 
 
 def migrate() -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brushwork_schemas.database import Database
+from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.succession import take_over_from_dead
 
 from brushwork.embedded import flower, redis_server
 from brushwork.embedded.child import Part
@@ -74,7 +76,7 @@ class Stack:
         """
         self._folder.create()
         with self._folder.locked() as lock:
-            self._supervisor = Supervisor(self._say, kept_fds=[lock])
+            self._supervisor = Supervisor(self._say, kept_fds=[lock], on_death=self._bury)
             try:
                 if self._stop_wanted:
                     return
@@ -111,6 +113,14 @@ class Stack:
             )
         finally:
             database.close()
+
+    def _bury(self, part: Part) -> None:
+        """Have a dead worker's jobs run again at once: its lease need not run out, for its end was seen."""
+        if part.name.startswith("worker"):
+            try:
+                take_over_from_dead(Settings(_env_file=None, database_url=f"sqlite:///{self._folder.ledger}"))
+            except BrushworkError as error:
+                self._say(part.name, f"its jobs wait until its lease runs out: {error}")
 
     def _run_flower(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
         if not self._options.flower:

@@ -61,18 +61,21 @@ class Supervisor:
         say: Called with a part's name and a line of its output, from any thread.
         backoff: Pauses before restarts.
         kept_fds: Open files that every child keeps open for as long as it lives.
+        on_death: Called with a part that has died, before it is started again.
     """
 
     def __init__(
         self,
         say: Callable[[str, str], None],
         *,
+        on_death: Callable[[Part], None] = lambda part: None,
         backoff: Backoff | None = None,
         kept_fds: Sequence[int] = (),
     ) -> None:
         self._say = say
         self._backoff = backoff or Backoff()
         self._kept_fds = kept_fds
+        self._on_death = on_death
         self._charges: dict[str, _Charge] = {}
         # Children that ended, and wishes to stop. Its put is safe inside a signal handler.
         self._events: SimpleQueue[Child | Stop] = SimpleQueue()
@@ -148,6 +151,7 @@ class Supervisor:
         if charge.child is not child:
             return
         charge.child = None
+        self._on_death(child.part)
         charge.deaths = 1 if child.lived_s >= self._backoff.stable_s else charge.deaths + 1
         if max_deaths is not None and charge.deaths >= max_deaths:
             raise PartFailed(

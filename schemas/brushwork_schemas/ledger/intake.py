@@ -1,0 +1,160 @@
+"""What callers do with jobs: bring them, and withdraw them."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, literal, select, tuple_, update
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.database import now_ms
+from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
+from brushwork_schemas.job import JobError, checked_id
+from brushwork_schemas.ledger.moves import HEAD_START_MS, STEPS, end, insert_or_ignore, note_ends
+from brushwork_schemas.ledger.part import LedgerPart
+from brushwork_schemas.ledger.records import NewJob
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_dispatch
+
+
+class Intake(LedgerPart):
+    """Submit, refuse and cancel."""
+
+    def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> set[str]:
+        """Write new jobs as queued, all or none.
+
+        Args:
+            jobs: To be written.
+            sent: Ids of those whose messages will be sent at once, and which count as dispatched now; by
+                default all. Where others of the kind wait already, none are.
+
+        Returns:
+            Ids that were new; an id that is there already is left as it is, as is the job that already has
+            an idempotency key.
+
+        Raises:
+            IdempotencyConflict: A key stands for another request.
+        """
+        ids = {job.id for job in jobs} if sent is None else set(sent)
+        with self._database.writing() as connection:
+            waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
+            now, later = [], []
+            for job in jobs:
+                (now if job.id in ids and job.kind not in waiting else later).append(job)
+            added = self._insert(connection, now, state=JobState.QUEUED, dispatched_at=now_ms())
+            added |= self._insert(connection, later, state=JobState.QUEUED)
+            _check_keys(connection, [job for job in jobs if job.id not in added and job.idempotency_key])
+        return added
+
+    def refuse(self, job: NewJob, error: JobError) -> bool:
+        """Write a job that can't be run as failed, so that who sent it finds out why.
+
+        Returns:
+            Whether the id was new.
+        """
+        with self._database.writing() as connection:
+            return bool(
+                self._insert(
+                    connection,
+                    [job],
+                    state=JobState.FAILED,
+                    error=literal(error.model_dump(), JOBS.c.error.type),
+                    finished_at=now_ms(),
+                )
+            )
+
+    def cancel(self, job_id: str) -> JobState:
+        """Withdraw a job: a queued one ends here, a running one is asked to stop.
+
+        Returns:
+            The state after the call: canceled; running, until its worker leaves it; or the terminal
+            state it had already reached.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        # Locked first: between two guarded updates a reap or release could move the job past both.
+        current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
+        row = update(JOBS).where(JOBS.c.id == job_id)
+        with self._database.writing() as connection:
+            state = connection.execute(current).scalar()
+            if state == JobState.QUEUED:
+                connection.execute(end(row, JobState.CANCELED))
+                note_ends(connection, [job_id])
+                return JobState.CANCELED
+            if state == JobState.RUNNING:
+                connection.execute(row.values(cancel_requested=True))
+        if state is None:
+            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        return JobState(state)
+
+    def _insert(
+        self, connection: Connection, jobs: Sequence[NewJob], state: JobState, **columns: Any
+    ) -> set[str]:
+        if not jobs:
+            return set()
+        clock = connection.execute(select(now_ms())).scalar_one()
+        statement = (
+            insert_or_ignore(connection, JOBS)
+            .values(state=state, created_at=now_ms(), queued_at=now_ms(), **columns)
+            .returning(JOBS.c.id)
+        )
+        added = set(connection.execute(statement, [_columns(job, clock) for job in jobs]).scalars())
+        self._link(
+            connection,
+            [(job.id, artifact, "input") for job in jobs if job.id in added for artifact in job.inputs],
+        )
+        return added
+
+    def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
+        if not links:
+            return
+        # In one order everywhere, so that two transactions that share pictures never wait in a circle.
+        artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
+        connection.execute(
+            insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
+            [artifacts[sha256] for sha256 in sorted(artifacts)],
+        )
+        connection.execute(
+            insert_or_ignore(connection, JOB_ARTIFACTS),
+            [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],
+        )
+
+
+# What a new job brings along; all else starts the same for every job.
+_GIVEN = (
+    *("id", "kind", "model", "label", "request", "max_attempts"),
+    *("tenant", "priority", "idempotency_key", "request_sha256", "webhook_url"),
+)
+
+
+def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
+    deadline = None if job.deadline_s is None else clock_ms + round(job.deadline_s * 1000)
+    return {
+        **{name: getattr(job, name) for name in _GIVEN},
+        "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
+        "deadline_at": deadline,
+    }
+
+
+def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]:
+    """Kinds of which jobs wait in the ledger: who comes now is not to overtake them."""
+    waiting = set()
+    for kind in kinds:
+        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch()).limit(1)
+        if connection.execute(one).first():
+            waiting.add(kind)
+    return waiting
+
+
+def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    for job in jobs:
+        earlier = select(JOBS.c.request_sha256).where(
+            tuple_(JOBS.c.tenant, JOBS.c.idempotency_key) == tuple_(job.tenant, job.idempotency_key)
+        )
+        digest = connection.execute(earlier).scalar()
+        if digest is not None and digest != job.request_sha256:
+            raise IdempotencyConflict(
+                f"The idempotency key {job.idempotency_key!r} was used for another request.",
+                field="idempotency_key",
+                hint="A key stands for one request: take a new one for each, and the same one to repeat it.",
+            )

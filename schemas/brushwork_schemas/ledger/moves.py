@@ -1,0 +1,75 @@
+"""The pieces of statement that move jobs: which row, who may, and where to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, Update, and_, bindparam, func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from brushwork_schemas.database import now_ms
+from brushwork_schemas.options import Priority
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS, in_state
+
+ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
+# A job counts as older by so much for each step of priority.
+HEAD_START_MS = 3_600_000
+STEPS = {Priority.LOW: -1, Priority.NORMAL: 0, Priority.HIGH: 1, Priority.URGENT: 2}
+
+
+def execute_each(connection: Connection, statement: Update, job_ids: Sequence[str]) -> None:
+    """Run a statement on `ROW` for each of these jobs."""
+    if job_ids:
+        connection.execute(statement, [{"job": job_id} for job_id in job_ids])
+
+
+def holds(job_id: str, fence: int) -> ColumnElement[bool]:
+    """Whether the attempt of this fence is the one that runs."""
+    return and_(JOBS.c.id == job_id, JOBS.c.fence == fence, in_state(JobState.RUNNING))
+
+
+def held(job_id: str, fence: int) -> Update:
+    """The job, if that attempt runs."""
+    return update(JOBS).where(holds(job_id, fence))
+
+
+def end(statement: Update, state: JobState) -> Update:
+    """To a terminal state."""
+    return statement.values(state=state, finished_at=now_ms(), lease_expires_at=None, is_performing=False)
+
+
+def requeue(statement: Update) -> Update:
+    """Back to the queue, out of reach of whoever ran it; it keeps its place among those who wait."""
+    return statement.values(
+        state=JobState.QUEUED,
+        fence=JOBS.c.fence + 1,
+        worker=None,
+        lease_expires_at=None,
+        is_performing=False,
+        dispatched_at=None,
+        queued_at=now_ms(),
+        progress_step=0,
+        progress_total=0,
+    )
+
+
+def insert_or_ignore(connection: Connection, table: Table) -> Any:
+    """An INSERT that leaves a row alone which is there already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Write what is to be told of jobs that have just ended, in the transaction that ended them."""
+    if not job_ids:
+        return
+    columns = ["id", "job_id", "state", "url", "created_at"]
+    ended = select(
+        JOBS.c.id + literal(":") + JOBS.c.state, JOBS.c.id, JOBS.c.state, JOBS.c.webhook_url, now_ms()
+    ).where(JOBS.c.id.in_(job_ids), JOBS.c.webhook_url.is_not(None))
+    connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, ended))
+
+
+def is_overdue() -> ColumnElement[bool]:
+    """Whether a job's deadline has passed."""
+    return func.coalesce(JOBS.c.deadline_at <= now_ms(), literal(False))

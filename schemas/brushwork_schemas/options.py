@@ -1,0 +1,74 @@
+"""What a caller may say of a job beside its request: how urgent it is, until when, for whom."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import InvalidRequest
+
+LONGEST_DEADLINE_S = 30 * 24 * 3600.0
+
+
+class Priority(StrEnum):
+    """How urgent a job is among those of its tenant and kind. Each step is a head start, so nobody starves."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class JobOptions(BaseModel):
+    """Options of `submit` that no worker needs to know to do the work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    priority: Priority = Field(Priority.NORMAL, description="low, normal, high or urgent.")
+    tenant: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^[\x21-\x7e]*$",
+        description="For whom: tenants of a kind take turns, however many jobs each has.",
+    )
+    deadline_s: float | None = Field(
+        None,
+        gt=0,
+        le=LONGEST_DEADLINE_S,
+        description="Seconds from now; a job that has not ended by then ends as expired.",
+    )
+    idempotency_key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A second submit of the same key and request returns the first one's job.",
+    )
+
+
+def taken_options(parameters: dict[str, Any]) -> JobOptions:
+    """Take the options out of what a caller said.
+
+    Raises:
+        InvalidRequest: One of them is wrong; `field` names it.
+    """
+    given = {name: parameters.pop(name) for name in JobOptions.model_fields if name in parameters}
+    try:
+        return JobOptions(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
+        raise InvalidRequest(
+            f"{field}: {reason}.", field=field, hint=JobOptions.model_fields[field].description
+        ) from None
+
+
+def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> str:
+    """SHA-256 of what a caller said: equal for equal requests, whatever was filled in."""
+    content = [kind, dict(said), [artifact.sha256 for artifact in inputs]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Notices what does not move any more. A thread can't be ended, so the process is replaced.
+
+Two sorts of standstill: a job (or the device call that it waits for) hangs while Python runs on, which a
+thread sees; or something holds Python's lock, and no thread sees anything. For the second there is a timer
+outside of Python, `faulthandler`'s, that is wound up again and again by the first.
+"""
+
+import faulthandler
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from brushwork_workers.hold import Hold
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """Looks at all jobs of a process once a second.
+
+    Args:
+        holds: Gives the jobs that run now.
+        stall_s: A job that does not move for so long is hung.
+        frozen_s: If no Python runs for so long, the process ends.
+        on_stall: Told of the jobs that are hung; it ends the process.
+    """
+
+    def __init__(
+        self,
+        holds: Callable[[], list[Hold]],
+        *,
+        stall_s: float,
+        frozen_s: float,
+        on_stall: Callable[[Sequence[Hold]], None],
+    ) -> None:
+        self._holds = holds
+        self._stall_s = stall_s
+        self._frozen_s = frozen_s
+        self._on_stall = on_stall
+
+    def look(self) -> None:
+        """Wind up the timer, and look whether every job moves."""
+        faulthandler.dump_traceback_later(self._frozen_s, exit=True, file=sys.__stderr__)
+        stalled = self.stalled()
+        if stalled:
+            faulthandler.dump_traceback(file=sys.__stderr__)
+            self._on_stall(stalled)
+
+    def stalled(self) -> list[Hold]:
+        """Jobs that do not move."""
+        return [hold for hold in self._holds() if hold.still_s > self._stall_s]
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        faulthandler.cancel_dump_traceback_later()
