@@ -2,16 +2,22 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import obstore
+from obstore import ObjectMeta
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 
+# A file of that age that is stored again is written again.
+AGES_S = 600.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,9 +42,7 @@ class ArtifactStore:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            obstore.put(self._store, _path(sha256), data, mode="create")
-        except AlreadyExistsError:
-            pass
+            self._create(sha256, data)
         except (BaseError, OSError) as error:
             raise ServiceUnreachable(
                 f"The artifact store takes no file: {_first_line(error)}.",
@@ -46,6 +50,44 @@ class ArtifactStore:
                 hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
             ) from error
         return sha256
+
+    def _create(self, sha256: str, data: bytes) -> None:
+        try:
+            obstore.put(self._store, _path(sha256), data, mode="create")
+        except AlreadyExistsError:
+            # Written once more it counts as new, and is not swept away before a job refers to it.
+            if _is_older(obstore.head(self._store, _path(sha256)), AGES_S):
+                obstore.put(self._store, _path(sha256), data)
+
+    def old_files(self, older_than_s: float, at_once: int) -> Iterator[list["StoredFile"]]:
+        """All files that were stored so long ago, some at a time.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
+        try:
+            for found in obstore.list(self._store, chunk_size=at_once):
+                yield [
+                    StoredFile(file["path"].rsplit("/", 1)[-1], file["size"])
+                    for file in found
+                    if _SHA256.fullmatch(file["path"].rsplit("/", 1)[-1]) and _is_older(file, older_than_s)
+                ]
+        except (BaseError, OSError) as error:
+            raise _silent(error) from error
+
+    def remove_if_old(self, sha256: str, older_than_s: float) -> None:
+        """Remove a file, unless it was stored again since.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
+        try:
+            if _is_older(obstore.head(self._store, _path(sha256)), older_than_s):
+                obstore.delete(self._store, _path(sha256))
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise _silent(error) from error
 
     def put_picture(self, data: bytes) -> Artifact:
         """Store an encoded picture, as `put`, and describe it."""
@@ -85,6 +127,18 @@ class ArtifactStore:
         except (BaseError, OSError) as error:
             raise _silent(error) from error
         return False
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the store."""
+
+    sha256: str
+    size_bytes: int
+
+
+def _is_older(file: ObjectMeta, seconds: float) -> bool:
+    return (datetime.now(UTC) - file["last_modified"]).total_seconds() > seconds
 
 
 def _opened(url: str) -> ObjectStore:

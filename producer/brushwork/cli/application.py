@@ -8,6 +8,7 @@ from brushwork.cli.demo_command import demo
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.job_commands import cancel, jobs, show
 from brushwork.cli.preview_command import preview
+from brushwork.cli.prune_command import prune
 from brushwork.cli.service_commands import migrate, models, worker, workers
 from brushwork.cli.submit_command import submit
 from brushwork.cli.up_command import up
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 RUN, USE, LOOK = "Run a service", "Use it", "Look around"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    RUN: (up, worker, migrate, demo),
+    RUN: (up, worker, migrate, prune, demo),
     USE: (submit, wait, preview, cancel),
     LOOK: (jobs, show, models, workers),
 }

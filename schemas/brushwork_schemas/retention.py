@@ -1,0 +1,100 @@
+"""What is kept for how long: ended jobs, and the files that no job refers to any more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select
+
+from brushwork_schemas.artifact_store import ArtifactStore, StoredFile
+from brushwork_schemas.database import Database, now_ms
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS
+
+# A file may be there before the job that refers to it; one that is stored again counts as new.
+UNCLAIMED_S = 3600.0
+JOBS_AT_ONCE = 1000
+FILES_AT_ONCE = 500
+_TERMINAL = [state for state in JobState if state.is_terminal]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How much was removed, or would be."""
+
+    num_jobs: int
+    num_files: int
+    num_bytes: int
+
+
+class Retention:
+    """Removes what is old. Safe beside workers and clients, and to interrupt.
+
+    Args:
+        database: Where the jobs are.
+        store: Where the files are.
+    """
+
+    def __init__(self, database: Database, store: ArtifactStore) -> None:
+        self._database = database
+        self._store = store
+
+    def prune(self, older_than_s: float, *, dry_run: bool = False) -> Pruned:
+        """Remove jobs that ended so long ago, with their results, and every file without a job.
+
+        Args:
+            older_than_s: Seconds since their end.
+            dry_run: Only count. Files that only those jobs refer to are not counted then.
+        """
+        num_jobs = self._count(older_than_s) if dry_run else self._remove_jobs(older_than_s)
+        num_files = num_bytes = 0
+        for files in self._unclaimed():
+            num_files += len(files)
+            num_bytes += sum(file.size_bytes for file in files)
+            if not dry_run:
+                self._remove_files(files)
+        return Pruned(num_jobs, num_files, num_bytes)
+
+    def _count(self, older_than_s: float) -> int:
+        counted = select(func.count()).select_from(JOBS).where(*_is_old(older_than_s))
+        with self._database.reading() as connection:
+            return int(connection.execute(counted).scalar_one())
+
+    def _remove_jobs(self, older_than_s: float) -> int:
+        removed = 0
+        while True:
+            # A few at a time: nobody waits long for the database, and an interruption loses little.
+            some = select(JOBS.c.id).where(*_is_old(older_than_s)).limit(JOBS_AT_ONCE)
+            with self._database.writing() as connection:
+                count = connection.execute(delete(JOBS).where(JOBS.c.id.in_(some))).rowcount
+            removed += count
+            if count < JOBS_AT_ONCE:
+                return removed
+
+    def _unclaimed(self) -> Iterator[list[StoredFile]]:
+        for files in self._store.old_files(UNCLAIMED_S, FILES_AT_ONCE):
+            names = [file.sha256 for file in files]
+            linked = select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256.in_(names))
+            with self._database.reading() as connection:
+                claimed = set(connection.execute(linked).scalars())
+            if unclaimed := [file for file in files if file.sha256 not in claimed]:
+                yield unclaimed
+
+    def _remove_files(self, files: list[StoredFile]) -> None:
+        names = [file.sha256 for file in files]
+        orphans = delete(ARTIFACTS).where(
+            ARTIFACTS.c.sha256.in_(names),
+            ~select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256 == ARTIFACTS.c.sha256).exists(),
+        )
+        with self._database.writing() as connection:
+            connection.execute(orphans)
+            # Once more, now that nobody else writes: a job may have come to refer to one.
+            linked = select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256.in_(names))
+            claimed = set(connection.execute(linked).scalars())
+        for name in names:
+            if name not in claimed:
+                self._store.remove_if_old(name, UNCLAIMED_S)
+
+
+def _is_old(older_than_s: float) -> tuple[object, ...]:
+    before = now_ms() - round(older_than_s * 1000)
+    return (JOBS.c.state.in_(_TERMINAL), JOBS.c.finished_at < before)
