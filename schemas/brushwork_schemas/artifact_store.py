@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import obstore
-from obstore import ObjectMeta
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
+
+if TYPE_CHECKING:
+    # obstore has it for type checkers only.
+    from obstore import ObjectMeta
 
 # A file of that age that is stored again is written again.
 AGES_S = 600.0
@@ -137,7 +141,7 @@ class StoredFile:
     size_bytes: int
 
 
-def _is_older(file: ObjectMeta, seconds: float) -> bool:
+def _is_older(file: "ObjectMeta", seconds: float) -> bool:
     return (datetime.now(UTC) - file["last_modified"]).total_seconds() > seconds
 
 
