@@ -77,13 +77,16 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(3, ge=1, le=100, description="Runs of a job, the failed ones included.")
     retry_s: float = Field(
-        2.0, gt=0, description="Pause after an attempt that failed by the machine's fault; it doubles each time."
+        2.0, gt=0, description="Pause after an attempt that the machine failed; it doubles each time."
     )
     stall_s: float = Field(
         300.0, gt=0, description="A job that neither steps nor calls for so long is hung: its worker ends."
     )
     frozen_s: float = Field(
         20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."
+    )
+    deaf_s: float = Field(
+        30.0, gt=0, description="A worker that has room and takes no message for so long while some wait ends."
     )
     queue_ahead: int = Field(
         32, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."

@@ -13,6 +13,7 @@ from brushwork_schemas.settings import Settings
 from celery import Celery, Task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 
+from brushwork_workers.adoption import Adopted
 from brushwork_workers.executor import Outcome
 from brushwork_workers.station import Station
 
@@ -73,12 +74,12 @@ class Lives:
             (worker_shutdown, self.stopped),
         ]
 
-    def begin(self, sender: str, **signal: object) -> None:
+    def begin(self, sender: str, instance: Any, **signal: object) -> None:
         """Load everything before the first message is taken."""
         logging.getLogger("alembic").setLevel(logging.WARNING)
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
         try:
-            self._app.station = Station(self._settings, kinds, self._app, sender)
+            self._app.station = Station(self._settings, kinds, self._app, sender, instance.concurrency)
             self._app.station.open()
         # Celery logs a receiver's Exception and goes on; a worker without models must not.
         except Exception as error:
@@ -91,6 +92,9 @@ class Lives:
 
     def asked_to_stop(self, **signal: object) -> None:
         """Let running jobs finish within the grace time, then give them back; at once if asked again."""
+        station: Station | None = getattr(self._app, "station", None)
+        if station is not None:
+            station.hearing.rest()
         grace_s = 0.0 if self._asked_before else self._settings.grace_s
         self._asked_before = True
         timer = threading.Timer(grace_s, self._leave)
@@ -113,26 +117,25 @@ class Lives:
         LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
 
 
-def _adopted(
-    app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[str, bool]:
+def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Adopted:
     try:
-        is_next = not app.station.feeder.has_backlog(kind.name)
-        adopted: str = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
+        adopted: Adopted = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
     except ServiceUnreachable as error:
         # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
         raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION) from error
-    return adopted, is_next
+    return adopted
 
 
 def _add_task(app: Celery, kind: Kind) -> None:
     def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
         job_id = task.request.id
         if args or kwargs:
-            job_id, is_next = _adopted(app, kind, task, args, kwargs)
-            if not is_next:
+            adopted = _adopted(app, kind, task, args, kwargs)
+            if adopted.waits:
                 return Outcome.WAITS
-        outcome: Outcome = app.station.executor.execute(job_id)
+            job_id = adopted.job_id
+        with app.station.hearing.taken():
+            outcome: Outcome = app.station.executor.execute(job_id)
         app.station.feeder.job_ended()
         if outcome is Outcome.FAILED:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")

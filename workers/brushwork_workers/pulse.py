@@ -41,7 +41,8 @@ class Recurring:
         """End after the call in progress."""
         self._stopping = True
         self._wakes.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def _run(self) -> None:
         while True:

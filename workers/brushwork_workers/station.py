@@ -28,6 +28,7 @@ from brushwork_workers.cpu import keep_memory
 from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.executor import Executor
 from brushwork_workers.feeder import Feeder
+from brushwork_workers.hearing import Hearing
 from brushwork_workers.hold import Hold
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
@@ -55,13 +56,14 @@ class Station:
         kinds: Which kinds it serves.
         app: The Celery application, for publishing again what was lost.
         name: What people call it; the process gets a name of its own from it.
+        concurrency: How many messages it works on at once.
     """
 
-    def __init__(self, settings: Settings, kinds: Sequence[str], app: Celery, name: str) -> None:
+    def __init__(self, settings: Settings, kinds: Sequence[str], app: Celery, name: str, concurrency: int = 16) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
-        self._began = started_at(os.getpid())
+        self._began = started_at(os.getpid()) or 0.0
         self._database = Database(settings.database_url.get_secret_value())
         self._database.migrate()
         self._catalogue = Catalogue.load(settings.catalogue)
@@ -86,6 +88,13 @@ class Station:
             lease_s=settings.lease_s,
         )
         self.feeder = Feeder(ledger, publisher, self.kinds, settings.queue_ahead)
+        self.hearing = Hearing(
+            self.kinds,
+            publisher.num_waiting,
+            concurrency=concurrency,
+            deaf_s=settings.deaf_s,
+            on_deaf=lambda: self._leave_at_once([]),
+        )
         self._watchdog = Watchdog(
             self._pulse.holds,
             stall_s=settings.stall_s,
@@ -107,6 +116,8 @@ class Station:
         )
         self._wire = Wire(self._database)
         intercom = Intercom(self._wire, self.worker, self._pulse.holds)
+        # Once it is to take messages; before, it need not.
+        self._listening = Recurring("hearing", settings.sweep_s, self.hearing.look)
         self._threads = [
             Recurring("pulse", settings.heartbeat_s, self._beat),
             Recurring("listening", LISTEN_EVERY_S, intercom.listen),
@@ -125,6 +136,7 @@ class Station:
     def take_work(self) -> None:
         """Say on the roster that this worker consumes now."""
         self._ready.set()
+        self._listening.start()
         self._beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._shelf.names)
 
@@ -134,7 +146,7 @@ class Station:
 
     def close(self) -> None:
         """End the heartbeat and leave the roster."""
-        for thread in self._threads:
+        for thread in [*self._threads, self._listening]:
             thread.stop()
         self._watchdog.close()
         try:
@@ -167,21 +179,26 @@ class Station:
     def _replace(self, stalled: Sequence[Hold]) -> None:
         ids = ", ".join(hold.claim.job_id for hold in stalled)
         LOGGER.critical("Nothing moves any more in %s; this worker ends", ids)
-        self._leave_at_once(stalled)
+        self._leave_at_once(stalled, stalled=[hold.claim.job_id for hold in stalled])
 
     def _leave_broken(self) -> None:
         LOGGER.critical("The device has failed; this worker ends")
-        self._leave_at_once([])
+        self._leave_at_once(self._pulse.holds())
 
-    def _leave_at_once(self, stalled: Sequence[Hold]) -> None:
-        """End this process, whose threads can't be ended; whoever started it starts another."""
+    def _leave_at_once(self, lost: Sequence[Hold], *, stalled: Sequence[str] = ()) -> None:
+        """End this process, whose threads can't be ended; whoever started it starts another.
+
+        Args:
+            lost: Jobs that count as lost with it; all others are given back.
+            stalled: Ids of those that do not move any more.
+        """
         # First of all: a database that is away must not keep a process that is of no use.
         timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (EXIT_BROKEN,))
         timer.daemon = True
         timer.start()
         try:
-            self._pulse.release_all(but=stalled)
-            self._ledger.reap([self.worker])
+            self._pulse.release_all(but=lost)
+            self._ledger.reap([self.worker], stalled=stalled)
             self._roster.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("Its jobs wait until their leases run out: %s", error)
