@@ -86,10 +86,12 @@ class Settings(BaseSettings):
         20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."
     )
     deaf_s: float = Field(
-        30.0, gt=0, description="A worker that has room and takes no message for so long while some wait ends."
+        30.0,
+        gt=0,
+        description="A worker that has room and takes no message for so long while some wait ends.",
     )
     queue_ahead: int = Field(
-        32, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
+        64, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
     )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")

@@ -128,6 +128,7 @@ def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs:
 
 def _add_task(app: Celery, kind: Kind) -> None:
     def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
+        app.station.feeder.message_taken()
         job_id = task.request.id
         if args or kwargs:
             adopted = _adopted(app, kind, task, args, kwargs)
@@ -136,7 +137,6 @@ def _add_task(app: Celery, kind: Kind) -> None:
             job_id = adopted.job_id
         with app.station.hearing.taken():
             outcome: Outcome = app.station.executor.execute(job_id)
-        app.station.feeder.job_ended()
         if outcome is Outcome.FAILED:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
         return outcome

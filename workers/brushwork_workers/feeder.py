@@ -1,10 +1,14 @@
-"""Tops up Redis from the ledger: a few messages of each kind, so that whoever is urgent need not wait long."""
+"""Tops up Redis from the ledger: a few messages of each kind, so that the urgent need not wait long."""
 
+import logging
 import threading
 from collections.abc import Sequence
 
 from brushwork_schemas.broker import Publisher
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.ledger import Ledger
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Feeder:
@@ -26,31 +30,31 @@ class Feeder:
         self._queue_ahead = queue_ahead
         self._last_tenant: dict[str, str] = {}
         self._wanted = threading.Event()
-        self._num_ended = 0
+        self._num_taken = 0
 
     @property
     def wanted(self) -> threading.Event:
         """Set when it should be fed at once and not only at the next round."""
         return self._wanted
 
-    def job_ended(self) -> None:
+    def message_taken(self) -> None:
         """There is room for another; half the messages may be used up by now."""
         # Counted without a lock: one more or less does no harm.
-        self._num_ended += 1
-        if self._num_ended >= self._queue_ahead // 2:
-            self._num_ended = 0
+        self._num_taken += 1
+        if self._num_taken >= self._queue_ahead // 2:
+            self._num_taken = 0
             self._wanted.set()
-
-    def has_backlog(self, kind: str) -> bool:
-        """Whether jobs of `kind` wait in the ledger, so that nobody may overtake them."""
-        return self._ledger.has_backlog(kind)
 
     def feed(self) -> None:
         """Publish what there is room for."""
         self._wanted.clear()
-        for kind in self._kinds:
-            if self._ledger.has_backlog(kind):
-                self._top_up(kind)
+        try:
+            for kind in self._kinds:
+                if self._ledger.has_backlog(kind):
+                    self._top_up(kind)
+        except ServiceUnreachable as error:
+            # The reconciler says so too, and not four times a second.
+            LOGGER.debug("Nothing was fed: %s", error)
 
     def _top_up(self, kind: str) -> None:
         room = self._queue_ahead - self._publisher.num_waiting(kind)
