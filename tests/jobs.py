@@ -1,6 +1,7 @@
 """Jobs for tests of the ledger: new, claimed, lost; and looks at what is stored of them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import Database
@@ -10,7 +11,7 @@ from brushwork_schemas.ledger import Claim, Ledger, NewJob
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS
 from brushwork_schemas.wire import Report, Wire
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 
 KIND = "text-to-image"
 ERROR = JobError(code="out_of_memory", message="The device is full.", fault="machine")
@@ -18,15 +19,15 @@ ERROR = JobError(code="out_of_memory", message="The device is full.", fault="mac
 NO_LEASE_S = -1.0
 
 
-def new_job(job_id: str, *, kind: str = KIND, max_attempts: int = 3, inputs: Iterable[str] = ()) -> NewJob:
+def new_job(job_id: str, *, kind: str = KIND, inputs: Iterable[str] = (), **options: Any) -> NewJob:
     return NewJob(
         id=job_id,
         kind=kind,
         model="pocket-diffusion",
         label="pocket-diffusion 64x64",
         request={"prompt": "a red circle"},
-        max_attempts=max_attempts,
         inputs=tuple(picture(letter) for letter in inputs),
+        **options,
     )
 
 
@@ -51,17 +52,25 @@ def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
     return claim
 
 
+def begun(ledger: Ledger, job_id: str, worker: str = "w") -> int:
+    """Claim a job, wait until it is alone if it has to be, and begin: the fence."""
+    claim = claimed(ledger, job_id, worker)
+    if claim.alone:
+        assert ledger.perform(job_id, claim.fence)
+    return claim.fence
+
+
 def said(database: Database, job_id: str, fence: int, step: int, total: int) -> bool:
     """Whether an attempt could say how far it is."""
     report = Report(job_id, fence, Progress(step=step, total=total))
     return Wire(database).tell([report]) == {(job_id, fence)}
 
 
-def lost(database: Database, job_id: str, *, max_attempts: int = 3) -> Claim:
+def lost(database: Database, job_id: str, worker: str = "w", *, max_attempts: int = 3) -> Claim:
     """A new job whose claim has run out."""
     short = Ledger(database, lease_s=NO_LEASE_S)
     short.submit([new_job(job_id, max_attempts=max_attempts)])
-    return claimed(short, job_id)
+    return claimed(short, job_id, worker)
 
 
 def reaped(ledger: Ledger, index: JobIndex, job_id: str) -> Job:
@@ -69,6 +78,26 @@ def reaped(ledger: Ledger, index: JobIndex, job_id: str) -> Job:
     assert index.get(job_id).state is JobState.RUNNING
     ledger.reap()
     return index.get(job_id)
+
+
+def lose(database: Database, *job_ids: str) -> None:
+    """Let the leases of these running jobs run out."""
+    _write(database, job_ids, lease_expires_at=1)
+
+
+def hurry(database: Database, *job_ids: str) -> None:
+    """End the pause of these jobs before their next attempt."""
+    _write(database, job_ids, not_before=1, avoid_until=1)
+
+
+def overdue(database: Database, *job_ids: str) -> None:
+    """Let the deadlines of these jobs pass."""
+    _write(database, job_ids, deadline_at=1)
+
+
+def _write(database: Database, job_ids: Iterable[str], **columns: object) -> None:
+    with database.writing() as connection:
+        connection.execute(update(JOBS).where(JOBS.c.id.in_(job_ids)).values(**columns))
 
 
 def column(database: Database, job_id: str, name: str) -> object:

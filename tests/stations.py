@@ -18,6 +18,8 @@ from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import Intercom
 from brushwork_workers.pulse import Pulse
+from brushwork_workers.quarantine import Quarantine
+from brushwork_workers.retries import Retries
 from brushwork_workers.served import Place
 from brushwork_workers.shelf import Shelf
 from PIL import Image
@@ -55,6 +57,7 @@ class TestStation:
         shelf = Shelf({"text-to-image": self._load(act)}, torch.device("cpu"), DirectCalls())
         shelf.load(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.num_broken = 0
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,
@@ -62,14 +65,22 @@ class TestStation:
             shelf=shelf,
             pulse=self.pulse,
             calls=DirectCalls(),
+            quarantine=Quarantine(),
+            retries=Retries(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
+            on_broken=self._break,
             lease_s=0.5,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
-        return self.adoption.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters})
+        return self.adoption.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
 
     def job(self, job_id: str = "job-1") -> Job:
         return self.index.get(job_id)
+
+    def _break(self) -> None:
+        """As a station, but this process stays."""
+        self.num_broken += 1
+        self.ledger.reap([WORKER])
 
     @staticmethod
     def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Obedient]:

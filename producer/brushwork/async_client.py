@@ -12,7 +12,8 @@ from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 
-from brushwork.client import Client, Jobs, Waiting
+from brushwork.client import Client, Jobs
+from brushwork.waiting import Waiting
 
 
 class AsyncClient:

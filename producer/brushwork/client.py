@@ -1,10 +1,9 @@
 """The client: how another program submits jobs, waits for them and finds them again."""
 
 import logging
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,7 +16,7 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.broker import Publisher, celery_app
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, ServiceUnreachable, WaitTimeout
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, ServiceUnreachable
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import kind_named
@@ -30,13 +29,11 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.wire import Wire
 
 from brushwork.image_input import ImageInputs
+from brushwork.waiting import Waiting
 
 LOGGER = logging.getLogger(__name__)
 # Inside the class, `list` is the method.
 Jobs = list[Job]
-SHORTEST_POLL_S = 0.001
-LONGEST_POLL_S = 0.25
-ASK_FOR_PREVIEW_EVERY_S = 0.25
 MOST_LISTED = 10_000
 # Stands for the picture while all else is checked.
 NO_PICTURE_YET = "0" * 64
@@ -115,9 +112,9 @@ class Client:
             return []
         jobs = [self._new_job(draft) for draft in drafts]
         first = self._with_room(jobs)
-        new = self._ledger.submit(jobs, sent={job.id for job in first})
-        self._send([job for job in first if job.id in new])
-        standing = self._standing(jobs, new)
+        submitted = self._ledger.submit(jobs, sent={job.id for job in first})
+        self._send([job for job in first if job.id in submitted.sent])
+        standing = self._standing(jobs, submitted.new)
         return [self._bound(job) for job in self._index.get_many(standing)]
 
     def get(self, job_id: str) -> Job:
@@ -296,18 +293,18 @@ class Client:
             with suppress(ServiceUnreachable):
                 self._ledger.undispatch([job.id for job in jobs])
 
-    def _standing(self, jobs: Sequence[NewJob], new: set[str]) -> Sequence[str]:
+    def _standing(self, jobs: Sequence[NewJob], new: Collection[str]) -> Sequence[str]:
         """The ids of the jobs that stand for these: of a repeated idempotency key, the earlier one's."""
-        repeated = [job for job in jobs if job.id not in new and job.idempotency_key]
+        keys: dict[str, list[str]] = {}
+        for job in jobs:
+            if job.id not in new and job.idempotency_key:
+                keys.setdefault(job.tenant, []).append(job.idempotency_key)
         earlier = {
-            (job.tenant, job.idempotency_key): self._index.ids_of_keys(job.tenant, [job.idempotency_key])
-            for job in repeated
-            if job.idempotency_key
+            (tenant, key): job_id
+            for tenant, repeated in keys.items()
+            for key, job_id in self._index.ids_of_keys(tenant, repeated).items()
         }
-        known = {place: ids[place[1]] for place, ids in earlier.items() if place[1] in ids}
-        return [
-            job.id if job.id in new else known.get((job.tenant, job.idempotency_key), job.id) for job in jobs
-        ]
+        return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
 
     def _new_job(self, draft: "Draft") -> NewJob:
         admitted, request = draft.admitted, draft.admitted.request
@@ -322,7 +319,9 @@ class Client:
             deadline_s=options.deadline_s,
             idempotency_key=options.idempotency_key,
             # Of what was said: a seed that was drawn differs each time.
-            request_sha256=digest(admitted.kind.name, draft.said, inputs) if options.idempotency_key else None,
+            request_sha256=digest(admitted.kind.name, draft.said, inputs)
+            if options.idempotency_key
+            else None,
             id=str(uuid_utils.uuid7()),
             kind=admitted.kind.name,
             model=admitted.model.name,
@@ -358,73 +357,6 @@ def _placed(index: int, count: int) -> Iterator[None]:
         if count > 1:
             error.message = f"requests[{index}]: {error.message}"
         raise
-
-
-class Waiting:
-    """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time.
-
-    Args:
-        job_id: Which job.
-        timeout_s: How long; None is for ever.
-        on_progress: Hears of changes.
-        on_preview: Sees previews.
-    """
-
-    def __init__(
-        self,
-        job_id: str,
-        timeout_s: float | None,
-        on_progress: Callable[[JobState, Progress], None] | None,
-        on_preview: Callable[[Preview], None] | None,
-    ) -> None:
-        self._job_id = job_id
-        self._timeout_s = timeout_s
-        self._on_progress = on_progress
-        self._on_preview = on_preview
-        self._asked_at = -math.inf
-        self._shown: Preview | None = None
-        self._began = time.monotonic()
-        self._seen: tuple[JobState, Progress] | None = None
-
-    def is_over(self, state: JobState, progress: Progress) -> bool:
-        """Report a change; say whether the job has ended."""
-        if self._seen != (state, progress):
-            self._seen = (state, progress)
-            if self._on_progress:
-                self._on_progress(state, progress)
-        return state.is_terminal
-
-    def wants_preview(self) -> bool:
-        """Whether to ask for a preview now."""
-        if not self._on_preview or time.monotonic() - self._asked_at < ASK_FOR_PREVIEW_EVERY_S:
-            return False
-        return self._seen is not None and self._seen[0] is JobState.RUNNING
-
-    def show(self, preview: Preview | None) -> None:
-        """Show what was asked for, if it is new."""
-        self._asked_at = time.monotonic()
-        if self._on_preview and preview not in (None, self._shown):
-            self._shown = preview
-            self._on_preview(preview)
-
-    def pause_s(self) -> float:
-        """How long to sleep before the next look.
-
-        Raises:
-            WaitTimeout: The time is over.
-        """
-        waited_s = time.monotonic() - self._began
-        # So the wait is never longer than it must be by more than a tenth.
-        pause_s = min(max(waited_s / 10, SHORTEST_POLL_S), LONGEST_POLL_S)
-        if self._timeout_s is None:
-            return pause_s
-        left_s = self._timeout_s - waited_s
-        if left_s <= 0:
-            raise WaitTimeout(
-                f"Job {self._job_id} has not ended within {self._timeout_s} s; it goes on.",
-                hint="Wait again, or see whether a worker of its kind runs: brushwork workers.",
-            )
-        return min(pause_s, left_s)
 
 
 def _state(state: JobState | str | None) -> JobState | None:

@@ -149,9 +149,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if re.search(r"no such table|relation .* does not exist", str(error.orig)):
+        if re.search(r"no such (table|column)|(relation|column) .* does not exist", str(error.orig)):
             raise ServiceUnreachable(
-                "The database has no brushwork tables.",
+                "The database has no brushwork tables, or older ones.",
                 field="database_url",
                 hint="Run: brushwork migrate (a worker and `brushwork up` do so at start).",
             ) from error

@@ -79,8 +79,10 @@ class Job(BaseModel):
     request: Any = Field(description="The complete request; the caller's own words where it was refused.")
     result: Any = Field(None, description="The kind's result once the job has succeeded, else None.")
     error: JobError | None = None
-    last_error: JobError | None = Field(None, description="Why the attempt before this one failed or was lost.")
-    retry_at: datetime | None = Field(None, description="When it may run again, after an attempt that failed.")
+    last_error: JobError | None = Field(None, description="Why the attempt before failed or was lost.")
+    retry_at: datetime | None = Field(
+        None, description="When it may run again, after an attempt that failed."
+    )
     priority: Priority = Priority.NORMAL
     tenant: str = ""
     deadline_at: datetime | None = Field(None, description="If it has not ended by then, it ends as expired.")

@@ -15,7 +15,7 @@ LONGEST_DEADLINE_S = 30 * 24 * 3600.0
 
 
 class Priority(StrEnum):
-    """How urgent a job is among those of its tenant and kind. Each step is a head start, so nobody starves."""
+    """How urgent a job is among those of its tenant and kind; a head start, so that nobody starves."""
 
     LOW = "low"
     NORMAL = "normal"

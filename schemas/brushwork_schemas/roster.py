@@ -83,7 +83,8 @@ class Roster:
 
     def dead_here(self) -> list[str]:
         """Workers of this machine whose process has ended without leaving."""
-        local = select(WORKERS.c.name, *(WORKERS.c[name] for name in _PROCESS)).where(WORKERS.c.host == here())
+        columns = (WORKERS.c.name, *(WORKERS.c[name] for name in _PROCESS))
+        local = select(*columns).where(WORKERS.c.host == here())
         with self._database.reading() as connection:
             rows = connection.execute(local).all()
         return [row.name for row in rows if is_gone(row.host, row.pid, row.pid_started_at)]

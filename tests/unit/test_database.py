@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brushwork_schemas.database import Database, now_ms
@@ -12,10 +13,9 @@ from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtr
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.tables import METADATA
-from brushwork_schemas.wire import Wire
 from sqlalchemy import Connection, event, inspect, select, text
 
-from tests.jobs import new_job
+from tests.jobs import KIND, new_job
 
 SECRET = "SECRET"
 INDEXES = {
@@ -69,41 +69,14 @@ def test_migrations_make_the_tables_that_the_code_knows(database: Database) -> N
             assert set(indexes.scalars()) == {index.name for index in table.indexes}
 
 
-def test_to_migrate_again_changes_nothing(database: Database) -> None:
-    Ledger(database).submit([new_job("a")])
-    database.migrate()
-    assert Ledger(database).claim("a", "w") is not None
-
-
 def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger'}"
     databases = [Database(url) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(Database.migrate, databases))
-    assert Ledger(databases[0]).submit([new_job("a")]) == {"a"}
+    assert Ledger(databases[0]).submit([new_job("a")]).new == {"a"}
     for database in databases:
         database.close()
-
-
-def test_older_tables_are_brought_up_to_date_and_keep_their_jobs(database: Database) -> None:
-    Ledger(database).submit([new_job("a")])
-    with database.writing() as connection:
-        connection.execute(text("DROP TABLE previews"))
-        connection.execute(text("ALTER TABLE workers DROP COLUMN batching"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    database.migrate()
-    assert Ledger(database).claim("a", "w") is not None
-    assert Wire(database).preview("a") is None
-
-
-def test_tables_of_a_newer_version_are_not_touched(database: Database) -> None:
-    with database.writing() as connection:
-        known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ServiceUnreachable, match="newer brushwork"):
-        database.migrate()
-    with database.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": known})
 
 
 def test_the_clock_counts_milliseconds(database: Database) -> None:
@@ -154,7 +127,7 @@ def test_a_writer_waits_for_another(sqlite_url: str) -> None:
         assert waiting.wait(timeout=10)
         writing = threads.submit(Ledger(database).submit, [new_job("a")])
         release.set()
-        assert writing.result(timeout=10) == {"a"}
+        assert writing.result(timeout=10).new == {"a"}
         holding.result(timeout=10)
     database.close()
 
@@ -172,33 +145,42 @@ Ask = Callable[[Ledger], object]
 ASKED: dict[str, Ask] = {
     "claim": lambda ledger: ledger.claim("a", "w"),
     "renew": lambda ledger: ledger.renew("w"),
-    "reap": lambda ledger: ledger.reap(),
-    "dispatch": lambda ledger: ledger.dispatch("k", 5, older_than_s=1),
+    "reap": lambda ledger: ledger.reap(["w"]),
+    "expire": lambda ledger: ledger.expire_queued(),
+    "submit": lambda ledger: ledger.submit([new_job("b", idempotency_key="key")]),
+    "dispatch": lambda ledger: ledger.dispatch(KIND, 5, after_tenant="t"),
+    "dispatch again": lambda ledger: ledger.dispatch_again(KIND, 5, older_than_s=1),
+    "look for a backlog": lambda ledger: ledger.has_backlog(KIND),
+    "count messages": lambda ledger: ledger.num_dispatched(KIND),
 }
 
 
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
 def test_what_workers_ask_all_the_time_uses_an_index(sqlite_url: str, ask: Ask) -> None:
     database = Database(sqlite_url)
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Any]] = []
 
-    def note(
-        connection: Connection, cursor: object, statement: str, parameters: object, *rest: object
-    ) -> None:
-        asked.append((statement, parameters))
+    def note(connection: Connection, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        asked.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
+    ledger = Ledger(database)
+    ledger.submit([new_job("a", deadline_s=3600)], sent=())
     event.listen(database.engine, "before_cursor_execute", note)
-    ask(Ledger(database))
+    ask(ledger)
     event.remove(database.engine, "before_cursor_execute", note)
-    statement, parameters = next(entry for entry in asked if "jobs" in entry[0])
     raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
-    plan = raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()  # type: ignore[arg-type]
+    plans = [
+        " ".join(row[-1] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+        for statement, parameters in asked
+        if " jobs" in statement and not statement.startswith("INSERT")
+    ]
     raw.close()
     database.close()
-    details = " ".join(row[-1] for row in plan)
-    assert "SEARCH jobs USING INDEX" in details
-    assert "SCAN" not in details
-    assert "TEMP B-TREE" not in details
+    assert plans
+    for plan in plans:
+        assert "SEARCH jobs USING " in plan
+        assert "SCAN" not in plan
+        assert "TEMP B-TREE" not in plan
 
 
 class TestRoster:

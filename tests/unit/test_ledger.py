@@ -35,7 +35,7 @@ from tests.servers import wait_until
 
 class TestSubmit:
     def test_a_job_is_queued_as_it_was_given(self, ledger: Ledger, index: JobIndex) -> None:
-        assert ledger.submit([new_job("a", max_attempts=7)]) == {"a"}
+        assert ledger.submit([new_job("a", max_attempts=7)]).new == {"a"}
         job = index.get("a")
         assert (job.state, job.kind, job.model, job.attempt) == ("queued", KIND, "pocket-diffusion", 0)
         assert (job.max_attempts, job.worker, job.started_at, job.result) == (7, None, None, None)
@@ -43,7 +43,7 @@ class TestSubmit:
     def test_an_id_that_is_there_is_left_as_it_is(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])
         claimed(ledger, "a")
-        assert ledger.submit([new_job("a"), new_job("b")]) == {"b"}
+        assert ledger.submit([new_job("a"), new_job("b")]).new == {"b"}
         assert index.get("a").state is JobState.RUNNING
 
     def test_all_or_none(self, database: Database, ledger: Ledger) -> None:
@@ -53,7 +53,7 @@ class TestSubmit:
         assert count(database, JOBS) == 0
 
     def test_no_jobs_are_no_work(self, ledger: Ledger) -> None:
-        assert ledger.submit([]) == set()
+        assert ledger.submit([]).new == set()
 
     def test_the_clock_is_the_database_s(self, database: Database, ledger: Ledger, index: JobIndex) -> None:
         before = time.time()
@@ -77,7 +77,7 @@ class TestSubmit:
             for attempt in range(3):
                 start.wait(timeout=10)
                 job = replace(new_job(f"{number}-{attempt}"), inputs=tuple(order))
-                assert ledger.submit([job]) == {job.id}
+                assert ledger.submit([job]).new == {job.id}
 
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(submit, range(4)))
@@ -164,7 +164,7 @@ class TestRunning:
     def test_a_renewed_lease_is_not_reaped(self, database: Database, ledger: Ledger) -> None:
         lost(database, "a")
         ledger.renew("w")
-        lost(database, "b")
+        lost(database, "b", worker="other")
         assert ledger.reap() == Reaped(queued=("b",))
         assert ledger.reap() == Reaped()
 
@@ -179,13 +179,14 @@ class TestRunning:
         second = claimed(ledger, "a", "other")
         assert (second.attempt, second.fence > first.fence) == (1, True)
 
-    def test_a_job_released_while_its_cancellation_is_on_its_way_ends_canceled(
-        self, ledger: Ledger, index: JobIndex
+    @pytest.mark.parametrize("way", ["release", "retry"])
+    def test_a_job_given_back_while_its_cancellation_is_on_its_way_ends_canceled(
+        self, ledger: Ledger, index: JobIndex, way: str
     ) -> None:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
         ledger.cancel("a")
-        assert ledger.release("a", fence) is True
+        assert WRITES[way](ledger, "a", fence) is True
         assert index.get("a").state is JobState.CANCELED
 
 
@@ -194,12 +195,16 @@ WRITES: dict[str, Write] = {
     "complete": lambda ledger, job_id, fence: ledger.complete(job_id, fence, result_of(0)),
     "fail": lambda ledger, job_id, fence: ledger.fail(job_id, fence, ERROR),
     "stop": lambda ledger, job_id, fence: ledger.stop(job_id, fence),
+    "expire": lambda ledger, job_id, fence: ledger.expire(job_id, fence),
+    "retry": lambda ledger, job_id, fence: ledger.retry(job_id, fence, ERROR, after_s=0),
     "release": lambda ledger, job_id, fence: ledger.release(job_id, fence),
+    "perform": lambda ledger, job_id, fence: ledger.perform(job_id, fence),
 }
 ENDS: dict[JobState, Write] = {
     JobState.SUCCEEDED: WRITES["complete"],
     JobState.FAILED: WRITES["fail"],
     JobState.CANCELED: WRITES["stop"],
+    JobState.EXPIRED: WRITES["expire"],
 }
 
 
@@ -248,7 +253,7 @@ class TestFence:
         assert ledger.claim("a", "w") is None
         assert ledger.refuse(new_job("a"), ERROR) is False
         ledger.reap()
-        assert ledger.dispatch(KIND, 10, older_than_s=0) == []
+        assert ledger.dispatch(KIND, 10) == ledger.dispatch_again(KIND, 10, older_than_s=0) == []
         assert index.get("a") == before
 
 
@@ -298,16 +303,17 @@ class TestComplete:
     def test_the_end_says_how_far_the_job_came(
         self, ledger: Ledger, index: JobIndex, database: Database
     ) -> None:
-        ledger.submit([new_job("a"), new_job("b"), new_job("c"), new_job("d")])
-        fences = {name: claimed(ledger, name).fence for name in "abcd"}
+        ledger.submit([new_job(name) for name in "abcde"])
+        fences = {name: claimed(ledger, name).fence for name in "abcde"}
         come = Progress(step=7, total=9)
         ledger.complete("a", fences["a"], result_of(1), progress=come)
         ledger.fail("b", fences["b"], ERROR, progress=come)
         ledger.stop("c", fences["c"], progress=come)
+        ledger.expire("e", fences["e"], progress=come)
         assert said(database, "d", fences["d"], 3, 9)
         ledger.complete("d", fences["d"], result_of(1))
-        steps = {name: (index.get(name).progress.step, index.get(name).progress.total) for name in "abcd"}
-        assert steps == {"a": (9, 9), "b": (7, 9), "c": (7, 9), "d": (9, 9)}
+        steps = {name: (index.get(name).progress.step, index.get(name).progress.total) for name in "abcde"}
+        assert steps == {"a": (9, 9), "b": (7, 9), "c": (7, 9), "d": (9, 9), "e": (7, 9)}
 
     def test_a_failure_keeps_its_error(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])

@@ -7,11 +7,13 @@ import pytest
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import Progress
 from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, Reaped
+from brushwork_schemas.ledger import Dispatch, Ledger, Reaped
 from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS
 from brushwork_schemas.wire import Report, Wire
+from sqlalchemy import update
 
-from tests.jobs import KIND, NO_LEASE_S, claimed, column, lost, new_job, reaped
+from tests.jobs import KIND, NO_LEASE_S, begun, claimed, column, lost, new_job, reaped
 from tests.servers import wait_until
 
 
@@ -20,7 +22,7 @@ class TestReap:
         stale = lost(database, "a")
         job = reaped(ledger, index, "a")
         assert (job.state, job.worker, job.attempt) == (JobState.QUEUED, None, 1)
-        assert [found.job_id for found in ledger.dispatch(KIND, 9, older_than_s=600)] == ["a"]
+        assert [found.job_id for found in ledger.dispatch(KIND, 9)] == ["a"]
         again = claimed(ledger, "a", "other")
         assert (again.attempt, again.fence > stale.fence) == (2, True)
 
@@ -29,7 +31,7 @@ class TestReap:
     ) -> None:
         lost(database, "a", max_attempts=2)
         assert reaped(ledger, index, "a").state is JobState.QUEUED
-        claimed(Ledger(database, lease_s=NO_LEASE_S), "a")
+        begun(Ledger(database, lease_s=NO_LEASE_S), "a")
         job = reaped(ledger, index, "a")
         assert (job.state, job.attempt, job.finished_at is not None) == (JobState.FAILED, 2, True)
         assert job.error is not None
@@ -82,41 +84,53 @@ class TestReap:
 class TestDispatch:
     def test_what_was_just_submitted_is_on_its_way(self, ledger: Ledger) -> None:
         ledger.submit([new_job("a")])
-        assert ledger.dispatch(KIND, 10, older_than_s=600) == []
-        assert ledger.dispatch(KIND, 10, older_than_s=None) == []
+        assert ledger.dispatch(KIND, 10) == []
+        assert ledger.dispatch_again(KIND, 10, older_than_s=600) == []
+        assert (ledger.num_dispatched(KIND), ledger.has_backlog(KIND)) == (1, False)
 
     def test_an_old_message_is_sent_again(self, ledger: Ledger) -> None:
         ledger.submit([new_job("a"), new_job("b", kind="image-to-text")])
-        found = []
-        wait_until(lambda: found.extend(ledger.dispatch(KIND, 10, older_than_s=0)) or found)
-        assert [(job.job_id, job.kind, job.label) for job in found] == [("a", KIND, "pocket-diffusion 64x64")]
+        found: list[Dispatch] = []
+        wait_until(lambda: found.extend(ledger.dispatch_again(KIND, 10, older_than_s=0)) or found)
+        assert found == [Dispatch("a", KIND, "pocket-diffusion 64x64")]
 
-    def test_what_was_never_sent_comes_first_in_the_order_of_submission(self, ledger: Ledger) -> None:
+    def test_the_oldest_message_is_sent_again_first(self, ledger: Ledger, database: Database) -> None:
+        ledger.submit([new_job(name) for name in "abc"])
+        with database.writing() as connection:
+            for age, name in enumerate("bca"):
+                connection.execute(update(JOBS).where(JOBS.c.id == name).values(dispatched_at=age))
+        assert [job.job_id for job in ledger.dispatch_again(KIND, 2, older_than_s=60)] == ["b", "c"]
+        assert [job.job_id for job in ledger.dispatch_again(KIND, 2, older_than_s=60)] == ["a"]
+
+    def test_what_was_never_sent_is_no_lost_message(self, ledger: Ledger) -> None:
+        ledger.submit([new_job("a")], sent=())
+        assert ledger.dispatch_again(KIND, 10, older_than_s=-60) == []
+        assert (ledger.num_dispatched(KIND), ledger.has_backlog(KIND)) == (0, True)
+
+    def test_what_was_not_sent_comes_in_the_order_of_submission(self, ledger: Ledger) -> None:
         names = [f"job-{number:02}" for number in range(20)]
         ledger.submit([new_job("sent")])
         ledger.submit([new_job(name) for name in reversed(names)])
         for name in reversed(names):
             ledger.undispatch([name])
-        first = ledger.dispatch(KIND, 5, older_than_s=None)
-        assert [job.job_id for job in first] == names[:5]
-        rest = ledger.dispatch(KIND, 100, older_than_s=None)
-        assert [job.job_id for job in rest] == names[5:]
-        assert ledger.dispatch(KIND, 100, older_than_s=None) == []
+        assert [job.job_id for job in ledger.dispatch(KIND, 5)] == names[:5]
+        assert [job.job_id for job in ledger.dispatch(KIND, 100)] == names[5:]
+        assert ledger.dispatch(KIND, 100) == []
 
     @pytest.mark.parametrize(("limit", "number"), [(0, 0), (-5, 0), (3, 3), (100, 8)])
     def test_the_limit_holds(self, ledger: Ledger, limit: int, number: int) -> None:
         names = [f"job-{number}" for number in range(8)]
         ledger.submit([new_job(name) for name in names])
+        assert len(ledger.dispatch_again(KIND, limit, older_than_s=-60)) == number
         ledger.undispatch(names)
-        assert len(ledger.dispatch(KIND, limit, older_than_s=600)) == number
+        assert len(ledger.dispatch(KIND, limit)) == number
 
     def test_racing_dispatchers_take_each_job_once(self, ledger: Ledger) -> None:
         names = [f"job-{number}" for number in range(100)]
-        ledger.submit([new_job(name) for name in names])
-        ledger.undispatch(names)
+        ledger.submit([new_job(name) for name in names], sent=())
         with ThreadPoolExecutor(8) as threads:
-            rounds = list(threads.map(lambda _: ledger.dispatch(KIND, 25, older_than_s=600), range(8)))
-        rounds.append(ledger.dispatch(KIND, 100, older_than_s=600))
+            rounds = list(threads.map(lambda _: ledger.dispatch(KIND, 25), range(8)))
+        rounds.append(ledger.dispatch(KIND, 100))
         assert all(len(jobs) <= 25 for jobs in rounds[:-1])
         assert Counter(job.job_id for jobs in rounds for job in jobs) == Counter(names)
 
@@ -127,7 +141,7 @@ class TestDispatch:
         before = column(database, "a", "dispatched_at")
         ledger.undispatch(["a", "b", "nobody"])
         assert column(database, "a", "dispatched_at") == before
-        assert ledger.dispatch(KIND, 10, older_than_s=0) == []
+        assert ledger.dispatch(KIND, 10) == ledger.dispatch_again(KIND, 10, older_than_s=-60) == []
 
     def test_nothing_to_take_back_is_no_work(self, ledger: Ledger) -> None:
         ledger.undispatch([])

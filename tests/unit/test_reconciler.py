@@ -1,15 +1,20 @@
-"""What a sweep publishes again, and what it leaves alone."""
+"""What a sweep takes back and publishes again, and what it leaves alone."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
+from brushwork_schemas.ledger import Dispatch, Ledger
+from brushwork_schemas.neighbours import here
+from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.states import JobState
 from brushwork_workers.reconciler import Reconciler
+from sqlalchemy import text
 
-KIND = "text-to-image"
+from tests.jobs import claimed, lose, new_job, overdue
 
 
 class FakeQueue:
@@ -29,60 +34,109 @@ class FakeQueue:
         return self.waiting
 
 
-def sweep(database: Database, queue: Any, *, redispatch_after_s: float = 0.0) -> None:
-    Reconciler(Ledger(database), JobIndex(database), queue, redispatch_after_s=redispatch_after_s).sweep()
+def reconciler(database: Database, queue: Any, *, redispatch_after_s: float = -1.0) -> Reconciler:
+    return Reconciler(
+        Ledger(database, lease_s=600),
+        Roster(database),
+        queue,
+        redispatch_after_s=redispatch_after_s,
+        lease_s=600,
+    )
 
 
-def submit(ledger: Ledger, *job_ids: str) -> None:
-    ledger.submit([NewJob(job_id, KIND, "m", "label", {"prompt": "x"}) for job_id in job_ids])
+def submit(ledger: Ledger, *job_ids: str, **options: object) -> None:
+    ledger.submit([new_job(job_id, **options) for job_id in job_ids])
 
 
-def test_jobs_whose_messages_are_gone_are_published(database: Database, ledger: Ledger) -> None:
-    submit(ledger, "a", "b")
-    queue = FakeQueue(num_waiting=0)
-    # A job of this very millisecond is not yet older than nothing.
-    for _ in range(1000):
-        sweep(database, queue)
-        if set(queue.sent) == {"a", "b"}:
-            return
-    pytest.fail(f"only {queue.sent} were published")
+class TestMessages:
+    def test_jobs_whose_messages_are_gone_are_published(self, database: Database, ledger: Ledger) -> None:
+        submit(ledger, "a", "b")
+        queue = FakeQueue(num_waiting=0)
+        reconciler(database, queue).sweep()
+        assert queue.sent == ["a", "b"]
+
+    def test_no_more_are_published_than_are_missing(self, database: Database, ledger: Ledger) -> None:
+        submit(ledger, "a", "b", "c")
+        queue = FakeQueue(num_waiting=2)
+        reconciler(database, queue).sweep()
+        assert queue.sent == ["a"]
+
+    def test_jobs_that_wait_in_the_queue_are_left_alone(self, database: Database, ledger: Ledger) -> None:
+        submit(ledger, "a", "b")
+        queue = FakeQueue(num_waiting=2)
+        reconciler(database, queue).sweep()
+        assert queue.sent == []
+
+    def test_a_message_may_be_on_its_way_for_a_while(self, database: Database, ledger: Ledger) -> None:
+        submit(ledger, "a")
+        queue = FakeQueue(num_waiting=0)
+        reconciler(database, queue, redispatch_after_s=60).sweep()
+        assert queue.sent == []
+
+    def test_jobs_that_were_never_sent_are_left_to_the_feeder(
+        self, database: Database, ledger: Ledger
+    ) -> None:
+        submit(ledger, "a", "b")
+        ledger.undispatch(["b"])
+        queue = FakeQueue(num_waiting=0)
+        reconciler(database, queue).sweep()
+        assert queue.sent == ["a"]
+
+    def test_what_redis_does_not_take_goes_back_to_the_backlog(
+        self, database: Database, ledger: Ledger
+    ) -> None:
+        submit(ledger, "a")
+        reconciler(database, FakeQueue(answers=False)).sweep()
+        assert (ledger.num_dispatched("text-to-image"), ledger.has_backlog("text-to-image")) == (0, True)
 
 
-def test_jobs_that_wait_in_the_queue_are_left_alone(database: Database, ledger: Ledger) -> None:
-    submit(ledger, "a", "b")
-    queue = FakeQueue(num_waiting=2)
-    sweep(database, queue)
-    assert queue.sent == []
+class TestLostWorkers:
+    def test_a_lapsed_lease_is_taken_back(self, database: Database, ledger: Ledger, index: JobIndex) -> None:
+        submit(ledger, "a", "b")
+        claimed(ledger, "a", "lost/1")
+        claimed(ledger, "b", "living/2")
+        lose(database, "a")
+        reconciler(database, FakeQueue()).sweep()
+        assert (index.get("a").state, index.get("b").state) == (JobState.QUEUED, JobState.RUNNING)
+
+    def test_a_dead_process_of_this_machine_need_not_wait_for_its_lease(
+        self, database: Database, ledger: Ledger, index: JobIndex
+    ) -> None:
+        submit(ledger, "a")
+        roster = Roster(database)
+        # The number is that of a process which began at another time.
+        roster.announce(WorkerEntry("dead/1", (), (), "cpu", host=here(), pid=1, pid_started_at=-1.0))
+        claimed(ledger, "a", "dead/1")
+        reconciler(database, FakeQueue()).sweep()
+        assert index.get("a").state is JobState.QUEUED
+        assert roster.workers() == []
+
+    def test_overdue_jobs_end(self, database: Database, ledger: Ledger, index: JobIndex) -> None:
+        submit(ledger, "a", deadline_s=3600)
+        overdue(database, "a")
+        queue = FakeQueue()
+        reconciler(database, queue).sweep()
+        assert (index.get("a").state, queue.sent) == (JobState.EXPIRED, [])
+
+    def test_after_the_database_was_away_workers_may_renew_first(
+        self, database: Database, ledger: Ledger, index: JobIndex
+    ) -> None:
+        submit(ledger, "a")
+        claimed(ledger, "a")
+        sweeping = reconciler(database, FakeQueue())
+        sweeping.sweep()
+        _rename(database, "jobs", "away")
+        with pytest.raises(ServiceUnreachable):
+            sweeping.sweep()
+        _rename(database, "away", "jobs")
+        lose(database, "a")
+        sweeping.sweep()
+        assert index.get("a").state is JobState.RUNNING
+        sweeping._reaps_from = 0.0
+        sweeping.sweep()
+        assert index.get("a").state is JobState.QUEUED
 
 
-def test_a_message_may_be_on_its_way_for_a_while(database: Database, ledger: Ledger) -> None:
-    submit(ledger, "a")
-    queue = FakeQueue(num_waiting=0)
-    sweep(database, queue, redispatch_after_s=60)
-    assert queue.sent == []
-
-
-def test_jobs_that_were_never_sent_do_not_wait_for_others(database: Database, ledger: Ledger) -> None:
-    submit(ledger, "a", "b")
-    ledger.undispatch(["b"])
-    queue = FakeQueue(num_waiting=5)
-    sweep(database, queue, redispatch_after_s=60)
-    assert queue.sent == ["b"]
-
-
-def test_what_redis_does_not_take_is_tried_at_the_next_sweep(database: Database, ledger: Ledger) -> None:
-    submit(ledger, "a")
-    ledger.undispatch(["a"])
-    sweep(database, FakeQueue(answers=False), redispatch_after_s=60)
-    queue = FakeQueue()
-    sweep(database, queue, redispatch_after_s=60)
-    assert queue.sent == ["a"]
-
-
-def test_a_lost_workers_job_is_published_in_the_same_sweep(database: Database) -> None:
-    hasty = Ledger(database, lease_s=-1)
-    submit(hasty, "a")
-    assert hasty.claim("a", "dead/1") is not None
-    queue = FakeQueue(num_waiting=0)
-    sweep(database, queue, redispatch_after_s=60)
-    assert queue.sent == ["a"]
+def _rename(database: Database, table: str, name: str) -> None:
+    with database.writing() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))

@@ -9,6 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas import pictures
@@ -25,6 +26,14 @@ LONGEST_ID = 64
 MOST_KEPT_CHARACTERS = 20_000
 _DATA_ADDRESS = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """The job of a message; `waits` where others of its kind have come first and it has to wait its turn."""
+
+    job_id: str
+    waits: bool = False
 
 
 class Adoption:
@@ -45,7 +54,7 @@ class Adoption:
         self._catalogue = catalogue
         self._max_attempts = max_attempts
 
-    def adopt(self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    def adopt(self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Adopted:
         """Write the job that a message means; one that is wrong becomes a failed job with its reason.
 
         Args:
@@ -56,16 +65,16 @@ class Adoption:
                 `data:image/...;base64,` address.
 
         Returns:
-            The job's id: the task's, unless that can't be one.
+            The job; its id is the task's, unless that can't be one.
         """
         job_id = _job_id(task_id)
         try:
             job = self._admitted(job_id, kind, args, kwargs)
         except RequestError as error:
             self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
-            return job_id
-        self._ledger.submit([job])
-        return job_id
+            return Adopted(job_id)
+        submitted = self._ledger.submit([job])
+        return Adopted(job_id, waits=job_id in submitted.new - submitted.sent)
 
     def _admitted(self, job_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
         if args:

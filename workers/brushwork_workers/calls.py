@@ -29,6 +29,10 @@ class Stop(Protocol):
         ...
 
 
+def _nothing() -> None:
+    return
+
+
 class Calls(Protocol):
     """Runs a heavy call for a job's thread, which waits for the answer."""
 
@@ -41,7 +45,13 @@ class Calls(Protocol):
         ...
 
     def job(
-        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+        self,
+        stop: Stop,
+        *,
+        model: Hashable = None,
+        priority: int = 0,
+        alone: bool = False,
+        on_move: Callable[[], None] = _nothing,
     ) -> AbstractContextManager[None]:
         """Around all calls of one job by this thread.
 
@@ -50,6 +60,8 @@ class Calls(Protocol):
             model: Jobs of one model call its modules in the same order.
             priority: Higher is more urgent.
             alone: Share no run with other jobs.
+            on_move: Called, from whatever thread, when the job has an answer, and whenever the device that it
+                waits for goes on with something.
         """
         ...
 
@@ -63,29 +75,47 @@ class DirectCalls:
 
     def __init__(self) -> None:
         self._device_is_free = threading.Lock()
+        self._waiting: set[Callable[[], None]] = set()
         self._own = threading.local()
 
     def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait for the device, then call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._device_is_free, torch.no_grad():
-            stop: Stop | None = getattr(self._own, "stop", None)
-            if stop is not None:
-                stop.check()
+        with self._turn(), torch.no_grad():
             if terms.adapters is not None:
                 terms.adapters.activate(owner_of(function))
             return function(*args, **kwargs)
 
     @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The device is this thread's inside; whoever waits for it moves as long as it does."""
+        stop: Stop | None = getattr(self._own, "stop", None)
+        moves = getattr(self._own, "moves", _nothing)
+        self._waiting.add(moves)
+        with self._device_is_free:
+            self._waiting.discard(moves)
+            if stop is not None:
+                stop.check()
+            yield
+            for move in [moves, *self._waiting]:
+                move()
+
+    @contextmanager
     def job(
-        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+        self,
+        stop: Stop,
+        *,
+        model: Hashable = None,
+        priority: int = 0,
+        alone: bool = False,
+        on_move: Callable[[], None] = _nothing,
     ) -> Iterator[None]:
         """Every job is alone here, and the lock knows no priority."""
-        self._own.stop = stop
+        self._own.stop, self._own.moves = stop, on_move
         try:
             yield
         finally:
-            del self._own.stop
+            del self._own.stop, self._own.moves
 
     def close(self) -> None:
         """There is nothing in the background."""

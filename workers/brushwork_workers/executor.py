@@ -81,7 +81,7 @@ class Executor:
         calls: Through which the models are called.
         quarantine: Lets jobs in together, or one alone.
         retries: What becomes of an attempt that failed.
-        on_broken: Called when the device has failed; it ends the process.
+        on_broken: Called when the device has failed; it has all that runs taken back, and ends the process.
         lease_s: How long to go on asking a ledger that does not answer.
     """
 
@@ -150,7 +150,8 @@ class Executor:
     def _perform(self, run: Run) -> Run:
         assert run.served is not None  # noqa: S101 - set by the step before
         assert run.request is not None  # noqa: S101 - as above
-        with self._calls.job(run.hold, model=run.claim.model, alone=run.request.deterministic):
+        alone, hold = run.request.deterministic, run.hold
+        with self._calls.job(hold, model=run.claim.model, alone=alone, on_move=hold.move):
             made = run.served.performer.perform(run.request, run.desk)
         result_type = kind_named(run.claim.kind).result_type
         result = result_type(**made, provenance=self._provenance(run, run.served))
@@ -173,8 +174,13 @@ class Executor:
         )
 
     def _finish(self, run: Run) -> Outcome:
+        is_broken = isinstance(run.error, DeviceFailed)
+        if is_broken and not run.claim.alone:
+            # Whose fault it was nobody can tell: as after a death, all that ran here are suspects.
+            self._on_broken()
+            return Outcome.LOST
         ended, outcome = self._end(run, run.hold)
-        if isinstance(run.error, DeviceFailed):
+        if is_broken:
             self._on_broken()
         return outcome if ended else Outcome.LOST
 

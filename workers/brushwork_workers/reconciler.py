@@ -4,12 +4,15 @@ import logging
 import time
 
 from brushwork_schemas.broker import Publisher
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster
 
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 1000
+# An answer that took more of a lease than this came from a database that was away.
+SLOW = 0.25
 
 
 class Reconciler:
@@ -37,15 +40,14 @@ class Reconciler:
         self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
-        self._swept_at: float | None = None
         self._reaps_from = 0.0
 
     def sweep(self) -> None:
         """Take back what dead workers held, end what is overdue, publish again what Redis forgot."""
-        if self._may_reap():
-            self._reap()
-        for job_id in self._ledger.expire_queued():
+        for job_id in self._overdue():
             LOGGER.info("Job %s was not begun before its deadline", job_id)
+        if time.monotonic() >= self._reaps_from:
+            self._reap()
         for kind in KINDS:
             num_sent = self._ledger.num_dispatched(kind)
             if num_sent:
@@ -53,13 +55,23 @@ class Reconciler:
                 num_lost = num_sent - self._publisher.num_waiting(kind)
                 self._publish_again(kind, min(num_lost, MOST_AT_ONCE))
 
-    def _may_reap(self) -> bool:
-        """Not just after the database was away: nobody could renew a lease, and all workers are still there."""
-        now = time.monotonic()
-        swept_at, self._swept_at = self._swept_at, now
-        if swept_at is not None and now - swept_at > self._lease_s:
-            self._reaps_from = now + self._lease_s / 2
-        return now >= self._reaps_from
+    def _overdue(self) -> list[str]:
+        """End what is overdue; the answer shows whether the database was there all the time.
+
+        While it was away nobody could renew a lease, and when it is back all workers are still alive.
+        """
+        began = time.monotonic()
+        try:
+            overdue = self._ledger.expire_queued()
+        except ServiceUnreachable:
+            self._reap_later()
+            raise
+        if time.monotonic() - began > SLOW * self._lease_s:
+            self._reap_later()
+        return overdue
+
+    def _reap_later(self) -> None:
+        self._reaps_from = time.monotonic() + self._lease_s / 2
 
     def _reap(self) -> None:
         dead = self._roster.dead_here()

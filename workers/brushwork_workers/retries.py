@@ -5,7 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from brushwork_schemas.errors import BrushworkError, DeviceFailed, MachineError, OutOfMemory, ServiceUnreachable
+from brushwork_schemas.errors import (
+    BrushworkError,
+    DeviceFailed,
+    MachineError,
+    OutOfMemory,
+    ServiceUnreachable,
+)
 from brushwork_schemas.ledger import Claim
 
 LONGEST_PAUSE_S = 60.0

@@ -59,7 +59,9 @@ class Station:
         concurrency: How many messages it works on at once.
     """
 
-    def __init__(self, settings: Settings, kinds: Sequence[str], app: Celery, name: str, concurrency: int = 16) -> None:
+    def __init__(
+        self, settings: Settings, kinds: Sequence[str], app: Celery, name: str, concurrency: int = 16
+    ) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"

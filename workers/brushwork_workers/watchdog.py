@@ -6,13 +6,12 @@ outside of Python, `faulthandler`'s, that is wound up again and again by the fir
 """
 
 import faulthandler
-import logging
-import sys
 from collections.abc import Callable, Sequence
 
 from brushwork_workers.hold import Hold
 
-LOGGER = logging.getLogger(__name__)
+# By number: what is written there needs no Python, and no stream that somebody replaced.
+STDERR = 2
 
 
 class Watchdog:
@@ -40,10 +39,10 @@ class Watchdog:
 
     def look(self) -> None:
         """Wind up the timer, and look whether every job moves."""
-        faulthandler.dump_traceback_later(self._frozen_s, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(self._frozen_s, exit=True, file=STDERR)
         stalled = self.stalled()
         if stalled:
-            faulthandler.dump_traceback(file=sys.__stderr__)
+            faulthandler.dump_traceback(file=STDERR)
             self._on_stall(stalled)
 
     def stalled(self) -> list[Hold]:

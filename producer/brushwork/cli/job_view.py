@@ -98,18 +98,12 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
     for name, value in _request_facts(job):
         yield name, Text(value)
     if job.attempt:
-        yield "attempt", Text(f"{job.attempt} of {job.max_attempts}, on {job.worker}")
+        place = f", on {job.worker}" if job.worker else ""
+        yield "attempt", Text(f"{job.attempt} of {job.max_attempts}{place}")
     yield "created", _moment(job.created_at)
-    if job.priority is not Priority.NORMAL:
-        yield "priority", Text(job.priority)
-    if job.tenant:
-        yield "tenant", Text(job.tenant)
-    if job.deadline_at is not None:
-        yield "deadline", _moment(job.deadline_at)
-    if job.last_error is not None and not job.is_finished:
-        yield "earlier", Text(f"{job.last_error.code}: {job.last_error.message}", "yellow")
-    if job.retry_at is not None and not job.is_finished:
-        yield "again", _moment(job.retry_at)
+    yield from _option_facts(job)
+    if not job.is_finished:
+        yield from _retry_facts(job)
     if job.result is not None:
         timings = job.result.provenance.timings
         spent = (
@@ -121,6 +115,22 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield "error", Text(f"{job.error.code}: {job.error.message}", "red")
         if job.error.hint:
             yield "hint", Text(job.error.hint, "yellow")
+
+
+def _option_facts(job: Job) -> Iterator[tuple[str, Text]]:
+    if job.priority is not Priority.NORMAL:
+        yield "priority", Text(job.priority)
+    if job.tenant:
+        yield "tenant", Text(job.tenant)
+    if job.deadline_at is not None:
+        yield "deadline", _moment(job.deadline_at)
+
+
+def _retry_facts(job: Job) -> Iterator[tuple[str, Text]]:
+    if job.last_error is not None:
+        yield "earlier", Text(f"{job.last_error.code}: {job.last_error.message}", "yellow")
+    if job.retry_at is not None:
+        yield "again", _moment(job.retry_at)
 
 
 def _moment(moment: datetime) -> Text:

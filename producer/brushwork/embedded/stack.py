@@ -7,6 +7,7 @@ from pathlib import Path
 
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.succession import take_over_from_dead
@@ -104,6 +105,7 @@ class Stack:
             database.migrate()
             roster = Roster(database)
             # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
+            Ledger(database).reap([worker.name for worker in roster.workers()])
             roster.forget(0)
             for index in range(self._options.workers):
                 supervisor.start(self._worker(index, addresses))

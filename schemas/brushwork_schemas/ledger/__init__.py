@@ -7,7 +7,6 @@ its lease changes nothing, however late it wakes.
 
 from brushwork_schemas.ledger.attempts import Attempts
 from brushwork_schemas.ledger.backlog import Backlog
-from brushwork_schemas.ledger.recovery import Recovery
 from brushwork_schemas.ledger.records import (
     STALLED,
     WORKER_LOST,
@@ -16,13 +15,15 @@ from brushwork_schemas.ledger.records import (
     NewJob,
     Reaped,
     Signal,
+    Submitted,
 )
+from brushwork_schemas.ledger.recovery import Recovery
 
-__all__ = ["STALLED", "WORKER_LOST", "Claim", "Dispatch", "Ledger", "NewJob", "Reaped", "Signal"]
+__all__ = ["STALLED", "WORKER_LOST", "Claim", "Dispatch", "Ledger", "NewJob", "Reaped", "Signal", "Submitted"]
 
 
 class Ledger(Attempts, Backlog, Recovery):
-    """All transitions of jobs: `Intake` for callers, `Attempts` for workers, `Backlog` and `Recovery` for both.
+    """All transitions: `Intake` for callers, `Attempts` for workers, `Backlog` and `Recovery` for both.
 
     Args:
         database: Where the tables are.

@@ -9,13 +9,13 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import now_ms
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.ledger.intake import Intake
-from brushwork_schemas.ledger.moves import ROW, end, held, holds, note_ends, requeue
+from brushwork_schemas.ledger.moves import ROW, end, held, holds, may_start, note_ends, requeue
 from brushwork_schemas.ledger.records import Claim, Signal
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, RESULTS, in_state
 
-# Why a job runs alone that has died with nobody.
-TOO_LITTLE_MEMORY = "memory"
+# Stands for a dead worker in the row of a job that runs alone because of what it raised itself.
+OWN_ERROR = "its own error"
 
 
 class Attempts(Intake):
@@ -51,17 +51,16 @@ class Attempts(Intake):
         Returns:
             The (job id, fence) pairs that were prolonged; whatever else it runs is lost.
         """
+        moving = (JOBS.c.id.not_in(without),) if without else ()
         statement = (
             update(JOBS)
-            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), JOBS.c.id.not_in(without))
+            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *moving)
             .values(lease_expires_at=now_ms() + self._lease_ms)
             .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
         )
         with self._database.writing() as connection:
             rows = connection.execute(statement).all()
-        return {
-            (row.id, row.fence): Signal.CANCEL if row.cancel_requested else Signal.GO_ON for row in rows
-        }
+        return {(row.id, row.fence): Signal.CANCEL if row.cancel_requested else Signal.GO_ON for row in rows}
 
     def complete(
         self,
@@ -118,6 +117,8 @@ class Attempts(Intake):
     ) -> bool:
         """Put a running job back for another attempt, with the error of this one; False where it is lost.
 
+        One that was asked to stop ends as canceled instead.
+
         Args:
             job_id: Which job.
             fence: Of the claim.
@@ -132,25 +133,29 @@ class Attempts(Intake):
             not_before=now_ms() + pause_ms,
             avoid_worker=avoid,
             avoid_until=now_ms() + 2 * pause_ms,
-            suspicion=TOO_LITTLE_MEMORY if alone else JOBS.c.suspicion,
+            suspicion=OWN_ERROR if alone else JOBS.c.suspicion,
         )
-        return self._write(again)
+        return self._give_back(job_id, fence, again)
 
     def release(self, job_id: str, fence: int) -> bool:
         """Give a running job back, uncharged, for another worker; False where the lease is lost.
 
         One that was asked to stop ends as canceled instead: nobody waits for it any more.
         """
+        uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
+        return self._give_back(job_id, fence, uncharged)
+
+    def _give_back(self, job_id: str, fence: int, requeued: Update) -> bool:
         current = select(JOBS.c.cancel_requested).where(holds(job_id, fence)).with_for_update()
-        row = held(job_id, fence)
         with self._database.writing() as connection:
             withdrawn = connection.execute(current).scalar()
             if withdrawn is None:
                 return False
-            given_back = requeue(row).values(attempt=JOBS.c.attempt - 1)
-            connection.execute(end(row, JobState.CANCELED) if withdrawn else given_back)
             if withdrawn:
+                connection.execute(end(held(job_id, fence), JobState.CANCELED))
                 note_ends(connection, [job_id])
+            else:
+                connection.execute(requeued)
         return True
 
     def _end(self, job_id: str, statement: Update) -> bool:
@@ -167,8 +172,7 @@ class Attempts(Intake):
 _CLAIM = (
     ROW.where(
         in_state(JobState.QUEUED),
-        or_(JOBS.c.not_before.is_(None), JOBS.c.not_before <= now_ms()),
-        or_(JOBS.c.deadline_at.is_(None), JOBS.c.deadline_at > now_ms()),
+        may_start(),
         or_(
             JOBS.c.avoid_worker.is_(None),
             JOBS.c.avoid_worker != bindparam("by"),

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from brushwork_schemas.database import now_ms
-from brushwork_schemas.ledger.moves import ROW, execute_each
+from brushwork_schemas.ledger.moves import ROW, execute_each, may_start
 from brushwork_schemas.ledger.part import LedgerPart
 from brushwork_schemas.ledger.records import Dispatch
 from brushwork_schemas.options import Priority
@@ -44,11 +44,10 @@ class Backlog(LedgerPart):
         """Queued jobs of `kind` whose message is that old, oldest first, counted as dispatched now."""
         if limit <= 0:
             return []
+        is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
         due = (
             select(*_COLUMNS)
-            .where(
-                JOBS.c.kind == kind, is_dispatched(), JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
-            )
+            .where(JOBS.c.kind == kind, is_dispatched(), is_old)
             .order_by(JOBS.c.dispatched_at, JOBS.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -64,7 +63,7 @@ class Backlog(LedgerPart):
 
     def has_backlog(self, kind: str) -> bool:
         """Whether a job of `kind` waits for a message; a read that waits for nobody."""
-        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), _may_start()).limit(1)
+        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
         with self._database.reading() as connection:
             return connection.execute(one).first() is not None
 
@@ -78,16 +77,14 @@ class Backlog(LedgerPart):
 _COLUMNS = (JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant)
 
 
-def _may_start() -> ColumnElement[bool]:
-    return func.coalesce(JOBS.c.not_before, 0) <= now_ms()
-
-
 def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:
     """Tenants that have something to dispatch, those after the last one first; one index look-up for each."""
     later = list(_tenants_from(connection, kind, limit, after))
     if after is None or len(later) == limit:
         return later
-    return later + [name for name in _tenants_from(connection, kind, limit - len(later), None) if name <= after]
+    return later + [
+        name for name in _tenants_from(connection, kind, limit - len(later), None) if name <= after
+    ]
 
 
 def _tenants_from(connection: Connection, kind: str, limit: int, after: str | None) -> Iterable[str]:
@@ -95,7 +92,7 @@ def _tenants_from(connection: Connection, kind: str, limit: int, after: str | No
         beyond = () if after is None else (JOBS.c.tenant > after,)
         found = connection.execute(
             select(JOBS.c.tenant)
-            .where(JOBS.c.kind == kind, waits_for_dispatch(), _may_start(), *beyond)
+            .where(JOBS.c.kind == kind, waits_for_dispatch(), may_start(), *beyond)
             .order_by(JOBS.c.tenant)
             .limit(1)
         ).scalar()
@@ -105,17 +102,17 @@ def _tenants_from(connection: Connection, kind: str, limit: int, after: str | No
         after = found
 
 
-def _oldest(connection: Connection, kind: str, tenant: str, limit: int) -> Sequence[Row[Any]]:
+def _oldest(connection: Connection, kind: str, tenant: str, limit: int) -> Sequence[Any]:
     return connection.execute(
         select(*_COLUMNS)
-        .where(JOBS.c.kind == kind, JOBS.c.tenant == tenant, waits_for_dispatch(), _may_start())
+        .where(JOBS.c.kind == kind, JOBS.c.tenant == tenant, waits_for_dispatch(), may_start())
         .order_by(JOBS.c.rank, JOBS.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
 
 
-def _sent(connection: Connection, rows: Sequence[Row[Any] | None], limit: int) -> list[Dispatch]:
+def _sent(connection: Connection, rows: Sequence[Any], limit: int) -> list[Dispatch]:
     chosen = [row for row in rows if row is not None][:limit]
     execute_each(connection, ROW.values(dispatched_at=now_ms()), [row.id for row in chosen])
     return [Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant) for row in chosen]

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, literal, select, tuple_, update
+from sqlalchemy import Connection, literal, select, update
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import now_ms
 from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
 from brushwork_schemas.job import JobError, checked_id
-from brushwork_schemas.ledger.moves import HEAD_START_MS, STEPS, end, insert_or_ignore, note_ends
+from brushwork_schemas.ledger.moves import HEAD_START_MS, STEPS, end, insert_or_ignore, may_start, note_ends
 from brushwork_schemas.ledger.part import LedgerPart
-from brushwork_schemas.ledger.records import NewJob
+from brushwork_schemas.ledger.records import NewJob, Submitted
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_dispatch
 
@@ -19,31 +19,25 @@ from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_d
 class Intake(LedgerPart):
     """Submit, refuse and cancel."""
 
-    def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> set[str]:
+    def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:
         """Write new jobs as queued, all or none.
+
+        An id that is there already is left as it is, as is the job that already has an idempotency key.
 
         Args:
             jobs: To be written.
-            sent: Ids of those whose messages will be sent at once, and which count as dispatched now; by
-                default all. Where others of the kind wait already, none are.
-
-        Returns:
-            Ids that were new; an id that is there already is left as it is, as is the job that already has
-            an idempotency key.
+            sent: Ids of those whose messages can be sent at once, by default all. They count as dispatched
+                now, except where others of their kind wait already: those have come first.
 
         Raises:
             IdempotencyConflict: A key stands for another request.
         """
-        ids = {job.id for job in jobs} if sent is None else set(sent)
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
-            now, later = [], []
-            for job in jobs:
-                (now if job.id in ids and job.kind not in waiting else later).append(job)
-            added = self._insert(connection, now, state=JobState.QUEUED, dispatched_at=now_ms())
-            added |= self._insert(connection, later, state=JobState.QUEUED)
-            _check_keys(connection, [job for job in jobs if job.id not in added and job.idempotency_key])
-        return added
+            at_once = {job.id for job in jobs if job.kind not in waiting and (sent is None or job.id in sent)}
+            new = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
+            _check_keys(connection, [job for job in jobs if job.id not in new and job.idempotency_key])
+        return Submitted(frozenset(new), frozenset(new & at_once))
 
     def refuse(self, job: NewJob, error: JobError) -> bool:
         """Write a job that can't be run as failed, so that who sent it finds out why.
@@ -52,15 +46,15 @@ class Intake(LedgerPart):
             Whether the id was new.
         """
         with self._database.writing() as connection:
-            return bool(
-                self._insert(
-                    connection,
-                    [job],
-                    state=JobState.FAILED,
-                    error=literal(error.model_dump(), JOBS.c.error.type),
-                    finished_at=now_ms(),
-                )
+            new = self._insert(
+                connection,
+                [job],
+                state=JobState.FAILED,
+                error=literal(error.model_dump(), JOBS.c.error.type),
+                finished_at=now_ms(),
             )
+            note_ends(connection, list(new))
+        return bool(new)
 
     def cancel(self, job_id: str) -> JobState:
         """Withdraw a job: a queued one ends here, a running one is asked to stop.
@@ -88,22 +82,32 @@ class Intake(LedgerPart):
         return JobState(state)
 
     def _insert(
-        self, connection: Connection, jobs: Sequence[NewJob], state: JobState, **columns: Any
+        self,
+        connection: Connection,
+        jobs: Sequence[NewJob],
+        dispatched: Collection[str] = (),
+        **columns: Any,
     ) -> set[str]:
         if not jobs:
             return set()
         clock = connection.execute(select(now_ms())).scalar_one()
         statement = (
             insert_or_ignore(connection, JOBS)
-            .values(state=state, created_at=now_ms(), queued_at=now_ms(), **columns)
+            .values(created_at=now_ms(), queued_at=now_ms(), **columns)
             .returning(JOBS.c.id)
         )
-        added = set(connection.execute(statement, [_columns(job, clock) for job in jobs]).scalars())
+        # In one order everywhere, so that two transactions that share keys never wait in a circle.
+        in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
+        rows = [
+            {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
+            for job in in_order
+        ]
+        new = set(connection.execute(statement, rows).scalars())
         self._link(
             connection,
-            [(job.id, artifact, "input") for job in jobs if job.id in added for artifact in job.inputs],
+            [(job.id, artifact, "input") for job in jobs if job.id in new for artifact in job.inputs],
         )
-        return added
+        return new
 
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:
@@ -140,7 +144,7 @@ def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]
     """Kinds of which jobs wait in the ledger: who comes now is not to overtake them."""
     waiting = set()
     for kind in kinds:
-        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch()).limit(1)
+        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
         if connection.execute(one).first():
             waiting.add(kind)
     return waiting
@@ -149,7 +153,7 @@ def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]
 def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
     for job in jobs:
         earlier = select(JOBS.c.request_sha256).where(
-            tuple_(JOBS.c.tenant, JOBS.c.idempotency_key) == tuple_(job.tenant, job.idempotency_key)
+            JOBS.c.tenant == job.tenant, JOBS.c.idempotency_key == job.idempotency_key
         )
         digest = connection.execute(earlier).scalar()
         if digest is not None and digest != job.request_sha256:

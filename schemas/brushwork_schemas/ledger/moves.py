@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Update, and_, bindparam, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_schemas.database import now_ms
@@ -15,6 +27,8 @@ ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
 # A job counts as older by so much for each step of priority.
 HEAD_START_MS = 3_600_000
 STEPS = {Priority.LOW: -1, Priority.NORMAL: 0, Priority.HIGH: 1, Priority.URGENT: 2}
+# The databases have a limit of parameters to a statement.
+IDS_A_STATEMENT = 500
 
 
 def execute_each(connection: Connection, statement: Update, job_ids: Sequence[str]) -> None:
@@ -61,13 +75,21 @@ def insert_or_ignore(connection: Connection, table: Table) -> Any:
 
 def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write what is to be told of jobs that have just ended, in the transaction that ended them."""
-    if not job_ids:
-        return
     columns = ["id", "job_id", "state", "url", "created_at"]
-    ended = select(
-        JOBS.c.id + literal(":") + JOBS.c.state, JOBS.c.id, JOBS.c.state, JOBS.c.webhook_url, now_ms()
-    ).where(JOBS.c.id.in_(job_ids), JOBS.c.webhook_url.is_not(None))
-    connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, ended))
+    event_id = JOBS.c.id + literal(":") + JOBS.c.state
+    for start in range(0, len(job_ids), IDS_A_STATEMENT):
+        ended = select(event_id, JOBS.c.id, JOBS.c.state, JOBS.c.webhook_url, now_ms()).where(
+            JOBS.c.id.in_(job_ids[start : start + IDS_A_STATEMENT]), JOBS.c.webhook_url.is_not(None)
+        )
+        connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, ended))
+
+
+def may_start() -> ColumnElement[bool]:
+    """Whether a queued job neither pauses after an attempt that failed nor is overdue."""
+    return and_(
+        or_(JOBS.c.not_before.is_(None), JOBS.c.not_before <= now_ms()),
+        or_(JOBS.c.deadline_at.is_(None), JOBS.c.deadline_at > now_ms()),
+    )
 
 
 def is_overdue() -> ColumnElement[bool]:

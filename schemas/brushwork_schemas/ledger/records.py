@@ -48,6 +48,14 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class Submitted:
+    """What a submit wrote, by id: `new` jobs, and of them those that count as `sent`."""
+
+    new: frozenset[str]
+    sent: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Claim:
     """A worker's right to one attempt.
 

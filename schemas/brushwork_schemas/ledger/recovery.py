@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from brushwork_schemas.database import now_ms
+from brushwork_schemas.ledger.attempts import OWN_ERROR
 from brushwork_schemas.ledger.moves import ROW, end, execute_each, is_overdue, note_ends, requeue
 from brushwork_schemas.ledger.part import LedgerPart
 from brushwork_schemas.ledger.records import STALLED, WORKER_LOST, Reaped
@@ -17,7 +18,7 @@ from brushwork_schemas.tables import JOBS, WORKERS, in_state
 class Recovery(LedgerPart):
     """Reap and expire: safe to call from anywhere, any number at once."""
 
-    def reap(self, dead: Collection[str] = ()) -> Reaped:
+    def reap(self, dead: Collection[str] = (), *, stalled: Collection[str] = ()) -> Reaped:
         """Take back every job whose lease has run out, and those of workers that are known to be dead.
 
         One process runs many jobs, and one of them may have killed it. If only one was performing, that one
@@ -26,14 +27,16 @@ class Recovery(LedgerPart):
 
         Args:
             dead: Workers of which somebody knows that their process has ended.
+            stalled: Jobs of which somebody knows that they do not move any more.
         """
         with self._database.writing() as connection:
+            _wait_for_others(connection)
             gone, lost = _lost(connection, dead, self._lease_ms)
-            fates = _fates(gone, lost)
+            fates = _fates(gone, lost, stalled)
             for fate, statement in _MOVES.items():
                 execute_each(connection, statement, fates[fate])
             for row in lost:
-                if row.id in fates["charged"] + fates["failed"] and row.suspicion is not None:
+                if row.id in fates["charged"] + fates["failed"] and row.suspicion not in (None, OWN_ERROR):
                     # Whoever died alone is the guilty one of those who were there when the first worker died.
                     connection.execute(_CLEAR, {"of": row.suspicion, "but": row.id})
             note_ends(connection, [job_id for fate in _ENDS for job_id in fates[fate]])
@@ -82,15 +85,24 @@ _COLUMNS = (
 Lost = Sequence[Row[Any]]
 
 
+def _wait_for_others(connection: Connection) -> None:
+    """Two reapers that share a worker's jobs between them would each see fewer suspects than there are."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122002)")
+
+
 def _lost(connection: Connection, dead: Collection[str], lease_ms: int) -> tuple[set[str], Lost]:
     """The workers that are gone; and the jobs that are lost: all of theirs, and those that others let go."""
     is_late = JOBS.c.lease_expires_at < now_ms()
-    late = select(JOBS.c.worker).where(in_state(JobState.RUNNING), is_late).distinct()
+    late = select(JOBS.c.worker).where(in_state(JobState.RUNNING), is_late)
     silent = set(connection.execute(late).scalars())
     if not silent and not dead:
         return set(), []
-    # A worker that still beats has let go of a job that does not move; all its others go on.
-    beats = select(WORKERS.c.name).where(WORKERS.c.name.in_(silent), WORKERS.c.seen_at >= now_ms() - lease_ms)
+    # A worker that still beats has let go of a job that does not move; all its others go on. Seen within half
+    # a lease, not a whole one: a worker is seen a moment after it renews, and may have died right after that.
+    beats = select(WORKERS.c.name).where(
+        WORKERS.c.name.in_(silent), WORKERS.c.seen_at >= now_ms() - lease_ms // 2
+    )
     gone = silent - set(connection.execute(beats).scalars()) | set(dead)
     # One look at the clock decides for all. Rows that somebody holds are left to the next reap: to wait for
     # them while holding others is how two reapers would come to a deadlock.
@@ -102,25 +114,27 @@ def _lost(connection: Connection, dead: Collection[str], lease_ms: int) -> tuple
     return gone, connection.execute(lost).all()
 
 
-def _fates(gone: set[str], lost: Lost) -> dict[str, list[str]]:
+def _fates(gone: set[str], lost: Lost, stalled: Collection[str]) -> dict[str, list[str]]:
     """What becomes of each: the name of its move, and the ids."""
     num_performing = Counter(row.worker for row in lost if row.is_performing)
     fates: dict[str, list[str]] = {fate: [] for fate in _MOVES}
     for row in lost:
-        fates[_fate(row, row.worker in gone, num_performing[row.worker])].append(row.id)
+        is_only_one = num_performing[row.worker] == 1
+        has_stalled = row.worker not in gone or (is_only_one and row.id in stalled)
+        fates[_fate(row, has_stalled, is_only_one)].append(row.id)
     return fates
 
 
-def _fate(row: Row[Any], worker_is_gone: bool, num_performing: int) -> str:
+def _fate(row: Row[Any], has_stalled: bool, is_only_one: bool) -> str:
     if row.cancel_requested:
         return "canceled"
     if row.is_overdue:
         return "expired"
     is_last = row.attempt >= row.max_attempts
-    if not worker_is_gone:
+    if has_stalled:
         return "stalled out" if is_last else "stalled"
     if not row.is_performing:
         return "innocent"
-    if num_performing > 1:
+    if not is_only_one:
         return "suspect"
     return "failed" if is_last else "charged"

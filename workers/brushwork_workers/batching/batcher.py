@@ -33,6 +33,7 @@ class Caller:
     stop: Stop
     priority: int = 0
     alone: bool = False
+    on_move: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,27 @@ class Batcher:
         pending = Pending(Call.of(function, args, kwargs), terms)
         self._enter(caller, self._waiting(caller, pending), pending)
         try:
-            return pending.answer.result()
+            answer = pending.answer.result()
         except Withdrawn:
             if caller is not None:
                 caller.stop.check()
             raise
+        if caller is not None:
+            caller.on_move()
+        return answer
 
     @contextmanager
     def job(
-        self, stop: Stop, *, model: Hashable = None, priority: int = 0, alone: bool = False
+        self,
+        stop: Stop,
+        *,
+        model: Hashable = None,
+        priority: int = 0,
+        alone: bool = False,
+        on_move: Callable[[], None] = lambda: None,
     ) -> Iterator[None]:
         """Around a job's calls: at its end, nobody waits for this thread any longer."""
-        caller = Caller(stop, priority, alone)
+        caller = Caller(stop, priority, alone, on_move)
         self._own.caller = caller
         with self._changed:
             self._policy.began(caller, model)
@@ -221,6 +231,10 @@ class Batcher:
     def _wanted(self, run: Run) -> tuple[Run, list[Pending]]:
         """The run without the calls that were withdrawn since it was chosen."""
         with self._changed:
+            # The device works: nobody who waits for it hangs.
+            for waiting in self._pending:
+                if isinstance(waiting.caller, Caller):
+                    waiting.caller.on_move()
             calls = tuple(waiting for waiting in run.calls if waiting in self._pending)
             return replace(run, calls=calls), [self._pending[waiting] for waiting in calls]
 

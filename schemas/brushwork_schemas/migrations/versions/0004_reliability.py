@@ -1,5 +1,7 @@
 """Reliability: deadlines, priorities, tenants, idempotency, suspects, retries, and the outbox of webhooks."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -64,9 +66,7 @@ def upgrade() -> None:
         sa.Column("url", sa.String(2000), nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_events"),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name="fk_webhook_events_job_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_webhook_events_job_id", ondelete="CASCADE"),
     )
     op.create_index("ix_webhook_events_job_id", "webhook_events", ["job_id"])
 
@@ -88,5 +88,5 @@ def downgrade() -> None:
         op.drop_column("jobs", column.name)
 
 
-def _where(condition: str) -> dict[str, sa.TextClause]:
+def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}

@@ -1,0 +1,155 @@
+"""Who is gone: a process that was killed is seen at once, and nobody else is taken for dead."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from brushwork_schemas.database import Database
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.ledger import Ledger, Reaped
+from brushwork_schemas.neighbours import here, is_gone, started_at
+from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+from brushwork_schemas.succession import take_over_from_dead
+
+from tests.jobs import claimed, new_job
+from tests.servers import wait_until
+
+Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    """A process that lives until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as living:
+        yield living
+        living.kill()
+
+
+def began(pid: int) -> float:
+    moment = started_at(pid)
+    assert moment is not None
+    return moment
+
+
+def announce(database: Database, name: str, pid: int, *, host: str = "", since: float | None = None) -> None:
+    moment = began(pid) if since is None else since
+    entry = WorkerEntry(
+        name, ("text-to-image",), (), "cpu", host=host or here(), pid=pid, pid_started_at=moment
+    )
+    Roster(database).announce(entry)
+
+
+class TestGone:
+    def test_the_living_are_not(self, process: Process) -> None:
+        assert not is_gone(here(), process.pid, began(process.pid))
+        assert not is_gone(here(), os.getpid(), began(os.getpid()))
+
+    def test_the_killed_are_though_their_parent_has_not_noticed(self, process: Process) -> None:
+        moment = began(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_until(lambda: is_gone(here(), process.pid, moment))
+        process.wait()
+        assert is_gone(here(), process.pid, moment)
+
+    def test_a_stopped_one_is_not(self, process: Process) -> None:
+        os.kill(process.pid, signal.SIGSTOP)
+        assert not is_gone(here(), process.pid, began(process.pid))
+
+    def test_a_later_process_of_the_same_number_is_another(self, process: Process) -> None:
+        assert is_gone(here(), process.pid, began(process.pid) - 1)
+
+    def test_of_other_machines_nothing_is_known(self, process: Process) -> None:
+        assert not is_gone("elsewhere", process.pid, 1.0)
+        assert not is_gone("", 0, 0.0)
+
+    def test_a_process_of_somebody_else_s_is_there(self) -> None:
+        assert not is_gone(here(), 1, began(1))
+
+
+class TestRoster:
+    def test_it_knows_the_dead_of_this_machine(self, database: Database, process: Process) -> None:
+        announce(database, "living/1", os.getpid())
+        announce(database, "killed/2", process.pid)
+        announce(database, "elsewhere/3", process.pid, host="elsewhere")
+        assert Roster(database).dead_here() == []
+        process.kill()
+        process.wait()
+        assert Roster(database).dead_here() == ["killed/2"]
+
+    def test_a_worker_from_before_this_version_is_left_alone(self, database: Database) -> None:
+        Roster(database).announce(WorkerEntry("old/1", (), (), "cpu"))
+        assert Roster(database).dead_here() == []
+
+    def test_the_lives_of_a_name(self, database: Database) -> None:
+        for name in ("a@host/1-x", "a@host/2-y", "ab@host/3-z", "a/a@host/4"):
+            announce(database, name, os.getpid())
+        assert set(Roster(database).named("a@host")) == {"a@host/1-x", "a@host/2-y"}
+
+    def test_others_that_serve_a_kind(self, database: Database) -> None:
+        roster = Roster(database)
+
+        def others(within_s: float = 60) -> bool:
+            return roster.others_serve("text-to-image", but="me", within_s=within_s)
+
+        roster.announce(WorkerEntry("me", ("text-to-image",), (), "cpu", ready=True))
+        roster.announce(WorkerEntry("captions", ("image-to-text",), (), "cpu", ready=True))
+        roster.announce(WorkerEntry("loading", ("text-to-image",), (), "cpu", ready=False))
+        assert not others()
+        roster.announce(WorkerEntry("other", ("text-to-image",), (), "cpu", ready=True))
+        assert others()
+        assert not others(within_s=-1)
+
+
+class TestSuccession:
+    @pytest.fixture
+    def take_over(self, database_url: str) -> Callable[..., Reaped]:
+        settings = Settings(database_url=database_url, lease_s=600)  # type: ignore[arg-type]
+        return lambda name=None: take_over_from_dead(settings, name)
+
+    def test_the_jobs_of_a_killed_worker_are_free_at_once(
+        self, ledger: Ledger, index: JobIndex, database: Database, process: Process,
+        take_over: Callable[..., Reaped],
+    ) -> None:  # fmt: skip
+        ledger.submit([new_job("a"), new_job("b")])
+        announce(database, "killed/1", process.pid)
+        announce(database, "living/2", os.getpid())
+        claimed(ledger, "a", "killed/1")
+        claimed(ledger, "b", "living/2")
+        assert take_over() == Reaped()
+        process.kill()
+        process.wait()
+        assert take_over() == Reaped(queued=("a",))
+        assert [worker.name for worker in Roster(database).workers()] == ["living/2"]
+        assert index.get("b").state is JobState.RUNNING
+
+    def test_who_has_the_name_that_a_new_one_was_given_is_dead_wherever_it_ran(
+        self, ledger: Ledger, database: Database, take_over: Callable[..., Reaped]
+    ) -> None:
+        ledger.submit([new_job("a")])
+        announce(database, "gpu@box/1-x", 1, host="another container", since=1.0)
+        claimed(ledger, "a", "gpu@box/1-x")
+        assert take_over("other@box") == Reaped()
+        assert take_over("gpu@box") == Reaped(queued=("a",))
+        assert Roster(database).workers() == []
+
+    def test_a_database_that_is_away_or_has_no_tables_is_left_to_others(self, tmp_path: object) -> None:
+        empty = Settings(database_url=f"sqlite:///{tmp_path}/new.sqlite3")  # type: ignore[arg-type]
+        assert take_over_from_dead(empty, "w") == Reaped()
+        away = Settings(database_url="postgresql+psycopg://nobody@/x?host=/nowhere")  # type: ignore[arg-type]
+        assert take_over_from_dead(away) == Reaped()
+
+    def test_so_is_one_whose_tables_are_older(
+        self, database: Database, take_over: Callable[..., Reaped]
+    ) -> None:
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE workers RENAME COLUMN host TO host_of_old")
+        try:
+            assert take_over() == Reaped()
+        finally:
+            with database.writing() as connection:
+                connection.exec_driver_sql("ALTER TABLE workers RENAME COLUMN host_of_old TO host")

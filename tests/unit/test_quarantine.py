@@ -1,0 +1,133 @@
+"""The gate: many together or one alone, and nobody waits for ever."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import pytest
+from brushwork_workers.quarantine import Quarantine
+
+from tests.servers import wait_until
+
+BOUND_S = 10.0
+
+
+class Visit:
+    """A thread inside, or before the gate; it leaves when told."""
+
+    def __init__(self, threads: ThreadPoolExecutor, gate: AbstractContextManager[None]) -> None:
+        self._leave = threading.Event()
+        self.inside = threading.Event()
+        self._done: Future[None] = threads.submit(self._visit, gate)
+
+    def _visit(self, gate: AbstractContextManager[None]) -> None:
+        with gate:
+            self.inside.set()
+            assert self._leave.wait(BOUND_S)
+
+    def enters(self) -> bool:
+        return self.inside.wait(BOUND_S)
+
+    def leave(self) -> None:
+        self._leave.set()
+        self._done.result(BOUND_S)
+
+
+@pytest.fixture
+def quarantine() -> Quarantine:
+    return Quarantine()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def together(quarantine: Quarantine, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
+    return lambda: Visit(threads, quarantine.together())
+
+
+@pytest.fixture
+def alone(quarantine: Quarantine, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
+    def enter() -> Visit:
+        looked = threading.Event()
+        before = quarantine._num_waiting_alone
+        visit = Visit(threads, quarantine.alone(looked.set))
+        wait_until(lambda: visit.inside.is_set() or quarantine._num_waiting_alone > before)
+        return visit
+
+    return enter
+
+
+def test_many_are_together(together: Callable[[], Visit]) -> None:
+    visits = [together() for _ in range(4)]
+    assert all(visit.enters() for visit in visits)
+    for visit in visits:
+        visit.leave()
+
+
+def test_one_alone_waits_until_all_have_left(
+    together: Callable[[], Visit], alone: Callable[[], Visit]
+) -> None:
+    first, second = together(), together()
+    assert first.enters()
+    assert second.enters()
+    single = alone()
+    first.leave()
+    assert not single.inside.is_set()
+    second.leave()
+    assert single.enters()
+    single.leave()
+
+
+def test_while_one_waits_nobody_else_is_let_in(
+    together: Callable[[], Visit], alone: Callable[[], Visit]
+) -> None:
+    first = together()
+    assert first.enters()
+    single, late = alone(), together()
+    first.leave()
+    assert single.enters()
+    assert not late.inside.is_set()
+    single.leave()
+    assert late.enters()
+    late.leave()
+
+
+def test_two_alone_take_turns(alone: Callable[[], Visit]) -> None:
+    first = alone()
+    assert first.enters()
+    second = alone()
+    assert not second.inside.is_set()
+    first.leave()
+    assert second.enters()
+    second.leave()
+
+
+def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
+    quarantine: Quarantine, together: Callable[[], Visit]
+) -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    first = together()
+    assert first.enters()
+    with pytest.raises(InterruptedError), quarantine.alone(stop):
+        pytest.fail("it went in")
+    second = together()
+    assert second.enters()
+    first.leave()
+    second.leave()
+
+
+@pytest.mark.parametrize("manner", ["together", "alone"])
+def test_who_fails_inside_has_left(quarantine: Quarantine, manner: str, alone: Callable[[], Visit]) -> None:
+    gates = {"together": quarantine.together, "alone": lambda: quarantine.alone(lambda: None)}
+    with pytest.raises(KeyError), gates[manner]():
+        raise KeyError
+    single = alone()
+    assert single.enters()
+    single.leave()

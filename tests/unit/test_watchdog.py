@@ -1,0 +1,116 @@
+"""What counts as hung, and that waiting for a device that works does not."""
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from brushwork_schemas.ledger import Claim
+from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.batching.terms import Terms
+from brushwork_workers.calls import Calls, DirectCalls
+from brushwork_workers.hold import Hold
+from brushwork_workers.watchdog import Watchdog
+
+from tests.servers import wait_until
+from tests.stops import Going
+
+STALL_S = 600.0
+BOUND_S = 10.0
+
+
+class StillHold(Hold):
+    """A job that has not moved for as long as the test says."""
+
+    def __init__(self, job_id: str, still_s: float) -> None:
+        super().__init__(Claim(job_id, "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
+        self._stands_s = still_s
+
+    @property
+    def still_s(self) -> float:
+        return self._stands_s
+
+
+@pytest.fixture
+def told() -> list[Sequence[Hold]]:
+    return []
+
+
+def watch(told: list[Sequence[Hold]], *holds: Hold) -> Watchdog:
+    # Its timer outside of Python is never to run out in here.
+    return Watchdog(lambda: list(holds), stall_s=STALL_S, frozen_s=3600, on_stall=told.append)
+
+
+def test_jobs_that_move_are_left_alone(told: list[Sequence[Hold]]) -> None:
+    watchdog = watch(told, StillHold("a", 0.0), StillHold("b", STALL_S - 1))
+    watchdog.look()
+    watchdog.close()
+    assert (watchdog.stalled(), told) == ([], [])
+
+
+def test_the_one_that_stands_still_is_named(
+    told: list[Sequence[Hold]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    still = StillHold("still", STALL_S + 1)
+    watchdog = watch(told, StillHold("moves", 1.0), still)
+    watchdog.look()
+    watchdog.close()
+    assert told == [[still]]
+
+
+def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
+    hold = Hold(Claim("a", "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
+    hold._moved_at -= STALL_S
+    assert hold.still_s > STALL_S - 1
+    hold.check()
+    assert hold.still_s < STALL_S / 2
+
+
+def test_a_process_in_which_no_python_runs_ends_itself() -> None:
+    code = (
+        "import sys; from brushwork_workers.watchdog import Watchdog;"
+        "Watchdog(list, stall_s=9, frozen_s=0.2, on_stall=print).look();"
+        # One long step in C, which keeps Python's lock.
+        "sum(range(10 ** 13))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "Timeout" in ended.stderr
+
+
+@pytest.fixture(params=["direct", "batcher"])
+def calls(request: pytest.FixtureRequest) -> Iterator[Any]:
+    calls: Calls = DirectCalls() if request.param == "direct" else Batcher(8, 1 << 20)
+    yield calls
+    calls.close()
+
+
+def num_waiting(calls: Any) -> int:
+    """Calls that wait for the one that runs."""
+    return len(calls._waiting) if isinstance(calls, DirectCalls) else len(calls._pending) - 1
+
+
+def test_who_waits_for_a_device_that_works_moves(calls: Any) -> None:
+    go_on = threading.Semaphore(0)
+
+    def slow(number: int) -> int:
+        assert go_on.acquire(timeout=BOUND_S)
+        return number
+
+    def run(number: int) -> int:
+        with calls.job(Going(), alone=True, on_move=lambda: moves.update([number])):
+            return int(calls.call(Terms("slow"), slow, number))
+
+    moves: Counter[int] = Counter()
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(run, number) for number in range(3)]
+        wait_until(lambda: num_waiting(calls) == 2)
+        moves.clear()
+        go_on.release()
+        wait_until(lambda: set(moves) == {0, 1, 2})
+        go_on.release(2)
+        assert sorted(job.result(BOUND_S) for job in running) == [0, 1, 2]
