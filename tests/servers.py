@@ -183,7 +183,7 @@ class PostgresServer(Server):
     def _prefix() -> list[str]:
         if os.geteuid() != 0:
             return []
-        # Another user's process loses its leash, so it gets one anew; QUIT is PostgreSQL's immediate shutdown.
+        # Another user's process loses its leash and gets one anew; QUIT ends PostgreSQL at once.
         user = (f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", "--pdeathsig=QUIT")
         return ["setpriv", *user, "--"]
 
