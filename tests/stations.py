@@ -11,6 +11,7 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.tables import JOBS
 from brushwork_schemas.wire import Wire
 from brushwork_workers.adoption import Adoption
 from brushwork_workers.calls import DirectCalls
@@ -23,6 +24,9 @@ from brushwork_workers.retries import Retries
 from brushwork_workers.served import Place
 from brushwork_workers.shelf import Shelf
 from PIL import Image
+from sqlalchemy import update
+
+from tests.jobs import column
 
 WORKER = "tester/1"
 
@@ -48,6 +52,7 @@ class TestStation:
     __test__ = False
 
     def __init__(self, database: Database, folder: Path, act: Callable[[Any, Desk], None]) -> None:
+        self._database = database
         self.ledger = Ledger(database, lease_s=30)
         self.index = JobIndex(database)
         self.store = ArtifactStore("memory:///")
@@ -57,6 +62,7 @@ class TestStation:
         shelf = Shelf({"text-to-image": self._load(act)}, torch.device("cpu"), DirectCalls())
         shelf.load(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.quarantine = Quarantine()
         self.num_broken = 0
         self.executor = Executor(
             worker=WORKER,
@@ -65,7 +71,7 @@ class TestStation:
             shelf=shelf,
             pulse=self.pulse,
             calls=DirectCalls(),
-            quarantine=Quarantine(),
+            quarantine=self.quarantine,
             retries=Retries(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
             on_broken=self._break,
             lease_s=0.5,
@@ -76,6 +82,14 @@ class TestStation:
 
     def job(self, job_id: str = "job-1") -> Job:
         return self.index.get(job_id)
+
+    def column(self, job_id: str, name: str) -> object:
+        return column(self._database, job_id, name)
+
+    def suspect(self, job_id: str) -> None:
+        """As if its worker had died while several jobs ran: it is to run alone."""
+        with self._database.writing() as connection:
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(suspicion="dead/1"))
 
     def _break(self) -> None:
         """As a station, but this process stays."""

@@ -6,7 +6,7 @@ import pytest
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import JobError
-from brushwork_schemas.ledger import WORKER_LOST
+from brushwork_schemas.ledger import STALLED, WORKER_LOST
 
 CODES = {
     "BrushworkError": ("internal", "machine"),
@@ -16,12 +16,14 @@ CODES = {
     "UnknownModel": ("unknown_model", "caller"),
     "InvalidImage": ("invalid_image", "caller"),
     "AddressRefused": ("address_refused", "caller"),
+    "IdempotencyConflict": ("idempotency_conflict", "caller"),
     "JobNotFound": ("job_not_found", "caller"),
     "JobFailed": ("job_failed", "machine"),
     "WaitTimeout": ("wait_timeout", "caller"),
     "MachineError": ("machine_error", "machine"),
     "ModelUnavailable": ("model_unavailable", "operator"),
     "ArtifactMissing": ("artifact_missing", "machine"),
+    "DeviceFailed": ("device_failed", "machine"),
     "OutOfMemory": ("out_of_memory", "machine"),
     "ServiceUnreachable": ("service_unreachable", "machine"),
     "MissingExtra": ("missing_extra", "operator"),
@@ -41,7 +43,8 @@ def test_a_code_never_changes(name: str) -> None:
 
 def test_each_error_has_a_code_of_its_own_that_is_written_down_here() -> None:
     assert TYPES.keys() == CODES.keys()
-    assert len({code for code, _ in CODES.values()} | {WORKER_LOST.code}) == len(CODES) + 1
+    stored = {WORKER_LOST.code, STALLED.code}
+    assert len({code for code, _ in CODES.values()} | stored) == len(CODES) + len(stored)
 
 
 def test_each_error_stands_in_the_tree_at_the_top() -> None:

@@ -1,6 +1,8 @@
 """The path of one job in a worker: every way an attempt can end."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.ledger import Signal
 from brushwork_schemas.states import JobState
 from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Outcome
 from sqlalchemy import text
 
+from tests.servers import wait_until
 from tests.stations import WORKER, TestStation
 
 Act = Callable[[Any, Desk], None]
@@ -58,8 +61,6 @@ def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Callable[[Act],
     ("error", "code", "fault"),
     [
         (InvalidImage("image: damaged", field="image"), "invalid_image", "caller"),
-        (MemoryError(), "out_of_memory", "machine"),
-        (torch.OutOfMemoryError("CUDA"), "out_of_memory", "machine"),
         (RecursionError(), "internal", "machine"),
         (SystemExit(3), "internal", "machine"),
         (KeyError("prompt"), "internal", "machine"),
@@ -76,6 +77,145 @@ def test_whatever_a_job_raises_ends_only_that_job(
     assert (failed.code, failed.fault) == (code, fault)
     assert failed.hint or failed.field
     assert station.pulse.holds() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (torch.OutOfMemoryError("CUDA"), "out_of_memory"),
+        (OSError("no room"), "machine_error"),
+        (ServiceUnreachable("The store is away."), "service_unreachable"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_machine_s_fault_gets_another_attempt(
+    make: Callable[[Act], TestStation], error: BaseException, code: str
+) -> None:
+    errors = [error]
+
+    def act(request: Any, desk: Desk) -> None:
+        if errors:
+            raise errors.pop()
+
+    station = make(act)
+    job_id = station.adopted()
+    assert station.executor.execute(job_id) is Outcome.RETRIED
+    job = station.job()
+    assert (job.state, job.attempt, job.error) == (JobState.QUEUED, 1, None)
+    assert job.last_error is not None
+    assert job.last_error.code == code
+    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert station.job().attempt == 2
+
+
+def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(
+    make: Callable[[Act], TestStation],
+) -> None:
+    station = make(raising(OSError("no room")))
+    job_id = station.adopted()
+    outcomes = [station.executor.execute(job_id) for _ in range(3)]
+    assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
+    assert station.job().state is JobState.FAILED
+
+
+def test_too_little_memory_even_alone_is_the_end(make: Callable[[Act], TestStation]) -> None:
+    station = make(raising(MemoryError()))
+    job_id = station.adopted()
+    assert [station.executor.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
+    assert station.job().attempt == 2
+
+
+class TestAlone:
+    def test_a_suspect_waits_until_it_is_alone(self, make: Callable[[Act], TestStation]) -> None:
+        seen: list[tuple[str, object, int]] = []
+        entered, go_on = threading.Event(), threading.Event()
+
+        def act(request: Any, desk: Desk) -> None:
+            seen.append(
+                (request.prompt, station.column("alone", "is_performing"), len(station.pulse.holds()))
+            )
+            if request.prompt == "other":
+                entered.set()
+                assert go_on.wait(10)
+
+        station = make(act)
+        station.adopted("alone", prompt="alone")
+        station.suspect("alone")
+        with ThreadPoolExecutor(2) as threads:
+            other = threads.submit(station.executor.execute, station.adopted("other", prompt="other"))
+            assert entered.wait(10)
+            alone = threads.submit(station.executor.execute, "alone")
+            wait_until(lambda: len(station.pulse.holds()) == 2)
+            assert not station.column("alone", "is_performing")
+            go_on.set()
+            assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
+        assert [said[0] for said in seen] == ["other", "alone"]
+        assert seen[1][1:] == (True, 1)
+
+    @pytest.mark.parametrize(("signal", "outcome"), [("cancel", Outcome.CANCELED), ("reap", Outcome.LOST)])
+    def test_one_that_still_waits_can_be_stopped(
+        self, make: Callable[[Act], TestStation], signal: str, outcome: Outcome
+    ) -> None:
+        station = make(nothing)
+        station.adopted("alone")
+        station.suspect("alone")
+        with ThreadPoolExecutor(1) as threads, station.quarantine.together():
+            waiting = threads.submit(station.executor.execute, "alone")
+            wait_until(lambda: station.job("alone").state is JobState.RUNNING)
+            wait_until(station.pulse.holds)
+            if signal == "cancel":
+                station.ledger.cancel("alone")
+            else:
+                station.ledger.reap([WORKER])
+            station.pulse.beat()
+            assert waiting.result(10) is outcome
+        assert station.job("alone").attempt == (1 if signal == "cancel" else 0)
+
+
+class TestDeviceFailed:
+    def test_beside_others_nobody_is_charged_and_all_are_suspects(
+        self, make: Callable[[Act], TestStation]
+    ) -> None:
+        both = threading.Barrier(2)
+
+        def act(request: Any, desk: Desk) -> None:
+            both.wait(10)
+            if request.prompt == "guilty":
+                raise torch.AcceleratorError("device-side assert")
+            wait_until(lambda: station.num_broken)
+
+        station = make(act)
+        names = [station.adopted(name, prompt=name) for name in ("guilty", "innocent")]
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(station.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
+        assert station.num_broken == 1
+        assert [station.job(name).attempt for name in names] == [0, 0]
+        assert all(station.column(name, "suspicion") == WORKER for name in names)
+
+    def test_alone_it_is_charged_and_the_process_ends_all_the_same(
+        self, make: Callable[[Act], TestStation]
+    ) -> None:
+        station = make(raising(torch.AcceleratorError("device-side assert")))
+        job_id = station.adopted()
+        station.suspect(job_id)
+        outcomes = [station.executor.execute(job_id) for _ in range(3)]
+        assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
+        assert station.num_broken == 3
+        error = station.job().error
+        assert error is not None
+        assert error.code == "device_failed"
+
+
+def test_a_job_leaves_at_its_deadline(make: Callable[[Act], TestStation]) -> None:
+    def act(request: Any, desk: Desk) -> None:
+        station.pulse.holds()[0]._deadline = 0.0
+        station.intercom.listen()
+        desk.step(1, 2)
+
+    station = make(act)
+    assert station.executor.execute(station.adopted(deadline_s=3600)) is Outcome.EXPIRED
+    assert (station.job().state, station.job().progress.step) == (JobState.EXPIRED, 1)
 
 
 def test_an_internal_error_tells_its_type_and_no_private_words(
@@ -200,7 +340,9 @@ def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(
     make: Callable[[Act], TestStation],
 ) -> None:
     station = make(nothing)
-    assert station.executor.execute(station.adopted("job-1", model="absent")) is Outcome.FAILED
+    station.adopted("job-1", model="absent")
+    assert station.executor.execute("job-1") is Outcome.RETRIED, "another worker may have it"
+    assert [station.executor.execute("job-1") for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
     error = station.job().error
     assert error is not None
     assert error.code == "model_unavailable"

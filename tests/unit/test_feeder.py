@@ -96,7 +96,7 @@ def test_it_is_wanted_once_half_the_messages_may_be_used_up(
     for _ in range(2):
         for _ in range(after):
             assert not feeding.wanted.is_set()
-            feeding.job_ended()
+            feeding.message_taken()
         assert feeding.wanted.is_set()
         feeding.feed()
     database.close()

@@ -40,8 +40,8 @@ class FakeWire:
         return {(report.job_id, report.fence) for report in reports if report.job_id not in self.deaf}
 
 
-def hold(job_id: str) -> Hold:
-    return Hold(Claim(job_id=job_id, kind="k", model="m", request={}, fence=1, attempt=1, queued_s=0.0))
+def hold(job_id: str, deadline_ms: int | None = None) -> Hold:
+    return Hold(Claim(job_id, "k", "m", {}, fence=1, attempt=1, queued_s=0.0, deadline_ms=deadline_ms))
 
 
 def intercom(wire: Any, *holds: Hold) -> Intercom:
@@ -65,6 +65,14 @@ def test_only_the_job_that_is_asked_to_stop_is_told() -> None:
     wire.wanted = dict.fromkeys([("one", 1), ("other", 2), ("third", 1)], STOP)
     intercom(wire, one, other).listen()
     assert (wire.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
+
+
+def test_a_job_whose_deadline_has_passed_is_told_so() -> None:
+    wire = FakeWire()
+    late, early, withdrawn = hold("late", 0), hold("early", 3_600_000), hold("withdrawn", 0)
+    wire.wanted = {("withdrawn", 1): STOP}
+    intercom(wire, late, early, withdrawn).listen()
+    assert [one.signal for one in (late, early, withdrawn)] == [Signal.EXPIRE, Signal.GO_ON, Signal.CANCEL]
 
 
 def test_a_job_is_watched_as_long_as_somebody_looks() -> None:

@@ -7,7 +7,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
-HEAVY = {"torch", "torchvision", "transformers", "diffusers", "accelerate", "numpy", "safetensors", "psutil"}
+HEAVY = {"torch", "torchvision", "transformers", "diffusers", "accelerate", "numpy", "safetensors"}
 PROGRAM = """
 import importlib.abc, sys
 class OnlyRequired(importlib.abc.MetaPathFinder):
