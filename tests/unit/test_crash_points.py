@@ -1,0 +1,110 @@
+"""Each operation of the ledger, broken off before each of its statements: nothing is done by halves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from brushwork_schemas.database import Database
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS
+from sqlalchemy import select
+
+from tests.crashes import Crash, CrashingLedger
+from tests.jobs import ERROR, KIND, begun, claimed, column, lose, new_job, overdue, picture, result_of
+
+MOST_STATEMENTS = 40
+Operation = Callable[[Any, dict[str, int]], object]
+OPERATIONS: dict[str, Operation] = {
+    "submit": lambda ledger, fences: ledger.submit(
+        [
+            new_job("new", inputs="12", idempotency_key="key", request_sha256="1"),
+            new_job("other", idempotency_key="taken", request_sha256="1"),
+        ]
+    ),
+    "refuse": lambda ledger, fences: ledger.refuse(new_job("new", webhook_url="https://a.example"), ERROR),
+    "cancel a queued job": lambda ledger, fences: ledger.cancel("queued"),
+    "cancel a running job": lambda ledger, fences: ledger.cancel("a"),
+    "claim": lambda ledger, fences: ledger.claim("queued", "w"),
+    "claim in vain": lambda ledger, fences: ledger.claim("late", "w"),
+    "perform": lambda ledger, fences: ledger.perform("suspect", fences["suspect"]),
+    "renew": lambda ledger, fences: ledger.renew("w"),
+    "complete": lambda ledger, fences: ledger.complete("a", fences["a"], result_of(1), [picture("3")]),
+    "fail": lambda ledger, fences: ledger.fail("a", fences["a"], ERROR),
+    "stop": lambda ledger, fences: ledger.stop("a", fences["a"]),
+    "expire": lambda ledger, fences: ledger.expire("a", fences["a"]),
+    "retry": lambda ledger, fences: ledger.retry("a", fences["a"], ERROR, after_s=60, alone=True),
+    "retry a withdrawn job": lambda ledger, fences: ledger.retry("gone", fences["gone"], ERROR, after_s=60),
+    "release": lambda ledger, fences: ledger.release("a", fences["a"]),
+    "reap": lambda ledger, fences: ledger.reap(["w", "guilty", "second"]),
+    "expire the queued": lambda ledger, fences: ledger.expire_queued(),
+    "dispatch": lambda ledger, fences: ledger.dispatch(KIND, 9),
+    "dispatch again": lambda ledger, fences: ledger.dispatch_again(KIND, 9, older_than_s=-60),
+    "undispatch": lambda ledger, fences: ledger.undispatch(["queued", "late"]),
+}
+
+
+@pytest.fixture
+def fences(ledger: Ledger, database: Database) -> dict[str, int]:
+    """Jobs in every situation: a reap finds each of its cases among them."""
+    hook = "https://receiver.example"
+    names = ("suspect", "cleared", "guilty", "last", "queued", "late", "a", "b", "gone")
+    ledger.submit(
+        [
+            *(new_job(name, deadline_s=3600, webhook_url=hook, tenant=name[0]) for name in names),
+            new_job("keyed", idempotency_key="taken", request_sha256="1"),
+        ]
+    )
+    for name in ("suspect", "cleared", "guilty"):
+        begun(ledger, name, "first")
+    ledger.reap(["first"])
+    for _ in range(2):
+        begun(ledger, "last", "lone")
+        ledger.reap(["lone"])
+    fences = {name: begun(ledger, name, "w") for name in ("a", "b", "gone")}
+    fences["suspect"] = claimed(ledger, "suspect", "gate").fence
+    begun(ledger, "guilty", "guilty")
+    begun(ledger, "last", "second")
+    ledger.cancel("gone")
+    lose(database, "a")
+    overdue(database, "b", "late")
+    return fences
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_an_operation_is_done_as_a_whole_or_not_at_all(
+    ledger: Ledger, database: Database, fences: dict[str, int], operation: Operation
+) -> None:
+    crashing = CrashingLedger(ledger, database, repeats=False)
+    before = crashing.contents()
+    for number in range(MOST_STATEMENTS):
+        crashing.arm(number)
+        try:
+            operation(crashing, fences)
+        except Crash:
+            continue
+        break
+    assert crashing.num_crashes == number >= 2, "one statement and the commit"
+    assert crashing.contents() != before
+    assert ended(database) == told(database)
+
+
+def ended(database: Database) -> set[str]:
+    """The ends of the jobs that have somebody to tell."""
+    columns = select(JOBS.c.id, JOBS.c.state).where(JOBS.c.webhook_url.is_not(None))
+    with database.reading() as connection:
+        rows = connection.execute(columns).all()
+    return {f"{row.id}:{row.state}" for row in rows if JobState(row.state).is_terminal}
+
+
+def told(database: Database) -> set[str]:
+    with database.reading() as connection:
+        return set(connection.execute(select(WEBHOOK_EVENTS.c.id)).scalars())
+
+
+def test_a_reap_meets_each_of_its_cases(ledger: Ledger, database: Database, fences: dict[str, int]) -> None:
+    """Those that the crash points above lie in."""
+    reaped = ledger.reap(["w", "guilty", "second"])
+    assert (reaped.failed, reaped.canceled, reaped.expired) == (("last",), ("gone",), ("b",))
+    assert (set(reaped.queued), reaped.suspects) == ({"a", "guilty"}, ("a",))
+    assert column(database, "cleared", "suspicion") is None
