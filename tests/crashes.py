@@ -26,6 +26,7 @@ class CrashingLedger:
         self._repeats = repeats
         self._ledger = ledger
         self._database = database
+        self._armed: int | None = None
         self._statements_left: int | None = None
         self.num_crashes = 0
         event.listen(database.engine, "before_cursor_execute", self._count)
@@ -33,17 +34,21 @@ class CrashingLedger:
 
     def arm(self, statements: int) -> None:
         """Let the next operation break off after so many statements, the commit included, if it has more."""
-        self._statements_left = statements
+        self._armed = statements
+
+    def close(self) -> None:
+        """No more crashes."""
+        event.remove(self._database.engine, "before_cursor_execute", self._count)
+        event.remove(self._database.engine, "commit", self._count)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         operation = getattr(self._ledger, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
-            if self._statements_left is None:
+            if self._armed is None:
                 return operation(*arguments, **options)
-            left, self._statements_left = self._statements_left, None
             before = self.contents()
-            self._statements_left = left
+            self._statements_left, self._armed = self._armed, None
             try:
                 return operation(*arguments, **options)
             except Crash:

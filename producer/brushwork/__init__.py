@@ -3,6 +3,7 @@
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import (
     BrushworkError,
+    IdempotencyConflict,
     InvalidImage,
     InvalidRequest,
     JobFailed,
@@ -14,6 +15,7 @@ from brushwork_schemas.errors import (
     WaitTimeout,
 )
 from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.options import Priority
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -28,6 +30,7 @@ __all__ = [
     "AsyncClient",
     "BrushworkError",
     "Client",
+    "IdempotencyConflict",
     "InvalidImage",
     "InvalidRequest",
     "Job",
@@ -36,6 +39,7 @@ __all__ = [
     "JobNotFound",
     "JobState",
     "Preview",
+    "Priority",
     "Progress",
     "RequestError",
     "ServiceUnreachable",

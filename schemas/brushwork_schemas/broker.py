@@ -1,6 +1,7 @@
 """The queue in Redis: how a job's message looks, and how it is sent. Producers and workers share this.
 
-A message carries the job's id as Celery's task id and nothing else; what is to be done stands in the ledger.
+A message carries the job's id as Celery's task id, and a label for Flower; what is to be done stands in the
+ledger. It has less than 1,000 bytes.
 """
 
 import logging
@@ -18,6 +19,8 @@ from brushwork_schemas.options import Priority
 from brushwork_schemas.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
+ORIGIN = "brushwork"
+LONGEST_LABEL = 72
 # The lowest is taken first. They are those of kombu's four lists, and strangers' messages, which name none,
 # come in the first: who adopts one lets it wait its turn in the ledger.
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
@@ -128,17 +131,18 @@ class Publisher:
             ) from error
 
     def _send(self, producer: Any, job: Dispatch) -> None:
-        self._app.send_task(
-            kind_named(job.kind).task_name,
-            task_id=job.job_id,
-            producer=producer,
-            queue=job.kind,
-            priority=REDIS_PRIORITY[job.priority],
-            argsrepr=job.label,
+        # What `send_task` does, which would write the label twice, and an address for replies.
+        amqp, task = self._app.amqp, kind_named(job.kind).task_name
+        message = amqp.create_task_message(
+            job.job_id,
+            task,
+            argsrepr=job.label[:LONGEST_LABEL],
             kwargsrepr="",
-            retry=False,
+            origin=ORIGIN,
             ignore_result=True,
         )
+        priority = REDIS_PRIORITY[job.priority]
+        amqp.send_task_message(producer, task, message, queue=job.kind, priority=priority, retry=False)
 
 
 def queue_names() -> list[str]:

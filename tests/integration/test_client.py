@@ -1,6 +1,7 @@
 """The client's conformance suite: `Client` and `AsyncClient`, on real Redis and on both databases."""
 
 import asyncio
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from brushwork import (
     AsyncClient,
     Client,
+    IdempotencyConflict,
     InvalidImage,
     InvalidRequest,
     Job,
@@ -37,6 +39,9 @@ from tests.clients import KIND, finished, num_rows, png, stored_files
 from tests.jobs import said
 from tests.servers import RedisServer, wait_until
 
+# kombu's list of the messages of ordinary priority.
+QUEUE = f"{KIND}\x06\x166"
+
 
 class TestSubmit:
     def test_a_job_is_there_at_once_and_complete(self, client: Any) -> None:
@@ -49,7 +54,29 @@ class TestSubmit:
     def test_its_message_is_in_the_queue_of_its_kind(self, client: Any, redis_server: RedisServer) -> None:
         client.submit(KIND, prompt="x")
         with redis_server.connect() as connection:
+            assert connection.llen(QUEUE) == 1
+
+    def test_the_urgent_are_in_the_queue_that_is_taken_first(
+        self, client: Any, redis_server: RedisServer
+    ) -> None:
+        client.submit(KIND, prompt="x", priority="urgent")
+        with redis_server.connect() as connection:
             assert connection.llen(KIND) == 1
+
+    def test_options_are_kept(self, client: Any) -> None:
+        options = {"priority": "high", "tenant": "t", "deadline_s": 60.0, "idempotency_key": "key"}
+        job = client.submit(KIND, prompt="x", **options)
+        assert (job.priority, job.tenant, job.idempotency_key) == ("high", "t", "key")
+        assert (job.deadline_at - job.created_at).total_seconds() == pytest.approx(60, abs=1)
+        assert client.submit(KIND, prompt="x", **options).id == job.id
+        with pytest.raises(IdempotencyConflict):
+            client.submit(KIND, prompt="y", **options)
+
+    def test_a_wrong_option_is_named(self, client: Any, database: Database) -> None:
+        with pytest.raises(InvalidRequest) as raised:
+            client.submit(KIND, prompt="x", priority="highest")
+        assert raised.value.field == "priority"
+        assert num_rows(database) == (0, 0)
 
     def test_many_are_one_transaction_in_order(self, client: Any) -> None:
         jobs = client.submit_many({"kind": KIND, "prompt": str(number)} for number in range(50))
@@ -121,13 +148,19 @@ class TestSubmit:
             jobs = client.submit_many([{"kind": KIND, "prompt": secret}] * 10_000)
         assert len({job.id for job in jobs}) == 10_000
         with redis_server.connect() as connection:
-            messages = connection.lrange(KIND, 0, -1)
-        assert len(messages) == 10_000
-        # Celery's envelope takes about a thousand bytes; nothing of ours makes it grow.
-        assert max(map(len, messages)) < 1100
+            messages = connection.lrange(QUEUE, 0, -1)
+        # All others wait in the ledger, where the urgent can overtake them.
+        assert len(messages) == settings.queue_ahead
+        assert [json.loads(message)["headers"]["id"] for message in reversed(messages)] == [
+            job.id for job in jobs[: settings.queue_ahead]
+        ]
+        assert max(map(len, messages)) <= 1000
         assert not any(secret.encode() in message for message in messages)
         with database.reading() as connection:
-            assert connection.execute(select(func.count(JOBS.c.dispatched_at))).scalar_one() == 10_000
+            assert (
+                connection.execute(select(func.count(JOBS.c.dispatched_at))).scalar_one()
+                == settings.queue_ahead
+            )
 
     def test_threads_may_share_a_client(self, settings: Settings, database: Database) -> None:
         with Client(settings=settings) as client, ThreadPoolExecutor(8) as threads:
