@@ -84,6 +84,8 @@ class LedgerModel:
     def give_back(self, job: ModelJob, *, charged: bool) -> None:
         if job.withdrawn:
             job.end(JobState.CANCELED)
+        elif charged and job.attempt >= job.max_attempts:
+            job.end(JobState.FAILED)
         else:
             job.requeue(charged=charged)
 

@@ -5,8 +5,9 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.states import JobState
+from brushwork_schemas.tables import WEBHOOK_EVENTS
 
-from tests.jobs import ERROR, KIND, claimed, column, hurry, new_job, overdue, said
+from tests.jobs import ERROR, KIND, claimed, column, count, hurry, new_job, overdue, said
 
 PAUSE_S = 600.0
 
@@ -71,6 +72,14 @@ class TestRetry:
         failed(ledger, "a", after_s=0.0, alone=True)
         failed(ledger, "b", after_s=0.0)
         assert (claimed(ledger, "a").alone, claimed(ledger, "b").alone) == (True, False)
+
+    def test_the_last_attempt_is_the_last(self, ledger: Ledger, index: JobIndex, database: Database) -> None:
+        ledger.submit([new_job("a", max_attempts=2, webhook_url="https://receiver.example")])
+        failed(ledger, after_s=0.0)
+        failed(ledger, after_s=0.0)
+        job = index.get("a")
+        assert (job.state, job.attempt, job.error) == (JobState.FAILED, 2, ERROR)
+        assert count(database, WEBHOOK_EVENTS) == 1
 
     def test_a_suspect_stays_one(self, ledger: Ledger) -> None:
         ledger.submit([new_job("a")])

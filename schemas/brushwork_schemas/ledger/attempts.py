@@ -117,7 +117,7 @@ class Attempts(Intake):
     ) -> bool:
         """Put a running job back for another attempt, with the error of this one; False where it is lost.
 
-        One that was asked to stop ends as canceled instead.
+        One that was asked to stop ends as canceled instead, and one whose attempts are used up as failed.
 
         Args:
             job_id: Which job.
@@ -135,7 +135,8 @@ class Attempts(Intake):
             avoid_until=now_ms() + 2 * pause_ms,
             suspicion=OWN_ERROR if alone else JOBS.c.suspicion,
         )
-        return self._give_back(job_id, fence, again)
+        failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
+        return self._give_back(job_id, fence, again, at_last=failed)
 
     def release(self, job_id: str, fence: int) -> bool:
         """Give a running job back, uncharged, for another worker; False where the lease is lost.
@@ -145,17 +146,19 @@ class Attempts(Intake):
         uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
         return self._give_back(job_id, fence, uncharged)
 
-    def _give_back(self, job_id: str, fence: int, requeued: Update) -> bool:
-        current = select(JOBS.c.cancel_requested).where(holds(job_id, fence)).with_for_update()
+    def _give_back(self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None) -> bool:
+        """Requeue a held job, unless it was withdrawn, or this was its last attempt and that is to end it."""
+        is_last = (JOBS.c.attempt >= JOBS.c.max_attempts).label("is_last")
+        current = select(JOBS.c.cancel_requested, is_last).where(holds(job_id, fence)).with_for_update()
         with self._database.writing() as connection:
-            withdrawn = connection.execute(current).scalar()
-            if withdrawn is None:
+            job = connection.execute(current).first()
+            if job is None:
                 return False
-            if withdrawn:
-                connection.execute(end(held(job_id, fence), JobState.CANCELED))
+            withdrawn = end(held(job_id, fence), JobState.CANCELED)
+            ended = withdrawn if job.cancel_requested else at_last if job.is_last else None
+            connection.execute(requeued if ended is None else ended)
+            if ended is not None:
                 note_ends(connection, [job_id])
-            else:
-                connection.execute(requeued)
         return True
 
     def _end(self, job_id: str, statement: Update) -> bool:
