@@ -63,11 +63,15 @@ class Server:
         return self
 
     def stop(self) -> None:
+        self.halt()
+
+    def halt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End the process by this signal; what it has on the disk stays, for another `start`."""
         if self.process is None:
             return
         # A frozen process would not see the request to end.
         self.signal(signal.SIGCONT)
-        self.signal(signal.SIGINT)
+        self.signal(number)
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -159,11 +163,15 @@ class PostgresServer(Server):
         ) as connection:
             connection.execute(statement)
 
-    def empty(self, database: str) -> None:
-        """Close all connections to a migrated database and delete its rows: quicker than a new one."""
+    def disconnect(self, database: str) -> None:
+        """End all connections to a database."""
         self.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
         )
+
+    def empty(self, database: str) -> None:
+        """Close all connections to a migrated database and delete its rows: quicker than a new one."""
+        self.disconnect(database)
         self.execute(
             "TRUNCATE jobs, results, previews, artifacts, job_artifacts, webhook_events, workers", database
         )

@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     plan = plan_of(metafunc.config)
     on_both = plan.thorough or mark.kwargs.get("both", False)
-    databases = ("sqlite", "postgresql") if on_both else ("sqlite",)
+    databases = mark.kwargs.get("on") or (("sqlite", "postgresql") if on_both else ("sqlite",))
     places = list(itertools.product(databases, range(plan.runs)))
     metafunc.parametrize("place", places, ids=[f"{database}-{run}" for database, run in places])
 

@@ -29,7 +29,7 @@ class Scene:
     ) -> None:
         self._folder = folder
         self._nursery = nursery
-        self._database_url = database_url
+        self.database_url = database_url
         self._hand_in = hand_in
         self._num = 0
 
@@ -38,12 +38,13 @@ class Scene:
         """A stack that is judged when its block ends.
 
         Args:
-            options: As those of `Stack`.
+            options: As those of `Stack`; `database_url` is one, for a database by another way.
         """
         self._num += 1
         folder = self._folder / f"stack-{self._num}"
         folder.mkdir()
-        with Stack(folder, self._nursery, self._database_url(), **options) as stack:
+        database_url = options.pop("database_url", None) or self.database_url()
+        with Stack(folder, self._nursery, database_url, **options) as stack:
             try:
                 yield stack
                 stack.settle()
