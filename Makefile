@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench accuracy clean
+.PHONY: help demo test chaos lint bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -16,6 +16,9 @@ demo: .venv/.demo ## See it work: pictures made, captioned, classified and segme
 
 test: .venv/.dev ## Run every test
 	@$(BIN)/python -m pytest
+
+chaos: .venv/.dev ## Break everything, on both databases, and see that nothing is lost: docs/reliability.md
+	@$(BIN)/python -m tests.chaos
 
 lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/ruff check

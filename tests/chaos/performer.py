@@ -1,7 +1,8 @@
 """A performer that does what the prompt says, in place of a model: quick, and the same every time.
 
 A prompt is words: `steps=20 pause=0.05` makes twenty steps, each after a pause; a deed (one of `DEEDS`) is
-done at half of the steps, or at step 3 for `at=3`; `once` has only the first attempt do it.
+done at half of the steps, or at step 3 for `at=3`; `once` has only the first attempt do it. `rest=1` rests
+after the last step, where no word reaches the job any more, as in a decoder that takes long.
 """
 
 import ctypes
@@ -30,6 +31,7 @@ class Script:
 
     steps: int = 4
     pause_s: float = 0.0
+    rest_s: float = 0.0
     deed: str | None = None
     at: int = 2
     once: bool = False
@@ -41,7 +43,8 @@ class Script:
         steps = int(values.get("steps", 4))
         deed = next((word for word in words if word in DEEDS), None)
         at = int(values.get("at", max(1, steps // 2)))
-        return cls(steps, float(values.get("pause", 0)), deed, at, "once" in words)
+        pause_s, rest_s = float(values.get("pause", 0)), float(values.get("rest", 0))
+        return cls(steps, pause_s, rest_s, deed, at, "once" in words)
 
 
 class Scripted:
@@ -67,6 +70,7 @@ class Scripted:
                 DEEDS[script.deed]()
             time.sleep(script.pause_s)
             desk.step(step, script.steps)
+        time.sleep(script.rest_s)
         picture = desk.keep(_picture(request.seed))
         self._journal.note("done", job_id, fence)
         return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}

@@ -16,7 +16,7 @@ into the table of `make chaos`. On the way there are `stack.redis` (a `RedisServ
 Arguments of `scene.stack` that the stack does not know are settings, such as `lease_s=5`; `worker_settings`
 are for the workers alone, such as the address of a proxy. A recovery that no kill or freeze stands for is
 noted by `note_recovery`. A mark with `thorough=True` is left to `make chaos`; one with `both=True` plays on
-both databases even in `make test`, as all do in `make chaos`.
+both databases even in `make test`, as all do in `make chaos`; one with `on=("postgresql",)` on those alone.
 """
 
 import signal
@@ -41,7 +41,8 @@ from brushwork_schemas.tables import JOBS
 from sqlalchemy import select
 
 from tests.chaos import history
-from tests.chaos.evidence import gather
+from tests.chaos.database_lock import is_locked
+from tests.chaos.evidence import Evidence, gather
 from tests.chaos.invariants import TERMINAL, Disruption, Verdict, judge
 from tests.chaos.journal import Journal
 from tests.chaos.nursery import Nursery, Worker
@@ -230,17 +231,23 @@ class Stack:
         worker.send(signal.SIGKILL)
 
     def freeze(self, worker: Worker) -> None:
-        """SIGSTOP: it does nothing, and nobody is told."""
+        """SIGSTOP: it does nothing, and nobody is told.
+
+        On SQLite never in the midst of a write: it would keep everybody from writing for as long as it stands
+        still. That is a limit of SQLite's, and docs/reliability.md names it.
+        """
         self._disrupt(worker)
         worker.send(signal.SIGSTOP)
+        while is_locked(self.database):
+            worker.send(signal.SIGCONT)
+            worker.send(signal.SIGSTOP)
 
     def thaw(self, worker: Worker) -> None:
         """SIGCONT."""
         worker.send(signal.SIGCONT)
 
     def terminate(self, worker: Worker, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to stop."""
-        self._disrupt(worker)
+        """Ask it to stop. Its jobs go on for a while, so this counts as no disruption."""
         worker.send(number)
 
     def settle(self, bound_s: float = 60.0) -> None:
@@ -264,9 +271,13 @@ class Stack:
         """A job that something hit took so long to be taken again."""
         self._noted_recovery_s = max(self._noted_recovery_s, seconds)
 
+    def evidence(self) -> Evidence:
+        """Record, tables, history and journal as they are now."""
+        return gather(self.record, self.database, self.journal, self.artifacts)
+
     def verdict(self) -> Verdict:
         """What the invariants say now."""
-        verdict = judge(gather(self.record, self.database, self.journal, self.artifacts), self._disruptions)
+        verdict = judge(self.evidence(), self._disruptions)
         worst_s = max(verdict.worst_recovery_s, self._noted_recovery_s)
         return replace(verdict, worst_recovery_s=worst_s)
 

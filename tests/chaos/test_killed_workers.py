@@ -1,13 +1,20 @@
 """F01, F02, F21: workers that die from one moment to the next."""
 
+import time
 from random import Random
 
+import psutil
 import pytest
 
 from tests.chaos.moments import pause
 from tests.chaos.scene import Scene
+from tests.chaos.stack import KIND, Stack
 
 KILLS = 3
+KILL_EVERY_S = 5.0
+MANY = 10_000
+MANY_AT_ONCE = 500
+MOST_GROWTH_BYTES = 300 * 2**20
 
 
 @pytest.mark.fault("F01", "`kill -9` of a worker at a random step", both=True)
@@ -21,3 +28,65 @@ def test_the_jobs_of_a_killed_worker_run_again(scene: Scene, rng: Random) -> Non
         stack.settle()
         assert len(stack.journal.notes("begun")) > len(jobs), "no kill has hit a job"
         assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
+
+
+@pytest.mark.fault("F01", "`kill -9` of a worker at a random step")
+def test_who_is_killed_with_nobody_to_replace_it_is_inherited_by_the_others(
+    scene: Scene, rng: Random
+) -> None:
+    with scene.stack(num_workers=2, supervised=False) as stack:
+        stack.submit(["steps=20 pause=0.02"] * 12)
+        pause(rng.uniform(0.1, 0.6))
+        stack.kill(rng.choice(stack.workers))
+        stack.settle()
+        assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
+
+
+@pytest.mark.fault(
+    "F02", "`kill -9` of an idle worker that waits for a message, and a message in that moment"
+)
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_message_that_died_with_its_reader_is_sent_again(scene: Scene, num_workers: int) -> None:
+    with scene.stack(num_workers=num_workers) as stack:
+        for _ in range(3):
+            _lose_a_message(stack)
+        assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
+
+
+def _lose_a_message(stack: Stack) -> None:
+    """Give messages to workers that are frozen in the midst of waiting for them, and kill them."""
+    stack.wait_ready()
+    workers = stack.workers
+    for worker in workers:
+        stack.freeze(worker)
+    jobs = stack.submit(["steps=2"] * len(workers))
+    began = time.monotonic()
+    with stack.redis.connect() as redis:
+        queues = [key for key in redis.scan_iter(f"{KIND}*") if redis.type(key) == b"list"]
+    for worker in workers:
+        stack.kill(worker)
+    stack.settle()
+    assert not queues, f"the frozen readers have not taken their messages: {queues}"
+    starts = [note.at for note in stack.journal.notes("begun") if note.job_id in jobs]
+    stack.note_recovery(max(starts) - began)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.fault("F21", "10,000 jobs at once, a worker killed every 5 s", thorough=True)
+def test_ten_thousand_jobs_end_once_each(scene: Scene, rng: Random) -> None:
+    with scene.stack(num_workers=2) as stack:
+        for _ in range(0, MANY, MANY_AT_ONCE):
+            stack.submit(["steps=1"] * MANY_AT_ONCE)
+        smallest, largest = _rss(stack), 0
+        while stack.unsettled():
+            pause(KILL_EVERY_S)
+            largest = max(largest, _rss(stack))
+            stack.kill(rng.choice(stack.workers))
+            stack.wait_ready(1)
+        assert largest - smallest < MOST_GROWTH_BYTES
+
+
+def _rss(stack: Stack) -> int:
+    """Memory of the largest worker."""
+    sizes = [psutil.Process(worker.pid).memory_info().rss for worker in stack.workers]
+    return max(sizes, default=0)

@@ -1,0 +1,142 @@
+"""F04, F10: workers that are asked to stop, and workers that stand still for a while."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.retention import UNCLAIMED_S, Pruned, Retention
+from brushwork_schemas.states import JobState
+
+from tests.chaos.journal import Note
+from tests.chaos.moments import pause
+from tests.chaos.nursery import Worker
+from tests.chaos.scene import Scene
+from tests.chaos.stack import SLACK_S, Stack
+from tests.servers import wait_until
+
+# Besides its grace: what Celery takes to notice, and the seconds that a worker gives itself to leave.
+LEAVING_S = 4.0
+GRACE_S = 1.5
+# Nothing; what ends within the grace; what does not.
+WORK = {"idle": [], "short": ["steps=10 pause=0.05"] * 4, "long": ["steps=60 pause=0.05"] * 3}
+
+
+def _once(stack: Stack, worker: Worker) -> None:
+    stack.terminate(worker)
+
+
+def _twice(stack: Stack, worker: Worker) -> None:
+    stack.terminate(worker)
+    wait_until(lambda: "arm shutdown" in worker.text(), bound_s=10, what="the notice of the first SIGTERM")
+    stack.terminate(worker)
+
+
+def _quit(stack: Stack, worker: Worker) -> None:
+    stack.terminate(worker, signal.SIGQUIT)
+
+
+def _then_kill(stack: Stack, worker: Worker) -> None:
+    stack.terminate(worker)
+    pause(0.5)
+    stack.kill(worker)
+
+
+WAYS = {"once": _once, "twice": _twice, "quit": _quit, "kill": _then_kill}
+
+
+@pytest.mark.fault("F04", "SIGTERM once, twice, SIGQUIT, SIGTERM and then SIGKILL; busy and idle")
+@pytest.mark.parametrize("work", ["idle", "short", "long"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_worker_that_is_told_to_stop_loses_nothing(scene: Scene, way: str, work: str) -> None:
+    with scene.stack(num_workers=1, supervised=False, grace_s=GRACE_S) as stack:
+        worker = stack.workers[0]
+        jobs = stack.submit(WORK[work])
+        wait_until(lambda: len(stack.journal.notes("begun")) == len(jobs), what="the jobs")
+        began = time.monotonic()
+        WAYS[way](stack, worker)
+        status = worker.wait_ended(GRACE_S + LEAVING_S + SLACK_S)
+        assert time.monotonic() - began <= GRACE_S + LEAVING_S, worker.text()[-3000:]
+        assert status == 0 or way == "kill", worker.text()[-3000:]
+        stack.start_worker("w1")
+        jobs += stack.submit(["steps=2"])
+        stack.settle()
+        assert {stack.job(job_id).attempt for job_id in jobs} == {1}
+
+
+@pytest.mark.fault("F10", "a worker stopped for longer than its lease, then continued", both=True)
+def test_a_zombies_completion_is_refused(scene: Scene) -> None:
+    with scene.stack(num_workers=2) as stack:
+        jobs = stack.submit(["steps=2 rest=1"] * 4)
+        zombie = _frozen(stack, jobs)
+        stack.thaw(zombie)
+        wait_until(lambda: _late(stack, zombie), bound_s=10, what="a late completion", look_s=0.05)
+        stack.settle()
+        stored = stack.evidence().results
+        assert all(stored[note.job_id]["fence"] > note.fence for note in _late(stack, zombie))
+        assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
+
+
+@pytest.mark.fault("F10", "a worker stopped for longer than its lease, then continued")
+def test_who_stood_still_too_long_is_replaced(scene: Scene) -> None:
+    with scene.stack(num_workers=2, frozen_s=3) as stack:
+        jobs = stack.submit(["steps=20 pause=0.05"] * 8)
+        zombie = _frozen(stack, jobs)
+        stack.settle()
+        pause(stack.settings.frozen_s)
+        stack.thaw(zombie)
+        assert zombie.wait_ended(10) > 0
+        stack.wait_ready(2)
+        stack.submit(["steps=2"] * 8)
+
+
+@pytest.mark.fault("F10", "a worker stopped for longer than its lease, then continued")
+def test_a_zombies_files_are_collected(scene: Scene) -> None:
+    with scene.stack(num_workers=2) as stack:
+        kept = stack.submit(["steps=2"] * 4)
+        stack.settle()
+        withdrawn = stack.submit(["steps=2 rest=1"], ends=JobState.CANCELED)
+        zombie = _frozen(stack, withdrawn, when_frozen=stack.client.cancel)
+        stack.settle()
+        stack.thaw(zombie)
+        wait_until(lambda: _late(stack, zombie), bound_s=10, what="a late completion", look_s=0.05)
+        pruned = _prune(stack)
+        assert (pruned.num_jobs, pruned.num_files) == (0, 1)
+        assert all(stack.job(job_id).result.images[0].bytes() for job_id in kept)
+
+
+def _frozen(
+    stack: Stack, jobs: Sequence[str], when_frozen: Callable[[str], object] = lambda job_id: None
+) -> Worker:
+    """A worker that stood still in the midst of its jobs for so long that others have taken them."""
+    last = jobs[-1]
+    wait_until(lambda: stack.job(last).progress.step > 0, what="the first step", look_s=0.02)
+    zombie = stack.worker_of(last)
+    stack.freeze(zombie)
+    when_frozen(last)
+    wait_until(
+        lambda: zombie.mark not in (stack.job(last).worker or "") or stack.job(last).is_finished,
+        bound_s=stack.recovery_bound_s, what="the end of the lease", look_s=0.05,
+    )  # fmt: skip
+    return zombie
+
+
+def _late(stack: Stack, zombie: Worker) -> list[Note]:
+    """What it has done although others had taken it already."""
+    stored = stack.evidence().results
+    return [
+        note
+        for note in stack.journal.notes("done")
+        if note.pid == zombie.pid and stored.get(note.job_id, {}).get("fence") != note.fence
+    ]
+
+
+def _prune(stack: Stack) -> Pruned:
+    """Collect files as if all of them had been there for long."""
+    long_ago = time.time() - 2 * UNCLAIMED_S
+    for file in stack.artifacts.rglob("*"):
+        if file.is_file():
+            os.utime(file, (long_ago, long_ago))
+    return Retention(stack.database, ArtifactStore(str(stack.artifacts))).prune(older_than_s=3600)
