@@ -82,8 +82,8 @@ class Client:
         Args:
             kind: `text-to-image`, `image-to-text`, `image-classification` or `image-segmentation`.
             **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
-                `deadline_s`, `idempotency_key`. `image` may be a path, bytes, a PIL image, an artifact of
-                another job, or an address.
+                `deadline_s`, `idempotency_key`, `webhook_url`. `image` may be a path, bytes, a PIL image, an
+                artifact of another job, or an address.
 
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
@@ -318,6 +318,7 @@ class Client:
             priority=options.priority,
             deadline_s=options.deadline_s,
             idempotency_key=options.idempotency_key,
+            webhook_url=options.webhook_url,
             # Of what was said: a seed that was drawn differs each time.
             request_sha256=digest(admitted.kind.name, draft.said, inputs)
             if options.idempotency_key

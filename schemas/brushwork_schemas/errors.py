@@ -8,7 +8,8 @@
     │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
     │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
     │   ├── IdempotencyConflict a key that stands for another request
-    │   └── JobNotFound         no job with that id
+    │   ├── JobNotFound         no job with that id
+    │   └── EventNotFound       no webhook event with that id
     ├── JobFailed               raised by a client that asked for the result of a job that has none
     ├── WaitTimeout             the job has not ended within the caller's time; it goes on
     ├── MachineError            the machine's or operator's fault: the request may work elsewhere or later
@@ -97,6 +98,12 @@ class JobNotFound(RequestError):
     """The ledger has no job with that id."""
 
     code = "job_not_found"
+
+
+class EventNotFound(RequestError):
+    """The outbox has no webhook event with that id."""
+
+    code = "event_not_found"
 
 
 class JobFailed(BrushworkError):

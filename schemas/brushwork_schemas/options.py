@@ -1,4 +1,4 @@
-"""What a caller may say of a job beside its request: how urgent it is, until when, for whom."""
+"""What a caller may say of a job beside its request: how urgent it is, until when, for whom, who is told."""
 
 import hashlib
 import json
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
 
@@ -48,6 +49,14 @@ class JobOptions(BaseModel):
         pattern=r"^[\x21-\x7e]+$",
         description="A second submit of the same key and request returns the first one's job.",
     )
+    webhook_url: str | None = Field(
+        None, description="An http(s) address that is told of the job's end, without user name and password."
+    )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_webhook(cls, url: str | None) -> str | None:
+        return None if url is None else checked_url(url)
 
 
 def taken_options(parameters: dict[str, Any]) -> JobOptions:
@@ -62,7 +71,8 @@ def taken_options(parameters: dict[str, Any]) -> JobOptions:
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0])
-        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
+        reason = first["msg"].removeprefix("Value error, ")
+        reason = reason.replace("Input should", "it should").replace("String should", "it should")
         raise InvalidRequest(
             f"{field}: {reason}.", field=field, hint=JobOptions.model_fields[field].description
         ) from None

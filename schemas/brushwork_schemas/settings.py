@@ -95,6 +95,18 @@ class Settings(BaseSettings):
     )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="What webhooks are signed with: whsec_ and base64; several, with spaces between them, "
+        "while one takes another's place.",
+    )
+    webhook_private: bool = Field(
+        False, description="Whether webhooks may go to loopback and to the addresses of inner networks."
+    )
+    webhook_timeout_s: float = Field(15.0, gt=0, description="A receiver has so long for a webhook, in all.")
+    webhook_retry_s: float = Field(
+        5.0, gt=0, description="Pause after a webhook's first failure; the later ones are multiples of it."
+    )
 
     @field_validator("redis_url")
     @classmethod

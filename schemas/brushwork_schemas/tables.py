@@ -150,7 +150,31 @@ WEBHOOK_EVENTS = Table(
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("url", String(2000), nullable=False),
+    # Scheme, host and port of the address: to each of them, events go one after the other.
+    Column("receiver", String(2000), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
+    # Null once it is settled: delivered, or dead. While it is on its way, when another may try.
+    Column("next_try_at", BigInteger),
+    # Raised whenever a sender takes it: who took it earlier has no say any more.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("delivered_at", BigInteger),
+    Column("dead", Boolean, nullable=False, server_default=text("false")),
+    Column("last_status", Integer),
+    Column("last_error", String(500)),
+)
+
+
+def is_open() -> ColumnElement[bool]:
+    """Whether an event is neither delivered nor dead, as the index of open events has it."""
+    return WEBHOOK_EVENTS.c.next_try_at.is_not(None)
+
+
+Index(
+    "ix_webhook_events_open",
+    WEBHOOK_EVENTS.c.receiver,
+    WEBHOOK_EVENTS.c.next_try_at,
+    WEBHOOK_EVENTS.c.id,
+    **_partial(is_open()),
 )
 
 ARTIFACTS = Table(

@@ -18,6 +18,7 @@ CODES = {
     "AddressRefused": ("address_refused", "caller"),
     "IdempotencyConflict": ("idempotency_conflict", "caller"),
     "JobNotFound": ("job_not_found", "caller"),
+    "EventNotFound": ("event_not_found", "caller"),
     "JobFailed": ("job_failed", "machine"),
     "WaitTimeout": ("wait_timeout", "caller"),
     "MachineError": ("machine_error", "machine"),

@@ -21,6 +21,7 @@ from brushwork_schemas.errors import ArtifactMissing, InvalidImage, InvalidReque
 from brushwork_schemas.job import JobError
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.options import taken_options
+from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_ID = 64
 MOST_KEPT_CHARACTERS = 20_000
@@ -106,6 +107,7 @@ class Adoption:
             tenant=options.tenant,
             priority=options.priority,
             deadline_s=options.deadline_s,
+            webhook_url=options.webhook_url,
             inputs=inputs,
         )
 
@@ -148,4 +150,19 @@ def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
         kept = {name[:100]: str(value)[:200] for name, value in list(kept.items())[:50]}
     asked = kept.get("model")
     model = asked[:200] if isinstance(asked, str) and asked.isprintable() else "unknown"
-    return NewJob(id=job_id, kind=kind, model=model, label="refused", request=kept)
+    return NewJob(
+        id=job_id,
+        kind=kind,
+        model=model,
+        label="refused",
+        request=kept,
+        webhook_url=_webhook_url(kwargs.get("webhook_url")),
+    )
+
+
+def _webhook_url(given: object) -> str | None:
+    """Whom to tell of a refusal, if that at least is right."""
+    try:
+        return checked_url(given) if isinstance(given, str) else None
+    except ValueError:
+        return None

@@ -13,6 +13,7 @@ from brushwork.cli.service_commands import migrate, models, worker, workers
 from brushwork.cli.submit_command import submit
 from brushwork.cli.up_command import up
 from brushwork.cli.wait_command import wait
+from brushwork.cli.webhook_commands import webhooks
 
 app = typer.Typer(
     name="brushwork",
@@ -33,3 +34,4 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(webhooks, rich_help_panel=RUN)

@@ -15,7 +15,7 @@ from brushwork.cli.service_commands import ALL_KINDS, kind_names
 from brushwork.cli.terminal import DATA
 from brushwork.embedded.stack import Stack, StackOptions
 
-COLOURS = {"redis": "red", "worker": "cyan", "flower": "magenta"}
+COLOURS = {"redis": "red", "worker": "cyan", "webhooks": "green", "flower": "magenta"}
 LOG_BYTES = 10_000_000
 OLD_LOGS = 3
 
@@ -38,7 +38,7 @@ def up(
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
     ] = None,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: Redis, the ledger, workers for all kinds, and Flower.
+    """Run everything on this machine until Ctrl-C: Redis, ledger, workers of all kinds, webhooks, Flower.
 
     When all is ready, DATA/brushwork.env holds the addresses. Ctrl-C lets running jobs end; a second
     one stops at once.
@@ -68,7 +68,7 @@ class PartLines:
     def say(self, part: str, line: str) -> None:
         """Take one line."""
         self._file(part).emit(logging.makeLogRecord({"msg": line}))
-        prefix = Text(f"{part:>6} | ", COLOURS.get(part.split()[0], "white"))
+        prefix = Text(f"{part:>8} | ", COLOURS.get(part.split()[0], "white"))
         _print(prefix + Text.from_ansi(line))
 
     def _file(self, part: str) -> RotatingFileHandler:

@@ -12,7 +12,7 @@ from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.succession import take_over_from_dead
 
-from brushwork.embedded import flower, redis_server
+from brushwork.embedded import flower, redis_server, webhook_sender
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.supervisor import Supervisor
@@ -44,7 +44,7 @@ class StackOptions:
 
 
 class Stack:
-    """Redis, a migrated ledger, workers and Flower.
+    """Redis, a migrated ledger, workers, the sender of webhooks and Flower.
 
     Args:
         options: What was chosen.
@@ -93,7 +93,12 @@ class Stack:
         supervisor.start(redis)
         if not supervisor.run(lambda: redis_server.answers(redis_url), max_deaths=MAX_DEATHS_AT_START):
             return
-        if not self._run_workers(supervisor, addresses) or not self._run_flower(supervisor, addresses):
+        if not self._run_workers(supervisor, addresses):
+            return
+        # After the workers, which sign nothing and so need no secret.
+        addresses["BRUSHWORK_WEBHOOK_SECRET"] = webhook_sender.secret(self._folder)
+        supervisor.start(webhook_sender.webhook_sender(self._folder, addresses))
+        if not self._run_flower(supervisor, addresses):
             return
         self._folder.announce(addresses)
         on_ready(addresses)

@@ -22,6 +22,7 @@ from brushwork_schemas.database import now_ms
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS, in_state
+from brushwork_schemas.webhook_url import receiver_of
 
 ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
 # A job counts as older by so much for each step of priority.
@@ -75,10 +76,11 @@ def insert_or_ignore(connection: Connection, table: Table) -> Any:
 
 def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write what is to be told of jobs that have just ended, in the transaction that ended them."""
-    columns = ["id", "job_id", "state", "url", "created_at"]
+    columns = ["id", "job_id", "state", "url", "receiver", "created_at", "next_try_at"]
+    whither = (JOBS.c.webhook_url, receiver_of(JOBS.c.webhook_url))
     event_id = JOBS.c.id + literal(":") + JOBS.c.state
     for start in range(0, len(job_ids), IDS_A_STATEMENT):
-        ended = select(event_id, JOBS.c.id, JOBS.c.state, JOBS.c.webhook_url, now_ms()).where(
+        ended = select(event_id, JOBS.c.id, JOBS.c.state, *whither, now_ms(), now_ms()).where(
             JOBS.c.id.in_(job_ids[start : start + IDS_A_STATEMENT]), JOBS.c.webhook_url.is_not(None)
         )
         connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, ended))

@@ -1,0 +1,83 @@
+"""What a receiver is told of a job: what became of it, and no word or picture of its request."""
+
+from datetime import datetime
+from typing import Any
+
+from brushwork_schemas.errors import Fault
+from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.results import Timings
+from brushwork_schemas.states import JobState
+from pydantic import BaseModel, ConfigDict
+
+
+class EventError(BaseModel):
+    """Why a job failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    fault: Fault
+    field: str | None = None
+    message: str | None = None
+
+
+class EventData(BaseModel):
+    """The job at its end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    model: str
+    label: str
+    tenant: str
+    state: JobState
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    timings: Timings | None
+    error: EventError | None
+
+
+class Payload(BaseModel):
+    """The body of a webhook, as Standard Webhooks recommends it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    timestamp: datetime
+    data: EventData
+
+
+def payload(job: Job) -> Payload:
+    """The body that tells of a job's end; the same at every try."""
+    return Payload(
+        type=f"job.{job.state}",
+        timestamp=job.finished_at or job.created_at,
+        data=EventData(
+            **{name: getattr(job, name) for name in _TOLD},
+            timings=_timings(job.result),
+            error=_error(job.error),
+        ),
+    )
+
+
+_TOLD = (
+    *("id", "kind", "model", "label", "tenant", "state", "attempt"),
+    *("created_at", "started_at", "finished_at"),
+)
+
+
+def _timings(result: Any) -> Timings | None:
+    # A result of a newer brushwork is read raw.
+    provenance = getattr(result, "provenance", None)
+    return None if provenance is None else provenance.timings
+
+
+def _error(error: JobError | None) -> EventError | None:
+    if error is None:
+        return None
+    # A refusal quotes what it refuses, which may be a prompt.
+    message = None if error.fault == "caller" else error.message
+    return EventError(code=error.code, fault=error.fault, field=error.field, message=message)

@@ -1,0 +1,158 @@
+"""Tells receivers of what is due, several at once and each of them one thing after the other."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.outbox import DueEvent, Outbox
+
+from brushwork.webhooks.answer import Answer
+from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.payload import payload
+from brushwork.webhooks.schedule import Schedule
+from brushwork.webhooks.signature import Signature
+
+LOGGER = logging.getLogger(__name__)
+LOOK_S = 0.5
+CLOSING_S = 3.0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event on its way."""
+
+    event: DueEvent
+    task: "asyncio.Task[None]"
+
+
+class Sender:
+    """Tells of jobs that have ended, until it is told to stop. Any number of them may run.
+
+    Args:
+        outbox: What is to be told.
+        index: Where the jobs are.
+        courier: Carries it.
+        signature: Signs it.
+        schedule: When what failed is tried again.
+        num_receivers: Told at once; of each receiver at most one event is on its way.
+        look_s: Seconds between looks for what is due.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        index: JobIndex,
+        courier: Courier,
+        signature: Signature,
+        schedule: Schedule,
+        *,
+        num_receivers: int = 64,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._outbox = outbox
+        self._index = index
+        self._courier = courier
+        self._signature = signature
+        self._schedule = schedule
+        self._num_receivers = num_receivers
+        self._look_s = look_s
+        self._on_the_way: dict[str, Delivery] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._has_database = True
+
+    async def run(self) -> None:
+        """Tell until `stop`; then what is on its way has a few seconds, and the rest is given back."""
+        while not self._stopping:
+            self._wake.clear()
+            await self._begin()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._look_s)
+        await self._finish()
+
+    def stop(self) -> None:
+        """Make `run` return; to be called in its event loop."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _begin(self) -> None:
+        for event in await self._due():
+            task = asyncio.create_task(self._tell(event))
+            self._on_the_way[event.receiver] = Delivery(event, task)
+
+    async def _due(self) -> list[DueEvent]:
+        room = self._num_receivers - len(self._on_the_way)
+        if room <= 0:
+            return []
+        try:
+            due = await asyncio.to_thread(self._outbox.take, room, busy=tuple(self._on_the_way))
+        except ServiceUnreachable as error:
+            if self._has_database:
+                LOGGER.warning("Nothing is told until the database answers: %s", error)
+            self._has_database = False
+            return []
+        self._has_database = True
+        return due
+
+    async def _tell(self, event: DueEvent) -> None:
+        try:
+            answer = await self._answer(event)
+            await asyncio.to_thread(self._settle, event, answer)
+        except JobNotFound:
+            LOGGER.info("Event %s went with its job.", event.id)
+        except ServiceUnreachable as error:
+            # Once its lease is over. Its receiver may hear of it twice, with one id.
+            LOGGER.warning("Event %s is told again later: %s", event.id, error)
+        finally:
+            self._on_the_way.pop(event.receiver, None)
+            self._wake.set()
+
+    async def _answer(self, event: DueEvent) -> Answer:
+        try:
+            job = await asyncio.to_thread(self._index.get, event.job_id)
+            body = payload(job).model_dump_json()
+            headers = self._signature.headers(event.id, event.taken_at, body)
+            return await self._courier.deliver(event.url, headers, body)
+        except BrushworkError:
+            raise
+        except Exception as error:
+            # Ours, and counted as a try: one event is not to hold up its receiver for ever.
+            LOGGER.exception("Event %s can't be told.", event.id)
+            return Answer(error=f"{type(error).__name__} inside the sender; its log holds the traceback.")
+
+    def _settle(self, event: DueEvent, answer: Answer) -> None:
+        """Note what came of a try."""
+        pause_s = self._schedule.pause_s(event.attempts, answer.wish_s)
+        if answer.error is None:
+            self._outbox.delivered(event, answer.status or 0)
+            LOGGER.info("Event %s was told to %s.", event.id, event.receiver)
+        elif answer.is_gone:
+            num_dead = self._outbox.close_address(event, error=answer.error, status=answer.status or 0)
+            LOGGER.warning(
+                "Event %s: %s wants no events there any more; %d will not be sent.",
+                event.id,
+                event.receiver,
+                num_dead,
+            )
+        elif answer.is_final or pause_s is None:
+            self._outbox.bury(event, error=answer.error, status=answer.status)
+            LOGGER.warning("Event %s is dead after %d tries: %s", event.id, event.attempts, answer.error)
+        else:
+            self._outbox.retry(event, pause_s, error=answer.error, status=answer.status)
+            LOGGER.info("Event %s is tried again in %.0f s: %s", event.id, pause_s, answer.error)
+
+    async def _finish(self) -> None:
+        deliveries = list(self._on_the_way.values())
+        if not deliveries:
+            return
+        _, late = await asyncio.wait([delivery.task for delivery in deliveries], timeout=CLOSING_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for delivery in deliveries:
+            if delivery.task in late:
+                with contextlib.suppress(ServiceUnreachable):
+                    await asyncio.to_thread(self._outbox.give_back, delivery.event)

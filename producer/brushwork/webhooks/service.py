@@ -1,0 +1,62 @@
+"""The process `brushwork webhooks send`: everything put together once, and its life."""
+
+import asyncio
+import logging
+import signal
+
+from brushwork_schemas.database import Database
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.outbox import Outbox
+from brushwork_schemas.settings import Settings
+
+from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.schedule import Schedule
+from brushwork.webhooks.sender import Sender
+from brushwork.webhooks.signature import Signature
+
+LOGGER = logging.getLogger(__name__)
+# Beyond a delivery's time: looking up a name can't be broken off, and the database may be slow.
+LEASE_SLACK_S = 60.0
+
+
+def serve(settings: Settings, *, num_receivers: int) -> None:
+    """Send webhooks until SIGTERM or Ctrl-C.
+
+    Args:
+        settings: Where the ledger is, and what to sign with.
+        num_receivers: Told at once.
+
+    Raises:
+        InvalidRequest: There is no secret, or it is none.
+    """
+    secret = settings.webhook_secret
+    signature = Signature(secret.get_secret_value() if secret else "")
+    _log()
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        asyncio.run(_send(settings, database, signature, num_receivers))
+    finally:
+        database.close()
+
+
+async def _send(settings: Settings, database: Database, signature: Signature, num_receivers: int) -> None:
+    async with Courier(total_s=settings.webhook_timeout_s, private=settings.webhook_private) as courier:
+        sender = Sender(
+            Outbox(database, lease_s=settings.webhook_timeout_s + LEASE_SLACK_S),
+            JobIndex(database),
+            courier,
+            signature,
+            Schedule(settings.webhook_retry_s),
+            num_receivers=num_receivers,
+        )
+        loop = asyncio.get_running_loop()
+        for wish in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(wish, sender.stop)
+        LOGGER.info("Ready: tells up to %d receivers at once.", num_receivers)
+        await sender.run()
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    # It would print whole addresses, which may hold what only the receiver should know.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
