@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only what `make test` runs; no table")
     options = parser.parse_args()
     plan = Plan(options.seed, options.runs, options.faults, thorough=not options.quick)
-    status = pytest.main([str(HERE), "-q", "-p", "no:cacheprovider"], plugins=[Planned(plan)])
+    status = pytest.main([str(HERE), "-q", "-m", "fault", "-p", "no:cacheprovider"], plugins=[Planned(plan)])
     found = rows(plan.done)
     print("\n".join(map(line, found)))
     if not options.quick:

@@ -15,7 +15,6 @@ from tests.chaos.plan import Run, plan_of
 from tests.chaos.scene import Scene
 from tests.servers import PostgresServer
 
-HERE = Path(__file__).parent
 TEMPLATE = "chaos_template"
 
 
@@ -36,10 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     plan = plan_of(config)
     for item in list(items):
         mark = item.get_closest_marker("fault")
-        if mark is None or HERE not in item.path.parents:
-            continue
-        is_wanted = not plan.faults or mark.args[0] in plan.faults
-        if not is_wanted or (mark.kwargs.get("thorough") and not plan.thorough):
+        if mark is not None and not plan.wants(mark.args[0], thorough=mark.kwargs.get("thorough", False)):
             items.remove(item)
 
 

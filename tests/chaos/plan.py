@@ -36,6 +36,10 @@ class Plan:
     thorough: bool = False
     done: list[Run] = field(default_factory=list)
 
+    def wants(self, fault: str, *, thorough: bool) -> bool:
+        """Whether a test of this fault is to run."""
+        return (not self.faults or fault in self.faults) and (self.thorough or not thorough)
+
 
 KEY = pytest.StashKey[Plan]()
 

@@ -1,6 +1,6 @@
 """The judge notices what it is there for: each invariant is broken by hand, and named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,8 +95,11 @@ BREAKS: dict[str, Break] = {
 
 
 @pytest.fixture
-def case(database: Database, tmp_path: Path) -> Case:
-    return Case(database, tmp_path)
+def case(sqlite_url: str, tmp_path: Path) -> Iterator[Case]:
+    """On SQLite alone: triggers would stay in the PostgreSQL that all tests share."""
+    database = Database(sqlite_url)
+    yield Case(database, tmp_path)
+    database.close()
 
 
 def test_what_went_well_is_no_violation(case: Case) -> None:

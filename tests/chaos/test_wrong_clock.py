@@ -1,9 +1,9 @@
 """F15: a worker whose clock is wrong.
 
-What is shifted is `time.time` in the worker's process, by which alone brushwork, Celery and kombu could go. The
-ledger takes its times from the database: PostgreSQL's own process, which is not shifted, or SQLite's library,
-which asks the system and not Python. So this shows that nothing compares a worker's clock with a lease, with a
-dispatch or another worker. It does not show two hosts on one SQLite file, which is not supported.
+What is shifted is `time.time` in the worker's process, by which alone brushwork, Celery and kombu could go.
+The ledger takes its times from the database: PostgreSQL's own process, which is not shifted, or SQLite, which
+asks the system and not Python. So this shows that nothing compares a worker's clock with a lease, a dispatch
+or another worker. It does not show two hosts on one SQLite file, which is not supported.
 """
 
 import pytest
