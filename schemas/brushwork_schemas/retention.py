@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from brushwork_schemas.artifact_store import ArtifactStore, StoredFile
 from brushwork_schemas.database import Database, now_ms
@@ -95,6 +95,6 @@ class Retention:
                 self._store.remove_if_old(name, UNCLAIMED_S)
 
 
-def _is_old(older_than_s: float) -> tuple[object, ...]:
+def _is_old(older_than_s: float) -> tuple[ColumnElement[bool], ...]:
     before = now_ms() - round(older_than_s * 1000)
     return (JOBS.c.state.in_(_TERMINAL), JOBS.c.finished_at < before)

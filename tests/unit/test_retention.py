@@ -14,11 +14,10 @@ from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.retention import Retention
 from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
-from PIL import Image
 from sqlalchemy import update
 
+from tests.clients import png
 from tests.jobs import KIND, claimed, count, result_of
-from tests.pictures import png_bytes
 
 DAY_S = 86_400.0
 
@@ -33,7 +32,7 @@ def stored(store: ArtifactStore, tmp_path: Path) -> Callable[..., Artifact]:
     """Store a picture of that grey, two hours ago unless told otherwise."""
 
     def put(grey: int, *, hours_ago: float = 2.0) -> Artifact:
-        artifact = store.put_picture(png_bytes(Image.new("L", (8, 8), grey)))
+        artifact = store.put_picture(png(f"#{grey:02x}{grey:02x}{grey:02x}"))
         file = tmp_path / "artifacts" / artifact.sha256[:2] / artifact.sha256
         moment = file.stat().st_mtime - hours_ago * 3600
         os.utime(file, (moment, moment))

@@ -25,11 +25,11 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Report
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.cpu import keep_memory
+from brushwork_workers.departure import Departure
 from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.executor import Executor
 from brushwork_workers.feeder import Feeder
 from brushwork_workers.hearing import Hearing
-from brushwork_workers.hold import Hold
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
 from brushwork_workers.pulse import Pulse, Recurring
@@ -42,8 +42,6 @@ from brushwork_workers.watchdog import Watchdog
 LOGGER = logging.getLogger(__name__)
 FEED_EVERY_S = 0.25
 WATCH_EVERY_S = 1.0
-SECONDS_TO_LEAVE = 2.0
-EXIT_BROKEN = 75
 # A worker that was not heard of for so many leases is struck off the roster.
 FORGET_AFTER_LEASES = 5
 
@@ -73,61 +71,31 @@ class Station:
         if self._device.type == "cpu":
             keep_memory()
         self._ready = threading.Event()
-        ledger = Ledger(self._database, lease_s=settings.lease_s)
-        store = ArtifactStore(settings.artifacts_url)
+        self._store = ArtifactStore(settings.artifacts_url)
+        self._ledger = Ledger(self._database, lease_s=settings.lease_s)
+        self._roster = Roster(self._database)
+        self._wire = Wire(self._database)
+        self._publisher = Publisher(app)
         self._batching = Report()
         self._calls = self._gathering()
         self._shelf = Shelf(LOADERS, self._device, self._calls)
-        self._roster = Roster(self._database)
-        self._ledger = ledger
-        publisher = Publisher(app)
-        self._pulse = Pulse(ledger, self.worker)
-        self._reconciler = Reconciler(
-            ledger,
-            self._roster,
-            publisher,
-            redispatch_after_s=settings.redispatch_after_s,
-            lease_s=settings.lease_s,
+        self._pulse = Pulse(self._ledger, self.worker)
+        self._departure = Departure(self.worker, self._ledger, self._roster, self._pulse)
+        self.adoption = Adoption(
+            self._ledger, self._store, self._catalogue, max_attempts=settings.max_attempts
         )
-        self.feeder = Feeder(ledger, publisher, self.kinds, settings.queue_ahead)
-        self.hearing = Hearing(
-            self.kinds,
-            publisher.num_waiting,
-            concurrency=concurrency,
-            deaf_s=settings.deaf_s,
-            on_deaf=lambda: self._leave_at_once([]),
-        )
+        self.executor = self._executor()
+        self.feeder = Feeder(self._ledger, self._publisher, self.kinds, settings.queue_ahead)
+        self.hearing = self._hearing(concurrency)
         self._watchdog = Watchdog(
             self._pulse.holds,
             stall_s=settings.stall_s,
             frozen_s=settings.frozen_s,
-            on_stall=self._replace,
+            on_stall=self._departure.stalled,
         )
-        self.adoption = Adoption(ledger, store, self._catalogue, max_attempts=settings.max_attempts)
-        self.executor = Executor(
-            worker=self.worker,
-            ledger=ledger,
-            store=store,
-            shelf=self._shelf,
-            pulse=self._pulse,
-            calls=self._calls,
-            quarantine=Quarantine(),
-            on_broken=self._leave_broken,
-            retries=Retries(self.worker, self._others_serve, settings.retry_s),
-            lease_s=settings.lease_s,
-        )
-        self._wire = Wire(self._database)
-        intercom = Intercom(self._wire, self.worker, self._pulse.holds)
+        self._threads = self._recurring()
         # Once it is to take messages; before, it need not.
         self._listening = Recurring("hearing", settings.sweep_s, self.hearing.look)
-        self._threads = [
-            Recurring("pulse", settings.heartbeat_s, self._beat),
-            Recurring("listening", LISTEN_EVERY_S, intercom.listen),
-            Recurring("speaking", SPEAK_EVERY_S, intercom.speak),
-            Recurring("reconciler", settings.sweep_s, self._sweep),
-            Recurring("feeder", FEED_EVERY_S, self.feeder.feed, wakes=self.feeder.wanted),
-            Recurring("watchdog", WATCH_EVERY_S, self._watchdog.look),
-        ]
 
     def open(self) -> None:
         """Load and warm up the models, then begin the heartbeat."""
@@ -175,36 +143,50 @@ class Station:
         num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
         return Batcher(rows, pixels, self._batching.add, num_threads)
 
+    def _executor(self) -> Executor:
+        return Executor(
+            worker=self.worker,
+            ledger=self._ledger,
+            store=self._store,
+            shelf=self._shelf,
+            pulse=self._pulse,
+            calls=self._calls,
+            quarantine=Quarantine(),
+            on_broken=self._departure.broken,
+            retries=Retries(self.worker, self._others_serve, self.settings.retry_s),
+            lease_s=self.settings.lease_s,
+        )
+
+    def _hearing(self, concurrency: int) -> Hearing:
+        return Hearing(
+            self.kinds,
+            self._publisher.num_waiting,
+            concurrency=concurrency,
+            deaf_s=self.settings.deaf_s,
+            on_deaf=self._departure.deaf,
+        )
+
+    def _recurring(self) -> list[Recurring]:
+        settings = self.settings
+        intercom = Intercom(self._wire, self.worker, self._pulse.holds)
+        self._reconciler = Reconciler(
+            self._ledger,
+            self._roster,
+            self._publisher,
+            redispatch_after_s=settings.redispatch_after_s,
+            lease_s=settings.lease_s,
+        )
+        return [
+            Recurring("pulse", settings.heartbeat_s, self._beat),
+            Recurring("listening", LISTEN_EVERY_S, intercom.listen),
+            Recurring("speaking", SPEAK_EVERY_S, intercom.speak),
+            Recurring("reconciler", settings.sweep_s, self._sweep),
+            Recurring("feeder", FEED_EVERY_S, self.feeder.feed, wakes=self.feeder.wanted),
+            Recurring("watchdog", WATCH_EVERY_S, self._watchdog.look),
+        ]
+
     def _others_serve(self, kind: str) -> bool:
         return self._roster.others_serve(kind, but=self.worker, within_s=self.settings.lease_s)
-
-    def _replace(self, stalled: Sequence[Hold]) -> None:
-        ids = ", ".join(hold.claim.job_id for hold in stalled)
-        LOGGER.critical("Nothing moves any more in %s; this worker ends", ids)
-        self._leave_at_once(stalled, stalled=[hold.claim.job_id for hold in stalled])
-
-    def _leave_broken(self) -> None:
-        LOGGER.critical("The device has failed; this worker ends")
-        self._leave_at_once(self._pulse.holds())
-
-    def _leave_at_once(self, lost: Sequence[Hold], *, stalled: Sequence[str] = ()) -> None:
-        """End this process, whose threads can't be ended; whoever started it starts another.
-
-        Args:
-            lost: Jobs that count as lost with it; all others are given back.
-            stalled: Ids of those that do not move any more.
-        """
-        # First of all: a database that is away must not keep a process that is of no use.
-        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (EXIT_BROKEN,))
-        timer.daemon = True
-        timer.start()
-        try:
-            self._pulse.release_all(but=lost)
-            self._ledger.reap([self.worker], stalled=stalled)
-            self._roster.leave(self.worker)
-        except BrushworkError as error:
-            LOGGER.warning("Its jobs wait until their leases run out: %s", error)
-        os._exit(EXIT_BROKEN)
 
     def _beat(self) -> None:
         self._pulse.beat(self._watchdog.stalled())

@@ -1,10 +1,9 @@
 """Where the command prints: data to standard output, news and complaints to standard error."""
 
 import sys
-from collections.abc import Sequence
 
 from brushwork_schemas.errors import BrushworkError
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
@@ -14,7 +13,7 @@ DATA = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDT
 NEWS = Console(stderr=True, highlight=False)
 
 
-def print_json(value: BaseModel | Sequence[object]) -> None:
+def print_json(value: object) -> None:
     """Print models or dataclasses as indented JSON, never wrapped or coloured."""
     sys.stdout.write(TypeAdapter(object).dump_json(value, indent=2).decode() + "\n")
 
