@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -187,13 +187,16 @@ def _engine(url: str) -> Engine:
         if address.get_backend_name() != "postgresql":
             raise ArgumentError(f"{address.get_backend_name()} is not supported")
         patience = _PATIENCE if address.get_driver_name() == "psycopg" else {}
-        return create_engine(
+        engine = create_engine(
             address,
             pool_pre_ping=True,
             pool_size=20,
             json_serializer=_json,
             connect_args={name: value for name, value in patience.items() if name not in address.query},
         )
+        if patience:
+            event.listen(engine, "do_connect", _connect_bounded)
+        return engine
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         # A ValueError quotes what it took for a port, which may be the rest of a password.
         reason = "its port is no number" if isinstance(error, ValueError) else error
@@ -208,6 +211,14 @@ def _engine(url: str) -> Engine:
             field="database_url",
             hint="Run: pip install 'brushwork[postgres]'",
         ) from error
+
+
+def _connect_bounded(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    # Here, for the driver is not installed everywhere.
+    from brushwork_schemas.bounded_postgres import connect
+
+    # libpq's bound on an acknowledgement is ours on an answer; 0 is none, for both.
+    return connect(int(options["tcp_user_timeout"]) / 1000 or None, *args, **options)
 
 
 def _sqlite_engine(url: str) -> Engine:

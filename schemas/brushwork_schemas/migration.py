@@ -20,15 +20,26 @@ def migrate(connection: Connection) -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    if connection.dialect.name == "postgresql":
-        # Two programs that start at once must not both create the tables.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        if connection.dialect.name == "postgresql":
+            _upgrade_postgres(config, connection)
+        else:
+            command.upgrade(config, "head")
     except CommandError as error:
         raise ServiceUnreachable(
             f"The database's tables can't be brought to this version: {error}.",
             field="database_url",
             hint="They may be of a newer brushwork: install that one.",
         ) from error
+
+
+def _upgrade_postgres(config: Config, connection: Connection) -> None:
+    # Here, for the driver is not installed everywhere.
+    from brushwork_schemas.bounded_postgres import unbounded
+
+    # An index on a large table takes its time.
+    with unbounded(connection.connection.driver_connection):
+        # Two programs that start at once must not both create the tables.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
+        command.upgrade(config, "head")
