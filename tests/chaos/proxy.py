@@ -39,6 +39,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._links: set[Link] = set()
         self._silent: set[Way] = set()
+        self._closing = asyncio.Event()
         self.latency_s = 0.0
         self.trap: Trap | None = None
 
@@ -90,12 +91,10 @@ class Proxy:
 
     async def _close(self) -> None:
         self._server.close()
+        self._closing.set()
         for link in list(self._links):
             link.reset()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -130,7 +129,7 @@ class Proxy:
                     await writer.drain()
         # An end is told like anything else: not by a network that is silent.
         if way in link.silent:
-            await asyncio.Event().wait()
+            await self._closing.wait()
         link.reset()
 
     def _passes(self, link: Link, way: Way, data: bytes) -> bool:
@@ -148,9 +147,10 @@ def port_of(redis_url: str, port: int) -> str:
     return f"{start.rpartition(':')[0]}:{port}/{database}"
 
 
-def by_port(database_url: str, port: int) -> str:
-    """The same database by another port."""
-    address = make_url(database_url).set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
+def by_port(database_url: str, port: int, *, answer_s: float = 20.0) -> str:
+    """The same database by another port, and how long its answers may take."""
+    query = {"sslmode": "disable", "tcp_user_timeout": str(round(answer_s * 1000))}
+    address = make_url(database_url).set(host="127.0.0.1", port=port, query=query)
     return address.render_as_string(hide_password=False)
 
 
