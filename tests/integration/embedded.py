@@ -46,7 +46,8 @@ class Up:
             for name, value in os.environ.items()
             if not name.startswith(("BRUSHWORK_", "CELERY_", "FLOWER_"))
         }
-        path = {"PYTHONPATH": str(STUB_SERVICE)} if stub else {}
+        first = filter(None, (str(STUB_SERVICE), os.environ.get("PYTHONPATH")))
+        path = {"PYTHONPATH": os.pathsep.join(first)} if stub else {}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "brushwork", "up", "--data", str(data), *options],

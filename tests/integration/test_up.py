@@ -12,8 +12,10 @@ import pytest
 import redis
 from brushwork import Client
 from brushwork_schemas.states import JobState
+from standardwebhooks import Webhook
 
 from tests.integration.embedded import Up, gone
+from tests.receivers import Receiver
 from tests.servers import wait_until
 
 Start = Callable[..., Up]
@@ -43,6 +45,7 @@ def test_it_says_where_it_listens_and_a_client_finds_it(
         "BRUSHWORK_REDIS_URL",
         "BRUSHWORK_DATABASE_URL",
         "BRUSHWORK_ARTIFACTS_URL",
+        "BRUSHWORK_WEBHOOK_SECRET",
         "BRUSHWORK_FLOWER_URL",
     }
     assert up.env_file.stat().st_mode & 0o777 == 0o600
@@ -69,7 +72,8 @@ def test_everything_listens_on_loopback_only_and_redis_wants_its_password(start:
     with stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
     secret = url.partition("@")[0].removeprefix("redis://:")
-    assert not any(secret in " ".join(child.cmdline()) for child in up.children())
+    secrets = (secret, up.addresses()["BRUSHWORK_WEBHOOK_SECRET"])
+    assert not any(each in " ".join(child.cmdline()) for child in up.children() for each in secrets)
 
 
 def test_sigterm_stops_everything_and_a_second_start_finds_the_old_jobs_and_addresses(start: Start) -> None:
@@ -109,7 +113,17 @@ def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(start: 
     assert first.process.poll() is None
 
 
-@pytest.mark.parametrize("part", ["redis-server", "brushwork worker"])
+def test_who_is_to_be_told_is_told(start: Start) -> None:
+    up = start(BRUSHWORK_WEBHOOK_PRIVATE="true").ready()
+    with Receiver() as receiver, up.client() as client:
+        job = client.submit("text-to-image", prompt="a red circle", webhook_url=f"{receiver.url}/hook")
+        wait_until(lambda: receiver.heard, bound_s=30, what="the webhook")
+    [heard] = receiver.heard
+    told = Webhook(up.addresses()["BRUSHWORK_WEBHOOK_SECRET"]).verify(heard.body, dict(heard.headers))
+    assert (told["type"], told["data"]["id"]) == ("job.failed", job.id)
+
+
+@pytest.mark.parametrize("part", ["redis-server", "brushwork worker", "webhooks send"])
 def test_a_part_that_was_killed_is_back_and_jobs_go_on(start: Start, part: str) -> None:
     up = start().ready()
     killed = up.part(part)
@@ -123,7 +137,7 @@ def test_a_part_that_was_killed_is_back_and_jobs_go_on(start: Start, part: str) 
 def test_kill_of_up_itself_leaves_no_process_and_the_folder_free(start: Start) -> None:
     up = start().ready()
     children = up.children()
-    assert len(children) == 2
+    assert len(children) == 3
     up.process.kill()
     up.process.wait()
     wait_until(lambda: gone(children), what="the end of the orphans")

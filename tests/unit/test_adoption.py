@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.outbox import Outbox
 from brushwork_schemas.states import JobState
 from brushwork_workers.desk import Desk
 from PIL import Image
@@ -71,6 +72,21 @@ def test_a_bad_message_is_a_failed_job_that_names_the_field(
     assert job.error is not None
     assert (job.error.code, job.error.fault) == (code, "caller")
     assert job.error.field == field.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_a_message_may_name_whom_to_tell(station: TestStation, database: Database) -> None:
+    hook = "https://receiver.example/hook"
+    station.adopted("good", webhook_url=hook)
+    station.ledger.cancel("good")
+    station.adopted("bad", promt="x", webhook_url=hook)
+    station.adopted("worse", webhook_url="ftp://receiver.example/")
+    assert {event.id: event.url for event in Outbox(database).list()} == {
+        "good:canceled": hook,
+        "bad:failed": hook,
+    }
+    error = station.job("worse").error
+    assert error is not None
+    assert (error.code, error.field) == ("invalid_request", "webhook_url")
 
 
 def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx
-from ssrfguard import BlockedAddressError, Policy, SSRFGuardError
+from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.httpx import AsyncClient
 
 from brushwork.address import PUBLIC_HOSTS
@@ -25,6 +25,7 @@ INNER_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = (
     *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
     *(IPv6Network("::1/128"), *IPv6Network("fc00::/7").address_exclude(_CLOUD)),
 )
+HINT = " BRUSHWORK_WEBHOOK_PRIVATE=true allows loopback and inner networks."
 PUBLIC = Policy(denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS)
 INNER_TOO = Policy(
     denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS, allowed_networks=INNER_NETWORKS
@@ -41,6 +42,7 @@ class Courier:
 
     def __init__(self, *, total_s: float, private: bool = False) -> None:
         self._total_s = total_s
+        self._hint = "" if private else HINT
         self._client = AsyncClient(
             policy=INNER_TOO if private else PUBLIC,
             # Who resolves the name must be who checks the address, and that is no proxy.
@@ -57,11 +59,8 @@ class Courier:
                 return await self._post(url, headers, body)
         except TimeoutError:
             return Answer(error=f"The receiver took more than {self._total_s:g} s.")
-        except BlockedAddressError as error:
-            hint = "BRUSHWORK_WEBHOOK_PRIVATE=true allows loopback and inner networks."
-            return Answer(error=f"The address leads to {error}. {hint}", is_final=True)
         except SSRFGuardError as error:
-            return Answer(error=f"The address is refused: {error}.", is_final=True)
+            return Answer(error=f"The address may not be reached: {error}.{self._hint}", is_final=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Answer(error=f"The receiver can't be reached: {type(error).__name__} {error}")
 

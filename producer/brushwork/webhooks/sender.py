@@ -39,6 +39,7 @@ class Sender:
         schedule: When what failed is tried again.
         num_receivers: Told at once; of each receiver at most one event is on its way.
         look_s: Seconds between looks for what is due.
+        closing_s: How long `run`, once it is told to stop, waits for what is on its way.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Sender:
         *,
         num_receivers: int = 64,
         look_s: float = LOOK_S,
+        closing_s: float = CLOSING_S,
     ) -> None:
         self._outbox = outbox
         self._index = index
@@ -59,6 +61,7 @@ class Sender:
         self._schedule = schedule
         self._num_receivers = num_receivers
         self._look_s = look_s
+        self._closing_s = closing_s
         self._on_the_way: dict[str, Delivery] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -148,7 +151,7 @@ class Sender:
         deliveries = list(self._on_the_way.values())
         if not deliveries:
             return
-        _, late = await asyncio.wait([delivery.task for delivery in deliveries], timeout=CLOSING_S)
+        _, late = await asyncio.wait([delivery.task for delivery in deliveries], timeout=self._closing_s)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

@@ -40,9 +40,9 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
 
 
 async def _send(settings: Settings, database: Database, signature: Signature, num_receivers: int) -> None:
-    async with Courier(total_s=settings.webhook_timeout_s, private=settings.webhook_private) as courier:
+    async with courier_of(settings) as courier:
         sender = Sender(
-            Outbox(database, lease_s=settings.webhook_timeout_s + LEASE_SLACK_S),
+            outbox_of(settings, database),
             JobIndex(database),
             courier,
             signature,
@@ -54,6 +54,16 @@ async def _send(settings: Settings, database: Database, signature: Signature, nu
             loop.add_signal_handler(wish, sender.stop)
         LOGGER.info("Ready: tells up to %d receivers at once.", num_receivers)
         await sender.run()
+
+
+def courier_of(settings: Settings) -> Courier:
+    """Who carries, within the bounds that are set."""
+    return Courier(total_s=settings.webhook_timeout_s, private=settings.webhook_private)
+
+
+def outbox_of(settings: Settings, database: Database) -> Outbox:
+    """The outbox, with a lease that outlasts any delivery."""
+    return Outbox(database, lease_s=settings.webhook_timeout_s + LEASE_SLACK_S)
 
 
 def _log() -> None:

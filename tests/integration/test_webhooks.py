@@ -1,0 +1,308 @@
+"""Webhooks from the end of a job to a real receiver, and through all that receivers do wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from brushwork import Client
+from brushwork.webhooks.schedule import MULTIPLES
+from brushwork_schemas.database import Database
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.outbox import Outbox, WebhookEvent
+from brushwork_schemas.settings import Settings
+from standardwebhooks import Webhook
+
+from tests.jobs import ERROR, claimed, new_job, overdue, result_of
+from tests.receivers import (
+    BOUND_S,
+    SECRET,
+    Receiver,
+    Reply,
+    Sending,
+    break_off,
+    flood,
+    hang_up,
+    hold,
+    status,
+    trickle,
+)
+from tests.servers import free_port, wait_until
+
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return Outbox(database)
+
+
+def bounds(**settings: object) -> Settings:
+    """Settings under which loopback may be told, and what failed is tried again at once."""
+    chosen = {"webhook_private": True, "webhook_retry_s": 1e-5, "webhook_timeout_s": BOUND_S, **settings}
+    return Settings.load(**chosen)
+
+
+def ended(ledger: Ledger, url: str, *job_ids: str) -> None:
+    ledger.submit([new_job(job_id, webhook_url=url) for job_id in job_ids])
+    for job_id in job_ids:
+        ledger.cancel(job_id)
+
+
+def the_event(outbox: Outbox, job_id: str = "a") -> WebhookEvent:
+    [event] = [event for event in outbox.list() if event.job_id == job_id]
+    return event
+
+
+def wait_for(outbox: Outbox, *job_ids: str, what: str = "delivered") -> None:
+    """Return once all of these are delivered, dead, or have been tried."""
+
+    def is_so(event: WebhookEvent) -> object:
+        tried = event.last_error or event.last_status
+        return {"delivered": event.delivered_at, "dead": event.dead, "tried": tried}[what]
+
+    wait_until(
+        lambda: all(is_so(the_event(outbox, job_id)) for job_id in job_ids), bound_s=BOUND_S, what=what
+    )
+
+
+def test_a_job_that_ended_while_its_receiver_was_down_is_told_later(
+    redis_url: str, database: Database, database_url: str, ledger: Ledger, outbox: Outbox
+) -> None:
+    port = free_port()
+    settings = bounds(redis_url=redis_url, database_url=database_url)
+    with Client(settings=settings) as client:
+        job = client.submit(
+            "text-to-image", prompt="a red circle", webhook_url=f"http://127.0.0.1:{port}/hook?x=1"
+        )
+    ledger.complete(job.id, claimed(ledger, job.id).fence, result_of(1))
+    with Sending(bounds(webhook_retry_s=0.01), database):
+        wait_for(outbox, job.id, what="tried")
+        with Receiver(port) as receiver:
+            wait_for(outbox, job.id)
+    [heard] = receiver.heard
+    assert heard.path == "/hook?x=1"
+    assert (heard.webhook_id, heard.headers["content-type"]) == (f"{job.id}:succeeded", "application/json")
+    told = Webhook(SECRET).verify(heard.body, dict(heard.headers))
+    assert (told["type"], told["data"]["id"], told["data"]["state"]) == ("job.succeeded", job.id, "succeeded")
+    assert b"a red circle" not in heard.body
+
+
+def test_errors_of_the_receiver_are_tried_again_with_the_same_id_and_body(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [status(500), hang_up, status(404), status(429), status(503)]
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a")
+    assert receiver.ids == ["a:canceled"] * 6
+    assert len({heard.body for heard in receiver.heard}) == 1
+    for heard in receiver.heard:
+        assert Webhook(SECRET).verify(heard.body, dict(heard.headers))["data"]["id"] == "a"
+    event = the_event(outbox)
+    assert (event.attempts, event.last_status, event.last_error) == (6, 204, None)
+
+
+def test_after_the_last_try_an_event_is_dead_until_it_is_told_again(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [status(500)] * (len(MULTIPLES) + 1)
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a", what="dead")
+        assert len(receiver.heard) == len(MULTIPLES) + 1
+        assert the_event(outbox).last_error == "The receiver answered 500."
+        assert outbox.replay_dead() == 1
+        wait_for(outbox, "a")
+    assert set(receiver.ids) == {"a:canceled"}
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, code: int
+) -> None:
+    with Receiver() as elsewhere:
+        receiver.replies += [
+            status(code, Location="http://169.254.169.254/latest/meta-data/"),
+            status(code, Location=f"{elsewhere.url}/hook"),
+            status(code, Location="::no address::"),
+        ]
+        ended(ledger, receiver.url, "a", "b", "c")
+        with Sending(bounds(webhook_retry_s=HOUR_S), database):
+            wait_for(outbox, "a", "b", "c", what="tried")
+    assert elsewhere.heard == []
+    assert len(receiver.heard) == 3
+    assert all(event.next_try_at and event.delivered_at is None for event in outbox.list())
+    assert {event.last_status for event in outbox.list()} <= {code, None}
+    assert any("redirects are not followed" in (event.last_error or "") for event in outbox.list())
+
+
+def test_who_is_gone_is_left_alone(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [status(410)]
+    ended(ledger, f"{receiver.url}/old", "a", "b", "c")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a", "b", "c", what="dead")
+        ended(ledger, f"{receiver.url}/new", "d")
+        wait_for(outbox, "d")
+    assert [heard.path for heard in receiver.heard] == ["/old", "/new"]
+    assert {event.last_status for event in outbox.list(dead=True)} == {410}
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [status(503, Retry_After="7200")]
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a", what="tried")
+    event = the_event(outbox)
+    assert event.next_try_at is not None
+    assert (event.next_try_at - event.created_at).total_seconds() >= 7200
+
+
+@pytest.mark.parametrize("reply", [break_off, flood])
+def test_the_status_counts_whatever_becomes_of_the_rest_of_the_answer(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, reply: Reply
+) -> None:
+    receiver.replies += [reply]
+    ended(ledger, receiver.url, "a", "b")
+    with Sending(bounds(webhook_retry_s=HOUR_S), database):
+        wait_for(outbox, "a", "b")
+    assert sorted(receiver.ids) == ["a:canceled", "b:canceled"]
+
+
+@pytest.mark.parametrize("reply", [hold, trickle])
+def test_a_receiver_has_a_total_time(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, reply: Reply
+) -> None:
+    receiver.replies += [reply]
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(webhook_timeout_s=0.2, webhook_retry_s=HOUR_S), database):
+        wait_for(outbox, "a", what="tried")
+    assert the_event(outbox).last_error == "The receiver took more than 0.2 s."
+
+
+def test_a_slow_receiver_holds_up_nobody_else(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [hold]
+    slow = [f"slow-{number}" for number in range(20)]
+    quick = [f"quick-{number}" for number in range(20)]
+    ended(ledger, receiver.url, *slow)
+    with Receiver() as other, Sending(bounds(), database, num_receivers=2):
+        wait_until(lambda: receiver.heard, bound_s=BOUND_S)
+        ended(ledger, other.url, *quick)
+        wait_for(outbox, *quick)
+        # All this time, the slow one had a single request.
+        assert len(receiver.heard) == 1
+        receiver.released.set()
+        wait_for(outbox, *slow)
+    assert len(other.ids) == len(set(other.ids)) == 20
+    assert len(receiver.ids) == len(set(receiver.ids)) == 20
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+def test_a_private_address_is_refused_by_default(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, host: str
+) -> None:
+    ended(ledger, receiver.url.replace("127.0.0.1", host), "a")
+    with Sending(bounds(webhook_private=False), database):
+        wait_for(outbox, "a", what="dead")
+    assert receiver.heard == []
+    assert "BRUSHWORK_WEBHOOK_PRIVATE" in (the_event(outbox).last_error or "")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254/", "http://100.100.100.200/", "http://168.63.129.16/",
+            "http://[fd00:ec2::254]/", "http://[fe80::1]/", "http://0.0.0.0/", "http://127.0.0.1:22/"],
+)  # fmt: skip
+def test_clouds_and_shells_are_refused_even_where_inner_networks_are_allowed(
+    database: Database, ledger: Ledger, outbox: Outbox, url: str
+) -> None:
+    ended(ledger, url, "a")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a", what="dead")
+    assert the_event(outbox).attempts == 1
+
+
+def test_each_end_has_one_id_however_many_senders_there_are(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    names = ("done", "broken", "withdrawn", "late", "refused")
+    ledger.submit([new_job(name, webhook_url=receiver.url, deadline_s=HOUR_S) for name in names[:-1]])
+    with ExitStack() as senders:
+        for _ in range(3):
+            senders.enter_context(Sending(bounds(), database))
+        ledger.complete("done", claimed(ledger, "done").fence, result_of(1))
+        ledger.fail("broken", claimed(ledger, "broken").fence, ERROR)
+        ledger.cancel("withdrawn")
+        overdue(database, "late")
+        ledger.expire_queued()
+        ledger.refuse(new_job("refused", webhook_url=receiver.url), ERROR)
+        for name in names[:-1]:
+            ledger.cancel(name)
+        wait_for(outbox, *names)
+    assert sorted(receiver.ids) == [
+        "broken:failed", "done:succeeded", "late:expired", "refused:failed", "withdrawn:canceled",
+    ]  # fmt: skip
+    types = {json.loads(heard.body)["type"] for heard in receiver.heard}
+    assert types == {"job.succeeded", "job.failed", "job.canceled", "job.expired"}
+
+
+def test_a_sender_that_stops_gives_back_what_got_no_answer(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [hold]
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(), database, closing_s=0.01):
+        wait_until(lambda: receiver.heard, bound_s=BOUND_S)
+    assert the_event(outbox).attempts == 0
+    with Sending(bounds(), database):
+        wait_for(outbox, "a")
+    assert receiver.ids == ["a:canceled"] * 2
+
+
+def test_the_process_sends_until_it_is_told_to_stop(
+    receiver: Receiver, database: Database, database_url: str, ledger: Ledger, outbox: Outbox
+) -> None:
+    environment = {
+        "BRUSHWORK_DATABASE_URL": database_url,
+        "BRUSHWORK_WEBHOOK_SECRET": SECRET,
+        "BRUSHWORK_WEBHOOK_PRIVATE": "true",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "brushwork", "webhooks", "send"],
+        env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        ended(ledger, f"{receiver.url}/?token=private", "a")
+        wait_for(outbox, "a")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 0
+    assert receiver.ids == ["a:canceled"]
+    assert "was told to http://127.0.0.1" in log
+    assert "private" not in log
+
+
+def test_without_a_secret_it_does_not_start(sqlite_url: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "brushwork", "webhooks", "send"],
+        env={**os.environ, "BRUSHWORK_DATABASE_URL": sqlite_url},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert "no secret to sign with" in ran.stderr
+    assert "BRUSHWORK_WEBHOOK_SECRET" in ran.stderr

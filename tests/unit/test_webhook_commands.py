@@ -1,0 +1,88 @@
+"""`brushwork webhooks` over a real outbox: output, exit status, errors."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from brushwork.cli import main
+from brushwork_schemas.database import Database
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.outbox import Outbox
+
+from tests.jobs import new_job
+
+HOOK = "https://receiver.example/hook"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def outbox(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
+    """One event that was delivered, one that is dead and one that waits, in the environment's ledger."""
+    monkeypatch.setenv("BRUSHWORK_DATABASE_URL", sqlite_url)
+    database = Database(sqlite_url)
+    ledger, outbox = Ledger(database), Outbox(database)
+    for job_id in ("a", "b", "c"):
+        ledger.submit([new_job(job_id, webhook_url=HOOK)])
+        ledger.cancel(job_id)
+        taken = outbox.take(1)
+        if job_id == "a":
+            outbox.delivered(taken[0], 204)
+        if job_id == "b":
+            outbox.bury(taken[0], error="The receiver answered 500.", status=500)
+    yield outbox
+    database.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(("webhooks", *arguments))
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return command
+
+
+def test_a_list_for_people(outbox: Outbox, run: Run) -> None:
+    status, out, _ = run("list")
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0][:3] == ["event", "url", "told"]
+    assert {line[0]: line[2] for line in lines[1:]}["b:canceled"] == "dead"
+    assert {line[0]: line[2] for line in lines[1:]}["c:canceled"] == "due"
+
+
+def test_a_list_for_programs(outbox: Outbox, run: Run) -> None:
+    _, out, _ = run("list", "--json")
+    by_id = {event["id"]: event for event in json.loads(out)}
+    assert set(by_id) == {"a:canceled", "b:canceled", "c:canceled"}
+    assert by_id["a:canceled"]["delivered_at"]
+    assert by_id["b:canceled"]["last_error"] == "The receiver answered 500."
+    _, out, _ = run("list", "--dead", "--json")
+    assert [event["id"] for event in json.loads(out)] == ["b:canceled"]
+
+
+def test_one_event_is_told_again(outbox: Outbox, run: Run) -> None:
+    assert run("replay", "a:canceled")[:2] == (0, "a:canceled is told again.\n")
+    assert [event.id for event in outbox.take(9)] == ["a:canceled"]
+
+
+def test_all_dead_events_are_told_again(outbox: Outbox, run: Run) -> None:
+    assert run("replay", "--dead")[:2] == (0, "1 events are told again.\n")
+    assert outbox.list(dead=True) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("replay",), "one event is to be named"),
+        (("replay", "a:canceled", "--dead"), "one event is to be named"),
+        (("replay", "x"), "There is no event 'x'"),
+        (("send",), "no secret to sign with"),
+    ],
+)
+def test_what_is_wrong_is_said(outbox: Outbox, run: Run, arguments: tuple[str, ...], words: str) -> None:
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert words in err
