@@ -1,6 +1,6 @@
 """How one process shares its cores and its memory between a device thread and many job threads.
 
-Both settings matter where models compute on the CPU; `python -m benchmarks.timeline` has them.
+Both settings matter where models compute on the CPU; `python -m benchmarks.cpu_settings` shows how much.
 """
 
 import ctypes

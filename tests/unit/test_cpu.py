@@ -1,0 +1,39 @@
+"""Cores and memory: what is set, seen in a process of its own, for both hold for a whole process."""
+
+import subprocess
+import sys
+
+THREADS = """
+import threading, torch
+from brushwork_workers.cpu import device_thread
+seen = {}
+def look(name): seen[name] = torch.get_num_threads()
+device = device_thread(lambda: look("device"), 3)
+other = threading.Thread(target=look, args=["other"]); other.start(); other.join(); device.join()
+look("main")
+print(seen["device"], seen["main"], seen["other"])
+"""
+MEMORY = """
+import torch
+from brushwork_workers.cpu import keep_memory
+assert keep_memory()
+def faults(): return int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[7])
+for _ in range(20): torch.ones(20_000_000).sum()
+before = faults()
+for _ in range(5): torch.ones(20_000_000).sum()
+print(faults() - before)
+"""
+
+
+def printed(program: str) -> list[int]:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_the_device_thread_has_the_cores_and_all_others_one_each() -> None:
+    assert printed(THREADS) == [3, 1, 1]
+
+
+def test_a_large_block_is_used_again_instead_of_being_given_back() -> None:
+    # Each time, 80 MB would be some 20,000 pages to be filled with zeros.
+    assert printed(MEMORY)[0] < 1000

@@ -1,0 +1,28 @@
+"""Waking an event loop from another thread."""
+
+import select
+
+from brushwork_workers.consumer import Knock
+
+
+def is_heard(knock: Knock) -> bool:
+    return bool(select.select([knock], [], [], 0)[0])
+
+
+def test_a_knock_is_heard_until_it_is_answered() -> None:
+    knock = Knock()
+    assert not is_heard(knock)
+    knock.knock()
+    assert is_heard(knock)
+    knock.answer()
+    assert not is_heard(knock)
+
+
+def test_any_number_of_knocks_is_answered_at_once() -> None:
+    knock = Knock()
+    for _ in range(100_000):  # more than a pipe holds
+        knock.knock()
+    knock.answer()
+    assert not is_heard(knock)
+    knock.knock()
+    assert is_heard(knock)
