@@ -77,7 +77,7 @@ def test_a_file_that_is_locked_for_long(scene: Scene) -> None:
 def test_a_database_that_is_stopped_and_started(
     scene: Scene, rng: Random, postgres_template: PostgresServer, how: signal.Signals
 ) -> None:
-    with scene.stack(database_url=durable(scene, postgres_template)) as stack:
+    with scene.stack(database_url=durable(scene.database_url(), postgres_template)) as stack:
         stack.submit(["steps=20 pause=0.03"] * 12)
         with Load(stack, JOBS, refusals=True):
             for _ in range(STOPS):
@@ -145,8 +145,7 @@ def stubborn(stack: Stack, key: str) -> int:
     raise AssertionError(f"{MOST_TRIES} submits were not answered")
 
 
-def durable(scene: Scene, server: PostgresServer) -> str:
-    """A database that keeps what it has committed when the server is killed; tests mostly need not."""
-    url = scene.database_url()
+def durable(url: str, server: PostgresServer) -> str:
+    """The database, which from now on keeps what is committed when the server is killed."""
     server.execute(f"ALTER DATABASE {make_url(url).database} SET synchronous_commit = on")
     return url

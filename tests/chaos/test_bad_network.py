@@ -1,6 +1,7 @@
 """F20: between the workers and their servers lies a bad network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -11,61 +12,108 @@ from tests.chaos.load import Load
 from tests.chaos.moments import pause
 from tests.chaos.proxy import Proxy, Way, by_port, port_of, socket_of
 from tests.chaos.scene import Scene
+from tests.chaos.stack import Stack
 from tests.servers import RedisServer
 
+POSTGRESQL = ("postgresql",)
 JOBS = ["steps=4 pause=0.02"] * 3
-# How long a silent connection to Redis may go unnoticed; a worker's own default is longer.
+# How long silence may go unnoticed; a worker's own defaults are longer.
 DEAF_S = 4.0
+ANSWER_S = 2.0
 LASTS_S = 2.0
+LATENCY_S = 0.15
 
 
 def slow(proxy: Proxy) -> None:
-    proxy.latency_s = 0.15
+    proxy.latency_s = LATENCY_S
 
 
 FAULTS: dict[str, Callable[[Proxy], None]] = {
+    "reset": Proxy.reset,
+    "one-way": lambda proxy: proxy.silence(Way.DOWN),
+}
+MORE: dict[str, Callable[[Proxy], None]] = {
     "latency": slow,
     "half-open": Proxy.forget,
-    "reset": Proxy.reset,
     "one-way up": lambda proxy: proxy.silence(Way.UP),
-    "one-way down": lambda proxy: proxy.silence(Way.DOWN),
+    "cut": lambda proxy: proxy.silence(Way.UP, Way.DOWN),
 }
 
 
-def play(proxy: Proxy, rng: Random, fault: str) -> None:
-    """The fault in mid-run, and then none."""
-    pause(rng.uniform(0.3, 0.8))
-    FAULTS[fault](proxy)
-    pause(LASTS_S)
-    proxy.heal()
+@contextmanager
+def far_redis(scene: Scene, folder: Path) -> Iterator[tuple[Proxy, Stack]]:
+    redis = RedisServer(folder)
+    with Proxy(("127.0.0.1", redis.port)) as proxy:
+        far = {"redis_url": port_of(redis.url, proxy.port)}
+        with scene.stack(redis=redis, worker_settings=far, deaf_s=DEAF_S) as stack:
+            yield proxy, stack
 
 
-@pytest.mark.fault("F20", "between worker and Redis: latency, half-open, reset, one-way")
+@contextmanager
+def far_database(scene: Scene) -> Iterator[tuple[Proxy, Stack]]:
+    url = scene.database_url()
+    with Proxy(socket_of(url)) as proxy:
+        far = {"database_url": by_port(url, proxy.port, answer_s=ANSWER_S)}
+        with scene.stack(database_url=url, worker_settings=far) as stack:
+            yield proxy, stack
+
+
+def play(proxy: Proxy, stack: Stack, rng: Random, fault: Callable[[Proxy], None]) -> None:
+    """In mid-run, and then all is well."""
+    stack.submit(["steps=20 pause=0.05"] * 8)
+    with Load(stack, JOBS):
+        pause(rng.uniform(0.1, 0.6))
+        fault(proxy)
+        pause(LASTS_S)
+        proxy.heal()
+    all_take_work(stack)
+
+
+def forget(proxy: Proxy, stack: Stack) -> None:
+    """Nobody speaks, so nobody notices, until there is work."""
+    all_take_work(stack)
+    proxy.forget()
+    stack.submit(JOBS * 4)
+    all_take_work(stack)
+
+
+@pytest.mark.fault("F20", "between worker and Redis: reset, one-way")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_way_to_redis(scene: Scene, rng: Random, tmp_path: Path, fault: str) -> None:
-    redis = RedisServer(tmp_path)
-    with (
-        Proxy(("127.0.0.1", redis.port)) as proxy,
-        scene.stack(
-            redis=redis, worker_settings={"redis_url": port_of(redis.url, proxy.port)}, deaf_s=DEAF_S
-        ) as stack,
-    ):
-        with Load(stack, JOBS):
-            play(proxy, rng, fault)
-        all_take_work(stack, bound_s=40.0)
+    with far_redis(scene, tmp_path) as (proxy, stack):
+        play(proxy, stack, rng, FAULTS[fault])
+
+
+@pytest.mark.fault("F20", "between worker and Redis: latency, half-open, one-way, cut", thorough=True)
+@pytest.mark.parametrize("fault", MORE)
+def test_another_bad_way_to_redis(scene: Scene, rng: Random, tmp_path: Path, fault: str) -> None:
+    with far_redis(scene, tmp_path) as (proxy, stack):
+        play(proxy, stack, rng, MORE[fault])
+
+
+@pytest.mark.fault("F20", "half-open connections of idle workers to Redis")
+def test_a_way_to_redis_that_is_forgotten_while_idle(scene: Scene, tmp_path: Path) -> None:
+    with far_redis(scene, tmp_path) as (proxy, stack):
+        forget(proxy, stack)
+
+
+@pytest.mark.fault("F20", "between worker and PostgreSQL: reset, one-way", on=POSTGRESQL)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
+    with far_database(scene) as (proxy, stack):
+        play(proxy, stack, rng, FAULTS[fault])
 
 
 @pytest.mark.fault(
-    "F20", "between worker and PostgreSQL: latency, half-open, reset, one-way", on=("postgresql",)
+    "F20", "between worker and PostgreSQL: latency, half-open, one-way, cut", on=POSTGRESQL, thorough=True
 )
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
-    url = scene.database_url()
-    with (
-        Proxy(socket_of(url)) as proxy,
-        scene.stack(database_url=url, worker_settings={"database_url": by_port(url, proxy.port)}) as stack,
-    ):
-        stack.submit(["steps=20 pause=0.05"] * 8)
-        with Load(stack, JOBS):
-            play(proxy, rng, fault)
-        all_take_work(stack, bound_s=40.0)
+@pytest.mark.parametrize("fault", MORE)
+def test_another_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
+    with far_database(scene) as (proxy, stack):
+        play(proxy, stack, rng, MORE[fault])
+
+
+@pytest.mark.fault("F20", "half-open connections of idle workers to PostgreSQL", on=POSTGRESQL)
+def test_a_way_to_postgresql_that_is_forgotten_while_idle(scene: Scene) -> None:
+    with far_database(scene) as (proxy, stack):
+        forget(proxy, stack)
