@@ -1,12 +1,16 @@
 """Webhooks from the end of a job to a real receiver, and through all that receivers do wrong."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 from brushwork import Client
@@ -15,6 +19,8 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.outbox import Outbox, WebhookEvent
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.tables import JOBS
+from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from tests.jobs import ERROR, claimed, new_job, overdue, result_of
@@ -45,6 +51,29 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def outbox(database: Database) -> Outbox:
     return Outbox(database)
+
+
+class Records(logging.Handler):
+    """The sender's complaints, from `with` to its end."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    def __enter__(self) -> Self:
+        logging.getLogger("brushwork.webhooks").addHandler(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        logging.getLogger("brushwork.webhooks").removeHandler(self)
 
 
 def bounds(**settings: object) -> Settings:
@@ -272,6 +301,31 @@ def test_a_sender_that_stops_gives_back_what_got_no_answer(
     with Sending(bounds(), database):
         wait_for(outbox, "a")
     assert receiver.ids == ["a:canceled"] * 2
+
+
+def test_an_event_that_breaks_the_sender_holds_up_nobody(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    ended(ledger, receiver.url, "a", "b")
+    with database.writing() as connection:
+        connection.execute(update(JOBS).where(JOBS.c.id == "a").values(priority="odd"))
+    with Sending(bounds(), database):
+        wait_for(outbox, "b")
+        wait_for(outbox, "a", what="dead")
+    assert receiver.ids == ["b:canceled"]
+    assert (the_event(outbox).last_error or "").startswith("ValueError inside the sender")
+
+
+def test_a_sender_waits_for_its_database(receiver: Receiver, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/later")
+    said = Records()
+    with said, Sending(bounds(), database):
+        wait_until(lambda: said.lines, bound_s=BOUND_S)
+        database.migrate()
+        ended(Ledger(database), receiver.url, "a")
+        wait_for(Outbox(database), "a")
+    database.close()
+    assert [line.partition(":")[0] for line in said.lines] == ["Nothing is told until the database answers"]
 
 
 def test_the_process_sends_until_it_is_told_to_stop(
