@@ -12,6 +12,7 @@ It stands before a server from `with` to its end, on a port of its own:
 """
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -149,7 +150,11 @@ def port_of(redis_url: str, port: int) -> str:
 
 def by_port(database_url: str, port: int, *, answer_s: float = 20.0) -> str:
     """The same database by another port, and how long its answers may take."""
-    query = {"sslmode": "disable", "tcp_user_timeout": str(round(answer_s * 1000))}
+    query = {
+        "sslmode": "disable",
+        "connect_timeout": str(math.ceil(answer_s)),
+        "tcp_user_timeout": str(round(answer_s * 1000)),
+    }
     address = make_url(database_url).set(host="127.0.0.1", port=port, query=query)
     return address.render_as_string(hide_password=False)
 

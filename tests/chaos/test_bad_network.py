@@ -7,10 +7,11 @@ from random import Random
 
 import pytest
 
+from tests.chaos.links import Way
 from tests.chaos.liveness import all_take_work
 from tests.chaos.load import Load
 from tests.chaos.moments import pause
-from tests.chaos.proxy import Proxy, Way, by_port, port_of, socket_of
+from tests.chaos.proxy import Proxy, by_port, port_of, socket_of
 from tests.chaos.scene import Scene
 from tests.chaos.stack import Stack
 from tests.servers import RedisServer
@@ -30,10 +31,8 @@ def slow(proxy: Proxy) -> None:
 
 FAULTS: dict[str, Callable[[Proxy], None]] = {
     "reset": Proxy.reset,
-    "one-way": lambda proxy: proxy.silence(Way.DOWN),
-}
-MORE: dict[str, Callable[[Proxy], None]] = {
     "latency": slow,
+    "one-way down": lambda proxy: proxy.silence(Way.DOWN),
     "half-open": Proxy.forget,
     "one-way up": lambda proxy: proxy.silence(Way.UP),
     "cut": lambda proxy: proxy.silence(Way.UP, Way.DOWN),
@@ -41,11 +40,11 @@ MORE: dict[str, Callable[[Proxy], None]] = {
 
 
 @contextmanager
-def far_redis(scene: Scene, folder: Path) -> Iterator[tuple[Proxy, Stack]]:
+def far_redis(scene: Scene, folder: Path, num_workers: int = 2) -> Iterator[tuple[Proxy, Stack]]:
     redis = RedisServer(folder)
     with Proxy(("127.0.0.1", redis.port)) as proxy:
         far = {"redis_url": port_of(redis.url, proxy.port)}
-        with scene.stack(redis=redis, worker_settings=far, deaf_s=DEAF_S) as stack:
+        with scene.stack(redis=redis, worker_settings=far, deaf_s=DEAF_S, num_workers=num_workers) as stack:
             yield proxy, stack
 
 
@@ -77,43 +76,45 @@ def forget(proxy: Proxy, stack: Stack) -> None:
     all_take_work(stack)
 
 
-@pytest.mark.fault("F20", "between worker and Redis: reset, one-way")
+@pytest.mark.fault("F20", "connections of workers to Redis reset")
+def test_a_way_to_redis_that_is_reset(scene: Scene, rng: Random, tmp_path: Path) -> None:
+    with far_redis(scene, tmp_path) as (proxy, stack):
+        play(proxy, stack, rng, Proxy.reset)
+
+
+@pytest.mark.fault("F20", "half-open connections of idle workers to Redis")
+def test_a_way_to_redis_that_is_forgotten_while_idle(scene: Scene, tmp_path: Path) -> None:
+    # One: it notices that it is deaf only while messages wait, and another would take them.
+    with far_redis(scene, tmp_path, num_workers=1) as (proxy, stack):
+        forget(proxy, stack)
+
+
+@pytest.mark.fault("F20", "worker and Redis: reset, latency, half-open, one-way, cut", thorough=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_way_to_redis(scene: Scene, rng: Random, tmp_path: Path, fault: str) -> None:
     with far_redis(scene, tmp_path) as (proxy, stack):
         play(proxy, stack, rng, FAULTS[fault])
 
 
-@pytest.mark.fault("F20", "between worker and Redis: latency, half-open, one-way, cut", thorough=True)
-@pytest.mark.parametrize("fault", MORE)
-def test_another_bad_way_to_redis(scene: Scene, rng: Random, tmp_path: Path, fault: str) -> None:
-    with far_redis(scene, tmp_path) as (proxy, stack):
-        play(proxy, stack, rng, MORE[fault])
-
-
-@pytest.mark.fault("F20", "half-open connections of idle workers to Redis")
-def test_a_way_to_redis_that_is_forgotten_while_idle(scene: Scene, tmp_path: Path) -> None:
-    with far_redis(scene, tmp_path) as (proxy, stack):
-        forget(proxy, stack)
-
-
-@pytest.mark.fault("F20", "between worker and PostgreSQL: reset, one-way", on=POSTGRESQL)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
+@pytest.mark.fault("F20", "what PostgreSQL says is lost on the way to workers", on=POSTGRESQL)
+def test_a_way_from_postgresql_that_is_silent(scene: Scene, rng: Random) -> None:
     with far_database(scene) as (proxy, stack):
-        play(proxy, stack, rng, FAULTS[fault])
-
-
-@pytest.mark.fault(
-    "F20", "between worker and PostgreSQL: latency, half-open, one-way, cut", on=POSTGRESQL, thorough=True
-)
-@pytest.mark.parametrize("fault", MORE)
-def test_another_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
-    with far_database(scene) as (proxy, stack):
-        play(proxy, stack, rng, MORE[fault])
+        play(proxy, stack, rng, FAULTS["one-way down"])
 
 
 @pytest.mark.fault("F20", "half-open connections of idle workers to PostgreSQL", on=POSTGRESQL)
 def test_a_way_to_postgresql_that_is_forgotten_while_idle(scene: Scene) -> None:
     with far_database(scene) as (proxy, stack):
         forget(proxy, stack)
+
+
+@pytest.mark.fault(
+    "F20",
+    "worker and PostgreSQL: reset, latency, half-open, one-way, cut",
+    on=POSTGRESQL,
+    thorough=True,
+)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_way_to_postgresql(scene: Scene, rng: Random, fault: str) -> None:
+    with far_database(scene) as (proxy, stack):
+        play(proxy, stack, rng, FAULTS[fault])

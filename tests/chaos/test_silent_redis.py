@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
+from tests.chaos.links import Trap
 from tests.chaos.liveness import all_take_work
 from tests.chaos.load import Load
 from tests.chaos.moments import pause
-from tests.chaos.proxy import Proxy, Trap, port_of
+from tests.chaos.proxy import Proxy, port_of
 from tests.chaos.scene import Scene
 from tests.chaos.stack import SLACK_S, Stack
 from tests.servers import RedisServer
