@@ -97,9 +97,7 @@ def _by_many(ledger: Ledger, url: str, options: Options) -> dict[str, list[float
         assert worker.stdin is not None  # noqa: S101 - as above
         print(json.dumps(share), file=worker.stdin, flush=True)
     answers = [json.loads(worker.communicate()[0]) for worker in workers]
-    return {
-        name: [one for answer in answers for one in answer[name]] for name in ("claim", "complete")
-    }
+    return {name: [one for answer in answers for one in answer[name]] for name in ("claim", "complete")}
 
 
 def work(url: str) -> None:
@@ -176,7 +174,9 @@ _FILL = text("""
     WITH RECURSIVE numbers(n) AS (
         SELECT CAST(:first AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < CAST(:last AS BIGINT)
     )
-    INSERT INTO jobs (id, kind, model, label, state, request, max_attempts, tenant, rank, created_at, queued_at)
+    INSERT INTO jobs (
+        id, kind, model, label, state, request, max_attempts, tenant, rank, created_at, queued_at
+    )
     SELECT CAST(:state AS VARCHAR(16)) || '-' || n, 'text-to-image', 'pocket-diffusion', 'label',
            CAST(:state AS VARCHAR(16)), '{"prompt": "x"}', 3, 'tenant-' || (n % 10),
            1700000000000 + n, 1700000000000 + n, 1700000000000 + n
