@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from brushwork_schemas.database import Database
@@ -129,7 +130,7 @@ def _by_one(database: Database) -> dict[str, list[float]]:
     ledger, index = Ledger(database, lease_s=600), JobIndex(database)
     reconciler = Reconciler(ledger, Roster(database), _NoQueue(), redispatch_after_s=600, lease_s=600)  # type: ignore[arg-type]
     ids = [f"one-{time.monotonic_ns()}-{number}" for number in range(_TIMES)]
-    found = {"submit": [_timed(lambda: ledger.submit([_job(job_id)])) for job_id in ids]}
+    found = {"submit": [_timed(partial(ledger.submit, [_job(job_id)])) for job_id in ids]}
     found |= _claimed_and_completed(ledger, ids)
     found["list"] = [_timed(lambda: index.list(kind=KIND, limit=50)) for _ in ids]
     found["dispatch"] = [_timed(lambda: ledger.dispatch(KIND, 32)) for _ in ids]
