@@ -90,12 +90,15 @@ class Lives:
         """The worker consumes."""
         self._app.station.take_work()
 
-    def asked_to_stop(self, **signal: object) -> None:
-        """Let running jobs finish within the grace time, then give them back; at once if asked again."""
+    def asked_to_stop(self, how: str, **signal: object) -> None:
+        """Let running jobs finish within the grace time, then give them back.
+
+        At once if asked again, or by SIGQUIT.
+        """
         station: Station | None = getattr(self._app, "station", None)
         if station is not None:
             station.hearing.rest()
-        grace_s = 0.0 if self._asked_before else self._settings.grace_s
+        grace_s = 0.0 if self._asked_before or how == "Cold" else self._settings.grace_s
         self._asked_before = True
         timer = threading.Timer(grace_s, self._leave)
         timer.daemon = True

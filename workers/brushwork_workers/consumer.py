@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from celery.platforms import EX_FAILURE
+from celery.signals import worker_shutting_down
 from celery.worker.consumer import Consumer
 
 LOGGER = logging.getLogger(__name__)
@@ -42,6 +44,14 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         Celery would send the event at once, so that each job costs up to three messages.
         """
         self._knock.knock()
+
+    def cancel_active_requests(self) -> None:
+        """SIGQUIT: have the jobs given back, before Celery waits for their threads.
+
+        Celery would cancel each, which a pool of threads refuses with an error; the signal that a stop is
+        wanted then never came, and the worker stayed until its longest job had ended.
+        """
+        worker_shutting_down.send(sender=self.hostname, sig="SIGQUIT", how="Cold", exitcode=EX_FAILURE)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Celery's handler of one message, which raises nothing but a loss of the connection."""
