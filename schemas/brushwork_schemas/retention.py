@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from brushwork_schemas.artifact_store import ArtifactStore, StoredFile
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, WEBHOOK_EVENTS
 
 # A file may be there before the job that refers to it; one that is stored again counts as new.
 UNCLAIMED_S = 3600.0
@@ -40,6 +40,8 @@ class Retention:
 
     def prune(self, older_than_s: float, *, dry_run: bool = False) -> Pruned:
         """Remove jobs that ended so long ago, with their results, and every file without a job.
+
+        A job whose end is still to be told by a webhook stays until then.
 
         Args:
             older_than_s: Seconds since their end.
@@ -97,4 +99,7 @@ class Retention:
 
 def _is_old(older_than_s: float) -> tuple[ColumnElement[bool], ...]:
     before = now_ms() - round(older_than_s * 1000)
-    return (JOBS.c.state.in_(_TERMINAL), JOBS.c.finished_at < before)
+    still_told = select(WEBHOOK_EVENTS.c.id).where(
+        WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
+    )
+    return (JOBS.c.state.in_(_TERMINAL), JOBS.c.finished_at < before, ~still_told.exists())

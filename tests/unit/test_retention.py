@@ -13,7 +13,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.retention import Retention
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
 from sqlalchemy import update
 
 from tests.clients import png
@@ -69,6 +69,21 @@ def test_jobs_that_have_not_ended_stay_however_old(
     claimed(ledger, "runs")
     assert Retention(database, store).prune(0.0).num_jobs == 0
     assert len(index.list()) == 2
+
+
+def test_a_job_whose_end_is_still_to_be_told_stays(
+    database: Database, ledger: Ledger, index: JobIndex, store: ArtifactStore
+) -> None:
+    told = NewJob("told", KIND, "m", "label", {"prompt": "x"}, webhook_url="https://example.org/hook")
+    ledger.submit([told])
+    ledger.cancel("told")
+    with database.writing() as connection:
+        connection.execute(update(JOBS).values(finished_at=1))
+    assert Retention(database, store).prune(DAY_S).num_jobs == 0
+    with database.writing() as connection:
+        connection.execute(update(WEBHOOK_EVENTS).values(next_try_at=None))
+    assert Retention(database, store).prune(DAY_S).num_jobs == 1
+    assert index.list() == []
 
 
 def test_a_file_without_a_job_goes_once_it_is_old(
