@@ -49,12 +49,17 @@ def test_who_is_killed_with_nobody_to_replace_it_is_inherited_by_the_others(
 def test_a_message_that_died_with_its_reader_is_sent_again(scene: Scene, num_workers: int) -> None:
     with scene.stack(num_workers=num_workers) as stack:
         for _ in range(3):
-            _lose_a_message(stack)
+            # A reader asks anew every second; frozen between two questions it takes nothing.
+            assert any(_loses_a_message(stack) for _ in range(6)), "no frozen reader took its message"
         assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
 
 
-def _lose_a_message(stack: Stack) -> None:
-    """Give messages to workers that are frozen in the midst of waiting for them, and kill them."""
+def _loses_a_message(stack: Stack) -> bool:
+    """Give messages to workers that are frozen in the midst of waiting for them, and kill them.
+
+    Returns:
+        Whether all of them had been given one.
+    """
     stack.wait_ready()
     workers = stack.workers
     for worker in workers:
@@ -66,9 +71,11 @@ def _lose_a_message(stack: Stack) -> None:
     for worker in workers:
         stack.kill(worker)
     stack.settle()
-    assert not queues, f"the frozen readers have not taken their messages: {queues}"
+    if queues:
+        return False
     starts = [note.at for note in stack.journal.notes("begun") if note.job_id in jobs]
     stack.note_recovery(max(starts) - began)
+    return True
 
 
 @pytest.mark.timeout(1800)

@@ -101,7 +101,8 @@ def test_who_stood_still_too_long_is_replaced(scene: Scene) -> None:
         stack.settle()
         pause(stack.settings.frozen_s)
         stack.thaw(zombie)
-        assert zombie.wait_ended(10) > 0
+        # It dumps its threads from outside of Python, which may break the process before it has exited.
+        assert zombie.wait_ended(10) in (1, -signal.SIGSEGV)
         stack.wait_ready(2)
         stack.submit(["steps=2"] * 8)
 

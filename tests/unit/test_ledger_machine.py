@@ -334,4 +334,5 @@ def test_the_ledger_agrees_with_its_model(migrated_file: Path) -> None:
     run_state_machine_as_test(
         machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
     )
-    assert machine.num_crashes > 20
+    # How many is chance; test_crash_points breaks off every statement in turn.
+    assert machine.num_crashes > 0
