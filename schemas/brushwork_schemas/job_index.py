@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
@@ -107,16 +107,6 @@ class JobIndex:
         )
         with self._database.reading() as connection:
             return [_job(row) for row in connection.execute(statement).mappings()]
-
-    def num_queued(self) -> dict[str, int]:
-        """Queued jobs by kind; kinds without any are left out."""
-        statement = (
-            select(JOBS.c.kind, func.count().label("number"))
-            .where(JOBS.c.state == JobState.QUEUED)
-            .group_by(JOBS.c.kind)
-        )
-        with self._database.reading() as connection:
-            return {row.kind: row.number for row in connection.execute(statement)}
 
 
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
