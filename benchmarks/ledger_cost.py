@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.job_index import JobFilter, JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.roster import Roster
 from brushwork_workers.reconciler import Reconciler
@@ -132,7 +132,7 @@ def _by_one(database: Database) -> dict[str, list[float]]:
     ids = [f"one-{time.monotonic_ns()}-{number}" for number in range(_TIMES)]
     found = {"submit": [_timed(partial(ledger.submit, [_job(job_id)])) for job_id in ids]}
     found |= _claimed_and_completed(ledger, ids)
-    found["list"] = [_timed(lambda: index.list(kind=KIND, limit=50)) for _ in ids]
+    found["list"] = [_timed(lambda: index.list(JobFilter(kind=KIND), limit=50)) for _ in ids]
     found["dispatch"] = [_timed(lambda: ledger.dispatch(KIND, 32)) for _ in ids]
     found["reconcile"] = [_timed(reconciler.sweep) for _ in ids]
     return {name: found[name] for name in OPERATIONS}

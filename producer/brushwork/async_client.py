@@ -54,16 +54,13 @@ class AsyncClient:
         """As `Client.get`."""
         return await asyncio.to_thread(self._client.get, job_id)
 
-    async def list(
-        self,
-        *,
-        kind: str | None = None,
-        state: JobState | str | None = None,
-        limit: int = 50,
-        before: Job | None = None,
-    ) -> Jobs:
+    async def list(self, **wanted: Any) -> Jobs:
         """As `Client.list`."""
-        return await asyncio.to_thread(self._client.list, kind=kind, state=state, limit=limit, before=before)
+        return await asyncio.to_thread(self._client.list, **wanted)
+
+    async def retry(self, job_id: str, /, **changes: Any) -> Job:
+        """As `Client.retry`."""
+        return await asyncio.to_thread(self._client.retry, job_id, **changes)
 
     async def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, ServiceUnreachable
 from brushwork_schemas.job import Job, Progress
-from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.job_index import JobFilter, JobIndex
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
 from brushwork_schemas.options import JobOptions, digest, taken_options
@@ -27,6 +28,7 @@ from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wire import Wire
+from pydantic import BaseModel
 
 from brushwork.image_input import ImageInputs
 from brushwork.waiting import Waiting
@@ -108,9 +110,33 @@ class Client:
             RequestError: As `submit`; the message starts with the index of the wrong request.
         """
         drafts = self._drafts(list(requests))
-        if not drafts:
-            return []
-        jobs = [self._new_job(draft) for draft in drafts]
+        return self._accept([self._new_job(draft) for draft in drafts]) if drafts else []
+
+    def retry(self, job_id: str, /, **changes: Any) -> Job:
+        """A new job with the request of one that has ended, and `retry_of` naming it.
+
+        Everything of the request is as it was, the seed too, so that a job that succeeded comes out the same.
+
+        Args:
+            job_id: Which job.
+            **changes: Parameters and options in place of its own, such as `seed=8`.
+
+        Raises:
+            JobNotFound: There is none of that id.
+            InvalidRequest: It has not ended yet; or as `submit`.
+        """
+        old = self.get(job_id)
+        if not old.is_finished:
+            raise InvalidRequest(
+                f"Job {job_id} is {old.state}: only one that has ended can be run again.",
+                hint="Wait for its end, or cancel it.",
+            )
+        said = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
+        kept = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
+        (draft,) = self._drafts([{**said, **kept, **changes, "kind": old.kind}])
+        return self._accept([replace(self._new_job(draft), retry_of=old.id)])[0]
+
+    def _accept(self, jobs: Sequence[NewJob]) -> Jobs:
         first = self._with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._send([job for job in first if job.id in submitted.sent])
@@ -130,6 +156,12 @@ class Client:
         *,
         kind: str | None = None,
         state: JobState | str | None = None,
+        model: str | None = None,
+        tenant: str | None = None,
+        group: str | None = None,
+        text: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 50,
         before: Job | None = None,
     ) -> Jobs:
@@ -138,6 +170,13 @@ class Client:
         Args:
             kind: Only this kind.
             state: Only this state.
+            model: Only of this model.
+            tenant: Only this tenant's.
+            group: Only of this group.
+            text: Only those with this in prompt, caption, label or id, in any case; the newest 20,000 of
+                those that fit otherwise are searched.
+            created_after: Only newer ones.
+            created_before: Only older ones.
             limit: At most so many, 1 to 10,000.
             before: Only older ones: the last of one page gives the next.
 
@@ -152,7 +191,17 @@ class Client:
                 field="limit",
                 hint="Give the last job of a page as `before` for the next.",
             )
-        jobs = self._index.list(kind=kind, state=_state(state), limit=limit, before=before)
+        wanted = JobFilter(
+            kind=kind,
+            state=_state(state),
+            model=model,
+            tenant=tenant,
+            group=group,
+            text=text,
+            created_after=created_after,
+            created_before=created_before,
+        )
+        jobs = self._index.list(wanted, limit=limit, before=before)
         return [self._bound(job) for job in jobs]
 
     def look(self, job_id: str) -> tuple[JobState, Progress]:
@@ -319,6 +368,10 @@ class Client:
             deadline_s=options.deadline_s,
             idempotency_key=options.idempotency_key,
             webhook_url=options.webhook_url,
+            webhook_events=options.webhook_events,
+            group=options.group,
+            retention_s=options.retention_s,
+            traceparent=options.traceparent,
             # Of what was said: a seed that was drawn differs each time.
             request_sha256=digest(admitted.kind.name, draft.said, inputs)
             if options.idempotency_key

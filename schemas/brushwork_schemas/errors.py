@@ -9,6 +9,14 @@
     │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
     │   ├── IdempotencyConflict a key that stands for another request
     │   ├── JobNotFound         no job with that id
+    │   ├── FileNotFound        no file of that name, or none that this caller may see
+    │   ├── PayloadTooLarge     more bytes than the gateway takes at once
+    │   ├── Unauthorized        no key, or none that is known and in force
+    │   ├── Forbidden           the key may not do this
+    │   ├── RateLimited         more requests than the key may make; later is better
+    │   ├── BudgetExceeded      the key's budget of today is used up
+    │   ├── QueueFull           too many jobs wait, of this key or of all
+    │   ├── KeyNotFound         no API key of that id
     │   └── EventNotFound       no webhook event with that id
     ├── JobFailed               raised by a client that asked for the result of a job that has none
     ├── WaitTimeout             the job has not ended within the caller's time; it goes on
@@ -104,6 +112,70 @@ class EventNotFound(RequestError):
     """The outbox has no webhook event with that id."""
 
     code = "event_not_found"
+
+
+class FileNotFound(RequestError):
+    """The store has no file of that name, or none that this caller may see."""
+
+    code = "file_not_found"
+
+
+class KeyNotFound(RequestError):
+    """There is no API key of that id."""
+
+    code = "key_not_found"
+
+
+class PayloadTooLarge(RequestError):
+    """More bytes than the gateway takes at once."""
+
+    code = "payload_too_large"
+
+
+class Unauthorized(RequestError):
+    """There is no key, or none that is known and in force."""
+
+    code = "unauthorized"
+
+
+class Forbidden(RequestError):
+    """The key may not do this, or the request comes from where none may come from."""
+
+    code = "forbidden"
+
+
+class Postponed(RequestError):
+    """Nothing is wrong with the request but its time.
+
+    Args:
+        message: What happened.
+        retry_after_s: When to come again, in seconds.
+        hint: What to do about it.
+    """
+
+    code = "postponed"
+
+    def __init__(self, message: str, *, retry_after_s: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(Postponed):
+    """More requests than the key may make in this time."""
+
+    code = "rate_limited"
+
+
+class BudgetExceeded(Postponed):
+    """The key's budget of today is used up."""
+
+    code = "budget_exceeded"
+
+
+class QueueFull(Postponed):
+    """Too many jobs wait already, of this key or of all."""
+
+    code = "queue_full"
 
 
 class JobFailed(BrushworkError):

@@ -87,6 +87,9 @@ class Job(BaseModel):
     tenant: str = ""
     deadline_at: datetime | None = Field(None, description="If it has not ended by then, it ends as expired.")
     idempotency_key: str | None = None
+    group: str | None = Field(None, description="The caller's own name for jobs that belong together.")
+    retry_of: str | None = Field(None, description="The job whose request this one repeats.")
+    traceparent: str | None = Field(None, description="W3C Trace Context of the call that brought it.")
     progress: Progress = Progress()
     cancel_requested: bool = False
     attempt: int = Field(0, description="Runs so far, the current one included.")

@@ -1,11 +1,12 @@
-"""Finds jobs again: by id, or newest first by kind and state."""
+"""Finds jobs again: by id, or newest first by what is known of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, or_, select, tuple_
 
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
@@ -20,6 +21,39 @@ from brushwork_schemas.tables import JOBS, RESULTS
 # Inside the class, `list` is the method.
 Jobs = list[Job]
 IDS_A_QUERY = 500
+MOST_SEARCHED = 20_000
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs a list is to hold; what is None lets all through.
+
+    Args:
+        text: Part of the prompt, the caption, the label or the id, in any case; looked for in the newest
+            `MOST_SEARCHED` of those that fit otherwise.
+    """
+
+    kind: str | None = None
+    state: JobState | None = None
+    model: str | None = None
+    tenant: str | None = None
+    group: str | None = None
+    text: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+EVERYTHING = JobFilter()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a job stands: what changes while it is watched. `fence` tells two attempts apart."""
+
+    state: JobState
+    progress: Progress
+    attempt: int
+    fence: int
 
 
 class JobIndex:
@@ -78,37 +112,70 @@ class JobIndex:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
 
-    def list(
-        self,
-        *,
-        kind: str | None = None,
-        state: JobState | None = None,
-        limit: int = 50,
-        before: Job | None = None,
-    ) -> Jobs:
+    def states(self, job_ids: Collection[str]) -> dict[str, Standing]:
+        """Where several jobs stand, by id: one question for all that are watched."""
+        found: dict[str, Standing] = {}
+        ids = list(job_ids)
+        with self._database.reading() as connection:
+            for start in range(0, len(ids), IDS_A_QUERY):
+                rows = connection.execute(_STANDING.where(JOBS.c.id.in_(ids[start : start + IDS_A_QUERY])))
+                found |= {row.id: _standing(row) for row in rows}
+        return found
+
+    def list(self, wanted: JobFilter = EVERYTHING, *, limit: int = 50, before: Job | None = None) -> Jobs:
         """Jobs, newest first.
 
         Args:
-            kind: Only this kind.
-            state: Only this state.
+            wanted: Which ones.
             limit: At most so many.
             before: Only those older than this one: the last of a list gives the next page.
         """
-        wanted: list[ColumnElement[bool]] = []
-        if kind is not None:
-            wanted.append(JOBS.c.kind == kind)
-        if state is not None:
-            wanted.append(JOBS.c.state == state)
+        conditions = list(_conditions(wanted))
         if before is not None:
             mark = (_milliseconds(before.created_at), before.id)
-            wanted.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
-        statement = (
-            _WITH_RESULT.where(*wanted).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(limit)
-        )
+            conditions.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
+        newest = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
+        statement = _WITH_RESULT.where(*conditions)
+        if wanted.text:
+            # No index knows words, so only the newest of those that fit otherwise are read through.
+            lately = select(JOBS.c.id).where(*conditions).order_by(*newest).limit(MOST_SEARCHED)
+            statement = statement.where(JOBS.c.id.in_(lately.subquery().select()), _mentions(wanted.text))
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(statement.order_by(*newest).limit(limit)).mappings()
+            return [_job(row) for row in rows]
 
 
+def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
+    columns = {"kind": JOBS.c.kind, "model": JOBS.c.model, "tenant": JOBS.c.tenant, "group": JOBS.c.job_group}
+    for name, column in columns.items():
+        if (value := getattr(wanted, name)) is not None:
+            yield column == value
+    if wanted.state is not None:
+        yield JOBS.c.state == wanted.state
+    if wanted.created_after is not None:
+        yield JOBS.c.created_at > _milliseconds(wanted.created_after)
+    if wanted.created_before is not None:
+        yield JOBS.c.created_at < _milliseconds(wanted.created_before)
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    prompt, caption = JOBS.c.request["prompt"].as_string(), RESULTS.c.result["generated_text"].as_string()
+    places = (prompt, caption, JOBS.c.label, JOBS.c.id)
+    return or_(*(place.icontains(text, autoescape=True) for place in places))
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(
+        state=JobState(row.state),
+        progress=Progress(step=row.progress_step, total=row.progress_total),
+        attempt=row.attempt,
+        fence=row.fence,
+    )
+
+
+_STANDING = select(
+    *(JOBS.c.id, JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total, JOBS.c.attempt, JOBS.c.fence)
+)
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
 
 
@@ -130,6 +197,9 @@ def _job(row: Mapping[Any, Any]) -> Job:
         tenant=row["tenant"],
         deadline_at=_moment(row["deadline_at"]),
         idempotency_key=row["idempotency_key"],
+        group=row["job_group"],
+        retry_of=row["retry_of"],
+        traceparent=row["traceparent"],
         progress=Progress(step=row["progress_step"], total=row["progress_total"]),
         cancel_requested=row["cancel_requested"],
         attempt=row["attempt"],

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -13,6 +13,8 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
+LONGEST_RETENTION_S = 10 * 365 * 24 * 3600.0
+WebhookEventName = Literal["started", "succeeded", "failed", "canceled", "expired"]
 
 
 class Priority(StrEnum):
@@ -51,6 +53,31 @@ class JobOptions(BaseModel):
     )
     webhook_url: str | None = Field(
         None, description="An http(s) address that is told of the job's end, without user name and password."
+    )
+
+    webhook_events: tuple[WebhookEventName, ...] | None = Field(
+        None,
+        min_length=1,
+        description="What the webhook is told: started, succeeded, failed, canceled, expired; "
+        "by default every end.",
+    )
+    group: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Your own name for jobs that belong together; lists can be asked for it.",
+    )
+    retention_s: float | None = Field(
+        None,
+        ge=0,
+        le=LONGEST_RETENTION_S,
+        description="Seconds after its end for which the job is kept at most; `prune` removes it then.",
+    )
+    traceparent: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        description="W3C Trace Context of the call, handed on to the worker and the webhook.",
     )
 
     @field_validator("webhook_url")

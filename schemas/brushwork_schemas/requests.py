@@ -50,6 +50,11 @@ class Request(BaseModel):
         """What sets the cost of this request, in a few words; nothing private."""
         return ""
 
+    @property
+    def cost(self) -> float:
+        """What it takes from a budget: megapixels x denoising steps; 1 for a picture that is looked at."""
+        return 1.0
+
 
 class TextToImageRequest(Request):
     """Make pictures from a prompt."""
@@ -86,6 +91,12 @@ class TextToImageRequest(Request):
         """Size, steps and pictures."""
         pictures = f" x{self.num_images_per_prompt}" if self.num_images_per_prompt > 1 else ""
         return f"{self.width}x{self.height}{pictures} {self.num_inference_steps} steps"
+
+    @property
+    def cost(self) -> float:
+        """Of a complete request."""
+        pixels = (self.width or 0) * (self.height or 0) * self.num_images_per_prompt
+        return pixels * (self.num_inference_steps or 0) / 1e6
 
 
 class ImageToTextRequest(Request):

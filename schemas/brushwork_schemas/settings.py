@@ -95,6 +95,19 @@ class Settings(BaseSettings):
     )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
+    url: str | None = Field(
+        None, description="A gateway's http(s) address: clients and the command line go there."
+    )
+    api_key: SecretStr | None = Field(None, description="The key for it: bw_...")
+    max_queued: int | None = Field(
+        None, ge=1, description="Jobs of a kind that may wait; the gateway refuses more with 429."
+    )
+    max_job_cost: float | None = Field(
+        None, gt=0, description="Most megapixels x steps of one job that the gateway takes."
+    )
+    max_upload_bytes: int = Field(
+        32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
+    )
     webhook_secret: SecretStr | None = Field(
         None,
         description="What webhooks are signed with: whsec_ and base64; several, with spaces between them, "

@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     and_,
     literal_column,
     text,
@@ -70,6 +71,16 @@ JOBS = Table(
     Column("idempotency_key", String(255)),
     Column("request_sha256", String(64)),
     Column("webhook_url", String(2000)),
+    # Names of events, with commas between; null is every end.
+    Column("webhook_events", String(200)),
+    # The caller's own name for jobs that belong together.
+    Column("job_group", String(64)),
+    # The job whose request this one repeats.
+    Column("retry_of", String(64)),
+    # How long after its end the job is kept at most.
+    Column("retention_s", Float),
+    # W3C Trace Context of the call that brought it.
+    Column("traceparent", String(55)),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", BigInteger, nullable=False),
     # When the last wait in the queue began: creation, or the return to the queue.
@@ -119,6 +130,16 @@ Index("ix_jobs_leased", JOBS.c.worker, JOBS.c.lease_expires_at, **_partial(in_st
 Index("ix_jobs_newest", JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_kind", JOBS.c.kind, JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_state", JOBS.c.state, JOBS.c.created_at, JOBS.c.id)
+
+Index("ix_jobs_newest_of_tenant", JOBS.c.tenant, JOBS.c.created_at, JOBS.c.id)
+Index(
+    "ix_jobs_newest_of_group",
+    JOBS.c.job_group,
+    JOBS.c.created_at,
+    JOBS.c.id,
+    **_partial(JOBS.c.job_group.is_not(None)),
+)
+Index("ix_jobs_retention", JOBS.c.finished_at, **_partial(JOBS.c.retention_s.is_not(None)))
 
 RESULTS = Table(
     "results",
@@ -211,4 +232,52 @@ WORKERS = Table(
     Column("batching", Json, nullable=False, server_default="{}"),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+)
+
+# Who may come in by HTTP, and what each may do. A key itself is nowhere: only its hash.
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("scopes", Json, nullable=False),
+    # Null is without bound.
+    Column("requests_per_minute", Integer),
+    Column("daily_budget", Float),
+    Column("max_open_jobs", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+KEY_USAGE = Table(
+    "key_usage",
+    METADATA,
+    Column("key_id", String(16), ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
+    # Days since 1970, UTC.
+    Column("day", Integer, primary_key=True),
+    Column("num_jobs", Integer, nullable=False),
+    Column("cost", Float, nullable=False),
+)
+
+# Files that a tenant has brought; those of its jobs it may see anyway.
+TENANT_FILES = Table(
+    "tenant_files",
+    METADATA,
+    Column("tenant", String(64), primary_key=True),
+    Column("sha256", String(64), ForeignKey("artifacts.sha256"), primary_key=True, index=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# What each process has counted since it began, for /metrics to show together.
+TELEMETRY = Table(
+    "telemetry",
+    METADATA,
+    Column("process", String(200), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("samples", Text, nullable=False),
 )

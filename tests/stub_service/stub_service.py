@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError
-from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.job_index import JobFilter, JobIndex
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
@@ -46,7 +46,7 @@ def serve(
 
 def _end_queued(database: Database, worker: str) -> None:
     ledger = Ledger(database)
-    for job in JobIndex(database).list(state=JobState.QUEUED):
+    for job in JobIndex(database).list(JobFilter(state=JobState.QUEUED)):
         claim = ledger.claim(job.id, worker)
         if claim is not None:
             ledger.fail(job.id, claim.fence, ERROR)

@@ -6,6 +6,7 @@ import typer
 
 from brushwork.cli.demo_command import demo
 from brushwork.cli.exit_status import epilog
+from brushwork.cli.gateway_command import gateway
 from brushwork.cli.job_commands import cancel, jobs, show
 from brushwork.cli.preview_command import preview
 from brushwork.cli.prune_command import prune
@@ -27,7 +28,7 @@ app = typer.Typer(
 
 RUN, USE, LOOK = "Run a service", "Use it", "Look around"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    RUN: (up, worker, migrate, prune, demo),
+    RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel),
     LOOK: (jobs, show, models, workers),
 }

@@ -128,6 +128,7 @@ class Intake(LedgerPart):
 _GIVEN = (
     *("id", "kind", "model", "label", "request", "max_attempts"),
     *("tenant", "priority", "idempotency_key", "request_sha256", "webhook_url"),
+    *("retry_of", "retention_s", "traceparent"),
 )
 
 
@@ -137,6 +138,8 @@ def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
         **{name: getattr(job, name) for name in _GIVEN},
         "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
         "deadline_at": deadline,
+        "job_group": job.group,
+        "webhook_events": None if job.webhook_events is None else ",".join(job.webhook_events),
     }
 
 

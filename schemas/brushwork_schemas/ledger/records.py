@@ -30,6 +30,8 @@ class NewJob:
         deadline_s: From now until it is to have ended; None is never.
         idempotency_key: Of its tenant; a second job of the same key is not written.
         request_sha256: Of what the caller said; a key stands for one of them.
+        webhook_events: What `webhook_url` is told; None is every end.
+        retry_of: The job whose request it repeats.
     """
 
     id: str
@@ -45,6 +47,11 @@ class NewJob:
     idempotency_key: str | None = None
     request_sha256: str | None = None
     webhook_url: str | None = None
+    webhook_events: tuple[str, ...] | None = None
+    group: str | None = None
+    retry_of: str | None = None
+    retention_s: float | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

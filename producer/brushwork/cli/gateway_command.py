@@ -1,0 +1,24 @@
+"""`brushwork gateway`."""
+
+from typing import Annotated
+
+import typer
+from brushwork_schemas.errors import MissingExtra
+from brushwork_schemas.settings import Settings
+
+
+def gateway(
+    host: Annotated[
+        str, typer.Option(help="Where it listens; elsewhere than here only with keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 is a free one.")] = 8600,
+) -> None:
+    """Answer HTTP: jobs, files, events, metrics and the page; needs the extra `gateway`."""
+    try:
+        # Here, for it brings a web server along, which the other commands do without.
+        from brushwork.gateway.serve import serve
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"The gateway can't be loaded: {error}.", hint="Run: pip install 'brushwork[gateway]'"
+        ) from error
+    serve(Settings.load(), host=host, port=port)

@@ -1,0 +1,110 @@
+"""Who asks, and what they may: an API key for each tenant, or on loopback, while there is none, everybody."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from brushwork_schemas.api_keys import ApiKey, ApiKeys, Scope
+from brushwork_schemas.errors import Forbidden, Unauthorized
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+# A key is looked up at most so often; one that was revoked opens for so long still.
+REMEMBER_S = 2.0
+MOST_REMEMBERED = 10_000
+COOKIE = "brushwork_key"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks.
+
+    Args:
+        key: None where no key is asked for.
+    """
+
+    key: ApiKey | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it may do what needs that scope."""
+        return self.key is None or scope in self.key.scopes or Scope.ADMIN in self.key.scopes
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose jobs and files alone it sees; None where it sees everybody's."""
+        return None if self.key is None or Scope.ADMIN in self.key.scopes else self.key.tenant
+
+
+class Access:
+    """Finds out who asks. Remembers keys for a moment: most clients ask again and again.
+
+    Args:
+        keys: Where they are kept.
+    """
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+        self._known: dict[bytes, tuple[float, ApiKey]] = {}
+        self._open: tuple[float, bool] = (0.0, False)
+
+    def principal(self, key: str | None) -> Principal:
+        """Who brings this key, or none.
+
+        Raises:
+            Unauthorized: A key is needed, or this one opens nothing.
+        """
+        if key is not None:
+            return Principal(self._verified(key))
+        if self._is_open():
+            return Principal()
+        raise Unauthorized(
+            "An API key is needed here.",
+            hint="Send `Authorization: Bearer bw_...`; an operator makes keys with: "
+            "brushwork keys create NAME",
+        )
+
+    def _verified(self, key: str) -> ApiKey:
+        now, digest = time.monotonic(), sha256(key.encode("utf-8", "surrogatepass")).digest()
+        until, known = self._known.get(digest, (0.0, None))
+        if known is not None and now < until:
+            return known
+        verified = self._keys.verify(key)
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[digest] = (now + REMEMBER_S, verified)
+        return verified
+
+    def _is_open(self) -> bool:
+        until, is_open = self._open
+        if time.monotonic() >= until:
+            is_open = not self._keys.are_there()
+            self._open = (time.monotonic() + REMEMBER_S, is_open)
+        return is_open
+
+
+def asks_for(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency: the principal, if it may do what needs `scope`."""
+
+    async def principal(request: Request) -> Principal:
+        # Mostly it is remembered, but a first look asks the database.
+        access: Access = request.app.state.services.access
+        found = await run_in_threadpool(access.principal, _key_of(request))
+        if not found.may(scope):
+            raise Forbidden(
+                f"This key lacks the scope {scope.value!r}.",
+                hint=f"An operator makes one with: brushwork keys create NAME --scope {scope.value}",
+            )
+        return found
+
+    return principal
+
+
+def _key_of(request: Request) -> str | None:
+    header = request.headers.get("authorization")
+    if header is None:
+        return request.cookies.get(COOKIE)
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthorized("Authorization: it should read `Bearer bw_...`.", field="Authorization")
+    return key.strip()

@@ -1,0 +1,42 @@
+"""The gateway's application: FastAPI with the routes, the problems and the locks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from brushwork_schemas.settings import Settings
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from brushwork.gateway import problems
+from brushwork.gateway.routes import health, jobs
+from brushwork.gateway.services import services
+
+VERSION = "1"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An ASGI application; connections are opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = await run_in_threadpool(services, settings)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(app.state.services.close)
+
+    app = FastAPI(
+        title="brushwork",
+        version=VERSION,
+        description="Image work by open, local models: submit jobs, follow them, fetch results.",
+        lifespan=opened,
+        # Pages of documentation that load scripts from elsewhere would not work without the network.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
+    )
+    problems.install(app)
+    for routes in (health, jobs):
+        app.include_router(routes.router)
+    return app

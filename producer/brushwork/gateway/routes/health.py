@@ -1,0 +1,33 @@
+"""Whether the gateway lives, and whether it can do its work."""
+
+from typing import Annotated
+
+from brushwork_schemas.errors import ServiceUnreachable
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from brushwork.gateway.services import Services
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """That it answers is the news."""
+
+    status: str = "ok"
+
+
+@router.get("/healthz")
+async def alive() -> Health:
+    """Whether the process answers; asks nobody else."""
+    return Health()
+
+
+@router.get("/readyz")
+def ready(services: Annotated[Services, Depends(Services.of)]) -> Health:
+    """Whether jobs can be accepted: whether the database answers. Redis may be away; jobs wait for it."""
+    with services.database.reading() as connection:
+        if connection.execute(text("SELECT 1")).scalar() != 1:
+            raise ServiceUnreachable("The database answers strangely.")
+    return Health()
