@@ -109,8 +109,11 @@ class Client:
         Raises:
             RequestError: As `submit`; the message starts with the index of the wrong request.
         """
-        drafts = self._drafts(list(requests))
-        return self._accept([self._new_job(draft) for draft in drafts]) if drafts else []
+        return self.accept(requests).jobs
+
+    def accept(self, requests: Iterable[Mapping[str, Any]]) -> "Accepted":
+        """As `submit_many`; says besides which of the jobs are new."""
+        return self._accept([self._new_job(draft) for draft in self._drafts(list(requests))])
 
     def retry(self, job_id: str, /, **changes: Any) -> Job:
         """A new job with the request of one that has ended, and `retry_of` naming it.
@@ -125,6 +128,10 @@ class Client:
             JobNotFound: There is none of that id.
             InvalidRequest: It has not ended yet; or as `submit`.
         """
+        return self.accept_retry(job_id, **changes).jobs[0]
+
+    def accept_retry(self, job_id: str, /, **changes: Any) -> "Accepted":
+        """As `retry`; says besides whether the job is new."""
         old = self.get(job_id)
         if not old.is_finished:
             raise InvalidRequest(
@@ -134,14 +141,16 @@ class Client:
         said = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
         kept = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
         (draft,) = self._drafts([{**said, **kept, **changes, "kind": old.kind}])
-        return self._accept([replace(self._new_job(draft), retry_of=old.id)])[0]
+        return self._accept([replace(self._new_job(draft), retry_of=old.id)])
 
-    def _accept(self, jobs: Sequence[NewJob]) -> Jobs:
+    def _accept(self, jobs: Sequence[NewJob]) -> "Accepted":
+        if not jobs:
+            return Accepted([], frozenset())
         first = self._with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._send([job for job in first if job.id in submitted.sent])
         standing = self._standing(jobs, submitted.new)
-        return [self._bound(job) for job in self._index.get_many(standing)]
+        return Accepted([self._bound(job) for job in self._index.get_many(standing)], submitted.new)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now.
@@ -389,6 +398,19 @@ class Client:
         for artifact in artifacts_within(job.result):
             artifact.bind(self._store)
         return job
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of requests.
+
+    Args:
+        jobs: The jobs that stand for them, in their order.
+        new: Ids of those that were not there before: the others are those of repeated idempotency keys.
+    """
+
+    jobs: Jobs
+    new: frozenset[str]
 
 
 @dataclass
