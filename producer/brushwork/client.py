@@ -17,7 +17,7 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.broker import Publisher, celery_app
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded, ServiceUnreachable
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter, JobIndex
 from brushwork_schemas.kinds import kind_named
@@ -126,7 +126,8 @@ class Client:
 
         Raises:
             JobNotFound: There is none of that id.
-            InvalidRequest: It has not ended yet; or as `submit`.
+            JobNotEnded: It has not ended yet.
+            RequestError: As `submit`.
         """
         return self.accept_retry(job_id, **changes).jobs[0]
 
@@ -134,7 +135,7 @@ class Client:
         """As `retry`; says besides whether the job is new."""
         old = self.get(job_id)
         if not old.is_finished:
-            raise InvalidRequest(
+            raise JobNotEnded(
                 f"Job {job_id} is {old.state}: only one that has ended can be run again.",
                 hint="Wait for its end, or cancel it.",
             )
@@ -430,6 +431,7 @@ def _placed(index: int, count: int) -> Iterator[None]:
     try:
         yield
     except BrushworkError as error:
+        error.index = index
         if count > 1:
             error.message = f"requests[{index}]: {error.message}"
         raise

@@ -3,6 +3,7 @@
     BrushworkError
     ├── RequestError            the caller's fault: nothing was written, change the request
     │   ├── InvalidRequest      a parameter is missing, unknown, of the wrong type or out of its limits
+    │   │   └── JobNotEnded     only a job that has ended can be run again
     │   ├── UnknownKind         no such kind of job
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
     │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
@@ -13,9 +14,10 @@
     │   ├── PayloadTooLarge     more bytes than the gateway takes at once
     │   ├── Unauthorized        no key, or none that is known and in force
     │   ├── Forbidden           the key may not do this
-    │   ├── RateLimited         more requests than the key may make; later is better
-    │   ├── BudgetExceeded      the key's budget of today is used up
-    │   ├── QueueFull           too many jobs wait, of this key or of all
+    │   ├── Postponed           nothing is wrong with the request but its time
+    │   │   ├── RateLimited     more requests than the key may make; later is better
+    │   │   ├── BudgetExceeded  the key's budget of today is used up
+    │   │   └── QueueFull       too many jobs wait, of this key or of all
     │   ├── KeyNotFound         no API key of that id
     │   └── EventNotFound       no webhook event with that id
     ├── JobFailed               raised by a client that asked for the result of a job that has none
@@ -54,6 +56,8 @@ class BrushworkError(Exception):
         self.message = message
         self.field = field
         self.hint = hint
+        # Of several requests that were sent together, which one it is about.
+        self.index: int | None = None
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
@@ -70,6 +74,12 @@ class InvalidRequest(RequestError):
     """A parameter is missing, unknown, of the wrong type or out of its limits."""
 
     code = "invalid_request"
+
+
+class JobNotEnded(InvalidRequest):
+    """The job has not ended yet: only one that has can be run again."""
+
+    code = "job_not_ended"
 
 
 class UnknownKind(RequestError):

@@ -26,6 +26,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.KeyNotFound: 404,
     errors.ArtifactMissing: 404,
     errors.IdempotencyConflict: 409,
+    errors.JobNotEnded: 409,
     errors.PayloadTooLarge: 413,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
