@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from brushwork_schemas.artifact_store import ArtifactStore, StoredFile
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, WEBHOOK_EVENTS
+from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, WEBHOOK_EVENTS
+from brushwork_schemas.tenant_files import remove_old_entries
 
 # A file may be there before the job that refers to it; one that is stored again counts as new.
 UNCLAIMED_S = 3600.0
@@ -41,13 +42,17 @@ class Retention:
     def prune(self, older_than_s: float, *, dry_run: bool = False) -> Pruned:
         """Remove jobs that ended so long ago, with their results, and every file without a job.
 
-        A job whose end is still to be told by a webhook stays until then.
+        A job whose end is still to be told by a webhook stays until then; a file that was uploaded by itself,
+        until that is as long ago.
 
         Args:
             older_than_s: Seconds since their end.
-            dry_run: Only count. Files that only those jobs refer to are not counted then.
+            dry_run: Only count. Files that only those jobs refer to are not counted then, nor uploads.
         """
         num_jobs = self._count(older_than_s) if dry_run else self._remove_jobs(older_than_s)
+        if not dry_run:
+            with self._database.writing() as connection:
+                remove_old_entries(connection, round(older_than_s * 1000))
         num_files = num_bytes = 0
         for files in self._unclaimed():
             num_files += len(files)
@@ -75,26 +80,34 @@ class Retention:
     def _unclaimed(self) -> Iterator[list[StoredFile]]:
         for files in self._store.old_files(UNCLAIMED_S, FILES_AT_ONCE):
             names = [file.sha256 for file in files]
-            linked = select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256.in_(names))
             with self._database.reading() as connection:
-                claimed = set(connection.execute(linked).scalars())
+                claimed = _claimed(connection, names)
             if unclaimed := [file for file in files if file.sha256 not in claimed]:
                 yield unclaimed
 
     def _remove_files(self, files: list[StoredFile]) -> None:
         names = [file.sha256 for file in files]
-        orphans = delete(ARTIFACTS).where(
-            ARTIFACTS.c.sha256.in_(names),
-            ~select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256 == ARTIFACTS.c.sha256).exists(),
+        referred = (
+            select(table.c.sha256).where(table.c.sha256 == ARTIFACTS.c.sha256).exists()
+            for table in (JOB_ARTIFACTS, TENANT_FILES)
         )
+        orphans = delete(ARTIFACTS).where(ARTIFACTS.c.sha256.in_(names), *(~each for each in referred))
         with self._database.writing() as connection:
             connection.execute(orphans)
             # Once more, now that nobody else writes: a job may have come to refer to one.
-            linked = select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256.in_(names))
-            claimed = set(connection.execute(linked).scalars())
+            claimed = _claimed(connection, names)
         for name in names:
             if name not in claimed:
                 self._store.remove_if_old(name, UNCLAIMED_S)
+
+
+def _claimed(connection: Connection, names: list[str]) -> set[str]:
+    """Those that a job refers to, or that somebody has brought."""
+    return {
+        name
+        for table in (JOB_ARTIFACTS, TENANT_FILES)
+        for name in connection.execute(select(table.c.sha256).where(table.c.sha256.in_(names))).scalars()
+    }
 
 
 def _is_old(older_than_s: float) -> tuple[ColumnElement[bool], ...]:
