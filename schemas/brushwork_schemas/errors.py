@@ -28,6 +28,7 @@
     │   ├── OutOfMemory         the device has too little memory for this job
     │   ├── DeviceFailed        the device does not compute any more; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
+    │   ├── TooManyStreams      this process has as many open event streams as it takes
     │   └── MissingExtra        packages that this part of brushwork needs are not installed
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
@@ -236,6 +237,12 @@ class ServiceUnreachable(MachineError):
     """Redis, the database or the artifact store does not answer."""
 
     code = "service_unreachable"
+
+
+class TooManyStreams(MachineError):
+    """This process has as many open event streams and waits as it takes."""
+
+    code = "too_many_streams"
 
 
 class MissingExtra(MachineError):

@@ -37,6 +37,7 @@ CODES = {
     "DeviceFailed": ("device_failed", "machine"),
     "OutOfMemory": ("out_of_memory", "machine"),
     "ServiceUnreachable": ("service_unreachable", "machine"),
+    "TooManyStreams": ("too_many_streams", "machine"),
     "MissingExtra": ("missing_extra", "operator"),
     "JobStopped": ("stopped", "machine"),
 }

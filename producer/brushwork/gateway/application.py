@@ -23,6 +23,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await app.state.services.watch.close()
             await run_in_threadpool(app.state.services.close)
 
     app = FastAPI(

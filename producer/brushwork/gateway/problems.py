@@ -34,6 +34,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.BudgetExceeded: 429,
     errors.QueueFull: 429,
     errors.ServiceUnreachable: 503,
+    errors.TooManyStreams: 503,
     errors.RequestError: 422,
 }
 

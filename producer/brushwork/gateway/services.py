@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
+from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.wire import Wire
 from fastapi import Request
 
 from brushwork.client import Client
 from brushwork.gateway.access import Access
+from brushwork.gateway.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Services:
     database: Database
     store: ArtifactStore
     access: Access
+    watch: Watch
 
     @classmethod
     def of(cls, request: Request) -> "Services":
@@ -43,4 +47,5 @@ def services(settings: Settings) -> Services:
         database=database,
         store=ArtifactStore(settings.artifacts_url),
         access=Access(ApiKeys(database)),
+        watch=Watch(JobIndex(database), Wire(database)),
     )
