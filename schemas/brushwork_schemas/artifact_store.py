@@ -1,6 +1,7 @@
 """Where artifacts lie: a folder or S3, through obstore; each named by the SHA-256 of its bytes."""
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # A file of that age that is stored again is written again.
 AGES_S = 600.0
+PIECE_BYTES = 256 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -111,10 +113,30 @@ class ArtifactStore:
             pass
         except (BaseError, OSError) as error:
             raise _silent(error) from error
-        raise ArtifactMissing(
-            f"Artifact {sha256[:64]!r} is not in the store.",
-            hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
-        )
+        raise _missing(sha256)
+
+    def stream(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` up to and without `end`, in pieces; the first is read before this returns.
+
+        Raises:
+            ArtifactMissing: There is no file of that name.
+            ServiceUnreachable: The store does not answer; also in the midst of it.
+        """
+        pieces = self._pieces(sha256, start, end)
+        first = next(pieces, b"")
+        return itertools.chain((first,), pieces)
+
+    def _pieces(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
+        if not _SHA256.fullmatch(sha256):
+            raise _missing(sha256)
+        try:
+            found = obstore.get(self._store, _path(sha256), options={"range": (start, end)})
+            for piece in found.stream(min_chunk_size=PIECE_BYTES):
+                yield bytes(piece)
+        except FileNotFoundError:
+            raise _missing(sha256) from None
+        except (BaseError, OSError) as error:
+            raise _silent(error) from error
 
     def has(self, sha256: str) -> bool:
         """Whether there are bytes of that name.
@@ -158,6 +180,13 @@ def _opened(url: str) -> ObjectStore:
             field="artifacts_url",
             hint="BRUSHWORK_ARTIFACTS_URL is a folder that can be written, or s3://bucket/prefix.",
         ) from error
+
+
+def _missing(sha256: str) -> ArtifactMissing:
+    return ArtifactMissing(
+        f"Artifact {sha256[:64]!r} is not in the store.",
+        hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
+    )
 
 
 def _silent(error: Exception) -> ServiceUnreachable:

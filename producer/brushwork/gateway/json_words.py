@@ -1,0 +1,62 @@
+"""JSON as it comes from outside: what means something else to each reader is refused."""
+
+import json
+import math
+from typing import Any
+
+from brushwork_schemas.errors import InvalidRequest
+from pydantic_core import from_json
+
+LONGEST_NUMBER = 400
+SHOWN_CHARACTERS = 60
+
+
+def parsed_object(data: bytes) -> dict[str, Any]:
+    """The object that `data` is the JSON of.
+
+    Raises:
+        InvalidRequest: It is not JSON, or no object; it holds a name twice, half a surrogate pair, a number
+            beyond all bounds, or is nested too deeply.
+    """
+    try:
+        # The first parser refuses what is no JSON or too deep; the second one sees names that come twice.
+        from_json(data, allow_inf_nan=False)
+        value = json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(
+            f"The body is no JSON that can be read: {_first_words(error)}.", field="body"
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The body should be a JSON object; it is {_named(value)}.", field="body")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} comes twice")
+        found[name] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _short(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
+def _first_words(error: Exception) -> str:
+    return str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
+
+
+def _named(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,132 @@
+"""Files: pictures brought before the jobs that need them, and the pictures that jobs have made."""
+
+from typing import Annotated
+
+from anyio import to_thread
+from brushwork_schemas import pictures
+from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.tenant_files import TenantFiles
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from starlette.responses import StreamingResponse
+
+from brushwork.gateway.access import Principal, asks_for
+from brushwork.gateway.byte_range import NotSatisfiable, parsed_range
+from brushwork.gateway.problems import problem_response
+from brushwork.gateway.received import FORM, Received, received
+from brushwork.gateway.services import Services
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
+Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
+Gateway = Annotated[Services, Depends(Services.of)]
+FileName = Annotated[str, Path(description="SHA-256 of the file, 64 hexadecimal digits.")]
+FIELD = "file"
+_ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+@router.post("", status_code=201, operation_id="upload_file", summary="Bring a picture")
+async def upload(
+    response: Response,
+    services: Gateway,
+    principal: Submitter,
+    body: Annotated[Received, Depends(received)],
+) -> Artifact:
+    """Store a picture, for jobs to name it as `image` by its SHA-256.
+
+    A file with metadata, an orientation or transparency is written anew as PNG, so the name may be that of
+    other bytes than were sent; bringing the same picture again is harmless.
+    """
+    data = _picture_of(body)
+    artifact = await to_thread.run_sync(_keep, services, principal, data, limiter=services.decoders)
+    response.headers["Location"] = f"/v1/files/{artifact.sha256}"
+    return artifact
+
+
+@router.get("/{sha256}", operation_id="get_file", summary="A file", response_class=StreamingResponse)
+def get(
+    sha256: FileName,
+    services: Gateway,
+    principal: Reader,
+    byte_range: Annotated[
+        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of it.")
+    ] = None,
+    if_range: Annotated[
+        str | None, Header(description="Only of the file with this ETag is the part.")
+    ] = None,
+    if_none_match: Annotated[str | None, Header(description="ETags that the caller has already.")] = None,
+    download: Annotated[bool, Query(description="For a browser to save and not to show it.")] = False,
+) -> Response:
+    """The file as it was stored, in pieces; whole, or the part that `Range` names."""
+    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    headers = _headers(artifact, download)
+    if _is_known(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    try:
+        part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
+    except NotSatisfiable:
+        return _no_such_part(artifact)
+    start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = part.content_range
+    return StreamingResponse(
+        services.store.stream(sha256, start, end),
+        206 if part else 200,
+        headers=headers,
+        media_type=artifact.media_type,
+    )
+
+
+@router.head("/{sha256}", operation_id="head_file", summary="What a file is", response_class=Response)
+def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
+    """The headers that `GET` would answer with."""
+    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    headers = {**_headers(artifact, False), "Content-Length": str(artifact.size_bytes)}
+    return Response(headers=headers, media_type=artifact.media_type)
+
+
+def _picture_of(body: Received) -> bytes:
+    if body.media_type == FORM:
+        if FIELD not in body.files:
+            raise InvalidRequest(f"The form has no file {FIELD!r}.", field=FIELD)
+        return body.files[FIELD]
+    if body.media_type not in _ENDINGS:
+        body.refuse_type(*_ENDINGS, FORM)
+    return body.data
+
+
+def _keep(services: Services, principal: Principal, data: bytes) -> Artifact:
+    plain, _ = pictures.cleaned(data, field=FIELD)
+    artifact = services.store.put_picture(plain)
+    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    return artifact
+
+
+def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
+    name = f"{artifact.sha256[:16]}.{_ENDINGS.get(artifact.media_type, 'bin')}"
+    return {
+        "ETag": f'"{artifact.sha256}"',
+        "Accept-Ranges": "bytes",
+        # Named by its content, it never changes; private, for it is one tenant's.
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Content-Disposition": f'{"attachment" if download else "inline"}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _is_known(if_none_match: str | None, etag: str) -> bool:
+    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    return etag in known or known == ["*"]
+
+
+def _no_such_part(artifact: Artifact) -> Response:
+    return problem_response(
+        416,
+        "range_not_satisfiable",
+        f"The file has {artifact.size_bytes} bytes, and none of those asked for.",
+        field="Range",
+        headers={"Content-Range": f"bytes */{artifact.size_bytes}"},
+    )
