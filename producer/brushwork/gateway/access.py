@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from brushwork_schemas.api_keys import ApiKey, ApiKeys, Scope
 from brushwork_schemas.errors import Forbidden, Unauthorized
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 # A key is looked up at most so often; one that was revoked opens for so long still.
@@ -83,18 +83,21 @@ class Access:
         return is_open
 
 
-def asks_for(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
+def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]]:
     """A dependency: the principal, if it may do what needs `scope`."""
 
-    async def principal(request: Request) -> Principal:
+    async def principal(request: Request, response: Response) -> Principal:
+        services = request.app.state.services
         # Mostly it is remembered, but a first look asks the database.
-        access: Access = request.app.state.services.access
-        found = await run_in_threadpool(access.principal, _key_of(request))
+        found: Principal = await run_in_threadpool(services.access.principal, _key_of(request))
         if not found.may(scope):
             raise Forbidden(
                 f"This key lacks the scope {scope.value!r}.",
                 hint=f"An operator makes one with: brushwork keys create NAME --scope {scope.value}",
             )
+        if found.key is not None and found.key.requests_per_minute is not None:
+            allowance = await run_in_threadpool(services.limits.count, found.key)
+            response.headers.update(allowance.headers())
         return found
 
     return principal

@@ -1,7 +1,8 @@
 """Everything a gateway process holds, put together once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter
 from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
@@ -10,9 +11,13 @@ from brushwork_schemas.settings import Settings
 from brushwork_schemas.wire import Wire
 from fastapi import Request
 
-from brushwork.client import Client
+from brushwork.direct_client import DirectClient
 from brushwork.gateway.access import Access
+from brushwork.gateway.limits import Limits
 from brushwork.gateway.watch import Watch
+
+# Pictures of callers that are decoded at once: each may take 150 MB for a moment.
+DECODERS = 2
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,13 @@ class Services:
     """What routes use."""
 
     settings: Settings
-    client: Client
+    client: DirectClient
     database: Database
     store: ArtifactStore
     access: Access
+    limits: Limits
     watch: Watch
+    decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
 
     @classmethod
     def of(cls, request: Request) -> "Services":
@@ -35,6 +42,7 @@ class Services:
     def close(self) -> None:
         """Close all connections."""
         self.client.close()
+        self.limits.close()
         self.database.close()
 
 
@@ -43,9 +51,10 @@ def services(settings: Settings) -> Services:
     database = Database(settings.database_url.get_secret_value())
     return Services(
         settings=settings,
-        client=Client(settings=settings),
+        client=DirectClient(settings),
         database=database,
         store=ArtifactStore(settings.artifacts_url),
         access=Access(ApiKeys(database)),
+        limits=Limits(settings, database),
         watch=Watch(JobIndex(database), Wire(database)),
     )

@@ -1,0 +1,51 @@
+"""What a request asks of the queue: whom it is for, and what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brushwork_schemas.admission import admit
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.job import Job
+from brushwork_schemas.options import taken_options
+from pydantic import BaseModel
+
+# The costs of a picture that is looked at do not depend on it.
+SOME_PICTURE = "0" * 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One job that is asked for.
+
+    Args:
+        cost: Megapixels x steps.
+        idempotency_key: None where none was given.
+    """
+
+    kind: str
+    tenant: str
+    cost: float
+    idempotency_key: str | None
+
+    @classmethod
+    def by(cls, request: Any, catalogue: Catalogue) -> "Asked | None":
+        """What a request of `submit_many` asks; None if it is wrong in any way, for the submit to refuse."""
+        if not isinstance(request, Mapping):
+            return None
+        parameters = dict(request)
+        try:
+            kind, options = parameters.pop("kind", None), taken_options(parameters)
+            if parameters.get("image") is not None:
+                parameters["image"] = SOME_PICTURE
+            admitted = admit(kind, parameters, catalogue)
+        except BrushworkError:
+            return None
+        return cls(admitted.kind.name, options.tenant, admitted.request.cost, options.idempotency_key)
+
+
+def request_again(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What `retry` submits for this job."""
+    said = job.request.model_dump() if isinstance(job.request, BaseModel) else dict(job.request)
+    return {**said, "tenant": job.tenant, **changes, "kind": job.kind}

@@ -1,0 +1,161 @@
+"""What stands between a key and the queue: its rate, room in the queue, and its budget of the day."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from brushwork_schemas.api_keys import ApiKey
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.crowd import Crowd
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import InvalidRequest, QueueFull, ServiceUnreachable
+from brushwork_schemas.job import Job
+from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.key_usage import Charge, KeyUsage, Usage
+from brushwork_schemas.settings import Settings
+
+from brushwork.gateway.access import Principal
+from brushwork.gateway.asked import Asked
+from brushwork.gateway.rate import Allowance, Rate
+
+# A queue that is full has some room again about so soon.
+QUEUE_RETRY_S = 5.0
+
+
+class Limits:
+    """Refuses what goes beyond a bound, with 429 and Retry-After, before anything is accepted.
+
+    Args:
+        settings: The bounds of all, and where Redis is.
+        database: Where jobs and usage are.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._rate = Rate(settings)
+        self._crowd = Crowd(database)
+        self._index = JobIndex(database)
+        self._usage = KeyUsage(database)
+        self._catalogue = Catalogue.load(settings.catalogue)
+
+    def count(self, key: ApiKey | None) -> Allowance | None:
+        """Count one request of a key; None where its rate has no bound.
+
+        Raises:
+            RateLimited: It is one too many.
+        """
+        if key is None or key.requests_per_minute is None:
+            return None
+        return self._rate.count(key.id, key.requests_per_minute)
+
+    @contextmanager
+    def admit(self, principal: Principal, requests: Sequence[Any]) -> Iterator["Admission"]:
+        """Let requests pass to the submit inside this context, and charge them; if it raises, nothing.
+
+        Requests that are wrong pass too: the submit says what is wrong with them.
+
+        Args:
+            principal: Who asks.
+            requests: As for `submit_many`, each with the tenant that its job will have.
+
+        Raises:
+            InvalidRequest: One costs more than any may.
+            QueueFull: Too many jobs wait already, of a kind or of the key's tenant.
+            BudgetExceeded: The key's budget does not hold them.
+        """
+        asked = {place: Asked.by(request, self._catalogue) for place, request in enumerate(requests)}
+        right = {place: each for place, each in asked.items() if each is not None}
+        self._check_costs(principal.key, right, len(requests))
+        new = self._without_repeats(right)
+        self._check_room(principal.key, list(new.values()))
+        admission = self._charged(principal.key, {place: each.cost for place, each in new.items()})
+        try:
+            yield admission
+        except BaseException:
+            admission.refund()
+            raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._rate.close()
+
+    def _check_costs(self, key: ApiKey | None, asked: Mapping[int, Asked], count: int) -> None:
+        budget = key.daily_budget if key else None
+        bounds = [bound for bound in (self._settings.max_job_cost, budget) if bound is not None]
+        for place, each in asked.items():
+            if each.cost > min(bounds, default=math.inf):
+                where = f"requests[{place}]: " if count > 1 else ""
+                raise InvalidRequest(
+                    f"{where}The job takes {each.cost:g} megapixels x steps; {min(bounds):g} are allowed.",
+                    hint="Ask for fewer or smaller pictures, or for fewer steps.",
+                )
+
+    def _without_repeats(self, asked: Mapping[int, Asked]) -> dict[int, Asked]:
+        """Without those whose idempotency keys stand for a job already: they only get it again."""
+        keys: dict[str, list[str]] = {}
+        for each in asked.values():
+            if each.idempotency_key is not None:
+                keys.setdefault(each.tenant, []).append(each.idempotency_key)
+        known = {(tenant, key) for tenant in keys for key in self._index.ids_of_keys(tenant, keys[tenant])}
+        return {
+            place: each for place, each in asked.items() if (each.tenant, each.idempotency_key) not in known
+        }
+
+    def _check_room(self, key: ApiKey | None, asked: Sequence[Asked]) -> None:
+        if (most := self._settings.max_queued) is not None:
+            for kind, more in Counter(each.kind for each in asked).items():
+                if self._crowd.queued(kind, at_most=most + 1) + more > most:
+                    raise _full(f"At most {most} jobs of {kind} may wait.")
+        if key is not None and (most := key.max_open_jobs) is not None:
+            for tenant, more in Counter(each.tenant for each in asked).items():
+                if self._crowd.open(tenant, at_most=most + 1) + more > most:
+                    raise _full(f"By this key, at most {most} jobs of its tenant may be open at once.")
+
+    def _charged(self, key: ApiKey | None, costs: Mapping[int, float]) -> "Admission":
+        if key is None or not costs:
+            return Admission(self._usage, None, costs)
+        usage = Usage(len(costs), sum(costs.values()))
+        return Admission(self._usage, self._usage.charge(key.id, usage, budget=key.daily_budget), costs)
+
+
+class Admission:
+    """Requests that may pass, and what was charged for them.
+
+    Args:
+        usage: Where it was charged.
+        charge: None where nobody was charged.
+        costs: The parts of the charge, by the requests' places.
+    """
+
+    def __init__(self, usage: KeyUsage, charge: Charge | None, costs: Mapping[int, float]) -> None:
+        self._usage = usage
+        self._charge = charge
+        self._costs = costs
+
+    def settle(self, jobs: Sequence[Job], new: Collection[str]) -> None:
+        """Take back what was charged for jobs that another request of the same key was first to bring.
+
+        Args:
+            jobs: Those that stand for the requests, in their order.
+            new: Ids of those that were not there before.
+        """
+        left, back = set(new), []
+        for place, cost in self._costs.items():
+            if jobs[place].id in left:
+                left.remove(jobs[place].id)
+            else:
+                back.append(cost)
+        if back:
+            self.refund(Usage(len(back), sum(back)))
+
+    def refund(self, part: Usage | None = None) -> None:
+        """Take back all of the charge, or a part. Where the database is gone, it stays."""
+        if self._charge is not None:
+            with suppress(ServiceUnreachable):
+                self._usage.refund(self._charge, part)
+
+
+def _full(reason: str) -> QueueFull:
+    return QueueFull(reason, retry_after_s=QUEUE_RETRY_S, hint="Wait: workers make room.")
