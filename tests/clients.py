@@ -9,9 +9,9 @@ from typing import Any
 
 from brushwork import (
     AsyncClient,
-    Client,
     Job,
 )
+from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.tables import ARTIFACTS, JOBS
@@ -75,9 +75,7 @@ def finished(client: Any, ledger: Ledger) -> Job:
     job = client.submit(KIND, prompt="x", seed=3)
     claim = ledger.claim(job.id, "worker")
     assert claim is not None
-    source = Client(settings=client.settings)
-    artifact = source._store.put_picture(png("blue"))
-    source.close()
+    artifact = ArtifactStore(client.settings.artifacts_url).put_picture(png("blue"))
     provenance = {
         "model": "m", "model_revision": "1", "versions": {}, "device": "cpu", "dtype": "float32",
         "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},

@@ -1,25 +1,32 @@
 """The client for asyncio: the same methods, each awaited."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.job_index import JobFilter
+from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 
-from brushwork.client import Client, Jobs
+from brushwork.client import checked_limit, known_state
+from brushwork.doors.choice import chosen_settings, opened_for_tasks
+from brushwork.doors.door import Jobs
 from brushwork.waiting import Waiting
 
 
 class AsyncClient:
-    """A `Client` whose calls run in threads, so that the event loop never waits for a database.
+    """A `Client` that never holds up the event loop: by HTTP it awaits, the direct way runs in threads.
 
     Args:
+        address: As for `Client`.
+        key: As for `Client`.
         redis_url: As for `Client`.
         database_url: As for `Client`.
         artifacts_url: As for `Client`.
@@ -28,43 +35,68 @@ class AsyncClient:
 
     def __init__(
         self,
+        address: str | None = None,
         *,
+        key: str | None = None,
         redis_url: str | None = None,
         database_url: str | None = None,
         artifacts_url: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._client = Client(
-            redis_url=redis_url,
-            database_url=database_url,
-            artifacts_url=artifacts_url,
-            settings=settings,
-        )
-        self.settings = self._client.settings
+        servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
+        self.settings = chosen_settings(address, key, servers, settings)
+        self._door = opened_for_tasks(self.settings)
 
     async def submit(self, kind: str, /, **parameters: Any) -> Job:
         """As `Client.submit`."""
-        return await asyncio.to_thread(self._client.submit, kind, **parameters)
+        return (await self.submit_many([{**parameters, "kind": kind}]))[0]
 
     async def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return await asyncio.to_thread(self._client.submit_many, requests)
-
-    async def get(self, job_id: str) -> Job:
-        """As `Client.get`."""
-        return await asyncio.to_thread(self._client.get, job_id)
-
-    async def list(self, **wanted: Any) -> Jobs:
-        """As `Client.list`."""
-        return await asyncio.to_thread(self._client.list, **wanted)
+        return await self._door.submit_many(list(requests))
 
     async def retry(self, job_id: str, /, **changes: Any) -> Job:
         """As `Client.retry`."""
-        return await asyncio.to_thread(self._client.retry, job_id, **changes)
+        return await self._door.retry(job_id, changes)
+
+    async def get(self, job_id: str) -> Job:
+        """As `Client.get`."""
+        return await self._door.get(job_id)
+
+    async def list(
+        self,
+        *,
+        kind: str | None = None,
+        state: JobState | str | None = None,
+        model: str | None = None,
+        tenant: str | None = None,
+        group: str | None = None,
+        text: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 50,
+        before: Job | None = None,
+    ) -> Jobs:
+        """As `Client.list`."""
+        wanted = JobFilter(
+            kind=kind,
+            state=known_state(state),
+            model=model,
+            tenant=tenant,
+            group=group,
+            text=text,
+            created_after=created_after,
+            created_before=created_before,
+        )
+        return await self._door.list(wanted, checked_limit(limit), before)
+
+    async def look(self, job_id: str) -> tuple[JobState, Progress]:
+        """As `Client.look`."""
+        return await self._door.look(job_id)
 
     async def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return await asyncio.to_thread(self._client.preview, job_id)
+        return await self._door.preview(job_id)
 
     async def wait(
         self,
@@ -75,32 +107,35 @@ class AsyncClient:
         on_preview: Callable[[Preview], None] | None = None,
     ) -> Job:
         """As `Client.wait`; `on_progress` and `on_preview` are called in the event loop."""
-        waiting = Waiting(job_id, timeout_s, on_progress, on_preview)
-        while not waiting.is_over(*await asyncio.to_thread(self._client.look, job_id)):
-            if waiting.wants_preview():
-                waiting.show(await self.preview(job_id))
-            await asyncio.sleep(waiting.pause_s())
-        return await self.get(job_id)
+        return await self._door.wait(job_id, Waiting(job_id, timeout_s, on_progress, on_preview))
 
     async def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
-        return await asyncio.to_thread(self._client.cancel, job_id)
+        return await self._door.cancel(job_id)
 
-    def models(self, kind: str | None = None) -> Sequence[Model]:
-        """As `Client.models`; asks nobody, so it is not awaited."""
-        return self._client.models(kind)
-
-    async def workers(self) -> Sequence[SeenWorker]:
-        """As `Client.workers`."""
-        return await asyncio.to_thread(self._client.workers)
+    async def upload(self, image: object) -> Artifact:
+        """As `Client.upload`."""
+        return await self._door.upload(image)
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return await asyncio.to_thread(self._client.artifact_bytes, sha256)
+        return await self._door.artifact_bytes(sha256)
+
+    def models(self, kind: str | None = None) -> Sequence[Model]:
+        """As `Client.models`; asks nobody, so it is not awaited."""
+        return self._door.models(kind)
+
+    async def kinds(self) -> Sequence[KindDescription]:
+        """As `Client.kinds`."""
+        return await self._door.kinds()
+
+    async def workers(self) -> Sequence[SeenWorker]:
+        """As `Client.workers`."""
+        return await self._door.workers()
 
     async def close(self) -> None:
         """As `Client.close`."""
-        await asyncio.to_thread(self._client.close)
+        await self._door.close()
 
     async def __aenter__(self) -> Self:
         return self

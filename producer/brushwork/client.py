@@ -1,82 +1,57 @@
 """The client: how another program submits jobs, waits for them and finds them again."""
 
-import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-import uuid_utils
-from brushwork_schemas.admission import Admitted, admit
-from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.broker import Publisher, celery_app
-from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded, ServiceUnreachable
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job, Progress
-from brushwork_schemas.job_index import JobFilter, JobIndex
-from brushwork_schemas.kinds import kind_named
-from brushwork_schemas.ledger import Dispatch, Ledger, NewJob
-from brushwork_schemas.options import JobOptions, digest, taken_options
+from brushwork_schemas.job_index import JobFilter
+from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.roster import Roster, SeenWorker
+from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
-from brushwork_schemas.wire import Wire
-from pydantic import BaseModel
 
-from brushwork.image_input import ImageInputs
+from brushwork.doors.choice import chosen_settings, opened
+from brushwork.doors.door import Door, Jobs
 from brushwork.waiting import Waiting
 
-LOGGER = logging.getLogger(__name__)
-# Inside the class, `list` is the method.
-Jobs = list[Job]
 MOST_LISTED = 10_000
-# Stands for the picture while all else is checked.
-NO_PICTURE_YET = "0" * 64
 
 
 class Client:
-    """Talks to the ledger, the queue and the artifact store. Safe to share between threads.
+    """Submits jobs and finds them again, through a gateway or straight at the servers.
 
-    Every argument that is left out is read from `BRUSHWORK_REDIS_URL`, `BRUSHWORK_DATABASE_URL` or
-    `BRUSHWORK_ARTIFACTS_URL`, else from the `brushwork.env` that `brushwork up` writes.
+    Safe to share between threads. Every argument that is left out is read from `BRUSHWORK_...` in the
+    environment, else from the `brushwork.env` that `brushwork up` writes. With an address, here or as
+    `BRUSHWORK_URL`, all goes by HTTP; else, or where one of the servers is named here, straight there.
 
     Args:
+        address: Of a gateway, such as `http://127.0.0.1:8600`.
+        key: For the gateway, where it asks for one: `bw_...`.
         redis_url: The broker.
         database_url: The ledger.
         artifacts_url: The artifact store.
-        settings: All of them at once, and the rest; the three above win over it.
+        settings: All of them at once, and the rest; the others win over it.
     """
 
     def __init__(
         self,
+        address: str | None = None,
         *,
+        key: str | None = None,
         redis_url: str | None = None,
         database_url: str | None = None,
         artifacts_url: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        addresses = {
-            "redis_url": redis_url,
-            "database_url": database_url,
-            "artifacts_url": artifacts_url,
-        }
-        self.settings = settings.overridden(**addresses) if settings else Settings.load(**addresses)
-        self._database = Database(self.settings.database_url.get_secret_value())
-        self._store = ArtifactStore(self.settings.artifacts_url)
-        self._images = ImageInputs(self._store, allow_addresses=self.settings.image_addresses)
-        self._ledger = Ledger(self._database)
-        self._index = JobIndex(self._database)
-        self._wire = Wire(self._database)
-        self._celery = celery_app(self.settings)
-        self._publisher = Publisher(self._celery)
-        self._catalogue = Catalogue.load(self.settings.catalogue)
+        servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
+        self.settings = chosen_settings(address, key, servers, settings)
+        self._door: Door = opened(self.settings)
 
     def submit(self, kind: str, /, **parameters: Any) -> Job:
         """Accept one job: it is durable when this returns, whether or not Redis answers.
@@ -91,13 +66,13 @@ class Client:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
                 error names the field. Nothing was written.
             IdempotencyConflict: The key stands for another request.
-            ServiceUnreachable: The database or the store does not answer. Nothing was accepted, unless it
-                went away in the very moment between the writing and the reading of the job.
+            ServiceUnreachable: The gateway, the database or the store does not answer. Nothing was accepted,
+                unless it went away in the very moment between the writing and the reading of the job.
         """
         return self.submit_many([{**parameters, "kind": kind}])[0]
 
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
-        """Accept many jobs or none: one transaction, one pipelined publish.
+        """Accept many jobs or none: one transaction, one pipelined publish. A gateway takes 1000 at once.
 
         Args:
             requests: Mappings, each with its `kind` and the parameters of `submit`. Their pictures are
@@ -109,11 +84,7 @@ class Client:
         Raises:
             RequestError: As `submit`; the message starts with the index of the wrong request.
         """
-        return self.accept(requests).jobs
-
-    def accept(self, requests: Iterable[Mapping[str, Any]]) -> "Accepted":
-        """As `submit_many`; says besides which of the jobs are new."""
-        return self._accept([self._new_job(draft) for draft in self._drafts(list(requests))])
+        return self._door.submit_many(list(requests))
 
     def retry(self, job_id: str, /, **changes: Any) -> Job:
         """A new job with the request of one that has ended, and `retry_of` naming it.
@@ -129,29 +100,7 @@ class Client:
             JobNotEnded: It has not ended yet.
             RequestError: As `submit`.
         """
-        return self.accept_retry(job_id, **changes).jobs[0]
-
-    def accept_retry(self, job_id: str, /, **changes: Any) -> "Accepted":
-        """As `retry`; says besides whether the job is new."""
-        old = self.get(job_id)
-        if not old.is_finished:
-            raise JobNotEnded(
-                f"Job {job_id} is {old.state}: only one that has ended can be run again.",
-                hint="Wait for its end, or cancel it.",
-            )
-        said = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
-        kept = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
-        (draft,) = self._drafts([{**said, **kept, **changes, "kind": old.kind}])
-        return self._accept([replace(self._new_job(draft), retry_of=old.id)])
-
-    def _accept(self, jobs: Sequence[NewJob]) -> "Accepted":
-        if not jobs:
-            return Accepted([], frozenset())
-        first = self._with_room(jobs)
-        submitted = self._ledger.submit(jobs, sent={job.id for job in first})
-        self._send([job for job in first if job.id in submitted.sent])
-        standing = self._standing(jobs, submitted.new)
-        return Accepted([self._bound(job) for job in self._index.get_many(standing)], submitted.new)
+        return self._door.retry(job_id, changes)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now.
@@ -159,7 +108,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._bound(self._index.get(job_id))
+        return self._door.get(job_id)
 
     def list(
         self,
@@ -193,17 +142,9 @@ class Client:
         Raises:
             UnknownKind, InvalidRequest: There is no such kind or state, or the limit is out of its range.
         """
-        if kind is not None:
-            kind_named(kind)
-        if not 1 <= limit <= MOST_LISTED:
-            raise InvalidRequest(
-                f"limit: it should be 1 to {MOST_LISTED}; it was {limit}.",
-                field="limit",
-                hint="Give the last job of a page as `before` for the next.",
-            )
         wanted = JobFilter(
             kind=kind,
-            state=_state(state),
+            state=known_state(state),
             model=model,
             tenant=tenant,
             group=group,
@@ -211,8 +152,7 @@ class Client:
             created_after=created_after,
             created_before=created_before,
         )
-        jobs = self._index.list(wanted, limit=limit, before=before)
-        return [self._bound(job) for job in jobs]
+        return self._door.list(wanted, checked_limit(limit), before)
 
     def look(self, job_id: str) -> tuple[JobState, Progress]:
         """State and progress alone: cheaper than `get` for who asks often.
@@ -220,7 +160,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._index.state(job_id)
+        return self._door.look(job_id)
 
     def preview(self, job_id: str) -> Preview | None:
         """The newest preview of a running job, if there is one; None for a job that does not run.
@@ -231,7 +171,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._wire.preview(job_id)
+        return self._door.preview(job_id)
 
     def wait(
         self,
@@ -253,12 +193,7 @@ class Client:
             JobNotFound: There is none of that id.
             WaitTimeout: It has not ended in time; it goes on.
         """
-        waiting = Waiting(job_id, timeout_s, on_progress, on_preview)
-        while not waiting.is_over(*self.look(job_id)):
-            if waiting.wants_preview():
-                waiting.show(self.preview(job_id))
-            time.sleep(waiting.pause_s())
-        return self.get(job_id)
+        return self._door.wait(job_id, Waiting(job_id, timeout_s, on_progress, on_preview))
 
     def cancel(self, job_id: str) -> Job:
         """Withdraw a job. A queued one is canceled at once, a running one at its next step.
@@ -269,16 +204,18 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        self._ledger.cancel(job_id)
-        return self.get(job_id)
+        return self._door.cancel(job_id)
 
-    def models(self, kind: str | None = None) -> Sequence[Model]:
-        """The catalogue's models, of one kind or all; the first of a kind is its default."""
-        return [model for model in self._catalogue if kind in (None, model.kind)]
+    def upload(self, image: object) -> Artifact:
+        """Store a picture, to be given to several jobs; `submit` takes one as well, and stores it too.
 
-    def workers(self) -> Sequence[SeenWorker]:
-        """The workers that are there."""
-        return Roster(self._database).workers()
+        Args:
+            image: As for `submit`.
+
+        Raises:
+            InvalidImage: It can't be read, or breaks a limit.
+        """
+        return self._door.upload(image)
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """A stored file by its name, such as the picture that a request refers to.
@@ -286,12 +223,23 @@ class Client:
         Raises:
             ArtifactMissing: The store has none of that name.
         """
-        return self._store.get(sha256)
+        return self._door.artifact_bytes(sha256)
+
+    def models(self, kind: str | None = None) -> Sequence[Model]:
+        """The catalogue's models, of one kind or all; the first of a kind is its default."""
+        return self._door.models(kind)
+
+    def kinds(self) -> Sequence[KindDescription]:
+        """All kinds of job, each with the JSON Schemas of its request and its result."""
+        return self._door.kinds()
+
+    def workers(self) -> Sequence[SeenWorker]:
+        """The workers that are there."""
+        return self._door.workers()
 
     def close(self) -> None:
         """Close all connections."""
-        self._celery.close()
-        self._database.close()
+        self._door.close()
 
     def __enter__(self) -> Self:
         return self
@@ -304,143 +252,31 @@ class Client:
     ) -> None:
         self.close()
 
-    def _drafts(self, requests: Sequence[Mapping[str, Any]]) -> Sequence["Draft"]:
-        """All requests checked before anything is stored, so that a wrong one leaves no file behind."""
-        drafts = []
-        for index, request in enumerate(requests):
-            with _placed(index, len(requests)):
-                drafts.append(self._checked(request))
-        for index, draft in enumerate(drafts):
-            with _placed(index, len(requests)):
-                draft.picture = None if draft.image is None else self._images.read(draft.image)
-        return drafts
 
-    def _checked(self, request: Mapping[str, Any]) -> "Draft":
-        if not isinstance(request, Mapping):
-            raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
-        parameters = dict(request)
-        kind = parameters.pop("kind", None)
-        options = taken_options(parameters)
-        image = parameters.get("image")
-        said = {name: value for name, value in parameters.items() if name != "image"}
-        if image is not None:
-            parameters["image"] = NO_PICTURE_YET
-        return Draft(admit(kind, parameters, self._catalogue), options, said, image)
+def known_state(state: JobState | str | None) -> JobState | None:
+    """The state of that name.
 
-    def _with_room(self, jobs: Sequence[NewJob]) -> Sequence[NewJob]:
-        """Those for whose messages there is room in Redis; the others wait in the ledger."""
-        try:
-            room = Counter({kind: self._room(kind) for kind in {job.kind for job in jobs}})
-        except ServiceUnreachable as error:
-            LOGGER.warning("A worker will publish what is submitted now: %s", error)
-            return []
-        first = []
-        for job in jobs:
-            if room[job.kind] > 0:
-                room[job.kind] -= 1
-                first.append(job)
-        return first
-
-    def _room(self, kind: str) -> int:
-        return self.settings.queue_ahead - self._publisher.num_waiting(kind)
-
-    def _send(self, jobs: Sequence[NewJob]) -> None:
-        if not jobs:
-            return
-        if not self._publisher.publish([Dispatch(job.id, job.kind, job.label, job.priority) for job in jobs]):
-            # Only to have it sent sooner: in the end, a job whose message is missing is noticed anyway.
-            with suppress(ServiceUnreachable):
-                self._ledger.undispatch([job.id for job in jobs])
-
-    def _standing(self, jobs: Sequence[NewJob], new: Collection[str]) -> Sequence[str]:
-        """The ids of the jobs that stand for these: of a repeated idempotency key, the earlier one's."""
-        keys: dict[str, list[str]] = {}
-        for job in jobs:
-            if job.id not in new and job.idempotency_key:
-                keys.setdefault(job.tenant, []).append(job.idempotency_key)
-        earlier = {
-            (tenant, key): job_id
-            for tenant, repeated in keys.items()
-            for key, job_id in self._index.ids_of_keys(tenant, repeated).items()
-        }
-        return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
-
-    def _new_job(self, draft: "Draft") -> NewJob:
-        admitted, request = draft.admitted, draft.admitted.request
-        inputs: tuple[Artifact, ...] = ()
-        if draft.picture is not None:
-            inputs = (self._images.keep(draft.picture),)
-            request = request.model_copy(update={"image": inputs[0].sha256})
-        options = draft.options
-        return NewJob(
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            idempotency_key=options.idempotency_key,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            # Of what was said: a seed that was drawn differs each time.
-            request_sha256=digest(admitted.kind.name, draft.said, inputs)
-            if options.idempotency_key
-            else None,
-            id=str(uuid_utils.uuid7()),
-            kind=admitted.kind.name,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=request.model_dump(mode="json"),
-            max_attempts=self.settings.max_attempts,
-            inputs=inputs,
-        )
-
-    def _bound(self, job: Job) -> Job:
-        for artifact in artifacts_within(job.result):
-            artifact.bind(self._store)
-        return job
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What became of requests.
-
-    Args:
-        jobs: The jobs that stand for them, in their order.
-        new: Ids of those that were not there before: the others are those of repeated idempotency keys.
+    Raises:
+        InvalidRequest: There is none.
     """
-
-    jobs: Jobs
-    new: frozenset[str]
-
-
-@dataclass
-class Draft:
-    """A request on its way to a job: its parameters are checked, its picture is read and not stored yet."""
-
-    admitted: Admitted
-    options: JobOptions
-    said: Mapping[str, Any]
-    image: object
-    picture: Artifact | bytes | None = None
-
-
-@contextmanager
-def _placed(index: int, count: int) -> Iterator[None]:
-    """Say in an error which of several requests it is about."""
-    try:
-        yield
-    except BrushworkError as error:
-        error.index = index
-        if count > 1:
-            error.message = f"requests[{index}]: {error.message}"
-        raise
-
-
-def _state(state: JobState | str | None) -> JobState | None:
     try:
         return None if state is None else JobState(state)
     except ValueError:
         raise InvalidRequest(
             f"There is no state {state!r}.", field="state", hint=f"States are {', '.join(JobState)}."
         ) from None
+
+
+def checked_limit(limit: int) -> int:
+    """`limit`, if a list may be so long.
+
+    Raises:
+        InvalidRequest: It may not.
+    """
+    if 1 <= limit <= MOST_LISTED:
+        return limit
+    raise InvalidRequest(
+        f"limit: it should be 1 to {MOST_LISTED}; it was {limit}.",
+        field="limit",
+        hint="Give the last job of a page as `before` for the next.",
+    )

@@ -22,7 +22,7 @@ both databases even in `make test`, as all do in `make chaos`; one with `on=("po
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,6 @@ from brushwork import Client
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
-from brushwork_schemas.ledger import NewJob
 from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -71,8 +70,8 @@ defaults = {{ width = 16, height = 16, num_inference_steps = 4, guidance_scale =
 class TellingClient(Client):
     """A client each of whose jobs is to be told of, so that the outbox can be checked."""
 
-    def _new_job(self, draft: Any) -> NewJob:
-        return replace(super()._new_job(draft), webhook_url=HOOK)
+    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> list[Job]:
+        return super().submit_many({**request, "webhook_url": HOOK} for request in requests)
 
 
 class Stack:

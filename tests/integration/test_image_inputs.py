@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from brushwork import (
-    Client,
     InvalidImage,
     Job,
     RequestError,
 )
+from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.ledger import Ledger
 from PIL import Image
 
@@ -54,7 +54,7 @@ class TestImages:
         assert (raised.value.field, stored_files(client)) == ("image", [])
 
     def test_an_artifact_that_is_no_picture_is_refused(self, client: Any) -> None:
-        name = Client(settings=client.settings)._store.put(b"no picture")
+        name = ArtifactStore(client.settings.artifacts_url).put(b"no picture")
         with pytest.raises(InvalidImage, match="is no picture"):
             client.submit("image-to-text", image=name)
 

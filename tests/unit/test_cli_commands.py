@@ -256,13 +256,13 @@ def test_ctrl_c_while_waiting_ends_with_status_130_and_the_job_goes_on(service: 
 WAIT_AND_TELL = """
 import sys
 from brushwork.cli import main
-from brushwork.client import Client
+from brushwork.doors.direct import DirectDoor
 
-def look(self, job_id, plain=Client.look):
+def look(self, job_id, plain=DirectDoor.look):
     print("waiting", flush=True)
     return plain(self, job_id)
 
-Client.look = look
+DirectDoor.look = look
 main(sys.argv[1:])
 """
 

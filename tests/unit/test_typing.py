@@ -56,7 +56,7 @@ client.submit()
 client.wait(5)
 client.get("x").stat
 client.list(limit="all")
-Client("redis://localhost")
+Client(8600)
 """
 
 

@@ -1,0 +1,30 @@
+"""A client for the service's own processes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from brushwork_schemas.settings import Settings
+
+from brushwork.client import Client
+from brushwork.doors.direct import Accepted, DirectDoor
+
+
+class DirectClient(Client):
+    """A `Client` that never goes by HTTP, whatever the settings say: the gateway would ask itself.
+
+    Args:
+        settings: Where ledger, queue and store are.
+    """
+
+    _door: DirectDoor
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings=settings.model_copy(update={"url": None}))
+
+    def accept(self, requests: Iterable[Mapping[str, Any]]) -> Accepted:
+        """As `submit_many`; says besides which of the jobs are new."""
+        return self._door.accept(list(requests))
+
+    def accept_retry(self, job_id: str, /, **changes: Any) -> Accepted:
+        """As `retry`; says besides whether the job is new."""
+        return self._door.accept_retry(job_id, changes)
