@@ -66,6 +66,15 @@ class Intake(LedgerPart):
         Raises:
             JobNotFound: There is no such job.
         """
+        before = self.withdraw(job_id)
+        return JobState.CANCELED if before is JobState.QUEUED else before
+
+    def withdraw(self, job_id: str) -> JobState:
+        """As `cancel`, and of several callers at once it tells each what its own call did.
+
+        Returns:
+            The state before the call: of a queued job this call is the end, and of no other's.
+        """
         # Locked first: between two guarded updates a reap or release could move the job past both.
         current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
         row = update(JOBS).where(JOBS.c.id == job_id)
@@ -74,7 +83,6 @@ class Intake(LedgerPart):
             if state == JobState.QUEUED:
                 connection.execute(end(row, JobState.CANCELED))
                 note_ends(connection, [job_id])
-                return JobState.CANCELED
             if state == JobState.RUNNING:
                 connection.execute(row.values(cancel_requested=True))
         if state is None:
@@ -139,7 +147,8 @@ def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
         "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
         "deadline_at": deadline,
         "job_group": job.group,
-        "webhook_events": None if job.webhook_events is None else ",".join(job.webhook_events),
+        # Each once: the column is as wide as all there are.
+        "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
     }
 
 
