@@ -80,6 +80,12 @@ class JobOptions(BaseModel):
         description="W3C Trace Context of the call, handed on to the worker and the webhook.",
     )
 
+    @field_validator("webhook_events", mode="before")
+    @classmethod
+    def _are_names(cls, events: object) -> object:
+        # As a command line and a form have it.
+        return tuple(events.split(",")) if isinstance(events, str) else events
+
     @field_validator("webhook_url")
     @classmethod
     def _is_webhook(cls, url: str | None) -> str | None:

@@ -1,7 +1,8 @@
-"""The outbox: what is to be told of jobs that have ended, and how far the telling is.
+"""The outbox: what is to be told of jobs that have begun or ended, and how far the telling is.
 
-The ledger writes an event in the transaction that ends its job. Senders, in any number, take what is due
-and say how it went; an event that a sender took and never spoke of again is due anew after a while.
+The ledger writes an event in the transaction that ends its job, or that claims it first. Senders, in any
+number, take what is due and say how it went; an event that a sender took and never spoke of again is due
+anew after a while.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +27,9 @@ class DueEvent:
     """A sender's right to one try.
 
     Args:
+        state: Of the job at the event: running when it began, else how it ended.
         receiver: Scheme, host and port of `url`.
+        created_at: When it happened, by the database's clock.
         attempts: Tries so far, this one included.
         taken_at: By the database's clock.
     """
@@ -36,6 +39,7 @@ class DueEvent:
     state: JobState
     url: str
     receiver: str
+    created_at: datetime
     attempts: int
     taken_at: datetime
 
@@ -238,6 +242,7 @@ def _due_event(row: Any) -> DueEvent:
         state=JobState(row.state),
         url=row.url,
         receiver=row.receiver,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
         attempts=row.attempts,
         taken_at=datetime.fromtimestamp(row.taken_at / 1000, UTC),
     )

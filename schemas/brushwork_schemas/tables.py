@@ -166,7 +166,7 @@ PREVIEWS = Table(
 WEBHOOK_EVENTS = Table(
     "webhook_events",
     METADATA,
-    # Of the job and the state: one ending is told once.
+    # Of the job and the state, or "started": one ending is told once, and the first start.
     Column("id", String(96), primary_key=True),
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("state", String(16), nullable=False),

@@ -26,6 +26,10 @@ OPERATIONS: dict[str, Operation] = {
     "cancel a queued job": lambda ledger, fences: ledger.cancel("queued"),
     "cancel a running job": lambda ledger, fences: ledger.cancel("a"),
     "claim": lambda ledger, fences: ledger.claim("queued", "w"),
+    "claim a job whose start is told": lambda ledger, fences: ledger.claim("heralded", "w"),
+    "complete a job whose end is not told": lambda ledger, fences: ledger.complete(
+        "quiet", fences["quiet"], result_of(1)
+    ),
     "claim in vain": lambda ledger, fences: ledger.claim("late", "w"),
     "perform": lambda ledger, fences: ledger.perform("suspect", fences["suspect"]),
     "renew": lambda ledger, fences: ledger.renew("w"),
@@ -53,6 +57,8 @@ def fences(ledger: Ledger, database: Database) -> dict[str, int]:
         [
             *(new_job(name, deadline_s=3600, webhook_url=hook, tenant=name[0]) for name in names),
             new_job("keyed", idempotency_key="taken", request_sha256="1"),
+            new_job("heralded", webhook_url=hook, webhook_events=("started", "failed")),
+            new_job("quiet", webhook_url=hook, webhook_events=("failed", "expired")),
         ]
     )
     for name in ("suspect", "cleared", "guilty"):
@@ -62,6 +68,7 @@ def fences(ledger: Ledger, database: Database) -> dict[str, int]:
         begun(ledger, "last", "lone")
         ledger.reap(["lone"])
     fences = {name: begun(ledger, name, "w") for name in ("a", "b", "gone")}
+    fences["quiet"] = begun(ledger, "quiet", "another")
     fences["suspect"] = claimed(ledger, "suspect", "gate").fence
     begun(ledger, "guilty", "guilty")
     begun(ledger, "last", "second")
@@ -90,11 +97,13 @@ def test_an_operation_is_done_as_a_whole_or_not_at_all(
 
 
 def ended(database: Database) -> set[str]:
-    """The ends of the jobs that have somebody to tell."""
-    columns = select(JOBS.c.id, JOBS.c.state).where(JOBS.c.webhook_url.is_not(None))
+    """The ends of the jobs that have somebody to tell, and the starts of those whose start is to be told."""
+    columns = select(JOBS.c.id, JOBS.c.state, JOBS.c.webhook_events).where(JOBS.c.webhook_url.is_not(None))
     with database.reading() as connection:
         rows = connection.execute(columns).all()
-    return {f"{row.id}:{row.state}" for row in rows if JobState(row.state).is_terminal}
+    happened = [(row, row.state) for row in rows if JobState(row.state).is_terminal]
+    happened += [(row, "started") for row in rows if row.state == "running" and row.webhook_events]
+    return {f"{row.id}:{name}" for row, name in happened if name in (row.webhook_events or name)}
 
 
 def told(database: Database) -> set[str]:

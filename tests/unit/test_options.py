@@ -19,9 +19,21 @@ def test_what_is_not_said_or_said_as_nothing_is_as_usual() -> None:
     assert taken_options({"priority": None, "tenant": None}) == taken_options({}) == JobOptions()
 
 
+def test_names_of_events_may_stand_in_one_word() -> None:
+    said = taken_options({"webhook_events": "started,failed"})
+    assert said == taken_options({"webhook_events": ["started", "failed"]})
+    assert said.webhook_events == ("started", "failed")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("webhook_events", ""),
+        ("webhook_events", "started, failed"),
+        ("webhook_events", []),
+        ("webhook_events", ["running"]),
+        ("webhook_events", 5),
+        ("traceparent", "00-1-2-3"),
         ("priority", "highest"),
         ("priority", ["high"]),
         ("tenant", "x" * 65),

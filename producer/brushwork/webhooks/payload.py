@@ -1,4 +1,4 @@
-"""What a receiver is told of a job: what became of it, and no word or picture of its request."""
+"""What a receiver is told of a job: that it began or how it ended, and no word or picture of its request."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class EventError(BaseModel):
 
 
 class EventData(BaseModel):
-    """The job at its end."""
+    """The job at its start or its end."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,6 +48,13 @@ class Payload(BaseModel):
     type: str
     timestamp: datetime
     data: EventData
+
+
+def payload_of_start(job: Job, began: datetime) -> Payload:
+    """The body that tells of a job's first start; the same at every try, however far the job is by then."""
+    first = {"state": JobState.RUNNING, "attempt": 1, "started_at": began, "finished_at": None}
+    told = {name: getattr(job, name) for name in _TOLD} | first
+    return Payload(type="job.started", timestamp=began, data=EventData(**told, timings=None, error=None))
 
 
 def payload(job: Job) -> Payload:

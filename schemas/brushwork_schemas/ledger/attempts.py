@@ -9,7 +9,17 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.database import now_ms
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.ledger.intake import Intake
-from brushwork_schemas.ledger.moves import ROW, end, held, holds, may_start, note_ends, requeue
+from brushwork_schemas.ledger.moves import (
+    ROW,
+    STARTED,
+    end,
+    held,
+    holds,
+    may_start,
+    note_ends,
+    note_start,
+    requeue,
+)
 from brushwork_schemas.ledger.records import Claim, Signal
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, RESULTS, in_state
@@ -33,6 +43,7 @@ class Attempts(Intake):
         if row is None:
             return None
         taken = row._asdict()
+        del taken["webhook_events"]
         return Claim(
             queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
         )
@@ -200,6 +211,7 @@ _CLAIM = (
         (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
         JOBS.c.suspicion,
         (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
+        *(JOBS.c.traceparent, JOBS.c.webhook_events),
     )
 )
 _DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
@@ -217,6 +229,9 @@ def _claimed(connection: Connection, by: dict[str, Any]) -> Any:
     if row is None:
         # If it only is too early, or this worker the wrong one, its message is gone all the same.
         connection.execute(_DISPATCH_AGAIN, {"job": by["job"]})
+    # Few ask for it, and the claim of all others is to cost nothing more.
+    elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
+        note_start(connection, row.job_id)
     return row
 
 

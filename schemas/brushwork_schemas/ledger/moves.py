@@ -30,6 +30,8 @@ HEAD_START_MS = 3_600_000
 STEPS = {Priority.LOW: -1, Priority.NORMAL: 0, Priority.HIGH: 1, Priority.URGENT: 2}
 # The databases have a limit of parameters to a statement.
 IDS_A_STATEMENT = 500
+# The event of a job's first claim; the others are named as the states that they tell of.
+STARTED = "started"
 
 
 def execute_each(connection: Connection, statement: Update, job_ids: Sequence[str]) -> None:
@@ -76,14 +78,26 @@ def insert_or_ignore(connection: Connection, table: Table) -> Any:
 
 def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write what is to be told of jobs that have just ended, in the transaction that ended them."""
-    columns = ["id", "job_id", "state", "url", "receiver", "created_at", "next_try_at"]
-    whither = (JOBS.c.webhook_url, receiver_of(JOBS.c.webhook_url))
-    event_id = JOBS.c.id + literal(":") + JOBS.c.state
+    comma = literal(",")
+    names = comma + JOBS.c.webhook_events + comma
+    is_wanted = or_(JOBS.c.webhook_events.is_(None), names.contains(comma + JOBS.c.state + comma))
     for start in range(0, len(job_ids), IDS_A_STATEMENT):
-        ended = select(event_id, JOBS.c.id, JOBS.c.state, *whither, now_ms(), now_ms()).where(
-            JOBS.c.id.in_(job_ids[start : start + IDS_A_STATEMENT]), JOBS.c.webhook_url.is_not(None)
-        )
-        connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, ended))
+        some = JOBS.c.id.in_(job_ids[start : start + IDS_A_STATEMENT])
+        _note(connection, JOBS.c.state, and_(some, is_wanted))
+
+
+def note_start(connection: Connection, job_id: str) -> None:
+    """Write that a job has begun, in the transaction of its claim; of several starts the first is told."""
+    _note(connection, literal(STARTED), JOBS.c.id == job_id)
+
+
+def _note(connection: Connection, name: ColumnElement[str], which: ColumnElement[bool]) -> None:
+    columns = ["id", "job_id", "state", "url", "receiver", "created_at", "next_try_at"]
+    event_id = JOBS.c.id + literal(":") + name
+    whither = (JOBS.c.webhook_url, receiver_of(JOBS.c.webhook_url))
+    told = select(event_id, JOBS.c.id, JOBS.c.state, *whither, now_ms(), now_ms())
+    told = told.where(which, JOBS.c.webhook_url.is_not(None))
+    connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, told))
 
 
 def may_start() -> ColumnElement[bool]:
