@@ -17,6 +17,7 @@ from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.ledger import Dispatch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.trace_context import handed_on
 
 LOGGER = logging.getLogger(__name__)
 ORIGIN = "brushwork"
@@ -24,6 +25,8 @@ LONGEST_LABEL = 72
 # The lowest is taken first. They are those of kombu's four lists, and strangers' messages, which name none,
 # come in the first: who adopts one lets it wait its turn in the ledger.
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
+# Celery takes what is missing for what would stand there: our tasks are part of no group and have no stamps.
+_OF_CANVASES = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
@@ -141,6 +144,9 @@ class Publisher:
             origin=ORIGIN,
             ignore_result=True,
         )
+        for name in _OF_CANVASES:
+            del message.headers[name]
+        message.headers.update(handed_on(job.traceparent))
         priority = REDIS_PRIORITY[job.priority]
         amqp.send_task_message(producer, task, message, queue=job.kind, priority=priority, retry=False)
 

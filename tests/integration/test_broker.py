@@ -103,12 +103,25 @@ def test_a_message_names_the_job_and_nothing_private(publisher: Publisher, own_r
 
 def test_a_message_is_small_whatever_the_label(publisher: Publisher, own_redis: RedisServer) -> None:
     kind = max(KINDS, key=len)
-    job = Dispatch("0190b6a4-7f3e-7cc2-9e6f-3b1d2c4a5e6f", kind, "a long label " * 20, Priority.URGENT)
-    assert publisher.publish([job])
+    job_id, label = "0190b6a4-7f3e-7cc2-9e6f-3b1d2c4a5e6f", "a long label " * 20
+    traceparent = f"00-{'4bf92f35' * 4}-{'00f067aa' * 2}-01"
+    assert publisher.publish([Dispatch(job_id, kind, label, Priority.URGENT, traceparent=traceparent)])
     with own_redis.connect() as connection:
         message = connection.lindex(kind, 0)
     assert len(message) <= 1000
     assert json.loads(message)["headers"]["argsrepr"].startswith("a long label")
+
+
+def test_a_message_hands_on_the_trace_of_its_job(client: Client, own_redis: RedisServer) -> None:
+    trace_id, parent_id = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    client.submit(KIND, prompt="x", traceparent=f"00-{trace_id}-{parent_id}-01")
+    client.submit(KIND, prompt="x")
+    with own_redis.connect() as connection:
+        later, first = (json.loads(message)["headers"] for message in connection.lrange(QUEUE, 0, 1))
+    version, trace, parent, flags = first["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", trace_id, "01")
+    assert parent != parent_id
+    assert "traceparent" not in later
 
 
 def test_each_priority_has_a_list_and_the_urgent_is_taken_first(

@@ -156,6 +156,41 @@ def test_after_the_last_try_an_event_is_dead_until_it_is_told_again(
     assert set(receiver.ids) == {"a:canceled"}
 
 
+def test_a_start_is_told_and_then_the_end(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    events = ("started", "succeeded")
+    ledger.submit([new_job("a", webhook_url=receiver.url, webhook_events=events)])
+    fence = claimed(ledger, "a").fence
+    ledger.complete("a", fence, result_of(1))
+    with Sending(bounds(), database):
+        wait_until(lambda: len(receiver.heard) == 2, bound_s=BOUND_S)
+    assert receiver.ids == ["a:started", "a:succeeded"]
+    start, end = (Webhook(SECRET).verify(heard.body, dict(heard.headers)) for heard in receiver.heard)
+    assert (start["type"], start["data"]["state"], start["data"]["finished_at"]) == (
+        "job.started",
+        "running",
+        None,
+    )
+    assert (end["type"], end["data"]["state"]) == ("job.succeeded", "succeeded")
+
+
+def test_each_try_is_a_hop_of_its_own_in_the_jobs_trace(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    receiver.replies += [status(500)]
+    traceparent = f"00-{trace_id}-00f067aa0ba902b7-01"
+    ledger.submit([new_job("a", webhook_url=receiver.url, traceparent=traceparent)])
+    ledger.cancel("a")
+    with Sending(bounds(), database):
+        wait_for(outbox, "a")
+    hops = {heard.headers["traceparent"] for heard in receiver.heard}
+    assert len(hops) == 2
+    assert traceparent not in hops
+    assert {hop.split("-")[1] for hop in hops} == {trace_id}
+
+
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(
     receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, code: int

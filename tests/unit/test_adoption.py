@@ -89,6 +89,22 @@ def test_a_message_may_name_whom_to_tell(station: TestStation, database: Databas
     assert (error.code, error.field) == ("invalid_request", "webhook_url")
 
 
+def test_a_message_may_hold_every_option(station: TestStation) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    job_id = station.adopted(
+        "task-7",
+        webhook_url="https://receiver.example",
+        webhook_events=["started", "failed"],
+        group="night",
+        retention_s=60,
+        traceparent=traceparent,
+    )
+    job = station.job(job_id)
+    assert (job.state, job.group, job.traceparent) == (JobState.QUEUED, "night", traceparent)
+    assert station.column(job_id, "webhook_events") == "started,failed"
+    assert station.column(job_id, "retention_s") == 60
+
+
 def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:
     image = station.adoption._image(data_address())
     assert (image.width, image.height, image.media_type) == (8, 8, "image/png")

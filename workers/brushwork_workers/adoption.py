@@ -108,6 +108,10 @@ class Adoption:
             priority=options.priority,
             deadline_s=options.deadline_s,
             webhook_url=options.webhook_url,
+            webhook_events=options.webhook_events,
+            group=options.group,
+            retention_s=options.retention_s,
+            traceparent=options.traceparent,
             inputs=inputs,
         )
 

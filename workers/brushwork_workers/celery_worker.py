@@ -10,6 +10,7 @@ from brushwork_schemas.broker import celery_app
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, Kind
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.trace_context import handed_on
 from celery import Celery, Task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 
@@ -121,6 +122,9 @@ class Lives:
 
 
 def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Adopted:
+    # A sender that traces its calls has it among the headers of its messages.
+    trace = handed_on(task.request.get("traceparent"))
+    kwargs = trace | kwargs
     try:
         adopted: Adopted = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
     except ServiceUnreachable as error:

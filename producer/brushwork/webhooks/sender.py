@@ -6,12 +6,15 @@ import logging
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
+from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.outbox import DueEvent, Outbox
+from brushwork_schemas.states import JobState
+from brushwork_schemas.trace_context import handed_on
 
 from brushwork.webhooks.answer import Answer
 from brushwork.webhooks.courier import Courier
-from brushwork.webhooks.payload import payload
+from brushwork.webhooks.payload import Payload, payload, payload_of_start
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.signature import Signature
 
@@ -29,7 +32,7 @@ class Delivery:
 
 
 class Sender:
-    """Tells of jobs that have ended, until it is told to stop. Any number of them may run.
+    """Tells of jobs that have begun or ended, until it is told to stop. Any number of them may run.
 
     Args:
         outbox: What is to be told.
@@ -116,8 +119,8 @@ class Sender:
     async def _answer(self, event: DueEvent) -> Answer:
         try:
             job = await asyncio.to_thread(self._index.get, event.job_id)
-            body = payload(job).model_dump_json()
-            headers = self._signature.headers(event.id, event.taken_at, body)
+            body = _payload(event, job).model_dump_json()
+            headers = self._signature.headers(event.id, event.taken_at, body) | handed_on(job.traceparent)
             return await self._courier.deliver(event.url, headers, body)
         except BrushworkError:
             raise
@@ -159,3 +162,7 @@ class Sender:
             if delivery.task in late:
                 with contextlib.suppress(ServiceUnreachable):
                     await asyncio.to_thread(self._outbox.give_back, delivery.event)
+
+
+def _payload(event: DueEvent, job: Job) -> Payload:
+    return payload_of_start(job, event.created_at) if event.state is JobState.RUNNING else payload(job)

@@ -74,7 +74,7 @@ class Backlog(LedgerPart):
             return int(connection.execute(counted).scalar_one())
 
 
-_COLUMNS = (JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant)
+_COLUMNS = (JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant, JOBS.c.traceparent)
 
 
 def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:
@@ -115,4 +115,7 @@ def _oldest(connection: Connection, kind: str, tenant: str, limit: int) -> Seque
 def _sent(connection: Connection, rows: Sequence[Any], limit: int) -> list[Dispatch]:
     chosen = [row for row in rows if row is not None][:limit]
     execute_each(connection, ROW.values(dispatched_at=now_ms()), [row.id for row in chosen])
-    return [Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant) for row in chosen]
+    return [
+        Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant, row.traceparent)
+        for row in chosen
+    ]

@@ -70,6 +70,7 @@ class Claim:
         alone: Its worker is to run nothing beside it: it was there when a worker died, or had too little
             memory.
         deadline_ms: Milliseconds left until its deadline.
+        traceparent: Of the call that brought the job.
     """
 
     job_id: str
@@ -82,6 +83,7 @@ class Claim:
     max_attempts: int = 3
     alone: bool = False
     deadline_ms: int | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ class Dispatch:
     label: str
     priority: Priority = Priority.NORMAL
     tenant: str = ""
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, job: NewJob) -> "Dispatch":
+        """Of a job that was just written."""
+        return cls(job.id, job.kind, job.label, job.priority, job.tenant, job.traceparent)
 
 
 @dataclass(frozen=True)
