@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, or_, select, tuple_
 
+from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
@@ -122,7 +123,9 @@ class JobIndex:
                 found |= {row.id: _standing(row) for row in rows}
         return found
 
-    def list(self, wanted: JobFilter = EVERYTHING, *, limit: int = 50, before: Job | None = None) -> Jobs:
+    def list(
+        self, wanted: JobFilter = EVERYTHING, *, limit: int = 50, before: Job | Cursor | None = None
+    ) -> Jobs:
         """Jobs, newest first.
 
         Args:

@@ -1,6 +1,8 @@
 """The gateway as a process."""
 
 import ipaddress
+import sys
+from contextlib import suppress
 
 import uvicorn
 from brushwork_schemas.api_keys import ApiKeys
@@ -9,6 +11,7 @@ from brushwork_schemas.errors import Forbidden
 from brushwork_schemas.settings import Settings
 
 from brushwork.gateway.application import create_app
+from brushwork.gateway.server import GRACE_S, Server
 
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
@@ -29,7 +32,20 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
             )
     finally:
         database.close()
-    uvicorn.run(create_app(settings), host=host, port=port, server_header=False, log_level="info")
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        server_header=False,
+        log_level="info",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = Server(app, config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 def is_loopback(host: str) -> bool:

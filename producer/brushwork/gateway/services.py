@@ -18,6 +18,8 @@ from brushwork.gateway.watch import Watch
 
 # Pictures of callers that are decoded at once: each may take 150 MB for a moment.
 DECODERS = 2
+# Pictures that are fetched by address at once: each may take 20 s.
+FETCHERS = 4
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Services:
     store: ArtifactStore
     access: Access
     limits: Limits
+    index: JobIndex
     watch: Watch
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
+    fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
     @classmethod
     def of(cls, request: Request) -> "Services":
@@ -56,5 +60,6 @@ def services(settings: Settings) -> Services:
         store=ArtifactStore(settings.artifacts_url),
         access=Access(ApiKeys(database)),
         limits=Limits(settings, database),
+        index=JobIndex(database),
         watch=Watch(JobIndex(database), Wire(database)),
     )

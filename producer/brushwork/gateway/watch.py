@@ -102,6 +102,10 @@ class Watch:
         """Whether the ledger is asked: only while somebody watches."""
         return self._looking is not None
 
+    def standing(self, job_id: str) -> Standing | None:
+        """Where a job stands now, by a look of its own; None where there is none of that id."""
+        return self._index.states([job_id]).get(job_id)
+
     def check_room(self) -> None:
         """To be asked before `on`.
 
@@ -135,9 +139,9 @@ class Watch:
     ) -> bool:
         """Wait for a job's end: what `Prefer: wait=SECONDS` asks for. No thread waits with it.
 
-        For routes: make sure first that the caller may see the job and that it has not ended; await this
-        in an `async def` route with `has_left=request.is_disconnected`; then read the job, whatever this
-        says, and answer with it and `Preference-Applied: wait=SECONDS`.
+        For routes: `prefer.wait_as_preferred` does all of it. Whoever calls this directly makes sure first
+        that the caller may see the job, awaits it in an `async def` route with
+        `has_left=request.is_disconnected`, and then reads the job, whatever this says.
 
         Args:
             job_id: Which job.

@@ -1,0 +1,75 @@
+"""The events of a job, as they happen."""
+
+from typing import Annotated, Any
+
+from brushwork_schemas.errors import JobNotFound
+from brushwork_schemas.job import checked_id
+from fastapi import APIRouter, Header, Query, Response
+from starlette.concurrency import run_in_threadpool
+
+from brushwork.gateway.access import Principal
+from brushwork.gateway.job_events import Beginning, EventStream, told
+from brushwork.gateway.job_view import view
+from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
+from brushwork.gateway.services import Services
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+EXAMPLE = """id: 1.0.queued
+event: snapshot
+data: {"id":"0198f0c2-...","kind":"text-to-image","state":"queued"}
+
+id: 2.3.running
+event: progress
+data: {"step":3,"total":12}
+
+id: 2.12.succeeded
+event: end
+data: {"id":"0198f0c2-...","kind":"text-to-image","state":"succeeded"}
+
+"""
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events: `snapshot` and `end` carry the job as `GET /v1/jobs/{id}` does, "
+        '`state` {"state", "attempt"}, `progress` {"step", "total"}, `preview` {"step", "total", "image"} '
+        "with a data: address. A comment every 15 s keeps the connection open.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+    },
+    204: {"description": "The caller has seen the end: there is nothing more, and no reason to ask again."},
+}
+
+
+@router.get("/{job_id}/events", responses=RESPONSES, response_class=Response, response_model=None)
+async def events(
+    job_id: JobId,
+    services: Gateway,
+    principal: Reader,
+    previews: Annotated[bool, Query(description="Whether to have previews made, and send them.")] = False,
+    last_event_id: Annotated[str | None, Header(description="The id of the last event seen.")] = None,
+) -> Response:
+    """The job now, then every change until its end; an `EventSource` resumes by itself.
+
+    The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
+    What happens in the same tenth of a second is told as one.
+    """
+    services.watch.check_room()
+    beginning = await run_in_threadpool(_beginning, services, principal, job_id)
+    if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
+        return Response(status_code=204)
+
+    async def read() -> Any:
+        return view(await run_in_threadpool(services.client.get, job_id))
+
+    return EventStream(told(beginning, services.watch, read, last_event_id=last_event_id, previews=previews))
+
+
+def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:
+    """The job as it is.
+
+    Raises:
+        JobNotFound: As `visible`.
+    """
+    standing = services.watch.standing(checked_id(job_id))
+    job = visible(services, principal, job_id)
+    if standing is None:
+        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+    return Beginning(standing, view(job))
