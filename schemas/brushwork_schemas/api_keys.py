@@ -6,17 +6,18 @@ A key reads `bw_<id>_<secret>`: the id finds its row, the secret is 256 random b
 import hashlib
 import re
 import secrets
-from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
 from brushwork_schemas.database import Database, now_ms
-from brushwork_schemas.errors import KeyNotFound, Unauthorized
+from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
 from brushwork_schemas.tables import API_KEYS
 
 PREFIX = "bw"
@@ -24,6 +25,8 @@ ID_BYTES = 6
 SECRET_BYTES = 32
 # The last use is noted at most so often: it is for people, and a write for each request would be dear.
 NOTE_USE_EVERY_MS = 60_000
+MOST_A_MINUTE = 1_000_000
+LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
 _KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
 
 
@@ -36,6 +39,20 @@ class Scope(StrEnum):
     """See jobs and files of its tenant, the catalogue and the workers."""
     ADMIN = "admin"
     """All of that for every tenant, and metrics and keys."""
+
+
+class NewKey(BaseModel):
+    """What an operator says of a key to be made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    tenant: str = Field("", max_length=64, pattern=r"^[\x21-\x7e]*$")
+    scopes: frozenset[Scope] = Field(frozenset({Scope.SUBMIT, Scope.READ}), min_length=1)
+    requests_per_minute: int | None = Field(None, ge=1, le=MOST_A_MINUTE)
+    daily_budget: float | None = Field(None, gt=0, allow_inf_nan=False)
+    max_open_jobs: int | None = Field(None, ge=1, le=1_000_000)
+    expires_in_s: float | None = Field(None, gt=0, le=LONGEST_LIFE_S)
 
 
 @dataclass(frozen=True)
@@ -72,33 +89,27 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(
-        self,
-        name: str,
-        *,
-        tenant: str = "",
-        scopes: Collection[Scope] = (Scope.SUBMIT, Scope.READ),
-        requests_per_minute: int | None = None,
-        daily_budget: float | None = None,
-        max_open_jobs: int | None = None,
-        expires_in_s: float | None = None,
-    ) -> str:
+    def create(self, name: str, **terms: Any) -> str:
         """Make a key.
+
+        Args:
+            name: What its operator calls it.
+            **terms: The other fields of `NewKey`.
 
         Returns:
             The key: shown this once, and never again.
+
+        Raises:
+            InvalidRequest: One of them is out of its bounds.
         """
+        new = _checked({"name": name, **terms})
         key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_hex(SECRET_BYTES)
-        expires_at = None if expires_in_s is None else now_ms() + round(expires_in_s * 1000)
+        expires_at = None if new.expires_in_s is None else now_ms() + round(new.expires_in_s * 1000)
         row = API_KEYS.insert().values(
+            **new.model_dump(exclude={"scopes", "expires_in_s"}),
             id=key_id,
-            name=name,
             sha256=_hash(secret),
-            tenant=tenant,
-            scopes=sorted(scopes),
-            requests_per_minute=requests_per_minute,
-            daily_budget=daily_budget,
-            max_open_jobs=max_open_jobs,
+            scopes=sorted(new.scopes),
             created_at=now_ms(),
             expires_at=expires_at,
         )
@@ -154,8 +165,25 @@ class ApiKeys:
             return connection.execute(select(API_KEYS.c.id).limit(1)).first() is not None
 
     def _note_use(self, key_id: str) -> None:
-        with self._database.writing() as connection:
-            connection.execute(update(API_KEYS).where(API_KEYS.c.id == key_id).values(last_used_at=now_ms()))
+        used = update(API_KEYS).where(API_KEYS.c.id == key_id).values(last_used_at=now_ms())
+        # A key opens the door also where this can't be written down.
+        with suppress(ServiceUnreachable):
+            self._database.write(lambda connection: connection.execute(used).rowcount)
+
+
+def id_of(key: str) -> str:
+    """The id within a key: no secret, and what `revoke` takes."""
+    return key.split("_")[1]
+
+
+def _checked(terms: dict[str, Any]) -> NewKey:
+    try:
+        return NewKey(**terms)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
+        raise InvalidRequest(f"{field}: {reason}.", field=field) from None
 
 
 def _hash(secret: str) -> str:

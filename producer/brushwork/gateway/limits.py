@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -11,11 +11,11 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.crowd import Crowd
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import InvalidRequest, QueueFull, ServiceUnreachable
-from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.key_usage import Charge, KeyUsage, Usage
 from brushwork_schemas.settings import Settings
 
+from brushwork.doors.direct import Accepted
 from brushwork.gateway.access import Principal
 from brushwork.gateway.asked import Asked
 from brushwork.gateway.rate import Allowance, Rate
@@ -86,11 +86,12 @@ class Limits:
         bounds = [bound for bound in (self._settings.max_job_cost, budget) if bound is not None]
         for place, each in asked.items():
             if each.cost > min(bounds, default=math.inf):
-                where = f"requests[{place}]: " if count > 1 else ""
-                raise InvalidRequest(
-                    f"{where}The job takes {each.cost:g} megapixels x steps; {min(bounds):g} are allowed.",
+                error = InvalidRequest(
+                    f"The job takes {each.cost:g} megapixels x steps; {min(bounds):g} are allowed.",
                     hint="Ask for fewer or smaller pictures, or for fewer steps.",
                 )
+                error.index = place if count > 1 else None
+                raise error
 
     def _without_repeats(self, asked: Mapping[int, Asked]) -> dict[int, Asked]:
         """Without those whose idempotency keys stand for a job already: they only get it again."""
@@ -134,17 +135,12 @@ class Admission:
         self._charge = charge
         self._costs = costs
 
-    def settle(self, jobs: Sequence[Job], new: Collection[str]) -> None:
-        """Take back what was charged for jobs that another request of the same key was first to bring.
-
-        Args:
-            jobs: Those that stand for the requests, in their order.
-            new: Ids of those that were not there before.
-        """
-        left, back = set(new), []
+    def settle(self, accepted: Accepted) -> None:
+        """Take back what was charged for jobs that another request of the same key was first to bring."""
+        left, back = set(accepted.new), []
         for place, cost in self._costs.items():
-            if jobs[place].id in left:
-                left.remove(jobs[place].id)
+            if accepted.jobs[place].id in left:
+                left.remove(accepted.jobs[place].id)
             else:
                 back.append(cost)
         if back:
