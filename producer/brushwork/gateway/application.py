@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.routes import events, files, health, jobs
+from brushwork.gateway.routes import batch, events, files, health, jobs, submit
 from brushwork.gateway.services import services
 
 VERSION = "1"
@@ -38,6 +38,6 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     problems.install(app)
-    for routes in (health, files, jobs, events):
+    for routes in (health, files, jobs, events, submit, batch):
         app.include_router(routes.router)
     return app

@@ -15,20 +15,28 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     """The object that `data` is the JSON of.
 
     Raises:
-        InvalidRequest: It is not JSON, or no object; it holds a name twice, half a surrogate pair, a number
-            beyond all bounds, or is nested too deeply.
+        InvalidRequest: As `parsed`, or it is no object.
+    """
+    value = parsed(data)
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The body should be a JSON object; it is {_named(value)}.", field="body")
+    return value
+
+
+def parsed(data: bytes) -> Any:
+    """What `data` is the JSON of.
+
+    Raises:
+        InvalidRequest: It is not JSON; it holds a name twice, half a surrogate pair, a number beyond all
+            bounds, or is nested too deeply.
     """
     try:
         # The first parser refuses what is no JSON or too deep; the second one sees names that come twice.
         from_json(data, allow_inf_nan=False)
-        value = json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
+        return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(
-            f"The body is no JSON that can be read: {_first_words(error)}.", field="body"
-        ) from None
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"The body should be a JSON object; it is {_named(value)}.", field="body")
-    return value
+        reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
+        raise InvalidRequest(f"This is no JSON that can be read: {reason}.", field="body") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -51,10 +59,6 @@ def _short(text: str) -> int:
     if len(text) > LONGEST_NUMBER:
         raise ValueError("a number is too long")
     return int(text)
-
-
-def _first_words(error: Exception) -> str:
-    return str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
 
 
 def _named(value: Any) -> str:

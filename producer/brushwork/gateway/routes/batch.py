@@ -1,0 +1,53 @@
+"""Many jobs by one request, all or none."""
+
+from typing import Any
+
+from brushwork_schemas.errors import RequestError
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from brushwork.gateway.batch import MOST_JOBS, Batch
+from brushwork.gateway.job_view import JobView, view
+from brushwork.gateway.json_words import parsed_object
+from brushwork.gateway.received import JSON, Received
+from brushwork.gateway.routes.jobs import Gateway
+from brushwork.gateway.routes.submit import Body, Submitter
+from brushwork.gateway.submission import Submission
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobList(BaseModel):
+    """Jobs in the order of their requests."""
+
+    jobs: list[JobView] = Field(max_length=MOST_JOBS)
+
+
+@router.post("/v1/jobs:batch", status_code=201, operation_id="submit_batch", summary="Submit many jobs")
+async def submit_batch(services: Gateway, principal: Submitter, body: Body, response: Response) -> JobList:
+    """Accept up to 1000 jobs, or none: an error names the first wrong one, as `requests[3].prompt`."""
+    requests = await run_in_threadpool(_requests_of, body)
+    try:
+        accepted = await Submission(services, principal).accept(requests)
+    except RequestError as error:
+        _place(error)
+        raise
+    if not accepted.new:
+        response.status_code = 200
+    return JobList(jobs=[view(job) for job in accepted.jobs])
+
+
+def _requests_of(body: Received) -> list[Any]:
+    if body.media_type != JSON:
+        body.refuse_type(JSON)
+    return Batch.read(parsed_object(body.data)).expanded()
+
+
+def _place(error: RequestError) -> None:
+    if error.index is None:
+        return
+    where = f"requests[{error.index}]"
+    error.field = f"{where}.{error.field}" if error.field else where
+    if not error.message.startswith(f"{where}: "):
+        error.message = f"{where}: {error.message}"

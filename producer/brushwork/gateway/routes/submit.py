@@ -1,0 +1,103 @@
+"""New jobs: submitted, or run again with changes."""
+
+from typing import Annotated, Any
+
+from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.job import Job
+from brushwork_schemas.trace_context import TraceContext
+from fastapi import APIRouter, Depends, Header, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from brushwork.doors.direct import Accepted
+from brushwork.gateway.access import Principal, asks_for
+from brushwork.gateway.form_fields import parameters_of
+from brushwork.gateway.job_view import JobView, view
+from brushwork.gateway.prefer import Prefer, wait_as_preferred
+from brushwork.gateway.received import Received, received
+from brushwork.gateway.routes.jobs import Gateway, JobId, visible
+from brushwork.gateway.submission import Submission
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
+Body = Annotated[Received, Depends(received)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A second submit of the same key and request answers with the first one's job.",
+    ),
+]
+TraceParent = Annotated[
+    str | None, Header(description="W3C Trace Context, handed on to worker and webhook; ignored if invalid.")
+]
+
+
+@router.post("", status_code=201, operation_id="submit_job", summary="Submit a job")
+async def submit(
+    request: Request,
+    response: Response,
+    services: Gateway,
+    principal: Submitter,
+    body: Body,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+    prefer: Prefer = None,
+) -> JobView:
+    """Accept one job. It is durable when this answers, whether or not Redis does.
+
+    As JSON, or as a form with the picture as the file `image` and all else in fields, or as JSON in the field
+    `request`.
+    """
+    parameters = await run_in_threadpool(parameters_of, body)
+    _add_headers(parameters, idempotency_key, traceparent)
+    accepted = await Submission(services, principal).accept([parameters])
+    job = _answered(accepted, response)
+    if await wait_as_preferred(prefer, job, services, request, response):
+        job = await run_in_threadpool(services.client.get, job.id)
+    return view(job)
+
+
+@router.post("/{job_id}/retry", status_code=201, operation_id="retry_job", summary="Run a job again")
+async def retry(
+    job_id: JobId,
+    response: Response,
+    services: Gateway,
+    principal: Submitter,
+    body: Body,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> JobView:
+    """A new job with the request of one that has ended; what the body names is changed.
+
+    The seed stays too, so that a job that succeeded comes out the same.
+    """
+    job = await run_in_threadpool(visible, services, principal, job_id)
+    is_empty = not body.media_type and not body.data
+    changes = {} if is_empty else await run_in_threadpool(parameters_of, body)
+    if changes.setdefault("kind", job.kind) != job.kind:
+        raise InvalidRequest(f"kind: this job is of {job.kind}.", field="kind", hint="Leave it out.")
+    _add_headers(changes, idempotency_key, traceparent)
+    return view(_answered(await Submission(services, principal).accept_again(job, changes), response))
+
+
+def _add_headers(parameters: dict[str, Any], idempotency_key: str | None, traceparent: str | None) -> None:
+    said = parameters.get("idempotency_key")
+    if idempotency_key is not None:
+        if said not in (None, idempotency_key):
+            raise InvalidRequest(
+                "Idempotency-Key: the body has another idempotency_key.", field="Idempotency-Key"
+            )
+        parameters["idempotency_key"] = idempotency_key
+    if TraceContext.read(traceparent) is not None:
+        parameters.setdefault("traceparent", traceparent)
+
+
+def _answered(accepted: Accepted, response: Response) -> Job:
+    (job,) = accepted.jobs
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    if job.id not in accepted.new:
+        response.status_code = 200
+    return job

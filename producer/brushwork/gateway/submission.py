@@ -1,0 +1,103 @@
+"""Requests that came by HTTP, on their way to jobs: for whom, with which pictures, whether they may pass."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.job import Job
+from brushwork_schemas.tenant_files import TenantFiles
+
+from brushwork.doors.direct import Accepted
+from brushwork.gateway.access import Principal
+from brushwork.gateway.asked import request_again
+from brushwork.gateway.picture_source import PictureSource, resolved
+from brushwork.gateway.services import Services
+
+
+class Submission:
+    """What one caller brings at once.
+
+    Args:
+        services: The gateway's.
+        principal: Who asks.
+    """
+
+    def __init__(self, services: Services, principal: Principal) -> None:
+        self._services = services
+        self._principal = principal
+        self._files = TenantFiles(services.database)
+
+    async def accept(self, requests: Sequence[Any]) -> Accepted:
+        """All of the requests, or none.
+
+        Raises:
+            RequestError: One of them is wrong; `index` says which.
+            Postponed: Not now.
+        """
+        limiter = self._limiter(requests)
+        return await to_thread.run_sync(self._accept, requests, limiter=limiter)
+
+    async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
+        """A job that this caller may see once more, with changes.
+
+        Raises:
+            JobNotEnded: It can't be run again yet.
+            RequestError: As `accept`.
+        """
+        limiter = self._limiter([changes])
+        return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
+
+    def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
+        """Who waits for whom: pictures take memory, and addresses time that others should not wait for."""
+        images = [
+            request["image"] for request in requests if isinstance(request, Mapping) and "image" in request
+        ]
+        sources = {PictureSource.of(image) for image in images}
+        if PictureSource.ADDRESS in sources:
+            return self._services.fetchers
+        return self._services.decoders if PictureSource.DATA in sources else None
+
+    def _accept(self, requests: Sequence[Any]) -> Accepted:
+        owned = [self._placed(request, index) for index, request in enumerate(requests)]
+        with self._services.limits.admit(self._principal, owned) as admission:
+            accepted = self._services.client.accept(owned)
+            admission.settle(accepted)
+        return accepted
+
+    def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
+        owned = self._owned({"tenant": job.tenant, **changes})
+        with self._services.limits.admit(self._principal, [request_again(job, owned)]) as admission:
+            accepted = self._services.client.accept_retry(job.id, **owned)
+            admission.settle(accepted)
+        return accepted
+
+    def _placed(self, request: Any, index: int) -> dict[str, Any]:
+        try:
+            if not isinstance(request, Mapping):
+                raise InvalidRequest(f"A request is an object with its kind, no {type(request).__name__}.")
+            return self._owned(request)
+        except BrushworkError as error:
+            error.index = index
+            raise
+
+    def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        owned = {**request, "tenant": self._tenant(request.get("tenant"))}
+        if "image" in request:
+            owned["image"] = resolved(request["image"], self._files, self._principal)
+        return owned
+
+    def _tenant(self, asked: Any) -> Any:
+        """Whom a job is for: a key's jobs are its tenant's.
+
+        Raises:
+            InvalidRequest: The caller asks for another.
+        """
+        mine = self._principal.tenant
+        if mine is None:
+            return "" if asked is None else asked
+        if asked not in (None, mine):
+            raise InvalidRequest(
+                "tenant: this key is another tenant's.", field="tenant", hint="Leave it out."
+            )
+        return mine
