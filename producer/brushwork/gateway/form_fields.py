@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.options import JobOptions
+from pydantic import BaseModel
 
 from brushwork.gateway.json_words import parsed, parsed_object
 from brushwork.gateway.received import FORM, JSON, Received
@@ -56,7 +57,7 @@ def _value(name: str, text: str) -> Any:
 @cache
 def _others() -> frozenset[str]:
     """Names of the parameters that are no words."""
-    models = (JobOptions, *(kind.request_type for kind in KINDS.values()))
+    models: tuple[type[BaseModel], ...] = (JobOptions, *(kind.request_type for kind in KINDS.values()))
     fields = {name: field.annotation for model in models for name, field in model.model_fields.items()}
     return frozenset(name for name, annotation in fields.items() if not _takes_words(annotation))
 
