@@ -27,7 +27,8 @@ SECRET_BYTES = 32
 NOTE_USE_EVERY_MS = 60_000
 MOST_A_MINUTE = 1_000_000
 LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
-_KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
+_ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
+_KEY = re.compile(rf"{PREFIX}_({_ID.pattern})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
 
 
 class Scope(StrEnum):
@@ -147,11 +148,22 @@ class ApiKeys:
             KeyNotFound: There is none of that id.
         """
         revoked = update(API_KEYS).where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None))
+        self.get(key_id)
         with self._database.writing() as connection:
             connection.execute(revoked.values(revoked_at=now_ms()))
-            known = connection.execute(select(API_KEYS.c.id).where(API_KEYS.c.id == key_id)).first()
-        if known is None:
-            raise KeyNotFound(f"There is no key {ascii(key_id)[:40]}.", hint="See: brushwork keys list")
+
+    def get(self, key_id: str) -> ApiKey:
+        """The key of that id.
+
+        Raises:
+            KeyNotFound: There is none.
+        """
+        if _ID.fullmatch(key_id):
+            with self._database.reading() as connection:
+                row = connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id)).one_or_none()
+            if row is not None:
+                return _api_key(row)
+        raise KeyNotFound(f"There is no key {ascii(key_id)[:40]}.", hint="See: brushwork keys list")
 
     def list(self) -> list[ApiKey]:
         """All keys, oldest first."""

@@ -90,9 +90,10 @@ def test_a_key_that_has_run_out_opens_nothing(keys: ApiKeys, database: Database)
         keys.verify(key)
 
 
-def test_nobody_can_revoke_what_is_not_there(keys: ApiKeys) -> None:
+@pytest.mark.parametrize("key_id", ["0123456789ab", "", "nul\0", "x" * 1000])
+def test_nobody_can_revoke_what_is_not_there(keys: ApiKeys, key_id: str) -> None:
     with pytest.raises(KeyNotFound):
-        keys.revoke("0123456789ab")
+        keys.revoke(key_id)
 
 
 def test_from_the_first_key_on_there_are_keys_revoked_ones_too(keys: ApiKeys) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from brushwork.cli.prune_command import seconds
+from brushwork.cli.duration import seconds
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database, now_ms
@@ -127,10 +127,10 @@ def test_many_jobs_go_in_several_transactions(
 
 @pytest.mark.parametrize(("text", "length"), [("30d", 30 * DAY_S), ("1.5 h", 5400.0), ("90min", 5400.0)])
 def test_lengths_of_time(text: str, length: float) -> None:
-    assert seconds(text) == length
+    assert seconds(text, "older-than") == length
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1 year"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="length of time"):
-        seconds(text)
+        seconds(text, "older-than")

@@ -8,6 +8,7 @@ from brushwork.cli.demo_command import demo
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.gateway_command import gateway
 from brushwork.cli.job_commands import cancel, jobs, show
+from brushwork.cli.key_commands import keys
 from brushwork.cli.preview_command import preview
 from brushwork.cli.prune_command import prune
 from brushwork.cli.service_commands import migrate, models, worker, workers
@@ -35,4 +36,5 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)

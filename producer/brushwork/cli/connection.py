@@ -1,9 +1,12 @@
 """How a command finds the service it talks to."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from brushwork_schemas.database import Database
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.settings import ENV_FILE, data_dir
+from brushwork_schemas.settings import ENV_FILE, Settings, data_dir
 
 from brushwork.client import Client
 
@@ -14,10 +17,30 @@ def connect() -> Client:
     Raises:
         ServiceUnreachable: Neither names one.
     """
+    if "BRUSHWORK_URL" not in os.environ:
+        _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
+    return Client()
+
+
+@contextmanager
+def open_database() -> Iterator[Database]:
+    """The service's database, for what is not done by HTTP.
+
+    Raises:
+        ServiceUnreachable: Nothing names one.
+    """
+    _expect_servers("BRUSHWORK_DATABASE_URL is not set")
+    database = Database(Settings.load().database_url.get_secret_value())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _expect_servers(missing: str) -> None:
     env_file = data_dir() / ENV_FILE
     if "BRUSHWORK_DATABASE_URL" not in os.environ and not env_file.is_file():
         raise ServiceUnreachable(
-            f"No service is known here: BRUSHWORK_DATABASE_URL is not set and there is no {env_file}.",
+            f"No service is known here: {missing}, and there is no {env_file}.",
             hint="Start one with: brushwork up. If it keeps its data elsewhere, set BRUSHWORK_DATA to there.",
         )
-    return Client()
