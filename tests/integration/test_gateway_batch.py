@@ -1,0 +1,89 @@
+"""Many jobs by one request: listed, or a template with what differs; all or none."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from brushwork_schemas.settings import Settings
+from starlette.testclient import TestClient
+
+from tests.gateways import gateway
+
+DRAW = {"kind": "text-to-image", "prompt": "x"}
+HERE = "/v1/jobs:batch"
+
+
+@pytest.fixture
+def http(settings: Settings) -> Iterator[TestClient]:
+    with gateway(settings) as client:
+        yield client
+
+
+def asked(answer: Any) -> list[tuple[str, int]]:
+    assert answer.status_code == 201, answer.text
+    return [(job["request"]["prompt"], job["request"]["seed"]) for job in answer.json()["jobs"]]
+
+
+def test_requests_in_their_order(http: TestClient) -> None:
+    requests = [{**DRAW, "prompt": f"p{number}", "seed": number} for number in range(1000)]
+    answer = http.post(HERE, json={"requests": requests})
+    assert asked(answer) == [(f"p{number}", number) for number in range(1000)]
+
+
+def test_each_with_each(http: TestClient) -> None:
+    lists = {"prompt": ["a", "b"], "seed": [1, 2, 3]}
+    answer = http.post(HERE, json={"template": DRAW, "product": lists})
+    assert asked(answer) == [(prompt, seed) for prompt in "ab" for seed in (1, 2, 3)]
+
+
+def test_one_with_one(http: TestClient) -> None:
+    answer = http.post(HERE, json={"template": DRAW, "zip": {"prompt": ["a", "b"], "seed": [1, 2]}})
+    assert asked(answer) == [("a", 1), ("b", 2)]
+
+
+def test_repeated_keys_get_the_jobs_that_are_there(http: TestClient) -> None:
+    body = {"template": {**DRAW, "seed": 1}, "zip": {"idempotency_key": ["a", "b", "a"]}}
+    first, second = http.post(HERE, json=body), http.post(HERE, json=body)
+    ids = [[job["id"] for job in answer.json()["jobs"]] for answer in (first, second)]
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert ids[0] == ids[1]
+    assert ids[0][0] == ids[0][2] != ids[0][1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "requests"),
+        ({"requests": []}, "requests"),
+        ({"requests": [DRAW] * 1001}, "requests"),
+        ({"requests": DRAW}, "requests"),
+        ({"requests": [DRAW], "template": DRAW}, "requests"),
+        ({"template": DRAW}, "requests"),
+        ({"template": [], "product": {"seed": [1]}}, "template"),
+        ({"template": DRAW, "product": {"seed": []}}, "product.seed"),
+        ({"template": DRAW, "product": {"seed": 5}}, "product.seed"),
+        ({"template": DRAW, "product": {}}, "product"),
+        ({"template": DRAW, "product": {"seed": [1] * 40, "prompt": ["x"] * 26}}, "product"),
+        ({"template": DRAW, "zip": {"seed": [1, 2], "prompt": ["x"]}}, "zip"),
+        ({"template": DRAW, "zip": {"seed": [1] * 1001}}, "zip"),
+        ({"template": DRAW, "product": {"seed": [1]}, "zip": {"seed": [1]}}, "requests"),
+        ({"requests": [DRAW], "more": 1}, "more"),
+        ({"requests": [DRAW, {**DRAW, "prompt": 5}]}, "requests[1].prompt"),
+        ({"requests": [{**DRAW, "sed": 5}]}, "requests[0].sed"),
+        ({"requests": [DRAW, 5]}, "requests[1]"),
+        ({"requests": [DRAW, {**DRAW, "priority": "x"}]}, "requests[1].priority"),
+        ({"requests": [DRAW, {"kind": "image-to-text", "image": "/etc/passwd"}]}, "requests[1].image"),
+        ({"template": DRAW, "zip": {"seed": [1, 2, -3]}}, "requests[2].seed"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_accepted(
+    http: TestClient, body: dict[str, Any], field: str
+) -> None:
+    answer = http.post(HERE, json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert http.get("/v1/jobs").json()["jobs"] == []
+
+
+def test_forms_are_for_single_jobs(http: TestClient) -> None:
+    answer = http.post(HERE, data={"kind": "text-to-image"}, files={"image": ("x", b"")})
+    assert answer.status_code == 415
