@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -93,12 +93,18 @@ class Settings(BaseSettings):
     queue_ahead: int = Field(
         64, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Of worker, gateway and sender: text to read, or one JSON object a line."
+    )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
     url: str | None = Field(
         None, description="A gateway's http(s) address: clients and the command line go there."
     )
     api_key: SecretStr | None = Field(None, description="The key for it: bw_...")
+    flower_url: str | None = Field(
+        None, pattern="^https?://", description="Where Flower is: the gateway's page has a link to it."
+    )
     max_queued: int | None = Field(
         None, ge=1, description="Jobs of a kind that may wait; the gateway refuses more with 429."
     )

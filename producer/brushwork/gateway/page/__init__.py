@@ -1,0 +1,1 @@
+"""The page at `/`: plain HTML made here, forms that post, and a little script; nothing from outside."""

@@ -1,0 +1,38 @@
+"""The page's own style, script and mark; their addresses change with their content, so browsers keep them."""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+FOLDER = Path(__file__).parent / "static"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+
+router = APIRouter()
+
+
+@cache
+def _assets() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
+
+
+@cache
+def asset_path(name: str) -> str:
+    """Where the browser finds that file."""
+    return f"/assets/{sha256(_assets()[name]).hexdigest()[:12]}/{name}"
+
+
+@router.get("/assets/{version}/{name}")
+async def asset(version: str, name: str) -> Response:
+    """One of the files; an older page may ask with an older version, and gets the newest."""
+    content = _assets().get(name)
+    if content is None:
+        raise HTTPException(404, "There is no such file")
+    return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=HEADERS)

@@ -1,0 +1,119 @@
+"""What a job's page shows of its request and result, whatever its kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.job import Job
+from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.results import (
+    ImageClassificationResult,
+    ImageSegmentationResult,
+    ImageToTextResult,
+    Prediction,
+    Provenance,
+    Result,
+    TextToImageResult,
+)
+
+from brushwork.gateway.page.legend import LegendEntry, legend
+from brushwork.gateway.page.portrait import title_of
+from brushwork.gateway.page.typed_form import asked
+
+# A frame for a picture that is still to come, where the request says nothing of its size.
+SOME_SIDE = 512
+# Of these sizes on, a picture is enlarged smoothly; smaller ones are shown with their pixels as they are.
+SMOOTH_FROM = 200
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A job, taken apart for its page.
+
+    Args:
+        asked: Its request, by field.
+        pictures: What it made; of a segmentation the overlay, then the mask.
+        seeds: Of each picture that has one.
+        given: SHA-256 of the picture that it looked at.
+    """
+
+    job: Job
+    title: str
+    asked: Mapping[str, Any]
+    pictures: Sequence[Artifact]
+    seeds: Sequence[int]
+    given: str | None
+    legend: Sequence[LegendEntry]
+
+    @classmethod
+    def of(cls, job: Job, store: ArtifactStore) -> "Exhibit":
+        """The job's exhibit."""
+        result, request = job.result, asked(job)
+        image = request.get("image")
+        segmented = isinstance(result, ImageSegmentationResult)
+        return cls(
+            job=job,
+            title=title_of(job),
+            asked=request,
+            # Of a segmentation the mask is first, and the overlay is what people want to see.
+            pictures=artifacts_within(result)[:: -1 if segmented else 1],
+            seeds=result.seeds if isinstance(result, TextToImageResult) else (),
+            given=image if isinstance(image, str) and len(image) == 64 else None,
+            legend=legend(result, store) if isinstance(result, ImageSegmentationResult) else (),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures, known before there are any, so that nothing moves later."""
+        if self.pictures:
+            return self.pictures[0].width, self.pictures[0].height
+        width, height = self.asked.get("width"), self.asked.get("height")
+        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+            return width, height
+        return SOME_SIDE, SOME_SIDE
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the pictures are shown pixel by pixel."""
+        return max(self.size) < SMOOTH_FROM
+
+    @property
+    def num_frames(self) -> int:
+        """How many pictures there are or will be."""
+        number = self.asked.get("num_images_per_prompt", 1)
+        return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= 16 else 1)
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Whether it makes pictures from nothing but words."""
+        kind = KINDS.get(self.job.kind)
+        return kind is None or not kind.takes_image
+
+    @property
+    def has_seed(self) -> bool:
+        """Whether another seed gives another result."""
+        return "seed" in self.asked
+
+    @property
+    def caption(self) -> str | None:
+        """The caption, of a job that makes one."""
+        return self.job.result.generated_text if isinstance(self.job.result, ImageToTextResult) else None
+
+    @property
+    def predictions(self) -> Sequence[Prediction]:
+        """Classes and their probabilities, of a job that finds them."""
+        return self.job.result.predictions if isinstance(self.job.result, ImageClassificationResult) else ()
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """How the result was made."""
+        return self.job.result.provenance if isinstance(self.job.result, Result) else None
+
+    @property
+    def to_look_at(self) -> Sequence[str]:
+        """The pictures that other kinds can look at: what it made, or what it was given."""
+        if self.makes_pictures:
+            return [picture.sha256 for picture in self.pictures]
+        return [self.given] if self.given else []

@@ -1,0 +1,131 @@
+"""The first page: a form for each kind of job, and the newest jobs."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from anyio import to_thread
+from brushwork_schemas import pictures
+from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import BrushworkError, RequestError
+from brushwork_schemas.kinds import KINDS, Kind, kind_named
+from brushwork_schemas.tenant_files import TenantFiles
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from brushwork.gateway.access import Principal, asks_for
+from brushwork.gateway.page.form_field import FormField, form_fields
+from brushwork.gateway.page.page_route import PageRoute
+from brushwork.gateway.page.portrait import Portrait
+from brushwork.gateway.page.typed_form import TypedForm
+from brushwork.gateway.page.visitor import Visitor, led_to
+from brushwork.gateway.problems import status_of
+from brushwork.gateway.routes.jobs import visible
+from brushwork.gateway.services import Services
+from brushwork.gateway.submission import Submission
+
+NEWEST = 12
+MOST_FORM_FIELDS = 200
+FIRST_KIND = next(iter(KINDS))
+
+router = APIRouter(route_class=PageRoute)
+Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
+Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
+Gateway = Annotated[Services, Depends(Services.of)]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An empty or filled form of one kind."""
+
+    kind: Kind
+    models: list[Model]
+    fields: list[FormField]
+
+    @classmethod
+    def of(cls, kind_name: str, services: Services, principal: Principal) -> "Sheet":
+        """The kind's form as this caller gets it."""
+        kind = kind_named(kind_name)
+        models = list(services.client.models(kind.name))
+        return cls(kind, models, form_fields(kind, models, tenants=principal.tenant is None))
+
+    @property
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """What each model fills in, for the script that shows it."""
+        return {model.name: model.defaults for model in self.models}
+
+
+@router.get("/")
+def front(
+    request: Request,
+    services: Gateway,
+    principal: Reader,
+    kind: str = FIRST_KIND,
+    again: Annotated[str | None, Query(max_length=64)] = None,
+    image: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
+    prompt: Annotated[str | None, Query(max_length=2000)] = None,
+) -> Response:
+    """The form of one kind; filled with a job's request, with its picture or with words, if asked for."""
+    sheet = Sheet.of(kind, services, principal)
+    if again is None:
+        typed = TypedForm.fresh(sheet.fields)
+    else:
+        job = visible(services, principal, again)
+        sheet = Sheet.of(job.kind, services, principal)
+        typed = TypedForm.of_job(job, sheet.fields)
+    typed.image = image or typed.image
+    typed.values |= {"prompt": prompt} if prompt else {}
+    return _shown(Visitor(request, principal), services, principal, sheet, typed)
+
+
+@router.post("/jobs")
+async def submit(request: Request, services: Gateway, principal: Submitter) -> Response:
+    """Submit what the form holds; where it is refused, show it again with the reason at its field."""
+    async with request.form(max_files=1, max_fields=MOST_FORM_FIELDS) as form:
+        name = form.get("kind")
+        sheet = Sheet.of(name if isinstance(name, str) else FIRST_KIND, services, principal)
+        typed = await TypedForm.posted(form, sheet.fields)
+    parameters = {**typed.parameters(sheet.fields), "kind": sheet.kind.name}
+    try:
+        accepted = await Submission(services, principal).accept([parameters])
+    except RequestError as error:
+        if typed.file is not None and error.field != "image":
+            typed.image = await to_thread.run_sync(
+                _kept, services, principal, typed.file, limiter=services.decoders
+            )
+        visitor = Visitor(request, principal)
+        return await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
+    return led_to(f"/jobs/{accepted.jobs[0].id}")
+
+
+def _kept(services: Services, principal: Principal, data: bytes) -> str | None:
+    """Keep a picture whose job was refused for something else, so that nobody has to choose it again."""
+    try:
+        clean, _ = pictures.cleaned(data)
+    except BrushworkError:
+        return None
+    artifact = services.store.put_picture(clean)
+    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    return artifact.sha256
+
+
+def _shown(
+    visitor: Visitor,
+    services: Services,
+    principal: Principal,
+    sheet: Sheet,
+    typed: TypedForm,
+    error: BrushworkError | None = None,
+) -> Response:
+    newest = services.client.list(tenant=principal.tenant, limit=NEWEST)
+    return visitor.shown(
+        "front.html",
+        200 if error is None else status_of(error),
+        kinds=KINDS,
+        sheet=sheet,
+        typed=typed,
+        error=error,
+        wrong=error.field.partition(".")[0] if error is not None and error.field else None,
+        portraits=[Portrait.of(job) for job in newest],
+    )

@@ -1,0 +1,43 @@
+"""The route class of the page: an error is a page that says what happened, and who is unknown may log in."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from brushwork.gateway.page.visitor import Visitor, led_to
+from brushwork.gateway.problems import status_of
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are for people."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with errors made into pages."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unauthorized:
+                return led_to(f"/login?next={quote(Visitor(request).here, safe='')}")
+            except BrushworkError as error:
+                return await run_in_threadpool(error_page, request, error)
+            except RequestValidationError as error:
+                place = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+                reason = InvalidRequest(f"{place}: {error.errors()[0]['msg']}.", field=place)
+                return await run_in_threadpool(error_page, request, reason)
+
+        return handled
+
+
+def error_page(request: Request, error: BrushworkError) -> Response:
+    """What happened, and what to do about it."""
+    status = status_of(error)
+    return Visitor(request).shown("error.html", status, error=error, status=status)

@@ -1,0 +1,30 @@
+"""Workers and queues at a glance."""
+
+from typing import Annotated
+
+from brushwork_schemas.api_keys import Scope
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from brushwork.gateway.access import Principal, asks_for
+from brushwork.gateway.page.page_route import PageRoute
+from brushwork.gateway.page.visitor import Visitor
+from brushwork.gateway.services import Services
+
+router = APIRouter(route_class=PageRoute)
+
+
+@router.get("/workers")
+def workers_page(
+    request: Request,
+    services: Annotated[Services, Depends(Services.of)],
+    principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
+) -> Response:
+    """Who is there, and how much waits."""
+    return Visitor(request, principal).shown(
+        "workers.html",
+        workers=services.client.workers(),
+        queues=[],
+        flower=services.settings.flower_url,
+        lease_s=services.settings.lease_s,
+    )
