@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
@@ -18,6 +18,7 @@ from brushwork_schemas.states import JobState
 from brushwork.client import checked_limit, known_state
 from brushwork.doors.choice import chosen_settings, opened_for_tasks
 from brushwork.doors.door import Jobs
+from brushwork.model_list import ModelList
 from brushwork.waiting import Waiting
 
 
@@ -31,6 +32,7 @@ class AsyncClient:
         database_url: As for `Client`.
         artifacts_url: As for `Client`.
         settings: As for `Client`.
+        patience_s: As for `Client`.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class AsyncClient:
         database_url: str | None = None,
         artifacts_url: str | None = None,
         settings: Settings | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
         self.settings = chosen_settings(address, key, servers, settings)
-        self._door = opened_for_tasks(self.settings)
+        self._door = opened_for_tasks(self.settings, patience_s)
 
     async def submit(self, kind: str, /, **parameters: Any) -> Job:
         """As `Client.submit`."""
@@ -113,6 +116,10 @@ class AsyncClient:
         """As `Client.cancel`."""
         return await self._door.cancel(job_id)
 
+    async def outlook(self, job_id: str) -> Outlook | None:
+        """As `Client.outlook`."""
+        return await self._door.outlook(job_id)
+
     async def upload(self, image: object) -> Artifact:
         """As `Client.upload`."""
         return await self._door.upload(image)
@@ -121,8 +128,8 @@ class AsyncClient:
         """As `Client.artifact_bytes`."""
         return await self._door.artifact_bytes(sha256)
 
-    def models(self, kind: str | None = None) -> Sequence[Model]:
-        """As `Client.models`; asks nobody, so it is not awaited."""
+    def models(self, kind: str | None = None) -> ModelList:
+        """As `Client.models`; the direct way asks nobody, so that it need not be awaited."""
         return self._door.models(kind)
 
     async def kinds(self) -> Sequence[KindDescription]:

@@ -11,6 +11,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
@@ -37,6 +38,8 @@ class Client:
         database_url: The ledger.
         artifacts_url: The artifact store.
         settings: All of them at once, and the rest; the others win over it.
+        patience_s: How long in all a call waits where a gateway says when to come again (a rate, a budget, a
+            full queue); by default it raises at once.
     """
 
     def __init__(
@@ -48,10 +51,11 @@ class Client:
         database_url: str | None = None,
         artifacts_url: str | None = None,
         settings: Settings | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
         self.settings = chosen_settings(address, key, servers, settings)
-        self._door: Door = opened(self.settings)
+        self._door: Door = opened(self.settings, patience_s)
 
     def submit(self, kind: str, /, **parameters: Any) -> Job:
         """Accept one job: it is durable when this returns, whether or not Redis answers.
@@ -205,6 +209,17 @@ class Client:
             JobNotFound: There is none of that id.
         """
         return self._door.cancel(job_id)
+
+    def outlook(self, job_id: str) -> Outlook | None:
+        """What lies ahead of a job: its place, when it may start and end, whether a worker can run it.
+
+        Returns:
+            None once it has ended.
+
+        Raises:
+            JobNotFound: There is none of that id.
+        """
+        return self._door.outlook(job_id)
 
     def upload(self, image: object) -> Artifact:
         """Store a picture, to be given to several jobs; `submit` takes one as well, and stores it too.

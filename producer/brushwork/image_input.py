@@ -17,6 +17,24 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) address."
 
 
+def luggage(given: object) -> str | bytes:
+    """What goes to a gateway for a picture: a name that it knows, an address that it may fetch, or the bytes.
+
+    Raises:
+        InvalidImage: It is none of them, or can't be read, or is too large; more is for the gateway to say.
+    """
+    if isinstance(given, Artifact):
+        return given.sha256
+    if isinstance(given, str) and (_SHA256.fullmatch(given) or _is_address(given)):
+        return given
+    data = _bytes(given)
+    if len(data) > pictures.MAX_BYTES:
+        raise InvalidImage(
+            f"image: the file has more than {pictures.MAX_BYTES} bytes.", field="image", hint=_HINT
+        )
+    return data
+
+
 class ImageInputs:
     """Stores the pictures that callers give.
 
@@ -40,7 +58,7 @@ class ImageInputs:
             return self._known(given.sha256)
         if isinstance(given, str) and _SHA256.fullmatch(given):
             return self._known(given)
-        data, _ = pictures.cleaned(self._bytes(given))
+        data, _ = pictures.cleaned(self._fetched(given))
         return data
 
     def keep(self, picture: Artifact | bytes) -> Artifact:
@@ -63,19 +81,27 @@ class ImageInputs:
                 f"image: artifact {sha256} is no picture.", field="image", hint=_HINT
             ) from None
 
-    def _bytes(self, given: object) -> bytes:
-        if isinstance(given, bytes | bytearray | memoryview):
-            return bytes(given)
-        if isinstance(given, str) and given[:8].lower().startswith(("http://", "https://")):
-            # Here, for it brings an HTTP client along, which few callers need.
-            from brushwork.address import fetch
+    def _fetched(self, given: object) -> bytes:
+        if not isinstance(given, str) or not _is_address(given):
+            return _bytes(given)
+        # Here, for it brings an HTTP client along, which few callers need.
+        from brushwork.address import fetch
 
-            return fetch(given, allowed=self._allow_addresses)
-        if isinstance(given, str | Path):
-            return _read(Path(given))
-        if isinstance(given, Image):
-            return _encoded(given)
-        raise InvalidImage(f"image: a {type(given).__name__} is no picture.", field="image", hint=_HINT)
+        return fetch(given, allowed=self._allow_addresses)
+
+
+def _is_address(given: str) -> bool:
+    return given[:8].lower().startswith(("http://", "https://"))
+
+
+def _bytes(given: object) -> bytes:
+    if isinstance(given, bytes | bytearray | memoryview):
+        return bytes(given)
+    if isinstance(given, str | Path):
+        return _read(Path(given))
+    if isinstance(given, Image):
+        return _encoded(given)
+    raise InvalidImage(f"image: a {type(given).__name__} is no picture.", field="image", hint=_HINT)
 
 
 def _read(path: Path) -> bytes:

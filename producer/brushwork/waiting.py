@@ -1,4 +1,4 @@
-"""The rhythm of waiting for one job, for both clients."""
+"""The rhythm of waiting for one job, for all clients."""
 
 import math
 import time
@@ -40,6 +40,15 @@ class Waiting:
         self._began = time.monotonic()
         self._seen: tuple[JobState, Progress] | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody wants to hear of anything but the end."""
+        return self._on_progress is None and self._on_preview is None
+
+    def left_s(self) -> float:
+        """How long it may still take."""
+        return math.inf if self._timeout_s is None else self._timeout_s - (time.monotonic() - self._began)
+
     def is_over(self, state: JobState, progress: Progress) -> bool:
         """Report a change; say whether the job has ended."""
         if self._seen != (state, progress):
@@ -70,9 +79,7 @@ class Waiting:
         waited_s = time.monotonic() - self._began
         # So the wait is never longer than it must be by more than a tenth.
         pause_s = min(max(waited_s / 10, SHORTEST_POLL_S), LONGEST_POLL_S)
-        if self._timeout_s is None:
-            return pause_s
-        left_s = self._timeout_s - waited_s
+        left_s = self.left_s()
         if left_s <= 0:
             raise WaitTimeout(
                 f"Job {self._job_id} has not ended within {self._timeout_s} s; it goes on.",

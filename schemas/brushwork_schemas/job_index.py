@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import ColumnElement, or_, select, tuple_
 
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds import typed_request, typed_result
 from brushwork_schemas.options import Priority
-from brushwork_schemas.requests import Request
-from brushwork_schemas.results import Result
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, RESULTS
 
@@ -183,16 +180,14 @@ _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_i
 
 
 def _job(row: Mapping[Any, Any]) -> Job:
-    kind = KINDS.get(row["kind"])
-    stored_result = row["result"]
     return Job(
         id=row["id"],
         kind=row["kind"],
         model=row["model"],
         label=row["label"],
         state=JobState(row["state"]),
-        request=_request(kind.request_type if kind else None, row["request"]),
-        result=_result(kind.result_type if kind else None, stored_result),
+        request=typed_request(row["kind"], row["request"]),
+        result=typed_result(row["kind"], row["result"]),
         error=JobError(**row["error"]) if row["error"] else None,
         last_error=JobError(**row["last_error"]) if row["last_error"] else None,
         retry_at=_moment(row["not_before"]),
@@ -212,22 +207,6 @@ def _job(row: Mapping[Any, Any]) -> Job:
         started_at=_moment(row["started_at"]),
         finished_at=_moment(row["finished_at"]),
     )
-
-
-def _request(request_type: type[Request] | None, stored: dict[str, Any]) -> Request | dict[str, Any]:
-    try:
-        return request_type.model_validate(stored) if request_type else stored
-    except ValidationError:
-        # A job that was refused keeps its sender's own words, whatever they were.
-        return stored
-
-
-def _result(result_type: type[Result] | None, stored: dict[str, Any] | None) -> Any:
-    try:
-        return result_type.model_validate(stored) if result_type and stored is not None else stored
-    except ValidationError:
-        # Written by a newer brushwork: one such job must not hide all others from a list.
-        return stored
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -1,6 +1,9 @@
 """The kinds of job: each with its request, its result and the queue it waits in."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
 
 from brushwork_schemas import requests, results
 from brushwork_schemas.errors import UnknownKind
@@ -52,3 +55,23 @@ def kind_named(name: str) -> Kind:
         raise UnknownKind(
             f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(KINDS)}."
         ) from None
+
+
+def typed_request(kind_name: str, stored: Any) -> Any:
+    """A stored request as its kind's model; of an unknown kind, or one that was refused, as it stands."""
+    kind = KINDS.get(kind_name)
+    try:
+        return kind.request_type.model_validate(stored) if kind else stored
+    except ValidationError:
+        # A job that was refused keeps its sender's own words, whatever they were.
+        return stored
+
+
+def typed_result(kind_name: str, stored: Any) -> Any:
+    """A stored result as its kind's model."""
+    kind = KINDS.get(kind_name)
+    try:
+        return kind.result_type.model_validate(stored) if kind and stored is not None else stored
+    except ValidationError:
+        # Written by a newer brushwork: one such job must not hide all others from a list.
+        return stored

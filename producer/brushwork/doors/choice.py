@@ -1,10 +1,15 @@
 """Which door a client takes: HTTP where an address is known, else straight to the servers."""
 
+from typing import TYPE_CHECKING
+
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.settings import Settings
 
 from brushwork.doors.door import Door
 from brushwork.doors.threaded import ThreadedDoor
+
+if TYPE_CHECKING:
+    from brushwork.doors.async_http import AsyncHttpDoor
 
 # Each door is imported where it is opened: one brings Celery and SQLAlchemy along, the other an HTTP client.
 
@@ -35,13 +40,27 @@ def chosen_settings(
     return chosen.model_copy(update={"url": None}) if named else chosen
 
 
-def opened(settings: Settings) -> Door:
+def opened(settings: Settings, patience_s: float) -> Door:
     """The door for these settings."""
+    if settings.url is not None:
+        from brushwork.doors.connection import Connection
+        from brushwork.doors.http import HttpDoor
+
+        return HttpDoor(Connection(settings.url, _key(settings), patience_s))
     from brushwork.doors.direct import DirectDoor
 
     return DirectDoor(settings)
 
 
-def opened_for_tasks(settings: Settings) -> ThreadedDoor:
+def opened_for_tasks(settings: Settings, patience_s: float) -> "ThreadedDoor | AsyncHttpDoor":
     """The door for these settings, for asyncio."""
-    return ThreadedDoor(opened(settings))
+    if settings.url is not None:
+        from brushwork.doors.async_http import AsyncHttpDoor
+        from brushwork.doors.connection import Connection
+
+        return AsyncHttpDoor(Connection(settings.url, _key(settings), patience_s))
+    return ThreadedDoor(opened(settings, patience_s))
+
+
+def _key(settings: Settings) -> str | None:
+    return None if settings.api_key is None else settings.api_key.get_secret_value()

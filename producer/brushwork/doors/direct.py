@@ -15,6 +15,7 @@ from brushwork_schemas.job_index import JobFilter, JobIndex
 from brushwork_schemas.kind_description import KindDescription, described_kinds
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Ledger, NewJob
+from brushwork_schemas.outlook import Outlook, Outlooks
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
@@ -57,6 +58,7 @@ class DirectDoor:
         self._ledger = Ledger(self._database)
         self._index = JobIndex(self._database)
         self._wire = Wire(self._database)
+        self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
         self._messages = Messages(settings, self._ledger)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._intake = Intake(self._catalogue, self._images)
@@ -109,6 +111,10 @@ class DirectDoor:
         """As `Client.cancel`."""
         self._ledger.cancel(job_id)
         return self.get(job_id)
+
+    def outlook(self, job_id: str) -> Outlook | None:
+        """As `Client.outlook`."""
+        return self._outlooks.of(self.get(job_id))
 
     def upload(self, image: object) -> Artifact:
         """As `Client.upload`."""

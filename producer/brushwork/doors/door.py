@@ -8,6 +8,7 @@ from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
@@ -51,6 +52,10 @@ class Door(Protocol):
 
     def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
+        ...
+
+    def outlook(self, job_id: str) -> Outlook | None:
+        """As `Client.outlook`."""
         ...
 
     def upload(self, image: object) -> Artifact:

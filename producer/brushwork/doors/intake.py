@@ -69,10 +69,10 @@ class Intake:
     def _drafts(self, requests: Sequence[Mapping[str, Any]]) -> list[Draft]:
         drafts = []
         for index, request in enumerate(requests):
-            with _placed(index, len(requests)):
+            with placed(index, len(requests)):
                 drafts.append(self._checked(request))
         for index, draft in enumerate(drafts):
-            with _placed(index, len(requests)):
+            with placed(index, len(requests)):
                 draft.picture = None if draft.image is None else self._images.read(draft.image)
         return drafts
 
@@ -116,7 +116,7 @@ def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _placed(index: int, count: int) -> Iterator[None]:
+def placed(index: int, count: int) -> Iterator[None]:
     """Say in an error which of several requests it is about."""
     try:
         yield

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
 
 from brushwork.doors.door import Door, Jobs
+from brushwork.model_list import ModelList
 from brushwork.waiting import Waiting
 
 
@@ -63,6 +64,10 @@ class ThreadedDoor:
         """As `Client.cancel`."""
         return await asyncio.to_thread(self._door.cancel, job_id)
 
+    async def outlook(self, job_id: str) -> Outlook | None:
+        """As `Client.outlook`."""
+        return await asyncio.to_thread(self._door.outlook, job_id)
+
     async def upload(self, image: object) -> Artifact:
         """As `Client.upload`."""
         return await asyncio.to_thread(self._door.upload, image)
@@ -71,9 +76,9 @@ class ThreadedDoor:
         """As `Client.artifact_bytes`."""
         return await asyncio.to_thread(self._door.artifact_bytes, sha256)
 
-    def models(self, kind: str | None) -> Sequence[Model]:
-        """As `Client.models`; asks nobody, so it is not awaited."""
-        return self._door.models(kind)
+    def models(self, kind: str | None) -> ModelList:
+        """As `Client.models`; asks nobody, so it need not be awaited."""
+        return ModelList(self._door.models(kind))
 
     async def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
 from brushwork.gateway.page import pages
-from brushwork.gateway.routes import batch, events, files, health, jobs, submit
+from brushwork.gateway.routes import batch, events, files, health, jobs, preview, submit
 from brushwork.gateway.services import services
 
 VERSION = "1"
@@ -39,6 +39,6 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     problems.install(app)
-    for routes in (health, files, jobs, events, submit, batch, pages):
+    for routes in (health, files, jobs, events, preview, submit, batch, pages):
         app.include_router(routes.router)
     return app

@@ -1,0 +1,205 @@
+"""What a client says to a gateway and hears from it, written once; others carry it there and back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from brushwork_schemas.artifact import Artifact, ByteSource
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.cursor import Cursor
+from brushwork_schemas.errors import ArtifactMissing, FileNotFound, InvalidImage, InvalidRequest, JobNotFound
+from brushwork_schemas.job import Job, Progress, checked_id
+from brushwork_schemas.job_index import JobFilter
+from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.outlook import Outlook
+from brushwork_schemas.preview import Preview
+from brushwork_schemas.roster import SeenWorker
+from brushwork_schemas.states import JobState
+
+from brushwork.doors.asking import Asking
+from brushwork.doors.call import Call, Pause, Talk, Work
+from brushwork.doors.door import Jobs
+from brushwork.doors.packing import MOST_ALONG_BYTES, data_address, encoded, packed
+from brushwork.doors.reading import Reading
+from brushwork.image_input import luggage
+from brushwork.waiting import Waiting
+
+JSON = {"Content-Type": "application/json"}
+# A gateway gives at most so many at once.
+PAGE = 1000
+# A gateway holds a question so long at most while a job goes on; proxies hang up after a minute.
+LONGEST_HOLD_S = 20
+# Asking by HTTP costs more than a look into the ledger.
+SHORTEST_POLL_S = 0.02
+
+
+class Talks:
+    """Each method as `Client` says.
+
+    Args:
+        asking: Asks the gateway.
+        files: Where artifacts fetch their bytes from.
+    """
+
+    def __init__(self, asking: Asking, files: ByteSource) -> None:
+        self._ask = asking.asked
+        self._read = Reading(files)
+
+    def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Talk[Jobs]:
+        """As `Client.submit_many`."""
+        if not requests:
+            return []
+        ready: list[dict[str, Any]] = yield Work(lambda: packed(requests))
+        if len(ready) == 1:
+            return [self._read.job((yield from self._ask(_submission(ready[0]))))]
+        yield from self._with_pictures(ready)
+        content = yield Work(lambda: encoded({"requests": ready}))
+        answer = yield from self._ask(Call("POST", "/v1/jobs:batch", headers=JSON, content=content))
+        return self._read.jobs(answer)[0]
+
+    def retry(self, job_id: str, changes: Mapping[str, Any]) -> Talk[Job]:
+        """As `Client.retry`."""
+        path = f"{_job_path(job_id)}/retry"
+        ready: list[dict[str, Any]] = yield Work(lambda: packed([changes]))
+        yield from self._with_pictures(ready)
+        call = Call("POST", path, headers=JSON, content=encoded(ready[0]))
+        return self._read.job((yield from self._ask(call)))
+
+    def get(self, job_id: str) -> Talk[Job]:
+        """As `Client.get`."""
+        return self._read.job((yield from self._ask(Call("GET", _job_path(job_id)))))
+
+    def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Talk[Jobs]:
+        """As `Client.list`."""
+        query = _query(wanted)
+        jobs: Jobs = []
+        cursor = None if before is None else Cursor.of(before).text
+        while True:
+            page = {**query, "limit": str(min(limit - len(jobs), PAGE))}
+            if cursor is not None:
+                page["cursor"] = cursor
+            found, cursor = self._read.jobs((yield from self._ask(Call("GET", "/v1/jobs", query=page))))
+            jobs += found
+            if cursor is None or len(jobs) >= limit:
+                return jobs
+
+    def look(self, job_id: str) -> Talk[tuple[JobState, Progress]]:
+        """As `Client.look`."""
+        job = yield from self.get(job_id)
+        return job.state, job.progress
+
+    def preview(self, job_id: str) -> Talk[Preview | None]:
+        """As `Client.preview`."""
+        return self._read.preview((yield from self._ask(Call("GET", f"{_job_path(job_id)}/preview"))))
+
+    def wait(self, job_id: str, waiting: Waiting) -> Talk[Job]:
+        """As `Client.wait`."""
+        path = _job_path(job_id)
+        while True:
+            hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
+            headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
+            answer = yield from self._ask(Call("GET", path, headers=headers, held_s=hold_s))
+            job = self._read.job(answer)
+            if waiting.is_over(job.state, job.progress):
+                return job
+            if waiting.wants_preview():
+                waiting.show((yield from self.preview(job_id)))
+            # An older gateway, or something before it, may not have held the question.
+            pause_s = 0.0 if "preference-applied" in answer.headers else waiting.pause_s()
+            yield Pause(max(pause_s, min(SHORTEST_POLL_S, waiting.left_s())))
+
+    def cancel(self, job_id: str) -> Talk[Job]:
+        """As `Client.cancel`."""
+        return self._read.canceled((yield from self._ask(Call("POST", f"{_job_path(job_id)}/cancel"))))
+
+    def outlook(self, job_id: str) -> Talk[Outlook | None]:
+        """As `Client.outlook`."""
+        return self._read.outlook((yield from self._ask(Call("GET", _job_path(job_id)))))
+
+    def upload(self, image: object) -> Talk[Artifact]:
+        """As `Client.upload`."""
+        if isinstance(image, Artifact):
+            return image
+        given: str | bytes = yield Work(lambda: luggage(image))
+        if isinstance(given, str):
+            raise InvalidImage(
+                "image: what lies at an address, or is stored already, can't be brought.",
+                field="image",
+                hint="Give it to `submit` as it is.",
+            )
+        return (yield from self._uploaded(given))
+
+    def artifact_bytes(self, sha256: str) -> Talk[bytes]:
+        """As `Client.artifact_bytes`."""
+        try:
+            answer = yield from self._ask(Call("GET", f"/v1/files/{_escaped(str(sha256))}"))
+        except FileNotFound as error:
+            raise ArtifactMissing(error.message, field=error.field, hint=error.hint) from error
+        return answer.content
+
+    def models(self, kind: str | None) -> Talk[Sequence[Model]]:
+        """As `Client.models`."""
+        query = {} if kind is None else {"kind": kind}
+        return self._read.models((yield from self._ask(Call("GET", "/v1/models", query=query))))
+
+    def kinds(self) -> Talk[Sequence[KindDescription]]:
+        """As `Client.kinds`."""
+        return self._read.kinds((yield from self._ask(Call("GET", "/v1/kinds"))))
+
+    def workers(self) -> Talk[Sequence[SeenWorker]]:
+        """As `Client.workers`."""
+        return self._read.workers((yield from self._ask(Call("GET", "/v1/workers"))))
+
+    def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
+        """Put names or data addresses in place of the bytes of pictures."""
+        given = [request for request in ready if isinstance(request.get("image"), bytes)]
+        go_along = sum(len(request["image"]) for request in given) <= MOST_ALONG_BYTES
+        names: dict[bytes, str] = {}
+        for request in given:
+            data = request["image"]
+            if not go_along and data not in names:
+                names[data] = (yield from self._uploaded(data)).sha256
+            request["image"] = data_address(data) if go_along else names[data]
+
+    def _uploaded(self, data: bytes) -> Talk[Artifact]:
+        try:
+            answer = yield from self._ask(Call("POST", "/v1/files", files={"file": data}))
+        except InvalidImage as error:
+            error.field = "image"
+            raise
+        return self._read.artifact(answer)
+
+
+def _submission(request: dict[str, Any]) -> Call:
+    data = request.get("image")
+    if not isinstance(data, bytes):
+        return Call("POST", "/v1/jobs", headers=JSON, content=encoded(request))
+    said = {name: value for name, value in request.items() if name != "image"}
+    fields = {"request": encoded(said).decode()}
+    return Call("POST", "/v1/jobs", files={"image": data}, fields=fields)
+
+
+def _job_path(job_id: str) -> str:
+    if "/" in checked_id(job_id):
+        # Jobs by bare Celery messages may have such an id; no path can hold it.
+        raise JobNotFound(f"There is no job {job_id!r} that HTTP could name.", field="id")
+    return f"/v1/jobs/{_escaped(job_id)}"
+
+
+def _escaped(name: str) -> str:
+    # Dots too: a path that ends in two of them would be another.
+    return quote(name, safe="", errors="replace").replace(".", "%2E")
+
+
+def _query(wanted: JobFilter) -> dict[str, str]:
+    query = {}
+    for name in ("kind", "state", "model", "tenant", "group", "text", "created_after", "created_before"):
+        value = getattr(wanted, name)
+        if isinstance(value, datetime):
+            query[name] = value.astimezone(UTC).isoformat()
+        elif isinstance(value, str):
+            query[name] = str(value)
+        elif value is not None:
+            raise InvalidRequest(f"{name}: a {type(value).__name__} is no word.", field=name)
+    return query

@@ -1,0 +1,44 @@
+"""The models of a catalogue, at hand or still to be asked for."""
+
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from typing import Any, overload
+
+from brushwork_schemas.catalogue import Model
+
+Ask = Callable[[], Awaitable[Sequence[Model]]]
+
+
+class ModelList(Sequence[Model]):
+    """What `AsyncClient.models` returns: to be awaited, or a sequence at once where nobody has to be asked.
+
+    Args:
+        known: The models, where they are at hand.
+        ask: Gets them elsewhere.
+    """
+
+    def __init__(self, known: Sequence[Model] | None = None, ask: Ask | None = None) -> None:
+        self._models = known
+        self._ask = ask
+
+    def __await__(self) -> Generator[Any, Any, Sequence[Model]]:
+        if self._models is None and self._ask is not None:
+            self._models = yield from self._ask().__await__()
+        return self._known()
+
+    @overload
+    def __getitem__(self, index: int) -> Model: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Model]: ...
+    def __getitem__(self, index: int | slice) -> Model | Sequence[Model]:
+        return self._known()[index]
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._known())
+
+    def _known(self) -> Sequence[Model]:
+        if self._models is None:
+            raise TypeError("by HTTP the models have to be asked for: await client.models()")
+        return self._models
