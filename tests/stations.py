@@ -18,6 +18,7 @@ from brushwork_workers.calls import DirectCalls
 from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import Intercom
+from brushwork_workers.metrics import Metrics
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.retries import Retries
@@ -59,7 +60,9 @@ class TestStation:
         self.pulse = Pulse(self.ledger, WORKER)
         self.intercom = Intercom(Wire(database), WORKER, self.pulse.holds)
         self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
-        shelf = Shelf({"text-to-image": self._load(act)}, torch.device("cpu"), DirectCalls())
+        self.metrics = Metrics()
+        loaders = {"text-to-image": self._load(act)}
+        shelf = Shelf(loaders, torch.device("cpu"), DirectCalls(), self.metrics.loaded)
         shelf.load(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
         self.quarantine = Quarantine()
@@ -75,6 +78,7 @@ class TestStation:
             retries=Retries(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
             on_broken=self._break,
             lease_s=0.5,
+            metrics=self.metrics,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:

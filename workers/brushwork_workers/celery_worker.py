@@ -6,13 +6,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from brushwork_schemas import log
 from brushwork_schemas.broker import celery_app
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, Kind
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.trace_context import handed_on
 from celery import Celery, Task
-from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from brushwork_workers.adoption import Adopted
 from brushwork_workers.executor import Outcome
@@ -68,6 +75,8 @@ class Lives:
     def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
         """Each signal and who hears it."""
         return [
+            # With somebody here, Celery leaves the log as it is.
+            (setup_logging, self.log),
             # Not worker_init, which comes before the log is set up: what is loaded is to be seen there.
             (celeryd_after_setup, self.begin),
             (worker_ready, self.ready),
@@ -75,9 +84,12 @@ class Lives:
             (worker_shutdown, self.stopped),
         ]
 
+    def log(self, loglevel: int, logfile: str | None = None, **signal: object) -> None:
+        """Write the log in our form, as much of it as Celery was asked for and where it was asked for."""
+        log.set_up(self._settings.log_format, level=loglevel, file=logfile)
+
     def begin(self, sender: str, instance: Any, **signal: object) -> None:
         """Load everything before the first message is taken."""
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
         try:
             self._app.station = Station(self._settings, kinds, self._app, sender, instance.concurrency)

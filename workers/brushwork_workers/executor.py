@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -14,12 +14,15 @@ from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, S
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Claim, Ledger, Signal
+from brushwork_schemas.log import about
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Provenance, Result, Timings
+from brushwork_schemas.trace_context import TraceContext
 
 from brushwork_workers.calls import Calls
 from brushwork_workers.desk import JobDesk
 from brushwork_workers.hold import Hold
+from brushwork_workers.metrics import Metrics
 from brushwork_workers.model_files import versions
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
@@ -83,6 +86,7 @@ class Executor:
         retries: What becomes of an attempt that failed.
         on_broken: Called when the device has failed; it has all that runs taken back, and ends the process.
         lease_s: How long to go on asking a ledger that does not answer.
+        metrics: Counts what becomes of attempts.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Executor:
         retries: Retries,
         on_broken: Callable[[], None],
         lease_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
         self._worker = worker
         self._ledger = ledger
@@ -109,6 +114,7 @@ class Executor:
         self._retries = retries
         self._on_broken = on_broken
         self._lease_s = lease_s
+        self._metrics = metrics or Metrics()
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
@@ -120,6 +126,7 @@ class Executor:
                 LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
                 return Outcome.LOST
             if claim is None:
+                self._metrics.dropped()
                 return Outcome.DROPPED
             if not claim.alone:
                 return self._attempt(claim, self._prepare)
@@ -127,11 +134,34 @@ class Executor:
 
     def _attempt(self, claim: Claim, prepare: Callable[[Run], Run]) -> Outcome:
         hold = Hold(claim)
-        with self._pulse.holding(hold), ExitStack() as inside:
+        self._metrics.claimed(claim)
+        with self._about(claim), self._pulse.holding(hold), ExitStack() as inside:
             run = Run(claim, hold, JobDesk(hold, self._store), inside, began=time.monotonic())
             run = _guarded(prepare, run)
             run = _guarded(self._perform, run)
-            return self._finish(run)
+            outcome = self._finish(run)
+            self._count(run, outcome)
+            return outcome
+
+    def _about(self, claim: Claim) -> AbstractContextManager[None]:
+        """What every line of the log says that is written for this attempt."""
+        trace = TraceContext.read(claim.traceparent)
+        return about(
+            job=claim.job_id,
+            kind=claim.kind,
+            attempt=claim.attempt,
+            worker=self._worker,
+            trace=trace and trace.trace_id,
+        )
+
+    def _count(self, run: Run, outcome: Outcome) -> None:
+        has_succeeded = outcome is Outcome.SUCCEEDED and run.result is not None
+        self._metrics.ended(
+            run.claim,
+            outcome.name.lower(),
+            code=run.error.code if run.error else "",
+            running_s=run.result.provenance.timings.running_s if has_succeeded and run.result else None,
+        )
 
     def _prepare_alone(self, run: Run) -> Run:
         run.inside.enter_context(self._quarantine.alone(run.hold.check))

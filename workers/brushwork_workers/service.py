@@ -34,6 +34,8 @@ def serve(
         queues=list(kinds),
         hostname=name or default_name(),
         loglevel=log_level,
+        # Celery's banner is no JSON.
+        quiet=settings.log_format == "json",
         task_events=True,
         without_gossip=True,
         without_mingle=True,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from brushwork_schemas.catalogue import Model
@@ -25,12 +25,20 @@ class Shelf:
         loaders: How each kind's models are loaded.
         device: Onto what.
         calls: Through which their heavy calls go.
+        on_load: Told of each model, and after how many seconds it was ready; None: it can't be loaded.
     """
 
-    def __init__(self, loaders: Mapping[str, Loader], device: torch.device, calls: Calls) -> None:
+    def __init__(
+        self,
+        loaders: Mapping[str, Loader],
+        device: torch.device,
+        calls: Calls,
+        on_load: Callable[[str, float | None], None] = lambda model, seconds: None,
+    ) -> None:
         self._loaders = loaders
         self._device = device
         self._calls = calls
+        self._on_load = on_load
         self._served: dict[str, Served] = {}
         self._missing: dict[str, ModelUnavailable] = {}
 
@@ -46,7 +54,9 @@ class Shelf:
         for model in models:
             try:
                 self._served[model.name] = self._loaded(model)
+                self._on_load(model.name, self._served[model.name].loading_s)
             except ModelUnavailable as error:
+                self._on_load(model.name, None)
                 LOGGER.error("Model %s will not serve: %s", model.name, error)
                 self._missing[model.name] = error
 

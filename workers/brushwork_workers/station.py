@@ -15,23 +15,28 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.neighbours import here, started_at
+from brushwork_schemas.reporter import Reporter
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.telemetry import Telemetry
 from brushwork_schemas.wire import Wire
 from celery import Celery
 
 from brushwork_workers.adoption import Adoption
+from brushwork_workers.batching.batch_metrics import BatchMetrics
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Report
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.cpu import keep_memory
 from brushwork_workers.departure import Departure
 from brushwork_workers.device import choose_device, default_pixels, device_name
+from brushwork_workers.device_metrics import DeviceMetrics
 from brushwork_workers.executor import Executor
 from brushwork_workers.feeder import Feeder
 from brushwork_workers.hearing import Hearing
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
+from brushwork_workers.metrics import Metrics, RunningJobs
 from brushwork_workers.pulse import Pulse, Recurring
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.reconciler import Reconciler
@@ -78,8 +83,10 @@ class Station:
         self._publisher = Publisher(app)
         self._batching = Report()
         self._calls = self._gathering()
-        self._shelf = Shelf(LOADERS, self._device, self._calls)
+        self.metrics = Metrics()
+        self._shelf = Shelf(LOADERS, self._device, self._calls, self.metrics.loaded)
         self._pulse = Pulse(self._ledger, self.worker)
+        self._reporter = self._reporting()
         self._departure = Departure(self.worker, self._ledger, self._roster, self._pulse)
         self.adoption = Adoption(
             self._ledger, self._store, self._catalogue, max_attempts=settings.max_attempts
@@ -102,6 +109,7 @@ class Station:
         self._shelf.load(self._models())
         for thread in self._threads:
             thread.start()
+        self._reporter.start()
 
     def take_work(self) -> None:
         """Say on the roster that this worker consumes now."""
@@ -112,12 +120,15 @@ class Station:
 
     def release(self) -> int:
         """Give every running job back, uncharged; how many."""
-        return self._pulse.release_all()
+        number = self._pulse.release_all()
+        self.metrics.released(number)
+        return number
 
     def close(self) -> None:
         """End the heartbeat and leave the roster."""
         for thread in [*self._threads, self._listening]:
             thread.stop()
+        self._reporter.stop()
         self._watchdog.close()
         try:
             self._roster.leave(self.worker)
@@ -155,7 +166,16 @@ class Station:
             on_broken=self._departure.broken,
             retries=Retries(self.worker, self._others_serve, self.settings.retry_s),
             lease_s=self.settings.lease_s,
+            metrics=self.metrics,
         )
+
+    def _reporting(self) -> Reporter:
+        self.metrics.watch(
+            RunningJobs(self.kinds, self._pulse.holds),
+            BatchMetrics(self._batching),
+            DeviceMetrics(self._device),
+        )
+        return Reporter(Telemetry(self._database), self.worker, "worker", self.metrics.registry)
 
     def _hearing(self, concurrency: int) -> Hearing:
         return Hearing(
@@ -175,6 +195,7 @@ class Station:
             self._publisher,
             redispatch_after_s=settings.redispatch_after_s,
             lease_s=settings.lease_s,
+            on_reap=self.metrics.reaped,
         )
         return [
             Recurring("pulse", settings.heartbeat_s, self._beat),

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 
+from brushwork_schemas import log
 from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.outbox import Outbox
@@ -31,7 +32,7 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
-    _log()
+    log.set_up(settings.log_format)
     database = Database(settings.database_url.get_secret_value())
     try:
         asyncio.run(_send(settings, database, signature, num_receivers))
@@ -64,9 +65,3 @@ def courier_of(settings: Settings) -> Courier:
 def outbox_of(settings: Settings, database: Database) -> Outbox:
     """The outbox, with a lease that outlasts any delivery."""
     return Outbox(database, lease_s=settings.webhook_timeout_s + LEASE_SLACK_S)
-
-
-def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
-    # It would print whole addresses, which may hold what only the receiver should know.
-    logging.getLogger("httpx").setLevel(logging.WARNING)

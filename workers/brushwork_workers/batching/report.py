@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class Tally:
     busy_s: float = 0.0
     waited_s: float = 0.0
     longest_wait_s: float = 0.0
+    sizes: Counter[int] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
 
@@ -46,6 +48,7 @@ class Tally:
         self.runs += 1
         self.calls += len(waits)
         self.rows += ran.run.rows
+        self.sizes[ran.run.rows] += 1
         self.room += max(ran.run.room, ran.run.rows)
         self.busy_s += ran.took_s
         self.waited_s += sum(waits)
@@ -90,3 +93,8 @@ class Report:
         """`Tally.summary` of each module, by "<model> <part>"."""
         with self._changing:
             return {module: tally.summary() for module, tally in self._tallies.items()}
+
+    def tallies(self) -> dict[str, Tally]:
+        """A copy of each module's tally, by "<model> <part>"."""
+        with self._changing:
+            return {module: deepcopy(tally) for module, tally in self._tallies.items()}
