@@ -56,7 +56,7 @@ class Access:
         """
         if key is not None:
             return Principal(self._verified(key))
-        if self._is_open():
+        if self.is_open():
             return Principal()
         raise Unauthorized(
             "An API key is needed here.",
@@ -75,7 +75,8 @@ class Access:
         self._known[digest] = (now + REMEMBER_S, verified)
         return verified
 
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether nobody is asked for a key: as long as there is none."""
         until, is_open = self._open
         if time.monotonic() >= until:
             is_open = not self._keys.are_there()

@@ -83,14 +83,17 @@ def status_of(error: BrushworkError) -> int:
 
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem."""
-    app.add_exception_handler(BrushworkError, _of_ours)
+    app.add_exception_handler(BrushworkError, _of_one)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(HTTPException, _of_one)
     app.add_exception_handler(Exception, _of_a_bug)
 
 
-async def _of_ours(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BrushworkError)  # noqa: S101 - for the type checker
+def answer_to(error: BrushworkError | HTTPException) -> JSONResponse:
+    """The answer to a request that ended with this error."""
+    if isinstance(error, HTTPException):
+        code = HTTPStatus(error.status_code).name.lower()
+        return problem_response(error.status_code, code, f"{error.detail}.", headers=error.headers)
     status = status_of(error)
     return problem_response(
         status,
@@ -113,6 +116,11 @@ def _headers(status: int, error: BrushworkError) -> dict[str, str]:
     return {}
 
 
+async def _of_one(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BrushworkError | HTTPException)  # noqa: S101 - for the type checker
+    return answer_to(error)
+
+
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - for the type checker
     first: Mapping[str, Any] = error.errors()[0]
@@ -120,12 +128,6 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     field = ".".join(str(part) for part in first["loc"][1:])[:SHOWN_CHARACTERS] or str(first["loc"][0])
     reason = str(first["msg"])[:SHOWN_CHARACTERS].replace("Input should", "it should")
     return problem_response(422, "invalid_request", f"{field}: {reason}.", field=field)
-
-
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - for the type checker
-    code = HTTPStatus(error.status_code).name.lower()
-    return problem_response(error.status_code, code, f"{error.detail}.", headers=error.headers)
 
 
 async def _of_a_bug(request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,203 @@
+"""The guard at the gateway's door: whence a request comes, how much it brings, and what every answer says."""
+
+import asyncio
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from brushwork_schemas.errors import BrushworkError, Forbidden, PayloadTooLarge
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from brushwork.gateway.hosts import is_loopback
+from brushwork.gateway.problems import answer_to
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+# Asked by machines that know no name of this one; they tell nothing.
+OPEN_PATHS = ("/healthz", "/readyz")
+LONGEST_HEADERS_BYTES = 32 * 2**10
+# Who is refused in the midst of sending hears of it only if the rest is taken from him, as far as that goes.
+DRAIN_S = 5.0
+MOST_DRAINED_BYTES = 128 * 2**20
+# Said with every answer that does not say otherwise.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Plain ASGI, so that streams pass through it untouched.
+
+    Args:
+        app: What it stands before.
+        max_body_bytes: Most bytes of one request; they are counted as they come, whatever its headers say.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request pass, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(receive, send, self._max_body_bytes)
+        try:
+            await self._check(scope)
+            await self._app(scope, visit.receive, visit.send)
+        except (BrushworkError, HTTPException) as error:
+            if visit.has_begun:
+                raise
+            visit.refusal = error
+        if visit.refusal is not None:
+            await _Refusal(scope, receive, send).answer(visit.refusal)
+
+    async def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEADERS_BYTES:
+            raise HTTPException(431, f"The headers are longer than {LONGEST_HEADERS_BYTES} bytes")
+        hosts = headers.getlist("host")
+        if len(hosts) != 1:
+            raise HTTPException(400, f"A request has one Host, and not {len(hosts)}")
+        await self._check_host(scope, hosts[0])
+        if scope["method"] not in SAFE and "authorization" not in headers:
+            _check_origin(headers, hosts[0])
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise HTTPException(415, "Compressed bodies are not taken")
+        if _announced_bytes(headers) > self._max_body_bytes:
+            raise _too_large(self._max_body_bytes)
+
+    async def _check_host(self, scope: Scope, host: str) -> None:
+        """Refuse pages of others that had their name lead here, while nobody is asked for a key."""
+        if (
+            is_loopback(_name_in(host))
+            or scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS
+        ):
+            return
+        if await run_in_threadpool(scope["app"].state.services.access.is_open):
+            raise Forbidden(
+                "Without keys, the gateway answers only to localhost, 127.0.0.1 and [::1].",
+                field="Host",
+                hint="Call it by one of these names, or make a key: brushwork keys create NAME",
+            )
+
+
+class _Visit:
+    """One request, as the application sees it.
+
+    Args:
+        receive: Brings the body.
+        send: Takes the answer.
+        max_bytes: Most bytes of the body.
+    """
+
+    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self.has_begun = False
+        self.refusal: BrushworkError | HTTPException | None = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._num_bytes += len(message.get("body", b""))
+            if self._num_bytes > self._max_bytes:
+                self.refusal = _too_large(self._max_bytes)
+                raise self.refusal
+        return message
+
+    async def send(self, message: Message) -> None:
+        # What the application makes of a body that broke off is not the news.
+        if self.refusal is not None and not self.has_begun:
+            return
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            _add_headers(message)
+        await self._send(message)
+
+
+class _Refusal:
+    """An answer to somebody who may still be sending."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._end: Message | None = None
+
+    async def answer(self, error: BrushworkError | HTTPException) -> None:
+        """Say it, then take what is still coming, and hang up."""
+        response = answer_to(error)
+        response.headers["Connection"] = "close"
+        await response(self._scope, self._receive, self._hold_the_end)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._drain()
+        if self._end is not None:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _hold_the_end(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            _add_headers(message)
+        elif not message.get("more_body", False):
+            self._end, message = message, {**message, "more_body": True}
+        await self._send(message)
+
+    async def _drain(self) -> None:
+        drained, has_more = 0, True
+        while has_more and drained < MOST_DRAINED_BYTES:
+            message = await self._receive()
+            drained += len(message.get("body", b""))
+            has_more = message.get("more_body", False)
+
+
+def _check_origin(headers: Headers, host: str) -> None:
+    """Refuse what a page of somebody else makes a browser send; programs do not say where they come from."""
+    origin = headers.get("origin")
+    is_foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    if is_foreign or headers.get("sec-fetch-site", "").lower() == "cross-site":
+        raise Forbidden(
+            "This comes from a page of another origin.",
+            field="Origin",
+            hint="Programs send `Authorization: Bearer bw_...`; pages are to be the gateway's own.",
+        )
+
+
+def _name_in(host: str) -> str:
+    """The name or address in `Host`, without port and brackets."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _announced_bytes(headers: Headers) -> int:
+    announced = headers.getlist("content-length")
+    if not announced:
+        return 0
+    if len(announced) > 1 or not (announced[0].isascii() and announced[0].isdecimal()):
+        raise HTTPException(400, "Content-Length: it should be one whole number")
+    return int(announced[0][:20])
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"A request may have at most {max_bytes} bytes.",
+        field="body",
+        hint="Bring pictures one by one with POST /v1/files, and name them by their SHA-256.",
+    )
+
+
+def _add_headers(message: Message) -> None:
+    headers = MutableHeaders(raw=message["headers"])
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
