@@ -133,4 +133,4 @@ def _shown(preview: Preview) -> str:
 
 
 def _event(name: str, data: str, standing: Standing | None = None) -> ServerSentEvent:
-    return ServerSentEvent(data, event=name, id=standing and event_id(standing), sep="\n")
+    return ServerSentEvent(data, event=name, id=event_id(standing) if standing else None, sep="\n")

@@ -2,6 +2,8 @@
 
 from brushwork_schemas.artifact import artifacts_within
 from brushwork_schemas.job import Job
+from brushwork_schemas.outlook import Outlook
+from fastapi import Response
 from pydantic import BaseModel, Field
 
 
@@ -9,6 +11,11 @@ class JobView(Job):
     """A job, and where to go from it."""
 
     links: dict[str, str] = Field(description="self, events, cancel, retry, and the files of its result.")
+    outlook: Outlook | None = Field(
+        None,
+        description="What lies ahead of it. Null once it has ended, in lists and in answers to what was just "
+        "submitted: ask for the job itself.",
+    )
 
 
 class JobPage(BaseModel):
@@ -18,9 +25,14 @@ class JobPage(BaseModel):
     next: str | None = Field(None, description="Give it as `cursor` for the next page; null on the last.")
 
 
-def view(job: Job) -> JobView:
-    """The job with its links."""
-    return JobView.model_construct(**{**job.__dict__, "links": _links(job)})
+def view(job: Job, outlook: Outlook | None = None) -> JobView:
+    """The job with its links, and with what lies ahead of it where somebody has looked."""
+    return JobView.model_construct(**{**job.__dict__, "links": _links(job), "outlook": outlook})
+
+
+def job_response(shown: BaseModel) -> Response:
+    """The answer, written out at once: FastAPI would check and copy a model that is known to be right."""
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 def _links(job: Job) -> dict[str, str]:

@@ -7,6 +7,7 @@ from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.outlook import Outlooks
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.wire import Wire
 from fastapi import Request
@@ -33,6 +34,7 @@ class Services:
     access: Access
     limits: Limits
     index: JobIndex
+    outlooks: Outlooks
     watch: Watch
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
@@ -61,5 +63,6 @@ def services(settings: Settings) -> Services:
         access=Access(ApiKeys(database)),
         limits=Limits(settings, database),
         index=JobIndex(database),
+        outlooks=Outlooks(database, fresh_s=settings.lease_s),
         watch=Watch(JobIndex(database), Wire(database)),
     )

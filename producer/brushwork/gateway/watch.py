@@ -139,9 +139,9 @@ class Watch:
     ) -> bool:
         """Wait for a job's end: what `Prefer: wait=SECONDS` asks for. No thread waits with it.
 
-        For routes: `prefer.wait_as_preferred` does all of it. Whoever calls this directly makes sure first
-        that the caller may see the job, awaits it in an `async def` route with
-        `has_left=request.is_disconnected`, and then reads the job, whatever this says.
+        For `async def` routes: make sure first that the caller may see the job and that it has not ended,
+        pass `has_left=request.is_disconnected`, then read the job, whatever this says. All of it but the
+        reading is `prefer.wait_as_preferred`.
 
         Args:
             job_id: Which job.

@@ -38,7 +38,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{job_id}/events", responses=RESPONSES, response_class=Response, response_model=None)
+@router.get(
+    "/{job_id}/events",
+    operation_id="job_events",
+    summary="Follow a job",
+    responses=RESPONSES,
+    response_class=Response,
+    response_model=None,
+)
 async def events(
     job_id: JobId,
     services: Gateway,
@@ -72,4 +79,4 @@ def _beginning(services: Services, principal: Principal, job_id: str) -> Beginni
     job = visible(services, principal, job_id)
     if standing is None:
         raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-    return Beginning(standing, view(job))
+    return Beginning(standing, view(job, services.outlooks.of(job)))
