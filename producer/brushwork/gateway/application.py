@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
+from brushwork.gateway.guard import Guard
 from brushwork.gateway.page import pages
 from brushwork.gateway.routes import batch, events, files, health, jobs, preview, submit
 from brushwork.gateway.services import services
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     problems.install(app)
+    app.add_middleware(Guard, max_body_bytes=settings.max_upload_bytes)
     for routes in (health, files, jobs, events, preview, submit, batch, pages):
         app.include_router(routes.router)
     return app

@@ -57,7 +57,7 @@ class Guard:
                 raise
             visit.refusal = error
         if visit.refusal is not None:
-            await _Refusal(scope, receive, send).answer(visit.refusal)
+            await _Refusal(scope, receive, send, visit.is_sending).answer(visit.refusal)
 
     async def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -104,10 +104,12 @@ class _Visit:
         self._max_bytes = max_bytes
         self._num_bytes = 0
         self.has_begun = False
+        self.is_sending = True
         self.refusal: BrushworkError | HTTPException | None = None
 
     async def receive(self) -> Message:
         message = await self._receive()
+        self.is_sending = message.get("more_body", False)
         if message["type"] == "http.request":
             self._num_bytes += len(message.get("body", b""))
             if self._num_bytes > self._max_bytes:
@@ -126,9 +128,17 @@ class _Visit:
 
 
 class _Refusal:
-    """An answer to somebody who may still be sending."""
+    """An answer to somebody who may still be sending.
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    Args:
+        scope: The request.
+        receive: Brings what is still coming.
+        send: Takes the answer.
+        is_sending: Whether there may be more.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, is_sending: bool) -> None:
+        self._is_sending = is_sending
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -153,11 +163,11 @@ class _Refusal:
         await self._send(message)
 
     async def _drain(self) -> None:
-        drained, has_more = 0, True
-        while has_more and drained < MOST_DRAINED_BYTES:
+        drained = 0
+        while self._is_sending and drained < MOST_DRAINED_BYTES:
             message = await self._receive()
             drained += len(message.get("body", b""))
-            has_more = message.get("more_body", False)
+            self._is_sending = message.get("more_body", False)
 
 
 def _check_origin(headers: Headers, host: str) -> None:
