@@ -46,11 +46,16 @@ class Up:
             for name, value in os.environ.items()
             if not name.startswith(("BRUSHWORK_", "CELERY_", "FLOWER_"))
         }
+        # Only who asks for it waits for a gateway.
+        about_http = any(option in options for option in ("--gateway", "--port"))
         first = filter(None, (str(STUB_SERVICE), os.environ.get("PYTHONPATH")))
         path = {"PYTHONPATH": os.pathsep.join(first)} if stub else {}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "brushwork", "up", "--data", str(data), *options],
+                [
+                    *(sys.executable, "-m", "brushwork", "up", "--data", str(data), *options),
+                    *(() if about_http else ("--no-gateway",)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output or log,
                 stderr=log,

@@ -1,7 +1,9 @@
 """`brushwork up` from start to end, and through the deaths of its parts and its own. Its worker is a stub."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import psutil
 import pytest
 import redis
 from brushwork import Client
+from brushwork.embedded.gateway import PORT
 from brushwork_schemas.states import JobState
 from standardwebhooks import Webhook
 
@@ -39,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_it_says_where_it_listens_and_a_client_finds_it(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    up = start("--flower").ready()
+    up = start("--flower", "--port", "0").ready()
     addresses = up.addresses()
     assert set(addresses) == {
         "BRUSHWORK_REDIS_URL",
@@ -47,9 +50,11 @@ def test_it_says_where_it_listens_and_a_client_finds_it(
         "BRUSHWORK_ARTIFACTS_URL",
         "BRUSHWORK_WEBHOOK_SECRET",
         "BRUSHWORK_FLOWER_URL",
+        "BRUSHWORK_GATEWAY_URL",
     }
     assert up.env_file.stat().st_mode & 0o777 == 0o600
     assert httpx.get(addresses["BRUSHWORK_FLOWER_URL"] + "/api/tasks").status_code == 200
+    assert httpx.get(addresses["BRUSHWORK_GATEWAY_URL"] + "/readyz").json() == {"status": "ok"}
     monkeypatch.setenv("BRUSHWORK_DATA", str(up.data))
     with Client() as client:
         job = client.submit("text-to-image", prompt="a red circle")
@@ -58,7 +63,7 @@ def test_it_says_where_it_listens_and_a_client_finds_it(
 
 
 def test_everything_listens_on_loopback_only_and_redis_wants_its_password(start: Start) -> None:
-    up = start("--flower").ready()
+    up = start("--flower", "--port", "0").ready()
     listening = [
         connection.laddr.ip
         for child in up.children()
@@ -123,9 +128,9 @@ def test_who_is_to_be_told_is_told(start: Start) -> None:
     assert (told["type"], told["data"]["id"]) == ("job.failed", job.id)
 
 
-@pytest.mark.parametrize("part", ["redis-server", "brushwork worker", "webhooks send"])
+@pytest.mark.parametrize("part", ["redis-server", "brushwork worker", "webhooks send", "brushwork gateway"])
 def test_a_part_that_was_killed_is_back_and_jobs_go_on(start: Start, part: str) -> None:
-    up = start().ready()
+    up = start("--no-flower", "--port", "0").ready()
     killed = up.part(part)
     killed.kill()
     wait_until(lambda: _has_another(up, part, killed.pid), bound_s=30, what="a new life")
@@ -146,6 +151,31 @@ def test_kill_of_up_itself_leaves_no_process_and_the_folder_free(start: Start) -
     again = start()
     wait_until(lambda: not up.env_file.exists(), bound_s=30, what="the removal of the stale addresses")
     assert again.ready().stop() == 0
+
+
+def test_a_port_that_is_taken_is_said_and_another_found(start: Start) -> None:
+    with socket.socket() as other:
+        # Taken by us, or by whoever else runs here: both will do.
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", PORT))
+            other.listen()
+        up = start("--no-flower", "--gateway").ready()
+        url = up.addresses()["BRUSHWORK_GATEWAY_URL"]
+        assert not url.endswith(f":{PORT}")
+        assert f"for {PORT} is taken" in up.log
+        assert httpx.get(url + "/healthz").status_code == 200
+        assert f"page       {url}" in up.log
+
+
+def test_open_streams_hold_nobody_back(start: Start) -> None:
+    up = start("--no-flower", "--port", "0", STUB_GRACE_S="0").ready()
+    url = up.addresses()["BRUSHWORK_GATEWAY_URL"]
+    job = httpx.post(f"{url}/v1/jobs", json={"kind": "text-to-image", "prompt": "x"}).json()
+    with httpx.stream("GET", f"{url}/v1/jobs/{job['id']}/events") as stream:
+        assert next(stream.iter_lines())
+        gateway = up.part("brushwork gateway")
+        assert up.stop() == 0
+    assert gone([gateway])
 
 
 def test_a_second_signal_does_not_wait_for_the_worker(start: Start) -> None:

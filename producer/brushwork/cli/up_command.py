@@ -15,7 +15,7 @@ from brushwork.cli.service_commands import ALL_KINDS, kind_names
 from brushwork.cli.terminal import DATA
 from brushwork.embedded.stack import Stack, StackOptions
 
-COLOURS = {"redis": "red", "worker": "cyan", "webhooks": "green", "flower": "magenta"}
+COLOURS = {"redis": "red", "worker": "cyan", "webhooks": "green", "flower": "magenta", "gateway": "blue"}
 LOG_BYTES = 10_000_000
 OLD_LOGS = 3
 
@@ -37,15 +37,22 @@ def up(
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
     ] = None,
+    gateway: Annotated[bool, typer.Option(help="Answer HTTP: the API and the page.")] = True,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, show_default="8600, or a free one", help="Port of HTTP."),
+    ] = None,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: Redis, ledger, workers of all kinds, webhooks, Flower.
+    """Run everything on this machine until Ctrl-C: Redis, ledger, workers, webhooks, Flower, HTTP.
 
     When all is ready, DATA/brushwork.env holds the addresses. Ctrl-C lets running jobs end; a second
     one stops at once.
     """
     folder = data or data_dir()
     lines = PartLines(folder / "logs")
-    options = StackOptions(folder, kind_names(kinds), workers, concurrency, flower, flower_port)
+    options = StackOptions(
+        folder, kind_names(kinds), workers, concurrency, flower, flower_port, gateway, port
+    )
     stack = Stack(options, lines.say)
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # What was ignored from the start stays so: nohup means it.
@@ -85,8 +92,9 @@ class PartLines:
 def _greet(folder: Path, addresses: dict[str, str]) -> None:
     _print(Text("brushwork is ready.", "bold green"))
     _print(Text(f"  addresses  source {folder}/brushwork.env"))
-    if "BRUSHWORK_FLOWER_URL" in addresses:
-        _print(Text(f"  Flower     {addresses['BRUSHWORK_FLOWER_URL']}"))
+    for name, variable in (("page", "BRUSHWORK_GATEWAY_URL"), ("Flower", "BRUSHWORK_FLOWER_URL")):
+        if variable in addresses:
+            _print(Text(f"  {name:<9}  {addresses[variable]}"))
     _print(Text("  stop       Ctrl-C"))
 
 

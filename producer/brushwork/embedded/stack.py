@@ -12,7 +12,7 @@ from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.succession import take_over_from_dead
 
-from brushwork.embedded import flower, redis_server, webhook_sender
+from brushwork.embedded import flower, gateway, redis_server, webhook_sender
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.supervisor import Supervisor
@@ -33,6 +33,8 @@ class StackOptions:
         concurrency: Jobs that each worker runs at once.
         flower: Whether Flower runs too.
         flower_port: Its port, by default a free one.
+        gateway: Whether the HTTP gateway runs too.
+        gateway_port: Its port, by default 8600 or a free one; 0 is a free one.
     """
 
     data: Path
@@ -41,10 +43,12 @@ class StackOptions:
     concurrency: int = 16
     flower: bool = True
     flower_port: int | None = None
+    gateway: bool = True
+    gateway_port: int | None = None
 
 
 class Stack:
-    """Redis, a migrated ledger, workers, the sender of webhooks and Flower.
+    """Redis, a migrated ledger, workers, the sender of webhooks, Flower and the HTTP gateway.
 
     Args:
         options: What was chosen.
@@ -98,7 +102,7 @@ class Stack:
         # After the workers, which sign nothing and so need no secret.
         addresses["BRUSHWORK_WEBHOOK_SECRET"] = webhook_sender.secret(self._folder)
         supervisor.start(webhook_sender.webhook_sender(self._folder, addresses))
-        if not self._run_flower(supervisor, addresses):
+        if not (self._run_flower(supervisor, addresses) and self._run_gateway(supervisor, addresses)):
             return
         self._folder.announce(addresses)
         on_ready(addresses)
@@ -139,6 +143,21 @@ class Stack:
             return True
         part, port = chosen
         addresses["BRUSHWORK_FLOWER_URL"] = f"http://127.0.0.1:{port}"
+        supervisor.start(part)
+        return supervisor.run(lambda: flower.answers(port), max_deaths=MAX_DEATHS_AT_START)
+
+    def _run_gateway(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
+        if not self._options.gateway:
+            return True
+        # After Flower, to whose pages its own page has a link.
+        chosen = gateway.gateway(self._folder, addresses, self._options.gateway_port)
+        if chosen is None:
+            self._say("gateway", "is not installed; to have it: pip install 'brushwork[gateway]'")
+            return True
+        part, port = chosen
+        if self._options.gateway_port is None and port != gateway.PORT:
+            self._say("gateway", f"listens on port {port}, for {gateway.PORT} is taken")
+        addresses["BRUSHWORK_GATEWAY_URL"] = f"http://127.0.0.1:{port}"
         supervisor.start(part)
         return supervisor.run(lambda: flower.answers(port), max_deaths=MAX_DEATHS_AT_START)
 

@@ -1,6 +1,6 @@
 """The gateway as a process."""
 
-import ipaddress
+import logging
 import sys
 from contextlib import suppress
 
@@ -11,48 +11,69 @@ from brushwork_schemas.errors import Forbidden
 from brushwork_schemas.settings import Settings
 
 from brushwork.gateway.application import create_app
+from brushwork.gateway.http_protocol import BoundedHttp
+from brushwork.gateway.listening import Listening, address_of
 from brushwork.gateway.server import GRACE_S, Server
 
+LOGGER = logging.getLogger("uvicorn.error")
+# They are asked every few seconds by those who watch; that it goes well is no news.
+QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 
-def serve(settings: Settings, *, host: str, port: int) -> None:
+
+def serve(settings: Settings, listening: Listening) -> None:
     """Answer HTTP until SIGTERM or Ctrl-C.
 
     Raises:
         Forbidden: It should listen beyond loopback, and there are no keys.
+        InvalidRequest: It can't listen there.
     """
+    _prepare(settings, listening)
+    app = create_app(settings)
+    with listening.bound() as bound:
+        server = Server(app, _config(app, listening))
+        LOGGER.info("Listening on %s", address_of(bound, listening.root_path))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[bound])
+    if not server.started:
+        sys.exit(1)
+
+
+def _prepare(settings: Settings, listening: Listening) -> None:
     database = Database(settings.database_url.get_secret_value())
     try:
         database.migrate()
-        if not is_loopback(host) and not ApiKeys(database).are_there():
+        if not listening.is_loopback and not ApiKeys(database).are_there():
             raise Forbidden(
-                f"The gateway does not listen on {host} while it asks nobody for a key.",
+                f"The gateway does not listen on {listening.host} while it asks nobody for a key.",
                 field="host",
                 hint="Make one first: brushwork keys create NAME --scope admin. "
                 "On 127.0.0.1 it works without.",
             )
     finally:
         database.close()
-    app = create_app(settings)
+
+
+def _config(app: object, listening: Listening) -> uvicorn.Config:
     config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
+        app,  # type: ignore[arg-type]
+        root_path=listening.root_path,
+        # By default uvicorn would believe whatever runs on this machine.
+        proxy_headers=bool(listening.trusted_proxies),
+        forwarded_allow_ips=listening.trusted_proxies or [],
         server_header=False,
-        log_level="info",
+        http=BoundedHttp,
+        # Nothing here is said by WebSocket.
+        ws="none",
+        access_log=listening.access_log,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = Server(app, config)
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        sys.exit(1)
+    logging.getLogger("uvicorn.access").addFilter(_is_news)
+    return config
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can come in there."""
-    if host == "localhost":
+def _is_news(record: logging.LogRecord) -> bool:
+    # uvicorn's arguments: client, method, path with query, version, status.
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    if len(arguments) != 5:
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not str(arguments[2]).endswith(QUIET_PATHS) or arguments[4] != 200
