@@ -1,0 +1,156 @@
+"""Jobs in memory, moved from state to state by the rules of the real ledger."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
+from brushwork_schemas.job import Job, JobError, Progress, checked_id
+from brushwork_schemas.options import Priority
+from brushwork_schemas.states import JobState
+
+Jobs = list[Job]
+_URGENCY = list(Priority)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job on its way in.
+
+    Args:
+        sha256: Of what its caller said; None where there is no key to compare it by.
+    """
+
+    job: Job
+    sha256: str | None
+
+
+class MemoryLedger:
+    """Keeps jobs as long as it lives. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._keys: dict[tuple[str, str], Entry] = {}
+        self._lock = threading.RLock()
+
+    def submit(self, entries: Sequence[Entry]) -> Jobs:
+        """Enter jobs, all or none; of a repeated key, the earlier one's stands.
+
+        Raises:
+            IdempotencyConflict: A key stands for another request.
+        """
+        with self._lock:
+            keys = dict(self._keys)
+            standing = [_standing(entry, keys) for entry in entries]
+            self._keys = keys
+            for job in standing:
+                self._jobs.setdefault(job.id, job)
+            return [self._jobs[job.id] for job in standing]
+
+    def get(self, job_id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        with self._lock:
+            job = self._jobs.get(checked_id(job_id))
+            if job is None:
+                raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            return self._expired(job)
+
+    def newest_first(self) -> Jobs:
+        """All jobs."""
+        with self._lock:
+            jobs = [self._expired(job) for job in list(self._jobs.values())]
+        return sorted(jobs, key=lambda job: (job.created_at, job.id), reverse=True)
+
+    def start_next(self) -> Job | None:
+        """Have the most urgent queued job run, of those the oldest; None where none waits."""
+        with self._lock:
+            queued = [job for job in reversed(self.newest_first()) if job.state is JobState.QUEUED]
+            job = max(queued, key=lambda job: _URGENCY.index(job.priority), default=None)
+            return None if job is None else self.start(job.id)
+
+    def cancel(self, job_id: str) -> Job:
+        """Withdraw a job: a queued one ends here, a running one is asked to stop."""
+        with self._lock:
+            job = self.get(job_id)
+            if job.state is JobState.QUEUED:
+                return self._end(job, JobState.CANCELED)
+            if job.state is JobState.RUNNING:
+                return self._changed(job, cancel_requested=True)
+            return job
+
+    def start(self, job_id: str) -> Job:
+        """Have a queued job run.
+
+        Raises:
+            RuntimeError: It is not queued.
+        """
+        with self._in_state(job_id, JobState.QUEUED) as job:
+            return self._changed(
+                job, state=JobState.RUNNING, attempt=job.attempt + 1, worker="fake", started_at=_now()
+            )
+
+    def advance(self, job_id: str, progress: Progress) -> Job:
+        """Say how far a running job is.
+
+        Raises:
+            RuntimeError: It does not run.
+        """
+        with self._in_state(job_id, JobState.RUNNING) as job:
+            return self._changed(job, progress=progress)
+
+    def finish(self, job_id: str, outcome: Any) -> Job:
+        """End a running job: by a result, or a `JobError`; if its caller has withdrawn it, as canceled.
+
+        Raises:
+            RuntimeError: It does not run.
+        """
+        with self._in_state(job_id, JobState.RUNNING) as job:
+            if job.cancel_requested:
+                return self._end(job, JobState.CANCELED)
+            if isinstance(outcome, JobError):
+                return self._end(job, JobState.FAILED, error=outcome)
+            return self._end(job, JobState.SUCCEEDED, result=outcome)
+
+    @contextmanager
+    def _in_state(self, job_id: str, state: JobState) -> Iterator[Job]:
+        with self._lock:
+            job = self.get(job_id)
+            if job.state is not state:
+                raise RuntimeError(f"job {job_id} is {job.state}, not {state}")
+            yield job
+
+    def _expired(self, job: Job) -> Job:
+        if job.is_finished or job.deadline_at is None or job.deadline_at > _now():
+            return job
+        return self._end(job, JobState.EXPIRED)
+
+    def _end(self, job: Job, state: JobState, **fields: Any) -> Job:
+        return self._changed(job, state=state, finished_at=_now(), **fields)
+
+    def _changed(self, job: Job, **fields: Any) -> Job:
+        self._jobs[job.id] = job.model_copy(update=fields)
+        return self._jobs[job.id]
+
+
+def _standing(entry: Entry, keys: dict[tuple[str, str], Entry]) -> Job:
+    if entry.job.idempotency_key is None:
+        return entry.job
+    earlier = keys.setdefault((entry.job.tenant, entry.job.idempotency_key), entry)
+    if earlier.sha256 != entry.sha256:
+        raise IdempotencyConflict(
+            f"The idempotency key {entry.job.idempotency_key!r} was used for another request.",
+            field="idempotency_key",
+            hint="Use a new key for a new request.",
+        )
+    return earlier.job
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,118 @@
+"""What a fake worker answers, as the test has written it."""
+
+import io
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.kinds import KINDS, kind_named
+from brushwork_schemas.pictures import encode_png
+from brushwork_schemas.results import Result
+from PIL import Image
+
+from brushwork.testing.sample_results import sample
+
+# A result of the kind, or part of one; a function of the job that returns one or raises; an error.
+Outcome = Result | Mapping[str, Any] | Sequence[Any] | str | bytes | Image.Image | BaseException | None
+Written = Outcome | Callable[[Job], Outcome]
+
+
+class Script:
+    """Outcomes by kind.
+
+    Args:
+        store: Where the pictures of results go.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._written: dict[str, list[Written]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def write(self, kind: str, outcomes: Sequence[Written]) -> None:
+        """Answer jobs of this kind by these, one after the other; the last is for all that follow.
+
+        Raises:
+            UnknownKind: There is no such kind.
+        """
+        with self._lock:
+            self._written[kind_named(kind).name] = list(outcomes)
+
+    def play(self, job: Job) -> Result | JobError:
+        """What becomes of a running job."""
+        with self._lock:
+            left = self._written[job.kind]
+            written = left.pop(0) if len(left) > 1 else (left[0] if left else None)
+        return self.outcome(job, written)
+
+    def outcome(self, job: Job, written: Written) -> Result | JobError:
+        """What becomes of a running job by that."""
+        try:
+            said = written(job) if callable(written) else written
+        except Exception as error:
+            said = error
+        if isinstance(said, BrushworkError):
+            return JobError.of(said)
+        if isinstance(said, BaseException):
+            message = f"The job ended in a bug ({type(said).__name__}: {said})."
+            return JobError(code="internal", message=message, fault="machine")
+        return said if isinstance(said, Result) else self._result(job, said)
+
+    def _result(self, job: Job, said: Any) -> Result:
+        fields = {**sample(job, self._picture), **_fields(job.kind, said)}
+        if "images" in fields:
+            seed = fields.setdefault("seed", job.request.seed)
+            fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])
+        stored = {name: self._stored(value) for name, value in fields.items()}
+        return KINDS[job.kind].result_type.model_validate({"provenance": _provenance(job), **stored})
+
+    def _stored(self, value: Any) -> Any:
+        """The value with artifacts in place of pictures."""
+        if isinstance(value, Image.Image):
+            return self._store.put_picture(encode_png(value))
+        if isinstance(value, bytes):
+            return self._store.put_picture(value)
+        if isinstance(value, list | tuple):
+            return tuple(self._stored(each) for each in value)
+        return value
+
+    def _picture(self, sha256: str) -> Image.Image:
+        return Image.open(io.BytesIO(self._store.get(sha256)))
+
+
+def _fields(kind: str, said: Any) -> Mapping[str, Any]:
+    """Fields of a result, from the short forms too.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if said is None:
+        return {}
+    if kind == "image-classification" and isinstance(said, Mapping) and "predictions" not in said:
+        return {"predictions": [{"label": label, "score": score} for label, score in said.items()]}
+    if isinstance(said, Mapping):
+        return said
+    if kind == "image-to-text" and isinstance(said, str):
+        return {"generated_text": said}
+    if kind == "text-to-image" and isinstance(said, Image.Image | bytes):
+        return {"images": [said]}
+    if kind == "text-to-image" and isinstance(said, Sequence) and not isinstance(said, str):
+        return {"images": list(said)}
+    raise TypeError(f"a {type(said).__name__} is no result of {kind}")
+
+
+def _provenance(job: Job) -> dict[str, Any]:
+    return {
+        "model": job.model,
+        "model_revision": "fake",
+        "versions": {},
+        "device": "none",
+        "dtype": "none",
+        "worker": "fake",
+        "attempt": job.attempt,
+        "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
+    }
