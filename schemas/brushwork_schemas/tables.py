@@ -198,6 +198,14 @@ Index(
     **_partial(is_open()),
 )
 
+
+def is_dead() -> ColumnElement[bool]:
+    """Whether nobody will try an event again, as the index of dead events has it."""
+    return WEBHOOK_EVENTS.c.dead
+
+
+Index("ix_webhook_events_dead", WEBHOOK_EVENTS.c.created_at, WEBHOOK_EVENTS.c.id, **_partial(is_dead()))
+
 ARTIFACTS = Table(
     "artifacts",
     METADATA,

@@ -14,12 +14,14 @@ from typing import Self
 
 import pytest
 from brushwork import Client
+from brushwork.webhooks.metrics import OUTCOMES, SenderMetrics
 from brushwork.webhooks.schedule import MULTIPLES
 from brushwork_schemas.database import Database
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.outbox import Outbox, WebhookEvent
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.tables import JOBS
+from brushwork_schemas.telemetry import Telemetry
 from sqlalchemy import update
 from standardwebhooks import Webhook
 
@@ -40,6 +42,7 @@ from tests.receivers import (
 from tests.servers import free_port, wait_until
 
 HOUR_S = 3600.0
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
@@ -178,17 +181,15 @@ def test_a_start_is_told_and_then_the_end(
 def test_each_try_is_a_hop_of_its_own_in_the_jobs_trace(
     receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
 ) -> None:
-    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     receiver.replies += [status(500)]
-    traceparent = f"00-{trace_id}-00f067aa0ba902b7-01"
-    ledger.submit([new_job("a", webhook_url=receiver.url, traceparent=traceparent)])
+    ledger.submit([new_job("a", webhook_url=receiver.url, traceparent=TRACEPARENT)])
     ledger.cancel("a")
     with Sending(bounds(), database):
         wait_for(outbox, "a")
     hops = {heard.headers["traceparent"] for heard in receiver.heard}
     assert len(hops) == 2
-    assert traceparent not in hops
-    assert {hop.split("-")[1] for hop in hops} == {trace_id}
+    assert TRACEPARENT not in hops
+    assert {hop.split("-")[1] for hop in hops} == {TRACEPARENT.split("-")[1]}
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -370,20 +371,48 @@ def test_the_process_sends_until_it_is_told_to_stop(
         "BRUSHWORK_DATABASE_URL": database_url,
         "BRUSHWORK_WEBHOOK_SECRET": SECRET,
         "BRUSHWORK_WEBHOOK_PRIVATE": "true",
+        "BRUSHWORK_LOG_FORMAT": "json",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "brushwork", "webhooks", "send"],
         env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with process:
-        ended(ledger, f"{receiver.url}/?token=private", "a")
+        ledger.submit([new_job("a", webhook_url=f"{receiver.url}/?token=private", traceparent=TRACEPARENT)])
+        ledger.cancel("a")
         wait_for(outbox, "a")
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0
     assert receiver.ids == ["a:canceled"]
-    assert "was told to http://127.0.0.1" in log
+    [told] = [line for line in map(json.loads, log.splitlines()) if "was told to" in line["message"]]
+    assert told["message"].startswith("Event a:canceled was told to http://127.0.0.1")
+    assert (told["event"], told["job"], told["trace"]) == ("a:canceled", "a", TRACEPARENT.split("-")[1])
     assert "private" not in log
+    [last] = Telemetry(database).live(60)
+    assert last.role == "sender"
+    assert 'brushwork_webhook_deliveries_total{outcome="delivered"} 1.0' in last.samples
+
+
+def test_a_sender_counts_what_comes_of_its_tries(
+    receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
+) -> None:
+    receiver.replies += [status(500), status(204), status(410)]
+    metrics = SenderMetrics()
+    ended(ledger, receiver.url, "a")
+    with Sending(bounds(), database, metrics=metrics):
+        wait_for(outbox, "a")
+        ended(ledger, f"{receiver.url}/old", "b")
+        wait_for(outbox, "b", what="dead")
+        ended(ledger, "http://169.254.169.254/", "c")
+        wait_for(outbox, "c", what="dead")
+    counted = {
+        outcome: metrics.registry.get_sample_value("brushwork_webhook_deliveries_total", {"outcome": outcome})
+        for outcome in OUTCOMES
+    }
+    assert counted == {"delivered": 1, "retried": 1, "gone": 1, "dead": 1, "broken_off": 0}
+    assert metrics.registry.get_sample_value("brushwork_webhook_delivery_seconds_count") == 4
+    assert metrics.registry.get_sample_value("brushwork_webhook_deliveries_running") == 0
 
 
 def test_without_a_secret_it_does_not_start(sqlite_url: str) -> None:

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
+from brushwork_schemas.log import about, learned
 from brushwork_schemas.outbox import DueEvent, Outbox
 from brushwork_schemas.states import JobState
-from brushwork_schemas.trace_context import handed_on
+from brushwork_schemas.trace_context import TraceContext, handed_on
 
 from brushwork.webhooks.answer import Answer
 from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.payload import Payload, payload, payload_of_start
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.signature import Signature
@@ -43,6 +46,7 @@ class Sender:
         num_receivers: Told at once; of each receiver at most one event is on its way.
         look_s: Seconds between looks for what is due.
         closing_s: How long `run`, once it is told to stop, waits for what is on its way.
+        metrics: Counts what comes of tries.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Sender:
         num_receivers: int = 64,
         look_s: float = LOOK_S,
         closing_s: float = CLOSING_S,
+        metrics: SenderMetrics | None = None,
     ) -> None:
         self._outbox = outbox
         self._index = index
@@ -65,6 +70,7 @@ class Sender:
         self._num_receivers = num_receivers
         self._look_s = look_s
         self._closing_s = closing_s
+        self._metrics = metrics or SenderMetrics()
         self._on_the_way: dict[str, Delivery] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -104,24 +110,32 @@ class Sender:
         return due
 
     async def _tell(self, event: DueEvent) -> None:
+        outcome = "broken_off"
         try:
-            answer = await self._answer(event)
-            await asyncio.to_thread(self._settle, event, answer)
+            with about(event=event.id, job=event.job_id), self._metrics.on_the_way.track_inprogress():
+                answer = await self._answer(event)
+                outcome = await asyncio.to_thread(self._settle, event, answer)
         except JobNotFound:
             LOGGER.info("Event %s went with its job.", event.id)
         except ServiceUnreachable as error:
             # Once its lease is over. Its receiver may hear of it twice, with one id.
             LOGGER.warning("Event %s is told again later: %s", event.id, error)
         finally:
+            self._metrics.ended(outcome)
             self._on_the_way.pop(event.receiver, None)
             self._wake.set()
 
     async def _answer(self, event: DueEvent) -> Answer:
         try:
             job = await asyncio.to_thread(self._index.get, event.job_id)
+            trace = TraceContext.read(job.traceparent)
+            learned(trace=trace and trace.trace_id)
             body = _payload(event, job).model_dump_json()
             headers = self._signature.headers(event.id, event.taken_at, body) | handed_on(job.traceparent)
-            return await self._courier.deliver(event.url, headers, body)
+            began = time.monotonic()
+            answer = await self._courier.deliver(event.url, headers, body)
+            self._metrics.took(time.monotonic() - began)
+            return answer
         except BrushworkError:
             raise
         except Exception as error:
@@ -129,13 +143,14 @@ class Sender:
             LOGGER.exception("Event %s can't be told.", event.id)
             return Answer(error=f"{type(error).__name__} inside the sender; its log holds the traceback.")
 
-    def _settle(self, event: DueEvent, answer: Answer) -> None:
-        """Note what came of a try."""
+    def _settle(self, event: DueEvent, answer: Answer) -> str:
+        """Note what came of a try; its name in the metrics."""
         pause_s = self._schedule.pause_s(event.attempts, answer.wish_s)
         if answer.error is None:
             self._outbox.delivered(event, answer.status or 0)
             LOGGER.info("Event %s was told to %s.", event.id, event.receiver)
-        elif answer.is_gone:
+            return "delivered"
+        if answer.is_gone:
             num_dead = self._outbox.close_address(event, error=answer.error, status=answer.status or 0)
             LOGGER.warning(
                 "Event %s: %s wants no events there any more; %d will not be sent.",
@@ -143,12 +158,14 @@ class Sender:
                 event.receiver,
                 num_dead,
             )
-        elif answer.is_final or pause_s is None:
+            return "gone"
+        if answer.is_final or pause_s is None:
             self._outbox.bury(event, error=answer.error, status=answer.status)
             LOGGER.warning("Event %s is dead after %d tries: %s", event.id, event.attempts, answer.error)
-        else:
-            self._outbox.retry(event, pause_s, error=answer.error, status=answer.status)
-            LOGGER.info("Event %s is tried again in %.0f s: %s", event.id, pause_s, answer.error)
+            return "dead"
+        self._outbox.retry(event, pause_s, error=answer.error, status=answer.status)
+        LOGGER.info("Event %s is tried again in %.0f s: %s", event.id, pause_s, answer.error)
+        return "retried"
 
     async def _finish(self) -> None:
         deliveries = list(self._on_the_way.values())

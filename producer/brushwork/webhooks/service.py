@@ -8,9 +8,12 @@ from brushwork_schemas import log
 from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.outbox import Outbox
+from brushwork_schemas.reporter import Reporter, process_name
 from brushwork_schemas.settings import Settings
+from brushwork_schemas.telemetry import Telemetry
 
 from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.sender import Sender
 from brushwork.webhooks.signature import Signature
@@ -34,13 +37,23 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     signature = Signature(secret.get_secret_value() if secret else "")
     log.set_up(settings.log_format)
     database = Database(settings.database_url.get_secret_value())
+    metrics = SenderMetrics()
+    reporter = Reporter(Telemetry(database), process_name("sender"), "sender", metrics.registry)
+    reporter.start()
     try:
-        asyncio.run(_send(settings, database, signature, num_receivers))
+        asyncio.run(_send(settings, database, signature, num_receivers, metrics))
     finally:
+        reporter.stop()
         database.close()
 
 
-async def _send(settings: Settings, database: Database, signature: Signature, num_receivers: int) -> None:
+async def _send(
+    settings: Settings,
+    database: Database,
+    signature: Signature,
+    num_receivers: int,
+    metrics: SenderMetrics,
+) -> None:
     async with courier_of(settings) as courier:
         sender = Sender(
             outbox_of(settings, database),
@@ -49,6 +62,7 @@ async def _send(settings: Settings, database: Database, signature: Signature, nu
             signature,
             Schedule(settings.webhook_retry_s),
             num_receivers=num_receivers,
+            metrics=metrics,
         )
         loop = asyncio.get_running_loop()
         for wish in (signal.SIGTERM, signal.SIGINT):

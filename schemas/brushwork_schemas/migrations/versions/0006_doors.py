@@ -63,6 +63,13 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), sa.ForeignKey("artifacts.sha256"), primary_key=True, index=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
+    op.create_index(
+        "ix_webhook_events_dead",
+        "webhook_events",
+        ["created_at", "id"],
+        sqlite_where=sa.text("dead = 1"),
+        postgresql_where=sa.text("dead"),
+    )
     op.create_table(
         "telemetry",
         sa.Column("process", sa.String(200), primary_key=True),
@@ -74,6 +81,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop it; keys and what they used are forgotten."""
+    op.drop_index("ix_webhook_events_dead", "webhook_events")
     for table in ("telemetry", "tenant_files", "key_usage", "api_keys"):
         op.drop_table(table)
     for index in ("ix_jobs_retention", "ix_jobs_newest_of_group", "ix_jobs_newest_of_tenant"):
