@@ -30,6 +30,11 @@ def ago(moment: datetime, t: Words) -> Markup:
     return t(f"ago.{unit}", n=number)
 
 
+def until(moment: datetime) -> float:
+    """Seconds from now; 0 of what has passed."""
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
 def stamp(moment: datetime) -> str:
     """Such as `2026-05-01 12:30:05 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

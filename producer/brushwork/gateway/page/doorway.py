@@ -1,4 +1,4 @@
-"""In and out: the key as a cookie that no script and no other site can reach; the choice of words and light."""
+"""In and out: the key in a cookie that scripts and other sites do not see; the choice of words and light."""
 
 from typing import Annotated
 

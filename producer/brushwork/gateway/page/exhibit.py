@@ -86,6 +86,11 @@ class Exhibit:
         return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= 16 else 1)
 
     @property
+    def is_several(self) -> bool:
+        """Whether pictures stand side by side."""
+        return self.makes_pictures and self.num_frames > 1 and bool(self.pictures or not self.job.is_finished)
+
+    @property
     def makes_pictures(self) -> bool:
         """Whether it makes pictures from nothing but words."""
         kind = KINDS.get(self.job.kind)

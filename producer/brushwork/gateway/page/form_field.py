@@ -11,8 +11,8 @@ from brushwork_schemas.options import JobOptions
 Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file", "suggest"]
 # Shown at once; all others wait under "More settings".
 FIRST = (
-    *("prompt", "image", "negative_prompt", "model", "width", "height"),
-    *("num_inference_steps", "seed", "num_images_per_prompt", "language", "top_k", "overlay"),
+    *("prompt", "image", "model", "width", "height", "num_inference_steps"),
+    *("seed", "num_images_per_prompt", "language", "top_k", "overlay"),
 )
 # Of use to programs alone.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
@@ -79,7 +79,8 @@ def _field(
         name=name,
         shape=_shape(name, plain),
         required=required,
-        folded=not required and name not in FIRST,
+        # Of one model there is nothing to choose.
+        folded=not required and (name not in FIRST or (name == "model" and len(models) == 1)),
         minimum=plain.get("minimum", above),
         maximum=plain.get("maximum"),
         step=plain.get("multipleOf", 1 if plain.get("type") == "integer" else None),

@@ -35,7 +35,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
         "job.html",
         job=job,
         exhibit=Exhibit.of(job, services.store),
-        outlook=None,
+        outlook=services.outlooks.of(job),
         curl=recipe.curl(job, visitor.origin, with_key=principal.key is not None),
         python=recipe.python(job, visitor.origin),
     )

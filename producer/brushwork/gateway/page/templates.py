@@ -20,7 +20,12 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.globals["asset"] = asset_path
 ENVIRONMENT.filters.update(
-    ago=clock.ago, duration=clock.duration, stamp=clock.stamp, bytes=sizes.in_bytes, percent=sizes.percent
+    ago=clock.ago,
+    duration=clock.duration,
+    stamp=clock.stamp,
+    until=clock.until,
+    bytes=sizes.in_bytes,
+    percent=sizes.percent,
 )
 
 

@@ -48,18 +48,29 @@ function follow(job) {
     if (voice.textContent !== said) voice.textContent = said;
   };
   const preview = (image) => {
-    const place = job.querySelector("[data-preview]");
-    if (!place || !image.startsWith("data:image/")) return;
-    place.src = image;
-    place.hidden = false;
+    if (!image.startsWith("data:image/")) return;
+    // Of several pictures there is one preview, with all of them side by side: each frame shows its part.
+    const frames = [...job.querySelectorAll("[data-preview]")];
+    const columns = Math.ceil(Math.sqrt(frames.length));
+    const rows = Math.ceil(frames.length / columns);
+    frames.forEach((place, index) => {
+      place.src = image;
+      place.hidden = false;
+      place.style.width = `${100 * columns}%`;
+      place.style.height = `${100 * rows}%`;
+      place.style.left = `${-100 * (index % columns)}%`;
+      place.style.top = `${-100 * Math.floor(index / columns)}%`;
+    });
   };
   const status = async () => {
     const response = await fetch(location.href).catch(() => null);
     if (!response?.ok) return;
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    const old = document.getElementById("status");
-    const now = fresh.getElementById("status");
-    if (old && now && !old.isEqualNode(now)) old.replaceChildren(...now.childNodes);
+    for (const id of ["state", "outlook"]) {
+      const old = document.getElementById(id);
+      const now = fresh.getElementById(id);
+      if (old && now && !old.isEqualNode(now)) old.replaceChildren(...now.childNodes);
+    }
   };
   const end = async () => {
     stop();
@@ -94,10 +105,10 @@ function follow(job) {
   };
   const look = () => (document.hidden ? stop() : start());
   document.addEventListener("visibilitychange", () => job.isConnected && look());
-  // The place in the queue is no event: it changes with other jobs.
+  // Place and estimate are no events: they change with other jobs.
   const wait = setInterval(() => {
     if (!job.isConnected) return clearInterval(wait);
-    if (!document.hidden && document.querySelector("#status .is-queued")) status();
+    if (!document.hidden) status();
   }, LOOK_AGAIN_MS);
   look();
 }
