@@ -64,15 +64,21 @@ class Access:
             "brushwork keys create NAME",
         )
 
+    def remembered(self, key: str | None) -> Principal | None:
+        """Who brings this key, or none, where the database need not be asked for it."""
+        if key is None:
+            until, is_open = self._open
+            return Principal() if is_open and time.monotonic() < until else None
+        until, known = self._known.get(_digest(key), (0.0, None))
+        return Principal(known) if known is not None and time.monotonic() < until else None
+
     def _verified(self, key: str) -> ApiKey:
-        now, digest = time.monotonic(), sha256(key.encode("utf-8", "surrogatepass")).digest()
-        until, known = self._known.get(digest, (0.0, None))
-        if known is not None and now < until:
-            return known
-        verified = self._keys.verify(key)
+        if (remembered := self.remembered(key)) is not None and remembered.key is not None:
+            return remembered.key
+        now, verified = time.monotonic(), self._keys.verify(key)
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[digest] = (now + REMEMBER_S, verified)
+        self._known[_digest(key)] = (now + REMEMBER_S, verified)
         return verified
 
     def is_open(self) -> bool:
@@ -89,8 +95,10 @@ def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]
 
     async def principal(request: Request, response: Response) -> Principal:
         services = request.app.state.services
-        # Mostly it is remembered, but a first look asks the database.
-        found: Principal = await run_in_threadpool(services.access.principal, _key_of(request))
+        key = _key_of(request)
+        # Mostly it is remembered, and no thread needed; a first look asks the database.
+        found: Principal | None = services.access.remembered(key)
+        found = found or await run_in_threadpool(services.access.principal, key)
         if not found.may(scope):
             raise Forbidden(
                 f"This key lacks the scope {scope.value!r}.",
@@ -102,6 +110,10 @@ def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]
         return found
 
     return principal
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def _key_of(request: Request) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -32,11 +32,13 @@ class EventStream(EventSourceResponse):
 
     Args:
         events: What to tell.
+        headers: What dependencies have said.
     """
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent]) -> None:
+    def __init__(self, events: AsyncIterator[ServerSentEvent], headers: Mapping[str, str]) -> None:
         super().__init__(
             events,
+            headers=headers,
             ping=PING_EVERY_S,
             sep="\n",
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),

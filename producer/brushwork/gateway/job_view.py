@@ -30,9 +30,16 @@ def view(job: Job, outlook: Outlook | None = None) -> JobView:
     return JobView.model_construct(**{**job.__dict__, "links": _links(job), "outlook": outlook})
 
 
-def job_response(shown: BaseModel) -> Response:
-    """The answer, written out at once: FastAPI would check and copy a model that is known to be right."""
-    return Response(shown.model_dump_json(), media_type="application/json")
+def written(shown: BaseModel, response: Response) -> Response:
+    """The answer, written out: FastAPI would check and copy a model that is known to be right.
+
+    Args:
+        shown: What is answered.
+        response: What dependencies have said in its headers goes along.
+    """
+    answer = Response(shown.model_dump_json(), media_type="application/json")
+    answer.headers.update(response.headers)
+    return answer
 
 
 def _links(job: Job) -> dict[str, str]:

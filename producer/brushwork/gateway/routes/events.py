@@ -46,8 +46,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     response_class=Response,
     response_model=None,
 )
-async def events(
+async def follow(
     job_id: JobId,
+    response: Response,
     services: Gateway,
     principal: Reader,
     previews: Annotated[bool, Query(description="Whether to have previews made, and send them.")] = False,
@@ -61,7 +62,7 @@ async def events(
     services.watch.check_room()
     beginning = await run_in_threadpool(_beginning, services, principal, job_id)
     if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
-        return Response(status_code=204)
+        return Response(status_code=204, headers=dict(response.headers))
 
     async def read() -> Any:
         return view(await run_in_threadpool(services.client.get, job_id))

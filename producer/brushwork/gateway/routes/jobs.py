@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.access import Principal, asks_for
-from brushwork.gateway.job_view import JobPage, JobView, job_response, view
+from brushwork.gateway.job_view import JobPage, JobView, view, written
 from brushwork.gateway.list_query import ListQuery
-from brushwork.gateway.prefer import Prefer, preferred_wait_s
+from brushwork.gateway.prefer import Prefer, preferred_wait_s, wait_as_preferred
 from brushwork.gateway.services import Services
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -54,34 +54,35 @@ def visible(services: Services, principal: Principal, job_id: str) -> Job:
 
 @router.get("/{job_id}", operation_id="get_job", summary="One job", response_model=JobView)
 async def get(
-    job_id: JobId, request: Request, services: Gateway, principal: Reader, prefer: Prefer = None
+    job_id: JobId,
+    request: Request,
+    response: Response,
+    services: Gateway,
+    principal: Reader,
+    prefer: Prefer = None,
 ) -> Response:
     """The job as it is now, or with `Prefer: wait=SECONDS` at its end, if that comes in time."""
-    wait_s = preferred_wait_s(prefer)
-    if wait_s:
+    if preferred_wait_s(prefer):
         job = await run_in_threadpool(visible, services, principal, job_id)
-        if not job.is_finished:
-            await services.watch.ended(job_id, wait_s, has_left=request.is_disconnected)
-    answer = await run_in_threadpool(_shown, services, principal, job_id)
-    if wait_s:
-        answer.headers["Preference-Applied"] = f"wait={wait_s}"
-    return answer
+        await wait_as_preferred(prefer, job, services, request, response)
+    return await run_in_threadpool(_shown, services, principal, job_id, response)
 
 
-def _shown(services: Services, principal: Principal, job_id: str) -> Response:
-    # Written out here, in the same thread: FastAPI would check it once more, and hold up all others.
+def _shown(services: Services, principal: Principal, job_id: str, response: Response) -> Response:
     job = visible(services, principal, job_id)
-    return job_response(view(job, services.outlooks.of(job)))
+    return written(view(job, services.outlooks.of(job)), response)
 
 
 @router.get("", operation_id="list_jobs", summary="Find jobs", response_model=JobPage)
-def list_jobs(services: Gateway, principal: Reader, query: Annotated[ListQuery, Depends()]) -> Response:
+def list_jobs(
+    response: Response, services: Gateway, principal: Reader, query: Annotated[ListQuery, Depends()]
+) -> Response:
     """Jobs, newest first. They come without `outlook`."""
     # One more than the page holds, for it to be known whether there is another.
     found = services.index.list(query.job_filter(principal), limit=query.limit + 1, before=query.after())
     page = found[: query.limit]
     more = Cursor.of(page[-1]).text if len(found) > query.limit else None
-    return job_response(JobPage.model_construct(jobs=[view(job) for job in page], next=more))
+    return written(JobPage.model_construct(jobs=[view(job) for job in page], next=more), response)
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Withdraw a job")
