@@ -18,13 +18,13 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-@router.get("/healthz")
+@router.get("/healthz", operation_id="alive", summary="Whether it lives")
 async def alive() -> Health:
     """Whether the process answers; asks nobody else."""
     return Health()
 
 
-@router.get("/readyz")
+@router.get("/readyz", operation_id="ready", summary="Whether it can do its work")
 def ready(services: Annotated[Services, Depends(Services.of)]) -> Health:
     """Whether jobs can be accepted: whether the database answers. Redis may be away; jobs wait for it."""
     with services.database.reading() as connection:
