@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from brushwork_schemas.settings import Settings
 from fastapi import FastAPI
@@ -9,26 +10,54 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
 from brushwork.gateway.guard import Guard
+from brushwork.gateway.metrics import GatewayMetrics
+from brushwork.gateway.observation import Observation
+from brushwork.gateway.openapi import completed
 from brushwork.gateway.page import pages
-from brushwork.gateway.routes import batch, events, files, health, jobs, preview, submit
+from brushwork.gateway.reporting import Reporting
+from brushwork.gateway.routes import batch, catalogue, events, files, health, jobs, metrics, preview, submit
 from brushwork.gateway.services import services
 
 VERSION = "1"
 
 
+class _Application(FastAPI):
+    """FastAPI with a document that says all there is to say.
+
+    Args:
+        settings: The bounds and the catalogue that it speaks of.
+        options: FastAPI's own.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi(), self._settings)
+        return self.openapi_schema
+
+
 def create_app(settings: Settings) -> FastAPI:
     """An ASGI application; connections are opened when it starts and closed when it stops."""
+    counts = GatewayMetrics()
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = await run_in_threadpool(services, settings)
+        app.state.reporting = Reporting(settings, app.state.services.database, counts)
+        app.state.reporting.start()
         try:
             yield
         finally:
             await app.state.services.watch.close()
+            await run_in_threadpool(app.state.reporting.stop)
             await run_in_threadpool(app.state.services.close)
 
-    app = FastAPI(
+    app = _Application(
+        settings,
         title="brushwork",
         version=VERSION,
         description="Image work by open, local models: submit jobs, follow them, fetch results.",
@@ -37,10 +66,13 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        generate_unique_id_function=lambda route: str(route.name),
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     problems.install(app)
     app.add_middleware(Guard, max_body_bytes=settings.max_upload_bytes)
-    for routes in (health, files, jobs, events, preview, submit, batch, pages):
+    # The last is the outermost.
+    app.add_middleware(Observation, metrics=counts)
+    for routes in (health, metrics, files, catalogue, jobs, events, preview, submit, batch, pages):
         app.include_router(routes.router)
     return app
