@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from tests.gateways import bearer, gateway, key
 from tests.jobs import KIND, claimed, new_job
-from tests.live_gateways import Listening
+from tests.live_gateways import GatewayProcess, Listening
 from tests.servers import wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -213,3 +213,18 @@ def test_those_who_only_watch_are_no_news(http: TestClient, written: list[dict[s
     for path in ("/healthz", "/readyz", "/metrics"):
         assert http.get(path).status_code == 200
     assert written == []
+
+
+def test_a_process_writes_json_and_no_word_that_was_searched_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_LOG_FORMAT", "json")
+    with GatewayProcess(settings) as process:
+        answer = httpx.get(f"{process.address}/v1/jobs", params={"text": "a red circle"})
+        assert httpx.get(f"{process.address}/metrics").status_code == 200
+        log = process.stop()
+    lines = [json.loads(line) for line in log.splitlines()]
+    [line] = [line for line in lines if line.get("request") == answer.headers["x-request-id"]]
+    assert str(line["message"]).startswith("GET /v1/jobs 200 in ")
+    assert "circle" not in log
+    assert "/metrics" not in log

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from brushwork.gateway.metrics import GatewayMetrics
 from brushwork.gateway.problems import MEDIA_TYPE
 
-LOGGER = logging.getLogger("brushwork.gateway.requests")
+REQUESTS = logging.getLogger("brushwork.gateway.requests")
 REQUEST_ID = "x-request-id"
 STREAM = "text/event-stream"
 # They are asked every few seconds by those who watch; that it goes well is no news.
@@ -89,7 +89,7 @@ class _Answer:
         if route not in QUIET_ROUTES or self._status != 200:
             # The path without its query, which may hold words of a prompt.
             path = ascii(self.scope["path"])[1:-1]
-            LOGGER.info("%s %s %d in %.1f ms", method, path, self._status, 1000 * took)
+            REQUESTS.info("%s %s %d in %.1f ms", method, path, self._status, 1000 * took)
 
     def _note_head(self, message: Message) -> None:
         headers = MutableHeaders(raw=message["headers"])

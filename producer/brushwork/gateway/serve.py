@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 import uvicorn
+from brushwork_schemas import log
 from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import Forbidden
@@ -13,11 +14,10 @@ from brushwork_schemas.settings import Settings
 from brushwork.gateway.application import create_app
 from brushwork.gateway.http_protocol import BoundedHttp
 from brushwork.gateway.listening import Listening, address_of
+from brushwork.gateway.observation import REQUESTS
 from brushwork.gateway.server import GRACE_S, Server
 
-LOGGER = logging.getLogger("uvicorn.error")
-# They are asked every few seconds by those who watch; that it goes well is no news.
-QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
+LOGGER = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, listening: Listening) -> None:
@@ -27,6 +27,8 @@ def serve(settings: Settings, listening: Listening) -> None:
         Forbidden: It should listen beyond loopback, and there are no keys.
         InvalidRequest: It can't listen there.
     """
+    log.set_up(settings.log_format)
+    REQUESTS.disabled = not listening.access_log
     _prepare(settings, listening)
     app = create_app(settings)
     with listening.bound() as bound:
@@ -54,7 +56,7 @@ def _prepare(settings: Settings, listening: Listening) -> None:
 
 
 def _config(app: object, listening: Listening) -> uvicorn.Config:
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,  # type: ignore[arg-type]
         root_path=listening.root_path,
         # By default uvicorn would believe whatever runs on this machine.
@@ -64,16 +66,8 @@ def _config(app: object, listening: Listening) -> uvicorn.Config:
         http=BoundedHttp,
         # Nothing here is said by WebSocket.
         ws="none",
-        access_log=listening.access_log,
+        log_config=None,
+        # It would have the words that a list is searched for; our own lines have the path alone.
+        access_log=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    logging.getLogger("uvicorn.access").addFilter(_is_news)
-    return config
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # uvicorn's arguments: client, method, path with query, version, status.
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    if len(arguments) != 5:
-        return True
-    return not str(arguments[2]).endswith(QUIET_PATHS) or arguments[4] != 200
