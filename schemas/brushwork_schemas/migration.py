@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -18,8 +20,7 @@ def migrate(connection: Connection) -> None:
     Raises:
         ServiceUnreachable: The tables are of a version that this one does not know.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config = _config()
     config.attributes["connection"] = connection
     try:
         if connection.dialect.name == "postgresql":
@@ -32,6 +33,18 @@ def migrate(connection: Connection) -> None:
             field="database_url",
             hint="They may be of a newer brushwork: install that one.",
         ) from error
+
+
+def revisions(connection: Connection) -> tuple[str | None, str]:
+    """Of which revision the tables are, None where there are none, and which is this version's."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    return found, str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _upgrade_postgres(config: Config, connection: Connection) -> None:

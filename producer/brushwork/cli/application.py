@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from brushwork.cli.demo_command import demo
+from brushwork.cli.doctor_command import doctor
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.gateway_command import gateway
 from brushwork.cli.job_commands import cancel, jobs, show
@@ -31,7 +32,7 @@ RUN, USE, LOOK = "Run a service", "Use it", "Look around"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel),
-    LOOK: (jobs, show, models, workers),
+    LOOK: (jobs, show, models, workers, doctor),
 }
 for panel, commands in PANELS.items():
     for command in commands:

@@ -17,9 +17,18 @@ def connect() -> Client:
     Raises:
         ServiceUnreachable: Neither names one.
     """
-    if "BRUSHWORK_URL" not in os.environ:
-        _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
+    expect_service()
     return Client()
+
+
+def expect_service() -> None:
+    """Make sure that the environment or `brushwork.env` names a service.
+
+    Raises:
+        ServiceUnreachable: Neither does.
+    """
+    if not os.environ.get("BRUSHWORK_URL"):
+        _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
 
 
 @contextmanager

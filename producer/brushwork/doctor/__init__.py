@@ -1,0 +1,1 @@
+"""`brushwork doctor`: looks at everything that a queue needs, and says what to fix."""

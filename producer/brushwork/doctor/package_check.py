@@ -1,0 +1,46 @@
+"""Whether the packages that are installed are of versions that fit each other."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from brushwork_schemas.settings import Settings
+from packaging.requirements import Requirement
+
+from brushwork.doctor.finding import Finding, fail, ok
+
+ABOUT = "packages"
+NAME = "brushwork"
+# What belongs to these is wanted only where their parts run, but if it is there, it is to fit.
+EXTRAS = ("", "gateway", "monitor", "postgres", "workers")
+
+
+def check_packages(settings: Settings) -> Iterator[Finding]:
+    """This package, Python, and everything that it needs."""
+    try:
+        own = version(NAME)
+    except PackageNotFoundError:
+        yield fail(ABOUT, "brushwork runs, but is not installed.", "Run: pip install brushwork")
+        return
+    wrong = list(_misfits())
+    for message in wrong:
+        yield fail(ABOUT, message, "Run: pip install --upgrade brushwork")
+    if not wrong:
+        yield ok(ABOUT, f"brushwork {own} on Python {platform.python_version()}; its packages fit.")
+
+
+def _misfits() -> Iterator[str]:
+    for text in requires(NAME) or []:
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is not None and not any(marker.evaluate({"extra": extra}) for extra in EXTRAS):
+            continue
+        is_optional = marker is not None and not marker.evaluate({"extra": ""})
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            if not is_optional:
+                yield f"{requirement.name} is not installed."
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            yield f"{requirement.name} is {found}; {requirement.specifier} is needed."

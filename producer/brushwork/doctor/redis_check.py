@@ -1,0 +1,67 @@
+"""Whether Redis answers, drops nothing, and keeps what it has."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from brushwork_schemas.redis_link import RedisLink
+from brushwork_schemas.settings import Settings
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from brushwork.doctor.finding import Finding, fail, ok, warn
+
+ABOUT = "redis"
+TIMEOUT_S = 2.0
+SLOW_MS = 50.0
+
+
+def check_redis(settings: Settings) -> Iterator[Finding]:
+    """Reachable, version, eviction, persistence."""
+    link = RedisLink(settings, timeout_s=TIMEOUT_S)
+    try:
+        client = link.client()
+        asked_at = time.monotonic()
+        client.ping()
+        took_ms = 1000 * (time.monotonic() - asked_at)
+        info: dict[str, Any] = client.info()
+    except (RedisError, OperationalError, OSError) as error:
+        yield fail(
+            ABOUT,
+            f"Redis does not answer: {error}",
+            "Check BRUSHWORK_REDIS_URL, its password and that the server runs. Accepted jobs wait for it.",
+        )
+        return
+    finally:
+        link.close()
+    yield _speed(str(info.get("redis_version", "of an unknown version")), took_ms)
+    yield _eviction(info)
+    yield _persistence(info)
+
+
+def _speed(version: str, took_ms: float) -> Finding:
+    message = f"Redis {version} answers in {took_ms:.1f} ms."
+    if took_ms > SLOW_MS:
+        return warn(ABOUT, message, "Have it nearer: every submit and every worker waits for it.")
+    return ok(ABOUT, message)
+
+
+def _eviction(info: dict[str, Any]) -> Finding:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction":
+        return ok(ABOUT, "It drops no messages when its memory is full.")
+    return warn(
+        ABOUT,
+        f"It drops messages when its memory is full: maxmemory-policy is {policy}.",
+        "Set maxmemory-policy noeviction. Lost messages are sent again from the ledger, but later.",
+    )
+
+
+def _persistence(info: dict[str, Any]) -> Finding:
+    if info.get("aof_enabled"):
+        return ok(ABOUT, "It keeps an append-only file.")
+    return warn(
+        ABOUT,
+        "It keeps no append-only file: a restart forgets all messages.",
+        "Set appendonly yes. Without it they are sent again from the ledger, but later.",
+    )
