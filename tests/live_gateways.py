@@ -92,7 +92,11 @@ class GatewayProcess:
         return self.process.communicate(timeout=END_S)[1].decode()
 
     def __enter__(self) -> Self:
-        wait_until(self._answers, bound_s=60, what="the start of brushwork gateway", look_s=0.05)
+        try:
+            wait_until(self._answers, bound_s=60, what="the start of brushwork gateway", look_s=0.05)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -101,6 +105,9 @@ class GatewayProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self.process.kill()
         self.process.communicate()
 

@@ -50,10 +50,6 @@ class _Ahead:
     workers: Sequence[SeenWorker]
     position: int | None = None
 
-    @property
-    def running_s(self) -> float | None:
-        return self.pace.running_s(self.row.kind, self.row.model, self.row.label)
-
 
 class Outlooks:
     """Looks ahead. What many jobs share is remembered for about a second; safe to share between threads.
@@ -85,10 +81,11 @@ class Outlooks:
             return None
         serving = self.serving(row.kind, row.model)
         ahead = _Ahead(row, self._pace.get(), serving, self._position(row))
+        start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
-            estimated_start_at=_time(_start_ms(ahead)),
-            estimated_end_at=_time(_end_ms(ahead)),
+            estimated_start_at=_time(start_ms),
+            estimated_end_at=_time(_end_ms(ahead, start_ms)),
             servable=bool(serving),
         )
 
@@ -149,12 +146,13 @@ def _start_ms(ahead: _Ahead) -> float | None:
     return max(float(row.now) + 1000 * ahead.position / per_s, float(row.not_before or 0))
 
 
-def _end_ms(ahead: _Ahead) -> float | None:
-    row, start_ms, seconds = ahead.row, _start_ms(ahead), ahead.running_s
+def _end_ms(ahead: _Ahead, start_ms: float | None) -> float | None:
+    row = ahead.row
     if row.state == JobState.RUNNING and row.progress_step:
         # Its own steps say it better than others' times.
         a_step_ms = (row.now - row.started_at) / row.progress_step
         return float(row.now + a_step_ms * (row.progress_total - row.progress_step))
+    seconds = ahead.pace.running_s(row.kind, row.model, row.label)
     if start_ms is None or seconds is None or not ahead.workers:
         return None
     return max(start_ms + 1000 * seconds, float(row.now))

@@ -23,14 +23,15 @@ class Pace:
     """
 
     def __init__(self, ended: Iterable[Any]) -> None:
-        self._of_kind: dict[str, list[Any]] = defaultdict(list)
-        self._of_model: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self._of_label: dict[tuple[str, str], list[float]] = defaultdict(list)
+        of_kind: dict[str, list[Any]] = defaultdict(list)
+        alike: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         for row in ended:
+            of_kind[row.kind].append(row)
             seconds = max(0, row.finished_at - row.started_at) / 1000
-            self._of_kind[row.kind].append(row)
-            self._of_model[row.kind, row.model].append(seconds)
-            self._of_label[row.kind, row.label].append(seconds)
+            for of in (("model", row.model), ("label", row.label)):
+                alike[row.kind, *of].append(seconds)
+        self._a_worker = {kind: _jobs_per_s_of_a_worker(rows[:LATELY]) for kind, rows in of_kind.items()}
+        self._running_s = {of: median(seconds[:LATELY]) for of, seconds in alike.items()}
 
     @classmethod
     def read(cls, connection: Connection) -> Self:
@@ -39,19 +40,16 @@ class Pace:
 
     def running_s(self, kind: str, model: str, label: str) -> float | None:
         """How long such a job runs: the median of those with the same label, else of its model."""
-        alike = self._of_label.get((kind, label)) or self._of_model.get((kind, model))
-        return median(alike[:LATELY]) if alike else None
+        of_model = self._running_s.get((kind, "model", model))
+        return self._running_s.get((kind, "label", label), of_model)
 
     def jobs_per_s(self, kind: str, num_workers: int) -> float | None:
         """How many jobs of a kind so many workers end in a second.
 
         Only time in which one ran counts, so that an idle night does not make the workers look slow.
         """
-        rows = self._of_kind.get(kind, ())[:LATELY]
-        busy_s = _busy_ms(rows) / 1000
-        if not busy_s:
-            return None
-        return len(rows) / busy_s * num_workers / len({row.worker for row in rows})
+        of_a_worker = self._a_worker.get(kind)
+        return None if of_a_worker is None else of_a_worker * num_workers
 
 
 _LATELY = (
@@ -60,6 +58,11 @@ _LATELY = (
     .order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc())
     .limit(MOST_LOOKED_AT)
 )
+
+
+def _jobs_per_s_of_a_worker(rows: Sequence[Any]) -> float | None:
+    busy_s = _busy_ms(rows) / 1000
+    return len(rows) / busy_s / len({row.worker for row in rows}) if busy_s else None
 
 
 def _busy_ms(rows: Sequence[Any]) -> int:

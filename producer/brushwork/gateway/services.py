@@ -40,8 +40,9 @@ class Services:
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
     @classmethod
-    def of(cls, request: Request) -> "Services":
+    async def of(cls, request: Request) -> "Services":
         """Those of the application that got this request."""
+        # Async, or FastAPI would take a thread for it, at every request.
         services: Services = request.app.state.services
         return services
 
