@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from brushwork_schemas.artifact_store import ArtifactStore, StoredFile
 from brushwork_schemas.database import Database, now_ms
@@ -39,18 +39,19 @@ class Retention:
         self._database = database
         self._store = store
 
-    def prune(self, older_than_s: float, *, dry_run: bool = False) -> Pruned:
-        """Remove jobs that ended so long ago, with their results, and every file without a job.
+    def prune(self, older_than_s: float | None = None, *, dry_run: bool = False) -> Pruned:
+        """Remove jobs that ended so long ago, or as their own `retention_s` says, and files without a job.
 
         A job whose end is still to be told by a webhook stays until then; a file that was uploaded by itself,
         until that is as long ago.
 
         Args:
-            older_than_s: Seconds since their end.
+            older_than_s: Seconds since their end; None is for those alone that say so themselves.
             dry_run: Only count. Files that only those jobs refer to are not counted then, nor uploads.
         """
-        num_jobs = self._count(older_than_s) if dry_run else self._remove_jobs(older_than_s)
-        if not dry_run:
+        are_due = [_has_lived()] if older_than_s is None else [_has_lived(), _is_old(older_than_s)]
+        num_jobs = self._count(or_(*are_due)) if dry_run else sum(map(self._remove_jobs, are_due))
+        if older_than_s is not None and not dry_run:
             with self._database.writing() as connection:
                 remove_old_entries(connection, round(older_than_s * 1000))
         num_files = num_bytes = 0
@@ -61,16 +62,16 @@ class Retention:
                 self._remove_files(files)
         return Pruned(num_jobs, num_files, num_bytes)
 
-    def _count(self, older_than_s: float) -> int:
-        counted = select(func.count()).select_from(JOBS).where(*_is_old(older_than_s))
+    def _count(self, are_due: ColumnElement[bool]) -> int:
+        counted = select(func.count()).select_from(JOBS).where(are_due, *_may_go())
         with self._database.reading() as connection:
             return int(connection.execute(counted).scalar_one())
 
-    def _remove_jobs(self, older_than_s: float) -> int:
+    def _remove_jobs(self, are_due: ColumnElement[bool]) -> int:
         removed = 0
         while True:
             # A few at a time: nobody waits long for the database, and an interruption loses little.
-            some = select(JOBS.c.id).where(*_is_old(older_than_s)).limit(JOBS_AT_ONCE)
+            some = select(JOBS.c.id).where(are_due, *_may_go()).limit(JOBS_AT_ONCE)
             with self._database.writing() as connection:
                 count = connection.execute(delete(JOBS).where(JOBS.c.id.in_(some))).rowcount
             removed += count
@@ -110,9 +111,17 @@ def _claimed(connection: Connection, names: list[str]) -> set[str]:
     }
 
 
-def _is_old(older_than_s: float) -> tuple[ColumnElement[bool], ...]:
-    before = now_ms() - round(older_than_s * 1000)
+def _is_old(older_than_s: float) -> ColumnElement[bool]:
+    return JOBS.c.finished_at < now_ms() - round(older_than_s * 1000)
+
+
+def _has_lived() -> ColumnElement[bool]:
+    """Whether a job was kept as long as its caller allowed; written as its index has it."""
+    return and_(JOBS.c.retention_s.is_not(None), JOBS.c.finished_at <= now_ms() - JOBS.c.retention_s * 1000)
+
+
+def _may_go() -> tuple[ColumnElement[bool], ...]:
     still_told = select(WEBHOOK_EVENTS.c.id).where(
         WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
     )
-    return (JOBS.c.state.in_(_TERMINAL), JOBS.c.finished_at < before, ~still_told.exists())
+    return JOBS.c.state.in_(_TERMINAL), ~still_told.exists()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brushwork.cli.duration import seconds
@@ -14,6 +15,7 @@ from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.retention import Retention
 from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_schemas.tenant_files import TenantFiles
 from sqlalchemy import update
 
 from tests.clients import png
@@ -41,8 +43,10 @@ def stored(store: ArtifactStore, tmp_path: Path) -> Callable[..., Artifact]:
     return put
 
 
-def ended(database: Database, ledger: Ledger, job_id: str, days_ago: float, *pictures: Artifact) -> None:
-    ledger.submit([NewJob(job_id, KIND, "m", "label", {"prompt": "x"}, inputs=pictures[:1])])
+def ended(
+    database: Database, ledger: Ledger, job_id: str, days_ago: float, *pictures: Artifact, **options: Any
+) -> None:
+    ledger.submit([NewJob(job_id, KIND, "m", "label", {"prompt": "x"}, inputs=pictures[:1], **options)])
     ledger.complete(job_id, claimed(ledger, job_id).fence, result_of(1), pictures[1:])
     with database.writing() as connection:
         moment = now_ms() - round(days_ago * DAY_S * 1000)
@@ -60,6 +64,34 @@ def test_old_jobs_go_with_all_that_is_theirs_alone(
     assert [job.id for job in index.list()] == ["young"]
     assert [store.has(each.sha256) for each in (shared, own, kept)] == [True, False, True]
     assert (count(database, RESULTS), count(database, ARTIFACTS), count(database, JOB_ARTIFACTS)) == (1, 2, 2)
+
+
+def test_jobs_go_when_their_own_time_is_over(
+    database: Database, ledger: Ledger, index: JobIndex, store: ArtifactStore
+) -> None:
+    for name, retention_s in (("at-once", 0.0), ("day", DAY_S), ("month", 30 * DAY_S), ("any", None)):
+        ended(database, ledger, name, 2, retention_s=retention_s)
+    assert Retention(database, store).prune(dry_run=True).num_jobs == 2
+    assert Retention(database, store).prune().num_jobs == 2
+    assert {job.id for job in index.list()} == {"month", "any"}
+    assert Retention(database, store).prune(DAY_S).num_jobs == 2
+
+
+def test_a_time_of_its_own_ends_no_job(
+    database: Database, ledger: Ledger, index: JobIndex, store: ArtifactStore
+) -> None:
+    ledger.submit([NewJob("waits", KIND, "m", "label", {"prompt": "x"}, retention_s=0.0)])
+    assert Retention(database, store).prune().num_jobs == 0
+    assert [job.id for job in index.list()] == ["waits"]
+
+
+def test_without_an_age_what_was_brought_stays(
+    database: Database, store: ArtifactStore, stored: Callable[..., Artifact]
+) -> None:
+    brought, orphan = stored(1, hours_ago=1000), stored(2)
+    TenantFiles(database).enter("a", brought)
+    assert Retention(database, store).prune().num_files == 1
+    assert [store.has(each.sha256) for each in (brought, orphan)] == [True, False]
 
 
 def test_jobs_that_have_not_ended_stay_however_old(
