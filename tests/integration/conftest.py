@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork import Client
 from brushwork_schemas.settings import Settings
 
-from tests.clients import Blocking
+from tests.clients import BY_HTTP, DIRECT, FAKES, Stand, standing
 from tests.integration.embedded import Up
 
 
@@ -25,19 +24,38 @@ def stack(running_up: Up) -> Settings:
     return running_up.settings()
 
 
-@pytest.fixture(params=[Client, Blocking], ids=["Client", "AsyncClient"])
-def make(request: pytest.FixtureRequest) -> Any:
-    """Either client's class."""
-    return request.param
+# HTTP hides the database; what is fake has none.
+STANDS = [
+    *((way, database) for way in DIRECT for database in ("sqlite", "postgresql")),
+    *((way, "sqlite") for way in BY_HTTP),
+    *((way, "") for way in FAKES),
+]
+
+
+@pytest.fixture(params=STANDS, ids=lambda param: "-".join(filter(None, param)))
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
+    """Every client with whoever does the work; the mark `servers` says why a test is none for fakes."""
+    way, database = request.param
+    if not database:
+        if mark := request.node.get_closest_marker("servers"):
+            pytest.skip(f"{way}: {mark.args[0]}")
+        with standing(way, None) as fake:
+            yield fake
+        return
+    url = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database])
+    redis_url, artifacts = request.getfixturevalue("redis_url"), str(tmp_path / "artifacts")
+    settings = Settings(redis_url=redis_url, database_url=url, artifacts_url=artifacts)
+    with standing(way, settings) as real:
+        yield real
+
+
+@pytest.fixture
+def client(stand: Stand) -> Any:
+    """The stand's client."""
+    return stand.client
 
 
 @pytest.fixture
 def settings(redis_url: str, database_url: str, tmp_path: Path) -> Settings:
     artifacts = str(tmp_path / "artifacts")
     return Settings(redis_url=redis_url, database_url=database_url, artifacts_url=artifacts)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def client(make: Any, settings: Settings) -> Iterator[Any]:
-    with make(settings=settings) as opened:
-        yield opened

@@ -69,7 +69,7 @@ class Reading:
 
     def models(self, answer: Answer) -> list[Model]:
         """Entries of the catalogue."""
-        return [_parsed(Model, each) for each in _items(_content(answer), "models")]
+        return [_model(each) for each in _items(_content(answer), "models")]
 
     def kinds(self, answer: Answer) -> list[KindDescription]:
         """Kinds of job."""
@@ -116,6 +116,16 @@ def _parsed(model: type[_Model], content: Any) -> _Model:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise _strange(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _model(content: Any) -> Model:
+    # A newer gateway may say more of it.
+    known = (
+        content
+        if not isinstance(content, dict)
+        else {name: value for name, value in content.items() if name in Model.model_fields}
+    )
+    return _parsed(Model, known)
 
 
 def _worker(content: Any) -> SeenWorker:

@@ -16,6 +16,7 @@ from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
+from brushwork_schemas.tenant_files import is_name
 
 from brushwork.doors.asking import Asking
 from brushwork.doors.call import Call, Pause, Talk, Work
@@ -132,16 +133,18 @@ class Talks:
 
     def artifact_bytes(self, sha256: str) -> Talk[bytes]:
         """As `Client.artifact_bytes`."""
+        if not is_name(sha256):
+            raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
         try:
-            answer = yield from self._ask(Call("GET", f"/v1/files/{_escaped(str(sha256))}"))
+            answer = yield from self._ask(Call("GET", f"/v1/files/{sha256}"))
         except FileNotFound as error:
             raise ArtifactMissing(error.message, field=error.field, hint=error.hint) from error
         return answer.content
 
     def models(self, kind: str | None) -> Talk[Sequence[Model]]:
         """As `Client.models`."""
-        query = {} if kind is None else {"kind": kind}
-        return self._read.models((yield from self._ask(Call("GET", "/v1/models", query=query))))
+        models = self._read.models((yield from self._ask(Call("GET", "/v1/models"))))
+        return [model for model in models if kind in (None, model.kind)]
 
     def kinds(self) -> Talk[Sequence[KindDescription]]:
         """As `Client.kinds`."""
@@ -184,12 +187,8 @@ def _job_path(job_id: str) -> str:
     if "/" in checked_id(job_id):
         # Jobs by bare Celery messages may have such an id; no path can hold it.
         raise JobNotFound(f"There is no job {job_id!r} that HTTP could name.", field="id")
-    return f"/v1/jobs/{_escaped(job_id)}"
-
-
-def _escaped(name: str) -> str:
     # Dots too: a path that ends in two of them would be another.
-    return quote(name, safe="", errors="replace").replace(".", "%2E")
+    return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
 
 
 def _query(wanted: JobFilter) -> dict[str, str]:

@@ -37,13 +37,13 @@ class MemoryDoor:
     def __init__(self, settings: Settings, *, auto: bool) -> None:
         self._settings = settings
         self._auto = auto
-        self._store = ArtifactStore("memory:///")
+        self.store = ArtifactStore("memory:///")
         self._catalogue = Catalogue.load(settings.catalogue)
-        self._images = ImageInputs(self._store)
+        self._images = ImageInputs(self.store)
         self._intake = Intake(self._catalogue, self._images)
         self._previews: dict[str, Preview] = {}
         self.ledger = MemoryLedger()
-        self.script = Script(self._store)
+        self.script = Script(self.store)
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
@@ -102,12 +102,12 @@ class MemoryDoor:
     def upload(self, image: object) -> Artifact:
         """As `Client.upload`."""
         artifact = self._images.keep(self._images.read(image))
-        artifact.bind(self._store)
+        artifact.bind(self.store)
         return artifact
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return self._store.get(sha256)
+        return self.store.get(sha256)
 
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
@@ -147,7 +147,7 @@ class MemoryDoor:
 
     def _bound(self, job: Job) -> Job:
         for artifact in artifacts_within(job.result):
-            artifact.bind(self._store)
+            artifact.bind(self.store)
         return job
 
 
