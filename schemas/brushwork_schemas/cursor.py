@@ -1,7 +1,7 @@
 """The place in a list of jobs where the next page begins: opaque to callers."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -38,7 +38,8 @@ class Cursor:
             InvalidRequest: None was.
         """
         try:
-            mark = _MARK.fullmatch(urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii"))
+            padded = text + "=" * (-len(text) % 4)
+            mark = _MARK.fullmatch(b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
             if mark is not None:
                 return cls(_EPOCH + timedelta(milliseconds=int(mark[1])), mark[2])
         except (ValueError, OverflowError):

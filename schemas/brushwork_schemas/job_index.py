@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.database import Database
@@ -14,11 +14,12 @@ from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.kinds import typed_request, typed_result
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, RESULTS
+from brushwork_schemas.tables import JOBS, RESULTS, in_state
 
 # Inside the class, `list` is the method.
 Jobs = list[Job]
 IDS_A_QUERY = 500
+SEARCHED_FIRST = 1000
 MOST_SEARCHED = 20_000
 
 
@@ -52,6 +53,15 @@ class Standing:
     progress: Progress
     attempt: int
     fence: int
+
+
+@dataclass(frozen=True)
+class Running:
+    """How many jobs of a kind a worker runs."""
+
+    worker: str
+    kind: str
+    num_jobs: int
 
 
 class JobIndex:
@@ -134,15 +144,26 @@ class JobIndex:
         if before is not None:
             mark = (_milliseconds(before.created_at), before.id)
             conditions.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
-        newest = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
-        statement = _WITH_RESULT.where(*conditions)
-        if wanted.text:
-            # No index knows words, so only the newest of those that fit otherwise are read through.
-            lately = select(JOBS.c.id).where(*conditions).order_by(*newest).limit(MOST_SEARCHED)
-            statement = statement.where(JOBS.c.id.in_(lately.subquery().select()), _mentions(wanted.text))
+        if not wanted.text:
+            return self._newest(conditions, limit)
+        # No index knows words, so only the newest of those that fit otherwise are read through; mostly
+        # the first few of them hold what is looked for.
+        for most in (SEARCHED_FIRST, MOST_SEARCHED):
+            lately = select(JOBS.c.id).where(*conditions).order_by(*_NEWEST).limit(most).subquery()
+            found = self._newest([JOBS.c.id.in_(lately.select()), _mentions(wanted.text)], limit)
+            if len(found) == limit:
+                break
+        return found
+
+    def running(self) -> Sequence[Running]:
+        """How many jobs run, by worker and kind."""
         with self._database.reading() as connection:
-            rows = connection.execute(statement.order_by(*newest).limit(limit)).mappings()
-            return [_job(row) for row in rows]
+            return [Running(row.worker, row.kind, row.num_jobs) for row in connection.execute(_RUNNING)]
+
+    def _newest(self, conditions: Sequence[ColumnElement[bool]], limit: int) -> Jobs:
+        statement = _WITH_RESULT.where(*conditions).order_by(*_NEWEST).limit(limit)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(statement).mappings()]
 
 
 def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
@@ -176,6 +197,12 @@ def _standing(row: Any) -> Standing:
 _STANDING = select(
     *(JOBS.c.id, JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total, JOBS.c.attempt, JOBS.c.fence)
 )
+_RUNNING = (
+    select(JOBS.c.worker, JOBS.c.kind, func.count().label("num_jobs"))
+    .where(in_state(JobState.RUNNING), JOBS.c.worker.is_not(None))
+    .group_by(JOBS.c.worker, JOBS.c.kind)
+)
+_NEWEST = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
 
 

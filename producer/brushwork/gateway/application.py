@@ -15,7 +15,18 @@ from brushwork.gateway.observation import Observation
 from brushwork.gateway.openapi import completed
 from brushwork.gateway.page import pages
 from brushwork.gateway.reporting import Reporting
-from brushwork.gateway.routes import batch, catalogue, events, files, health, jobs, metrics, preview, submit
+from brushwork.gateway.routes import (
+    batch,
+    catalogue,
+    events,
+    files,
+    health,
+    jobs,
+    metrics,
+    preview,
+    submit,
+    workers,
+)
 from brushwork.gateway.services import services
 
 VERSION = "1"
@@ -73,6 +84,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, max_body_bytes=settings.max_upload_bytes)
     # The last is the outermost.
     app.add_middleware(Observation, metrics=counts)
-    for routes in (health, metrics, files, catalogue, jobs, events, preview, submit, batch, pages):
+    for routes in (health, metrics, files, catalogue, workers, jobs, events, preview, submit, batch, pages):
         app.include_router(routes.router)
     return app

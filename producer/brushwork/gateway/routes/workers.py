@@ -1,0 +1,98 @@
+"""Who is there to do the work, and how much of it waits."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from brushwork_schemas.kinds import KINDS
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from brushwork.gateway.routes.jobs import Gateway, Reader
+
+router = APIRouter(prefix="/v1", tags=["workers"])
+
+
+class WorkerView(BaseModel):
+    """One worker process."""
+
+    name: str = Field(description="Of one life: a worker that was started again has another.")
+    kinds: list[str]
+    models: list[str]
+    device: str = Field(examples=["cuda:0"])
+    ready: bool = Field(description="Whether its models are loaded and it takes jobs.")
+    silent_s: float = Field(description="Seconds since it was last heard of.")
+    running: int = Field(description="Jobs that it runs now.")
+    batching: Mapping[str, Any] = Field(description="By module, how the calls of its jobs were gathered.")
+
+
+class WorkerList(BaseModel):
+    """All workers, longest-serving first."""
+
+    workers: list[WorkerView]
+
+
+class QueueView(BaseModel):
+    """The queue of one kind."""
+
+    kind: str
+    in_redis: int = Field(description="Queued jobs whose message is sent and not taken yet; they go first.")
+    in_ledger: int = Field(
+        description="Queued jobs that have no message yet; of each tenant at most 10,000 are counted."
+    )
+    running: int = Field(description="Jobs that run now.")
+    oldest_s: float | None = Field(
+        None, description="How long the oldest waits of those whose turn is next; null where nobody waits."
+    )
+    workers: int = Field(description="Workers of this kind that are ready and were heard of lately.")
+
+
+class QueueList(BaseModel):
+    """The queues of all kinds."""
+
+    queues: list[QueueView]
+
+
+@router.get("/workers", operation_id="list_workers", summary="Who is there")
+def workers(services: Gateway, principal: Reader) -> WorkerList:
+    """The workers that the ledger has heard of; those that are silent for long are struck off."""
+    running: Counter[str] = Counter()
+    for one in services.index.running():
+        running[one.worker] += one.num_jobs
+    return WorkerList(
+        workers=[
+            WorkerView(
+                name=worker.name,
+                kinds=list(worker.kinds),
+                models=list(worker.models),
+                device=worker.device,
+                ready=worker.ready,
+                silent_s=worker.silent_s,
+                running=running[worker.name],
+                batching=worker.batching,
+            )
+            for worker in services.client.workers()
+        ]
+    )
+
+
+@router.get("/queues", operation_id="list_queues", summary="How much waits")
+def queues(services: Gateway, principal: Reader) -> QueueList:
+    """What waits and runs of each kind, of all tenants together; about a second old."""
+    running: Counter[str] = Counter()
+    for one in services.index.running():
+        running[one.kind] += one.num_jobs
+    lines = {kind: services.outlooks.line(kind) for kind in KINDS}
+    return QueueList(
+        queues=[
+            QueueView(
+                kind=kind,
+                in_redis=len(line.dispatched),
+                in_ledger=line.num_waiting,
+                running=running[kind],
+                oldest_s=line.oldest_s,
+                workers=len(services.outlooks.serving(kind)),
+            )
+            for kind, line in lines.items()
+        ]
+    )
