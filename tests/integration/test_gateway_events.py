@@ -112,6 +112,7 @@ def test_what_nobody_may_see_has_no_events(gateway: Listening, settings: Setting
     theirs, others = bearer(key(settings, "one")), bearer(key(settings, "two"))
     with events(gateway.address, "a", headers=theirs) as stream:
         assert stream.response.status_code == 200
+        assert stream.response.headers["X-Content-Type-Options"] == "nosniff"
     for job_id in ("a", "nowhere", "%00"):
         answer = httpx.get(f"{gateway.address}/v1/jobs/{job_id}/events", headers=others)
         assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")

@@ -67,7 +67,8 @@ async def follow(
     async def read() -> Any:
         return view(await run_in_threadpool(services.client.get, job_id))
 
-    return EventStream(told(beginning, services.watch, read, last_event_id=last_event_id, previews=previews))
+    events = told(beginning, services.watch, read, last_event_id=last_event_id, previews=previews)
+    return EventStream(events, dict(response.headers))
 
 
 def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:
