@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from brushwork.cli.catalogue_commands import kinds, models
 from brushwork.cli.demo_command import demo
 from brushwork.cli.doctor_command import doctor
 from brushwork.cli.exit_status import epilog
@@ -12,9 +13,12 @@ from brushwork.cli.job_commands import cancel, jobs, show
 from brushwork.cli.key_commands import keys
 from brushwork.cli.preview_command import preview
 from brushwork.cli.prune_command import prune
-from brushwork.cli.service_commands import migrate, models, worker, workers
+from brushwork.cli.queue_command import queues
+from brushwork.cli.retry_command import retry
+from brushwork.cli.service_commands import migrate, worker, workers
 from brushwork.cli.submit_command import submit
 from brushwork.cli.up_command import up
+from brushwork.cli.upload_command import upload
 from brushwork.cli.wait_command import wait
 from brushwork.cli.webhook_commands import webhooks
 
@@ -31,8 +35,8 @@ app = typer.Typer(
 RUN, USE, LOOK = "Run a service", "Use it", "Look around"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
-    USE: (submit, wait, preview, cancel),
-    LOOK: (jobs, show, models, workers, doctor),
+    USE: (submit, wait, preview, cancel, retry, upload),
+    LOOK: (jobs, show, models, kinds, workers, queues, doctor),
 }
 for panel, commands in PANELS.items():
     for command in commands:

@@ -20,7 +20,7 @@ MEANINGS = {
     ExitStatus.OK: "done",
     ExitStatus.JOB_FAILED: "the job failed, was canceled or expired",
     ExitStatus.REQUEST_ERROR: "the command line or the request is wrong; nothing was written",
-    ExitStatus.MACHINE_ERROR: "Redis, the database or the store does not answer, or a package is missing",
+    ExitStatus.MACHINE_ERROR: "gateway, Redis, database or store does not answer, or a package is missing",
     ExitStatus.WAIT_TIMEOUT: "the job has not ended in time; it goes on",
     ExitStatus.INTERRUPTED: "interrupted by Ctrl-C; a job that was waited for goes on",
 }

@@ -8,6 +8,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.options import Priority
+from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.results import (
     ImageClassificationResult,
     ImageSegmentationResult,
@@ -42,6 +43,19 @@ def print_job(client: Client, job: Job) -> None:
     DATA.print(table)
     for artifact in pictures(job).values():
         show_picture(artifact.bytes())
+
+
+def print_outlook(outlook: Outlook | None) -> None:
+    """Print what lies ahead of a job that has not ended."""
+    if outlook is None:
+        return
+    if outlook.position is not None:
+        DATA.print(f"{outlook.position} jobs go before it")
+    for word, moment in (("starts", outlook.estimated_start_at), ("ends", outlook.estimated_end_at)):
+        if moment is not None:
+            DATA.print(Text(f"{word} about ") + _moment(moment))
+    if not outlook.servable:
+        DATA.print(Text("no ready worker serves its kind and model", "yellow"))
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:

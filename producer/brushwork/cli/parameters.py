@@ -6,6 +6,7 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import Kind
+from brushwork_schemas.options import JobOptions
 from pydantic import TypeAdapter, ValidationError
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -38,7 +39,9 @@ def main_parameter(kind: Kind) -> str:
 
 def typed(kind: Kind, name: str, value: str) -> Any:
     """`value` as the type of that field; as it stands where it does not fit, for `submit` to refuse."""
-    field = kind.request_type.model_fields.get(name)
+    if name == "webhook_events":
+        return [event.strip() for event in value.split(",")]
+    field = kind.request_type.model_fields.get(name) or JobOptions.model_fields.get(name)
     # A picture's field holds the name of an artifact; a caller gives a path or address instead.
     if field is None or name == "image":
         return value

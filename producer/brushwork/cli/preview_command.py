@@ -9,8 +9,8 @@ from brushwork_schemas.errors import InvalidRequest, WaitTimeout
 from brushwork_schemas.preview import Preview
 
 from brushwork.cli.connection import connect
-from brushwork.cli.job_commands import JobId
-from brushwork.cli.terminal import NEWS
+from brushwork.cli.job_commands import AsJson, JobId
+from brushwork.cli.terminal import NEWS, print_json
 from brushwork.cli.terminal_picture import show_picture
 from brushwork.client import Client
 
@@ -23,13 +23,21 @@ def preview(
         Path | None, typer.Option(metavar="FILE", help="Write the JPEG there.", show_default=False)
     ] = None,
     timeout: Annotated[float, typer.Option(help="Wait for it at most so many seconds.")] = 10.0,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a running job has so far."""
     with connect() as client:
         found = first_preview(client, job_id, timeout)
+    if output is not None:
+        _write(found, output)
+    if as_json:
+        return print_json({"step": found.step, "total": found.total, "file": output})
     NEWS.print(f"step {found.step} of {found.total}")
     if output is None:
-        return show_picture(found.jpeg)
+        show_picture(found.jpeg)
+
+
+def _write(found: Preview, output: Path) -> None:
     try:
         NEWS.print(f"wrote {found.save(output)}", soft_wrap=True)
     except OSError as error:

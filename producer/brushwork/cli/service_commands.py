@@ -1,4 +1,4 @@
-"""`brushwork worker`, `migrate`, `models` and `workers`."""
+"""`brushwork worker`, `migrate` and `workers`."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 import typer
-from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import MissingExtra, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from brushwork.cli.batching_view import batching_table
 from brushwork.cli.connection import connect
-from brushwork.cli.job_commands import AsJson, KindName
+from brushwork.cli.job_commands import AsJson
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
 ALL_KINDS = ",".join(KINDS)
@@ -49,31 +48,22 @@ def worker(
     serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)
 
 
-def migrate() -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Create the database's tables, or bring them up to this version."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     database = Database(Settings.load().database_url.get_secret_value())
     try:
         database.migrate()
+        # Here, for Alembic is slow to import.
+        from brushwork_schemas.migration import revisions
+
+        with database.reading() as connection:
+            revision, _ = revisions(connection)
     finally:
         database.close()
-    NEWS.print("The database is up to date.")
-
-
-def models(kind: KindName = None, as_json: AsJson = False) -> None:
-    """List the models of the catalogue; the first of a kind is its default."""
-    known = [
-        model
-        for model in Catalogue.load(Settings.load().catalogue)
-        if kind is None or model.kind == kind_named(kind).name
-    ]
     if as_json:
-        return print_json(known)
-    table = Table("name", "kind", "library", "licence", "defaults", box=None, header_style="bold")
-    for model in known:
-        defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
-        table.add_row(model.name, model.kind, model.source.library, model.licence, defaults)
-    DATA.print(table)
+        return print_json({"revision": revision})
+    NEWS.print("The database is up to date.")
 
 
 def workers(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from brushwork_schemas.kinds import KINDS, kind_named
 
+from brushwork.cli import completion
 from brushwork.cli.connection import connect
 from brushwork.cli.job_view import print_job
 from brushwork.cli.parameters import parsed
@@ -14,9 +15,7 @@ from brushwork.cli.wait_command import Previews, waited
 
 
 def submit(
-    kind: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=lambda: list(KINDS))
-    ],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=completion.kinds)],
     words: Annotated[
         list[str] | None,
         typer.Argument(

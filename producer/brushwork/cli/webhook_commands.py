@@ -52,6 +52,7 @@ def replay(
         typer.Argument(metavar="[EVENT_ID]", help="An event's id, as `list` shows it.", show_default=False),
     ] = None,
     dead: Annotated[bool, typer.Option("--dead", help="All dead events.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell an event again, or all dead ones, with all tries before them."""
     if (event_id is None) is not dead:
@@ -62,10 +63,13 @@ def replay(
         )
     with _outbox() as outbox:
         if event_id is None:
-            DATA.print(f"{outbox.replay_dead()} events are told again.")
+            replayed = outbox.replay_dead()
         else:
             outbox.replay(event_id)
-            DATA.print(f"{event_id} is told again.")
+            replayed = 1
+    if as_json:
+        return print_json({"replayed": replayed})
+    DATA.print(f"{replayed} events are told again." if event_id is None else f"{event_id} is told again.")
 
 
 @contextmanager

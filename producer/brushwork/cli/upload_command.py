@@ -1,0 +1,23 @@
+"""`brushwork upload`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brushwork.cli.connection import connect
+from brushwork.cli.job_commands import AsJson
+from brushwork.cli.terminal import DATA, print_json
+
+
+def upload(
+    file: Annotated[Path, typer.Argument(help="A picture: PNG, JPEG or WebP.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Store a picture and print its name, for any number of jobs: image=NAME."""
+    with connect() as client:
+        artifact = client.upload(file)
+    if as_json:
+        print_json(artifact)
+    else:
+        DATA.print(artifact.sha256)
