@@ -144,6 +144,9 @@ class AsyncClient:
         """As `Client.close`."""
         await self._door.close()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._door.place!r})"
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -256,6 +256,9 @@ class Client:
         """Close all connections."""
         self._door.close()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._door.place!r})"
+
     def __enter__(self) -> Self:
         return self
 

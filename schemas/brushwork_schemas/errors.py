@@ -166,7 +166,7 @@ class Postponed(RequestError):
 
     code = "postponed"
 
-    def __init__(self, message: str, *, retry_after_s: float, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
 

@@ -39,6 +39,11 @@ class AsyncHttpDoor:
         self._talks = Talks(Asking(connection.address, connection.patience_s), self._files)
         self._http = httpx.AsyncClient(**connection.options())
 
+    @property
+    def place(self) -> str:
+        """The gateway's address."""
+        return self._connection.address
+
     async def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
         return await self._carry(self._talks.submit_many(requests))

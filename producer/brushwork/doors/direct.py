@@ -22,6 +22,7 @@ from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tenant_files import TenantFiles
 from brushwork_schemas.wire import Wire
+from sqlalchemy import make_url
 
 from brushwork.doors.door import Jobs
 from brushwork.doors.intake import Complete, Intake, repeated
@@ -62,6 +63,12 @@ class DirectDoor:
         self._messages = Messages(settings, self._ledger)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._intake = Intake(self._catalogue, self._images)
+
+    @property
+    def place(self) -> str:
+        """Where the ledger is, without passwords."""
+        url = make_url(self.settings.database_url.get_secret_value())
+        return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""

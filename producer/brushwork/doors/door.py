@@ -22,6 +22,11 @@ Jobs = list[Job]
 class Door(Protocol):
     """A way to the service. Safe to share between threads."""
 
+    @property
+    def place(self) -> str:
+        """Where it leads to, without passwords."""
+        ...
+
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
         ...

@@ -39,6 +39,11 @@ class HttpDoor:
         self._http = httpx.Client(**connection.options())
         self._process = os.getpid()
 
+    @property
+    def place(self) -> str:
+        """The gateway's address."""
+        return self._connection.address
+
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
         return self._carry(self._talks.submit_many(requests))

@@ -28,6 +28,11 @@ class ThreadedDoor:
     def __init__(self, door: Door) -> None:
         self._door = door
 
+    @property
+    def place(self) -> str:
+        """Where it leads to, without passwords."""
+        return self._door.place
+
     async def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
         return await asyncio.to_thread(self._door.submit_many, requests)

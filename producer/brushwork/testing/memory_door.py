@@ -45,6 +45,11 @@ class MemoryDoor:
         self.ledger = MemoryLedger()
         self.script = Script(self.store)
 
+    @property
+    def place(self) -> str:
+        """Nowhere else."""
+        return "memory"
+
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
         return self._accept([_entry(each, self._settings) for each in self._intake.complete(requests)])
