@@ -39,7 +39,7 @@ def test_every_kind_has_a_worker_with_a_gpu(services: dict[str, dict[str, Any]],
 
 def test_ports_are_open_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -47,6 +47,14 @@ def test_all_but_the_migration_are_watched_and_restarted(services: dict[str, dic
     lasting = {name: service for name, service in services.items() if name != "migration"}
     assert all("healthcheck" in service for service in lasting.values())
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
+
+
+def test_the_gateway_reaches_the_files_and_says_whether_it_lives(services: dict[str, dict[str, Any]]) -> None:
+    gateway = services["gateway"]
+    assert gateway["command"][:2] == ["gateway", "--host"]
+    assert "artifacts:/artifacts" in gateway["volumes"]
+    assert "/healthz" in gateway["healthcheck"]["test"][-1]
+    assert "gateway" in (TOP / "producer" / "Dockerfile").read_text("utf-8").partition("pip install")[2]
 
 
 def test_flower_wants_a_login_and_changes_nothing(services: dict[str, dict[str, Any]]) -> None:
