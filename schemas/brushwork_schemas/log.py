@@ -86,5 +86,6 @@ def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None
     handler.setFormatter(JsonLines(json_ensure_ascii=False) if log_format == "json" else TextLines(TEXT))
     handler.addFilter(AboutFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -104,7 +104,7 @@ class TestKinds:
 
     def test_the_log_says_which_models_are_ready(self, worker: WorkerProcess) -> None:
         log = worker.log.read_text()
-        assert all(f"INFO/MainProcess] Model {name} is ready" in log for name in NAMES.split(","))
+        assert all(f"INFO] Model {name} is ready" in log for name in NAMES.split(","))
 
     def test_the_same_seed_is_the_same_file(self, client: Client) -> None:
         jobs = client.submit_many(

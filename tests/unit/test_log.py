@@ -100,6 +100,7 @@ def test_a_process_writes_its_log_where_it_is_told(
     with about(job="a"):
         root.info("It begins.")
         root.debug("Too much.")
+    logging.captureWarnings(False)
     [handler] = root.handlers
     handler.close()
     [line] = file.read_text().splitlines()

@@ -140,7 +140,7 @@ class Executor:
             run = _guarded(prepare, run)
             run = _guarded(self._perform, run)
             outcome = self._finish(run)
-            self._count(run, outcome)
+            self._note(run, outcome)
             return outcome
 
     def _about(self, claim: Claim) -> AbstractContextManager[None]:
@@ -154,7 +154,8 @@ class Executor:
             trace=trace and trace.trace_id,
         )
 
-    def _count(self, run: Run, outcome: Outcome) -> None:
+    def _note(self, run: Run, outcome: Outcome) -> None:
+        LOGGER.info("Job %s: %s after %.3f s", run.claim.job_id, outcome, time.monotonic() - run.began)
         has_succeeded = outcome is Outcome.SUCCEEDED and run.result is not None
         self._metrics.ended(
             run.claim,

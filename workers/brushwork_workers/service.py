@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from brushwork_schemas import log
 from brushwork_schemas.settings import Settings
 
 from brushwork_workers.celery_worker import worker_app
@@ -28,6 +29,8 @@ def serve(
     Raises:
         SystemExit: The worker can't start or has stopped with an error; the log says why.
     """
+    # Celery sets it up anew, but has things to say before.
+    log.set_up(settings.log_format, level=log_level.upper())
     worker = worker_app(settings).Worker(
         pool="threads",
         concurrency=concurrency,
