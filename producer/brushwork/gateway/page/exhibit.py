@@ -86,6 +86,12 @@ class Exhibit:
         return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= 16 else 1)
 
     @property
+    def num_steps(self) -> int:
+        """How many steps it takes: as its worker says, else as its request does."""
+        asked_for = self.asked.get("num_inference_steps")
+        return self.job.progress.total or (asked_for if isinstance(asked_for, int) else 1)
+
+    @property
     def is_several(self) -> bool:
         """Whether pictures stand side by side."""
         return self.makes_pictures and self.num_frames > 1 and bool(self.pictures or not self.job.is_finished)

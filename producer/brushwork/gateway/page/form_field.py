@@ -94,7 +94,9 @@ def _field(
 
 def _plain(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema of a value that is given: without null, references followed."""
-    inner = next((part for part in schema.get("anyOf", ()) if part.get("type") != "null"), {})
+    inner: Mapping[str, Any] = next(
+        (part for part in schema.get("anyOf", ()) if part.get("type") != "null"), {}
+    )
     merged = {**inner, **schema}
     if "$ref" in merged:
         merged = {**whole["$defs"][merged["$ref"].rsplit("/", 1)[1]], **merged}

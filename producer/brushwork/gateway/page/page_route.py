@@ -40,4 +40,4 @@ class PageRoute(APIRoute):
 def error_page(request: Request, error: BrushworkError) -> Response:
     """What happened, and what to do about it."""
     status = status_of(error)
-    return Visitor(request).shown("error.html", status, error=error, status=status)
+    return Visitor(request).shown("error.html", status, error=error, number=status)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from brushwork.gateway.access import Principal, asks_for
 from brushwork.gateway.page.page_route import PageRoute
 from brushwork.gateway.page.visitor import Visitor
+from brushwork.gateway.routes import workers
 from brushwork.gateway.services import Services
 
 router = APIRouter(route_class=PageRoute)
@@ -23,8 +24,8 @@ def workers_page(
     """Who is there, and how much waits."""
     return Visitor(request, principal).shown(
         "workers.html",
-        workers=services.client.workers(),
-        queues=[],
+        workers=workers.workers(services, principal).workers,
+        queues=workers.queues(services, principal).queues,
         flower=services.settings.flower_url,
         lease_s=services.settings.lease_s,
     )

@@ -66,6 +66,11 @@ function follow(job) {
     const response = await fetch(location.href).catch(() => null);
     if (!response?.ok) return;
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const now = fresh.getElementById("job");
+    if (!now || !job.isConnected) return;
+    if (!now.dataset.events) return end();
+    // Where no events come through, these looks tell of steps too.
+    if (!source) show(...["step", "total"].map((name) => Number(now.querySelector(`[data-${name}]`)?.textContent)));
     for (const id of ["state", "outlook"]) {
       const old = document.getElementById(id);
       const now = fresh.getElementById(id);
@@ -74,6 +79,7 @@ function follow(job) {
   };
   const end = async () => {
     stop();
+    clearInterval(wait);
     const mayFocus = document.activeElement && job.contains(document.activeElement);
     const fresh = await renew("job").catch(() => null);
     if (!fresh) return location.reload();
@@ -94,7 +100,7 @@ function follow(job) {
       status();
     });
     source.addEventListener("end", end);
-    // A refusal, unlike a lost connection, is not tried again by the browser.
+    // A refusal, unlike a lost connection, is not tried again by the browser: the next look does.
     source.addEventListener("error", () => {
       if (source?.readyState === EventSource.CLOSED) source = null;
     });
@@ -108,7 +114,9 @@ function follow(job) {
   // Place and estimate are no events: they change with other jobs.
   const wait = setInterval(() => {
     if (!job.isConnected) return clearInterval(wait);
-    if (!document.hidden) status();
+    if (document.hidden) return;
+    status();
+    start();
   }, LOOK_AGAIN_MS);
   look();
 }

@@ -1,0 +1,163 @@
+"""Jobs by the page, in a real browser: each kind submitted, watched, canceled, found again."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from brushwork import Client
+from brushwork_schemas.settings import Settings
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE_MS
+
+Visit = Callable[..., Page]
+PROMPT = "a large red circle in the center on a white background"
+LONG = {"Steps": "100", "Width": "256", "Height": "256"}
+# Adds up how far things moved without anybody having touched the page, as browsers measure it.
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+
+
+def submitted(page: Page, prompt: str = PROMPT, **fields: str) -> Page:
+    """Fill in the form for a picture and press Submit."""
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    for label, value in fields.items():
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/jobs/"))
+    return page
+
+
+def is_loaded(page: Page, selector: str) -> None:
+    """Wait until a picture is really there."""
+    page.wait_for_function("s => document.querySelector(s)?.naturalWidth > 0", arg=selector)
+
+
+def test_a_picture_is_submitted_watched_and_seen(visit: Visit) -> None:
+    page = visit("/")
+    page.context.add_init_script(SHIFTS)
+    submitted(page, Steps="60", Width="128", Height="128")
+    progress = page.get_by_role("progressbar")
+    expect(progress).to_be_visible()
+    page.wait_for_function("() => document.querySelector('[data-progress] progress')?.value > 0")
+    expect(page.locator("[data-step]")).not_to_have_text("0")
+    expect(page.locator("[data-preview]")).to_be_visible()
+    is_loaded(page, "[data-preview]")
+
+    expect(page.locator("#state")).to_contain_text("Done")
+    is_loaded(page, "figure img")
+    assert page.locator("figure img").get_attribute("alt") == f"Picture 1 of 1: {PROMPT}"
+    assert page.evaluate("window.shifted") < 0.1, "the page moved while progress came"
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("Caption", ".caption"),
+        ("Labels", ".bars li"),
+        ("Segments", ".legend .swatch"),
+    ],
+)
+def test_a_picture_file_is_submitted_and_looked_at(visit: Visit, circle: Path, kind: str, shown: str) -> None:
+    page = visit("/")
+    page.get_by_role("navigation", name="What to do").get_by_role("link", name=kind).click()
+    page.get_by_label("Picture", exact=True).set_input_files(circle)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#state")).to_contain_text("Done")
+    is_loaded(page, "figure img")
+    assert page.locator(shown).count() >= 1
+    assert "circle" in page.locator(".job").inner_text()
+
+
+def test_a_running_job_is_canceled(visit: Visit) -> None:
+    page = submitted(visit("/"), **LONG)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#state")).to_contain_text("Canceled")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+def test_an_old_job_is_found_by_its_words(visit: Visit, stack: Settings) -> None:
+    with Client(settings=stack) as client:
+        old = client.submit("text-to-image", prompt="a yellow heart that nobody remembers", seed=5)
+        client.submit_many([{"kind": "text-to-image", "prompt": PROMPT, "seed": n} for n in range(3)])
+        client.wait(old.id, timeout_s=PATIENCE_MS / 1000)
+    page = visit("/gallery")
+    assert page.locator(".card").count() >= 4
+    page.get_by_label("Search").fill("NOBODY rememb")
+    page.get_by_label("Search").press("Enter")
+    expect(page.locator(".card")).to_have_count(1)
+    page.get_by_label("State").select_option("failed")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    page.go_back()
+    is_loaded(page, ".card img")
+    page.locator(".card a").click()
+    assert page.url.endswith(f"/jobs/{old.id}")
+
+
+def test_one_job_leads_to_the_next(visit: Visit) -> None:
+    page = submitted(visit("/"), Seed="7")
+    first = page.url
+    page.get_by_role("button", name="Again with another seed").click()
+    page.wait_for_url(lambda url: url != first)
+    expect(page.locator("dd", has_text=re.compile("^7$"))).to_have_count(0)
+    page.get_by_role("button", name="Segment this").click()
+    expect(page.locator(".legend")).to_be_visible()
+    page.get_by_role("button", name="Caption this").click()
+    expect(page.locator(".caption")).to_be_visible()
+
+
+def test_what_was_refused_is_shown_at_its_field_and_nothing_typed_is_lost(visit: Visit) -> None:
+    page = visit("/")
+    # A browser would not send it: the server's answer is what is wanted here.
+    page.evaluate("document.querySelector('[data-maker]').noValidate = true")
+    page.get_by_label("Prompt", exact=True).fill(PROMPT)
+    page.get_by_label("Width").fill("20")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was submitted")
+    width = page.get_by_label("Width")
+    expect(width).to_have_attribute("aria-invalid", "true")
+    expect(width).to_be_focused()
+    expect(width).to_have_value("20")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value(PROMPT)
+
+
+def test_a_job_is_made_with_the_keyboard_alone(visit: Visit) -> None:
+    page = visit("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    prompt = page.get_by_label("Prompt", exact=True)
+    tab_to(page, "field-prompt")
+    page.keyboard.type(PROMPT)
+    expect(prompt).to_have_value(PROMPT)
+    tab_to(page, "submit")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#state")).to_contain_text("Done")
+
+
+def tab_to(page: Page, wanted: str) -> None:
+    """Press Tab until what has that id has the focus."""
+    for _ in range(40):
+        if page.evaluate("document.activeElement.id") == wanted:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no way to {wanted} by the keyboard")
+
+
+def test_it_works_without_script(visit: Visit) -> None:
+    page = visit("/", java_script_enabled=False)
+    submitted(page)
+    # The page of a job that has not ended loads itself anew.
+    expect(page.locator("#state")).to_contain_text("Done")
+    assert page.locator("figure img").count() == 1

@@ -1,0 +1,130 @@
+"""How the page looks and reads, in a real browser: in two lights and languages, narrow and wide, to all."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from brushwork import Client
+from brushwork_schemas.settings import Settings
+from playwright.sync_api import Page, expect
+
+Visit = Callable[..., Page]
+PLACES = ("/", "/?kind=image-to-text", "/?kind=image-segmentation", "/gallery", "/workers", "/jobs/{job}")
+# Fields without a label, pictures without words, buttons and links without a name, ids that are there twice.
+FAULTS = """() => {
+  const faults = [];
+  const named = (e) => (e.getAttribute("aria-label") || e.textContent || "").trim()
+    || [...e.querySelectorAll("img")].some((i) => i.alt);
+  for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+    if (!e.labels.length) faults.push("no label: " + e.outerHTML);
+  for (const e of document.images) if (!e.hasAttribute("alt")) faults.push("no alt: " + e.outerHTML);
+  for (const e of document.querySelectorAll("button, a, summary, progress"))
+    if (!named(e)) faults.push("no name: " + e.outerHTML);
+  for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby]"))
+    for (const id of (e.getAttribute("aria-describedby") || e.getAttribute("aria-labelledby")).split(" "))
+      if (!document.getElementById(id)) faults.push("names what is not there: " + id);
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push("twice: " + id);
+  if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+  if (!document.title || !document.documentElement.lang) faults.push("no title or language");
+  return faults;
+}"""
+# The contrast of every text with what is behind it, after WCAG 2.2; only what is below 4.5.
+FAINT = """() => {
+  const parse = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !e.checkVisibility() || e.closest(".caption")) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < 4.5) faint.push(contrast.toFixed(2) + " " + walk.currentNode.data.trim());
+  }
+  return faint;
+}"""
+
+
+@pytest.fixture(scope="module")
+def job(stack: Settings) -> str:
+    """A job that has ended."""
+    with Client(settings=stack) as client:
+        made = client.submit("text-to-image", prompt="a blue star", num_images_per_prompt=2, seed=3)
+        client.wait(made.id, timeout_s=120).raise_for_state()
+    return made.id
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_every_page_is_for_everybody(visit: Visit, job: str, scheme: str, locale: str) -> None:
+    page = visit("/", color_scheme=scheme, locale=locale)
+    for place in PLACES:
+        page.goto(place.format(job=job))
+        page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
+        assert page.evaluate(FAULTS) == [], place
+        assert page.evaluate(FAINT) == [], place
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_every_page_fits_every_width(visit: Visit, job: str, width: int, locale: str) -> None:
+    page = visit("/", viewport={"width": width, "height": 800}, locale=locale)
+    for place in PLACES:
+        page.goto(place.format(job=job))
+        page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+
+
+def brightness(page: Page) -> float:
+    """That of the paper, 0 to 255."""
+    colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+def test_light_and_dark_follow_the_system_until_somebody_chooses(visit: Visit) -> None:
+    page = visit("/", color_scheme="dark")
+    assert brightness(page) < 60
+    with page.expect_response("**/preferences"):
+        page.get_by_role("button", name="Theme").click()
+    assert brightness(page) > 200
+    page.reload()
+    assert brightness(page) > 200
+    page.emulate_media(color_scheme="light")
+    with page.expect_response("**/preferences"):
+        page.get_by_role("button", name="Theme: light").click()
+    assert brightness(page) < 60
+
+
+def test_the_language_is_the_browsers_until_somebody_chooses(visit: Visit) -> None:
+    page = visit("/", locale="zh-CN")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    expect(page.get_by_role("button", name="提交")).to_be_visible()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("button", name="Submit")).to_be_visible()
+    page.goto("/workers")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Workers")
+
+
+def test_nothing_moves_for_who_wants_no_motion(visit: Visit) -> None:
+    page = visit("/workers", reduced_motion="reduce")
+    moving = "document.getAnimations().filter((animation) => animation.playState === 'running').length"
+    assert page.evaluate(moving) == 0
+
+
+def test_workers_and_the_way_to_flower_are_seen_at_a_glance(visit: Visit, stack: Settings) -> None:
+    page = visit("/workers")
+    expect(page.locator(".crew li").first).to_contain_text("Ready")
+    expect(page.locator("table tbody tr")).to_have_count(4)
+    assert re.match(
+        r"http://127\.0\.0\.1:\d+", page.get_by_role("link", name="Flower").get_attribute("href") or ""
+    )

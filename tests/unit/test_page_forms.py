@@ -1,0 +1,128 @@
+"""Forms made from schemas, and what is read from them; the lines that make a job again."""
+
+import asyncio
+import json
+import shlex
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from brushwork.gateway.page import recipe
+from brushwork.gateway.page.form_field import FormField, form_fields
+from brushwork.gateway.page.typed_form import TypedForm
+from brushwork.gateway.page.visitor import own_path
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.job import Job
+from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.options import JobOptions
+from brushwork_schemas.states import JobState
+from starlette.datastructures import FormData
+
+CATALOGUE = Catalogue.load()
+
+
+def fields(kind: str, *, tenants: bool = True) -> dict[str, FormField]:
+    made = form_fields(KINDS[kind], CATALOGUE.of_kind(kind), tenants=tenants)
+    return {field.name: field for field in made}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_and_option_has_a_field(kind: str) -> None:
+    programs_only = {"version", "idempotency_key", "traceparent"}
+    wanted = KINDS[kind].request_type.model_fields.keys() | JobOptions.model_fields.keys()
+    assert fields(kind).keys() == wanted - programs_only
+    assert "tenant" not in fields(kind, tenants=False)
+
+
+def test_a_field_has_the_limits_of_its_parameter_and_shows_the_models_default() -> None:
+    width = fields("text-to-image")["width"]
+    assert (width.shape, width.minimum, width.maximum, width.step, width.placeholder) == (
+        "number", 16, 4096, 8, "64",
+    )  # fmt: skip
+    prompt = fields("text-to-image")["prompt"]
+    assert (prompt.shape, prompt.required, prompt.folded, prompt.max_length) == ("area", True, False, 2000)
+
+
+def test_each_sort_of_parameter_has_its_shape() -> None:
+    shapes = {name: field.shape for name, field in fields("text-to-image").items()}
+    shapes |= {name: field.shape for name, field in fields("image-to-text").items()}
+    assert shapes["image"] == "file"
+    assert shapes["language"] == shapes["priority"] == shapes["model"] == "select"
+    assert shapes["deterministic"] == "checkbox"
+    assert shapes["webhook_events"] == "checks"
+    assert shapes["guidance_scale"] == shapes["deadline_s"] == "number"
+    assert shapes["scheduler"] == "suggest"
+    assert "DDIMScheduler" in fields("text-to-image")["scheduler"].choices
+
+
+def posted(kind: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    every = list(fields(kind).values())
+    typed = asyncio.run(TypedForm.posted(FormData(pairs), every))
+    return typed.parameters(every)
+
+
+def test_what_was_typed_becomes_parameters() -> None:
+    assert posted(
+        "text-to-image",
+        [
+            ("prompt", "two\r\nlines"), ("width", " 64 "), ("guidance_scale", "2.5"), ("seed", ""),
+            ("deterministic", "on"), ("webhook_events", "started"), ("webhook_events", "failed"),
+        ],
+    ) == {
+        "prompt": "two\nlines", "width": 64, "guidance_scale": 2.5, "deterministic": True,
+        "webhook_events": ["started", "failed"],
+    }  # fmt: skip
+
+
+def test_a_box_without_a_tick_is_said_to_be_without() -> None:
+    assert posted("image-segmentation", [])["overlay"] is False
+
+
+def test_what_is_no_number_is_left_for_the_check_to_name() -> None:
+    assert posted("text-to-image", [("width", "wide"), ("seed", "9" * 5000)])["width"] == "wide"
+
+
+def job(request: Any, kind: str = "text-to-image") -> Job:
+    return Job(
+        id="1", kind=kind, model="m", label="m", state=JobState.SUCCEEDED, request=request,
+        created_at=datetime.now(UTC), group="g",
+    )  # fmt: skip
+
+
+def test_a_form_is_filled_with_what_a_job_was_asked_for() -> None:
+    every = list(fields("text-to-image").values())
+    typed = TypedForm.of_job(job({"prompt": "a circle", "seed": 7, "unheard_of": 1}), every)
+    assert typed.values["prompt"] == "a circle"
+    assert typed.values["seed"] == 7
+    assert typed.values["group"] == "g"
+    assert "unheard_of" not in typed.values
+
+
+def test_the_line_for_a_shell_holds_the_whole_request() -> None:
+    asked = {"version": 1, "prompt": 'it\'s a $HOME `circle`\n"红"', "seed": 7, "scheduler": None}
+    line = recipe.curl(job(asked), "http://127.0.0.1:8600", with_key=True)
+    words = shlex.split(line)
+    assert words[:2] == ["curl", "http://127.0.0.1:8600/v1/jobs"]
+    assert "Authorization: Bearer $BRUSHWORK_API_KEY" in words
+    assert json.loads(words[words.index("-d") + 1]) == {
+        "kind": "text-to-image", "prompt": asked["prompt"], "seed": 7, "group": "g",
+    }  # fmt: skip
+
+
+def test_the_lines_for_python_are_python() -> None:
+    lines = recipe.python(job({"prompt": 'a "quoted" circle', "seed": 7, "__import__('os')": 1}), "http://a")
+    compile(lines, "recipe", "exec")
+    assert "__import__" not in lines
+    assert """prompt='a "quoted" circle'""" in lines
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "", "/a\r\nb: c", "evil", "/\t/evil"],
+)
+def test_nobody_is_led_elsewhere(path: str) -> None:
+    assert own_path(path) == "/"
+
+
+def test_own_paths_are_kept() -> None:
+    assert own_path("/gallery?text=a%20b&state=failed") == "/gallery?text=a%20b&state=failed"
