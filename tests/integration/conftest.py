@@ -14,7 +14,7 @@ from tests.integration.embedded import Up
 @pytest.fixture(scope="session")
 def running_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A running `brushwork up`; its jobs may be those of other tests too."""
-    with Up(tmp_path_factory.mktemp("stack") / "data") as up:
+    with Up(tmp_path_factory.mktemp("stack") / "data", "--port", "0") as up:
         yield up.ready()
 
 

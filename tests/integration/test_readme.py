@@ -2,29 +2,42 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from brushwork.cli.exit_status import MEANINGS
+from brushwork.gateway.problems import STATUS
+from brushwork_schemas import errors
 from brushwork_schemas.settings import Settings
 
 from tests.integration.embedded import Up
 
 TOP = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh.md")
+# Where documents say the gateway is, and who fetches by HTTP there.
+GATEWAY, HTTP_TOOLS = "http://127.0.0.1:8600", ("curl", "jq")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 RUN_S = 120
+# Of what no route offers, or only a base of others.
+NEVER_BY_HTTP = (errors.EventNotFound, errors.KeyNotFound, errors.RequestError)
 
 
 def blocks(pattern: re.Pattern[str]) -> list[pytest.param]:  # type: ignore[valid-type]
     return [
         pytest.param(code, id=f"{name}-{number}")
-        for name in READMES
-        for number, code in enumerate(pattern.findall((TOP / name).read_text("utf-8")))
+        for name in (*READMES, "docs/http.md")
+        for number, code in enumerate(_found(pattern, name))
     ]
+
+
+def _found(pattern: re.Pattern[str], name: str) -> list[str]:
+    codes = pattern.findall((TOP / name).read_text("utf-8"))
+    # A guide's commands build on those before them; those of a README stand alone.
+    return codes if name in READMES or pattern is PYTHON else ["".join(codes)]
 
 
 @pytest.fixture
@@ -36,11 +49,16 @@ def environment(running_up: Up) -> dict[str, str]:
 
 @pytest.mark.parametrize("code", blocks(PYTHON))
 def test_python_runs(code: str, environment: dict[str, str], tmp_path: Path) -> None:
+    code = code.replace(GATEWAY, environment["BRUSHWORK_GATEWAY_URL"])
     run([sys.executable, "-W", "error", "-c", code], environment, tmp_path)
 
 
 @pytest.mark.parametrize("code", blocks(SHELL))
 def test_shell_runs(code: str, environment: dict[str, str], tmp_path: Path) -> None:
+    missing = [tool for tool in HTTP_TOOLS if tool in code and shutil.which(tool) is None]
+    if missing and os.environ.get("CI") != "true":
+        pytest.skip(f"{', '.join(missing)}: not here")
+    code = code.replace(GATEWAY, environment["BRUSHWORK_GATEWAY_URL"])
     run(["/bin/bash", "-euo", "pipefail", "-c", code], environment, tmp_path)
     assert list((tmp_path / "pictures").glob("*.png"))
 
@@ -53,11 +71,19 @@ def test_every_setting_and_exit_status_is_listed(name: str) -> None:
     assert all(f"\n| {status.value} |" in text for status in MEANINGS)
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", [*READMES, "docs/http.md", "docs/keys.md"])
 def test_links_lead_somewhere(name: str) -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", (TOP / name).read_text("utf-8"))
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (TOP / name).read_text("utf-8"))
     assert targets
-    assert [target for target in targets if not (TOP / target).exists()] == []
+    assert [target for target in targets if not (TOP / name).parent.joinpath(target).exists()] == []
+
+
+def test_every_status_and_code_of_a_problem_is_listed() -> None:
+    table = (TOP / "docs" / "http.md").read_text("utf-8")
+    known = {(status, kind.code) for kind, status in STATUS.items() if kind not in NEVER_BY_HTTP}
+    assert [
+        code for status, code in sorted(known) if not re.search(rf"\| {status} \| .*`{code}`", table)
+    ] == []
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path) -> None:
