@@ -70,15 +70,19 @@ class Waiting:
             self._shown = preview
             self._on_preview(preview)
 
-    def pause_s(self) -> float:
+    def pause_s(self, shortest_s: float = SHORTEST_POLL_S, longest_s: float = LONGEST_POLL_S) -> float:
         """How long to sleep before the next look.
+
+        Args:
+            shortest_s: At least so long, if there is time.
+            longest_s: At most so long, however long it takes.
 
         Raises:
             WaitTimeout: The time is over.
         """
         waited_s = time.monotonic() - self._began
         # So the wait is never longer than it must be by more than a tenth.
-        pause_s = min(max(waited_s / 10, SHORTEST_POLL_S), LONGEST_POLL_S)
+        pause_s = min(max(waited_s / 10, shortest_s), longest_s)
         left_s = self.left_s()
         if left_s <= 0:
             raise WaitTimeout(

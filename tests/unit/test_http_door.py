@@ -59,7 +59,7 @@ def job(state: str, **fields: Any) -> Answer:
         "created_at": NOW,
         "links": {},
     }
-    return Answer(200, fields.pop("headers", {}), json.dumps({**said, "state": state, **fields}).encode())
+    return Answer(200, {}, json.dumps({**said, "state": state, **fields}).encode())
 
 
 class TestRepeats:
@@ -179,14 +179,13 @@ class TestWait:
         return Talks(Asking(ADDRESS, 0), Nowhere()).wait("x", waiting)
 
     def test_who_wants_only_the_end_has_the_question_held(self) -> None:
-        held = {"preference-applied": f"wait={LONGEST_HOLD_S}"}
-        done, steps = played(self.talk(None), job("queued", headers=held), job("failed"))
+        done, steps = played(self.talk(None), job("queued"), job("failed"))
         calls = [step for step in steps if isinstance(step, Call)]
         assert done.state == "failed"
         assert [call.headers["Prefer"] for call in calls] == [f"wait={LONGEST_HOLD_S}"] * 2
         assert [call.held_s for call in calls] == [LONGEST_HOLD_S] * 2
 
-    def test_where_it_is_not_held_there_are_pauses(self) -> None:
+    def test_where_it_is_answered_at_once_there_are_pauses(self) -> None:
         _, steps = played(self.talk(None), *[job("queued")] * 3, job("succeeded"))
         pauses = [step for step in steps if isinstance(step, Pause)]
         assert len(pauses) == 3

@@ -35,6 +35,14 @@ with Client(redis_url="redis://localhost/0") as client:
     names: list[str] = [model.name for model in client.models()]
 
 
+with Client("http://localhost:8600", key="bw_0", patience_s=5) as client:
+    stored: Artifact = client.upload(Path("picture.png"))
+    again: Job = client.retry(client.submit("image-to-text", image=stored).id, language="zh")
+    outlook = client.outlook(again.id)
+    place: int | None = outlook.position if outlook else None
+    schemas: list[str] = [kind.name for kind in client.kinds()]
+
+
 def save(artifact: Artifact, folder: Path) -> Path:
     return artifact.save(folder / artifact.sha256)
 
@@ -43,6 +51,8 @@ async def main() -> Job:
     async with AsyncClient() as client:
         job: Job = await client.submit("image-to-text", image=b"")
         early: Preview | None = await client.preview(job.id)
+        names: list[str] = [model.name for model in client.models()]
+        names = [model.name for model in await client.models()]
         return await client.wait(job.id, on_progress=report)
 
 

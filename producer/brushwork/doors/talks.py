@@ -1,5 +1,6 @@
 """What a client says to a gateway and hears from it, written once; others carry it there and back."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,7 @@ from brushwork.doors.door import Jobs
 from brushwork.doors.packing import MOST_ALONG_BYTES, data_address, encoded, packed
 from brushwork.doors.reading import Reading
 from brushwork.image_input import luggage
-from brushwork.waiting import Waiting
+from brushwork.waiting import LONGEST_POLL_S, Waiting
 
 JSON = {"Content-Type": "application/json"}
 # A gateway gives at most so many at once.
@@ -33,6 +34,7 @@ PAGE = 1000
 LONGEST_HOLD_S = 20
 # Asking by HTTP costs more than a look into the ledger.
 SHORTEST_POLL_S = 0.02
+LONGEST_SILENT_POLL_S = 1.0
 
 
 class Talks:
@@ -97,18 +99,19 @@ class Talks:
     def wait(self, job_id: str, waiting: Waiting) -> Talk[Job]:
         """As `Client.wait`."""
         path = _job_path(job_id)
+        longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else LONGEST_POLL_S
         while True:
             hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
             headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
-            answer = yield from self._ask(Call("GET", path, headers=headers, held_s=hold_s))
-            job = self._read.job(answer)
+            began = time.monotonic()
+            job = self._read.job((yield from self._ask(Call("GET", path, headers=headers, held_s=hold_s))))
             if waiting.is_over(job.state, job.progress):
                 return job
             if waiting.wants_preview():
                 waiting.show((yield from self.preview(job_id)))
-            # An older gateway, or something before it, may not have held the question.
-            pause_s = 0.0 if "preference-applied" in answer.headers else waiting.pause_s()
-            yield Pause(max(pause_s, min(SHORTEST_POLL_S, waiting.left_s())))
+            # A gateway that stops, or at which too many wait, holds no question.
+            if not hold_s or time.monotonic() - began < hold_s / 2:
+                yield Pause(waiting.pause_s(SHORTEST_POLL_S, longest_s))
 
     def cancel(self, job_id: str) -> Talk[Job]:
         """As `Client.cancel`."""
