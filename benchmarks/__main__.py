@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-NAMES = ("text_to_image", "mixed_steps", "image_classification", "empty_job", "ledger_cost")
+NAMES = ("text_to_image", "mixed_steps", "image_classification", "empty_job", "ledger_cost", "gateway")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, Integer, Select, bindparam, func, literal_column, select, tuple_
 
@@ -63,9 +63,14 @@ class Line:
         return len(self.dispatched) + num_own + sum(others)
 
 
-def num_own_before(connection: Connection, kind: str, tenant: str, rank: int, job_id: str) -> int:
-    """How many jobs of a tenant without a message go before one of its own, up to 10,000."""
-    of = {"kind": kind, "tenant": tenant, "rank": rank, "job": job_id}
+def num_own_before(connection: Connection, job: Any) -> int:
+    """How many jobs of its tenant and kind go before a job without a message, up to 10,000.
+
+    Args:
+        connection: Reads.
+        job: Its row: kind, tenant, rank, id.
+    """
+    of = {"kind": job.kind, "tenant": job.tenant, "rank": job.rank, "job": job.id}
     return int(connection.execute(_OWN_BEFORE, of).scalar_one())
 
 

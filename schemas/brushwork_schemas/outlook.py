@@ -77,10 +77,12 @@ class Outlooks:
             return None
         with self._database.reading() as connection:
             row = connection.execute(_ROW, {"job": job.id}).one_or_none()
-        if row is None or row.state not in (JobState.QUEUED, JobState.RUNNING):
-            return None
+            if row is None or row.state not in (JobState.QUEUED, JobState.RUNNING):
+                return None
+            is_in_ledger = row.state == JobState.QUEUED and row.dispatched_at is None
+            num_own = num_own_before(connection, row) if is_in_ledger else 0
         serving = self.serving(row.kind, row.model)
-        ahead = _Ahead(row, self._pace.get(), serving, self._position(row))
+        ahead = _Ahead(row, self._pace.get(), serving, self._position(row, num_own))
         start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
@@ -107,15 +109,13 @@ class Outlooks:
             and (model is None or model in worker.models)
         ]
 
-    def _position(self, row: Any) -> int | None:
+    def _position(self, row: Any, num_own: int) -> int | None:
         if row.state != JobState.QUEUED:
             return None
         line = self.line(row.kind)
         if row.dispatched_at is not None:
             # It may have got its message since the line was read: then it is the last that has one.
             return line.dispatched.get(row.id, len(line.dispatched))
-        with self._database.reading() as connection:
-            num_own = num_own_before(connection, row.kind, row.tenant, row.rank, row.id)
         return min(MOST_COUNTED, line.num_before(row.tenant, num_own))
 
     def _read_line(self, kind: str) -> Line:

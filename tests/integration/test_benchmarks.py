@@ -42,6 +42,20 @@ def test_a_benchmark_leaves_figures_plot_and_table(name: str, tmp_path: Path) ->
     assert (tmp_path / "page.md").read_text("utf-8") == page
 
 
+def test_the_gateway_is_measured(tmp_path: Path) -> None:
+    smallest = ("--jobs=30", "--requests=4", "--connections", "1", "2", "--streams=3", "--no-postgres")
+    folders = (f"--out={tmp_path}", f"--page={tmp_path / 'page.md'}", "--peers=none")
+    benchmark: Benchmark = import_module("benchmarks.gateway").BENCHMARK
+    benchmark.main([*smallest, *folders])
+    rows = json.loads((tmp_path / "gateway.json").read_text("utf-8"))["rows"]
+    assert [row["at_once"] for row in rows] == [*[1, 2] * 4, 3]
+    assert all(row["p50_ms"] > 0 for row in rows)
+    page = (tmp_path / "page.md").read_text("utf-8")
+    for what in ("GET /v1/jobs/{id}, queued", "POST /v1/jobs", "event of a watched job"):
+        assert f"| SQLite | {what} |" in page
+    assert (tmp_path / "gateway.png").stat().st_size > 1000
+
+
 def test_without_a_cuda_device_one_line_says_so(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")

@@ -115,10 +115,11 @@ def test_workers_and_what_they_run(
     begun(ledger, "job-1", "one/1")
     (worker,) = http.get("/v1/workers").json()["workers"]
     assert 0 <= worker.pop("silent_s") < 60
-    assert worker == {
+    known = {
         "name": "one/1", "kinds": [KIND], "models": ["pocket-diffusion"], "device": "cpu", "ready": True,
         "running": 2,
     }  # fmt: skip
+    assert worker.items() >= known.items()
 
 
 def test_queues_and_what_waits_in_them(

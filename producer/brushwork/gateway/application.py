@@ -84,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, max_body_bytes=settings.max_upload_bytes)
     # The last is the outermost.
     app.add_middleware(Observation, metrics=counts)
-    for routes in (health, metrics, files, catalogue, workers, jobs, events, preview, submit, batch, pages):
+    # They are tried in this order, so what is asked most comes first.
+    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics, pages):
         app.include_router(routes.router)
     return app
