@@ -6,6 +6,7 @@ from typing import Any
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.results import (
@@ -17,6 +18,7 @@ from brushwork_schemas.results import (
     Result,
     TextToImageResult,
 )
+from brushwork_schemas.tenant_files import TenantFiles
 
 from brushwork.gateway.page.legend import LegendEntry, legend
 from brushwork.gateway.page.portrait import title_of
@@ -36,7 +38,7 @@ class Exhibit:
         asked: Its request, by field.
         pictures: What it made; of a segmentation the overlay, then the mask.
         seeds: Of each picture that has one.
-        given: SHA-256 of the picture that it looked at.
+        given: The picture that it looked at; None where it looks at none, or that is gone.
     """
 
     job: Job
@@ -44,14 +46,13 @@ class Exhibit:
     asked: Mapping[str, Any]
     pictures: Sequence[Artifact]
     seeds: Sequence[int]
-    given: str | None
+    given: Artifact | None
     legend: Sequence[LegendEntry]
 
     @classmethod
-    def of(cls, job: Job, store: ArtifactStore) -> "Exhibit":
+    def of(cls, job: Job, store: ArtifactStore, files: TenantFiles) -> "Exhibit":
         """The job's exhibit."""
         result, request = job.result, asked(job)
-        image = request.get("image")
         segmented = isinstance(result, ImageSegmentationResult)
         return cls(
             job=job,
@@ -60,15 +61,16 @@ class Exhibit:
             # Of a segmentation the mask is first, and the overlay is what people want to see.
             pictures=artifacts_within(result)[:: -1 if segmented else 1],
             seeds=result.seeds if isinstance(result, TextToImageResult) else (),
-            given=image if isinstance(image, str) and len(image) == 64 else None,
+            given=_given(request.get("image"), files),
             legend=legend(result, store) if isinstance(result, ImageSegmentationResult) else (),
         )
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pictures, known before there are any, so that nothing moves later."""
-        if self.pictures:
-            return self.pictures[0].width, self.pictures[0].height
+        shown = self.pictures[0] if self.pictures else self.given
+        if shown is not None:
+            return shown.width, shown.height
         width, height = self.asked.get("width"), self.asked.get("height")
         if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
             return width, height
@@ -127,4 +129,12 @@ class Exhibit:
         """The pictures that other kinds can look at: what it made, or what it was given."""
         if self.makes_pictures:
             return [picture.sha256 for picture in self.pictures]
-        return [self.given] if self.given else []
+        return [self.given.sha256] if self.given else []
+
+
+def _given(image: Any, files: TenantFiles) -> Artifact | None:
+    try:
+        # Who may see the job may see what it was given, whoever brought that.
+        return files.get(image, None) if isinstance(image, str) else None
+    except FileNotFound:
+        return None

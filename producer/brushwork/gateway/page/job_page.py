@@ -6,6 +6,7 @@ from typing import Annotated
 from brushwork_schemas.admission import SEED_BITS
 from brushwork_schemas.api_keys import Scope
 from brushwork_schemas.kinds import kind_named
+from brushwork_schemas.tenant_files import TenantFiles
 from fastapi import APIRouter, Depends, Form, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -34,7 +35,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
     return visitor.shown(
         "job.html",
         job=job,
-        exhibit=Exhibit.of(job, services.store),
+        exhibit=Exhibit.of(job, services.store, TenantFiles(services.database)),
         outlook=services.outlooks.of(job),
         curl=recipe.curl(job, visitor.origin, with_key=principal.key is not None),
         python=recipe.python(job, visitor.origin),
