@@ -1,10 +1,14 @@
 """429 with Retry-After, and its three reasons told apart; nothing is accepted or charged then."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from brushwork.direct_client import DirectClient
+from brushwork.gateway.access import Principal
+from brushwork.gateway.limits import Limits
 from brushwork.gateway.rate import Rate
 from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.database import Database
@@ -121,6 +125,32 @@ def test_a_repeated_idempotency_key_costs_nothing_and_needs_no_room(
     key = bounded(database, daily_budget=COST, max_open_jobs=1) | {"Idempotency-Key": "once"}
     first, again = (http.post("/v1/jobs", json=JOB, headers=key) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
+    assert used(database) == Usage(1, pytest.approx(COST))
+
+
+def test_one_idempotency_key_sent_by_many_at_once_is_charged_once(
+    settings: Settings, database: Database
+) -> None:
+    keys = ApiKeys(database)
+    principal = Principal(keys.verify(keys.create("many", daily_budget=100 * COST)))
+    limits, client = Limits(settings, database), DirectClient(settings)
+    together = threading.Barrier(8)
+
+    def submit() -> None:
+        together.wait()
+        requests = [{**JOB, "idempotency_key": "once"}]
+        with limits.admit(principal, requests) as admission:
+            # All have passed before the first is there.
+            together.wait()
+            admission.settle(client.accept(requests))
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    client.close()
+    limits.close()
     assert used(database) == Usage(1, pytest.approx(COST))
 
 

@@ -28,7 +28,7 @@ def embedded(folder: Path) -> Iterator[dict[str, str]]:
     data = DataFolder(folder)
     data.create()
     data.retract()
-    argv = (sys.executable, "-m", "brushwork", "up", "--data", str(data.path))
+    argv = (sys.executable, "-m", "brushwork", "up", "--no-gateway", "--data", str(data.path))
     with (data.logs / "up.log").open("w", encoding="utf-8") as log:
         supervisor = Supervisor(lambda name, line: print(line, file=log, flush=True))
         # SIGTERM also where the demonstration itself is killed: the stack then stops in order.

@@ -1,10 +1,11 @@
 """Where the gateway listens, and whom it believes."""
 
-import ipaddress
 import socket
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import InvalidRequest
+
+from brushwork.gateway.hosts import is_loopback
 
 BACKLOG = 2048
 
@@ -31,12 +32,7 @@ class Listening:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can come in there."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def bound(self) -> socket.socket:
         """A socket that listens there.
