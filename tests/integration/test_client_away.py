@@ -1,6 +1,8 @@
 """What clients do while a server does not answer, an answer is lost, or a key is asked for."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -101,6 +103,23 @@ class Stranger(BaseHTTPRequestHandler):
         return
 
 
+# As servers do that load the program before they fork.
+FORKS = """
+import os, sys
+from brushwork import Client
+
+client = Client(sys.argv[1])
+job = client.submit("text-to-image", prompt="x")
+before = client._door._http
+child = os.fork()
+for _ in range(20):
+    assert client.get(job.id) == job
+assert (client._door._http is before) == bool(child)
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 class TestGateway:
     def test_where_nobody_listens_the_address_is_named(self) -> None:
         address = f"http://127.0.0.1:{free_port()}"
@@ -149,6 +168,11 @@ class TestGateway:
             assert [found.id for found in client.list()] == [again.id, job.id]
             bad_network.trap = once(b"POST /v1/files")
             assert client.upload(png()).width == 16
+
+    def test_processes_that_fork_share_no_connection(self, gateway: Listening) -> None:
+        command = [sys.executable, "-c", FORKS, gateway.address]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert ran.returncode == 0, ran.stderr
 
     def test_a_wait_outlives_a_connection(self, bad_network: Proxy, sqlite_settings: Settings) -> None:
         with Client(f"http://127.0.0.1:{bad_network.port}") as client:
