@@ -152,7 +152,9 @@ def test_streams_that_are_open_are_counted(settings: Settings, database: Databas
     Ledger(database).submit([new_job("a")])
     with Listening(settings) as listening, httpx.Client(base_url=listening.address) as http:
         with http.stream("GET", "/v1/jobs/a/events") as events:
-            assert next(events.iter_lines())
+            # Held on to: without it the stream would be closed.
+            lines = events.iter_lines()
+            assert next(lines)
             assert value(http, "brushwork_gateway_open_streams") == 1
         wait_until(lambda: value(http, "brushwork_gateway_open_streams") == 0)
         wait_until(
