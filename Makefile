@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: help demo test chaos lint bench accuracy clean
+.PHONY: help demo test chaos contract lint bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -19,6 +19,9 @@ test: .venv/.dev ## Run every test
 
 chaos: .venv/.dev ## Break everything, on both databases, and see that nothing is lost: docs/reliability.md
 	@$(BIN)/python -m tests.chaos
+
+contract: .venv/.dev ## Hold the gateway to its own OpenAPI, with very many requests
+	@$(BIN)/python -m tests.contract
 
 lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/ruff check

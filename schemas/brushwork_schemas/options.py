@@ -42,6 +42,7 @@ class JobOptions(BaseModel):
         None,
         gt=0,
         le=LONGEST_DEADLINE_S,
+        strict=True,
         description="Seconds from now; a job that has not ended by then ends as expired.",
     )
     idempotency_key: str | None = Field(
@@ -72,6 +73,7 @@ class JobOptions(BaseModel):
         None,
         ge=0,
         le=LONGEST_RETENTION_S,
+        strict=True,
         description="Seconds after its end for which the job is kept at most; `prune` removes it then.",
     )
     traceparent: str | None = Field(

@@ -17,14 +17,10 @@ class Batch(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests: list[Any] | None = Field(None, min_length=1, max_length=MOST_JOBS)
-    template: dict[str, Any] | None = Field(None, description="What all have in common.")
-    product: Lists | None = Field(
-        None, min_length=1, description="Each value with each; the last name varies first."
-    )
-    zip: Lists | None = Field(
-        None, min_length=1, description="The first values together, the second ones, and so on."
-    )
+    requests: list[Any] = Field([], min_length=1, max_length=MOST_JOBS)
+    template: dict[str, Any] = Field({}, description="What all have in common.")
+    product: Lists = Field({}, min_length=1, description="Each value with each; the last name varies first.")
+    zip: Lists = Field({}, min_length=1, description="The first values together, the second ones, and so on.")
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Batch":
@@ -45,11 +41,11 @@ class Batch(BaseModel):
 
     def expanded(self) -> list[Any]:
         """All requests, in order."""
-        if self.requests is not None:
+        if self.requests:
             return self.requests
-        template, lists = self.template or {}, self.product or self.zip or {}
+        lists = self.product or self.zip
         rows = product(*lists.values()) if self.product else zip(*lists.values(), strict=True)
-        return [{**template, **dict(zip(lists, row, strict=True))} for row in rows]
+        return [{**self.template, **dict(zip(lists, row, strict=True))} for row in rows]
 
     def _check_form(self) -> None:
         given = sorted(self.model_fields_set)
@@ -59,7 +55,7 @@ class Batch(BaseModel):
                 f"it was {', '.join(given) or 'empty'}.",
                 field="requests",
             )
-        lengths = {name: len(values) for name, values in (self.product or self.zip or {}).items()}
+        lengths = {name: len(values) for name, values in (self.product or self.zip).items()}
         if self.zip and len(set(lengths.values())) > 1:
             raise InvalidRequest(f"zip: its lists are of different lengths: {_listed(lengths)}.", field="zip")
         if self.product and prod(lengths.values()) > MOST_JOBS:

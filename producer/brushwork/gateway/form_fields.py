@@ -68,6 +68,9 @@ def _takes_words(annotation: Any) -> bool:
         return any(_takes_words(part) for part in get_args(annotation))
     if origin is Annotated:
         return _takes_words(get_args(annotation)[0])
+    # Names of events, with commas between.
+    if origin is tuple:
+        return True
     if origin is Literal:
         return isinstance(get_args(annotation)[0], str)
     return isinstance(annotation, type) and issubclass(annotation, str)

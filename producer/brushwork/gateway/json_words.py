@@ -8,6 +8,7 @@ from brushwork_schemas.errors import InvalidRequest
 from pydantic_core import from_json
 
 LONGEST_NUMBER = 400
+WHOLE_UP_TO = 2**53
 SHOWN_CHARACTERS = 60
 
 
@@ -48,11 +49,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | int:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is too large")
-    return number
+    # To JSON, 12.0 and 12 are one number; above, not every whole number is a float.
+    return int(number) if number.is_integer() and abs(number) <= WHOLE_UP_TO else number
 
 
 def _short(text: str) -> int:

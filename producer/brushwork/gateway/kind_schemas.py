@@ -8,16 +8,14 @@ from copy import deepcopy
 from typing import Any
 
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.kinds import KINDS, Kind
+from brushwork_schemas.kinds import Kind
 from brushwork_schemas.options import JobOptions
 
-from brushwork.gateway.batch import MOST_JOBS
 from brushwork.gateway.picture_source import DATA_TYPES
 
 Schema = dict[str, Any]
 WORDS = r"^[^\u0000]*$"
 NOT_BLANK = r"^[^\u0000]*\S[^\u0000]*$"
-PICTURE_FORMATS = {"sha256": "brushwork-sha256", "data": "brushwork-data-url"}
 
 
 class KindSchemas:
@@ -50,39 +48,16 @@ class KindSchemas:
         """A batch of the first values together, the second ones, and so on."""
         return self._by_lists(kind, "zip")
 
-    def form(self, kind: Kind) -> Schema:
-        """One job as the fields of a form."""
-        whole = self.submission(kind)
-        if "image" in whole["properties"]:
-            whole["properties"]["image"] = {"type": "string", "format": "binary"}
-        # A form says nothing of what is null: it leaves the field out.
-        for name, schema in whole["properties"].items():
-            forms = [form for form in _forms(schema) if form != {"type": "null"}]
-            whole["properties"][name] = forms[0] if len(forms) == 1 else schema
-        return whole
-
     def _by_lists(self, kind: Kind, manner: str) -> Schema:
-        whole = self.submission(kind)
+        # What a kind needs may stand in the template or in the lists: a schema that said so would be long.
+        properties = self.submission(kind)["properties"]
         lists = {
-            name: {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_JOBS}
-            for name, schema in whole["properties"].items()
+            name: {"type": "array", "items": schema, "minItems": 1}
+            for name, schema in properties.items()
             if name != "kind"
         }
-        needed = [name for name in whole["required"] if name != "kind"]
-        template = _object(whole["properties"], ["kind"])
-        varied = {**_object(lists, []), "minProperties": 1}
-        # What a kind needs stands in the template or in the lists.
-        forms = [
-            _object(
-                {
-                    "template": {**template, "required": ["kind", *([] if is_varied else needed)]},
-                    manner: {**varied, "required": needed if is_varied else []},
-                },
-                ["template", manner],
-            )
-            for is_varied in (False, True)
-        ]
-        return {"anyOf": forms}
+        parts = {"template": _object(properties, ["kind"]), manner: _object(lists, [], minProperties=1)}
+        return _object(parts, ["template", manner])
 
     def _request(self, kind: Kind) -> dict[str, Schema]:
         properties: dict[str, Schema] = deepcopy(kind.request_type.model_json_schema()["properties"])
@@ -98,24 +73,15 @@ class KindSchemas:
         return properties
 
     def _image(self) -> Schema:
-        types = "|".join(name.removeprefix("image/") for name in DATA_TYPES)
+        named = "SHA-256, in hexadecimal digits, of a file that the caller brought or that its job made."
+        itself = f"The picture itself: `data:TYPE;base64,...`; TYPE is {', '.join(DATA_TYPES)}."
         forms: list[Schema] = [
-            {
-                "type": "string",
-                "pattern": "^[0-9a-f]{64}$",
-                "format": PICTURE_FORMATS["sha256"],
-                "description": "SHA-256 of a file that the caller has brought, or that a job of its made.",
-            },
-            {
-                "type": "string",
-                "pattern": f"^data:image/({types});base64,[A-Za-z0-9+/]+={{0,2}}$",
-                "format": PICTURE_FORMATS["data"],
-                "description": "The picture itself.",
-            },
+            {"type": "string", "format": "sha256", "minLength": 64, "maxLength": 64, "description": named},
+            {"type": "string", "format": "data-url", "description": itself},
         ]
         if self._addresses:
-            address = {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "format": "uri"}
-            forms.append({**address, "description": "Fetched once, now; only from public hosts."})
+            where = "An http(s) address: fetched once, now, and only from public hosts."
+            forms.append({"type": "string", "format": "picture-url", "description": where})
         return {"anyOf": forms, "description": "The picture: PNG, JPEG or WebP of one frame."}
 
 
@@ -149,7 +115,7 @@ def _options() -> dict[str, Schema]:
         described = {key: schema[key] for key in ("description", "default", "title") if key in schema}
         bare = [{key: value for key, value in form.items() if key not in described} for form in forms]
         if name == "webhook_url":
-            bare[0] |= {"format": "brushwork-webhook", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}
+            bare[0]["format"] = "http-url"
         # For callers who always send every field.
         null = [] if {"type": "null"} in bare else [{"type": "null"}]
         options[name] = {"anyOf": [*bare, *null], **described}
@@ -178,8 +144,3 @@ def _summary(kind: Kind) -> str:
 def component_name(kind: Kind, what: str) -> str:
     """What a schema of a kind is called: `TextToImageSubmission`."""
     return kind.name.title().replace("-", "") + what
-
-
-def all_kinds() -> list[Kind]:
-    """The kinds, in order."""
-    return list(KINDS.values())

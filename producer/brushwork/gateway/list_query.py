@@ -9,14 +9,25 @@ from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.states import JobState
 from fastapi import Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from brushwork.gateway.access import Principal
 
 # U+0000 can be in no job, and PostgreSQL does not even look for it.
 STORABLE = r"^[^\x00]*$"
+
+
+def _written_out(moment: object) -> object:
+    # A number could be a moment too, in whatever unit.
+    if isinstance(moment, str) and "T" not in moment.upper():
+        raise ValueError("it should be written as 2026-11-21T09:00:00Z")
+    return moment
+
+
 Moment = Annotated[
-    AwareDatetime | None, Query(description="RFC 3339, with a zone.", examples=["2026-11-21T09:00:00Z"])
+    AwareDatetime | None,
+    BeforeValidator(_written_out),
+    Query(description="RFC 3339, with a zone.", examples=["2026-11-21T09:00:00Z"]),
 ]
 
 

@@ -31,6 +31,44 @@ PROBLEMS: dict[str, tuple[int, ...]] = {
     "upload_file": (413, 415, 422),
     "get_file": (416,),
 }
+# What the types of parameters can't say.
+PARAMETERS: dict[str, Schema] = {
+    "kind": {"enum": list(KINDS)},
+    "cursor": {"format": "cursor"},
+    "sha256": {"format": "sha256"},
+}
+
+
+def _links(place: str, parameter: str, *operations: str) -> Schema:
+    return {name: {"operationId": name, "parameters": {parameter: place}} for name in operations}
+
+
+FORM_BODY: Schema = {
+    "type": "object",
+    "description": "A request of a kind that takes a picture. In place of `request`, each of its fields may "
+    "stand in a field of its own.",
+    "properties": {
+        "request": {
+            "type": "string",
+            "format": "json-request",
+            "description": "The request and its options as JSON, without `image`.",
+        },
+        "image": {"type": "string", "format": "binary", "description": "The picture: PNG, JPEG or WebP."},
+    },
+    "required": ["request", "image"],
+    "additionalProperties": False,
+}
+
+
+# Where to go from an answer.
+_JOB = _links(
+    "$response.body#/id", "job_id", "get_job", "cancel_job", "retry_job", "job_events", "get_preview"
+)
+LINKS: dict[str, dict[str, Schema]] = {
+    "submit_job": {"201": _JOB},
+    "retry_job": {"201": _JOB},
+    "upload_file": {"201": _links("$response.body#/sha256", "sha256", "get_file", "head_file")},
+}
 
 
 def completed(document: Schema, settings: Settings) -> Schema:
@@ -61,7 +99,6 @@ def _bodies(kinds: KindSchemas) -> dict[str, Schema]:
         "Changes": kinds.changes,
         "BatchByProduct": kinds.by_product,
         "BatchByZip": kinds.by_zip,
-        "Form": kinds.form,
     }
     found: dict[str, Schema] = {
         component_name(kind, what): make(kind) for what, make in parts.items() for kind in KINDS.values()
@@ -131,23 +168,31 @@ def _complete(operation: Schema) -> None:
         responses["200"] = {**responses["201"], "description": "The job that the idempotency key stands for."}
         for success in ("200", "201"):
             responses[success] = {**responses[success], "headers": {"Location": _header("Where the job is.")}}
+    for followed, links in LINKS.get(name, {}).items():
+        responses[followed]["links"] = links
+    for parameter in parameters:
+        # What is left out of a query is not null.
+        forms = [form for form in parameter["schema"].pop("anyOf", ()) if form != {"type": "null"}]
+        parameter["schema"] |= {**(forms[0] if forms else {}), **PARAMETERS.get(parameter["name"], {})}
     if name == "submit_batch":
         responses["200"] = {**responses["201"], "description": "All of these jobs were there before."}
 
 
 def _request_body(name: str) -> Schema | None:
     if name == "submit_job":
-        forms = {"anyOf": [_ref(component_name(kind, "Form")) for kind in KINDS.values()]}
         examples = {kind: {"summary": text, "value": value} for kind, (text, value) in EXAMPLES.items()}
-        return _content({JSON: {"schema": _ref("Submission"), "examples": examples}, FORM: {"schema": forms}})
+        return _content(
+            {JSON: {"schema": _ref("Submission"), "examples": examples}, FORM: {"schema": FORM_BODY}}
+        )
     if name == "submit_batch":
         value = {"template": EXAMPLES["text-to-image"][1], "product": {"seed": [1, 2, 3]}}
         return _content({JSON: {"schema": _ref("Batch"), "examples": {"three seeds": {"value": value}}}})
     if name == "retry_job":
         return {**_content({JSON: {"schema": _ref("Changes"), "example": {}}}), "required": False}
     if name == "upload_file":
-        file = {"type": "string", "format": "binary"}
-        form = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        file = {"type": "string", "format": "binary", "minLength": 1}
+        form: Schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        form["additionalProperties"] = False
         pictures = {f"image/{each}": {"schema": file} for each in ("png", "jpeg", "webp")}
         return _content({**pictures, FORM: {"schema": form}})
     return None

@@ -13,12 +13,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 # How soon what does not answer now may be asked again.
 RETRY_AFTER_S = 2
 SHOWN_CHARACTERS = 200
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 STATUS: dict[type[BrushworkError], int] = {
     errors.JobNotFound: 404,
     errors.FileNotFound: 404,
@@ -118,7 +120,22 @@ def _headers(status: int, error: BrushworkError) -> dict[str, str]:
 
 async def _of_one(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BrushworkError | HTTPException)  # noqa: S101 - for the type checker
-    return answer_to(error)
+    answer = answer_to(error)
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_methods_of(request))
+    return answer
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What the address can be asked; the router names only the methods of the first route that it meets."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:

@@ -27,12 +27,21 @@ event: end
 data: {"id":"0198f0c2-...","kind":"text-to-image","state":"succeeded"}
 
 """
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["snapshot", "state", "progress", "preview", "end"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `snapshot` and `end` carry the job as `GET /v1/jobs/{id}` does, "
         '`state` {"state", "attempt"}, `progress` {"step", "total"}, `preview` {"step", "total", "image"} '
         "with a data: address. A comment every 15 s keeps the connection open.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        "content": {"text/event-stream": {"schema": EVENT, "example": EXAMPLE}},
     },
     204: {"description": "The caller has seen the end: there is nothing more, and no reason to ask again."},
 }

@@ -89,8 +89,8 @@ def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
 
 def _picture_of(body: Received) -> bytes:
     if body.media_type == FORM:
-        if FIELD not in body.files:
-            raise InvalidRequest(f"The form has no file {FIELD!r}.", field=FIELD)
+        if body.files.keys() != {FIELD} or body.fields:
+            raise InvalidRequest(f"The form should hold one file, {FIELD!r}, and nothing else.", field=FIELD)
         return body.files[FIELD]
     if body.media_type not in _ENDINGS:
         body.refuse_type(*_ENDINGS, FORM)

@@ -27,7 +27,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A second submit of the same key and request answers with the first one's job.",
+        description="A second submit of the same key and request answers with the first one's job. "
+        "This header wins over `idempotency_key` in the body.",
     ),
 ]
 TraceParent = Annotated[
@@ -84,12 +85,7 @@ async def retry(
 
 
 def _add_headers(parameters: dict[str, Any], idempotency_key: str | None, traceparent: str | None) -> None:
-    said = parameters.get("idempotency_key")
     if idempotency_key is not None:
-        if said not in (None, idempotency_key):
-            raise InvalidRequest(
-                "Idempotency-Key: the body has another idempotency_key.", field="Idempotency-Key"
-            )
         parameters["idempotency_key"] = idempotency_key
     if TraceContext.read(traceparent) is not None:
         parameters.setdefault("traceparent", traceparent)

@@ -1,0 +1,74 @@
+"""In place of workers: ends jobs soon after they are accepted, so that no wait and no stream is long."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.database import Database
+from brushwork_schemas.job import JobError
+from brushwork_schemas.job_index import JobFilter, JobIndex
+from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.settings import Settings
+from brushwork_schemas.states import JobState
+
+from tests.clients import png
+
+LOOK_EVERY_S = 0.05
+AT_ONCE = 200
+FAILURE = JobError(code="out_of_memory", message="The device is full.", fault="machine")
+PROVENANCE = {
+    "model": "m", "model_revision": "1", "versions": {}, "device": "cpu", "dtype": "float32",
+    "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
+}  # fmt: skip
+
+
+class Performer:
+    """From `with` to its end.
+
+    Args:
+        settings: Where the jobs are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(settings.database_url.get_secret_value())
+        self._ledger, self._index = Ledger(self._database, lease_s=600), JobIndex(self._database)
+        self._picture = ArtifactStore(settings.artifacts_url).put_picture(png("yellow"))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._perform, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._database.close()
+
+    def _perform(self) -> None:
+        count = 0
+        while not self._over.wait(LOOK_EVERY_S):
+            for job in self._index.list(JobFilter(state=JobState.QUEUED), limit=AT_ONCE):
+                if (claim := self._ledger.claim(job.id, "performer")) is not None:
+                    count += 1
+                    self._end(job.id, job.kind, claim.fence, fails=count % 3 == 0)
+
+    def _end(self, job_id: str, kind: str, fence: int, *, fails: bool) -> None:
+        if fails:
+            self._ledger.fail(job_id, fence, FAILURE)
+        elif kind == "text-to-image":
+            result = {
+                "images": [self._picture.model_dump()],
+                "seed": 1,
+                "seeds": [1],
+                "provenance": PROVENANCE,
+            }
+            self._ledger.complete(job_id, fence, result, [self._picture])
+        else:
+            self._ledger.complete(job_id, fence, {"generated_text": "a circle", "provenance": PROVENANCE}, [])
