@@ -159,7 +159,7 @@ class Stack:
             self._say("gateway", f"listens on port {port}, for {gateway.PORT} is taken")
         addresses["BRUSHWORK_GATEWAY_URL"] = f"http://127.0.0.1:{port}"
         supervisor.start(part)
-        return supervisor.run(lambda: flower.answers(port), max_deaths=MAX_DEATHS_AT_START)
+        return supervisor.run(lambda: gateway.answers(port), max_deaths=MAX_DEATHS_AT_START)
 
     def _addresses(self, redis_url: str) -> dict[str, str]:
         return {
