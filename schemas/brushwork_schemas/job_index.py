@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
 
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.database import Database
@@ -80,9 +80,9 @@ class JobIndex:
         Raises:
             JobNotFound: There is none.
         """
-        statement = _WITH_RESULT.where(JOBS.c.id == checked_id(job_id))
+        by = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+            row = connection.execute(_ONE, by).mappings().one_or_none()
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         return _job(row)
@@ -111,11 +111,9 @@ class JobIndex:
         Raises:
             JobNotFound: There is no such job.
         """
-        statement = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(
-            JOBS.c.id == checked_id(job_id)
-        )
+        by = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
-            row = connection.execute(statement).one_or_none()
+            row = connection.execute(_STATE, by).one_or_none()
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
@@ -204,6 +202,10 @@ _RUNNING = (
 )
 _NEWEST = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
+# The two that are asked most are put together once: to take a statement apart costs as much as to run it.
+_IS_IT = JOBS.c.id == bindparam("job")
+_ONE = _WITH_RESULT.where(_IS_IT)
+_STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)
 
 
 def _job(row: Mapping[Any, Any]) -> Job:
