@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from brushwork_schemas import outlook
-from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.api_keys import ApiKeys, Scope
 from brushwork_schemas.database import Database
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster, WorkerEntry
@@ -105,6 +105,14 @@ def test_a_tenant_lists_its_own_jobs_alone(http: TestClient, settings: Settings,
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert len(listed(http, headers=admin)) == 7
     assert listed(http, "?tenant=tenant-0&limit=1", headers=admin) == ["job-6"]
+
+
+def test_answers_that_are_written_out_say_how_often_one_may_ask(
+    http: TestClient, database: Database, jobs: list[str]
+) -> None:
+    bounded = ApiKeys(database).create("bounded", tenant="tenant-0", requests_per_minute=50)
+    for path in ("/v1/jobs", "/v1/jobs/job-0"):
+        assert http.get(path, headers=bearer(bounded)).headers["RateLimit-Policy"] == '"key";q=50;w=60'
 
 
 def test_workers_and_what_they_run(
