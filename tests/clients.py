@@ -76,10 +76,11 @@ def opened(way: str, *arguments: Any, **options: Any) -> Iterator[Any]:
         if way in BY_HTTP:
             settings = options["settings"] if "settings" in options else Settings(**options)
             arguments, options = (opening.enter_context(Listening(settings)).address, *arguments), {}
-        kinds = {"FakeClient": FakeClient, "FakeAsyncClient": FakeAsyncClient}
-        plain = AsyncClient if way.startswith("Async") else Client
-        made = kinds.get(way, plain)(*arguments, **options)
-        yield opening.enter_context(made if isinstance(made, Client) else Blocking(made))
+        if "Async" in way:
+            kind = FakeAsyncClient if way in FAKES else AsyncClient
+            yield opening.enter_context(Blocking(kind(*arguments, **options)))
+        else:
+            yield opening.enter_context((FakeClient if way in FAKES else Client)(*arguments, **options))
 
 
 class Hand(Protocol):

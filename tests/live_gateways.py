@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,18 +79,22 @@ class GatewayProcess:
             "BRUSHWORK_DATABASE_URL": settings.database_url.get_secret_value(),
             "BRUSHWORK_ARTIFACTS_URL": settings.artifacts_url,
         }
+        # A file, for nobody reads a pipe while it runs, and a full one would stop it.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the exit
         self.process = subprocess.Popen(
             [sys.executable, "-m", "brushwork", "gateway", "--port", str(port)],
             env={**os.environ, **addresses},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
         )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """Ask it to stop, wait for it, and return what it said."""
         self.process.send_signal(number)
-        return self.process.communicate(timeout=END_S)[1].decode()
+        self.process.wait(timeout=END_S)
+        self._said.seek(0)
+        return self._said.read().decode()
 
     def __enter__(self) -> Self:
         try:
@@ -109,7 +114,8 @@ class GatewayProcess:
 
     def _end(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self._said.close()
 
     def _answers(self) -> bool:
         assert self.process.poll() is None
