@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from brushwork_schemas.database import Database
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.outbox import Outbox, WebhookEvent
 from brushwork_schemas.settings import Settings
 from rich.table import Table
 from rich.text import Text
 
+from brushwork.cli.connection import open_database
 from brushwork.cli.job_commands import AsJson
 from brushwork.cli.terminal import DATA, print_json
 
@@ -74,11 +74,8 @@ def replay(
 
 @contextmanager
 def _outbox() -> Iterator[Outbox]:
-    database = Database(Settings.load().database_url.get_secret_value())
-    try:
+    with open_database() as database:
         yield Outbox(database)
-    finally:
-        database.close()
 
 
 def _table(events: Sequence[WebhookEvent]) -> Table:

@@ -65,12 +65,10 @@ class Limits:
             QueueFull: Too many jobs wait already, of a kind or of the key's tenant.
             BudgetExceeded: The key's budget does not hold them.
         """
-        asked = {place: Asked.by(request, self._catalogue) for place, request in enumerate(requests)}
-        right = {place: each for place, each in asked.items() if each is not None}
-        self._check_costs(principal.key, right, len(requests))
-        new = self._without_repeats(right)
-        self._check_room(principal.key, list(new.values()))
-        admission = self._charged(principal.key, {place: each.cost for place, each in new.items()})
+        is_bounded = (
+            principal.key or self._settings.max_queued is not None or self._settings.max_job_cost is not None
+        )
+        admission = self._admitted(principal.key, requests) if is_bounded else self._charged(None, {})
         try:
             yield admission
         except BaseException:
@@ -80,6 +78,14 @@ class Limits:
     def close(self) -> None:
         """Close the connections."""
         self._rate.close()
+
+    def _admitted(self, key: ApiKey | None, requests: Sequence[Any]) -> "Admission":
+        asked = {place: Asked.by(request, self._catalogue) for place, request in enumerate(requests)}
+        right = {place: each for place, each in asked.items() if each is not None}
+        self._check_costs(key, right, len(requests))
+        new = self._without_repeats(right)
+        self._check_room(key, list(new.values()))
+        return self._charged(key, {place: each.cost for place, each in new.items()})
 
     def _check_costs(self, key: ApiKey | None, asked: Mapping[int, Asked], count: int) -> None:
         budget = key.daily_budget if key else None
