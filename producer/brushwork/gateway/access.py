@@ -97,8 +97,9 @@ def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]
         services = request.app.state.services
         key = _key_of(request)
         # Mostly it is remembered, and no thread needed; a first look asks the database.
-        remembered: Principal | None = services.access.remembered(key)
-        found = remembered or await run_in_threadpool(services.access.principal, key)
+        found: Principal = services.access.remembered(key) or await run_in_threadpool(
+            services.access.principal, key
+        )
         if not found.may(scope):
             raise Forbidden(
                 f"This key lacks the scope {scope.value!r}.",
