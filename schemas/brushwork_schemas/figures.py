@@ -7,10 +7,12 @@ from sqlalchemy import Connection, func, select
 
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.ledger.recovery import FATES, REAPED
 from brushwork_schemas.line import Line
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import (
     JOBS,
+    TALLIES,
     WEBHOOK_EVENTS,
     WORKERS,
     in_state,
@@ -87,6 +89,13 @@ class Figures:
             row = connection.execute(waiting).one()
             num_dead = connection.execute(dead).scalar_one()
         return OutboxFigures(int(row.num_open), max(0.0, row.oldest_ms / 1000), int(num_dead))
+
+    def reaped(self) -> Mapping[str, int]:
+        """Jobs taken back from lost workers since the tables were made, by what became of them."""
+        counted = select(TALLIES.c.name, TALLIES.c.number).where(TALLIES.c.name.startswith(REAPED))
+        with self._database.reading() as connection:
+            found = {row.name.removeprefix(REAPED): int(row.number) for row in connection.execute(counted)}
+        return {fate: found.get(fate, 0) for fate in FATES}
 
     def workers(self, within_s: float) -> Mapping[bool, int]:
         """Workers that were heard of within so many seconds, by whether they are ready."""

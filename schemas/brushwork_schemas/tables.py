@@ -289,3 +289,11 @@ TELEMETRY = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("samples", Text, nullable=False),
 )
+
+# How often something rare has happened, whoever did it: no process lives long enough to count it.
+TALLIES = Table(
+    "tallies",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

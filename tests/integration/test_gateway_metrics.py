@@ -79,10 +79,15 @@ def test_the_ledgers_figures_are_there(http: TestClient, database: Database) -> 
     ledger.submit([new_job(job_id, webhook_url="https://receiver.example") for job_id in "abc"])
     claimed(ledger, "a")
     ledger.cancel("b")
+    ledger.submit([new_job("lost")])
+    claimed(ledger, "lost", "gone")
+    ledger.reap(["gone"])
+    ledger.cancel("lost")
     found = scraped(http)
+    assert ({"fate": "charged"}, 1.0) in found["brushwork_reaped_jobs_total"]
     assert ({"kind": KIND}, 1.0) in found["brushwork_queue_depth"]
     states = {labels["state"]: number for labels, number in found["brushwork_jobs"]}
-    assert states == {"queued": 1, "running": 1, "canceled": 1, "succeeded": 0, "failed": 0, "expired": 0}
+    assert states == {"queued": 1, "running": 1, "canceled": 2, "succeeded": 0, "failed": 0, "expired": 0}
     assert found["brushwork_webhook_open_events"] == [({}, 1.0)]
     assert all(age >= 0 for _, age in found["brushwork_queue_oldest_age_seconds"])
 

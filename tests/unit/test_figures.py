@@ -63,6 +63,21 @@ def test_events_that_wait_and_those_that_are_dead(ledger: Ledger, database: Data
     assert 90 <= found.oldest_s < 150
 
 
+def test_what_was_taken_back_is_counted_whoever_did_it(ledger: Ledger, database: Database) -> None:
+    figures = Figures(database)
+    assert set(figures.reaped().values()) == {0}
+    ledger.submit([new_job(job_id) for job_id in "abc"])
+    for job_id in "abc":
+        claimed(ledger, job_id, "first")
+    ledger.cancel("c")
+    Ledger(database).reap(["first"])
+    claimed(ledger, "a", "second")
+    ledger.reap(["second"])
+    ledger.reap(["second"])
+    found = {fate: number for fate, number in figures.reaped().items() if number}
+    assert found == {"suspect": 2, "canceled": 1, "innocent": 1}
+
+
 def test_workers_that_are_there(database: Database) -> None:
     roster = Roster(database)
     for name, ready in (("a/1", True), ("b/1", False), ("silent/1", True)):

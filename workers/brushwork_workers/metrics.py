@@ -5,7 +5,7 @@ A job costs a few counts here, of about a microsecond each; all else is read onl
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from brushwork_schemas.ledger import Claim, Reaped
+from brushwork_schemas.ledger import Claim
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -14,7 +14,6 @@ from brushwork_workers.hold import Hold
 
 QUEUE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 RUNNING_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-_FATES = ("queued", "suspects", "failed", "canceled", "expired")
 
 
 class Metrics:
@@ -51,14 +50,6 @@ class Metrics:
         self._add_rare()
 
     def _add_rare(self) -> None:
-        self._reaped = Counter(
-            "brushwork_reaped_jobs",
-            "Jobs taken back from lost workers by this worker's sweep, by what became of them.",
-            ["fate"],
-            registry=self.registry,
-        )
-        for fate in _FATES:
-            self._reaped.labels(fate)
         self._released = Counter(
             "brushwork_released_jobs",
             "Jobs that this worker gave back as it stopped.",
@@ -103,11 +94,6 @@ class Metrics:
         self._attempts.labels(claim.kind, claim.model, outcome, code).inc()
         if running_s is not None:
             self._running.labels(claim.kind, claim.model).observe(running_s)
-
-    def reaped(self, reaped: Reaped) -> None:
-        """Lost workers' jobs were taken back; the suspects are among the queued."""
-        for fate in _FATES:
-            self._reaped.labels(fate).inc(len(getattr(reaped, fate)))
 
     def released(self, number: int) -> None:
         """So many jobs were given back."""

@@ -2,12 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
 
 from brushwork_schemas.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.ledger import Ledger, Reaped
+from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster
 
 LOGGER = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ class Reconciler:
         publisher: Sends messages.
         redispatch_after_s: How long a message may be on its way before it counts as gone.
         lease_s: How long a lease lasts.
-        on_reap: Told of what was taken back.
     """
 
     def __init__(
@@ -36,14 +34,12 @@ class Reconciler:
         *,
         redispatch_after_s: float,
         lease_s: float,
-        on_reap: Callable[[Reaped], None] = lambda reaped: None,
     ) -> None:
         self._ledger = ledger
         self._roster = roster
         self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
-        self._on_reap = on_reap
         self._reaps_from = 0.0
 
     def sweep(self) -> None:
@@ -80,7 +76,6 @@ class Reconciler:
     def _reap(self) -> None:
         dead = self._roster.dead_here()
         reaped = self._ledger.reap(dead)
-        self._on_reap(reaped)
         for worker in dead:
             self._roster.leave(worker)
         for job_id in reaped.queued:

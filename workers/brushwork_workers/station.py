@@ -195,7 +195,6 @@ class Station:
             self._publisher,
             redispatch_after_s=settings.redispatch_after_s,
             lease_s=settings.lease_s,
-            on_reap=self.metrics.reaped,
         )
         return [
             Recurring("pulse", settings.heartbeat_s, self._beat),

@@ -10,7 +10,7 @@ from brushwork_schemas.figures import Figures
 from brushwork_schemas.remembered import Remembered
 from brushwork_schemas.states import JobState
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 FRESH_S = 2.0
@@ -30,12 +30,21 @@ class LedgerMetrics(Collector):
         self._running = Remembered(figures.num_running, FRESH_S)
         self._ended = Remembered(figures.num_ended, ENDED_FRESH_S)
         self._outbox = Remembered(figures.outbox, FRESH_S)
+        self._reaped = Remembered(figures.reaped, FRESH_S)
         self._workers = Remembered(lambda: figures.workers(within_s), FRESH_S)
 
     def collect(self) -> Iterator[Metric]:
         """As `Collector`."""
         yield from self._of_queues()
         yield from self._of_webhooks()
+        reaped = CounterMetricFamily(
+            "brushwork_reaped_jobs",
+            "Jobs that were taken back from lost workers, by what became of them.",
+            labels=["fate"],
+        )
+        for fate, number in self._reaped.get().items():
+            reaped.add_metric([fate], number)
+        yield reaped
         yield _by(
             "brushwork_workers",
             "Workers that are there, by whether they are ready.",

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from brushwork_schemas.database import now_ms
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS, in_state
+from brushwork_schemas.tables import JOBS, TALLIES, WEBHOOK_EVENTS, in_state
 from brushwork_schemas.webhook_url import receiver_of
 
 ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
@@ -98,6 +98,15 @@ def _note(connection: Connection, name: ColumnElement[str], which: ColumnElement
     told = select(event_id, JOBS.c.id, JOBS.c.state, *whither, now_ms(), now_ms())
     told = told.where(which, JOBS.c.webhook_url.is_not(None))
     connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, told))
+
+
+def add_to_tally(connection: Connection, name: str, number: int) -> None:
+    """Count what has just happened, in the transaction in which it happened; nothing costs nothing."""
+    if number:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        first = dialect.insert(TALLIES).values(name=name, number=number)
+        more = {"number": TALLIES.c.number + number}
+        connection.execute(first.on_conflict_do_update(index_elements=[TALLIES.c.name], set_=more))
 
 
 def may_start() -> ColumnElement[bool]:

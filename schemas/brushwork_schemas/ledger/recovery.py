@@ -8,11 +8,22 @@ from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from brushwork_schemas.database import now_ms
 from brushwork_schemas.ledger.attempts import OWN_ERROR
-from brushwork_schemas.ledger.moves import ROW, end, execute_each, is_overdue, note_ends, requeue
+from brushwork_schemas.ledger.moves import (
+    ROW,
+    add_to_tally,
+    end,
+    execute_each,
+    is_overdue,
+    note_ends,
+    requeue,
+)
 from brushwork_schemas.ledger.part import LedgerPart
 from brushwork_schemas.ledger.records import STALLED, WORKER_LOST, Reaped
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, WORKERS, in_state
+
+# Of the names of tallies: what follows is the fate.
+REAPED = "reaped: "
 
 
 class Recovery(LedgerPart):
@@ -40,6 +51,8 @@ class Recovery(LedgerPart):
                     # Whoever died alone is the guilty one of those who were there when the first worker died.
                     connection.execute(_CLEAR, {"of": row.suspicion, "but": row.id})
             note_ends(connection, [job_id for fate in _ENDS for job_id in fates[fate]])
+            for fate in fates:
+                add_to_tally(connection, f"{REAPED}{fate}", len(fates[fate]))
         return Reaped(
             queued=tuple(fates["charged"] + fates["stalled"] + fates["suspect"] + fates["innocent"]),
             failed=tuple(fates["failed"] + fates["stalled out"]),
@@ -72,6 +85,7 @@ _MOVES = {
     "suspect": requeue(ROW).values(attempt=JOBS.c.attempt - 1, suspicion=JOBS.c.worker),
     "innocent": requeue(ROW).values(attempt=JOBS.c.attempt - 1),
 }
+FATES = tuple(_MOVES)
 _ENDS = ("canceled", "expired", "failed", "stalled out")
 _CLEAR = (
     update(JOBS)

@@ -77,12 +77,17 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.BigInteger, nullable=False),
         sa.Column("samples", sa.Text, nullable=False),
     )
+    op.create_table(
+        "tallies",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
 
 
 def downgrade() -> None:
     """Drop it; keys and what they used are forgotten."""
     op.drop_index("ix_webhook_events_dead", "webhook_events")
-    for table in ("telemetry", "tenant_files", "key_usage", "api_keys"):
+    for table in ("tallies", "telemetry", "tenant_files", "key_usage", "api_keys"):
         op.drop_table(table)
     for index in ("ix_jobs_retention", "ix_jobs_newest_of_group", "ix_jobs_newest_of_tenant"):
         op.drop_index(index, "jobs")
