@@ -207,7 +207,6 @@ def _headers() -> Iterator[Bad]:
     for value in (
         "Basic dXNlcjpwYXNz",
         "Bearer",
-        "Bearer ",
         "Bearer x",
         "bw_x",
         "Bearer " + "x" * 9000,

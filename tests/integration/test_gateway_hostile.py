@@ -13,14 +13,15 @@ import pytest
 from brushwork_schemas.database import Database
 from brushwork_schemas.settings import Settings
 
+from tests.chaos.bombs import all_bombs
 from tests.clients import num_rows, png
 from tests.gateways import GatewayServer, bearer, key
-from tests.hostile import Bad, bad_requests
+from tests.hostile import HARMLESS, Bad, bad_requests
 from tests.servers import RedisServer
 
 BAD = bad_requests()
 MOST_GROWTH_BYTES = 48 * 2**20
-ROUNDS = 2
+ROUNDS = 1
 ANSWER_S = 30.0
 GET, POST = (f"{method} /v1/jobs HTTP/1.1\r\nHost: localhost\r\n".encode() for method in ("GET", "POST"))
 RAW = {
@@ -169,6 +170,14 @@ def test_a_body_without_end_is_cut_off(stage: Stage) -> None:
     else:
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
     assert stage.is_up()
+
+
+def test_a_picture_behind_many_words_is_only_a_picture(stage: Stage) -> None:
+    (name,) = HARMLESS
+    headers = {**stage.mine, "Content-Type": "image/png"}
+    answer = stage.http.post("/v1/files", content=all_bombs()[name], headers=headers)
+    assert answer.status_code == 201
+    assert answer.json()["size_bytes"] < 1000
 
 
 def test_another_tenants_ids_lead_nowhere(stage: Stage) -> None:

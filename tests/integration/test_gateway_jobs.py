@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,18 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @pytest.fixture
 def http(settings: Settings) -> Iterator[TestClient]:
+    with gateway(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def door(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """For what is refused at the door: of one database, and without Redis."""
+    settings = Settings(
+        redis_url="redis://127.0.0.1:1/0",  # type: ignore[arg-type]
+        database_url=sqlite_url,  # type: ignore[arg-type]
+        artifacts_url=str(tmp_path / "artifacts"),
+    )
     with gateway(settings) as client:
         yield client
 
@@ -95,9 +108,9 @@ def test_a_form_with_the_picture_as_a_file(http: TestClient, as_json: bool) -> N
     ],
 )
 def test_a_form_that_makes_no_sense(
-    http: TestClient, fields: dict[str, str], files: list[str], field: str
+    door: TestClient, fields: dict[str, str], files: list[str], field: str
 ) -> None:
-    answer = http.post("/v1/jobs", data=fields, files={name: ("x", png()) for name in files})
+    answer = door.post("/v1/jobs", data=fields, files={name: ("x", png()) for name in files})
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
@@ -109,20 +122,18 @@ def test_a_form_that_makes_no_sense(
         "0" * 64, "A" * 64, "0" * 63, 5, 1.5, True, None, [], {}, ["/etc/passwd"], {"path": "/etc/passwd"},
     ],
 )  # fmt: skip
-def test_no_picture_comes_from_the_gateways_own_machine(
-    http: TestClient, settings: Settings, image: Any
-) -> None:
+def test_no_picture_comes_from_the_gateways_own_machine(door: TestClient, image: Any) -> None:
     for body in (
         {"json": {**LOOK, "image": image}},
         {"data": {**LOOK, "image": str(image)}, "files": {"unused": ("", b"")}},
     ):
-        answer = http.post("/v1/jobs", **body)  # type: ignore[arg-type]
+        answer = door.post("/v1/jobs", **body)  # type: ignore[arg-type]
         assert answer.status_code == 422
-    assert http.post("/v1/jobs", json={**LOOK, "image": image}).json()["code"] == "invalid_image"
+    assert door.post("/v1/jobs", json={**LOOK, "image": image}).json()["code"] == "invalid_image"
 
 
-def test_addresses_are_off_unless_allowed(http: TestClient) -> None:
-    answer = http.post("/v1/jobs", json={**LOOK, "image": "http://127.0.0.1:1/x.png"})
+def test_addresses_are_off_unless_allowed(door: TestClient) -> None:
+    answer = door.post("/v1/jobs", json={**LOOK, "image": "http://127.0.0.1:1/x.png"})
     assert (answer.status_code, answer.json()["code"]) == (422, "address_refused")
 
 
@@ -250,8 +261,8 @@ def test_a_key_works_for_its_own_tenant_alone(settings: Settings) -> None:
         "{}".encode("utf-16"), b"\xef\xbb\xbf{}",
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused(http: TestClient, body: bytes) -> None:
-    answer = http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+def test_what_is_no_json_is_refused(door: TestClient, body: bytes) -> None:
+    answer = door.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.headers["Content-Type"] == "application/problem+json"
 
@@ -259,8 +270,8 @@ def test_what_is_no_json_is_refused(http: TestClient, body: bytes) -> None:
 @pytest.mark.parametrize(
     "media_type", ["", "text/plain", "application/xml", "application/x-www-form-urlencoded"]
 )
-def test_other_types_are_not_taken(http: TestClient, media_type: str) -> None:
-    answer = http.post("/v1/jobs", content=json.dumps(DRAW), headers={"Content-Type": media_type})
+def test_other_types_are_not_taken(door: TestClient, media_type: str) -> None:
+    answer = door.post("/v1/jobs", content=json.dumps(DRAW), headers={"Content-Type": media_type})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
