@@ -64,7 +64,9 @@ def test_what_a_browser_is_told_of_a_file(http: TestClient) -> None:
 def test_head_says_the_same_without_the_bytes(http: TestClient) -> None:
     head, got = http.head(HERE), http.get(HERE)
     assert head.content == b""
-    assert dict(head.headers) == dict(got.headers)
+    # Each request has a name of its own.
+    said = [{**answer.headers, "x-request-id": ""} for answer in (head, got)]
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize(
