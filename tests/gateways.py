@@ -26,6 +26,18 @@ def gateway(settings: Settings, **options: Any) -> Iterator[TestClient]:
         yield client
 
 
+def settings_at(
+    database_url: str, folder: Path, redis_url: str = "redis://127.0.0.1:1/0", **more: Any
+) -> Settings:
+    """Those of a gateway; by default its Redis is away, which costs a submit nothing."""
+    return Settings(
+        redis_url=redis_url,  # type: ignore[arg-type]
+        database_url=database_url,  # type: ignore[arg-type]
+        artifacts_url=str(folder / "artifacts"),
+        **more,
+    )
+
+
 def key(settings: Settings, tenant: str = "", scopes: Sequence[Scope] = (Scope.SUBMIT, Scope.READ)) -> str:
     """A new key."""
     database = Database(settings.database_url.get_secret_value())

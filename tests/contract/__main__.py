@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
 
 from tests.contract.run import run
+from tests.gateways import settings_at
 from tests.servers import RedisServer
 
 MANY = ("--max-examples", "200", "--continue-on-failure")
@@ -21,11 +21,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="brushwork-contract-") as name:
         folder = Path(name)
         redis = RedisServer(folder)
-        settings = Settings(
-            redis_url=redis.url,  # type: ignore[arg-type]
-            database_url=f"sqlite:///{folder}/ledger.sqlite3",  # type: ignore[arg-type]
-            artifacts_url=str(folder / "artifacts"),
-        )
+        settings = settings_at(f"sqlite:///{folder}/ledger.sqlite3", folder, redis.url)
         database = Database(settings.database_url.get_secret_value())
         database.migrate()
         database.close()

@@ -51,9 +51,11 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         return
     if operation == "submit_batch":
         lists = case.body.get("zip") or case.body.get("product") or {}
+        template = case.body.get("template", {})
         for name, values in lists.items():
             lists[name] = values[:1]
-        _complete(case.body.get("template", {}), lists)
+            template.pop(name, None)
+        _complete(template, lists)
     if operation == "retry_job":
         case.body = {name: value for name, value in case.body.items() if name in OPTIONS}
 

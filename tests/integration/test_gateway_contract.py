@@ -12,7 +12,7 @@ from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.settings import Settings
 
 from tests.contract.run import run
-from tests.gateways import gateway
+from tests.gateways import gateway, settings_at
 
 # The phase of boundary values is left to `make contract`: it makes thousands of them.
 PHASES = "examples,fuzzing,stateful"
@@ -26,11 +26,7 @@ def document(settings: Settings) -> dict[str, Any]:
 
 @pytest.fixture
 def settings(sqlite_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        redis_url=redis_url,  # type: ignore[arg-type]
-        database_url=sqlite_url,  # type: ignore[arg-type]
-        artifacts_url=str(tmp_path / "artifacts"),
-    )
+    return settings_at(sqlite_url, tmp_path, redis_url)
 
 
 def operations(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
-from tests.gateways import bearer, gateway, key
+from tests.gateways import bearer, gateway, key, settings_at
 
 BOUND = 4096
 JSON = {"Content-Type": "application/json"}
@@ -16,12 +16,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def settings(sqlite_url: str, tmp_path: Path) -> Settings:
     """Nothing here needs Redis."""
-    return Settings(  # type: ignore[arg-type]
-        redis_url="redis://127.0.0.1:1/0",  # type: ignore[arg-type]
-        database_url=sqlite_url,  # type: ignore[arg-type]
-        artifacts_url=str(tmp_path / "artifacts"),
-        max_upload_bytes=BOUND,
-    )
+    return settings_at(sqlite_url, tmp_path, max_upload_bytes=BOUND)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from brushwork_schemas.settings import Settings
 
 from tests.chaos.bombs import all_bombs
 from tests.clients import num_rows, png
-from tests.gateways import GatewayServer, bearer, key
+from tests.gateways import GatewayServer, bearer, key, settings_at
 from tests.hostile import HARMLESS, Bad, bad_requests
 from tests.servers import RedisServer
 
@@ -90,11 +90,7 @@ def stage(
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "ledger.sqlite3").write_bytes(migrated_file.read_bytes())
-    settings = Settings(
-        redis_url=redis_server.url,  # type: ignore[arg-type]
-        database_url=f"sqlite:///{folder}/ledger.sqlite3",  # type: ignore[arg-type]
-        artifacts_url=str(folder / "artifacts"),
-    )
+    settings = settings_at(f"sqlite:///{folder}/ledger.sqlite3", folder, redis_server.url)
     bounds = {"BRUSHWORK_MAX_UPLOAD_BYTES": str(8 * 2**20), "BRUSHWORK_IMAGE_ADDRESSES": "true"}
     server = GatewayServer(settings, folder / "gateway.log", **bounds)
     try:

@@ -15,7 +15,7 @@ from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import num_rows, png
-from tests.gateways import bearer, gateway, key
+from tests.gateways import bearer, gateway, key, settings_at
 
 PNG = {"Content-Type": "image/png"}
 DRAW: dict[str, Any] = {"kind": "text-to-image", "prompt": "a red circle", "seed": 7}
@@ -33,12 +33,7 @@ def http(settings: Settings) -> Iterator[TestClient]:
 @pytest.fixture
 def door(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
     """For what is refused at the door: of one database, and without Redis."""
-    settings = Settings(
-        redis_url="redis://127.0.0.1:1/0",  # type: ignore[arg-type]
-        database_url=sqlite_url,  # type: ignore[arg-type]
-        artifacts_url=str(tmp_path / "artifacts"),
-    )
-    with gateway(settings) as client:
+    with gateway(settings_at(sqlite_url, tmp_path)) as client:
         yield client
 
 

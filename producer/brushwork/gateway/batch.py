@@ -55,6 +55,12 @@ class Batch(BaseModel):
                 f"it was {', '.join(given) or 'empty'}.",
                 field="requests",
             )
+        if both := sorted(self.template.keys() & (self.product or self.zip).keys()):
+            raise InvalidRequest(
+                f"template: {both[0][:80]!r} stands there and in the lists.",
+                field="template",
+                hint="Say there what all jobs have in common, and in the lists what differs.",
+            )
         lengths = {name: len(values) for name, values in (self.product or self.zip).items()}
         if self.zip and len(set(lengths.values())) > 1:
             raise InvalidRequest(f"zip: its lists are of different lengths: {_listed(lengths)}.", field="zip")

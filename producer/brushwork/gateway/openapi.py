@@ -185,7 +185,8 @@ def _request_body(name: str) -> Schema | None:
             {JSON: {"schema": _ref("Submission"), "examples": examples}, FORM: {"schema": FORM_BODY}}
         )
     if name == "submit_batch":
-        value = {"template": EXAMPLES["text-to-image"][1], "product": {"seed": [1, 2, 3]}}
+        template = {"kind": "text-to-image", "prompt": "a red circle above a blue square"}
+        value = {"template": template, "product": {"seed": [1, 2, 3]}}
         return _content({JSON: {"schema": _ref("Batch"), "examples": {"three seeds": {"value": value}}}})
     if name == "retry_job":
         return {**_content({JSON: {"schema": _ref("Changes"), "example": {}}}), "required": False}
