@@ -9,9 +9,9 @@ from brushwork_schemas.kinds import Kind
 from brushwork_schemas.options import JobOptions
 
 Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file", "suggest"]
-# Shown at once; all others wait under "More settings".
+# Shown at once, after what is required; all others wait under "More settings".
 FIRST = (
-    *("prompt", "image", "model", "width", "height", "num_inference_steps"),
+    *("model", "width", "height", "num_inference_steps"),
     *("seed", "num_images_per_prompt", "language", "top_k", "overlay"),
 )
 # Of use to programs alone.
@@ -66,7 +66,7 @@ def form_fields(kind: Kind, models: Sequence[Model], *, tenants: bool) -> list[F
         if name not in left_out
     ]
     order = {name: place for place, name in enumerate(FIRST)}
-    return sorted(made, key=lambda field: order.get(field.name, len(order)))
+    return sorted(made, key=lambda field: (not field.required, order.get(field.name, len(order))))
 
 
 def _field(

@@ -71,6 +71,11 @@ function follow(job) {
     if (!now.dataset.events) return end();
     // Where no events come through, these looks tell of steps too.
     if (!source) show(...["step", "total"].map((name) => Number(now.querySelector(`[data-${name}]`)?.textContent)));
+    // "2 min ago" would else stay so.
+    const times = now.querySelectorAll("time");
+    job.querySelectorAll("time").forEach((time, index) => {
+      if (times[index]?.dateTime === time.dateTime) time.textContent = times[index].textContent;
+    });
     for (const id of ["state", "outlook"]) {
       const old = document.getElementById(id);
       const now = fresh.getElementById(id);
@@ -137,6 +142,13 @@ function placeholders(form) {
   model?.addEventListener("change", show);
 }
 
+// In a text of several lines, Enter is a line; with Ctrl or Command it submits.
+function submitByKeys(form) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("#submit"));
+  });
+}
+
 function copyButton(block) {
   const button = document.createElement("button");
   button.type = "button";
@@ -168,7 +180,10 @@ function chosenPicture(input) {
 function equip(root) {
   const all = (selector) => [root, ...root.querySelectorAll(selector)].filter((found) => found.matches?.(selector));
   for (const job of all("[data-events]")) follow(job);
-  for (const form of all("[data-maker]")) placeholders(form);
+  for (const form of all("[data-maker]")) {
+    placeholders(form);
+    submitByKeys(form);
+  }
   for (const block of all("[data-copy]")) if (navigator.clipboard) copyButton(block);
   for (const input of all("input[type=file]")) chosenPicture(input);
   for (const select of all("[data-submits]")) select.addEventListener("change", () => select.form.requestSubmit());
