@@ -70,7 +70,6 @@ def taken(browser: Browser, site: str, jobs: dict[str, str], folder: Path) -> No
         shot(page, "/", folder / "page-light.png")
         shot(page, f"/jobs/{jobs['several']}", folder / "page-job.png")
         shot(page, f"/jobs/{jobs['segments']}", folder / "page-segments.png")
-        shot(page, "/workers", folder / "page-workers.png")
         running(page, folder / "page-running.png")
     with opened(browser, site, viewport=WIDE, color_scheme="dark") as page:
         shot(page, "/gallery", folder / "page-dark.png")
