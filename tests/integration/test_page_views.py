@@ -1,5 +1,6 @@
 """The page's views without a browser: what they show, to whom, and what they refuse."""
 
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.settings import Settings
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.clients import png
@@ -45,6 +47,12 @@ def ended(settings: Settings, job: Job, result: dict[str, Any], *pictures: Artif
         assert ledger.complete(job.id, claim.fence, {**result_of(1), **result}, list(pictures))
     finally:
         database.close()
+
+
+def encoded(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def stored(settings: Settings, data: bytes) -> Artifact:
@@ -138,14 +146,9 @@ def test_what_is_not_there_is_said_so(http: TestClient, path: str, status: int) 
 def test_a_segmentation_has_its_legend_in_the_colours_of_its_mask(
     http: TestClient, settings: Settings
 ) -> None:
-    from PIL import Image
-
     mask = Image.new("P", (8, 8), 1)
     mask.putpalette([0, 0, 0, 10, 200, 30])
-    file = settings.artifacts_url + ".png"
-    mask.save(file)
-    with open(file, "rb") as data:  # noqa: PTH123
-        picture = stored(settings, data.read())
+    picture = stored(settings, encoded(mask))
     job = submitted(settings, kind="image-segmentation")
     areas = {"mask": picture.model_dump(), "labels": ["background", "circle"], "areas": {"circle": 1.0}}
     ended(settings, job, areas, picture)
@@ -198,13 +201,9 @@ def test_a_job_that_waits_is_canceled(http: TestClient, settings: Settings) -> N
     assert "is-canceled" in http.get(f"/jobs/{job.id}").text
 
 
-def test_large_pictures_are_shown_small(http: TestClient, settings: Settings) -> None:
-    from PIL import Image
-
-    large = settings.artifacts_url + ".png"
-    Image.effect_noise((1200, 600), 80).convert("RGB").save(large)
-    with open(large, "rb") as data:  # noqa: PTH123
-        answer = http.post("/v1/files", content=data.read(), headers={"Content-Type": "image/png"})
+def test_large_pictures_are_shown_small(http: TestClient) -> None:
+    large = encoded(Image.effect_noise((1200, 600), 80).convert("RGB"))
+    answer = http.post("/v1/files", content=large, headers={"Content-Type": "image/png"})
     small = http.get(f"/thumbnails/{answer.json()['sha256']}")
     assert small.headers["Content-Type"] == "image/webp"
     assert len(small.content) < 60_000
