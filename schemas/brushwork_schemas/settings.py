@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.stall_bounds import StallBounds
 
 DATA_DIR = Path("brushwork-data")
 ENV_FILE = "brushwork.env"
@@ -79,8 +80,12 @@ class Settings(BaseSettings):
     retry_s: float = Field(
         2.0, gt=0, description="Pause after an attempt that the machine failed; it doubles each time."
     )
-    stall_s: float = Field(
-        300.0, gt=0, description="A job that neither steps nor calls for so long is hung: its worker ends."
+    stall_s: Annotated[StallBounds, NoDecode, BeforeValidator(StallBounds.read), PlainSerializer(str)] = (
+        Field(
+            StallBounds(300.0),
+            description="A job that neither steps nor calls for so long is hung: its worker ends. "
+            "For some kinds otherwise: 300,text-to-image=900.",
+        )
     )
     frozen_s: float = Field(
         20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."
