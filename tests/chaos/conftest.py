@@ -60,14 +60,14 @@ def scene(
     tmp_path: Path,
     migrated_file: Path,
 ) -> Scene:
-    fault, title = request.node.get_closest_marker("fault").args
+    fault, _ = request.node.get_closest_marker("fault").args
     done = plan_of(request.config).done
     sqlite, postgresql = _sqlite(migrated_file, tmp_path), _postgresql(request)
     return Scene(
         tmp_path,
         nursery,
         sqlite if place[0] == "sqlite" else postgresql,
-        lambda verdict: done.append(Run(fault, title, verdict)),
+        lambda verdict: done.append(Run(fault, verdict)),
     )
 
 

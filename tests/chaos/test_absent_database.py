@@ -82,7 +82,7 @@ def test_a_database_that_is_stopped_and_started(
         with Load(stack, JOBS, refusals=True):
             for _ in range(STOPS):
                 pause(rng.uniform(0.3, 0.8))
-                postgres_template.halt(rng.choice([signal.SIGINT, signal.SIGQUIT]))
+                stack.halt(postgres_template, rng.choice([signal.SIGINT, signal.SIGQUIT]))
                 pause(rng.uniform(0.0, 1.5))
                 postgres_template.start()
         all_take_work(stack)

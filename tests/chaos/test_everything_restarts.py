@@ -55,7 +55,7 @@ class Restarts:
             self._stack.terminate(self._rng.choice(self._stack.workers))
 
     def _redis(self) -> None:
-        self._stack.redis.halt(self._rng.choice([signal.SIGINT, signal.SIGKILL]))
+        self._stack.halt(self._stack.redis, self._rng.choice([signal.SIGINT, signal.SIGKILL]))
         pause(self._rng.uniform(0.0, 1.0))
         self._stack.redis.start()
 
@@ -64,7 +64,7 @@ class Restarts:
             with locked(self._stack.settings.database_url.get_secret_value()):
                 pause(self._rng.uniform(0.0, 1.0))
             return
-        self._server.halt(self._rng.choice([signal.SIGINT, signal.SIGQUIT]))
+        self._stack.halt(self._server, self._rng.choice([signal.SIGINT, signal.SIGQUIT]))
         pause(self._rng.uniform(0.0, 1.0))
         self._server.start()
 

@@ -29,7 +29,7 @@ def test_a_redis_that_forgets_everything(scene: Scene, rng: Random) -> None:
         with Load(stack, JOBS):
             for _ in range(TIMES):
                 pause(rng.uniform(0.2, 0.6))
-                stack.redis.halt()
+                stack.halt(stack.redis)
                 pause(rng.uniform(0.0, 0.5))
                 stack.redis.start()
         all_take_work(stack)
@@ -41,7 +41,7 @@ def test_a_redis_that_is_killed_and_reads_its_file_again(scene: Scene, rng: Rand
         with Load(stack, JOBS):
             for _ in range(TIMES):
                 pause(rng.uniform(0.2, 0.6))
-                stack.redis.halt(signal.SIGKILL)
+                stack.halt(stack.redis, signal.SIGKILL)
                 pause(rng.uniform(0.0, 0.5))
                 stack.redis.start()
         all_take_work(stack)
