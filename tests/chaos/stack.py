@@ -75,7 +75,8 @@ class TellingClient(Client):
     """A client each of whose jobs is to be told of, so that the outbox can be checked."""
 
     def _new_job(self, draft: Any) -> NewJob:
-        return replace(super()._new_job(draft), webhook_url=HOOK)
+        job = super()._new_job(draft)
+        return replace(job, webhook_url=job.webhook_url or HOOK)
 
 
 class Stack:
