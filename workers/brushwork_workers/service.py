@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from brushwork_schemas.roster import full_name
 from brushwork_schemas.settings import Settings
 
 from brushwork_workers.celery_worker import worker_app
-from brushwork_workers.station import default_name
 
 
 def serve(
@@ -26,7 +26,7 @@ def serve(
     Args:
         settings: Addresses and bounds.
         kinds: Whose queues to take from.
-        name: Celery's node name, `something@host`; it must differ between workers of one host.
+        name: Celery's node name, `something@host`, or the first half; no two workers may share one.
         concurrency: Jobs that run at once, each in a thread.
         log_level: debug, info, warning, error.
 
@@ -37,7 +37,7 @@ def serve(
         pool="threads",
         concurrency=concurrency,
         queues=list(kinds),
-        hostname=name or default_name(),
+        hostname=full_name(name),
         loglevel=log_level,
         task_events=True,
         without_gossip=True,
