@@ -14,6 +14,9 @@ from brushwork_schemas.ledger.records import STALLED, WORKER_LOST, Reaped
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS, WORKERS, in_state
 
+# Jobs that one transaction of `expire_queued` ends.
+AT_ONCE = 500
+
 
 class Recovery(LedgerPart):
     """Reap and expire: safe to call from anywhere, any number at once."""
@@ -50,18 +53,24 @@ class Recovery(LedgerPart):
 
     def expire_queued(self) -> list[str]:
         """End the queued jobs whose deadline has passed; their ids."""
-        overdue = (
-            select(JOBS.c.id)
-            .where(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms())
-            .with_for_update(skip_locked=True)
-        )
-        with self._database.writing() as connection:
-            ids = list(connection.execute(overdue).scalars())
-            execute_each(connection, end(ROW, JobState.EXPIRED), ids)
-            note_ends(connection, ids)
-        return ids
+        ended: list[str] = []
+        while True:
+            # Not all in one transaction: a flood with one deadline would keep everybody else from writing.
+            with self._database.writing() as connection:
+                ids = list(connection.execute(_OVERDUE).scalars())
+                execute_each(connection, end(ROW, JobState.EXPIRED), ids)
+                note_ends(connection, ids)
+            ended += ids
+            if len(ids) < AT_ONCE:
+                return ended
 
 
+_OVERDUE = (
+    select(JOBS.c.id)
+    .where(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms())
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
 _MOVES = {
     "canceled": end(ROW, JobState.CANCELED),
     "expired": end(ROW, JobState.EXPIRED),
