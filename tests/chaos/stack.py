@@ -40,6 +40,7 @@ from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS
+from redis import Redis
 from sqlalchemy import select
 
 from tests.chaos import history
@@ -278,6 +279,10 @@ class Stack:
         except ServiceUnreachable as error:
             return [str(error)]
         return [" ".join(map(str, row)) for row in rows]
+
+    def queues(self, connection: Redis) -> list[bytes]:
+        """The lists in which messages wait; one that is empty is none."""
+        return [key for key in connection.scan_iter(f"{KIND}*") if connection.type(key) == b"list"]
 
     def note_recovery(self, seconds: float) -> None:
         """A job that something hit took so long to be taken again."""
