@@ -5,7 +5,14 @@ import sys
 
 import torch
 
-NAMES = ("text_to_image", "mixed_steps", "image_classification", "empty_job", "ledger_cost")
+NAMES = (
+    "text_to_image",
+    "mixed_steps",
+    "image_classification",
+    "empty_job",
+    "ledger_cost",
+    "crash_detection",
+)
 
 
 def main() -> None:
