@@ -57,10 +57,14 @@ def connect(answer_s: float | None, *args: Any, **options: Any) -> BoundedConnec
     """As `psycopg.connect`, each answer within `answer_s`."""
     connection = BoundedConnection.connect(*args, **options)
     connection.answer_s = answer_s
-    # Not as options of the connection, which a pooler such as PgBouncer refuses.
-    connection.autocommit = True
-    _bound_server(connection, "SESSION", IDLE_S, answer_s + LATER_S if answer_s else 0)
-    connection.autocommit = False
+    try:
+        # Not as options of the connection, which a pooler such as PgBouncer refuses.
+        connection.autocommit = True
+        _bound_server(connection, "SESSION", IDLE_S, answer_s + LATER_S if answer_s else 0)
+        connection.autocommit = False
+    except psycopg.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -42,8 +42,8 @@ class StallBounds:
         return cls(_seconds(first), by_kind_s)
 
     def __str__(self) -> str:
-        others = (f"{kind}={bound:g}" for kind, bound in self.by_kind_s.items())
-        return ",".join((f"{self.all_s:g}", *others))
+        others = (f"{kind}={bound:.15g}" for kind, bound in self.by_kind_s.items())
+        return ",".join((f"{self.all_s:.15g}", *others))
 
 
 def _seconds(word: str) -> float:

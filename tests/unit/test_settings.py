@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named_without_its_password(
         Settings.load()
 
 
-@pytest.mark.parametrize("words", ["300", "300,text-to-image=900,image-to-text=0.5"])
+@pytest.mark.parametrize("words", ["300", "300,text-to-image=900,image-to-text=1234567.5"])
 def test_a_stalled_job_s_bound_is_set_by_kind(
     env_file: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
