@@ -107,11 +107,13 @@ def restarted(folder: Path, times: int, *, hidden: bool) -> Iterator[Waits]:
             start()
 
         start()
-        # What hides it would wait for it.
-        stack.callback(lambda: lives[-1].kill())
-        for _ in range(times):
-            _wait_for(lambda: _num_ready(queue) == 1)
-            yield _waits(queue, "first", 1, kill)
+        try:
+            for _ in range(times):
+                _wait_for(lambda: _num_ready(queue) == 1)
+                yield _waits(queue, "first", 1, kill)
+        finally:
+            # What hides it does not hand on a wish to end.
+            lives[-1].kill()
 
 
 def host_lost(folder: Path, times: int) -> Iterator[Waits]:
@@ -153,7 +155,7 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 
 def _are_ready(queue: Queue, *names: str) -> bool:
     ready = [worker.name for worker in queue.client.workers() if worker.ready]
-    return all(any(name.startswith(f"{wanted}/") for name in ready) for wanted in names)
+    return all(any(name.startswith(f"{wanted}@") for name in ready) for wanted in names)
 
 
 def _num_ready(queue: Queue) -> int:
