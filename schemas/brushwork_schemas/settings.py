@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     )
     lease_s: float = Field(12.0, gt=0, description="A worker silent for so long loses its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="Seconds between renewals of all leases of a worker.")
-    sweep_s: float = Field(3.0, gt=0, description="Seconds between looks for lost jobs and lost messages.")
+    sweep_s: float = Field(2.5, gt=0, description="Seconds between looks for lost jobs and lost messages.")
     redispatch_after_s: float = Field(
         10.0, gt=0, description="A queued job is published again at the earliest after so long."
     )

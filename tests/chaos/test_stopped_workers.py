@@ -20,7 +20,7 @@ from tests.servers import wait_until
 
 # Besides its grace: what Celery takes to notice, and the seconds that a worker gives itself to leave.
 LEAVING_S = 4.0
-TEARDOWN_S = 30.0
+ENDING_S = 10.0
 GRACE_S = 1.5
 # Nothing; what ends within the grace; what would take far longer than a worker may take to leave.
 WORK = {"idle": [], "short": ["steps=10 pause=0.05"] * 4, "long": ["steps=200 pause=0.1"] * 3}
@@ -76,8 +76,7 @@ def stop(scene: Scene, way: str, work: str) -> None:
             lambda: not worker.is_alive or _has_left(stack, worker),
             bound_s=GRACE_S + LEAVING_S + SLACK_S, what="its leaving", look_s=0.05,
         )  # fmt: skip
-        # Python then takes torch apart, module by module, which is seconds of a busy core.
-        status = worker.wait_ended(TEARDOWN_S)
+        status = worker.wait_ended(ENDING_S)
         assert status == 0 or way == "kill", worker.text()[-3000:]
         # SIGQUIT and a second SIGTERM leave no grace: then short ones may be given back as well.
         attempts = {0} if work == "long" else {1} if way == "once" else {0, 1}
