@@ -5,7 +5,15 @@ import sys
 
 import torch
 
-NAMES = ("text_to_image", "mixed_steps", "image_classification", "empty_job", "ledger_cost", "gateway")
+NAMES = (
+    "text_to_image",
+    "mixed_steps",
+    "image_classification",
+    "empty_job",
+    "ledger_cost",
+    "gateway",
+    "crash_detection",
+)
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from tests.tiny_models import (
 )
 
 START_S = 120.0
+# In the log of a worker whose process went on after it had stopped.
+LINGERED = "what comes after a worker"
 _CATALOGUE = """
 [models.tiny-diffusion]
 kind = "text-to-image"
@@ -71,7 +73,8 @@ class WorkerProcess:
         code = (
             "import sys; from brushwork_schemas.settings import Settings;"
             "from brushwork_workers.service import serve;"
-            "serve(Settings.load(), kinds=sys.argv[1].split(','), name=sys.argv[2])"
+            "serve(Settings.load(), kinds=sys.argv[1].split(','), name=sys.argv[2]);"
+            f"print({LINGERED!r})"
         )
         self._settings = settings
         self.log = log

@@ -1,8 +1,11 @@
-"""PostgreSQL connections on which no answer is waited for without end.
+"""PostgreSQL connections on which no answer is waited for without end, by either side.
 
 libpq notices by itself when nobody acknowledges what it sent. A proxy, a load balancer or a server that
 stands still does acknowledge it, and never answers: every thread of a worker would then wait for ever, those
 that notice the dead included.
+
+The other way round, a process that is frozen in mid-transaction, or whose host is gone, would keep its locks
+for as long; and a question that nobody waits for any more would go on waiting for its own.
 """
 
 import time
@@ -11,6 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+
+# Of a transaction whose next statement does not come. Less than what an answer may take, so that who waits
+# for its locks is answered.
+IDLE_S = 10.0
+# The server gives a statement up after us: who is still there is to say so in our words.
+LATER_S = 1.0
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -48,15 +57,31 @@ def connect(answer_s: float | None, *args: Any, **options: Any) -> BoundedConnec
     """As `psycopg.connect`, each answer within `answer_s`."""
     connection = BoundedConnection.connect(*args, **options)
     connection.answer_s = answer_s
+    try:
+        # Not as options of the connection, which a pooler such as PgBouncer refuses.
+        connection.autocommit = True
+        _bound_server(connection, "SESSION", IDLE_S, answer_s + LATER_S if answer_s else 0)
+        connection.autocommit = False
+    except psycopg.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _bound_server(connection: BoundedConnection, scope: str, idle_s: float, statement_s: float) -> None:
+    """Tell the server how long it may wait; 0 is without end."""
+    bounds = {"idle_in_transaction_session_timeout": idle_s, "statement_timeout": statement_s}
+    words = (f"SET {scope} {name} = {round(bound_s * 1000)}" for name, bound_s in bounds.items())
+    connection.execute("; ".join(words).encode())
 
 
 @contextmanager
 def unbounded(connection: object) -> Iterator[None]:
-    """Inside, answers of this connection may take any time."""
+    """Inside, answers of this connection may take any time; on the server until the transaction ends."""
     if not isinstance(connection, BoundedConnection):
         yield
         return
+    _bound_server(connection, "LOCAL", 0, 0)
     answer_s, connection.answer_s = connection.answer_s, None
     try:
         yield

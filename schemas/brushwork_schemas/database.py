@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreac
 from brushwork_schemas.write_queue import WriteQueue
 
 SQLITE_BUSY_TIMEOUT_S = 30
+LOCKED_LOOK_S = 0.01
 _Answer = TypeVar("_Answer")
 
 
@@ -247,8 +250,26 @@ def _make_folder(folder: Path) -> None:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # The driver's own transaction control would begin late and so lose writes to a lock upgrade.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Have readers not wait for writers.
+
+    Where several do that to a new file at once, one gets through, and SQLite tells the others that it is
+    locked without waiting as it does otherwise.
+    """
+    give_up = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(LOCKED_LOOK_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

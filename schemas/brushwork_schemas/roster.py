@@ -1,5 +1,7 @@
 """The workers that are there: who, what they serve, whether they are ready, when they were last heard of."""
 
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +37,12 @@ class SeenWorker(WorkerEntry):
     """A worker as the roster knows it, with the seconds since it was last heard of."""
 
     silent_s: float = 0.0
+
+
+def full_name(name: str | None) -> str:
+    """What a worker is called: `name@host`, where `name` has no host yet; with its number if it has none."""
+    name = name or f"brushwork-{os.getpid()}"
+    return name if "@" in name else f"{name}@{socket.gethostname()}"
 
 
 _PROCESS = ("host", "pid", "pid_started_at")
@@ -89,9 +97,9 @@ class Roster:
             rows = connection.execute(local).all()
         return [row.name for row in rows if is_gone(row.host, row.pid, row.pid_started_at)]
 
-    def named(self, name: str) -> list[str]:
+    def named(self, name: str) -> list[SeenWorker]:
         """The lives of the worker that people call `name`."""
-        return [seen.name for seen in self.workers() if seen.name.rsplit("/", 1)[0] == name]
+        return [seen for seen in self.workers() if seen.name.rsplit("/", 1)[0] == name]
 
     def others_serve(self, kind: str, but: str, within_s: float) -> bool:
         """Whether another worker that serves `kind` is ready and was heard of so lately."""

@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.stall_bounds import StallBounds
 
 DATA_DIR = Path("brushwork-data")
 ENV_FILE = "brushwork.env"
@@ -71,7 +72,7 @@ class Settings(BaseSettings):
     )
     lease_s: float = Field(12.0, gt=0, description="A worker silent for so long loses its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="Seconds between renewals of all leases of a worker.")
-    sweep_s: float = Field(3.0, gt=0, description="Seconds between looks for lost jobs and lost messages.")
+    sweep_s: float = Field(2.5, gt=0, description="Seconds between looks for lost jobs and lost messages.")
     redispatch_after_s: float = Field(
         10.0, gt=0, description="A queued job is published again at the earliest after so long."
     )
@@ -79,8 +80,12 @@ class Settings(BaseSettings):
     retry_s: float = Field(
         2.0, gt=0, description="Pause after an attempt that the machine failed; it doubles each time."
     )
-    stall_s: float = Field(
-        300.0, gt=0, description="A job that neither steps nor calls for so long is hung: its worker ends."
+    stall_s: Annotated[StallBounds, NoDecode, BeforeValidator(StallBounds.read), PlainSerializer(str)] = (
+        Field(
+            StallBounds(300.0),
+            description="A job that neither steps nor calls for so long is hung: its worker ends. "
+            "For some kinds otherwise: 300,text-to-image=900.",
+        )
     )
     frozen_s: float = Field(
         20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."

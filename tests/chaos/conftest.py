@@ -10,6 +10,7 @@ from secrets import token_hex
 import pytest
 from brushwork_schemas.database import Database
 
+from tests.chaos.chronicle import Chronicle
 from tests.chaos.nursery import Nursery
 from tests.chaos.plan import Run, plan_of
 from tests.chaos.scene import Scene
@@ -60,15 +61,23 @@ def scene(
     tmp_path: Path,
     migrated_file: Path,
 ) -> Scene:
-    fault, title = request.node.get_closest_marker("fault").args
+    fault, _ = request.node.get_closest_marker("fault").args
     done = plan_of(request.config).done
     sqlite, postgresql = _sqlite(migrated_file, tmp_path), _postgresql(request)
     return Scene(
         tmp_path,
         nursery,
         sqlite if place[0] == "sqlite" else postgresql,
-        lambda verdict: done.append(Run(fault, title, verdict)),
+        lambda verdict: done.append(Run(fault, verdict)),
     )
+
+
+@pytest.fixture
+def chronicle(request: pytest.FixtureRequest, place: tuple[str, int]) -> Chronicle:
+    """For a fault whose course is to be seen; in a thorough run it is kept."""
+    fault, title = request.node.get_closest_marker("fault").args
+    kept = plan_of(request.config).kept
+    return Chronicle(f"{fault}: {title}, on {place[0]}", kept / f"{fault}.log" if kept else None)
 
 
 def _sqlite(migrated_file: Path, folder: Path) -> Callable[[], str]:

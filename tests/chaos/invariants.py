@@ -10,23 +10,10 @@ from brushwork_schemas.states import JobState
 
 from tests.chaos.evidence import Evidence, Row
 from tests.chaos.history import RESULT, Move
+from tests.chaos.recovery import TERMINAL, Disruption, waits
 
-TERMINAL = {state.value for state in JobState if state.is_terminal}
 # Both clocks are this machine's; the database's is rounded to whole milliseconds.
 ROUNDING_MS = 2
-
-
-@dataclass(frozen=True)
-class Disruption:
-    """Something happened to a worker.
-
-    Args:
-        at_ms: When, in milliseconds since 1970.
-        mark: What the worker's name in the ledger holds.
-    """
-
-    at_ms: float
-    mark: str
 
 
 @dataclass(frozen=True)
@@ -37,20 +24,32 @@ class Verdict:
         accepted: Jobs that the client was told are accepted.
         lost: Of them, those that have not ended, or not as they should.
         twice: Jobs of which two results, or two ends, were written.
-        worst_recovery_s: The longest that a job which a fault hit waited until somebody else took it.
         violations: Each with the invariant's name.
+        given_back_s: For each attempt whose worker was hit: until the ledger had taken its job back.
+        recoveries_s: For each of them: until its job was claimed again, or had ended.
+        kills: How often SIGKILL was sent to a worker or a server.
+        settled_s: How long after the fault every job had ended, a backlog included.
     """
 
     accepted: int
     lost: int
     twice: int
-    worst_recovery_s: float
     violations: Sequence[str]
+    given_back_s: Sequence[float] = ()
+    recoveries_s: Sequence[float] = ()
+    kills: int = 0
+    settled_s: float | None = None
+
+    @property
+    def worst_recovery_s(self) -> float:
+        """0 where nothing was taken from a worker."""
+        return max(self.recoveries_s, default=0.0)
 
 
 def judge(evidence: Evidence, disruptions: Sequence[Disruption] = ()) -> Verdict:
     """Check every invariant."""
     lost, twice = _lost(evidence), _twice(evidence)
+    found = waits(evidence.moves, disruptions)
     violations = [
         *lost,
         *twice,
@@ -60,8 +59,9 @@ def judge(evidence: Evidence, disruptions: Sequence[Disruption] = ()) -> Verdict
         accepted=len(evidence.record.ids),
         lost=len(lost),
         twice=len(twice),
-        worst_recovery_s=max((_recovery_s(evidence, one) for one in disruptions), default=0.0),
         violations=violations,
+        given_back_s=[wait.given_back_s for wait in found],
+        recoveries_s=[wait.run_again_s for wait in found],
     )
 
 
@@ -194,14 +194,3 @@ def _i9(evidence: Evidence) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (_i1, _i2, _i3, _i4, _i5, _i6, _i7, _i8, _i9)
-
-
-def _recovery_s(evidence: Evidence, disruption: Disruption) -> float:
-    """How long the slowest of the jobs that ran there waited until they were taken again, or had ended."""
-    waits = [0.0]
-    for moves in evidence.moves.values():
-        before = [move for move in moves if move.at_ms <= disruption.at_ms and move.state != RESULT]
-        if before and before[-1].state == JobState.RUNNING and disruption.mark in (before[-1].worker or ""):
-            later = [move for move in moves[len(before) :] if move.state in {*TERMINAL, JobState.RUNNING}]
-            waits += [(move.at_ms - disruption.at_ms) / 1000 for move in later[:1]]
-    return max(waits)

@@ -12,11 +12,11 @@ SLOW = "steps=10 pause=0.03"
 def all_take_work(stack: Stack, *, bound_s: float = 30.0) -> None:
     """Submit until every worker that lives now, or its successor, has begun a job; then all have to end.
 
-    How long the first of them waited counts as recovery.
+    How long it took all that was there before to end is noted as the time to settle.
     """
     began = time.monotonic()
     stack.settle(bound_s)
-    stack.note_recovery(time.monotonic() - began)
+    stack.note_settled(time.monotonic() - began)
 
     def have_all_begun() -> bool:
         num_before = len(stack.journal.notes("begun"))

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.invariants import Verdict
 
 SEED = 1
+FAULTS = tuple(f"F{number:02}" for number in range(1, 25))
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,16 @@ class Run:
     """One fault, once."""
 
     fault: str
-    title: str
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One test; one that was skipped has not passed."""
+
+    fault: str
+    title: str
+    passed: bool
 
 
 @dataclass
@@ -28,13 +38,16 @@ class Plan:
         runs: Of each fault, on each database.
         faults: Only these; empty is all.
         thorough: The slow ones too, and each on both databases.
+        kept: Where logs are kept; None is nowhere.
     """
 
     seed: int = SEED
     runs: int = 1
     faults: Collection[str] = ()
     thorough: bool = False
+    kept: Path | None = None
     done: list[Run] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def wants(self, fault: str, *, thorough: bool) -> bool:
         """Whether a test of this fault is to run."""

@@ -13,10 +13,12 @@ A test gets one from the fixture `scene`, and says what goes wrong; the rest is 
 At the end of the block the stack settles once more, `invariants.judge` checks I1 to I9, and the verdict goes
 into the table of `make chaos`. On the way there are `stack.redis` (a `RedisServer`), `stack.database`,
 `stack.client`, `stack.journal` (what really began to run), `stack.artifacts` (the folder), `stack.settings`.
-Arguments of `scene.stack` that the stack does not know are settings, such as `lease_s=5`; `worker_settings`
-are for the workers alone, such as the address of a proxy. A recovery that no kill or freeze stands for is
-noted by `note_recovery`. A mark with `thorough=True` is left to `make chaos`; one with `both=True` plays on
-both databases even in `make test`, as all do in `make chaos`; one with `on=("postgresql",)` on those alone.
+Servers are ended by `stack.halt`, which counts kills, as `stack.kill` does. Arguments of `scene.stack` that
+the stack does not know are settings, such as `lease_s=5`; `worker_settings` are for the workers alone, such
+as the address of a proxy. A recovery that no kill or freeze stands for is noted by `note_recovery`; the time
+until a whole backlog has ended, which is none, by `note_settled`. A mark with `thorough=True` is left to
+`make chaos`; one with `both=True` plays on both databases even in `make test`, as all do in `make chaos`; one
+with `on=("postgresql",)` on those alone.
 """
 
 import signal
@@ -37,17 +39,19 @@ from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import JOBS
+from redis import Redis
 from sqlalchemy import select
 
 from tests.chaos import history
 from tests.chaos.database_lock import is_locked
 from tests.chaos.evidence import Evidence, gather
-from tests.chaos.invariants import TERMINAL, Disruption, Verdict, judge
+from tests.chaos.invariants import Verdict, judge
 from tests.chaos.journal import Journal
 from tests.chaos.nursery import Nursery, Worker
 from tests.chaos.record import Record
+from tests.chaos.recovery import TERMINAL, Disruption
 from tests.chaos.supervision import Supervision
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, Server, wait_until
 
 KIND = "text-to-image"
 HOOK = "https://receiver.example/hook"
@@ -71,7 +75,7 @@ class TellingClient(Client):
     """A client each of whose jobs is to be told of, so that the outbox can be checked."""
 
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> list[Job]:
-        return super().submit_many({**request, "webhook_url": HOOK} for request in requests)
+        return super().submit_many({"webhook_url": HOOK, **request} for request in requests)
 
 
 class Stack:
@@ -120,7 +124,9 @@ class Stack:
         self._kinds = tuple(kinds)
         self._concurrency = concurrency
         self._disruptions: list[Disruption] = []
-        self._noted_recovery_s = 0.0
+        self._noted_recoveries_s: list[float] = []
+        self._num_kills = 0
+        self._settled_s: float | None = None
         self._changing = threading.Lock()
         addresses = {
             "redis_url": self.redis.url,
@@ -227,7 +233,13 @@ class Stack:
     def kill(self, worker: Worker) -> None:
         """`kill -9`."""
         self._disrupt(worker)
+        self._num_kills += worker.is_alive
         worker.send(signal.SIGKILL)
+
+    def halt(self, server: Server, number: signal.Signals = signal.SIGINT) -> None:
+        """End Redis or PostgreSQL by this signal."""
+        self._num_kills += number == signal.SIGKILL
+        server.halt(number)
 
     def freeze(self, worker: Worker) -> None:
         """SIGSTOP: it does nothing, and nobody is told.
@@ -266,9 +278,17 @@ class Stack:
             return [str(error)]
         return [" ".join(map(str, row)) for row in rows]
 
+    def queues(self, connection: Redis) -> list[bytes]:
+        """The lists in which messages wait; one that is empty is none."""
+        return [key for key in connection.scan_iter(f"{KIND}*") if connection.type(key) == b"list"]
+
     def note_recovery(self, seconds: float) -> None:
         """A job that something hit took so long to be taken again."""
-        self._noted_recovery_s = max(self._noted_recovery_s, seconds)
+        self._noted_recoveries_s.append(seconds)
+
+    def note_settled(self, seconds: float) -> None:
+        """So long after a fault every job had ended, those included that only waited for their turn."""
+        self._settled_s = max(self._settled_s or 0.0, seconds)
 
     def evidence(self) -> Evidence:
         """Record, tables, history and journal as they are now."""
@@ -277,8 +297,12 @@ class Stack:
     def verdict(self) -> Verdict:
         """What the invariants say now."""
         verdict = judge(self.evidence(), self._disruptions)
-        worst_s = max(verdict.worst_recovery_s, self._noted_recovery_s)
-        return replace(verdict, worst_recovery_s=worst_s)
+        return replace(
+            verdict,
+            recoveries_s=[*verdict.recoveries_s, *self._noted_recoveries_s],
+            kills=self._num_kills,
+            settled_s=self._settled_s,
+        )
 
     @property
     def recovery_bound_s(self) -> float:

@@ -11,6 +11,7 @@ import pytest
 from brushwork_schemas.errors import ServiceUnreachable
 from sqlalchemy import make_url
 
+from tests.chaos.chronicle import Chronicle
 from tests.chaos.links import Trap
 from tests.chaos.liveness import all_take_work
 from tests.chaos.load import Load
@@ -75,16 +76,20 @@ def test_a_file_that_is_locked_for_long(scene: Scene) -> None:
 
 @pytest.mark.fault("F09", "PostgreSQL stopped or killed and started, in mid-run", on=POSTGRESQL)
 def test_a_database_that_is_stopped_and_started(
-    scene: Scene, rng: Random, postgres_template: PostgresServer
+    scene: Scene, rng: Random, chronicle: Chronicle, postgres_template: PostgresServer
 ) -> None:
-    with scene.stack(database_url=durable(scene.database_url(), postgres_template)) as stack:
+    url = durable(scene.database_url(), postgres_template)
+    with scene.stack(database_url=url) as stack, chronicle.of(stack):
         stack.submit(["steps=20 pause=0.03"] * 12)
         with Load(stack, JOBS, refusals=True):
             for _ in range(STOPS):
                 pause(rng.uniform(0.3, 0.8))
-                postgres_template.halt(rng.choice([signal.SIGINT, signal.SIGQUIT]))
+                number = rng.choice([signal.SIGINT, signal.SIGQUIT])
+                stack.halt(postgres_template, number)
+                chronicle.note(f"PostgreSQL stopped by {number.name}")
                 pause(rng.uniform(0.0, 1.5))
                 postgres_template.start()
+                chronicle.note("PostgreSQL started")
         all_take_work(stack)
 
 

@@ -3,18 +3,20 @@
 import time
 from random import Random
 
-import psutil
 import pytest
 
+from tests.chaos.chronicle import Chronicle
+from tests.chaos.memory import MIB, Memory
 from tests.chaos.moments import pause
 from tests.chaos.scene import Scene
-from tests.chaos.stack import KIND, Stack
+from tests.chaos.stack import Stack
 
 KILLS = 3
 KILL_EVERY_S = 5.0
 MANY = 10_000
 MANY_AT_ONCE = 500
-MOST_GROWTH_BYTES = 300 * 2**20
+MOST_GROWTH_BYTES = 32 * MIB
+MOST_MESSAGE_BYTES = 1024
 
 
 @pytest.mark.fault("F01", "`kill -9` of a worker at a random step", both=True)
@@ -67,7 +69,7 @@ def _loses_a_message(stack: Stack) -> bool:
     jobs = stack.submit(["steps=2"] * len(workers))
     began = time.monotonic()
     with stack.redis.connect() as redis:
-        queues = [key for key in redis.scan_iter(f"{KIND}*") if redis.type(key) == b"list"]
+        queues = stack.queues(redis)
     for worker in workers:
         stack.kill(worker)
     stack.settle()
@@ -80,20 +82,18 @@ def _loses_a_message(stack: Stack) -> bool:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.fault("F21", "10,000 jobs at once, a worker killed every 5 s", thorough=True)
-def test_ten_thousand_jobs_end_once_each(scene: Scene, rng: Random) -> None:
+def test_ten_thousand_jobs_end_once_each(scene: Scene, rng: Random, chronicle: Chronicle) -> None:
     with scene.stack(num_workers=2) as stack:
-        for _ in range(0, MANY, MANY_AT_ONCE):
-            stack.submit(["steps=1"] * MANY_AT_ONCE)
-        smallest, largest = _rss(stack), 0
-        while stack.unsettled():
-            pause(KILL_EVERY_S)
-            largest = max(largest, _rss(stack))
-            stack.kill(rng.choice(stack.workers))
-            stack.wait_ready(1)
-        assert largest - smallest < MOST_GROWTH_BYTES
-
-
-def _rss(stack: Stack) -> int:
-    """Memory of the largest worker."""
-    sizes = [psutil.Process(worker.pid).memory_info().rss for worker in stack.workers]
-    return max(sizes, default=0)
+        with Memory(stack) as memory:
+            for _ in range(0, MANY, MANY_AT_ONCE):
+                stack.submit(["steps=1"] * MANY_AT_ONCE)
+            while stack.unsettled():
+                pause(KILL_EVERY_S)
+                stack.kill(rng.choice(stack.workers))
+                stack.wait_ready(1)
+        chronicle.keep(memory.text())
+        assert 0 < memory.largest_message_bytes < MOST_MESSAGE_BYTES
+        # Neither by the number of its jobs, nor from one life to the next.
+        assert max(gauge.growth_bytes for gauge in memory.gauges) < MOST_GROWTH_BYTES
+        sizes = [gauge.most_bytes for gauge in memory.workers]
+        assert max(sizes) - min(sizes) < MOST_GROWTH_BYTES

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.chaos.chronicle import Chronicle
 from tests.chaos.liveness import all_take_work
 from tests.chaos.load import Load
 from tests.chaos.moments import pause
@@ -29,7 +30,7 @@ def test_a_redis_that_forgets_everything(scene: Scene, rng: Random) -> None:
         with Load(stack, JOBS):
             for _ in range(TIMES):
                 pause(rng.uniform(0.2, 0.6))
-                stack.redis.halt()
+                stack.halt(stack.redis)
                 pause(rng.uniform(0.0, 0.5))
                 stack.redis.start()
         all_take_work(stack)
@@ -41,17 +42,21 @@ def test_a_redis_that_is_killed_and_reads_its_file_again(scene: Scene, rng: Rand
         with Load(stack, JOBS):
             for _ in range(TIMES):
                 pause(rng.uniform(0.2, 0.6))
-                stack.redis.halt(signal.SIGKILL)
+                stack.halt(stack.redis, signal.SIGKILL)
                 pause(rng.uniform(0.0, 0.5))
                 stack.redis.start()
         all_take_work(stack)
 
 
 @pytest.mark.fault("F07", "FLUSHALL in mid-run")
-def test_a_redis_that_is_emptied(scene: Scene, rng: Random) -> None:
-    with scene.stack() as stack, stack.redis.connect() as redis:
+def test_a_redis_that_is_emptied(scene: Scene, rng: Random, chronicle: Chronicle) -> None:
+    with scene.stack() as stack, chronicle.of(stack), stack.redis.connect() as redis:
+        # More than the workers can run at once: some are messages when Redis forgets them.
+        stack.submit(["steps=10 pause=0.03"] * 40)
         with Load(stack, JOBS):
             for _ in range(2 * TIMES):
                 pause(rng.uniform(0.1, 0.4))
+                num_waiting = sum(redis.llen(key) for key in stack.queues(redis))
                 redis.flushall()
+                chronicle.note(f"FLUSHALL; {num_waiting} messages were waiting")
         all_take_work(stack)

@@ -14,6 +14,7 @@ SMALLEST = {
     "mixed_steps": ("--jobs=2", "--arrivals=2", "--most-steps=3"),
     "image_classification": ("--jobs=4", "--models=pocket-classifier"),
     "empty_job": ("--jobs=4", "--one-by-one=4", "--no-postgres"),
+    "crash_detection": ("--ways=up-one",),
     "cuda_gathering": (
         "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2",
     ),

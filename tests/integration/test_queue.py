@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from tests.jobs import count
 from tests.servers import RedisServer, wait_until
-from tests.worker_process import NAMES, WorkerProcess, save_catalogue
+from tests.worker_process import LINGERED, NAMES, WorkerProcess, save_catalogue
 
 ALL_KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
 PICTURE = Image.effect_noise((40, 40), 90).convert("RGB")
@@ -81,6 +81,11 @@ def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
     started = WorkerProcess(settings, ALL_KINDS, tmp_path_factory.mktemp("log") / "worker.log")
     yield started.wait_ready()
     assert started.stop() == 0, started.log.read_text()
+    # Its process has ended at once, with all that it had to say said and its place on the roster left.
+    assert LINGERED not in started.log.read_text()
+    assert "Warm shutdown" in started.log.read_text()
+    with Client(settings=settings) as client:
+        assert not any(f"/{started.process.pid}-" in seen.name for seen in client.workers())
 
 
 @pytest.mark.usefixtures("worker")

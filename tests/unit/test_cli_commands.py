@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.neighbours import here, started_at
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.results import Provenance, TextToImageResult, Timings
 from brushwork_schemas.roster import Roster, WorkerEntry
@@ -220,6 +222,18 @@ def test_a_health_check_asks_for_one_ready_worker(service: Database, brushwork: 
     roster.announce(WorkerEntry("brushwork@there/2", (), (), "cpu", ready=False))
     assert brushwork("workers", "--ready", "here").status == 0
     assert brushwork("workers", "--ready", "there").status == 3
+
+
+def test_a_worker_s_name_is_its_own(service: Database, brushwork: Command) -> None:
+    began = started_at(os.getpid())
+    assert began is not None
+    name = f"gpu@{socket.gethostname()}/{os.getpid()}-x"
+    living = WorkerEntry(name, (), (), "cpu", host=here(), pid=os.getpid(), pid_started_at=began)
+    Roster(service).announce(living)
+    answer = brushwork("worker", "--name", "gpu")
+    assert answer.status == 2
+    assert f"process {os.getpid()}" in answer.err
+    assert "--name" in answer.err
 
 
 def test_a_worker_without_its_packages_names_the_extra(

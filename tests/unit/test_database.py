@@ -79,6 +79,21 @@ def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         database.close()
 
 
+def test_a_new_file_that_somebody_has_locked_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "ledger"
+    database, locking = Database(f"sqlite:///{file}"), sqlite3.connect(file, isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as threads:
+        migrating = threads.submit(database.migrate)
+        with pytest.raises(TimeoutError):
+            migrating.result(timeout=0.3)
+        locking.execute("COMMIT")
+        migrating.result(timeout=30)
+    locking.close()
+    assert Ledger(database).submit([new_job("a")]).new == {"a"}
+    database.close()
+
+
 def test_the_clock_counts_milliseconds(database: Database) -> None:
     with database.reading() as connection:
         first = connection.execute(select(now_ms())).scalar_one()

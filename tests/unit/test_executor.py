@@ -193,18 +193,40 @@ class TestDeviceFailed:
         assert [station.job(name).attempt for name in names] == [0, 0]
         assert all(station.column(name, "suspicion") == WORKER for name in names)
 
-    def test_alone_it_is_charged_and_the_process_ends_all_the_same(
-        self, make: Callable[[Act], TestStation]
+    @pytest.mark.parametrize("is_suspect", [False, True])
+    def test_alone_it_is_no_death_of_the_job_and_the_process_ends_all_the_same(
+        self, make: Callable[[Act], TestStation], is_suspect: bool
     ) -> None:
         station = make(raising(torch.AcceleratorError("device-side assert")))
         job_id = station.adopted()
-        station.suspect(job_id)
+        if is_suspect:
+            station.suspect(job_id)
         outcomes = [station.executor.execute(job_id) for _ in range(3)]
         assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
         assert station.num_broken == 3
         error = station.job().error
         assert error is not None
         assert error.code == "device_failed"
+
+    def test_one_that_waits_until_it_is_alone_has_no_part_in_it(
+        self, make: Callable[[Act], TestStation]
+    ) -> None:
+        def act(request: Any, desk: Desk) -> None:
+            wait_until(lambda: len(station.pulse.holds()) == 2)
+            raise torch.AcceleratorError("device-side assert")
+
+        station = make(act)
+        names = [station.adopted(name, prompt=name) for name in ("guilty", "waiting")]
+        station.suspect("waiting")
+        with ThreadPoolExecutor(2) as threads:
+            guilty = threads.submit(station.executor.execute, "guilty")
+            wait_until(lambda: station.job("guilty").state is JobState.RUNNING)
+            waiting = threads.submit(station.executor.execute, "waiting")
+            assert guilty.result(10) is Outcome.RETRIED
+            wait_until(lambda: station.job("waiting").state is JobState.QUEUED)
+            station.pulse.beat()
+            assert waiting.result(10) is Outcome.LOST
+        assert [station.job(name).attempt for name in names] == [1, 0]
 
 
 def test_a_job_leaves_at_its_deadline(make: Callable[[Act], TestStation]) -> None:

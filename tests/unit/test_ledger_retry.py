@@ -6,6 +6,7 @@ from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tables import WEBHOOK_EVENTS
+from sqlalchemy import event
 
 from tests.jobs import ERROR, KIND, claimed, column, count, hurry, new_job, overdue, said
 
@@ -150,7 +151,14 @@ class TestDeadline:
         ledger.submit([new_job(name, deadline_s=90.0, webhook_url="https://a.example/") for name in names])
         with database.writing() as connection:
             connection.exec_driver_sql("UPDATE jobs SET deadline_at = 1")
-        assert sorted(ledger.expire_queued()) == sorted(names)
+        commits: list[object] = []
+        note = commits.append
+        event.listen(database.engine, "commit", note)
+        ended = ledger.expire_queued()
+        event.remove(database.engine, "commit", note)
+        assert sorted(ended) == sorted(names)
+        assert len(commits) == 3, "others write meanwhile"
+        assert count(database, WEBHOOK_EVENTS) == len(names)
 
 
 def test_a_claim_says_how_many_attempts_there_are(ledger: Ledger) -> None:

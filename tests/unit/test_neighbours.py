@@ -2,19 +2,25 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from brushwork_schemas.database import Database
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.ledger import Ledger, Reaped
 from brushwork_schemas.neighbours import here, is_gone, started_at
-from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.roster import Roster, WorkerEntry, full_name
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.succession import take_over_from_dead
+from brushwork_schemas.tables import WORKERS
+from sqlalchemy import update
 
 from tests.jobs import claimed, new_job
 from tests.servers import wait_until
@@ -88,7 +94,14 @@ class TestRoster:
     def test_the_lives_of_a_name(self, database: Database) -> None:
         for name in ("a@host/1-x", "a@host/2-y", "ab@host/3-z", "a/a@host/4"):
             announce(database, name, os.getpid())
-        assert set(Roster(database).named("a@host")) == {"a@host/1-x", "a@host/2-y"}
+        lives = {seen.name for seen in Roster(database).named("a@host")}
+        assert lives == {"a@host/1-x", "a@host/2-y"}
+
+    def test_a_worker_s_name_has_its_host_and_if_nobody_gave_one_its_number(self) -> None:
+        here_named = f"@{socket.gethostname()}"
+        assert full_name("gpu") == f"gpu{here_named}"
+        assert full_name("gpu@box") == "gpu@box"
+        assert full_name(None) == f"brushwork-{os.getpid()}{here_named}"
 
     def test_others_that_serve_a_kind(self, database: Database) -> None:
         roster = Roster(database)
@@ -108,8 +121,11 @@ class TestRoster:
 class TestSuccession:
     @pytest.fixture
     def take_over(self, database_url: str) -> Callable[..., Reaped]:
-        settings = Settings(database_url=database_url, lease_s=600)  # type: ignore[arg-type]
-        return lambda name=None: take_over_from_dead(settings, name)
+        def take_over(name: str | None = None, *, heartbeat_s: float = 600.0) -> Reaped:
+            settings = Settings.load(database_url=database_url, lease_s=600, heartbeat_s=heartbeat_s)
+            return take_over_from_dead(settings, name)
+
+        return take_over
 
     def test_the_jobs_of_a_killed_worker_are_free_at_once(
         self, ledger: Ledger, index: JobIndex, database: Database, process: Process,
@@ -127,14 +143,67 @@ class TestSuccession:
         assert [worker.name for worker in Roster(database).workers()] == ["living/2"]
         assert index.get("b").state is JobState.RUNNING
 
-    def test_who_has_the_name_that_a_new_one_was_given_is_dead_wherever_it_ran(
+    def test_whoever_had_the_name_and_beats_no_more_is_dead_wherever_it_ran(
         self, ledger: Ledger, database: Database, take_over: Callable[..., Reaped]
     ) -> None:
         ledger.submit([new_job("a")])
         announce(database, "gpu@box/1-x", 1, host="another container", since=1.0)
         claimed(ledger, "a", "gpu@box/1-x")
         assert take_over("other@box") == Reaped()
+        assert take_over("gpu@box", heartbeat_s=0.05) == Reaped(queued=("a",))
+        assert Roster(database).workers() == []
+
+    def test_a_dead_predecessor_on_this_machine_is_not_waited_for(
+        self, ledger: Ledger, database: Database, process: Process, take_over: Callable[..., Reaped]
+    ) -> None:
+        ledger.submit([new_job("a")])
+        announce(database, "gpu@box/1-x", process.pid)
+        claimed(ledger, "a", "gpu@box/1-x")
+        process.kill()
+        process.wait()
+        # It would wait for ten minutes.
         assert take_over("gpu@box") == Reaped(queued=("a",))
+
+    def test_the_name_of_one_that_lives_here_is_refused(
+        self, ledger: Ledger, index: JobIndex, database: Database, process: Process,
+        take_over: Callable[..., Reaped],
+    ) -> None:  # fmt: skip
+        ledger.submit([new_job("a")])
+        announce(database, "gpu@box/1-x", process.pid)
+        claimed(ledger, "a", "gpu@box/1-x")
+        with pytest.raises(InvalidRequest, match=f"named gpu@box lives: process {process.pid}.* --name"):
+            take_over("gpu@box")
+        assert index.get("a").state is JobState.RUNNING
+
+    def test_so_is_the_name_of_one_elsewhere_as_soon_as_it_beats(
+        self, ledger: Ledger, index: JobIndex, database: Database, take_over: Callable[..., Reaped]
+    ) -> None:
+        def beat() -> None:
+            while not refused.wait(0.02):
+                announce(database, "gpu@box/1-x", 1, host="another container", since=1.0)
+
+        ledger.submit([new_job("a")])
+        announce(database, "gpu@box/1-x", 1, host="another container", since=1.0)
+        claimed(ledger, "a", "gpu@box/1-x")
+        refused = threading.Event()
+        with ThreadPoolExecutor(1) as threads:
+            beating = threads.submit(beat)
+            try:
+                with pytest.raises(InvalidRequest, match="named gpu@box lives"):
+                    take_over("gpu@box")
+            finally:
+                refused.set()
+            beating.result()
+        assert index.get("a").state is JobState.RUNNING
+
+    def test_a_process_that_is_there_and_has_lost_its_lease_has_lost_its_name(
+        self, ledger: Ledger, database: Database, process: Process, database_url: str
+    ) -> None:
+        announce(database, "gpu@box/1-x", process.pid)
+        with database.writing() as connection:
+            connection.execute(update(WORKERS).values(seen_at=WORKERS.c.seen_at - 13_000))
+        settings = Settings.load(database_url=database_url, lease_s=12)
+        assert take_over_from_dead(settings, "gpu@box") == Reaped()
         assert Roster(database).workers() == []
 
     def test_a_database_that_is_away_or_has_no_tables_is_left_to_others(self, tmp_path: object) -> None:

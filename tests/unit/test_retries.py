@@ -39,6 +39,13 @@ def test_the_machine_s_fault_gets_another_attempt(error: BrushworkError) -> None
     assert (again.avoid, again.alone) == (None, False)
 
 
+def test_a_job_under_which_the_device_failed_takes_no_others_with_it() -> None:
+    again = decide(DeviceFailed("x"), others=True)
+    assert again is not None
+    assert (again.avoid, again.alone) == ("me", True)
+    assert again.after_s >= PAUSE_S
+
+
 def test_the_pause_doubles_up_to_a_bound() -> None:
     claim = replace(CLAIM, max_attempts=100)
     for attempt, pause_s in ((2, 4.0), (3, 8.0), (50, LONGEST_PAUSE_S)):

@@ -62,6 +62,16 @@ def test_a_client_s_settings_are_all_there_is_but_for_its_addresses(
         ("lease_s", "soon", "valid number"),
         ("max_attempts", 0, "greater than or equal to 1"),
         ("publish_timeout_s", -1, "greater than 0"),
+        ("stall_s", 0, "greater than 0"),
+        ("stall_s", "nan", "greater than 0"),
+        ("stall_s", "text-to-image=900", "first the bound of all kinds"),
+        ("stall_s", "300,text-to-image=", "no number of seconds"),
+        (
+            "stall_s",
+            "300,text-to-images=900",
+            "'text-to-images=900' is not KIND=SECONDS",
+        ),
+        ("stall_s", "300,text-to-image=9,text-to-image=9", "there twice"),
     ],
 )
 def test_what_is_wrong_is_named_without_its_password(
@@ -74,6 +84,18 @@ def test_what_is_wrong_is_named_without_its_password(
     monkeypatch.setenv(f"BRUSHWORK_{name.upper()}", str(value))
     with pytest.raises(InvalidRequest, match=words):
         Settings.load()
+
+
+@pytest.mark.parametrize("words", ["300", "300,text-to-image=900,image-to-text=1234567.5"])
+def test_a_stalled_job_s_bound_is_set_by_kind(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_STALL_S", words.replace(",", " , "))
+    settings = Settings.load()
+    assert str(settings.stall_s) == words
+    assert settings.stall_s.of("image-segmentation") == 300
+    assert settings.stall_s.of("text-to-image") == (900 if "=" in words else 300)
+    assert Settings.load(**settings.model_dump(mode="json", include={"stall_s"})) == settings
 
 
 @pytest.mark.parametrize(

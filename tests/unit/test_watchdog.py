@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from brushwork_schemas.ledger import Claim
+from brushwork_schemas.stall_bounds import StallBounds
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, DirectCalls
@@ -20,14 +21,15 @@ from tests.servers import wait_until
 from tests.stops import Going
 
 STALL_S = 600.0
+SLOW, SLOW_STALL_S = "slow", 900.0
 BOUND_S = 10.0
 
 
 class StillHold(Hold):
     """A job that has not moved for as long as the test says."""
 
-    def __init__(self, job_id: str, still_s: float) -> None:
-        super().__init__(Claim(job_id, "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
+    def __init__(self, job_id: str, still_s: float, kind: str = "k") -> None:
+        super().__init__(Claim(job_id, kind, "m", {}, fence=1, attempt=1, queued_s=0.0))
         self._stands_s = still_s
 
     @property
@@ -42,7 +44,8 @@ def told() -> list[Sequence[Hold]]:
 
 def watch(told: list[Sequence[Hold]], *holds: Hold) -> Watchdog:
     # Its timer outside of Python is never to run out in here.
-    return Watchdog(lambda: list(holds), stall_s=STALL_S, frozen_s=3600, on_stall=told.append)
+    bounds = StallBounds(STALL_S, {SLOW: SLOW_STALL_S})
+    return Watchdog(lambda: list(holds), stall_s=bounds, frozen_s=3600, on_stall=told.append)
 
 
 def test_jobs_that_move_are_left_alone(told: list[Sequence[Hold]]) -> None:
@@ -62,6 +65,24 @@ def test_the_one_that_stands_still_is_named(
     assert told == [[still]]
 
 
+def test_each_kind_has_its_own_bound(told: list[Sequence[Hold]]) -> None:
+    patient, impatient = StillHold("patient", SLOW_STALL_S - 1, SLOW), StillHold("impatient", STALL_S + 1)
+    assert watch(told, patient).stalled() == []
+    assert watch(told, impatient).stalled() == [impatient]
+    hung = StillHold("hung", SLOW_STALL_S + 1, SLOW)
+    assert watch(told, hung).stalled() == [hung]
+
+
+def test_who_may_wait_for_a_slow_kind_s_call_is_as_patient(told: list[Sequence[Hold]]) -> None:
+    waits, calls = StillHold("waits", STALL_S + 1), StillHold("calls", STALL_S + 1, SLOW)
+    assert watch(told, waits, calls).stalled() == []
+
+
+def test_a_slow_kind_that_moves_is_nobody_s_excuse(told: list[Sequence[Hold]]) -> None:
+    hung, moves = StillHold("hung", STALL_S + 1), StillHold("moves", 0.0, SLOW)
+    assert watch(told, hung, moves).stalled() == [hung]
+
+
 def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
     hold = Hold(Claim("a", "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
     hold._moved_at -= STALL_S
@@ -73,7 +94,8 @@ def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
 def test_a_process_in_which_no_python_runs_ends_itself() -> None:
     code = (
         "import sys; from brushwork_workers.watchdog import Watchdog;"
-        "Watchdog(list, stall_s=9, frozen_s=0.2, on_stall=print).look();"
+        "from brushwork_schemas.stall_bounds import StallBounds;"
+        "Watchdog(list, stall_s=StallBounds(9), frozen_s=0.2, on_stall=print).look();"
         # One long step in C, which keeps Python's lock.
         "sum(range(10 ** 13))"
     )

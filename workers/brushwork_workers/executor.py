@@ -206,7 +206,7 @@ class Executor:
 
     def _finish(self, run: Run) -> Outcome:
         is_broken = isinstance(run.error, DeviceFailed)
-        if is_broken and not run.claim.alone:
+        if is_broken and self._is_beside_others(run):
             # Whose fault it was nobody can tell: as after a death, all that ran here are suspects.
             self._on_broken()
             return Outcome.LOST
@@ -214,6 +214,12 @@ class Executor:
         if is_broken:
             self._on_broken()
         return outcome if ended else Outcome.LOST
+
+    def _is_beside_others(self, run: Run) -> bool:
+        # One that has to be alone and is not this one only waits.
+        return not run.claim.alone and any(
+            other is not run.hold and not other.claim.alone for other in self._pulse.holds()
+        )
 
     def _end(self, run: Run, hold: Hold) -> tuple[bool, Outcome]:
         attempt, steps = hold.attempt, hold.progress

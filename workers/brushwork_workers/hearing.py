@@ -1,4 +1,8 @@
-"""Whether this worker really takes messages: one may be connected, beat and answer pings, and yet be deaf."""
+"""Whether this worker really takes messages: one may be connected, beat and answer pings, and yet be deaf.
+
+A connection that is half open is noticed without messages, by kombu (5.7): it asks anew each second, and
+drops the connection where the answer is late by `health_check_interval`.
+"""
 
 import logging
 import threading

@@ -33,7 +33,8 @@ class Retries:
 
     The caller's errors and ours come again however often one tries: the job fails at once. The machine's may
     not: it runs again, after a pause that doubles, and on another worker first if there is one. Too little
-    memory beside others may be enough alone.
+    memory beside others may be enough alone. A job under which a device failed runs alone, for it may do so
+    again.
 
     Args:
         worker: This process's name in the ledger.
@@ -57,7 +58,8 @@ class Retries:
         pause_s = min(self._first_pause_s * 2 ** (claim.attempt - 1), LONGEST_PAUSE_S)
         # Not for secrecy.
         pause_s *= 1 + SPREAD * random.random()  # noqa: S311
-        return Again(pause_s, avoid=self._worker if self._others(claim.kind) else None)
+        avoid = self._worker if self._others(claim.kind) else None
+        return Again(pause_s, avoid, alone=isinstance(error, DeviceFailed))
 
     def _others(self, kind: str) -> bool:
         try:

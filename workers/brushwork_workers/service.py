@@ -1,12 +1,17 @@
 """Runs a worker in this process until it is told to stop."""
 
+import logging
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from brushwork_schemas import log
+from brushwork_schemas.roster import full_name
 from brushwork_schemas.settings import Settings
 
 from brushwork_workers.celery_worker import worker_app
-from brushwork_workers.station import default_name
 
 
 def serve(
@@ -16,18 +21,18 @@ def serve(
     name: str | None = None,
     concurrency: int = 16,
     log_level: str = "info",
-) -> None:
-    """Serve `kinds` until SIGTERM, or SIGINT, then finish what runs within the grace time.
+) -> NoReturn:
+    """Serve `kinds` until SIGTERM or SIGINT, finish what runs within the grace time, and end the process.
 
     Args:
         settings: Addresses and bounds.
         kinds: Whose queues to take from.
-        name: Celery's node name, `something@host`; it must differ between workers of one host.
+        name: Celery's node name, `something@host`, or the first half; no two workers may share one.
         concurrency: Jobs that run at once, each in a thread.
         log_level: debug, info, warning, error.
 
     Raises:
-        SystemExit: The worker can't start or has stopped with an error; the log says why.
+        SystemExit: The worker can't start; the log says why.
     """
     # Celery sets it up anew, but has things to say before.
     log.set_up(settings.log_format, level=log_level.upper())
@@ -35,7 +40,7 @@ def serve(
         pool="threads",
         concurrency=concurrency,
         queues=list(kinds),
-        hostname=name or default_name(),
+        hostname=full_name(name),
         loglevel=log_level,
         # Celery's banner is no JSON.
         quiet=settings.log_format == "json",
@@ -44,5 +49,18 @@ def serve(
         without_mingle=True,
     )
     worker.start()
-    if worker.exitcode:
-        raise SystemExit(worker.exitcode)
+    _end(worker.exitcode or 0)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process now: all jobs are told of, the ledger is closed, the roster left.
+
+    Python would first take torch apart, for seconds, in which whoever started this worker waits for nothing.
+    """
+    logging.shutdown()
+    for stream in (sys.__stdout__, sys.__stderr__):
+        # Nobody may read any more.
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
+    os._exit(status)

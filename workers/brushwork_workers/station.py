@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import socket
 import threading
 from collections.abc import Sequence
 
@@ -228,8 +227,3 @@ class Station:
         self._reconciler.sweep()
         self._wire.sweep()
         self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
-
-
-def default_name() -> str:
-    """A worker's name if nobody gave one; no two on a host may share one, or Celery takes them for one."""
-    return f"brushwork-{os.getpid()}@{socket.gethostname()}"

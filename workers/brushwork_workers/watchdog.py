@@ -8,10 +8,14 @@ outside of Python, `faulthandler`'s, that is wound up again and again by the fir
 import faulthandler
 from collections.abc import Callable, Sequence
 
+from brushwork_schemas.stall_bounds import StallBounds
+
 from brushwork_workers.hold import Hold
 
 # By number: what is written there needs no Python, and no stream that somebody replaced.
 STDERR = 2
+# All who wait for the device move when it answers, one after the other.
+TOGETHER_S = 1.0
 
 
 class Watchdog:
@@ -19,7 +23,7 @@ class Watchdog:
 
     Args:
         holds: Gives the jobs that run now.
-        stall_s: A job that does not move for so long is hung.
+        stall_s: A job of a kind that does not move for so long is hung.
         frozen_s: If no Python runs for so long, the process ends.
         on_stall: Told of the jobs that are hung; it ends the process.
     """
@@ -28,7 +32,7 @@ class Watchdog:
         self,
         holds: Callable[[], list[Hold]],
         *,
-        stall_s: float,
+        stall_s: StallBounds,
         frozen_s: float,
         on_stall: Callable[[Sequence[Hold]], None],
     ) -> None:
@@ -47,7 +51,17 @@ class Watchdog:
 
     def stalled(self) -> list[Hold]:
         """Jobs that do not move."""
-        return [hold for hold in self._holds() if hold.still_s > self._stall_s]
+        stands = [(hold, hold.still_s) for hold in self._holds()]
+        return [hold for hold, still_s in stands if still_s > self._patience_s(still_s, stands)]
+
+    def _patience_s(self, still_s: float, stands: Sequence[tuple[Hold, float]]) -> float:
+        """How long who has stood for so long may stand.
+
+        As long as any that has stood at least as long: it may be their call that it waits for.
+        """
+        return max(
+            self._stall_s.of(hold.claim.kind) for hold, stood_s in stands if stood_s >= still_s - TOGETHER_S
+        )
 
     def close(self) -> None:
         """Nobody looks any more."""

@@ -9,7 +9,7 @@ import typer
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import MissingExtra, ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
-from brushwork_schemas.roster import SeenWorker
+from brushwork_schemas.roster import SeenWorker, full_name
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.succession import take_over_from_dead
 from rich.table import Table
@@ -37,12 +37,15 @@ def kind_names(text: str) -> tuple[str, ...]:
 def worker(
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
-    name: Annotated[str | None, typer.Option(help="Its name in lists.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Its name in lists, no other's.", show_default=False)
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
 ) -> None:
     """Run a worker until it is told to stop; needs the extra `workers`."""
     served, settings = kind_names(kinds), Settings.load()
     # Before torch is loaded, which takes seconds.
+    name = full_name(name)
     take_over_from_dead(settings, name)
     serve = _service("worker")
     serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)

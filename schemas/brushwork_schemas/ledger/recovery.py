@@ -24,6 +24,8 @@ from brushwork_schemas.tables import JOBS, WORKERS, in_state
 
 # Of the names of tallies: what follows is the fate.
 REAPED = "reaped: "
+# Jobs that one transaction of `expire_queued` ends.
+AT_ONCE = 500
 
 
 class Recovery(LedgerPart):
@@ -63,18 +65,24 @@ class Recovery(LedgerPart):
 
     def expire_queued(self) -> list[str]:
         """End the queued jobs whose deadline has passed; their ids."""
-        overdue = (
-            select(JOBS.c.id)
-            .where(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms())
-            .with_for_update(skip_locked=True)
-        )
-        with self._database.writing() as connection:
-            ids = list(connection.execute(overdue).scalars())
-            execute_each(connection, end(ROW, JobState.EXPIRED), ids)
-            note_ends(connection, ids)
-        return ids
+        ended: list[str] = []
+        while True:
+            # Not all in one transaction: a flood with one deadline would keep everybody else from writing.
+            with self._database.writing() as connection:
+                ids = list(connection.execute(_OVERDUE).scalars())
+                execute_each(connection, end(ROW, JobState.EXPIRED), ids)
+                note_ends(connection, ids)
+            ended += ids
+            if len(ids) < AT_ONCE:
+                return ended
 
 
+_OVERDUE = (
+    select(JOBS.c.id)
+    .where(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms())
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
 _MOVES = {
     "canceled": end(ROW, JobState.CANCELED),
     "expired": end(ROW, JobState.EXPIRED),
