@@ -27,6 +27,8 @@ LONGEST_LABEL = 72
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
 # Celery takes what is missing for what would stand there: our tasks are part of no group and have no stamps.
 _OF_CANVASES = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
+# In the list that is taken first.
+AGAIN = 0
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
@@ -147,7 +149,9 @@ class Publisher:
         for name in _OF_CANVASES:
             del message.headers[name]
         message.headers.update(handed_on(job.traceparent))
-        priority = REDIS_PRIORITY[job.priority]
+        # What is sent again waited its turn once: at the end of a full list it would wait as long anew, and a
+        # second message of a job whose first is still there would long count as one that waits.
+        priority = AGAIN if job.again else REDIS_PRIORITY[job.priority]
         amqp.send_task_message(producer, task, message, queue=job.kind, priority=priority, retry=False)
 
 

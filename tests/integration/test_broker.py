@@ -136,6 +136,15 @@ def test_each_priority_has_a_list_and_the_urgent_is_taken_first(
     assert [message["headers"]["id"] for message in messages] == ["urgent", "high", "normal", "low"]
 
 
+def test_what_is_sent_again_is_taken_before_all_others(publisher: Publisher, own_redis: RedisServer) -> None:
+    publisher.publish([*jobs(3), Dispatch("again", KIND, "a label", Priority.LOW, again=True)])
+    with own_redis.connect() as redis:
+        # In the order in which a worker's BRPOP names the lists.
+        lists = [KIND, *(f"{KIND}\x06\x16{step}" for step in (3, 6, 9))]
+        _, message = redis.brpop(lists)
+    assert json.loads(message)["headers"]["id"] == "again"
+
+
 def test_what_waits_is_counted(publisher: Publisher) -> None:
     assert publisher.num_waiting(KIND) == 0
     assert publisher.publish(jobs(3))

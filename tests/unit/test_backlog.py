@@ -101,3 +101,16 @@ def test_what_went_back_to_the_queue_is_dispatched_in_its_old_place(ledger: Ledg
     fence = claimed(ledger, "first").fence
     ledger.release("first", fence)
     assert sent(ledger, limit)[0] == "first"
+
+
+class TestAgain:
+    def test_what_a_worker_had_goes_first(self, ledger: Ledger) -> None:
+        ledger.submit([new_job("had")])
+        held = claimed(ledger, "had")
+        wait(ledger, "new")
+        ledger.release("had", held.fence)
+        assert {job.job_id: job.again for job in ledger.dispatch(KIND, 9)} == {"had": True, "new": False}
+
+    def test_what_is_sent_once_more_goes_first(self, ledger: Ledger) -> None:
+        ledger.submit([new_job("lost")])
+        assert [job.again for job in ledger.dispatch_again(KIND, 9, older_than_s=-1)] == [True]

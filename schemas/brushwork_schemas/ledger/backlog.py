@@ -5,6 +5,7 @@ the next few jobs of each kind, and is topped up from here.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -53,7 +54,8 @@ class Backlog(LedgerPart):
             .with_for_update(skip_locked=True)
         )
         with self._database.writing() as connection:
-            return _sent(connection, connection.execute(due).all(), limit)
+            jobs = _sent(connection, connection.execute(due).all(), limit)
+        return [replace(job, again=True) for job in jobs]
 
     def undispatch(self, job_ids: Iterable[str]) -> None:
         """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
@@ -74,7 +76,11 @@ class Backlog(LedgerPart):
             return int(connection.execute(counted).scalar_one())
 
 
-_COLUMNS = (JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant, JOBS.c.traceparent)
+_COLUMNS = (
+    *(JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant, JOBS.c.traceparent),
+    # Every claim raises the fence: one that has it ran before.
+    (JOBS.c.fence > 0).label("again"),
+)
 
 
 def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:
@@ -116,6 +122,6 @@ def _sent(connection: Connection, rows: Sequence[Any], limit: int) -> list[Dispa
     chosen = [row for row in rows if row is not None][:limit]
     execute_each(connection, ROW.values(dispatched_at=now_ms()), [row.id for row in chosen])
     return [
-        Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant, row.traceparent)
+        Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant, row.traceparent, row.again)
         for row in chosen
     ]

@@ -88,7 +88,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What a message to the queue needs to know of a job."""
+    """What a message to the queue needs to know of a job.
+
+    Args:
+        again: A worker had it already, or its message was lost: it goes before all that were never sent.
+    """
 
     job_id: str
     kind: str
@@ -96,6 +100,7 @@ class Dispatch:
     priority: Priority = Priority.NORMAL
     tenant: str = ""
     traceparent: str | None = None
+    again: bool = False
 
     @classmethod
     def of(cls, job: NewJob) -> "Dispatch":
