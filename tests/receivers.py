@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +19,8 @@ from brushwork.webhooks.signature import Signature
 from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.settings import Settings
+
+from benchmarks.program import Program
 
 SECRET = "whsec_" + "c2VjcmV0" * 5
 # As long as nothing is wrong with a test, nobody waits so long.
@@ -180,3 +184,18 @@ class Sending:
         self._loop.call_soon_threadsafe(self._sender.stop)
         self._thread.join(BOUND_S)
         assert not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def sender_process(settings: Settings, log: Path) -> Iterator[None]:
+    """`brushwork webhooks send`, that tries again at once and may tell loopback; it speaks to `log`."""
+    environment = {
+        "BRUSHWORK_DATABASE_URL": settings.database_url.get_secret_value(),
+        "BRUSHWORK_WEBHOOK_SECRET": SECRET,
+        "BRUSHWORK_WEBHOOK_PRIVATE": "true",
+        "BRUSHWORK_WEBHOOK_RETRY_S": "1e-5",
+        "BRUSHWORK_WEBHOOK_TIMEOUT_S": str(BOUND_S),
+    }
+    argv = [sys.executable, "-m", "brushwork", "webhooks", "send"]
+    with Program(argv, log, lambda: "Ready" in log.read_text("utf-8"), environment):
+        yield

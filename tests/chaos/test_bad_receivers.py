@@ -1,21 +1,19 @@
 """F19: who is to be told of jobs is slow, broken, elsewhere, gone or rude; the sender is a real process."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from random import Random
 
 import pytest
 from brushwork.webhooks.schedule import MULTIPLES
 from brushwork_schemas.outbox import Outbox, WebhookEvent
 
-from benchmarks.program import Program
 from tests.chaos.liveness import all_take_work
 from tests.chaos.moments import pause
 from tests.chaos.scene import Scene
 from tests.chaos.stack import Stack
-from tests.receivers import BOUND_S, SECRET, Receiver, break_off, hang_up, hold, status
+from tests.receivers import BOUND_S, Receiver, break_off, hang_up, hold, sender_process, status
 from tests.servers import wait_until
 
 JOBS = ["steps=4 pause=0.02"] * 4
@@ -24,20 +22,9 @@ CLOUD = "http://169.254.169.254/latest/meta-data/"
 MOST_EVENTS = 500
 
 
-@contextmanager
-def sending(stack: Stack, life: int = 0) -> Iterator[None]:
-    """`brushwork webhooks send`, that tries again at once."""
-    log = stack.folder / f"sender-{life}.log"
-    environment = {
-        "BRUSHWORK_DATABASE_URL": stack.settings.database_url.get_secret_value(),
-        "BRUSHWORK_WEBHOOK_SECRET": SECRET,
-        "BRUSHWORK_WEBHOOK_PRIVATE": "true",
-        "BRUSHWORK_WEBHOOK_RETRY_S": "1e-5",
-        "BRUSHWORK_WEBHOOK_TIMEOUT_S": str(BOUND_S),
-    }
-    argv = [sys.executable, "-m", "brushwork", "webhooks", "send"]
-    with Program(argv, log, lambda: "Ready" in log.read_text("utf-8"), environment):
-        yield
+def sending(stack: Stack, life: int = 0) -> AbstractContextManager[None]:
+    """A sender on this stack."""
+    return sender_process(stack.settings, stack.folder / f"sender-{life}.log")
 
 
 def told(stack: Stack, ids: Sequence[str]) -> list[WebhookEvent]:
