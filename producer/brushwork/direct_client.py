@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from brushwork_schemas.database import Database
 from brushwork_schemas.settings import Settings
 
 from brushwork.client import Client
@@ -14,12 +15,14 @@ class DirectClient(Client):
 
     Args:
         settings: Where ledger, queue and store are.
+        database: The ledger's, where the caller has it open already, and closes it.
     """
 
     _door: DirectDoor
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings=settings.model_copy(update={"url": None}))
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+        self.settings = settings.model_copy(update={"url": None})
+        self._door = DirectDoor(self.settings, database)
 
     def accept(self, requests: Iterable[Mapping[str, Any]]) -> Accepted:
         """As `submit_many`; says besides which of the jobs are new."""

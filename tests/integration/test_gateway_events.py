@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from brushwork.gateway import job_events
-from brushwork.gateway import watch as watching
+from brushwork.gateway import access, job_events
+from brushwork.gateway import seats as seating
+from brushwork_schemas.api_keys import ApiKeys, id_of
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import Progress
 from brushwork_schemas.ledger import Ledger
@@ -121,12 +122,53 @@ def test_what_nobody_may_see_has_no_events(gateway: Listening, settings: Setting
 def test_more_streams_than_there_is_room_for_are_refused(
     gateway: Listening, queued: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MOST_WATCHERS", 1)
+    monkeypatch.setattr(seating, "MOST", 1)
     with events(gateway.address, queued) as stream:
         stream.next()
         answer = httpx.get(f"{gateway.address}/v1/jobs/{queued}/events")
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
         assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_streams_of_one_tenant_leave_room_for_another(
+    gateway: Listening, settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seating, "MOST_OF_A_TENANT", 1)
+    ledger.submit([new_job("a", tenant="one"), new_job("b", tenant="two")])
+    one, two = bearer(key(settings, "one")), bearer(key(settings, "two"))
+    with events(gateway.address, "a", headers=one) as stream:
+        stream.next()
+        # Another key of the same tenant has no other share.
+        answer = httpx.get(f"{gateway.address}/v1/jobs/a/events", headers=bearer(key(settings, "one")))
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
+        assert "this key's tenant" in answer.json()["detail"]
+        waited = httpx.get(f"{gateway.address}/v1/jobs/a", headers={**one, "Prefer": "wait=60"}, timeout=5.0)
+        assert waited.status_code == 200
+        assert "Preference-Applied" not in waited.headers
+        with events(gateway.address, "b", headers=two) as other:
+            assert other.until("snapshot")
+
+
+def test_a_key_that_is_revoked_sees_no_more(
+    gateway: Listening,
+    settings: Settings,
+    ledger: Ledger,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_events, "ASK_KEY_EVERY_S", 0.05)
+    monkeypatch.setattr(access, "REMEMBER_S", 0.05)
+    ledger.submit([new_job("a", tenant="one"), new_job("b", tenant="one")])
+    revoked, other = key(settings, "one"), key(settings, "one")
+    with (
+        events(gateway.address, "a", headers=bearer(revoked)) as stream,
+        events(gateway.address, "b", headers=bearer(other)) as going_on,
+    ):
+        assert stream.until("snapshot")
+        ApiKeys(database).revoke(id_of(revoked))
+        assert stream.next() is None
+        ledger.cancel("b")
+        assert going_on.until("end")
 
 
 def test_whoever_hangs_up_is_let_go(gateway: Listening, queued: str) -> None:

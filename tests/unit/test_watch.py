@@ -9,7 +9,7 @@ import pytest
 from brushwork.gateway import watch as watching
 from brushwork.gateway.watch import Watch, Watcher
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import ServiceUnreachable, TooManyStreams
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.job_index import JobIndex, Standing
 from brushwork_schemas.ledger import Ledger
@@ -203,23 +203,6 @@ def test_a_job_that_is_removed_lets_its_watchers_go(watch: Watch) -> None:
                 assert await watcher.news(BOUND_S)
                 assert watcher.is_let_go
                 assert watcher.standing is None
-
-    run(scene())
-
-
-def test_there_is_an_end_to_how_many_watch(
-    ledger: Ledger, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "MOST_WATCHERS", 2)
-    ledger.submit([new_job("a")])
-
-    async def scene() -> None:
-        async with closing(watch):
-            with watch.on("a"), watch.on("a"):
-                with pytest.raises(TooManyStreams):
-                    watch.check_room()
-                assert not await watch.ended("a", 2 * BOUND_S)
-            watch.check_room()
 
     run(scene())
 

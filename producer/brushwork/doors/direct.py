@@ -49,11 +49,13 @@ class DirectDoor:
 
     Args:
         settings: Where they are.
+        database: The ledger's, where the caller has it open already, and closes it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
         self.settings = settings
-        self._database = Database(settings.database_url.get_secret_value())
+        self._is_borrowed = database is not None
+        self._database = database or Database(settings.database_url.get_secret_value())
         self._store = ArtifactStore(settings.artifacts_url)
         self._images = ImageInputs(self._store, allow_addresses=settings.image_addresses)
         self._ledger = Ledger(self._database)
@@ -149,7 +151,8 @@ class DirectDoor:
     def close(self) -> None:
         """As `Client.close`."""
         self._messages.close()
-        self._database.close()
+        if not self._is_borrowed:
+            self._database.close()
 
     def _accept(self, jobs: Sequence[NewJob]) -> Accepted:
         if not jobs:

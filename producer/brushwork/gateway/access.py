@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from brushwork_schemas.api_keys import ApiKey, ApiKeys, Scope
-from brushwork_schemas.errors import Forbidden, Unauthorized
+from brushwork_schemas.errors import Forbidden, ServiceUnreachable, Unauthorized
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -34,6 +34,11 @@ class Principal:
     def tenant(self) -> str | None:
         """Whose jobs and files alone it sees; None where it sees everybody's."""
         return None if self.key is None or Scope.ADMIN in self.key.scopes else self.key.tenant
+
+    @property
+    def holder(self) -> str | None:
+        """The tenant at whose share its open streams and waits count; None where no key is asked for."""
+        return None if self.key is None else self.key.tenant
 
 
 class Access:
@@ -63,6 +68,16 @@ class Access:
             hint="Send `Authorization: Bearer bw_...`; an operator makes keys with: "
             "brushwork keys create NAME",
         )
+
+    def still_opens(self, key: str | None) -> bool:
+        """Whether who came in with this key, or none, may stay; while the database is away, everybody may."""
+        try:
+            self.principal(key)
+        except Unauthorized:
+            return False
+        except ServiceUnreachable:
+            return True
+        return True
 
     def remembered(self, key: str | None) -> Principal | None:
         """Who brings this key, or none, where the database need not be asked for it."""
@@ -95,7 +110,7 @@ def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]
 
     async def principal(request: Request, response: Response) -> Principal:
         services = request.app.state.services
-        key = _key_of(request)
+        key = key_of(request)
         # Mostly it is remembered, and no thread needed; a first look asks the database.
         found: Principal = services.access.remembered(key) or await run_in_threadpool(
             services.access.principal, key
@@ -113,11 +128,12 @@ def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]
     return principal
 
 
-def _digest(key: str) -> bytes:
-    return sha256(key.encode("utf-8", "surrogatepass")).digest()
+def key_of(request: Request) -> str | None:
+    """The key that a request brings, in its header or its cookie.
 
-
-def _key_of(request: Request) -> str | None:
+    Raises:
+        Unauthorized: The header can't be read.
+    """
     header = request.headers.get("authorization")
     if header is None:
         return request.cookies.get(COOKIE)
@@ -125,3 +141,7 @@ def _key_of(request: Request) -> str | None:
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Authorization: it should read `Bearer bw_...`.", field="Authorization")
     return key.strip()
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()

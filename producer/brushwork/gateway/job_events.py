@@ -5,7 +5,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import JobNotFound, ServiceUnreachable
@@ -24,7 +24,10 @@ PING_EVERY_S = 15
 SEND_TIMEOUT_S = 30
 # Then the caller connects anew, with its key, and misses nothing.
 LONGEST_S = 3600.0
+# A key that was revoked or has expired sees no more than this much longer.
+ASK_KEY_EVERY_S = 10.0
 ReadJob = Callable[[], Awaitable[JobView]]
+MayStay = Callable[[], Awaitable[bool]]
 
 
 class EventStream(EventSourceResponse):
@@ -33,9 +36,16 @@ class EventStream(EventSourceResponse):
     Args:
         events: What to tell.
         headers: What dependencies have said.
+        seat: Taken for as long as it goes on; a refusal is the answer then.
     """
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[ServerSentEvent],
+        headers: Mapping[str, str],
+        seat: AbstractContextManager[None],
+    ) -> None:
+        self._seat = seat
         super().__init__(
             events,
             headers=headers,
@@ -47,7 +57,7 @@ class EventStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a reader that takes nothing is let go without a word."""
-        with suppress(SendTimeoutError):
+        with self._seat, suppress(SendTimeoutError):
             await super().__call__(scope, receive, send)
 
 
@@ -69,7 +79,13 @@ def event_id(standing: Standing) -> str:
 
 
 async def told(
-    beginning: Beginning, watch: Watch, read: ReadJob, *, last_event_id: str | None, previews: bool
+    beginning: Beginning,
+    watch: Watch,
+    read: ReadJob,
+    may_stay: MayStay,
+    *,
+    last_event_id: str | None,
+    previews: bool,
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a job, from now to its end.
 
@@ -77,6 +93,7 @@ async def told(
         beginning: The job as it is.
         watch: Tells of changes.
         read: Gives the job anew.
+        may_stay: Whether the reader's key still opens this.
         last_event_id: What the reader saw last.
         previews: Whether it is to see previews.
     """
@@ -89,16 +106,22 @@ async def told(
     with watch.on(beginning.job.id, previews=previews) as watcher:
         if not beginning.is_known_by(last_event_id):
             yield _event("snapshot", beginning.job.model_dump_json(), seen)
-        async for event in _changes(watcher, seen):
+        async for event in _changes(watcher, seen, may_stay):
             yield event
         if watcher.standing is not None and (job := await _ended(watcher, read)) is not None:
             yield _event("end", job.model_dump_json(), watcher.standing)
 
 
-async def _changes(watcher: Watcher, seen: Standing) -> AsyncIterator[ServerSentEvent]:
+async def _changes(watcher: Watcher, seen: Standing, may_stay: MayStay) -> AsyncIterator[ServerSentEvent]:
     shown, until = None, time.monotonic() + LONGEST_S
+    ask_key_at = time.monotonic() + ASK_KEY_EVERY_S
     while not watcher.is_over and (left_s := until - time.monotonic()) > 0:
-        await watcher.news(left_s)
+        await watcher.news(min(left_s, max(0.0, ask_key_at - time.monotonic())))
+        if time.monotonic() >= ask_key_at:
+            if not await may_stay():
+                watcher.let_go()
+                return
+            ask_key_at = time.monotonic() + ASK_KEY_EVERY_S
         now = watcher.standing or seen
         for event in _moves(seen, now):
             yield event

@@ -15,6 +15,7 @@ from fastapi import Request
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.access import Access
 from brushwork.gateway.limits import Limits
+from brushwork.gateway.seats import Seats
 from brushwork.gateway.watch import Watch
 
 # Pictures of callers that are decoded at once: each may take 150 MB for a moment.
@@ -36,6 +37,7 @@ class Services:
     index: JobIndex
     outlooks: Outlooks
     watch: Watch
+    seats: Seats = field(default_factory=Seats)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
@@ -58,7 +60,7 @@ def services(settings: Settings) -> Services:
     database = Database(settings.database_url.get_secret_value())
     return Services(
         settings=settings,
-        client=DirectClient(settings),
+        client=DirectClient(settings, database),
         database=database,
         store=ArtifactStore(settings.artifacts_url),
         access=Access(ApiKeys(database)),

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from brushwork_schemas.errors import BrushworkError, JobNotFound, TooManyStreams
+from brushwork_schemas.errors import BrushworkError, JobNotFound
 from brushwork_schemas.job_index import JobIndex, Standing
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
@@ -19,7 +19,6 @@ LOOK_EVERY_S = 0.1
 # While the database is away.
 LOOK_AGAIN_S = 1.0
 PREVIEW_EVERY_S = 0.5
-MOST_WATCHERS = 1000
 STILL_THERE_EVERY_S = 1.0
 _Answer = TypeVar("_Answer")
 
@@ -106,18 +105,6 @@ class Watch:
         """Where a job stands now, by a look of its own; None where there is none of that id."""
         return self._index.states([job_id]).get(job_id)
 
-    def check_room(self) -> None:
-        """To be asked before `on`.
-
-        Raises:
-            TooManyStreams: As many watch as this process takes.
-        """
-        if self.num_watchers >= MOST_WATCHERS:
-            raise TooManyStreams(
-                f"{MOST_WATCHERS} streams and waits are open here, and no more are taken.",
-                hint="Come again later, or ask for the job now and then.",
-            )
-
     @contextmanager
     def on(self, job_id: str, *, previews: bool = False) -> Iterator[Watcher]:
         """Watch a job; its first news is where it stands."""
@@ -149,10 +136,8 @@ class Watch:
             has_left: Asked every second whether the caller has hung up; then nobody waits any more.
 
         Returns:
-            Whether it has ended. False at once where too many wait already, and where the gateway stops.
+            Whether it has ended. False at once where the gateway stops.
         """
-        if self.num_watchers >= MOST_WATCHERS:
-            return False
         until = time.monotonic() + timeout_s
         with self.on(job_id) as watcher:
             while not watcher.is_over and (left_s := until - time.monotonic()) > 0:

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import checked_id
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.access import Principal
+from brushwork.gateway.access import Principal, key_of
 from brushwork.gateway.job_events import Beginning, EventStream, told
 from brushwork.gateway.job_view import view
 from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
@@ -57,6 +57,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 )
 async def follow(
     job_id: JobId,
+    request: Request,
     response: Response,
     services: Gateway,
     principal: Reader,
@@ -68,7 +69,7 @@ async def follow(
     The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
     What happens in the same tenth of a second is told as one.
     """
-    services.watch.check_room()
+    services.seats.check(principal.holder)
     beginning = await run_in_threadpool(_beginning, services, principal, job_id)
     if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
         return Response(status_code=204, headers=dict(response.headers))
@@ -76,8 +77,11 @@ async def follow(
     async def read() -> Any:
         return view(await run_in_threadpool(services.client.get, job_id))
 
-    events = told(beginning, services.watch, read, last_event_id=last_event_id, previews=previews)
-    return EventStream(events, dict(response.headers))
+    async def may_stay() -> bool:
+        return await run_in_threadpool(services.access.still_opens, key_of(request))
+
+    events = told(beginning, services.watch, read, may_stay, last_event_id=last_event_id, previews=previews)
+    return EventStream(events, dict(response.headers), services.seats.taken(principal.holder))
 
 
 def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:

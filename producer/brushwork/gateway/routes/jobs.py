@@ -64,7 +64,7 @@ async def get(
     """The job as it is now, or with `Prefer: wait=SECONDS` at its end, if that comes in time."""
     if preferred_wait_s(prefer):
         job = await run_in_threadpool(visible, services, principal, job_id)
-        await wait_as_preferred(prefer, job, services, request, response)
+        await wait_as_preferred(prefer, job, services, principal, request, response)
     return await run_in_threadpool(_shown, services, principal, job_id, response)
 
 

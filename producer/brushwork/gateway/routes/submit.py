@@ -56,7 +56,7 @@ async def submit(
     _add_headers(parameters, idempotency_key, traceparent)
     accepted = await Submission(services, principal).accept([parameters])
     job = _answered(accepted, response)
-    if await wait_as_preferred(prefer, job, services, request, response):
+    if await wait_as_preferred(prefer, job, services, principal, request, response):
         job = await run_in_threadpool(services.client.get, job.id)
     return view(job)
 

@@ -1,0 +1,38 @@
+"""Seats of event streams and waits: so many in all, so many for one tenant."""
+
+from contextlib import ExitStack
+
+import pytest
+from brushwork.gateway import seats as seating
+from brushwork.gateway.seats import Seats
+from brushwork_schemas.errors import TooManyStreams
+
+
+@pytest.fixture
+def seats(monkeypatch: pytest.MonkeyPatch) -> Seats:
+    monkeypatch.setattr(seating, "MOST", 4)
+    monkeypatch.setattr(seating, "MOST_OF_A_TENANT", 2)
+    return Seats()
+
+
+def test_one_tenant_leaves_seats_for_the_others(seats: Seats) -> None:
+    with seats.taken("a"), seats.taken("a"):
+        with (
+            pytest.raises(TooManyStreams, match="2 streams and waits of this key's tenant"),
+            seats.taken("a"),
+        ):
+            pass
+        four = pytest.raises(TooManyStreams, match="4 streams and waits are open here")
+        with seats.taken("b"), seats.taken(""), four:
+            seats.check("c")
+        seats.check("b")
+    seats.check("a")
+
+
+def test_where_nobody_is_asked_for_a_key_one_may_have_all(seats: Seats) -> None:
+    with ExitStack() as sat:
+        for _ in range(4):
+            sat.enter_context(seats.taken(None))
+        with pytest.raises(TooManyStreams):
+            seats.check(None)
+    seats.check(None)
