@@ -307,3 +307,39 @@ def test_words_and_light_are_remembered(http: TestClient) -> None:
     assert 'lang="zh-Hans" data-theme="dark"' in shown
     http.post("/preferences", data={"language": "<x>", "theme": "<x>"})
     assert 'lang="zh-Hans" data-theme="dark"' in http.get("/").text
+
+
+def test_a_key_that_may_not_read_is_shown_no_jobs(http: TestClient, settings: Settings) -> None:
+    with Client(settings=settings) as client:
+        client.submit("text-to-image", prompt="words of somebody", tenant="t")
+    http.cookies.set(COOKIE, key(settings, "t", [Scope.SUBMIT]))
+    refused = http.post("/jobs", data={"kind": "text-to-image", "prompt": ""})
+    assert refused.status_code == 422
+    assert "words of somebody" not in refused.text
+    http.cookies.set(COOKIE, key(settings, "t"))
+    assert "words of somebody" in http.post("/jobs", data={"kind": "text-to-image", "prompt": ""}).text
+
+
+def test_a_key_of_another_gateway_is_dropped_where_none_is_asked_for(http: TestClient) -> None:
+    http.cookies.set(COOKIE, "bw_0123456789ab_" + 64 * "0", domain="127.0.0.1")
+    asked = http.get("/")
+    assert asked.headers["Location"] == "/login?next=%2F"
+    led_on = http.get(asked.headers["Location"])
+    assert (led_on.status_code, led_on.headers["Location"]) == (303, "/")
+    assert f'{COOKIE}=""' in led_on.headers["Set-Cookie"]
+
+
+def test_a_form_that_is_too_large_is_answered_by_a_page(settings: Settings) -> None:
+    bounded = settings.model_copy(update={"max_upload_bytes": 4096})
+    form = {"data": {"kind": "image-to-text"}, "files": {"image": ("picture.png", bytes(8192), "image/png")}}
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "zh"}
+    with gateway(bounded) as http:
+        answer = http.post("/jobs", **form, headers=browser)  # type: ignore[arg-type]
+        assert answer.status_code == 413
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "A request may have at most 4096 bytes." in answer.text
+        assert '<html lang="zh' in answer.text
+        by_program = http.post("/jobs", **form, headers={"Accept": "*/*"})  # type: ignore[arg-type]
+        assert (by_program.status_code, by_program.json()["code"]) == (413, "payload_too_large")
+        api = http.post("/v1/jobs", **form, headers=browser)  # type: ignore[arg-type]
+        assert (api.status_code, api.json()["code"]) == (413, "payload_too_large")

@@ -8,9 +8,12 @@ from brushwork_schemas.errors import BrushworkError, Forbidden, PayloadTooLarge
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway.hosts import is_loopback
+from brushwork.gateway.page.page_route import error_page
 from brushwork.gateway.problems import answer_to
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -146,7 +149,7 @@ class _Refusal:
 
     async def answer(self, error: BrushworkError | HTTPException) -> None:
         """Say it, then take what is still coming, and hang up."""
-        response = answer_to(error)
+        response = await self._response(error)
         response.headers["Connection"] = "close"
         await response(self._scope, self._receive, self._hold_the_end)
         with suppress(TimeoutError):
@@ -154,6 +157,13 @@ class _Refusal:
                 await self._drain()
         if self._end is not None:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _response(self, error: BrushworkError | HTTPException) -> Response:
+        accepts = Headers(scope=self._scope).get("accept", "")
+        is_page = not self._scope["path"].startswith(f"{self._scope.get('root_path', '')}/v1/")
+        if is_page and "text/html" in accepts and isinstance(error, BrushworkError):
+            return await run_in_threadpool(error_page, Request(self._scope), error)
+        return answer_to(error)
 
     async def _hold_the_end(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -118,7 +118,9 @@ def _shown(
     typed: TypedForm,
     error: BrushworkError | None = None,
 ) -> Response:
-    newest = services.client.list(tenant=principal.tenant, limit=NEWEST)
+    # Of who comes here with a form that was refused, it is not sure.
+    may_read = principal.may(Scope.READ)
+    newest = services.client.list(tenant=principal.tenant, limit=NEWEST) if may_read else []
     return visitor.shown(
         "front.html",
         200 if error is None else status_of(error),
