@@ -1,11 +1,15 @@
 """Many jobs by one request: listed, or a template with what differs; all or none."""
 
+import base64
+import io
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brushwork_schemas.settings import Settings
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.gateways import gateway, settings_at
@@ -97,3 +101,22 @@ def test_what_is_wrong_is_named_and_nothing_is_accepted(
 def test_forms_are_for_single_jobs(http: TestClient) -> None:
     answer = http.post(HERE, data={"kind": "text-to-image"}, files={"image": ("x", b"")})
     assert answer.status_code == 415
+
+
+def test_the_picture_of_a_template_is_held_once(http: TestClient) -> None:
+    file = io.BytesIO()
+    Image.effect_noise((1500, 1000), 90).save(file, "PNG")
+    assert len(file.getvalue()) > 2**20
+    image = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    template = {"kind": "image-classification", "image": image}
+    tracemalloc.start()
+    try:
+        answer = http.post(HERE, json={"template": template, "product": {"top_k": [1, 2] * 50}})
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 201
+    (name,) = {job["request"]["image"] for job in answer.json()["jobs"]}
+    assert len(answer.json()["jobs"]) == 100
+    assert http.head(f"/v1/files/{name}").headers["Content-Length"] == str(len(file.getvalue()))
+    assert most_bytes < 50 * len(file.getvalue())

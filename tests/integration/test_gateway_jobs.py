@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from brushwork_schemas.api_keys import Scope
 from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.job import JobError
+from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
@@ -211,6 +212,19 @@ def test_wrong_changes_are_refused(http: TestClient, changes: dict[str, Any], fi
     http.post(f"{here}/cancel")
     answer = http.post(f"{here}/retry", json=changes)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def test_what_a_bare_message_named_is_no_path_either(
+    http: TestClient, ledger: Ledger, tmp_path: Path
+) -> None:
+    (file := tmp_path / "of-this-machine.png").write_bytes(png())
+    refused = NewJob(
+        id="bare", kind=LOOK["kind"], model="m", label="l", request={"image": str(file)}, max_attempts=1
+    )
+    ledger.refuse(refused, JobError(code="invalid_image", message="It is none.", fault="caller"))
+    answer = http.post("/v1/jobs/bare/retry")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_image")
+    assert http.post("/v1/jobs/bare/retry", json={"image": AS_DATA}).status_code == 201
 
 
 def test_a_retry_may_be_repeated_by_its_key(http: TestClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 from brushwork import Client, InvalidRequest, ServiceUnreachable, Settings, WaitTimeout
-from brushwork.doors.asking import REPEAT_AFTER_S, Asking
+from brushwork.doors.asking import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Asking
 from brushwork.doors.call import Answer, Call, Lost, Pause, Talk
 from brushwork.doors.choice import chosen_settings
 from brushwork.doors.connection import Connection
@@ -92,6 +92,14 @@ class TestPatience:
         answer, steps = played(Asking(ADDRESS, 5).asked(GET), self.later, self.later, GOOD)
         assert answer is GOOD
         assert steps == [GET, Pause(2), GET, Pause(2), GET]
+
+    @pytest.mark.parametrize("soon", ["0", "-1", "nan"])
+    def test_at_once_is_a_while_too_or_it_would_ask_without_end(self, soon: str) -> None:
+        again = problem(503, "service_unreachable", {"retry-after": soon})
+        with pytest.raises(ServiceUnreachable):
+            played(Asking(ADDRESS, 0).asked(GET), again)
+        with pytest.raises(ServiceUnreachable):
+            played(Asking(ADDRESS, 2.5 * SHORTEST_PAUSE_S).asked(GET), *[again] * 3)
 
     def test_until_it_is_used_up(self) -> None:
         with pytest.raises(RateLimited):

@@ -11,6 +11,8 @@ from brushwork.doors.problem import error_of
 # Enough for a gateway that is started anew; every call of ours may be repeated, for submits bear a key.
 REPEAT_AFTER_S = (0.1, 0.5)
 POSTPONED = (429, 503)
+# Who is told to come again at once waits so long, or it would ask without end.
+SHORTEST_PAUSE_S = 0.1
 
 
 class Asking:
@@ -66,5 +68,5 @@ class Asking:
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     with suppress(KeyError, ValueError):
-        return max(0.0, float(headers["retry-after"]))
+        return max(SHORTEST_PAUSE_S, float(headers["retry-after"]))
     return None

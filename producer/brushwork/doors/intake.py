@@ -64,16 +64,24 @@ class Intake:
         Raises:
             RequestError: One is wrong; the message starts with its index where there are several.
         """
-        return [self._completed(draft) for draft in self._drafts(requests)]
+        kept: dict[int, Artifact] = {}
+        return [self._completed(draft, kept) for draft in self._drafts(requests)]
 
     def _drafts(self, requests: Sequence[Mapping[str, Any]]) -> list[Draft]:
         drafts = []
         for index, request in enumerate(requests):
             with placed(index, len(requests)):
                 drafts.append(self._checked(request))
+        # One picture of many requests is read once, and held once.
+        read: dict[object, Artifact | bytes] = {}
         for index, draft in enumerate(drafts):
+            if draft.image is None:
+                continue
+            name = draft.image if isinstance(draft.image, str | bytes) else id(draft.image)
             with placed(index, len(requests)):
-                draft.picture = None if draft.image is None else self._images.read(draft.image)
+                if name not in read:
+                    read[name] = self._images.read(draft.image)
+            draft.picture = read[name]
         return drafts
 
     def _checked(self, request: Mapping[str, Any]) -> Draft:
@@ -88,11 +96,13 @@ class Intake:
             parameters["image"] = NO_PICTURE_YET
         return Draft(admit(kind, parameters, self._catalogue), options, said, image)
 
-    def _completed(self, draft: Draft) -> Complete:
+    def _completed(self, draft: Draft, kept: dict[int, Artifact]) -> Complete:
         request = draft.admitted.request
         inputs: tuple[Artifact, ...] = ()
         if draft.picture is not None:
-            inputs = (self._images.keep(draft.picture),)
+            if id(draft.picture) not in kept:
+                kept[id(draft.picture)] = self._images.keep(draft.picture)
+            inputs = (kept[id(draft.picture)],)
             request = request.model_copy(update={"image": inputs[0].sha256})
         has_key = draft.options.idempotency_key is not None
         sha256 = digest(draft.admitted.kind.name, draft.said, inputs) if has_key else None

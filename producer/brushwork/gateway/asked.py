@@ -7,9 +7,7 @@ from typing import Any
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.job import Job
 from brushwork_schemas.options import taken_options
-from pydantic import BaseModel
 
 # The costs of a picture that is looked at do not depend on it.
 SOME_PICTURE = "0" * 64
@@ -43,9 +41,3 @@ class Asked:
         except BrushworkError:
             return None
         return cls(admitted.kind.name, options.tenant, admitted.request.cost, options.idempotency_key)
-
-
-def request_again(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What `retry` submits for this job."""
-    said = job.request.model_dump() if isinstance(job.request, BaseModel) else dict(job.request)
-    return {**said, "tenant": job.tenant, **changes, "kind": job.kind}

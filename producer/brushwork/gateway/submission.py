@@ -9,8 +9,8 @@ from brushwork_schemas.job import Job
 from brushwork_schemas.tenant_files import TenantFiles
 
 from brushwork.doors.direct import Accepted
+from brushwork.doors.intake import repeated
 from brushwork.gateway.access import Principal
-from brushwork.gateway.asked import request_again
 from brushwork.gateway.picture_source import PictureSource, resolved
 from brushwork.gateway.services import Services
 
@@ -27,6 +27,8 @@ class Submission:
         self._services = services
         self._principal = principal
         self._files = TenantFiles(services.database)
+        # By what names them: a batch that says the same of many jobs holds their picture once.
+        self._pictures: dict[str, Any] = {}
 
     async def accept(self, requests: Sequence[Any]) -> Accepted:
         """All of the requests, or none.
@@ -66,8 +68,9 @@ class Submission:
         return accepted
 
     def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
-        owned = self._owned({"tenant": job.tenant, **changes})
-        with self._services.limits.admit(self._principal, [request_again(job, owned)]) as admission:
+        # All of it, not the changes alone: a bare message may have named any file for its picture.
+        owned = self._owned(repeated(job, changes))
+        with self._services.limits.admit(self._principal, [owned]) as admission:
             accepted = self._services.client.accept_retry(job.id, **owned)
             admission.settle(accepted)
         return accepted
@@ -84,8 +87,15 @@ class Submission:
     def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
         owned = {**request, "tenant": self._tenant(request.get("tenant"))}
         if "image" in request:
-            owned["image"] = resolved(request["image"], self._files, self._principal)
+            owned["image"] = self._picture(request["image"])
         return owned
+
+    def _picture(self, given: Any) -> Any:
+        if not isinstance(given, str):
+            return resolved(given, self._files, self._principal)
+        if given not in self._pictures:
+            self._pictures[given] = resolved(given, self._files, self._principal)
+        return self._pictures[given]
 
     def _tenant(self, asked: Any) -> Any:
         """Whom a job is for: a key's jobs are its tenant's.
