@@ -11,6 +11,7 @@ from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -139,6 +140,10 @@ class AsyncClient:
     async def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
         return await self._door.workers()
+
+    async def queues(self) -> Sequence[QueueState]:
+        """As `Client.queues`."""
+        return await self._door.queues()
 
     async def close(self) -> None:
         """As `Client.close`."""

@@ -13,6 +13,7 @@ from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -251,6 +252,10 @@ class Client:
     def workers(self) -> Sequence[SeenWorker]:
         """The workers that are there."""
         return self._door.workers()
+
+    def queues(self) -> Sequence[QueueState]:
+        """How much waits and runs of each kind, of all tenants together; about a second old."""
+        return self._door.queues()
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,9 +4,9 @@ from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brushwork_schemas.database import Database
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.line import MOST_COUNTED
 from brushwork_schemas.outlook import Outlooks
 
 
@@ -16,24 +16,28 @@ class QueueState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: str
-    in_redis: int = Field(description="Queued jobs whose message is sent; they go first.")
-    in_ledger: int = Field(description="Queued jobs without a message; of each tenant 10,000 are counted.")
-    running: int
-    oldest_s: float | None = Field(None, description="How long the oldest waits of those who are next.")
-    workers: int = Field(description="Those that are ready and were heard of lately.")
+    in_redis: int = Field(description="Queued jobs whose message is sent and not taken yet; they go first.")
+    in_ledger: int = Field(
+        description="Queued jobs that have no message yet; of each tenant at most "
+        f"{MOST_COUNTED:,} are counted."
+    )
+    running: int = Field(description="Jobs that run now.")
+    oldest_s: float | None = Field(
+        None, description="How long the oldest waits of those whose turn is next; null where nobody waits."
+    )
+    workers: int = Field(description="Workers of this kind that are ready and were heard of lately.")
 
 
-def queue_states(database: Database, *, fresh_s: float) -> list[QueueState]:
-    """The queues of all kinds.
+def queue_states(index: JobIndex, outlooks: Outlooks) -> list[QueueState]:
+    """The queues of all kinds, of all tenants together.
 
     Args:
-        database: Where the jobs are.
-        fresh_s: A worker that was silent for longer counts as gone.
+        index: Knows what runs.
+        outlooks: Know what waits, and who is there.
     """
     running: Counter[str] = Counter()
-    for one in JobIndex(database).running():
+    for one in index.running():
         running[one.kind] += one.num_jobs
-    outlooks = Outlooks(database, fresh_s=fresh_s)
     return [_state(outlooks, kind, running[kind]) for kind in KINDS]
 
 

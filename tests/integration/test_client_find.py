@@ -191,6 +191,16 @@ class TestOffers:
         assert "priority" in made.options["properties"]
         assert "images" in made.result["properties"]
 
+    def test_queues_by_kind(self, stand: Stand) -> None:
+        client = stand.client
+        for _ in range(2):
+            client.submit("text-to-image", prompt="x")
+        stand.hand.start(client.list(limit=1)[0].id)
+        queues = {queue.kind: queue for queue in client.queues()}
+        drawing, looking = queues["text-to-image"], queues["image-to-text"]
+        assert (drawing.in_redis + drawing.in_ledger, drawing.running, drawing.workers) == (1, 1, 0)
+        assert (looking.in_redis, looking.in_ledger, looking.running, looking.oldest_s) == (0, 0, 0, None)
+
     def test_without_workers_there_are_none(self, client: Any) -> None:
         assert list(client.workers()) == []
 

@@ -1,6 +1,5 @@
 """How a gateway is reached: its address, the key, time limits; and httpx's words for calls and answers."""
 
-import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +7,7 @@ import httpx
 from brushwork_schemas.errors import InvalidRequest
 
 from brushwork.doors.call import Answer, Call, Lost
+from brushwork.hosts import is_loopback
 
 CONNECT_S = 5.0
 # Between two pieces of an answer, or of a request; a held question has its time besides.
@@ -44,7 +44,7 @@ class Connection:
             "timeout": _timeout(0.0),
             "limits": LIMITS,
             # A proxy of the surroundings is no way to this machine itself.
-            "trust_env": not _is_here(self.address),
+            "trust_env": not is_loopback(urlsplit(self.address).hostname or ""),
         }
 
     def request(self, call: Call) -> dict[str, Any]:
@@ -102,11 +102,3 @@ def _checked_key(key: str) -> str:
 
 def _timeout(held_s: float) -> httpx.Timeout:
     return httpx.Timeout(READ_S, connect=CONNECT_S, read=READ_S + held_s)
-
-
-def _is_here(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -17,6 +17,7 @@ from brushwork_schemas.kinds import kind_named
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.outlook import Outlook, Outlooks
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState, queue_states
 from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -147,6 +148,10 @@ class DirectDoor:
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
         return Roster(self._database).workers()
+
+    def queues(self) -> Sequence[QueueState]:
+        """As `Client.queues`."""
+        return queue_states(self._index, self._outlooks)
 
     def close(self) -> None:
         """As `Client.close`."""

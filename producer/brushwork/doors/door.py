@@ -10,6 +10,7 @@ from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
 
@@ -81,6 +82,10 @@ class Door(Protocol):
 
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
+        ...
+
+    def queues(self) -> Sequence[QueueState]:
+        """As `Client.queues`."""
         ...
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.kinds import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from pydantic import BaseModel, ValidationError
 
@@ -78,6 +79,10 @@ class Reading:
     def workers(self, answer: Answer) -> list[SeenWorker]:
         """Workers."""
         return [_worker(each) for each in _items(_content(answer), "workers")]
+
+    def queues(self, answer: Answer) -> list[QueueState]:
+        """Queues of all kinds."""
+        return [_parsed(QueueState, each) for each in _items(_content(answer), "queues")]
 
     def _job(self, content: Any) -> Job:
         # Job lets fields pass that it does not know: links, and whatever a newer gateway adds.

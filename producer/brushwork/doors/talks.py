@@ -9,18 +9,26 @@ from urllib.parse import quote
 from brushwork_schemas.artifact import Artifact, ByteSource
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.errors import ArtifactMissing, FileNotFound, InvalidImage, InvalidRequest, JobNotFound
+from brushwork_schemas.errors import (
+    ArtifactMissing,
+    FileNotFound,
+    InvalidImage,
+    InvalidRequest,
+    JobNotFound,
+    ServiceUnreachable,
+)
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tenant_files import is_name
 
 from brushwork.doors.asking import Asking
-from brushwork.doors.call import Call, Pause, Talk, Work
+from brushwork.doors.call import Answer, Call, Pause, Talk, Work
 from brushwork.doors.door import Jobs
 from brushwork.doors.packing import MOST_ALONG_BYTES, data_address, encoded, packed
 from brushwork.doors.reading import Reading
@@ -35,6 +43,8 @@ LONGEST_HOLD_S = 20
 # Asking by HTTP costs more than a look into the ledger.
 SHORTEST_POLL_S = 0.02
 LONGEST_SILENT_POLL_S = 1.0
+# A gateway that ended is back before that, where anybody starts it again.
+LONGEST_ABSENCE_S = 20.0
 
 
 class Talks:
@@ -104,11 +114,13 @@ class Talks:
             hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
             headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
             began = time.monotonic()
-            job = self._read.job((yield from self._ask(Call("GET", path, headers=headers, held_s=hold_s))))
+            call = Call("GET", path, headers=headers, held_s=hold_s)
+            job = self._read.job((yield from self._ask_while_waiting(call, waiting)))
             if waiting.is_over(job.state, job.progress):
                 return job
             if waiting.wants_preview():
-                waiting.show((yield from self.preview(job_id)))
+                call = Call("GET", f"{path}/preview")
+                waiting.show(self._read.preview((yield from self._ask_while_waiting(call, waiting))))
             # A gateway that stops, or at which too many wait, holds no question.
             if not hold_s or time.monotonic() - began < hold_s / 2:
                 yield Pause(waiting.pause_s(SHORTEST_POLL_S, longest_s))
@@ -156,6 +168,22 @@ class Talks:
     def workers(self) -> Talk[Sequence[SeenWorker]]:
         """As `Client.workers`."""
         return self._read.workers((yield from self._ask(Call("GET", "/v1/workers"))))
+
+    def queues(self) -> Talk[Sequence[QueueState]]:
+        """As `Client.queues`."""
+        return self._read.queues((yield from self._ask(Call("GET", "/v1/queues"))))
+
+    def _ask_while_waiting(self, call: Call, waiting: Waiting) -> Talk[Answer]:
+        """The answer; a gateway that has answered this wait before may be away for a while."""
+        gone_at: float | None = None
+        while True:
+            try:
+                return (yield from self._ask(call))
+            except ServiceUnreachable:
+                gone_at = gone_at or time.monotonic()
+                if not waiting.has_begun or time.monotonic() - gone_at > LONGEST_ABSENCE_S:
+                    raise
+            yield Pause(waiting.pause_s(SHORTEST_POLL_S, LONGEST_SILENT_POLL_S))
 
     def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
         """Put names or data addresses in place of the bytes of pictures."""

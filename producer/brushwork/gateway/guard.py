@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from brushwork.gateway.hosts import is_loopback
 from brushwork.gateway.page.page_route import error_page
 from brushwork.gateway.problems import answer_to
+from brushwork.hosts import is_loopback
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 # Asked by machines that know no name of this one; they tell nothing.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from brushwork_schemas.errors import InvalidRequest
 
-from brushwork.gateway.hosts import is_loopback
+from brushwork.hosts import is_loopback
 
 BACKLOG = 2048
 

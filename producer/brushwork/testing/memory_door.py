@@ -1,6 +1,7 @@
 """The door to a service that is all in memory."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +13,10 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription, described_kinds
-from brushwork_schemas.kinds import kind_named
+from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
@@ -125,6 +127,20 @@ class MemoryDoor:
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`: there are none."""
         return []
+
+    def queues(self) -> Sequence[QueueState]:
+        """As `Client.queues`; the queue is in memory, where a ledger would be."""
+        states = Counter((job.kind, job.state) for job in self.ledger.newest_first())
+        return [
+            QueueState(
+                kind=kind,
+                in_redis=0,
+                in_ledger=states[kind, JobState.QUEUED],
+                running=states[kind, JobState.RUNNING],
+                workers=0,
+            )
+            for kind in KINDS
+        ]
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,10 +1,10 @@
 """Who is there to do the work, and how much of it waits."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.queue_state import QueueState
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -32,25 +32,10 @@ class WorkerList(BaseModel):
     workers: list[WorkerView]
 
 
-class QueueView(BaseModel):
-    """The queue of one kind."""
-
-    kind: str
-    in_redis: int = Field(description="Queued jobs whose message is sent and not taken yet; they go first.")
-    in_ledger: int = Field(
-        description="Queued jobs that have no message yet; of each tenant at most 10,000 are counted."
-    )
-    running: int = Field(description="Jobs that run now.")
-    oldest_s: float | None = Field(
-        None, description="How long the oldest waits of those whose turn is next; null where nobody waits."
-    )
-    workers: int = Field(description="Workers of this kind that are ready and were heard of lately.")
-
-
 class QueueList(BaseModel):
     """The queues of all kinds."""
 
-    queues: list[QueueView]
+    queues: Sequence[QueueState]
 
 
 @router.get("/workers", operation_id="list_workers", summary="Who is there")
@@ -79,20 +64,4 @@ def workers(services: Gateway, principal: Reader) -> WorkerList:
 @router.get("/queues", operation_id="list_queues", summary="How much waits")
 def queues(services: Gateway, principal: Reader) -> QueueList:
     """What waits and runs of each kind, of all tenants together; about a second old."""
-    running: Counter[str] = Counter()
-    for one in services.index.running():
-        running[one.kind] += one.num_jobs
-    lines = {kind: services.outlooks.line(kind) for kind in KINDS}
-    return QueueList(
-        queues=[
-            QueueView(
-                kind=kind,
-                in_redis=len(line.dispatched),
-                in_ledger=line.num_waiting,
-                running=running[kind],
-                oldest_s=line.oldest_s,
-                workers=len(services.outlooks.serving(kind)),
-            )
-            for kind, line in lines.items()
-        ]
-    )
+    return QueueList(queues=services.client.queues())
