@@ -27,6 +27,10 @@ SECRET_BYTES = 32
 NOTE_USE_EVERY_MS = 60_000
 MOST_A_MINUTE = 1_000_000
 LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
+HOW_TO_BRING_ONE = (
+    "Send `Authorization: Bearer bw_...`; Python's client and the command line do, with BRUSHWORK_API_KEY. "
+    "An operator makes keys with: brushwork keys create NAME"
+)
 _ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
 _KEY = re.compile(rf"{PREFIX}_({_ID.pattern})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
 
@@ -203,10 +207,7 @@ def _hash(secret: str) -> str:
 
 
 def _refused(reason: str) -> Unauthorized:
-    return Unauthorized(
-        f"The API key opens nothing: {reason}.",
-        hint="Send `Authorization: Bearer bw_...`; an operator makes keys with: brushwork keys create NAME",
-    )
+    return Unauthorized(f"The API key opens nothing: {reason}.", hint=HOW_TO_BRING_ONE)
 
 
 def _api_key(row: Any) -> ApiKey:

@@ -27,6 +27,7 @@ from brushwork_schemas.settings import Settings
 
 from tests.commands import Answer, run_command
 from tests.jobs import new_job
+from tests.live_gateways import Listening
 from tests.servers import RedisServer, free_port
 
 Set = Callable[..., Settings]
@@ -239,6 +240,13 @@ def test_a_gateway_that_is_away(settings: Set) -> None:
     assert "brushwork gateway" in the_fail(check_gateway(away))
     # Who goes by HTTP has no servers of its own to look at.
     assert {finding.about for finding in findings(away)} == {"packages", "gateway"}
+
+
+def test_a_gateway_that_wants_a_key(settings: Set, database: Database) -> None:
+    ApiKeys(database).create("first")
+    with Listening(settings()) as gateway:
+        for key, words in ((None, "wants a key"), ("bw_none", "does not take this key")):
+            assert words in the_fail(check_gateway(settings(url=gateway.address, api_key=key)))
 
 
 def test_webhook_secrets(settings: Set) -> None:

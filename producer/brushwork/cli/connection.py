@@ -38,7 +38,7 @@ def open_database() -> Iterator[Database]:
     Raises:
         ServiceUnreachable: Nothing names one.
     """
-    _expect_servers("BRUSHWORK_DATABASE_URL is not set")
+    _expect_servers("BRUSHWORK_DATABASE_URL is not set (this goes to the database itself, never by HTTP)")
     database = Database(Settings.load().database_url.get_secret_value())
     try:
         yield database

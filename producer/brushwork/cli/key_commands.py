@@ -60,7 +60,9 @@ def create(
         made = store.get(id_of(key))
     if as_json:
         return print_json({"key": key, **_shown(made, Usage())})
-    NEWS.print(f"Key {made.id} ({made.name}) may {', '.join(sorted(made.scopes))}. Only its hash is kept:")
+    NEWS.print(
+        f"Key {made.id} ({made.name}) may {', '.join(sorted(made.scopes))}. Only its hash is kept, so note it now:"
+    )
     DATA.print(key, soft_wrap=True)
     NEWS.print("Use it as BRUSHWORK_API_KEY, or as the header Authorization: Bearer KEY.", soft_wrap=True)
 

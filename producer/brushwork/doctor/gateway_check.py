@@ -44,7 +44,8 @@ def _answers(url: str, settings: Settings) -> Iterator[Finding]:
             ABOUT, f"{url} can't accept jobs: {ready.text[:200]}", "Its own database is to be looked at."
         )
     elif settings.url and models.status_code in (401, 403):
-        yield fail(ABOUT, f"{url} does not take this key.", "Set BRUSHWORK_API_KEY to one that is in force.")
+        said = "does not take this key" if key else "wants a key"
+        yield fail(ABOUT, f"{url} {said}.", "Set BRUSHWORK_API_KEY to one that is in force and may read.")
     else:
         yield ok(ABOUT, f"{url} accepts jobs.")
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from brushwork_schemas.api_keys import ApiKey, ApiKeys, Scope
+from brushwork_schemas.api_keys import HOW_TO_BRING_ONE, ApiKey, ApiKeys, Scope
 from brushwork_schemas.errors import Forbidden, ServiceUnreachable, Unauthorized
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -63,11 +63,7 @@ class Access:
             return Principal(self._verified(key))
         if self.is_open():
             return Principal()
-        raise Unauthorized(
-            "An API key is needed here.",
-            hint="Send `Authorization: Bearer bw_...`; an operator makes keys with: "
-            "brushwork keys create NAME",
-        )
+        raise Unauthorized("An API key is needed here.", hint=HOW_TO_BRING_ONE)
 
     def still_opens(self, key: str | None) -> bool:
         """Whether who came in with this key, or none, may stay; while the database is away, everybody may."""
