@@ -45,6 +45,11 @@ class Waiting:
         """Whether nobody wants to hear of anything but the end."""
         return self._on_progress is None and self._on_preview is None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the job has been seen at all."""
+        return self._seen is not None
+
     def left_s(self) -> float:
         """How long it may still take."""
         return math.inf if self._timeout_s is None else self._timeout_s - (time.monotonic() - self._began)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 from brushwork import Client, InvalidRequest, ServiceUnreachable, Settings, WaitTimeout
+from brushwork.doors import talks
 from brushwork.doors.asking import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Asking
 from brushwork.doors.call import Answer, Call, Lost, Pause, Talk
 from brushwork.doors.choice import chosen_settings
@@ -209,6 +210,22 @@ class TestWait:
             ("queued", 0), ("running", 1), ("failed", 0)
         ]  # fmt: skip
         assert not any(step.headers for step in steps if isinstance(step, Call))
+
+    def test_a_gateway_that_answered_may_be_away_for_a_while(self) -> None:
+        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        done, _ = played(self.talk(None), job("running"), *away, *away, job("succeeded"))
+        assert done.state == "succeeded"
+
+    def test_but_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(talks, "LONGEST_ABSENCE_S", -1.0)
+        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        with pytest.raises(ServiceUnreachable, match="refused"):
+            played(self.talk(None), job("running"), *away)
+
+    def test_one_that_never_answered_is_not_waited_for(self) -> None:
+        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        with pytest.raises(ServiceUnreachable, match="refused"):
+            played(self.talk(None), *away)
 
     def test_a_question_is_never_held_for_longer_than_there_is_time(self) -> None:
         talk = self.talk(2.5)
