@@ -61,7 +61,7 @@ def create(
     if as_json:
         return print_json({"key": key, **_shown(made, Usage())})
     may = ", ".join(sorted(made.scopes))
-    NEWS.print(f"Key {made.id} ({made.name}) may {may}. Only its hash is kept, so note it now:", soft_wrap=True)
+    NEWS.print(f"Key {made.id} ({made.name}) may {may}. Only its hash is kept, so note it:", soft_wrap=True)
     DATA.print(key, soft_wrap=True)
     NEWS.print("Use it as BRUSHWORK_API_KEY, or as the header Authorization: Bearer KEY.", soft_wrap=True)
 
