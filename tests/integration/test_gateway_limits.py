@@ -12,7 +12,7 @@ from brushwork.gateway.limits import Limits
 from brushwork.gateway.rate import Rate
 from brushwork_schemas.api_keys import ApiKeys
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import RateLimited
+from brushwork_schemas.errors import QueueFull, RateLimited
 from brushwork_schemas.key_usage import KeyUsage, Usage
 from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
@@ -77,6 +77,25 @@ def test_open_jobs_of_a_key(http: TestClient, database: Database) -> None:
     assert http.post("/v1/jobs", json=JOB, headers=key).json()["code"] == "queue_full"
     http.post(f"/v1/jobs/{job['id']}/cancel", headers=key)
     assert http.post("/v1/jobs", json=JOB, headers=key).status_code == 201
+
+
+@pytest.mark.parametrize("bound", ["max_open_jobs", "max_queued"])
+def test_who_comes_at_the_same_time_finds_no_more_room(
+    settings: Settings, database: Database, bound: str
+) -> None:
+    of_all = {bound: 2} if bound == "max_queued" else {}
+    of_key = {bound: 2} if bound == "max_open_jobs" else {}
+    keys = ApiKeys(database)
+    principal = Principal(keys.verify(keys.create("bounded", tenant="a", **of_key)))
+    limits, mine = Limits(settings.overridden(**of_all), database), {**JOB, "tenant": "a"}
+    with limits.admit(principal, [mine]):
+        with limits.admit(principal, [mine]), pytest.raises(QueueFull), limits.admit(principal, [mine]):
+            raise AssertionError("there were two places")
+        with pytest.raises(QueueFull), limits.admit(principal, [mine, mine]):
+            raise AssertionError("one place was left")
+        with limits.admit(principal, [mine]):
+            pass
+    limits.close()
 
 
 def test_the_budget_of_a_day(http: TestClient, database: Database) -> None:

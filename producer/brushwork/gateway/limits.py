@@ -1,16 +1,15 @@
 """What stands between a key and the queue: its rate, room in the queue, and its budget of the day."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from brushwork_schemas.api_keys import ApiKey
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.crowd import Crowd
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import InvalidRequest, QueueFull, ServiceUnreachable
+from brushwork_schemas.errors import InvalidRequest, ServiceUnreachable
 from brushwork_schemas.job_index import JobIndex
 from brushwork_schemas.key_usage import Charge, KeyUsage, Usage
 from brushwork_schemas.settings import Settings
@@ -19,9 +18,7 @@ from brushwork.doors.direct import Accepted
 from brushwork.gateway.access import Principal
 from brushwork.gateway.asked import Asked
 from brushwork.gateway.rate import Allowance, Rate
-
-# A queue that is full has some room again about so soon.
-QUEUE_RETRY_S = 5.0
+from brushwork.gateway.room import Room
 
 
 class Limits:
@@ -35,7 +32,7 @@ class Limits:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._rate = Rate(settings)
-        self._crowd = Crowd(database)
+        self._room = Room(Crowd(database), settings.max_queued)
         self._index = JobIndex(database)
         self._usage = KeyUsage(database)
         self._catalogue = Catalogue.load(settings.catalogue)
@@ -68,23 +65,26 @@ class Limits:
         is_bounded = (
             principal.key or self._settings.max_queued is not None or self._settings.max_job_cost is not None
         )
-        admission = self._admitted(principal.key, requests) if is_bounded else self._charged(None, {})
-        try:
-            yield admission
-        except BaseException:
-            admission.refund()
-            raise
+        with ExitStack() as places:
+            admission = (
+                self._admitted(principal.key, requests, places) if is_bounded else self._charged(None, {})
+            )
+            try:
+                yield admission
+            except BaseException:
+                admission.refund()
+                raise
 
     def close(self) -> None:
         """Close the connections."""
         self._rate.close()
 
-    def _admitted(self, key: ApiKey | None, requests: Sequence[Any]) -> "Admission":
+    def _admitted(self, key: ApiKey | None, requests: Sequence[Any], places: ExitStack) -> "Admission":
         asked = {place: Asked.by(request, self._catalogue) for place, request in enumerate(requests)}
         right = {place: each for place, each in asked.items() if each is not None}
         self._check_costs(key, right, len(requests))
         new = self._without_repeats(right)
-        self._check_room(key, list(new.values()))
+        places.enter_context(self._room.taken(key, list(new.values())))
         return self._charged(key, {place: each.cost for place, each in new.items()})
 
     def _check_costs(self, key: ApiKey | None, asked: Mapping[int, Asked], count: int) -> None:
@@ -109,16 +109,6 @@ class Limits:
         return {
             place: each for place, each in asked.items() if (each.tenant, each.idempotency_key) not in known
         }
-
-    def _check_room(self, key: ApiKey | None, asked: Sequence[Asked]) -> None:
-        if (most := self._settings.max_queued) is not None:
-            for kind, more in Counter(each.kind for each in asked).items():
-                if self._crowd.queued(kind, at_most=most + 1) + more > most:
-                    raise _full(f"At most {most} jobs of {kind} may wait.")
-        if key is not None and (most := key.max_open_jobs) is not None:
-            for tenant, more in Counter(each.tenant for each in asked).items():
-                if self._crowd.open(tenant, at_most=most + 1) + more > most:
-                    raise _full(f"By this key, at most {most} jobs of its tenant may be open at once.")
 
     def _charged(self, key: ApiKey | None, costs: Mapping[int, float]) -> "Admission":
         if key is None or not costs:
@@ -157,7 +147,3 @@ class Admission:
         if self._charge is not None:
             with suppress(ServiceUnreachable):
                 self._usage.refund(self._charge, part)
-
-
-def _full(reason: str) -> QueueFull:
-    return QueueFull(reason, retry_after_s=QUEUE_RETRY_S, hint="Wait: workers make room.")
