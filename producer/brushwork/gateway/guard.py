@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from brushwork.gateway import root
 from brushwork.gateway.page.page_route import error_page
 from brushwork.gateway.problems import answer_to
 from brushwork.hosts import is_loopback
@@ -51,6 +52,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        root.enter(scope)
         visit = _Visit(receive, send, self._max_body_bytes)
         try:
             await self._check(scope)
@@ -79,10 +81,7 @@ class Guard:
 
     async def _check_host(self, scope: Scope, host: str) -> None:
         """Refuse pages of others that had their name lead here, while nobody is asked for a key."""
-        if (
-            is_loopback(_name_in(host))
-            or scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS
-        ):
+        if is_loopback(_name_in(host)) or root.without_root(scope["path"]) in OPEN_PATHS:
             return
         if await run_in_threadpool(scope["app"].state.services.access.is_open):
             raise Forbidden(
@@ -160,7 +159,7 @@ class _Refusal:
 
     async def _response(self, error: BrushworkError | HTTPException) -> Response:
         accepts = Headers(scope=self._scope).get("accept", "")
-        is_page = not self._scope["path"].startswith(f"{self._scope.get('root_path', '')}/v1/")
+        is_page = not root.without_root(self._scope["path"]).startswith("/v1/")
         if is_page and "text/html" in accepts and isinstance(error, BrushworkError):
             return await run_in_threadpool(error_page, Request(self._scope), error)
         return answer_to(error)

@@ -6,6 +6,8 @@ from brushwork_schemas.outlook import Outlook
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from brushwork.gateway.root import below_root
+
 
 class JobView(Job):
     """A job, and where to go from it."""
@@ -43,9 +45,9 @@ def written(shown: BaseModel, response: Response) -> Response:
 
 
 def _links(job: Job) -> dict[str, str]:
-    here = f"/v1/jobs/{job.id}"
+    here = below_root(f"/v1/jobs/{job.id}")
     files = {
-        f"file:{index}": f"/v1/files/{artifact.sha256}"
+        f"file:{index}": below_root(f"/v1/files/{artifact.sha256}")
         for index, artifact in enumerate(artifacts_within(job.result))
     }
     todo = {"retry": f"{here}/retry"} if job.is_finished else {"cancel": f"{here}/cancel"}

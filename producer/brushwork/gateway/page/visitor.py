@@ -13,6 +13,7 @@ from brushwork.gateway.access import COOKIE, Principal
 from brushwork.gateway.page import templates
 from brushwork.gateway.page.words import COOKIE as LANGUAGE
 from brushwork.gateway.page.words import Words, chosen_language
+from brushwork.gateway.root import below_root, linked_below_root, without_root
 
 THEME = "brushwork_theme"
 THEMES = ("auto", "light", "dark")
@@ -74,7 +75,7 @@ class Visitor:
         if self._request.method != "GET":
             return "/"
         query = self._request.url.query
-        return self._request.url.path + (f"?{query}" if query else "")
+        return without_root(self._request.url.path) + (f"?{query}" if query else "")
 
     @property
     def origin(self) -> str:
@@ -84,7 +85,7 @@ class Visitor:
     def shown(self, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
         """A page made from a template."""
         text = templates.rendered(template, {"visitor": self, "t": self.words, **values})
-        return HTMLResponse(text, status, headers=HEADERS)
+        return HTMLResponse(linked_below_root(text), status, headers=HEADERS)
 
 
 def led_to(path: str, cookies: Mapping[str, str | None] | None = None, *, secure: bool = False) -> Response:
@@ -95,7 +96,7 @@ def led_to(path: str, cookies: Mapping[str, str | None] | None = None, *, secure
         cookies: What the browser is to remember, out of reach of scripts and other sites.
         secure: Whether it says so on https only.
     """
-    response = RedirectResponse(own_path(path), 303, headers={"Cache-Control": "no-store"})
+    response = RedirectResponse(below_root(own_path(path)), 303, headers={"Cache-Control": "no-store"})
     for name, value in (cookies or {}).items():
         if value is None:
             response.delete_cookie(name, secure=secure, httponly=True, samesite="strict")

@@ -15,6 +15,7 @@ from brushwork.gateway.access import Principal, asks_for
 from brushwork.gateway.byte_range import NotSatisfiable, parsed_range
 from brushwork.gateway.problems import problem_response
 from brushwork.gateway.received import FORM, Received, received
+from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -40,7 +41,7 @@ async def upload(
     """
     data = _picture_of(body)
     artifact = await to_thread.run_sync(_keep, services, principal, data, limiter=services.decoders)
-    response.headers["Location"] = f"/v1/files/{artifact.sha256}"
+    response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
 

@@ -15,6 +15,7 @@ from brushwork.gateway.form_fields import parameters_of
 from brushwork.gateway.job_view import JobView, view
 from brushwork.gateway.prefer import Prefer, wait_as_preferred
 from brushwork.gateway.received import Received, received
+from brushwork.gateway.root import below_root
 from brushwork.gateway.routes.jobs import Gateway, JobId, visible
 from brushwork.gateway.submission import Submission
 
@@ -93,7 +94,7 @@ def _add_headers(parameters: dict[str, Any], idempotency_key: str | None, tracep
 
 def _answered(accepted: Accepted, response: Response) -> Job:
     (job,) = accepted.jobs
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = below_root(f"/v1/jobs/{job.id}")
     if job.id not in accepted.new:
         response.status_code = 200
     return job
