@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.api_keys import ApiKeys, Scope
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
@@ -343,3 +343,15 @@ def test_a_form_that_is_too_large_is_answered_by_a_page(settings: Settings) -> N
         assert (by_program.status_code, by_program.json()["code"]) == (413, "payload_too_large")
         api = http.post("/v1/jobs", **form, headers=browser)  # type: ignore[arg-type]
         assert (api.status_code, api.json()["code"]) == (413, "payload_too_large")
+
+
+def test_a_page_too_says_when_to_come_again(http: TestClient, database: Database) -> None:
+    http.cookies.set(COOKIE, ApiKeys(database).create("slow", max_open_jobs=1, requests_per_minute=3))
+    form = {"kind": "text-to-image", "prompt": "x"}
+    accepted, full = (http.post("/jobs", data=form) for _ in range(2))
+    assert (accepted.status_code, full.status_code) == (303, 429)
+    assert int(full.headers["Retry-After"]) >= 1
+    assert http.get("/").status_code == 200
+    often = http.get("/")
+    assert (often.status_code, often.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert int(often.headers["Retry-After"]) >= 1

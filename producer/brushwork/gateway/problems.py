@@ -104,11 +104,13 @@ def answer_to(error: BrushworkError | HTTPException) -> JSONResponse:
         fault=error.fault,
         field=error.field,
         hint=error.hint,
-        headers=_headers(status, error),
+        headers=headers_of(error),
     )
 
 
-def _headers(status: int, error: BrushworkError) -> dict[str, str]:
+def headers_of(error: BrushworkError) -> dict[str, str]:
+    """What an answer that tells of this error says beside its body: when to come again, or with what."""
+    status = status_of(error)
     if isinstance(error, Postponed):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

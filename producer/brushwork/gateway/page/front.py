@@ -20,7 +20,7 @@ from brushwork.gateway.page.page_route import PageRoute
 from brushwork.gateway.page.portrait import Portrait
 from brushwork.gateway.page.typed_form import TypedForm
 from brushwork.gateway.page.visitor import Visitor, led_to
-from brushwork.gateway.problems import status_of
+from brushwork.gateway.problems import headers_of, status_of
 from brushwork.gateway.routes.jobs import visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.submission import Submission
@@ -95,7 +95,9 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
                 _kept, services, principal, typed.file, limiter=services.decoders
             )
         visitor = Visitor(request, principal)
-        return await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
+        page = await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
+        page.headers.update(headers_of(error))
+        return page
     return led_to(f"/jobs/{accepted.jobs[0].id}")
 
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.page.visitor import Visitor, led_to
-from brushwork.gateway.problems import status_of
+from brushwork.gateway.problems import headers_of, status_of
 
 
 class PageRoute(APIRoute):
@@ -40,4 +40,6 @@ class PageRoute(APIRoute):
 def error_page(request: Request, error: BrushworkError) -> Response:
     """What happened, and what to do about it."""
     status = status_of(error)
-    return Visitor(request).shown("error.html", status, error=error, number=status)
+    page = Visitor(request).shown("error.html", status, error=error, number=status)
+    page.headers.update(headers_of(error))
+    return page
