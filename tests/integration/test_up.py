@@ -167,6 +167,16 @@ def test_a_port_that_is_taken_is_said_and_another_found(start: Start) -> None:
         assert f"page       {url}" in up.log
 
 
+@pytest.mark.parametrize("option", ["--port", "--flower-port"])
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(start: Start, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        up = start("--gateway", option, str(port))
+        assert up.process.wait(30) == 2
+    assert f"{option.strip('-')}: port {port} of 127.0.0.1 is another program's." in up.log
+    assert not up.env_file.exists()
+
+
 def test_open_streams_hold_nobody_back(start: Start) -> None:
     up = start("--no-flower", "--port", "0", STUB_GRACE_S="0").ready()
     url = up.addresses()["BRUSHWORK_GATEWAY_URL"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.roster import Roster
 from brushwork_schemas.settings import Settings
@@ -14,7 +14,7 @@ from brushwork_schemas.succession import take_over_from_dead
 
 from brushwork.embedded import flower, gateway, redis_server, webhook_sender
 from brushwork.embedded.child import Part
-from brushwork.embedded.data_folder import DataFolder
+from brushwork.embedded.data_folder import DataFolder, is_free
 from brushwork.embedded.supervisor import Supervisor
 
 # A worker needs a moment beyond the grace that it gives its jobs, to close what it has open.
@@ -76,6 +76,7 @@ class Stack:
 
         Raises:
             DataFolderInUse: Another stack runs on the folder.
+            InvalidRequest: A port that was asked for is another program's.
             MissingExtra: Redis or the worker is not installed.
             PartFailed: A part can't be started.
         """
@@ -85,11 +86,26 @@ class Stack:
             try:
                 if self._stop_wanted:
                     return
+                self._check_ports()
                 self._folder.retract()
                 self._run(self._supervisor, on_ready)
             finally:
                 self._folder.retract()
                 self._supervisor.stop()
+
+    def _check_ports(self) -> None:
+        """Whoever listens there would be taken for ours."""
+        asked = {
+            "port": self._options.gateway and self._options.gateway_port,
+            "flower-port": self._options.flower and self._options.flower_port,
+        }
+        for name, port in asked.items():
+            if port and not is_free(port, taken=[]):
+                raise InvalidRequest(
+                    f"{name}: port {port} of 127.0.0.1 is another program's.",
+                    field=name,
+                    hint=f"Choose another, or leave --{name} out: then one is found.",
+                )
 
     def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:
         redis, redis_url = redis_server.redis_server(self._folder)
