@@ -29,7 +29,7 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.dev ## Measure against plain Celery and LitServe: docs/benchmarks.md, some 45 minutes
+bench: .venv/.dev ## Measure against plain Celery and LitServe: docs/benchmarks.md, some 50 minutes
 	@$(BIN)/python -m benchmarks
 
 accuracy: .venv/.dev ## Measure how often the pocket models are right
