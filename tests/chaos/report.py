@@ -51,15 +51,17 @@ def summary(findings: Sequence[Finding], wanted: Collection[str], bound_s: float
         bound_s: Lease and sweep of the suite.
     """
     hold = {finding.fault for finding in findings if finding.holds} & set(wanted)
-    recoveries = [s for finding in findings for verdict in finding.verdicts for s in verdict.recoveries_s]
+    verdicts = [verdict for finding in findings for verdict in finding.verdicts]
+    given_back = [s for verdict in verdicts for s in verdict.given_back_s]
+    recoveries = [s for verdict in verdicts for s in verdict.recoveries_s]
     words = f"{len(hold)} of {len(wanted)} hold."
     if broken := sorted(set(wanted) - hold):
         words += f" Not shown: {', '.join(broken)}."
-    if recoveries:
-        words += (
-            f" Run again: p99 {percentile(recoveries, 0.99):.2f} s of {len(recoveries)} jobs "
-            f"whose worker was hit; lease and sweep are {bound_s:g} s."
-        )
+    waits = {"given back": given_back, "run again": recoveries}
+    known = [f"{name} {percentile(seconds, 0.99):.2f} s" for name, seconds in waits.items() if seconds]
+    if known:
+        words += f" Of {len(recoveries)} jobs whose worker was hit, p99: {', '.join(known)}"
+        words += f"; lease and sweep are {bound_s:g} s."
     return words
 
 

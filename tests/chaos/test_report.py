@@ -108,4 +108,4 @@ def test_the_last_row_is_of_all(tmp_path: Path) -> None:
     write(findings, summary(findings, ["F01", "F07"], 2.5), page)
     text = page.read_text("utf-8")
     assert "| F07 | flush | 1 | 1 | 5 | 1 | 0 |  | 2.00 / 2.00 / 2.00 |  |" in text
-    assert "1 of 2 hold. Not shown: F07. Run again: p99 3.00 s of 3 jobs" in text
+    assert "1 of 2 hold. Not shown: F07. Of 3 jobs whose worker was hit, p99: given back 0.50 s, run" in text
