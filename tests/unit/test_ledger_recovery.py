@@ -92,7 +92,7 @@ class TestDispatch:
         ledger.submit([new_job("a"), new_job("b", kind="image-to-text")])
         found: list[Dispatch] = []
         wait_until(lambda: found.extend(ledger.dispatch_again(KIND, 10, older_than_s=0)) or found)
-        assert found == [Dispatch("a", KIND, "pocket-diffusion 64x64")]
+        assert found == [Dispatch("a", KIND, "pocket-diffusion 64x64", again=True)]
 
     def test_the_oldest_message_is_sent_again_first(self, ledger: Ledger, database: Database) -> None:
         ledger.submit([new_job(name) for name in "abc"])
