@@ -19,7 +19,7 @@ import torch
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.device import default_pixels
-from brushwork_workers.kinds.pipeline_copies import PipelineCopies
+from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
 
 from benchmarks.command import Benchmark, Options
 from benchmarks.random_pipelines import FAMILIES, Picture, RandomPipeline

@@ -8,6 +8,7 @@ from typing import Any
 
 from brushwork_schemas.settings import Settings
 from brushwork_workers.kinds import LOADERS
+from brushwork_workers.served import Loaded
 from brushwork_workers.service import serve
 
 KIND = "text-to-image"
@@ -15,9 +16,6 @@ KIND = "text-to-image"
 
 class Nothing:
     """A performer that makes no picture."""
-
-    def __init__(self, place: object) -> None:
-        return
 
     def warm_up(self) -> None:
         """Nothing to warm up."""
@@ -32,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A worker whose jobs do nothing.")
     parser.add_argument("--concurrency", type=int, default=4)
     options = parser.parse_args()
-    LOADERS[KIND] = Nothing
+    LOADERS["stable-diffusion"] = lambda place: Loaded({KIND: Nothing()})
     serve(Settings.load(), kinds=[KIND], concurrency=options.concurrency, log_level="warning")
 
 

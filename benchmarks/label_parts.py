@@ -20,7 +20,7 @@ from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.requests import ImageClassificationRequest
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.cpu import keep_memory
-from brushwork_workers.kinds.image_classification import ImageClassification
+from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
 from brushwork_workers.model_files import locate
 from brushwork_workers.served import Place
 
@@ -61,7 +61,7 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
 
     def protocol() -> None:
         job_id = f"job-{next(numbers)}"
-        ledger.submit([NewJob(job_id, model.kind, MODEL, "label", request.model_dump(mode="json"))])
+        ledger.submit([NewJob(job_id, model.kinds[0], MODEL, "label", request.model_dump(mode="json"))])
         claim = ledger.claim(job_id, "worker")
         assert claim is not None  # noqa: S101 - nobody else is there
         ledger.complete(job_id, claim.fence, {"predictions": []})

@@ -16,8 +16,8 @@ _CONFIG = {
     "preprocess": {"resize": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
 }
 _ENTRY = """[models.resnet18]
-kind = "image-classification"
-source = {{ library = "torchvision", folder = "{folder}" }}
+family = "torchvision-classifier"
+source = {{ folder = "{folder}" }}
 """
 
 

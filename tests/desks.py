@@ -24,6 +24,14 @@ class PlainDesk:
     def picture(self, sha256: str) -> Image.Image:
         return pictures.decode(self.store.get(sha256))
 
+    def file(self, sha256: str) -> bytes:
+        return self.store.get(sha256)
+
+    def keep_file(self, data: bytes, media_type: str) -> Artifact:
+        artifact = self.store.put_file(data, media_type)
+        artifact.bind(self.store)
+        return artifact
+
     def keep(self, picture: Image.Image) -> Artifact:
         artifact = self.store.put_picture(pictures.encode_png(picture))
         artifact.bind(self.store)

@@ -22,7 +22,7 @@ from brushwork_workers.metrics import Metrics
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.retries import Retries
-from brushwork_workers.served import Place
+from brushwork_workers.served import Loaded, Place
 from brushwork_workers.shelf import Shelf
 from PIL import Image
 from sqlalchemy import update
@@ -61,7 +61,7 @@ class TestStation:
         self.intercom = Intercom(Wire(database), WORKER, self.pulse.holds)
         self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
         self.metrics = Metrics()
-        loaders = {"text-to-image": self._load(act)}
+        loaders = {"stable-diffusion": self._load(act)}
         shelf = Shelf(loaders, torch.device("cpu"), DirectCalls(), self.metrics.loaded)
         shelf.load(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
@@ -101,15 +101,15 @@ class TestStation:
         self.ledger.reap([WORKER])
 
     @staticmethod
-    def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Obedient]:
-        return lambda place: Obedient(act)
+    def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Loaded]:
+        return lambda place: Loaded({"text-to-image": Obedient(act)})
 
 
 def _stub(folder: Path, name: str = "stub") -> Model:
     defaults = {"width": 16, "height": 16, "num_inference_steps": 2, "guidance_scale": 1.0}
     return Model(
         name=name,
-        kind="text-to-image",
-        source=Source(library="diffusers", folder=folder),
+        family="stable-diffusion",
+        source=Source(folder=folder),
         defaults=defaults,
     )

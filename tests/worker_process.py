@@ -23,23 +23,23 @@ START_S = 120.0
 LINGERED = "what comes after a worker"
 _CATALOGUE = """
 [models.tiny-diffusion]
-kind = "text-to-image"
-source = {{ library = "diffusers", folder = "{folder}/diffusion" }}
+family = "stable-diffusion"
+source = {{ folder = "{folder}/diffusion" }}
 defaults = {{ width = 32, height = 32, num_inference_steps = 4, guidance_scale = 2.0 }}
 schedulers = ["EulerDiscreteScheduler"]
 
 [models.tiny-captioner]
-kind = "image-to-text"
-source = {{ library = "transformers", folder = "{folder}/captioner" }}
+family = "vision-encoder-decoder"
+source = {{ folder = "{folder}/captioner" }}
 defaults = {{ max_new_tokens = 6 }}
 
 [models.tiny-classifier]
-kind = "image-classification"
-source = {{ library = "torchvision", folder = "{folder}/classifier" }}
+family = "torchvision-classifier"
+source = {{ folder = "{folder}/classifier" }}
 
 [models.tiny-segmenter]
-kind = "image-segmentation"
-source = {{ library = "torchvision", folder = "{folder}/segmenter" }}
+family = "torchvision-segmenter"
+source = {{ folder = "{folder}/segmenter" }}
 """
 NAMES = "tiny-diffusion,tiny-captioner,tiny-classifier,tiny-segmenter"
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import Kind, kind_named
-from brushwork_schemas.requests import Request, TextToImageRequest
+from brushwork_schemas.requests import GenerationRequest, ImageToTextRequest, Request
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
@@ -44,8 +44,11 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
     kind = kind_named(kind_name)
     asked = _validated(kind, parameters)
     model = catalogue.named(asked.model, kind.name)
-    request = _validated(kind, _completed(asked, model))
+    request = _validated(kind, _completed(asked, model, kind))
+    _check_special(request, kind, model)
     _check_limits(request, model)
+    if isinstance(request, GenerationRequest):
+        _check_add_ons(request, model, catalogue)
     return Admitted(kind, model, request)
 
 
@@ -83,29 +86,84 @@ def _shown(given: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
 
 
-def _completed(asked: Request, model: Model) -> dict[str, Any]:
+def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
     # Only what the caller said outranks the model's defaults; the kind's own defaults come last.
     given = {name: getattr(asked, name) for name in asked.model_fields_set}
     given = {name: value for name, value in given.items() if value is not None}
-    complete: dict[str, Any] = {**model.defaults, **given, "model": model.name}
-    if isinstance(asked, TextToImageRequest):
-        complete.setdefault("seed", secrets.randbits(SEED_BITS))
+    complete: dict[str, Any] = {**model.defaults_of(kind.name), **given, "model": model.name}
+    if isinstance(asked, GenerationRequest):
+        # With a picture to begin with, its own size is the default.
+        fitted = ("width", "height") if kind.takes_image else ()
+        for field in fitted:
+            if field not in given:
+                complete.pop(field, None)
         for field in ("width", "height", "num_inference_steps", "guidance_scale"):
-            if field not in complete:
+            if field not in complete and field not in fitted:
                 raise InvalidRequest(
                     f"{field}: model {model.name} has no default for it; give a value.", field=field
                 )
+    if "seed" in kind.request_type.model_fields and _draws(asked, model):
+        complete.setdefault("seed", secrets.randbits(SEED_BITS))
     return complete
 
 
+def _draws(asked: Request, model: Model) -> bool:
+    """Whether the answer depends on random numbers."""
+    if isinstance(asked, ImageToTextRequest):
+        return asked.do_sample
+    return "seed" not in asked.SPECIAL or "seed" in model.accepts
+
+
+def _check_special(request: Request, kind: Kind, model: Model) -> None:
+    """No field is left unheard: one that this model does not know is refused."""
+    known = model.accepts
+    for name in sorted(request.SPECIAL - set(known)):
+        field = kind.request_type.model_fields[name]
+        if getattr(request, name) != field.get_default(call_default_factory=True):
+            offered = ", ".join(sorted(set(known) & request.SPECIAL)) or "none of that sort"
+            raise InvalidRequest(
+                f"{name}: {model.name} has no such parameter.",
+                field=name,
+                hint=f"Leave it out, or choose another model. It knows {offered}.",
+            )
+    for group in model.about.requires:
+        if not any(getattr(request, name) for name in group):
+            field = kind.request_type.model_fields[group[0]]
+            raise InvalidRequest(
+                f"{group[0]}: {model.name} needs {' or '.join(group)}.",
+                field=group[0],
+                hint=field.description,
+            )
+
+
+def _check_add_ons(request: GenerationRequest, model: Model, catalogue: Catalogue) -> None:
+    for index, lora in enumerate(request.loras):
+        catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
+    if len({lora.name for lora in request.loras}) < len(request.loras):
+        raise InvalidRequest("loras: one is there twice.", field="loras", hint="Add up its weights.")
+    if request.controlnet is not None:
+        catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
+    if (request.controlnet is None) != (request.control_image is None):
+        missing = "controlnet" if request.controlnet is None else "control_image"
+        raise InvalidRequest(
+            f"{missing}: controlnet and control_image go together.", field=missing, hint="Give both."
+        )
+
+
 def _check_limits(request: Request, model: Model) -> None:
-    if not isinstance(request, TextToImageRequest):
+    if not isinstance(request, GenerationRequest):
         return
     width, height = request.width or 0, request.height or 0
+    for field, side in (("width", width), ("height", height)):
+        _at_most(field, side, model.limits.max_side, model)
+        if side % model.about.multiple_of:
+            raise InvalidRequest(
+                f"{field}: {model.name} makes multiples of {model.about.multiple_of}; it was {side}.",
+                field=field,
+                hint=f"The next one is {-(-side // model.about.multiple_of) * model.about.multiple_of}.",
+            )
     pixels = width * height * request.num_images_per_prompt
     limits = model.limits
-    _at_most("width", width, limits.max_side, model)
-    _at_most("height", height, limits.max_side, model)
     _at_most("num_inference_steps", request.num_inference_steps or 0, limits.max_steps, model)
     _at_most("num_images_per_prompt", request.num_images_per_prompt, limits.max_images, model)
     if pixels > limits.max_pixels_per_job:

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a file's bytes")]
+# Fields of a request that name files: callers give a path, bytes or an address in their place.
+Picture = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "image/*"})]
+Archive = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "application/zip"})
+]
 
 
 class ByteSource(Protocol):
@@ -25,15 +30,15 @@ class ByteSource(Protocol):
 
 
 class Artifact(BaseModel):
-    """A stored picture. Its bytes are fetched when asked for, through the client that gave it out."""
+    """A stored file. Its bytes are fetched when asked for, through the client that gave it out."""
 
     model_config = ConfigDict(frozen=True)
 
     sha256: Sha256
     media_type: str
     size_bytes: int
-    width: int
-    height: int
+    width: int = Field(0, description="In pixels; 0 where it is no picture.")
+    height: int = Field(0, description="In pixels; 0 where it is no picture.")
     _source: ByteSource | None = PrivateAttr(default=None)
 
     def bind(self, source: ByteSource) -> None:

@@ -99,6 +99,10 @@ class ArtifactStore:
         """Store an encoded picture, as `put`, and describe it."""
         return describe(data, self.put(data))
 
+    def put_file(self, data: bytes, media_type: str) -> Artifact:
+        """Store a file that is no picture, as `put`, and describe it."""
+        return Artifact(sha256=self.put(data), media_type=media_type, size_bytes=len(data))
+
     def get(self, sha256: str) -> bytes:
         """The bytes of that name.
 

@@ -1,38 +1,60 @@
 """The catalogue: which models there are, what each can do, and where its files come from."""
 
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.families import FAMILIES, Family
 from brushwork_schemas.kinds import KINDS
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
+TRAINED = "trained:"
+_JOB_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 class Source(BaseModel):
-    """Where a model's files come from: exactly one of the three places."""
+    """Where a model's files come from: exactly one of the places."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    library: Literal["diffusers", "transformers", "torchvision"]
     packaged: str | None = Field(None, description="Name of a model inside the wheel.")
     folder: Path | None = Field(None, description="A folder in the layout of its library's save_pretrained.")
     repository: str | None = Field(
-        None, description="Hugging Face repository, read from the local cache only."
+        None, description="Hugging Face repository; `brushwork models pull` fetches it, workers never do."
     )
-    revision: str | None = Field(None, description="Commit the repository is pinned to.")
+    weights: str | None = Field(
+        None, description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; pulled likewise."
+    )
+    architecture: str | None = Field(None, description="Built here, of no file: for models to be trained.")
+    job: str | None = Field(None, description="The job that trained it.")
+    revision: str | None = Field(
+        None, pattern="^[0-9a-f]{40}$", description="Commit the repository is pinned to."
+    )
+    variant: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Of the weights' files: fp16 for model.fp16.safetensors.",
+    )
+    files: dict[str, Sha256] = Field(
+        default_factory=dict,
+        description="SHA-256 of files that must be as they were, by their path in folder or repository.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if sum(place is not None for place in (self.packaged, self.folder, self.repository)) != 1:
-            raise ValueError("name exactly one of packaged, folder and repository")
+        places = ("packaged", "folder", "repository", "weights", "architecture", "job")
+        if sum(getattr(self, place) is not None for place in places) != 1:
+            raise ValueError(f"name exactly one of {', '.join(places)}")
         if self.repository is not None and self.revision is None:
-            raise ValueError('pin the repository with revision = "<commit>"')
+            raise ValueError('pin the repository with revision = "<commit>", all 40 digits of it')
         return self
 
 
@@ -55,12 +77,31 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)
-    kind: str
+    family: str = Field(description="How it is loaded and what it can be asked; see `families.py`.")
+    kinds: tuple[str, ...] = Field((), description="What it serves; by default all that its family can.")
+    accepts: tuple[str, ...] = Field(
+        (), description="Special fields of its requests that it knows; by default those of its family."
+    )
     source: Source
     licence: str = "unknown"
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    licence_url: str | None = None
+    gated: bool = Field(False, description="Whether its repository asks for an accepted licence and a token.")
+    dtype: Dtype = "auto"
+    quantization: Literal["none", "int8_weight_only", "int4_weight_only"] = Field(
+        "none", description="Of the largest module's weights, by torchao."
+    )
+    placement: Literal["auto", "cpu", "model_offload"] = Field(
+        "auto",
+        description="On the worker's device; on its CPU; or module by module on the device.",
+    )
+    compile: bool = Field(False, description="torch.compile its largest module, warmed at start.")
+    memory_bytes: int | None = Field(None, ge=1, description="What it takes when loaded, if that is known.")
+    safety_checker: bool = Field(True, description="Whether to run it, where the model ships one.")
     schedulers: tuple[str, ...] = Field((), description="diffusers scheduler classes that a job may ask for.")
-    defaults: dict[str, Any] = Field(default_factory=dict, description="Request fields and their values.")
+    defaults: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Request fields and their values; in a table named for a kind, for that kind alone.",
+    )
     limits: Limits = Limits()
     max_batch: int | None = Field(
         None,
@@ -69,21 +110,76 @@ class Model(BaseModel):
         "Classifier-free guidance makes two rows of a picture.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_its_family(cls, entry: Any) -> Any:
+        if not isinstance(entry, Mapping) or entry.get("family") not in FAMILIES:
+            return entry
+        family = FAMILIES[entry["family"]]
+        return {"kinds": family.kinds, "accepts": family.accepts, **entry}
+
     @model_validator(mode="after")
-    def _serves_its_kind(self) -> Self:
-        if self.kind not in KINDS:
-            raise ValueError(f"there is no kind {self.kind!r}; kinds are {', '.join(KINDS)}")
-        unknown = self.defaults.keys() - KINDS[self.kind].request_type.model_fields.keys()
-        if unknown:
-            raise ValueError(f"defaults name no parameter of {self.kind}: {', '.join(sorted(unknown))}")
+    def _serves_its_kinds(self) -> Self:
+        if self.family not in FAMILIES:
+            raise ValueError(f"there is no family {self.family!r}; families are {', '.join(FAMILIES)}")
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise ValueError(f"there is no kind {kind!r}; kinds are {', '.join(KINDS)}")
+            if kind not in self.about.kinds:
+                raise ValueError(f"{self.family} serves {', '.join(self.about.kinds)}, not {kind}")
+        requests = [KINDS[kind].request_type for kind in self.kinds]
+        special = frozenset().union(*(request.SPECIAL for request in requests))
+        _known("accepts", set(self.accepts), special)
+        fields = {name for request in requests for name in request.model_fields}
+        _known("defaults", {name for name in self.defaults if name not in KINDS}, fields)
         return self
+
+    @property
+    def about(self) -> Family:
+        """Its family."""
+        return FAMILIES[self.family]
+
+    def defaults_of(self, kind: str) -> dict[str, Any]:
+        """What a request of that kind gets where its caller says nothing."""
+        fields = KINDS[kind].request_type.model_fields
+        found: dict[str, Any] = {}
+        for given in (self.about.defaults, self.defaults):
+            found |= {name: value for name, value in given.items() if name in fields}
+        for given in (self.about.defaults, self.defaults):
+            found |= given.get(kind, {})
+        return found
+
+
+class AddOn(BaseModel):
+    """A LoRA adapter or a ControlNet: what a job may add to a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)
+    type: Literal["lora", "controlnet"]
+    family: str = Field(description="The models that it fits.")
+    source: Source
+    weight_name: str | None = Field(None, description="The file of a LoRA adapter, where there are several.")
+    licence: str = "unknown"
+    dtype: Dtype = "auto"
+
+
+def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:
+    if unknown := given - known:
+        raise ValueError(f"{what} names no parameter of its kinds: {', '.join(sorted(unknown))}")
 
 
 class Catalogue:
-    """Models by name, in the order of the file; the first of a kind is its default."""
+    """Models by name, in the order of the file; the first of a kind is its default.
 
-    def __init__(self, models: dict[str, Model]) -> None:
+    Args:
+        models: By name.
+        add_ons: LoRA adapters and ControlNets by name.
+    """
+
+    def __init__(self, models: dict[str, Model], add_ons: Mapping[str, AddOn] | None = None) -> None:
         self._models = models
+        self._add_ons = dict(add_ons or {})
 
     @classmethod
     def load(cls, user_file: Path | None = None) -> "Catalogue":
@@ -94,58 +190,109 @@ class Catalogue:
         """
         packaged = _packaged()
         if user_file is None:
-            return cls(packaged)
+            return packaged
         added = _read(user_file)
-        return cls({**added, **{name: model for name, model in packaged.items() if name not in added}})
+        kept = {name: model for name, model in packaged._models.items() if name not in added._models}
+        return cls({**added._models, **kept}, {**packaged._add_ons, **added._add_ons})
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
 
+    @property
+    def add_ons(self) -> tuple[AddOn, ...]:
+        """LoRA adapters and ControlNets."""
+        return tuple(self._add_ons.values())
+
     def of_kind(self, kind: str) -> list[Model]:
         """All models that serve `kind`."""
-        return [model for model in self if model.kind == kind]
+        return [model for model in self if kind in model.kinds]
 
     def named(self, name: str | None, kind: str) -> Model:
         """The model of that name, or the default of the kind where `name` is None.
 
+        A name that begins with `trained:` is that of a model that a job has trained; whether that job is
+        there is for the ledger to say.
+
         Raises:
             UnknownModel: There is none, or it serves another kind.
         """
+        if name is not None and name.startswith(TRAINED):
+            return trained_model(name, kind)
         candidates = self.of_kind(kind)
         for model in candidates:
             if name in (None, model.name):
                 return model
         known = ", ".join(model.name for model in candidates) or "none"
         found = self._models.get(name) if name else None
-        reason = f"serves {found.kind}, not {kind}" if found else "is not in the catalogue"
+        reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
         message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
         raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.")
 
+    def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
+        """The LoRA adapter or ControlNet of that name, which fits `model`.
+
+        Raises:
+            UnknownModel: There is none, or it fits another family.
+        """
+        fitting = [each for each in self.add_ons if each.type == sort and each.family == model.family]
+        for each in fitting:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in fitting) or "none"
+        raise UnknownModel(
+            f"{field}: {name!r} is no {sort} of the catalogue that fits {model.name}.",
+            field=field,
+            hint=f"There {'is' if len(fitting) == 1 else 'are'}: {known}.",
+        )
+
+
+def trained_model(name: str, kind: str) -> Model:
+    """The entry of a model that a job has trained.
+
+    Raises:
+        UnknownModel: It serves another kind, or that is no name of one.
+    """
+    job = name.removeprefix(TRAINED)
+    if kind != "image-classification" or not _JOB_ID.fullmatch(job):
+        raise UnknownModel(
+            f"Model {name!r} does not serve {kind}.",
+            field="model",
+            hint="trained:<job id> of an image-classification-training job serves image-classification.",
+        )
+    return Model(name=name, family="trained-classifier", source=Source(job=job), licence="yours")
+
 
 @cache
-def _packaged() -> dict[str, Model]:
+def _packaged() -> Catalogue:
     return _read(PACKAGED)
 
 
-def _read(file: Path) -> dict[str, Model]:
+def _read(file: Path) -> Catalogue:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise _unreadable(file, str(error)) from error
-    entries = content.pop("models", {})
-    if content or not isinstance(entries, dict):
-        raise _unreadable(file, "each entry is a table [models.<name>], and there is nothing else")
-    return {name: _model(file, name, entry) for name, entry in entries.items()}
+    models, loras, controlnets = (content.pop(name, {}) for name in ("models", "loras", "controlnets"))
+    if content or not all(isinstance(table, dict) for table in (models, loras, controlnets)):
+        raise _unreadable(
+            file, "entries are tables [models.<name>], [loras.<name>] and [controlnets.<name>], nothing else"
+        )
+    add_ons = {name: _entry(file, AddOn, "loras", name, entry, type="lora") for name, entry in loras.items()}
+    for name, entry in controlnets.items():
+        add_ons[name] = _entry(file, AddOn, "controlnets", name, entry, type="controlnet")
+    return Catalogue(
+        {name: _entry(file, Model, "models", name, entry) for name, entry in models.items()}, add_ons
+    )
 
 
-def _model(file: Path, name: str, entry: Any) -> Model:
+def _entry(file: Path, made: Any, table: str, name: str, entry: Any, **known: str) -> Any:
     if isinstance(entry, dict) and "name" in entry:
-        raise _unreadable(file, f"models.{name}: the table's own name is its name")
+        raise _unreadable(file, f"{table}.{name}: the table's own name is its name")
     try:
-        return Model.model_validate({"name": name, **entry} if isinstance(entry, dict) else entry)
+        return made.model_validate({**known, "name": name, **entry} if isinstance(entry, dict) else entry)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in ("models", name, *first["loc"]))
+        field = ".".join(str(part) for part in (table, name, *first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
         raise _unreadable(file, f"{field}: {reason}") from error
 

@@ -6,6 +6,7 @@
     │   │   └── JobNotEnded     only a job that has ended can be run again
     │   ├── UnknownKind         no such kind of job
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
+    │   ├── InvalidDataset      the archive can't be read, is too large, or holds no classes of pictures
     │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
     │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
     │   ├── IdempotencyConflict a key that stands for another request
@@ -23,7 +24,14 @@
     ├── JobFailed               raised by a client that asked for the result of a job that has none
     ├── WaitTimeout             the job has not ended within the caller's time; it goes on
     ├── MachineError            the machine's or operator's fault: the request may work elsewhere or later
-    │   ├── ModelUnavailable    the model can't be loaded here: files missing, damaged or of an unknown class
+    │   ├── ModelUnavailable    the model can't be loaded here
+    │   │   ├── ModelNotHere    none of its files is on this machine: pull it
+    │   │   ├── ModelFileMissing    one of its files is not there
+    │   │   ├── HashMismatch    a file is not the one that was pinned
+    │   │   ├── PickledWeights  its weights are pickled: loading them would run code
+    │   │   ├── RemoteCode      it wants code of its own to be run
+    │   │   ├── UnknownModelClass   it names a class that the library lacks, or of no known family
+    │   │   └── ModelTooLarge   it does not fit into the memory that models may use
     │   ├── ArtifactMissing     a file that a job refers to is not in the store
     │   ├── OutOfMemory         the device has too little memory for this job
     │   ├── DeviceFailed        the device does not compute any more; its worker is replaced
@@ -99,6 +107,12 @@ class InvalidImage(RequestError):
     """The picture can't be read, is of a format that is not allowed, or is too large."""
 
     code = "invalid_image"
+
+
+class InvalidDataset(RequestError):
+    """The archive can't be read, breaks a limit, or does not hold folders of pictures."""
+
+    code = "invalid_dataset"
 
 
 class AddressRefused(RequestError):
@@ -209,10 +223,52 @@ class MachineError(BrushworkError):
 
 
 class ModelUnavailable(MachineError):
-    """The model can't be loaded here: a file is missing, damaged, or of an unknown class."""
+    """The model can't be loaded here."""
 
     code = "model_unavailable"
     fault = "operator"
+
+
+class ModelNotHere(ModelUnavailable):
+    """None of the model's files is on this machine."""
+
+    code = "model_not_here"
+
+
+class ModelFileMissing(ModelUnavailable):
+    """One of the model's files is not there."""
+
+    code = "model_file_missing"
+
+
+class HashMismatch(ModelUnavailable):
+    """A file of the model is not the one that was pinned."""
+
+    code = "hash_mismatch"
+
+
+class PickledWeights(ModelUnavailable):
+    """The model's weights are pickled: to load them would be to run whatever they hold."""
+
+    code = "pickled_weights"
+
+
+class RemoteCode(ModelUnavailable):
+    """The model wants code of its own to be run."""
+
+    code = "remote_code"
+
+
+class UnknownModelClass(ModelUnavailable):
+    """The model's configuration names a class that the library lacks, or one of no known family."""
+
+    code = "unknown_model_class"
+
+
+class ModelTooLarge(ModelUnavailable):
+    """The model does not fit into the memory that models may use."""
+
+    code = "model_too_large"
 
 
 class ArtifactMissing(MachineError):

@@ -1,12 +1,15 @@
 """The kinds of job: each with its request, its result and the queue it waits in."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
 from brushwork_schemas import requests, results
 from brushwork_schemas.errors import UnknownKind
+
+PICTURE, ARCHIVE = "image/*", "application/zip"
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,34 @@ class Kind:
 
     @property
     def takes_image(self) -> bool:
-        """Whether its request has a picture, `image`."""
+        """Whether its request is about a picture, `image`."""
         return "image" in self.request_type.model_fields
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Fields of its request that name files, and the sort of file: `image/*` or `application/zip`."""
+        schema = self.request_type.model_json_schema()["properties"]
+        found = {name: _media_type(field) for name, field in schema.items()}
+        return {name: sort for name, sort in found.items() if sort}
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Those of them that are pictures; the main one first."""
+        return tuple(sorted((n for n, sort in self.files.items() if sort == PICTURE), key="image".__ne__))
+
+
+def _media_type(field: dict[str, Any]) -> str | None:
+    ways = (field, *field.get("anyOf", ()))
+    return next((way["contentMediaType"] for way in ways if "contentMediaType" in way), None)
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("text-to-image", requests.TextToImageRequest, results.TextToImageResult),
+        Kind("image-to-image", requests.ImageToImageRequest, results.ImageToImageResult),
+        Kind("inpainting", requests.InpaintingRequest, results.InpaintingResult),
+        Kind("image-upscaling", requests.ImageUpscalingRequest, results.ImageUpscalingResult),
         Kind("image-to-text", requests.ImageToTextRequest, results.ImageToTextResult),
         Kind(
             "image-classification",
@@ -39,6 +62,11 @@ KINDS: dict[str, Kind] = {
             results.ImageClassificationResult,
         ),
         Kind("image-segmentation", requests.ImageSegmentationRequest, results.ImageSegmentationResult),
+        Kind(
+            "image-classification-training",
+            requests.ImageClassificationTrainingRequest,
+            results.ImageClassificationTrainingResult,
+        ),
     )
 }
 

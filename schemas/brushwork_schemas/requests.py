@@ -4,11 +4,11 @@ Names and meanings are those of diffusers and transformers. A field that is None
 `admission.admit` from the model's defaults before the job is written, so a stored request is complete.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from brushwork_schemas.artifact import Sha256
+from brushwork_schemas.artifact import Archive, Picture
 
 
 def _without_nul(text: str) -> str:
@@ -33,6 +33,9 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    # Fields that only some models know: a request that sets one is refused by a model that does not.
+    SPECIAL: ClassVar[frozenset[str]] = frozenset()
+
     version: Literal[1] = Field(1, description="Version of this request's schema.")
     model: str | None = Field(
         None,
@@ -56,8 +59,19 @@ class Request(BaseModel):
         return 1.0
 
 
-class TextToImageRequest(Request):
-    """Make pictures from a prompt."""
+class LoraChoice(BaseModel):
+    """An adapter and how strongly it acts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(max_length=200, description="Its name in the catalogue.")
+    weight: float = Field(1.0, ge=-4.0, le=4.0, allow_inf_nan=False, description="0 is without it.")
+
+
+class GenerationRequest(Request):
+    """What all that make pictures step by step have in common."""
+
+    SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip"})
 
     prompt: Annotated[Text, AfterValidator(_not_blank)] = Field(
         max_length=2000, description="What the picture should show."
@@ -85,12 +99,28 @@ class TextToImageRequest(Request):
     scheduler: str | None = Field(
         None, max_length=100, description="A diffusers scheduler class, by default the model's own."
     )
+    clip_skip: int | None = Field(
+        None, ge=1, le=11, description="Last layers of the text encoder that are left out."
+    )
+    loras: Annotated[tuple[LoraChoice, ...], Field(strict=False)] = Field(
+        (), max_length=8, description="Adapters of the catalogue that change the model for this job."
+    )
+    controlnet: str | None = Field(
+        None, max_length=200, description="A ControlNet of the catalogue; it needs `control_image`."
+    )
+    control_image: Picture | None = Field(
+        None, description="What the ControlNet goes by, such as edges or depth; an artifact."
+    )
+    controlnet_conditioning_scale: float | None = Field(
+        None, ge=0.0, le=4.0, allow_inf_nan=False, description="How strongly it goes by it; by default 1."
+    )
 
     @property
     def summary(self) -> str:
         """Size, steps and pictures."""
         pictures = f" x{self.num_images_per_prompt}" if self.num_images_per_prompt > 1 else ""
-        return f"{self.width}x{self.height}{pictures} {self.num_inference_steps} steps"
+        size = f"{self.width}x{self.height}{pictures} " if self.width and self.height else pictures.lstrip()
+        return f"{size}{self.num_inference_steps} steps"
 
     @property
     def cost(self) -> float:
@@ -99,26 +129,191 @@ class TextToImageRequest(Request):
         return pixels * (self.num_inference_steps or 0) / 1e6
 
 
+class TextToImageRequest(GenerationRequest):
+    """Make pictures from a prompt."""
+
+
+class ImageToImageRequest(GenerationRequest):
+    """Make pictures from a prompt and a picture that they begin with."""
+
+    image: Picture = Field(description="What they begin with, an artifact.")
+    strength: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+        description="How much may change: of the denoising steps, this share is made.",
+    )
+
+
+class InpaintingRequest(ImageToImageRequest):
+    """Make a part of a picture anew from a prompt."""
+
+    mask_image: Picture = Field(description="White where it is made anew, black where it stays; an artifact.")
+
+
+class ImageUpscalingRequest(Request):
+    """Make a picture larger, with detail that suits it."""
+
+    SPECIAL = frozenset(
+        {"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"}
+    )
+
+    image: Picture = Field(description="The picture, an artifact.")
+    prompt: Text = Field("", max_length=2000, description="What it shows, where the model takes a prompt.")
+    negative_prompt: Text = Field("", max_length=2000, description="What it should not show.")
+    num_inference_steps: int | None = Field(None, ge=1, le=200, description="Denoising steps.")
+    guidance_scale: float | None = Field(
+        None, ge=0.0, le=50.0, allow_inf_nan=False, description="Weight of classifier-free guidance."
+    )
+    noise_level: int | None = Field(
+        None, ge=0, le=350, description="Noise that is put on the picture first; more frees the model."
+    )
+    seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Start of the random numbers.")
+
+    @property
+    def cost(self) -> float:
+        """Its size is known only once it is read: as one megapixel."""
+        return float(self.num_inference_steps or 1)
+
+
 class ImageToTextRequest(Request):
     """Describe a picture in a sentence."""
 
-    image: Sha256 = Field(description="The picture, an artifact.")
+    SPECIAL = frozenset(
+        {"prompt", "num_beams", "num_return_sequences", "do_sample", "temperature", "top_p", "seed"}
+    )
+
+    image: Picture = Field(description="The picture, an artifact.")
     language: Literal["en", "zh"] = Field(
         "en", description="Language of the caption, where the model has a choice."
     )
-    prompt: Text = Field("", max_length=500, description="Start of the caption, where the model takes one.")
-    max_new_tokens: int | None = Field(None, ge=1, le=512, description="Longest caption, in tokens.")
+    prompt: Text = Field(
+        "",
+        max_length=2000,
+        description="Start of the caption, a task's token, or a question, as the model takes it.",
+    )
+    max_new_tokens: int | None = Field(None, ge=1, le=1024, description="Longest caption, in tokens.")
+    num_beams: int | None = Field(None, ge=1, le=16, description="Beams of the search; 1 is greedy.")
+    num_return_sequences: int = Field(
+        1, ge=1, le=16, description="Candidates to return, best first; at most `num_beams` without sampling."
+    )
+    do_sample: bool = Field(False, description="Draw the tokens instead of searching for the best.")
+    temperature: float | None = Field(
+        None, gt=0.0, le=10.0, allow_inf_nan=False, description="Of drawing: above 1 is bolder."
+    )
+    top_p: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+        description="Draw from the likeliest that make up this share.",
+    )
+    seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Of drawing; drawn itself if left out.")
+
+
+Label = Annotated[Text, Field(max_length=200), AfterValidator(_not_blank)]
 
 
 class ImageClassificationRequest(Request):
-    """Say which of the model's classes a picture shows."""
+    """Say which of the model's classes, or of the labels given, a picture shows."""
 
-    image: Sha256 = Field(description="The picture, an artifact.")
+    SPECIAL = frozenset({"candidate_labels", "hypothesis_template"})
+
+    image: Picture = Field(description="The picture, an artifact.")
     top_k: int = Field(5, ge=1, le=1000, description="How many classes to return, best first.")
+    candidate_labels: Annotated[tuple[Label, ...], Field(strict=False)] | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="Labels to choose from, where the model compares pictures with words (zero-shot).",
+    )
+    hypothesis_template: Text | None = Field(
+        None, max_length=200, description="The sentence that each label is put into, in place of {}."
+    )
+
+
+class Point(BaseModel):
+    """A pixel that is on an object, or is not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    x: float = Field(ge=0, allow_inf_nan=False, description="Pixels from the left.")
+    y: float = Field(ge=0, allow_inf_nan=False, description="Pixels from the top.")
+    is_on: bool = Field(True, description="Whether the object is there.")
+    object: int = Field(0, ge=0, lt=64, description="Which object it is about, counted from 0.")
+
+
+class Box(BaseModel):
+    """A box around an object."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    x_min: float = Field(ge=0, allow_inf_nan=False, description="Pixels from the left.")
+    y_min: float = Field(ge=0, allow_inf_nan=False, description="Pixels from the top.")
+    x_max: float = Field(ge=0, allow_inf_nan=False)
+    y_max: float = Field(ge=0, allow_inf_nan=False)
 
 
 class ImageSegmentationRequest(Request):
-    """Say for each pixel of a picture which class it belongs to."""
+    """Say for each pixel of a picture which class or object it belongs to."""
 
-    image: Sha256 = Field(description="The picture, an artifact.")
+    SPECIAL = frozenset({"task", "threshold", "points", "boxes"})
+
+    image: Picture = Field(description="The picture, an artifact.")
     overlay: bool = Field(True, description="Also make a picture with the classes laid over it in colour.")
+    task: Literal["semantic", "instance", "panoptic"] | None = Field(
+        None, description="Classes, objects, or both; by default the model's own."
+    )
+    threshold: float | None = Field(
+        None, ge=0.0, le=1.0, allow_inf_nan=False, description="Objects of a lower score are left out."
+    )
+    points: Annotated[tuple[Point, ...], Field(strict=False)] = Field(
+        (), max_length=256, description="Where objects are, for models that are shown them."
+    )
+    boxes: Annotated[tuple[Box, ...], Field(strict=False)] = Field(
+        (), max_length=64, description="Around objects, one each; point.object counts them too."
+    )
+
+
+class ImageClassificationTrainingRequest(Request):
+    """Train a classifier on pictures in folders, one for each class."""
+
+    SPECIAL = frozenset({"freeze_backbone"})
+
+    dataset: Archive = Field(
+        description="A zip or tar of class folders, or of train/ and validation/ with such; an artifact."
+    )
+    image_size: int | None = Field(None, ge=16, le=512, description="Side to which pictures are resized.")
+    num_train_epochs: int = Field(5, ge=1, le=1000, description="Passes over the training pictures.")
+    per_device_train_batch_size: int = Field(32, ge=1, le=1024, description="Pictures a step.")
+    learning_rate: float = Field(1e-3, gt=0.0, le=10.0, allow_inf_nan=False)
+    weight_decay: float = Field(0.0, ge=0.0, le=1.0, allow_inf_nan=False)
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="Adam, or AdamW.")
+    augmentation: Literal["none", "light", "strong"] = Field(
+        "none", description="Shifts, flips and colours of training pictures."
+    )
+    validation_split: float = Field(
+        0.2,
+        ge=0.0,
+        le=0.9,
+        allow_inf_nan=False,
+        description="Share held out by the seed, where the archive has no validation folder.",
+    )
+    early_stopping_patience: int | None = Field(
+        None, ge=1, le=1000, description="End after so many epochs without a better validation."
+    )
+    freeze_backbone: bool = Field(
+        False, description="Train the new head alone, where the model has a backbone."
+    )
+    seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Of split, weights and order.")
+
+    @property
+    def summary(self) -> str:
+        """Epochs."""
+        return f"{self.num_train_epochs} epochs"
+
+    @property
+    def cost(self) -> float:
+        """The pictures are counted only once they are read: as a thousand an epoch."""
+        return 1000.0 * self.num_train_epochs * (self.image_size or 64) ** 2 / 1e6

@@ -162,6 +162,19 @@ PREVIEWS = Table(
     Column("total", Integer),
 )
 
+# How far each training is: what its next attempt goes on from, and its curves so far.
+TRAININGS = Table(
+    "trainings",
+    METADATA,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    # Of the attempt that wrote it.
+    Column("fence", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("curve", Json, nullable=False),
+    # An artifact; linked to the job as "resume" while it may be needed.
+    Column("checkpoint", String(64)),
+)
+
 # The outbox: what is to be told of jobs that have ended, written by the transaction that ended them.
 WEBHOOK_EVENTS = Table(
     "webhook_events",

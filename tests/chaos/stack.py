@@ -65,8 +65,8 @@ QUICK = {
 }  # fmt: skip
 _CATALOGUE = """
 [models.scripted]
-kind = "text-to-image"
-source = {{ library = "diffusers", folder = "{folder}" }}
+family = "stable-diffusion"
+source = {{ folder = "{folder}" }}
 defaults = {{ width = 16, height = 16, num_inference_steps = 4, guidance_scale = 1.0 }}
 """
 

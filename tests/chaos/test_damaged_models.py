@@ -13,8 +13,8 @@ from tests.tiny_models import save_classifier
 CLASSIFICATION = "image-classification"
 _ENTRY = """
 [models.{name}]
-kind = "image-classification"
-source = {{ library = "torchvision", folder = "{folder}" }}
+family = "torchvision-classifier"
+source = {{ folder = "{folder}" }}
 """
 DAMAGED = ("truncated", "empty", "missing")
 

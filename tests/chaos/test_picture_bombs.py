@@ -22,8 +22,8 @@ KINDS = ("text-to-image", KIND)
 MODEL = "labels"
 _CATALOGUE = """
 [models.labels]
-kind = "image-classification"
-source = {{ library = "torchvision", folder = "{folder}" }}
+family = "torchvision-classifier"
+source = {{ folder = "{folder}" }}
 """
 BOMBS = all_bombs()
 # What Pillow reads, cleaned of everything but its pixels, is a good picture.

@@ -27,6 +27,7 @@ from brushwork_schemas.settings import Settings
 from brushwork_schemas.succession import take_over_from_dead
 from brushwork_workers import consumer  # noqa: F401
 from brushwork_workers.kinds import LOADERS
+from brushwork_workers.served import Loaded
 from brushwork_workers.service import serve
 
 from tests.chaos.journal import Journal
@@ -101,7 +102,8 @@ def _live(order: Order, zygote: int) -> None:
     _redirect(Path(order.log))
     if order.clock_ahead_s:
         set_clock_ahead(order.clock_ahead_s)
-    LOADERS[SCRIPTED_KIND] = lambda place: Scripted(Journal(Path(order.journal)))
+    scripted = Loaded({SCRIPTED_KIND: Scripted(Journal(Path(order.journal)))})
+    LOADERS["stable-diffusion"] = lambda place: scripted
     settings = Settings(**order.settings)
     take_over_from_dead(settings)
     serve(settings, kinds=order.kinds, name=order.name, concurrency=order.concurrency)

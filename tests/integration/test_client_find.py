@@ -178,9 +178,9 @@ class TestOutlook:
 class TestOffers:
     def test_models_are_those_of_the_catalogue(self, client: Any) -> None:
         (model,) = client.models(KIND)
-        assert (model.name, model.kind, model.defaults["width"]) == ("pocket-diffusion", KIND, 64)
+        assert (model.name, model.kinds[0], model.defaults["width"]) == ("pocket-diffusion", KIND, 64)
         assert "EulerDiscreteScheduler" in model.schedulers
-        assert {model.kind for model in client.models()} == KINDS.keys()
+        assert {kind for model in client.models() for kind in model.kinds} == KINDS.keys()
         assert list(client.models("nonsense")) == []
 
     def test_kinds_say_what_they_take_and_give(self, client: Any) -> None:

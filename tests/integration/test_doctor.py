@@ -42,8 +42,8 @@ GPU = {
 NO_GPU = {**GPU, "gpus": [], "memory": []}
 CATALOGUE = """
 [models.own]
-kind = "image-classification"
-source = {{ library = "torchvision", folder = "{folder}" }}
+family = "torchvision-classifier"
+source = {{ folder = "{folder}" }}
 """
 
 

@@ -94,8 +94,8 @@ def test_models_and_kinds_are_listed_with_their_schemas(settings: Settings) -> N
 
 def test_where_a_model_lies_is_not_told(settings: Settings, tmp_path: Path) -> None:
     catalogue = tmp_path / "catalogue.toml"
-    source = f'{{ library = "transformers", folder = "{tmp_path}/deep/own" }}'
-    catalogue.write_text(f'[models.own]\nkind = "image-to-text"\nsource = {source}\n')
+    source = f'{{ folder = "{tmp_path}/deep/own" }}'
+    catalogue.write_text(f'[models.own]\nfamily = "blip"\nsource = {source}\n')
     with gateway(settings.model_copy(update={"catalogue": catalogue})) as http:
         answer = http.get("/v1/models")
         assert "own" in [model["name"] for model in answer.json()["models"]]

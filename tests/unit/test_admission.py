@@ -12,14 +12,26 @@ from brushwork_schemas.requests import TextToImageRequest
 SHA256 = "a" * 64
 SMALLEST: dict[str, dict[str, Any]] = {
     "text-to-image": {"prompt": "a red circle"},
+    "image-to-image": {"prompt": "a red circle", "image": SHA256},
+    "inpainting": {"prompt": "a red circle", "image": SHA256, "mask_image": SHA256},
+    "image-upscaling": {"image": SHA256},
     "image-to-text": {"image": SHA256},
     "image-classification": {"image": SHA256},
     "image-segmentation": {"image": SHA256},
+    "image-classification-training": {"dataset": SHA256},
+}
+
+
+FAMILY = {
+    "text-to-image": "stable-diffusion",
+    "image-to-text": "vision-encoder-decoder",
+    "image-classification": "torchvision-classifier",
+    "image-segmentation": "torchvision-segmenter",
 }
 
 
 def model(name: str, kind: str, **more: Any) -> Model:
-    return Model(name=name, kind=kind, source=Source(library="diffusers", packaged=name), **more)
+    return Model(name=name, family=FAMILY[kind], kinds=(kind,), source=Source(packaged=name), **more)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Ran
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds.pipeline_copies import PipelineCopies
+from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
 from diffusers import (
     AutoPipelineForImage2Image,
     AutoPipelineForInpainting,

@@ -44,7 +44,8 @@ PICTURES = [drawn(index) for index in range(NUM_JOBS)]
 
 def load(kind: str, calls: Calls) -> Performer:
     model = Catalogue.load().of_kind(kind)[0]
-    return LOADERS[kind](Place(model, locate(model), torch.device("cpu"), torch.float32, calls))
+    place = Place(model, locate(model), torch.device("cpu"), torch.float32, calls, model.kinds)
+    return LOADERS[model.family](place).performers[kind]
 
 
 def run(kind: str, ask: Callable[[str, int], Any], calls: Calls, threads: int) -> list[Result]:

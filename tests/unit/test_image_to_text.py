@@ -8,7 +8,7 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.requests import ImageToTextRequest
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.image_to_text import ImageToText
+from brushwork_workers.kinds.captions.encoder_decoder import ImageToText
 from brushwork_workers.served import Place
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def performer(folder: Path) -> ImageToText:
-    model = Model(name="tiny", kind="image-to-text", source=Source(library="transformers", folder=folder))
+    model = Model(name="tiny", family="vision-encoder-decoder", source=Source(folder=folder))
     return ImageToText(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
 
 
@@ -71,7 +71,7 @@ def test_a_language_without_its_token_is_refused(folder: Path, tmp_path: Path) -
     for name in ("tokenizer.json", "tokenizer_config.json"):
         text = (copy / name).read_text().replace("<|zh|>", "<|xx|>")
         (copy / name).write_text(text)
-    model = Model(name="tiny", kind="image-to-text", source=Source(library="transformers", folder=copy))
+    model = Model(name="tiny", family="vision-encoder-decoder", source=Source(folder=copy))
     performer = ImageToText(Place(model, copy, torch.device("cpu"), torch.float32, DirectCalls()))
     with pytest.raises(InvalidRequest, match="does not write 'zh'"):
         caption(performer, language="zh")

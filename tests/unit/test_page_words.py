@@ -71,7 +71,7 @@ def test_every_field_state_kind_and_choice_has_its_words(language: str) -> None:
     models = list(Catalogue.load())
     missing = []
     for kind in KINDS.values():
-        of_kind = [model for model in models if model.kind == kind.name]
+        of_kind = [model for model in models if kind.name in model.kinds]
         for field in form_fields(kind, of_kind, tenants=True):
             missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]
             if field.name not in ("model", "scheduler"):

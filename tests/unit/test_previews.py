@@ -9,9 +9,9 @@ import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.requests import TextToImageRequest
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.forecast import Forecast
-from brushwork_workers.kinds.latent_colours import LatentColours, sample_pictures
-from brushwork_workers.kinds.text_to_image import TextToImage
+from brushwork_workers.kinds.diffusion.forecast import Forecast
+from brushwork_workers.kinds.diffusion.latent_colours import LatentColours, sample_pictures
+from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
 from brushwork_workers.pocket import WEIGHTS
 from brushwork_workers.served import Place
 from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusion3Pipeline
@@ -28,7 +28,7 @@ SIZES = {1: (48, 32), 2: (96, 32), 3: (96, 64)}
 
 
 def performer(folder: Path) -> TextToImage:
-    model = Model(name="m", kind="text-to-image", source=Source(library="diffusers", folder=folder))
+    model = Model(name="m", family="stable-diffusion", source=Source(folder=folder))
     return TextToImage(Place(model, folder, CPU, torch.float32, DirectCalls()))
 
 

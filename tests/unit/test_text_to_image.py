@@ -12,7 +12,7 @@ from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.requests import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.text_to_image import TextToImage
+from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
 from brushwork_workers.served import Place
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def performer(folder: Path) -> TextToImage:
-    model = Model(name="tiny", kind="text-to-image", source=Source(library="diffusers", folder=folder))
+    model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder))
     return TextToImage(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
 
 

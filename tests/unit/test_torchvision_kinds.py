@@ -10,8 +10,8 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.requests import ImageClassificationRequest, ImageSegmentationRequest
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.image_classification import ImageClassification
-from brushwork_workers.kinds.image_segmentation import ImageSegmentation, palette
+from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
+from brushwork_workers.kinds.segments.torchvision_segmenter import ImageSegmentation, palette
 from brushwork_workers.served import Place
 from PIL import Image
 from safetensors.torch import load_file
@@ -21,10 +21,14 @@ from tests.desks import PlainDesk
 from tests.tiny_models import CLASSES, save_classifier, save_segmenter
 
 PICTURE = Image.effect_noise((40, 56), 90).convert("RGB")
+FAMILY = {
+    "image-classification": "torchvision-classifier",
+    "image-segmentation": "torchvision-segmenter",
+}
 
 
 def place(folder: Path, kind: str = "image-classification") -> Place:
-    model = Model(name="tiny", kind=kind, source=Source(library="torchvision", folder=folder))
+    model = Model(name="tiny", family=FAMILY[kind], source=Source(folder=folder))
     return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls())
 
 

@@ -30,8 +30,20 @@ class Desk(Protocol):
         """
         ...
 
+    def file(self, sha256: str) -> bytes:
+        """The input of that name, as it was given.
+
+        Raises:
+            ArtifactMissing: It is not in the store.
+        """
+        ...
+
     def keep(self, picture: Image.Image) -> Artifact:
         """Store a picture as a PNG output."""
+        ...
+
+    def keep_file(self, data: bytes, media_type: str) -> Artifact:
+        """Store an output that is no picture."""
         ...
 
     def step(self, step: int, total: int) -> None:
@@ -75,9 +87,22 @@ class JobDesk:
         self.reading_s += time.monotonic() - began
         return picture
 
+    def file(self, sha256: str) -> bytes:
+        """As `Desk.file`."""
+        began = time.monotonic()
+        data = self._store.get(sha256)
+        self.reading_s += time.monotonic() - began
+        return data
+
     def keep(self, picture: Image.Image) -> Artifact:
         """As `Desk.keep`."""
         artifact = self._store.put_picture(pictures.encode_png(picture))
+        self.outputs.append(artifact)
+        return artifact
+
+    def keep_file(self, data: bytes, media_type: str) -> Artifact:
+        """As `Desk.keep_file`."""
+        artifact = self._store.put_file(data, media_type)
         self.outputs.append(artifact)
         return artifact
 

@@ -183,7 +183,7 @@ class Executor:
         assert run.request is not None  # noqa: S101 - as above
         alone, hold = run.request.deterministic, run.hold
         with self._calls.job(hold, model=run.claim.model, alone=alone, on_move=hold.move):
-            made = run.served.performer.perform(run.request, run.desk)
+            made = run.served.performers[run.claim.kind].perform(run.request, run.desk)
         result_type = kind_named(run.claim.kind).result_type
         result = result_type(**made, provenance=self._provenance(run, run.served))
         return replace(run, result=result, outputs=tuple(run.desk.outputs))

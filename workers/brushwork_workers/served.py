@@ -1,12 +1,13 @@
-"""A model that is loaded and serves one kind of job, and the loaders by kind."""
+"""A model that is loaded, what it serves, and where and with what it was loaded."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue import AddOn, Model
+from torch import nn
 
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls
@@ -14,7 +15,7 @@ from brushwork_workers.desk import Desk
 
 
 class Performer(Protocol):
-    """A loaded model; its methods may be called from many threads at once."""
+    """A loaded model, for one kind of job; its methods may be called from many threads at once."""
 
     def warm_up(self) -> None:
         """Run once on nothing in particular, so that the first job finds everything in place."""
@@ -30,14 +31,34 @@ class Performer(Protocol):
 
 
 @dataclass(frozen=True)
+class FoundAddOn:
+    """A LoRA adapter or a ControlNet whose files are here."""
+
+    entry: AddOn
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where a model is loaded: from which folder, onto what, with which calls."""
+    """Where a model is loaded: from which folder, onto what, for whom.
+
+    Args:
+        model: The catalogue's entry.
+        folder: Of its files, which are checked: all there, none pickled, of the pinned hashes.
+        device: Onto which it is loaded.
+        dtype: In which number format.
+        calls: Through which its heavy calls go.
+        kinds: What it is to serve.
+        add_ons: What jobs may add to it, by name.
+    """
 
     model: Model
     folder: Path
     device: torch.device
     dtype: torch.dtype
     calls: Calls
+    kinds: tuple[str, ...] = ()
+    add_ons: Mapping[str, FoundAddOn] = field(default_factory=dict)
 
     @property
     def terms(self) -> Terms:
@@ -45,15 +66,28 @@ class Place:
         return Terms(model=self.model.name, max_rows=self.model.max_batch)
 
 
-Loader = Callable[[Place], Performer]
+@dataclass(frozen=True)
+class Loaded:
+    """What a loader gives.
+
+    Args:
+        performers: By kind, one set of weights behind them all.
+        modules: That hold weights, add-ons not counted; the shelf sizes and moves them.
+    """
+
+    performers: Mapping[str, Performer]
+    modules: Sequence[nn.Module] = ()
+
+
+Loader = Callable[[Place], Loaded]
 
 
 @dataclass(frozen=True)
 class Served:
-    """A performer and what a result says about it."""
+    """A loaded model and what a result says about it."""
 
     model: Model
-    performer: Performer
+    performers: Mapping[str, Performer]
     revision: str
     device: str
     dtype: str

@@ -22,7 +22,7 @@ class Shelf:
     """Loaded models by name. One that can't be loaded is noted with its reason; the others serve on.
 
     Args:
-        loaders: How each kind's models are loaded.
+        loaders: How each family's models are loaded.
         device: Onto what.
         calls: Through which their heavy calls go.
         on_load: Told of each model, and after how many seconds it was ready; None: it can't be loaded.
@@ -82,9 +82,10 @@ class Shelf:
         folder = locate(model)
         dtype = choose_dtype(model.dtype, self._device)
         try:
-            place = Place(model, folder, self._device, dtype, self._calls)
-            performer = self._loaders[model.kind](place)
-            performer.warm_up()
+            place = Place(model, folder, self._device, dtype, self._calls, model.kinds)
+            loaded = self._loaders[model.family](place)
+            for performer in loaded.performers.values():
+                performer.warm_up()
         except BrushworkError:
             raise
         # Loading runs other libraries over files of any content: whatever they raise, this model is out.
@@ -99,7 +100,7 @@ class Shelf:
         LOGGER.info("Model %s is ready on %s after %.1f s", model.name, self._device, loading_s)
         return Served(
             model=model,
-            performer=performer,
+            performers=loaded.performers,
             revision=revision(model, folder),
             device=device_name(self._device),
             dtype=str(dtype).removeprefix("torch."),

@@ -142,7 +142,7 @@ class Station:
         return [
             model
             for model in self._catalogue
-            if model.kind in self.kinds and (wanted is None or model.name in wanted)
+            if set(model.kinds) & set(self.kinds) and (wanted is None or model.name in wanted)
         ]
 
     def _gathering(self) -> Calls:

@@ -18,10 +18,10 @@ def models(kind: KindName = None, as_json: AsJson = False) -> None:
     known = _models(None if kind is None else kind_named(kind).name)
     if as_json:
         return print_json(known)
-    table = Table("name", "kind", "library", "licence", "defaults", box=None, header_style="bold")
+    table = Table("name", "kinds", "family", "licence", "defaults", box=None, header_style="bold")
     for model in known:
         defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
-        table.add_row(model.name, model.kind, model.source.library, model.licence, defaults)
+        table.add_row(model.name, " ".join(model.kinds), model.family, model.licence, defaults)
     DATA.print(table)
 
 
@@ -41,7 +41,7 @@ def _models(kind: str | None) -> Sequence[Model]:
     settings = Settings.load()
     if settings.url is None:
         # Without servers too: what a file says needs none.
-        return [model for model in Catalogue.load(settings.catalogue) if kind in (None, model.kind)]
+        return [model for model in Catalogue.load(settings.catalogue) if kind is None or kind in model.kinds]
     with connect() as client:
         return client.models(kind)
 

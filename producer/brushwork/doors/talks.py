@@ -159,7 +159,7 @@ class Talks:
     def models(self, kind: str | None) -> Talk[Sequence[Model]]:
         """As `Client.models`."""
         models = self._read.models((yield from self._ask(Call("GET", "/v1/models"))))
-        return [model for model in models if kind in (None, model.kind)]
+        return [model for model in models if kind is None or kind in model.kinds]
 
     def kinds(self) -> Talk[Sequence[KindDescription]]:
         """As `Client.kinds`."""

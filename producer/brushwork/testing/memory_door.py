@@ -118,7 +118,7 @@ class MemoryDoor:
 
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
-        return [model for model in self._catalogue if kind in (None, model.kind)]
+        return [model for model in self._catalogue if kind is None or kind in model.kinds]
 
     def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""

@@ -10,9 +10,15 @@ from torch.nn import functional
 
 from brushwork_workers.desk import Desk
 from brushwork_workers.kinds.torchvision_model import TorchvisionModel
-from brushwork_workers.served import Place
+from brushwork_workers.served import Loaded, Place
 
 OVERLAY_SHARE = 0.55
+
+
+def load(place: Place) -> Loaded:
+    """The model, for its one kind."""
+    performer = ImageSegmentation(place)
+    return Loaded({"image-segmentation": performer}, [performer._model.network])
 
 
 class ImageSegmentation:

@@ -9,7 +9,13 @@ from PIL import Image
 
 from brushwork_workers.desk import Desk
 from brushwork_workers.kinds.torchvision_model import TorchvisionModel
-from brushwork_workers.served import Place
+from brushwork_workers.served import Loaded, Place
+
+
+def load(place: Place) -> Loaded:
+    """The model, for its one kind."""
+    performer = ImageClassification(place)
+    return Loaded({"image-classification": performer}, [performer._model.network])
 
 
 class ImageClassification:

@@ -12,7 +12,13 @@ from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoder
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import DirectCalls, StandIn
 from brushwork_workers.desk import Desk
-from brushwork_workers.served import Place
+from brushwork_workers.served import Loaded, Place
+
+
+def load(place: Place) -> Loaded:
+    """The model, for its one kind."""
+    performer = ImageToText(place)
+    return Loaded({"image-to-text": performer}, [performer._network])
 
 
 class ImageToText:

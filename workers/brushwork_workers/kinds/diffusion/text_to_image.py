@@ -10,9 +10,9 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from brushwork_workers.desk import Desk
-from brushwork_workers.kinds.forecast import Forecast
-from brushwork_workers.kinds.latent_colours import LatentColours
-from brushwork_workers.kinds.pipeline_copies import PipelineCopies
+from brushwork_workers.kinds.diffusion.forecast import Forecast
+from brushwork_workers.kinds.diffusion.latent_colours import LatentColours
+from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.served import Place
 
 LOGGER = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class TextToImage:
             place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
         ).to(place.device)
         pipeline.set_progress_bar_config(disable=True)
+        self.modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
         self._copies = PipelineCopies(pipeline, place.calls, place.terms)
         self._colours = LatentColours.fitted(getattr(pipeline, "vae", None))
 

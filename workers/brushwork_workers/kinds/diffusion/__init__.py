@@ -1,0 +1,1 @@
+"""Pictures made step by step, by pipelines of diffusers."""
