@@ -93,15 +93,9 @@ def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
     complete: dict[str, Any] = {**model.defaults_of(kind.name), **given, "model": model.name}
     if isinstance(asked, GenerationRequest):
         # With a picture to begin with, its own size is the default.
-        fitted = ("width", "height") if kind.takes_image else ()
-        for field in fitted:
+        for field in ("width", "height") if kind.takes_image else ():
             if field not in given:
                 complete.pop(field, None)
-        for field in ("width", "height", "num_inference_steps", "guidance_scale"):
-            if field not in complete and field not in fitted:
-                raise InvalidRequest(
-                    f"{field}: model {model.name} has no default for it; give a value.", field=field
-                )
     if "seed" in kind.request_type.model_fields and _draws(asked, model):
         complete.setdefault("seed", secrets.randbits(SEED_BITS))
     return complete

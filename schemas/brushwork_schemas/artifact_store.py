@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
 import obstore
@@ -50,11 +50,7 @@ class ArtifactStore:
         try:
             self._create(sha256, data)
         except (BaseError, OSError) as error:
-            raise ServiceUnreachable(
-                f"The artifact store takes no file: {_first_line(error)}.",
-                field="artifacts_url",
-                hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
-            ) from error
+            raise _refusing(error) from error
         return sha256
 
     def _create(self, sha256: str, data: bytes) -> None:
@@ -62,8 +58,14 @@ class ArtifactStore:
             obstore.put(self._store, _path(sha256), data, mode="create")
         except AlreadyExistsError:
             # Written once more it counts as new, and is not swept away before a job refers to it.
-            if _is_older(obstore.head(self._store, _path(sha256)), AGES_S):
+            if self._is_gone_or_old(sha256):
                 obstore.put(self._store, _path(sha256), data)
+
+    def _is_gone_or_old(self, sha256: str) -> bool:
+        try:
+            return _is_older(obstore.head(self._store, _path(sha256)), AGES_S)
+        except FileNotFoundError:
+            return True
 
     def old_files(self, older_than_s: float, at_once: int) -> Iterator[list["StoredFile"]]:
         """All files that were stored so long ago, some at a time.
@@ -102,6 +104,23 @@ class ArtifactStore:
     def put_file(self, data: bytes, media_type: str) -> Artifact:
         """Store a file that is no picture, as `put`, and describe it."""
         return Artifact(sha256=self.put(data), media_type=media_type, size_bytes=len(data))
+
+    def put_stream(self, file: BinaryIO, media_type: str) -> Artifact:
+        """Store an open file that may be larger than memory, and describe it. It is read twice.
+
+        Raises:
+            ServiceUnreachable: As `put`.
+        """
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        size_bytes = file.tell()
+        file.seek(0)
+        try:
+            if self._is_gone_or_old(sha256):
+                obstore.put(self._store, _path(sha256), file)
+        except (BaseError, OSError) as error:
+            raise _refusing(error) from error
+        return Artifact(sha256=sha256, media_type=media_type, size_bytes=size_bytes)
 
     def get(self, sha256: str) -> bytes:
         """The bytes of that name.
@@ -148,15 +167,22 @@ class ArtifactStore:
         Raises:
             ServiceUnreachable: The store does not answer.
         """
+        return self.size_bytes(sha256) is not None
+
+    def size_bytes(self, sha256: str) -> int | None:
+        """How many bytes there are of that name; None where there is no such file.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
         try:
             if _SHA256.fullmatch(sha256):
-                obstore.head(self._store, _path(sha256))
-                return True
+                return int(obstore.head(self._store, _path(sha256))["size"])
         except FileNotFoundError:
             pass
         except (BaseError, OSError) as error:
             raise _silent(error) from error
-        return False
+        return None
 
 
 @dataclass(frozen=True)
@@ -190,6 +216,14 @@ def _missing(sha256: str) -> ArtifactMissing:
     return ArtifactMissing(
         f"Artifact {sha256[:64]!r} is not in the store.",
         hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
+    )
+
+
+def _refusing(error: Exception) -> ServiceUnreachable:
+    return ServiceUnreachable(
+        f"The artifact store takes no file: {_first_line(error)}.",
+        field="artifacts_url",
+        hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
     )
 
 

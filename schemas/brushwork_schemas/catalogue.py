@@ -130,6 +130,8 @@ class Model(BaseModel):
         requests = [KINDS[kind].request_type for kind in self.kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
+        if unheard := set(self.accepts) - set(self.about.accepts):
+            raise ValueError(f"{self.family} has no {', '.join(sorted(unheard))}")
         fields = {name for request in requests for name in request.model_fields}
         _known("defaults", {name for name in self.defaults if name not in KINDS}, fields)
         return self

@@ -70,6 +70,9 @@ KINDS: dict[str, Kind] = {
     )
 }
 
+# Of all kinds together; a field of one name is of one sort everywhere.
+FILES: dict[str, str] = {name: sort for kind in KINDS.values() for name, sort in kind.files.items()}
+
 
 def kind_named(name: str) -> Kind:
     """The kind of that name.

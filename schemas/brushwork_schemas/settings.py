@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
     )
+    max_dataset_bytes: int = Field(
+        2**30,
+        ge=1024,
+        description="Most bytes of an archive to train on, by HTTP and otherwise; it is never held in memory.",
+    )
     webhook_secret: SecretStr | None = Field(
         None,
         description="What webhooks are signed with: whsec_ and base64; several, with spaces between them, "

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from brushwork_schemas.catalogue import PACKAGED, Catalogue
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.families import FAMILIES
 from brushwork_schemas.kinds import KINDS
 
 SOURCE = 'source = { packaged = "mine" }'
@@ -21,6 +22,13 @@ def test_each_kind_has_a_packaged_model() -> None:
     catalogue = Catalogue.load()
     for kind in KINDS:
         assert kind in catalogue.named(None, kind).kinds
+
+
+def test_each_family_that_makes_pictures_says_how_large_and_with_how_many_steps() -> None:
+    fields = {"width", "height", "num_inference_steps", "guidance_scale"}
+    for family in FAMILIES.values():
+        if "text-to-image" in family.kinds:
+            assert fields <= set(family.defaults), family.name
 
 
 def test_a_user_s_model_comes_first_and_the_packaged_ones_stay(tmp_path: Path) -> None:
@@ -68,10 +76,12 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + 'kinds = ["text-to-imag"]', "models.mine: there is no kind 'text-to-imag'"),
         (MINE + 'kinds = ["image-to-text"]', "serves text-to-image, image-to-image, inpainting, not"),
         (MINE + 'accepts = ["clip"]', "models.mine: accepts names no parameter"),
+        (MINE + 'accepts = ["prompt"]', "models.mine: accepts names no parameter"),
+        (MINE.replace("stable-diffusion", "flux") + 'accepts = ["negative_prompt"]', "flux has no"),
         (MINE + "licens = 'x'", "models.mine.licens"),
         (MINE + "name = 'other'", "models.mine: the table's own name is its name"),
         (MINE + "dtype = 'int3'", "models.mine.dtype"),
-        (MINE + "defaults = { widht = 3 }", "models.mine: defaults name no parameter"),
+        (MINE + "defaults = { widht = 3 }", "models.mine: defaults names no parameter"),
         (MINE + "limits = { max_side = 'x' }", "models.mine.limits.max_side"),
         (MINE.replace("models.mine", 'models."a b"'), "models.a b.name"),
         (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, repository"),
