@@ -29,6 +29,7 @@ from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.retries import Retries, sorted_error
 from brushwork_workers.served import Served
 from brushwork_workers.shelf import Shelf
+from brushwork_workers.turn import NotYet, Turn
 
 LOGGER = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.1
@@ -47,6 +48,8 @@ class Outcome(StrEnum):
     """It failed by the machine's fault and is queued again."""
     LOST = "lost"
     """The lease went to somebody else, or the ledger could not be told; what was made is dropped."""
+    POSTPONED = "waits for its model in the queue"
+    """Its model's turn is some time off; it went back uncharged."""
     WAITS = "waits its turn"
     """A stranger's message was made a job, and others of its kind have waited longer."""
     DROPPED = "dropped"
@@ -55,7 +58,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt on its way; a step leaves it untouched once `error` or `stopped` is set."""
+    """One attempt on its way; a step leaves it untouched once it is off: `error`, `stopped`, `later_s`."""
 
     claim: Claim
     hold: Hold
@@ -70,6 +73,13 @@ class Run:
     outputs: tuple[Artifact, ...] = field(default=())
     error: BrushworkError | None = None
     stopped: bool = False
+    # Seconds after which it is to come again, where it was not its model's turn.
+    later_s: float | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is nothing left to do but to tell how it ended."""
+        return self.error is not None or self.stopped or self.later_s is not None
 
 
 class Executor:
@@ -129,15 +139,15 @@ class Executor:
                 self._metrics.dropped()
                 return Outcome.DROPPED
             if not claim.alone:
-                return self._attempt(claim, self._prepare)
-        return self._attempt(claim, self._prepare_alone)
+                return self._attempt(claim)
+        return self._attempt(claim)
 
-    def _attempt(self, claim: Claim, prepare: Callable[[Run], Run]) -> Outcome:
+    def _attempt(self, claim: Claim) -> Outcome:
         hold = Hold(claim)
         self._metrics.claimed(claim)
         with self._about(claim), self._pulse.holding(hold), ExitStack() as inside:
             run = Run(claim, hold, JobDesk(hold, self._store), inside, began=time.monotonic())
-            run = _guarded(prepare, run)
+            run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)
             outcome = self._finish(run)
             self._note(run, outcome)
@@ -164,19 +174,22 @@ class Executor:
             running_s=run.result.provenance.timings.running_s if has_succeeded and run.result else None,
         )
 
-    def _prepare_alone(self, run: Run) -> Run:
-        run.inside.enter_context(self._quarantine.alone(run.hold.check))
-        if not self._patiently(lambda: self._ledger.perform(*run.hold.attempt)):
-            run.hold.hear(Signal.LOST)
-        run.hold.check()
-        LOGGER.info("Job %s runs alone", run.claim.job_id)
-        return self._prepare(run)
-
     def _prepare(self, run: Run) -> Run:
-        request_type = kind_named(run.claim.kind).request_type
-        request = request_type.model_validate(run.claim.request)
-        served = self._shelf.get(run.claim.model)
+        claim = run.claim
+        request = kind_named(claim.kind).request_type.model_validate(claim.request)
+        model = self._shelf.named(claim.model, claim.kind)
+        served = run.inside.enter_context(self._shelf.borrow(model, self._turn(run)))
         return replace(run, request=request, served=served, ready=time.monotonic())
+
+    def _turn(self, run: Run) -> Turn:
+        attempt = run.hold.attempt
+        return Turn(
+            run.hold,
+            run.inside,
+            self._quarantine,
+            perform=lambda: self._patiently(lambda: self._ledger.perform(*attempt)),
+            rest=lambda: self._patiently(lambda: self._ledger.rest(*attempt)),
+        )
 
     def _perform(self, run: Run) -> Run:
         assert run.served is not None  # noqa: S101 - set by the step before
@@ -229,6 +242,9 @@ class Executor:
             return self._tell(lambda: self._ledger.expire(*attempt, progress=steps)), Outcome.EXPIRED
         if run.stopped:
             return False, Outcome.LOST
+        if run.later_s is not None:
+            after_s = run.later_s
+            return self._tell(lambda: self._ledger.release(*attempt, after_s=after_s)), Outcome.POSTPONED
         if run.error is not None:
             return self._end_failed(run, run.error)
         assert run.result is not None  # noqa: S101 - neither stopped nor failed
@@ -267,12 +283,14 @@ class Executor:
 
 
 def _guarded(step: Callable[[Run], Run], run: Run) -> Run:
-    if run.error is not None or run.stopped:
+    if run.is_off:
         return run
     try:
         return step(run)
     except JobStopped:
         return replace(run, stopped=True)
+    except NotYet as wait:
+        return replace(run, later_s=wait.after_s)
     # SystemExit and MemoryError included: on Celery's thread pool either would kill the slot for ever.
     except BaseException as error:
         LOGGER.warning("Job %s failed in attempt %d", run.claim.job_id, run.claim.attempt, exc_info=True)

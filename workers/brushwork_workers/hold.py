@@ -73,12 +73,20 @@ class Hold:
         self._call(callback)
 
     def check(self) -> None:
-        """Leave the job if it should not go on.
+        """Note that the job goes on, and leave it if it should not.
 
         Raises:
             JobStopped: It should not.
         """
         self.move()
+        self.obey()
+
+    def obey(self) -> None:
+        """Leave the job if it should not go on; to ask is no sign that it does.
+
+        Raises:
+            JobStopped: It should not.
+        """
         if self._signal is not Signal.GO_ON:
             raise JobStopped(f"Job {self.claim.job_id} was told: {self._signal.value}.")
 

@@ -1,11 +1,13 @@
 """The models of this worker, loaded and warmed up before it takes work."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
-from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelUnavailable
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
@@ -14,6 +16,7 @@ from brushwork_workers.calls import Calls
 from brushwork_workers.device import choose_dtype, device_name
 from brushwork_workers.model_files import locate, revision
 from brushwork_workers.served import Loader, Place, Served
+from brushwork_workers.turn import Turn
 
 LOGGER = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Shelf:
         self._calls = calls
         self._on_load = on_load
         self._served: dict[str, Served] = {}
+        self._models: dict[str, Model] = {}
+        self._loading = threading.Lock()
         self._missing: dict[str, ModelUnavailable] = {}
 
     @property
@@ -52,6 +57,7 @@ class Shelf:
         diffusers_logging.disable_progress_bar()
         transformers_logging.disable_progress_bar()
         for model in models:
+            self._models[model.name] = model
             try:
                 self._served[model.name] = self._loaded(model)
                 self._on_load(model.name, self._served[model.name].loading_s)
@@ -60,22 +66,44 @@ class Shelf:
                 LOGGER.error("Model %s will not serve: %s", model.name, error)
                 self._missing[model.name] = error
 
-    def get(self, name: str) -> Served:
-        """The loaded model of that name.
+    def named(self, name: str, kind: str) -> Model:
+        """The entry of that name: one of those that this worker serves, or a model that a job has trained.
 
         Raises:
-            ModelUnavailable: This worker does not have it.
+            ModelUnavailable: This worker does not serve it.
+            UnknownModel: A trained model serves another kind.
         """
-        if name in self._served:
-            return self._served[name]
-        if name in self._missing:
-            earlier = self._missing[name]
-            raise ModelUnavailable(earlier.message, field=earlier.field, hint=earlier.hint)
+        if name in self._models:
+            return self._models[name]
+        if name.startswith(TRAINED):
+            return trained_model(name, kind)
         raise ModelUnavailable(
             f"This worker does not serve model {name}.",
             field="model",
             hint=f"It serves {', '.join(self._served) or 'none'}; see BRUSHWORK_MODELS.",
         )
+
+    @contextmanager
+    def borrow(self, model: Model, turn: Turn) -> Iterator[Served]:
+        """The loaded model, which stays as long as somebody is inside.
+
+        Args:
+            model: Which; it need not be one of those that were loaded at the start.
+            turn: The job that wants it: asked while it waits, told when it begins.
+
+        Raises:
+            ModelUnavailable: It can't be loaded.
+            NotYet: Its turn is some time off.
+            JobStopped: The job is to stop.
+        """
+        if model.name in self._missing:
+            earlier = self._missing[model.name]
+            raise ModelUnavailable(earlier.message, field=earlier.field, hint=earlier.hint)
+        with self._loading:
+            if model.name not in self._served:
+                self._served[model.name] = self._loaded(model)
+        turn.begin()
+        yield self._served[model.name]
 
     def _loaded(self, model: Model) -> Served:
         began = time.monotonic()

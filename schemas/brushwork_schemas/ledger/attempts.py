@@ -52,6 +52,14 @@ class Attempts(Intake):
         """Say that a job that waited until it was alone begins now; False where the lease is lost."""
         return self._write(held(job_id, fence).values(is_performing=True))
 
+    def rest(self, job_id: str, fence: int) -> bool:
+        """Say that a job waits, such as for its model: another's death is no matter of its own meanwhile.
+
+        Returns:
+            False where the lease is lost.
+        """
+        return self._write(held(job_id, fence).values(is_performing=False))
+
     def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
         """Prolong the leases of `worker` in one statement.
 
@@ -149,12 +157,19 @@ class Attempts(Intake):
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._give_back(job_id, fence, again, at_last=failed)
 
-    def release(self, job_id: str, fence: int) -> bool:
+    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> bool:
         """Give a running job back, uncharged, for another worker; False where the lease is lost.
 
         One that was asked to stop ends as canceled instead: nobody waits for it any more.
+
+        Args:
+            job_id: Which job.
+            fence: Of the claim.
+            after_s: Nobody takes it before.
         """
         uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
+        if after_s > 0:
+            uncharged = uncharged.values(not_before=now_ms() + round(after_s * 1000))
         return self._give_back(job_id, fence, uncharged)
 
     def _give_back(self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None) -> bool:
