@@ -1,5 +1,6 @@
 """Previews from latents: of every family, by every sort of scheduler, and of the model that ships."""
 
+import json
 from pathlib import Path
 
 import diffusers
@@ -7,42 +8,38 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.families import family_of
 from brushwork_schemas.requests import TextToImageRequest
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.kinds.diffusion.forecast import Forecast
 from brushwork_workers.kinds.diffusion.latent_colours import LatentColours, sample_pictures
-from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
+from brushwork_workers.kinds.diffusion.loading import load
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.served import Place
-from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusion3Pipeline
+from brushwork_workers.served import Performer, Place
+from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
 from tests.desks import PlainDesk
 from tests.tiny_models import autoencoder
-from tests.tiny_pipelines import FAMILIES, flux, stable_diffusion_3
+from tests.tiny_pipelines import FAMILIES, stable_diffusion_3
 
 CPU = torch.device("cpu")
 # The shapes that a picture of one or several has, 32 x 48 each.
 SIZES = {1: (48, 32), 2: (96, 32), 3: (96, 64)}
 
 
-def performer(folder: Path) -> TextToImage:
-    model = Model(name="m", family="stable-diffusion", source=Source(folder=folder))
-    return TextToImage(Place(model, folder, CPU, torch.float32, DirectCalls()))
+def performer(folder: Path) -> Performer:
+    family = family_of(json.loads((folder / "model_index.json").read_text())["_class_name"])
+    assert family is not None
+    model = Model(name="m", family=family.name, source=Source(folder=folder))
+    place = Place(model, folder, CPU, torch.float32, DirectCalls(), ("text-to-image",))
+    return load(place).performers["text-to-image"]
 
 
 def request(**changes: object) -> TextToImageRequest:
     fields = {"prompt": "a red circle", "width": 48, "height": 32, "num_inference_steps": 3}
     return TextToImageRequest.model_validate({**fields, "guidance_scale": 2.0, "seed": 7, **changes})
-
-
-def save(pipeline: DiffusionPipeline, folder: Path) -> None:
-    """In a folder, from which diffusers loads no Stable Diffusion 3 that is without its third encoder."""
-    if isinstance(pipeline, StableDiffusion3Pipeline):
-        other = flux()
-        pipeline.register_modules(text_encoder_3=other.text_encoder_2, tokenizer_3=other.tokenizer_2)
-    pipeline.save_pretrained(folder)
 
 
 def likeness(one: Image.Image, other: Image.Image) -> float:
@@ -55,7 +52,7 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
 @pytest.mark.parametrize("number", SIZES)
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_family_has_previews(family: type[DiffusionPipeline], number: int, tmp_path: Path) -> None:
-    save(FAMILIES[family](), tmp_path)
+    FAMILIES[family]().save_pretrained(tmp_path)
     desk = PlainDesk(watched=True)
     performer(tmp_path).perform(request(num_images_per_prompt=number), desk)
     assert [preview.size for preview in desk.previews] == [SIZES[number]] * 3
@@ -63,7 +60,7 @@ def test_every_family_has_previews(family: type[DiffusionPipeline], number: int,
 
 
 @pytest.fixture(scope="module")
-def pocket() -> TextToImage:
+def pocket() -> Performer:
     return performer(WEIGHTS / "pocket-diffusion")
 
 
@@ -78,7 +75,7 @@ class TestPocket:
             "UniPCMultistepScheduler",
         ],
     )
-    def test_previews_come_to_resemble_the_picture(self, pocket: TextToImage, scheduler: str | None) -> None:
+    def test_previews_come_to_resemble_the_picture(self, pocket: Performer, scheduler: str | None) -> None:
         asked = request(
             prompt="a yellow ring left of a green square on a gray background",
             num_inference_steps=12,
@@ -93,19 +90,19 @@ class TestPocket:
         # What the scheduler foresees is the picture long before the noise is gone.
         assert alike[5] > 0.8 * alike[-1]
 
-    def test_nobody_looks_nothing_is_made(self, pocket: TextToImage) -> None:
+    def test_nobody_looks_nothing_is_made(self, pocket: Performer) -> None:
         desk = PlainDesk(watched=False)
         pocket.perform(request(width=64, height=64), desk)
         assert desk.previews == []
 
-    def test_to_look_changes_no_pixel(self, pocket: TextToImage) -> None:
+    def test_to_look_changes_no_pixel(self, pocket: Performer) -> None:
         files = [
             pocket.perform(request(width=64, height=64), PlainDesk(watched=watched))["images"][0].sha256
             for watched in (False, True)
         ]
         assert files[0] == files[1]
 
-    def test_a_preview_that_fails_costs_no_job(self, pocket: TextToImage) -> None:
+    def test_a_preview_that_fails_costs_no_job(self, pocket: Performer) -> None:
         class Clumsy(PlainDesk):
             def preview(self, picture: Image.Image) -> None:
                 raise OSError("no room")

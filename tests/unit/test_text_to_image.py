@@ -12,8 +12,8 @@ from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.requests import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
-from brushwork_workers.served import Place
+from brushwork_workers.kinds.diffusion.loading import load
+from brushwork_workers.served import Performer, Place
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 
 from tests.desks import PlainDesk
@@ -26,10 +26,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_stable_diffusion(tmp_path_factory.mktemp("tiny-sd"))
 
 
-@pytest.fixture(scope="module")
-def performer(folder: Path) -> TextToImage:
+def place(folder: Path) -> Place:
     model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder))
-    return TextToImage(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
+    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), ("text-to-image",))
+
+
+@pytest.fixture(scope="module")
+def performer(folder: Path) -> Performer:
+    return load(place(folder)).performers["text-to-image"]
 
 
 def request(**changes: object) -> TextToImageRequest:
@@ -44,7 +48,7 @@ def request(**changes: object) -> TextToImageRequest:
     return TextToImageRequest.model_validate(fields | changes)
 
 
-def pixels(performer: TextToImage, **changes: object) -> list[np.ndarray]:
+def pixels(performer: Performer, **changes: object) -> list[np.ndarray]:
     made = performer.perform(request(**changes), PlainDesk())
     return [np.asarray(image.pil(), dtype=float) for image in made["images"]]
 
@@ -60,7 +64,7 @@ def pixels(performer: TextToImage, **changes: object) -> list[np.ndarray]:
     ],
     ids=str,
 )
-def test_equals_the_stock_pipeline(folder: Path, performer: TextToImage, changes: dict[str, object]) -> None:
+def test_equals_the_stock_pipeline(folder: Path, performer: Performer, changes: dict[str, object]) -> None:
     asked = request(**changes)
     stock = StableDiffusionPipeline.from_pretrained(folder)
     stock.set_progress_bar_config(disable=True)
@@ -80,7 +84,7 @@ def test_equals_the_stock_pipeline(folder: Path, performer: TextToImage, changes
     assert np.asarray(expected).std() > 1  # the comparison is of pictures, not of blank canvases
 
 
-def test_a_seed_is_a_picture(performer: TextToImage) -> None:
+def test_a_seed_is_a_picture(performer: Performer) -> None:
     desk = PlainDesk()
     first = performer.perform(request(), desk)
     again = performer.perform(request(), desk)
@@ -89,7 +93,7 @@ def test_a_seed_is_a_picture(performer: TextToImage) -> None:
     assert first["images"][0].sha256 != other["images"][0].sha256
 
 
-def test_each_picture_of_a_job_has_its_own_seed(performer: TextToImage) -> None:
+def test_each_picture_of_a_job_has_its_own_seed(performer: Performer) -> None:
     together = performer.perform(request(num_images_per_prompt=3), PlainDesk())
     assert together["seeds"] == (7, 8, 9)
     alone = pixels(performer, seed=9)[0]
@@ -97,7 +101,7 @@ def test_each_picture_of_a_job_has_its_own_seed(performer: TextToImage) -> None:
     assert np.abs(alone - np.asarray(together["images"][2].pil(), dtype=float)).max() <= 1
 
 
-def test_threads_do_not_disturb_each_other(performer: TextToImage) -> None:
+def test_threads_do_not_disturb_each_other(performer: Performer) -> None:
     # Many jobs of few steps: what threads could disturb lies between the model calls.
     asked = [{"seed": seed, "num_inference_steps": 1 + seed % 3} for seed in range(24)]
     alone = [pixels(performer, **changes)[0] for changes in asked]
@@ -107,7 +111,7 @@ def test_threads_do_not_disturb_each_other(performer: TextToImage) -> None:
         assert np.array_equal(one, other)
 
 
-def test_gathered_calls_give_the_pictures_made_alone(folder: Path, performer: TextToImage) -> None:
+def test_gathered_calls_give_the_pictures_made_alone(folder: Path, performer: Performer) -> None:
     asked = [
         {"seed": seed, "num_inference_steps": 3 + seed % 4, "guidance_scale": 1.0 + seed % 3}
         for seed in range(8)
@@ -116,7 +120,7 @@ def test_gathered_calls_give_the_pictures_made_alone(folder: Path, performer: Te
     alone = [pixels(performer, **changes)[0] for changes in asked]
     rows: list[int] = []
     calls = Batcher(64, 10**9, on_run=lambda ran: rows.append(len(ran.run.calls)))
-    gathering = TextToImage(replace(performer._place, calls=calls))
+    gathering = load(replace(place(folder), calls=calls)).performers["text-to-image"]
 
     def job(changes: dict[str, object]) -> np.ndarray:
         with calls.job(Going()):
@@ -130,13 +134,13 @@ def test_gathered_calls_give_the_pictures_made_alone(folder: Path, performer: Te
         assert np.abs(one - other).max() <= 1  # of 255, where the rounding to 8 bits falls otherwise
 
 
-def test_progress_counts_every_step(performer: TextToImage) -> None:
+def test_progress_counts_every_step(performer: Performer) -> None:
     desk = PlainDesk()
     performer.perform(request(), desk)
     assert desk.steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_job_leaves_at_the_step_that_says_stop(performer: TextToImage) -> None:
+def test_a_job_leaves_at_the_step_that_says_stop(performer: Performer) -> None:
     def stop(step: int, total: int) -> None:
         if step == 2:
             raise JobStopped("canceled")

@@ -1,10 +1,61 @@
 """A diffusers pipeline from its folder, and what serves each kind with it."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from brushwork_schemas.catalogue import Model
+from diffusers import DiffusionPipeline
+
+from brushwork_workers.kinds.diffusion.generation import Generation
+from brushwork_workers.kinds.diffusion.latent_colours import LatentColours
+from brushwork_workers.kinds.diffusion.pipelines import Pipelines
 from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
-from brushwork_workers.served import Loaded, Place
+from brushwork_workers.served import Loaded, Performer, Place
+
+_PERFORMERS: dict[str, Callable[[Place, Generation], Performer]] = {
+    "text-to-image": lambda place, generation: TextToImage(place.model, generation),
+}
 
 
 def load(place: Place) -> Loaded:
-    """The pipeline's performers."""
-    text_to_image = TextToImage(place)
-    return Loaded({"text-to-image": text_to_image}, text_to_image.modules)
+    """The pipeline's performers, for those of `place.kinds` that there are."""
+    pipeline = read(place)
+    pipelines = Pipelines(pipeline, place.model.family, place.calls, place.terms)
+    generation = Generation(pipelines, LatentColours.fitted(getattr(pipeline, "vae", None)))
+    made = {kind: make(place, generation) for kind, make in _PERFORMERS.items() if kind in place.kinds}
+    modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
+    return Loaded(made, modules)
+
+
+def read(place: Place) -> Any:
+    """The pipeline in its folder, on the device: safetensors alone, and no code but diffusers' own."""
+    pipeline = DiffusionPipeline.from_pretrained(
+        place.folder,
+        dtype=place.dtype,
+        variant=place.model.source.variant,
+        use_safetensors=True,
+        local_files_only=True,
+        **_left_out(place),
+    ).to(place.device)
+    pipeline.set_progress_bar_config(disable=True)
+    for component in pipeline.components.values():
+        # A cache for the next token, of encoders that are never asked for one; nor can it be cut into rows.
+        if getattr(getattr(component, "config", None), "use_cache", None):
+            component.config.use_cache = False
+    return pipeline
+
+
+def _left_out(place: Place) -> dict[str, Any]:
+    """Components that are not to be loaded, said so that diffusers does not ask for them."""
+    index = json.loads((place.folder / "model_index.json").read_text("utf-8"))
+    # As the third text encoder of Stable Diffusion 3, which many do without.
+    left_out: dict[str, Any] = {name: None for name, of in index.items() if of == [None, None]}
+    if "safety_checker" in index and not _is_checked(place.model, index):
+        left_out |= {"safety_checker": None, "requires_safety_checker": False}
+    return left_out
+
+
+def _is_checked(model: Model, index: dict[str, Any]) -> bool:
+    return model.safety_checker and index["safety_checker"] != [None, None]

@@ -10,21 +10,25 @@ import torch
 from brushwork_schemas.errors import InvalidRequest
 from diffusers import SchedulerMixin
 
-from brushwork_workers.batching.terms import Terms
+from brushwork_workers.batching.terms import Adapters, Terms
 from brushwork_workers.calls import Calls, DirectCalls, StandIn
 
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+# What adapters change.
+_ADAPTABLE = ("unet", "transformer", *_TEXT_ENCODERS)
 # Called as a whole; a VAE by its methods as well.
-_HEAVY = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae", "image_encoder")
+_HEAVY = (*_ADAPTABLE, "vae", "image_encoder", "controlnet", "safety_checker")
 _OF_A_VAE = ("encode", "decode")
+_PREPARING = ("tokenizer", "feature_extractor", "processor")
 
 
 class PipelineCopies:
-    """Hands out shallow copies of one loaded pipeline, of any family.
+    """Hands out shallow copies of pipelines that are made of the same components, of any family.
 
     Args:
-        pipeline: The loaded `DiffusionPipeline`; it is never run itself.
+        pipeline: A loaded `DiffusionPipeline`; it is never run itself.
         calls: Through which the heavy modules are called.
-        terms: On what terms; part and pixels are filled in here.
+        terms: On what terms; part, pixels and adapters are filled in here.
     """
 
     def __init__(self, pipeline: Any, calls: Calls, terms: Terms) -> None:
@@ -32,39 +36,49 @@ class PipelineCopies:
         self._calls = calls
         self._terms = terms
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
-        self._tokenizing = DirectCalls()
+        self._preparing = DirectCalls()
         self._casts = _Casts(getattr(pipeline, "vae", None))
 
-    def new(self, scheduler: str | None = None, pixels: int = 1) -> Any:
+    def new(
+        self,
+        scheduler: str | None = None,
+        pixels: int = 1,
+        *,
+        of: Any = None,
+        adapters: Adapters | None = None,
+    ) -> Any:
         """A copy with stand-ins for the heavy modules, and a scheduler of its own.
 
         Args:
             scheduler: A scheduler class of diffusers; by default the pipeline's own.
             pixels: Of one picture that it will make.
+            of: A pipeline of another class, made of the same components; by default the loaded one.
+            adapters: The state in which the denoiser and the text encoders are to be.
 
         Raises:
             InvalidRequest: diffusers has no such class.
         """
-        pipeline = copy.copy(self._pipeline)
-        for name, component in self._pipeline.components.items():
-            if component is None:
-                continue
-            if name in _HEAVY:
-                terms = replace(self._terms, part=name, pixels_per_row=pixels)
-                component = self._stand_in(name, component, terms)
-            elif name.startswith("tokenizer"):
-                component = StandIn(component, self._tokenizing, Terms(part=name), methods=None)
-            elif name != "scheduler" and isinstance(component, SchedulerMixin):
-                component = copy.deepcopy(component)
-            # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
-            pipeline.__dict__[name] = component
+        original = self._pipeline if of is None else of
+        terms = replace(self._terms, pixels_per_row=pixels, adapters=adapters)
+        pipeline = copy.copy(original)
+        for name, component in original.components.items():
+            if component is not None and name != "scheduler":
+                # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
+                pipeline.__dict__[name] = self._own(name, component, terms)
         pipeline.__dict__["scheduler"] = self._new_scheduler(scheduler)
         return pipeline
 
-    def _stand_in(self, name: str, module: Any, terms: Terms) -> StandIn:
+    def _own(self, name: str, component: Any, terms: Terms) -> Any:
+        """What a job has in place of a component."""
         if name == "vae":
-            return _Autoencoder(module, self._calls, terms, self._casts)
-        return StandIn(module, self._calls, terms)
+            terms = replace(terms, part=name, adapters=None)
+            return _Autoencoder(component, self._calls, terms, self._casts)
+        if name in _HEAVY:
+            adapters = terms.adapters if name in _ADAPTABLE else None
+            return StandIn(component, self._calls, replace(terms, part=name, adapters=adapters))
+        if name.startswith(_PREPARING):
+            return StandIn(component, self._preparing, Terms(part=name), methods=None)
+        return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
 
     def _new_scheduler(self, name: str | None) -> Any:
         own = self._pipeline.scheduler
