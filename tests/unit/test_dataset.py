@@ -1,0 +1,108 @@
+"""Pictures in folders: which layouts are read, and which words name what is wrong."""
+
+import pytest
+from brushwork_schemas import dataset
+from brushwork_schemas.dataset import Dataset
+from brushwork_schemas.errors import InvalidDataset
+
+from tests.archives import folders, png, tarred, zipped
+
+
+def seen(files: dict[str, bytes]) -> list[tuple[str, str, bool]]:
+    opened = Dataset(zipped(files))
+    return [(entry.name, opened.labels[entry.label], entry.is_validation) for entry in opened.entries]
+
+
+def test_folders_are_classes() -> None:
+    opened = Dataset(tarred(folders("dog", "cat"), packed=True))
+    assert opened.labels == ("cat", "dog")
+    assert not opened.has_validation
+    pictures = list(opened.pictures())
+    assert [opened.labels[entry.label] for entry, _ in pictures] == ["dog", "dog", "cat", "cat"]
+    assert {picture.mode for _, picture in pictures} == {"RGB"}
+
+
+def test_a_folder_to_judge_by_is_told_apart() -> None:
+    files = folders("train/cat", "train/dog") | folders("validation/dog", each=1)
+    assert seen(files)[-2:] == [
+        ("train/dog/1.png", "dog", False),
+        ("validation/dog/0.png", "dog", True),
+    ]
+
+
+@pytest.mark.parametrize("outer", ["pets/", "a/b/"])
+def test_all_may_lie_in_one_more_folder(outer: str) -> None:
+    plain = folders("train/cat", "train/dog", "validation/cat")
+    wrapped = {outer + name: content for name, content in plain.items()}
+    assert [row[1:] for row in seen(wrapped)] == [row[1:] for row in seen(plain)]
+    assert Dataset(zipped({outer + name: content for name, content in folders("a", "b").items()})).labels == (
+        "a",
+        "b",
+    )
+
+
+def test_train_alone_is_enough_and_a_class_may_be_named_validation() -> None:
+    assert {row[1] for row in seen(folders("train/cat", "train/dog"))} == {"cat", "dog"}
+    assert {row[1] for row in seen(folders("validation", "cat"))} == {"cat", "validation"}
+
+
+def test_what_systems_leave_behind_is_passed_over() -> None:
+    left = {"__MACOSX/cat/._1.png": b"x", "cat/.DS_Store": b"x", "dog/Thumbs.db": b"x", ".git/HEAD": b"x"}
+    assert len(seen(folders("cat", "dog") | left)) == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "it holds no files"),
+        (folders("cat"), "it has 1 class to train on"),
+        (folders("cat", "dog") | {"README.txt": b"x"}, "'README.txt' lies in no folder of a class"),
+        (folders("cat", "dog", "cat/small"), "'cat/small/0.png' lies in a folder within that of a class"),
+        (folders("cat", "dog") | {"cow/1.png": png()}, "class 'cow' has 1 picture to train on"),
+        (
+            folders("train/a", "train/b") | folders("test/a"),
+            "'test/a/0.png' lies beside the folders train and validation",
+        ),
+        (
+            folders("train/a", "train/b") | folders("validation/c"),
+            "'validation/c/0.png' is of a class that train does not have",
+        ),
+        (folders("cat", "d" * 101), "has more than 100 characters"),
+    ],
+)
+def test_folders_that_are_not_as_they_should_be(files: dict[str, bytes], words: str) -> None:
+    with pytest.raises(InvalidDataset, match=words) as raised:
+        Dataset(zipped(files))
+    assert (raised.value.field, raised.value.fault) == ("dataset", "caller")
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"hello", "this is no picture"),
+        (b"", "this is no picture"),
+        (png()[:45], "the picture is damaged"),
+        (zipped(folders("cat")), "is an archive itself"),
+        (b"GIF89a" + bytes(20), "this is no picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "this is no picture"),
+    ],
+)
+def test_what_is_no_picture_is_named(content: bytes, words: str) -> None:
+    opened = Dataset(zipped(folders("cat", "dog") | {"dog/odd.png": content}))
+    with pytest.raises(InvalidDataset, match=words) as raised:
+        list(opened.pictures())
+    assert "'dog/odd.png'" in raised.value.message
+    assert raised.value.message.startswith("dataset: ")
+
+
+def test_too_many_pixels_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "MAX_PIXELS", 3 * 16 * 16)
+    with pytest.raises(InvalidDataset, match="more than 768 pixels together"):
+        list(Dataset(zipped(folders("cat", "dog"))).pictures())
+
+
+def test_too_many_classes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "MAX_CLASSES", 2)
+    with pytest.raises(InvalidDataset, match="it has 3 classes to train on; there are to be 2 to 2"):
+        Dataset(zipped(folders("a", "b", "c")))
