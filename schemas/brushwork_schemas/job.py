@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
 from brushwork_schemas.options import Priority
+from brushwork_schemas.results import Epoch
 from brushwork_schemas.states import JobState
 
 LONGEST_ID = 64
@@ -91,6 +92,9 @@ class Job(BaseModel):
     retry_of: str | None = Field(None, description="The job whose request this one repeats.")
     traceparent: str | None = Field(None, description="W3C Trace Context of the call that brought it.")
     progress: Progress = Progress()
+    curve: tuple[Epoch, ...] = Field(
+        (), description="Of a training: its epochs so far, also while it runs. Lists leave it out."
+    )
     cancel_requested: bool = False
     attempt: int = Field(0, description="Runs so far, the current one included.")
     max_attempts: int = 3

@@ -13,12 +13,14 @@ from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.kinds import typed_request, typed_result
 from brushwork_schemas.options import Priority
+from brushwork_schemas.results import Epoch
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, RESULTS, in_state
+from brushwork_schemas.tables import JOBS, RESULTS, TRAININGS, in_state
 
 # Inside the class, `list` is the method.
 Jobs = list[Job]
 IDS_A_QUERY = 500
+TRAINING = "image-classification-training"
 SEARCHED_FIRST = 1000
 MOST_SEARCHED = 20_000
 
@@ -83,9 +85,12 @@ class JobIndex:
         by = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
             row = connection.execute(_ONE, by).mappings().one_or_none()
+            # Few are trainings, and all others are to cost nothing more.
+            trains = row is not None and row["kind"] == TRAINING
+            curve = connection.execute(_CURVE, by).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-        return _job(row)
+        return _job(row, curve or ())
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
         """The jobs of these ids, in their order; ids that are not there are left out."""
@@ -205,10 +210,11 @@ _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_i
 # The two that are asked most are put together once: to take a statement apart costs as much as to run it.
 _IS_IT = JOBS.c.id == bindparam("job")
 _ONE = _WITH_RESULT.where(_IS_IT)
+_CURVE = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
 _STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)
 
 
-def _job(row: Mapping[Any, Any]) -> Job:
+def _job(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> Job:
     return Job(
         id=row["id"],
         kind=row["kind"],
@@ -228,6 +234,7 @@ def _job(row: Mapping[Any, Any]) -> Job:
         retry_of=row["retry_of"],
         traceparent=row["traceparent"],
         progress=Progress(step=row["progress_step"], total=row["progress_total"]),
+        curve=tuple(Epoch.model_validate(epoch) for epoch in curve),
         cancel_requested=row["cancel_requested"],
         attempt=row["attempt"],
         max_attempts=row["max_attempts"],
