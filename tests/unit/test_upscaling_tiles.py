@@ -1,0 +1,30 @@
+"""Tiles of a large picture: they cover it once, are of one size, and see beyond their part."""
+
+import itertools
+
+import pytest
+from brushwork_workers.kinds.upscaling.tiles import MARGIN, spans, tiles
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(length=st.integers(1, 3000), side=st.integers(3 * MARGIN, 600))
+def test_spans_answer_for_each_pixel_once_and_see_their_neighbours(length: int, side: int) -> None:
+    found = spans(length, side)
+    assert found[0].first == 0
+    assert found[-1].last == length
+    for left, right in itertools.pairwise(found):
+        assert left.last == right.first
+        assert left.last <= left.stop - MARGIN
+        assert right.first >= right.start + MARGIN
+    assert {span.stop - span.start for span in found} == {min(length, side)}
+    assert all(0 <= span.start <= span.first < span.last <= span.stop <= length for span in found)
+
+
+@pytest.mark.parametrize(("length", "number"), [(64, 1), (65, 2), (96, 2), (97, 3), (128, 3)])
+def test_as_few_as_overlap_enough(length: int, number: int) -> None:
+    assert len(spans(length, 64)) == number
+
+
+def test_a_picture_is_tiled_row_by_row() -> None:
+    assert [tile.box for tile in tiles((96, 64), 64)] == [(0, 0, 64, 64), (32, 0, 96, 64)]

@@ -1,0 +1,12 @@
+"""A little more picture than there is."""
+
+import numpy as np
+from PIL import Image
+
+
+def extended(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """An RGB picture made at least so large, to the right and below, by repeating its last column and row."""
+    right, below = max(0, width - picture.width), max(0, height - picture.height)
+    if not right and not below:
+        return picture
+    return Image.fromarray(np.pad(np.asarray(picture), ((0, below), (0, right), (0, 0)), mode="edge"))
