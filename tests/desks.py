@@ -1,10 +1,12 @@
 """A desk without a system around it, for performers under test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from brushwork_schemas import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.results import Epoch
+from brushwork_workers.desk import Saved
 from PIL import Image
 
 
@@ -17,6 +19,8 @@ class PlainDesk:
         self._on_step = on_step
         self.watched = watched
         self.previews: list[Image.Image] = []
+        self.kept: Saved | None = None
+        self.on_save: Callable[[], None] | None = None
 
     def give(self, picture: Image.Image) -> str:
         return self.store.put(pictures.encode_png(picture))
@@ -41,6 +45,18 @@ class PlainDesk:
         self.steps.append((step, total))
         if self._on_step:
             self._on_step(step, total)
+
+    @property
+    def job_id(self) -> str:
+        return "job-1"
+
+    def saved(self) -> Saved | None:
+        return self.kept
+
+    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
+        self.kept = Saved(tuple(curve), data)
+        if self.on_save:
+            self.on_save()
 
     def wants_preview(self) -> bool:
         return self.watched

@@ -1,25 +1,45 @@
 """What a running job may use: pictures in, pictures out, word of its progress, and the wish to stop."""
 
+import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from brushwork_schemas import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
+from brushwork_schemas.ledger import Signal
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.results import Epoch
+from brushwork_schemas.trainings import Trainings
 from PIL import Image
 
 from brushwork_workers.hold import Hold
 
+LOGGER = logging.getLogger(__name__)
 PREVIEW_EVERY_S = 1.0
 PREVIEW_SIDE = 256
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What an earlier attempt of a training has left: its curve so far, and what it goes on from."""
+
+    curve: tuple[Epoch, ...]
+    data: bytes
+
+
 class Desk(Protocol):
     """What a kind of job sees of the system around it."""
+
+    @property
+    def job_id(self) -> str:
+        """The job's name, for results that others are to find by it."""
+        ...
 
     def picture(self, sha256: str) -> Image.Image:
         """The input of that name, RGB.
@@ -62,6 +82,22 @@ class Desk(Protocol):
         """Show what there is so far, as a small JPEG of that moment's step."""
         ...
 
+    def saved(self) -> Saved | None:
+        """What the last `save` of this job has left, whichever attempt it was; None: it begins anew."""
+        ...
+
+    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
+        """Keep what another attempt goes on from, in place of what was kept before.
+
+        Args:
+            curve: All epochs so far; callers see them at once.
+            data: No other job's are the same.
+
+        Raises:
+            JobStopped: The job's lease is lost; leave it.
+        """
+        ...
+
 
 class JobDesk:
     """The desk of one attempt.
@@ -70,15 +106,28 @@ class JobDesk:
         hold: The attempt; the intercom carries to the ledger what is noted there.
         store: Holds the pictures.
         clock: Gives seconds that only grow.
+        trainings: Where it is written how far trainings are; without them nothing is saved.
     """
 
-    def __init__(self, hold: Hold, store: ArtifactStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        hold: Hold,
+        store: ArtifactStore,
+        clock: Callable[[], float] = time.monotonic,
+        trainings: Trainings | None = None,
+    ) -> None:
+        self._trainings = trainings
         self._hold = hold
         self._store = store
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
         self.reading_s = 0.0
+
+    @property
+    def job_id(self) -> str:
+        """As `Desk.job_id`."""
+        return self._hold.claim.job_id
 
     def picture(self, sha256: str) -> Image.Image:
         """As `Desk.picture`."""
@@ -120,3 +169,38 @@ class JobDesk:
         self._shown_at = self._clock()
         jpeg = pictures.encode_small_jpeg(picture, PREVIEW_SIDE)
         self._hold.preview = Preview(jpeg=jpeg, **self._hold.progress.model_dump())
+
+    def saved(self) -> Saved | None:
+        """As `Desk.saved`."""
+        found = self._trainings.get(self.job_id) if self._trainings else None
+        if found is None or found.checkpoint is None:
+            return None
+        try:
+            return Saved(found.curve, self._store.get(found.checkpoint))
+        except ArtifactMissing as error:
+            LOGGER.warning("Job %s begins anew: %s", self.job_id, error)
+            return None
+
+    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
+        """As `Desk.save`; where the ledger or the store does not answer, the one before is still good."""
+        if self._trainings is None:
+            return
+        try:
+            checkpoint = self._store.put_file(data, "application/octet-stream")
+            unneeded = self._trainings.note(*self._hold.attempt, curve, checkpoint)
+        except ServiceUnreachable as error:
+            LOGGER.warning("Job %s goes on without a checkpoint: %s", self.job_id, error)
+            return
+        if unneeded is None:
+            self._hold.hear(Signal.LOST)
+            self._hold.check()
+        discard(self._store, unneeded or ())
+
+
+def discard(store: ArtifactStore, names: Iterable[str]) -> None:
+    """Remove files that no job refers to any more; what can't be removed now is left to `brushwork prune`."""
+    for name in names:
+        try:
+            store.remove_if_old(name, 0.0)
+        except ServiceUnreachable as error:
+            LOGGER.warning("File %s stays in the store: %s", name, error)

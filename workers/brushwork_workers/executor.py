@@ -18,6 +18,7 @@ from brushwork_schemas.log import about
 from brushwork_schemas.requests import Request
 from brushwork_schemas.results import Provenance, Result, Timings
 from brushwork_schemas.trace_context import TraceContext
+from brushwork_schemas.trainings import Trainings
 
 from brushwork_workers.calls import Calls
 from brushwork_workers.desk import JobDesk
@@ -97,6 +98,7 @@ class Executor:
         on_broken: Called when the device has failed; it has all that runs taken back, and ends the process.
         lease_s: How long to go on asking a ledger that does not answer.
         metrics: Counts what becomes of attempts.
+        trainings: Where it is written how far trainings are.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Executor:
         on_broken: Callable[[], None],
         lease_s: float,
         metrics: Metrics | None = None,
+        trainings: Trainings | None = None,
     ) -> None:
         self._worker = worker
         self._ledger = ledger
@@ -125,6 +128,7 @@ class Executor:
         self._on_broken = on_broken
         self._lease_s = lease_s
         self._metrics = metrics or Metrics()
+        self._trainings = trainings
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
@@ -146,7 +150,8 @@ class Executor:
         hold = Hold(claim)
         self._metrics.claimed(claim)
         with self._about(claim), self._pulse.holding(hold), ExitStack() as inside:
-            run = Run(claim, hold, JobDesk(hold, self._store), inside, began=time.monotonic())
+            desk = JobDesk(hold, self._store, trainings=self._trainings)
+            run = Run(claim, hold, desk, inside, began=time.monotonic())
             run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)
             outcome = self._finish(run)

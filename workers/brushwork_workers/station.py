@@ -18,6 +18,7 @@ from brushwork_schemas.reporter import Reporter
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.telemetry import Telemetry
+from brushwork_schemas.trainings import Trainings
 from brushwork_schemas.wire import Wire
 from celery import Celery
 
@@ -28,6 +29,7 @@ from brushwork_workers.batching.report import Report
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.cpu import keep_memory
 from brushwork_workers.departure import Departure
+from brushwork_workers.desk import discard
 from brushwork_workers.device import choose_device, default_pixels, device_name
 from brushwork_workers.device_metrics import DeviceMetrics
 from brushwork_workers.executor import Executor
@@ -79,6 +81,7 @@ class Station:
         self._ledger = Ledger(self._database, lease_s=settings.lease_s)
         self._roster = Roster(self._database)
         self._wire = Wire(self._database)
+        self._trainings = Trainings(self._database)
         self._publisher = Publisher(app)
         self._batching = Report()
         self._calls = self._gathering()
@@ -166,6 +169,7 @@ class Station:
             retries=Retries(self.worker, self._others_serve, self.settings.retry_s),
             lease_s=self.settings.lease_s,
             metrics=self.metrics,
+            trainings=self._trainings,
         )
 
     def _reporting(self) -> Reporter:
@@ -226,4 +230,5 @@ class Station:
     def _sweep(self) -> None:
         self._reconciler.sweep()
         self._wire.sweep()
+        discard(self._store, self._trainings.sweep())
         self._roster.forget(FORGET_AFTER_LEASES * self.settings.lease_s)

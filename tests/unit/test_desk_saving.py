@@ -1,0 +1,103 @@
+"""What a training leaves for its next attempt: under the fence, one at a time, never a reason to fail."""
+
+from pathlib import Path
+
+import pytest
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.database import Database
+from brushwork_schemas.errors import JobStopped
+from brushwork_schemas.ledger import Claim, Ledger
+from brushwork_schemas.results import Epoch
+from brushwork_schemas.trainings import Trainings
+from brushwork_workers.desk import JobDesk, discard
+from brushwork_workers.hold import Hold
+
+from tests.jobs import claimed, lose, new_job
+
+CURVE = (Epoch(epoch=1, train_loss=1.0, train_accuracy=0.5, seconds=1.0),)
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Database:
+    return Database(sqlite_url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def store(folder: Path) -> ArtifactStore:
+    return ArtifactStore(str(folder))
+
+
+@pytest.fixture
+def claim(ledger: Ledger) -> Claim:
+    ledger.submit([new_job("a", kind="image-classification-training")])
+    return claimed(ledger, "a")
+
+
+def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> JobDesk:
+    return JobDesk(Hold(claim), store, trainings=Trainings(database))
+
+
+def files(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def test_the_next_attempt_finds_what_the_last_one_saved(
+    claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger, folder: Path
+) -> None:
+    desk = desk_of(claim, store, database)
+    assert desk.saved() is None
+    desk.save(CURVE, b"one")
+    desk.save(CURVE * 2, b"two")
+    assert files(folder) == 1
+    lose(database, "a")
+    ledger.reap()
+    found = desk_of(claimed(ledger, "a"), store, database).saved()
+    assert found is not None
+    assert (len(found.curve), found.data) == (2, b"two")
+    assert desk.outputs == []
+
+
+def test_who_has_lost_the_lease_is_told_and_changes_nothing(
+    claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger
+) -> None:
+    desk = desk_of(claim, store, database)
+    desk.save(CURVE, b"one")
+    lose(database, "a")
+    ledger.reap()
+    with pytest.raises(JobStopped):
+        desk.save(CURVE * 2, b"two")
+    found = desk.saved()
+    assert found is not None
+    assert found.data == b"one"
+
+
+def test_a_file_that_is_gone_means_to_begin_anew(
+    claim: Claim, store: ArtifactStore, database: Database
+) -> None:
+    desk = desk_of(claim, store, database)
+    desk.save(CURVE, b"one")
+    training = Trainings(database).get("a")
+    assert training is not None
+    discard(store, [training.checkpoint or ""])
+    assert desk.saved() is None
+
+
+def test_a_store_that_takes_nothing_does_not_end_the_training(
+    claim: Claim, store: ArtifactStore, database: Database, folder: Path
+) -> None:
+    desk = desk_of(claim, store, database)
+    desk.save(CURVE, b"one")
+    # A file where a folder is wanted: not even root can write below it.
+    for number in range(256):
+        place = folder / f"{number:02x}"
+        if not place.exists():
+            place.write_bytes(b"")
+    desk.save(CURVE * 2, b"a file of another folder")
+    found = desk.saved()
+    assert found is not None
+    assert found.data == b"one"
