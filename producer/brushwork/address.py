@@ -21,12 +21,20 @@ _AZURE = Block(IPv4Network("168.63.129.16/32"), "Azure platform services", "none
 PUBLIC_HOSTS = Policy(denied_networks=AddressTable((*DEFAULT_DENIED.blocks, _AZURE)))
 
 
-def fetch(url: str, *, allowed: bool, policy: Policy = PUBLIC_HOSTS, total_s: float = TOTAL_S) -> bytes:
+def fetch(
+    url: str,
+    *,
+    allowed: bool,
+    field: str = "image",
+    policy: Policy = PUBLIC_HOSTS,
+    total_s: float = TOTAL_S,
+) -> bytes:
     """The bytes behind an http(s) address.
 
     Args:
         url: The address.
         allowed: Whether addresses are allowed at all.
+        field: The request's field that an error names.
         policy: What may be reached; by default public hosts on ports 80 and 443.
         total_s: Give up after about so long, redirects included.
 
@@ -36,22 +44,22 @@ def fetch(url: str, *, allowed: bool, policy: Policy = PUBLIC_HOSTS, total_s: fl
     """
     if not allowed:
         raise AddressRefused(
-            "image: fetching pictures by address is switched off.",
-            field="image",
+            f"{field}: fetching pictures by address is switched off.",
+            field=field,
             hint="Set BRUSHWORK_IMAGE_ADDRESSES=true, or send the picture itself.",
         )
     deadline = time.monotonic() + total_s
     try:
-        return _download(url, policy, deadline)
+        return _download(url, field, policy, deadline)
     except SSRFGuardError as error:
-        raise AddressRefused(f"image: this address may not be fetched: {error}", field="image") from error
+        raise AddressRefused(f"{field}: this address may not be fetched: {error}", field=field) from error
     # A connection that is closed at the deadline raises whatever it was doing.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
         reason = f"it took more than {total_s} s" if time.monotonic() >= deadline else error
-        raise InvalidImage(f"image: {url[:200]!r} can't be fetched: {reason}.", field="image") from error
+        raise InvalidImage(f"{field}: {url[:200]!r} can't be fetched: {reason}.", field=field) from error
 
 
-def _download(url: str, policy: Policy, deadline: float) -> bytes:
+def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:
     data = bytearray()
     pause_s = min(PAUSE_S, max(0.1, deadline - time.monotonic()))
     with Client(policy=policy, timeout=pause_s, headers={"Accept-Encoding": "identity"}) as client:
@@ -67,7 +75,7 @@ def _download(url: str, policy: Policy, deadline: float) -> bytes:
                     data += chunk
                     if len(data) > MAX_BYTES:
                         raise InvalidImage(
-                            f"image: {url[:200]!r} sends more than {MAX_BYTES} bytes.", field="image"
+                            f"{field}: {url[:200]!r} sends more than {MAX_BYTES} bytes.", field=field
                         )
                     if time.monotonic() > deadline:
                         raise TimeoutError

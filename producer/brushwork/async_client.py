@@ -121,9 +121,9 @@ class AsyncClient:
         """As `Client.outlook`."""
         return await self._door.outlook(job_id)
 
-    async def upload(self, image: object) -> Artifact:
+    async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await self._door.upload(image)
+        return await self._door.upload(file)
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""

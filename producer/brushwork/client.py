@@ -62,14 +62,15 @@ class Client:
         """Accept one job: it is durable when this returns, whether or not Redis answers.
 
         Args:
-            kind: `text-to-image`, `image-to-text`, `image-classification` or `image-segmentation`.
+            kind: Such as `text-to-image`; `kinds` lists them.
             **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
-                `deadline_s`, `idempotency_key`, `webhook_url`. `image` may be a path, bytes, a PIL image, an
-                artifact of another job, or an address.
+                `deadline_s`, `idempotency_key`, `webhook_url`. A picture (`image`, `mask_image`,
+                `control_image`) may be a path, bytes, a PIL image, an artifact of another job, or an
+                address; a `dataset` a path of an archive or of a folder, bytes, an open file, or an artifact.
 
         Raises:
-            UnknownKind, UnknownModel, InvalidRequest, InvalidImage: Something in it is wrong; the
-                error names the field. Nothing was written.
+            UnknownKind, UnknownModel, InvalidRequest, InvalidImage, InvalidDataset: Something in it is
+                wrong; the error names the field. Nothing was written.
             IdempotencyConflict: The key stands for another request.
             ServiceUnreachable: The gateway, the database or the store does not answer. Nothing was accepted,
                 unless it went away in the very moment between the writing and the reading of the job.
@@ -222,16 +223,16 @@ class Client:
         """
         return self._door.outlook(job_id)
 
-    def upload(self, image: object) -> Artifact:
-        """Store a picture, to be given to several jobs; `submit` takes one as well, and stores it too.
+    def upload(self, file: object) -> Artifact:
+        """Store a picture or a data set, for several jobs; `submit` takes them as well, and stores them too.
 
         Args:
-            image: As for `submit`.
+            file: As for `submit`; an archive, a folder or an open file is a data set, all else a picture.
 
         Raises:
-            InvalidImage: It can't be read, or breaks a limit.
+            InvalidImage, InvalidDataset: It can't be read, or breaks a limit.
         """
-        return self._door.upload(image)
+        return self._door.upload(file)
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """A stored file by its name, such as the picture that a request refers to.

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class ArtifactStore:
         """
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        size_bytes = file.tell()
+        size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
             if self._is_gone_or_old(sha256):

@@ -32,15 +32,18 @@ class Kind:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """Fields of its request that name files, and the sort of file: `image/*` or `application/zip`."""
+        """Fields of its request that name files, the main picture first, and the sort of each.
+
+        The sort is `image/*` or `application/zip`.
+        """
         schema = self.request_type.model_json_schema()["properties"]
-        found = {name: _media_type(field) for name, field in schema.items()}
+        found = {name: _media_type(schema[name]) for name in sorted(schema, key="image".__ne__)}
         return {name: sort for name, sort in found.items() if sort}
 
     @property
     def pictures(self) -> tuple[str, ...]:
         """Those of them that are pictures; the main one first."""
-        return tuple(sorted((n for n, sort in self.files.items() if sort == PICTURE), key="image".__ne__))
+        return tuple(name for name, sort in self.files.items() if sort == PICTURE)
 
 
 def _media_type(field: dict[str, Any]) -> str | None:

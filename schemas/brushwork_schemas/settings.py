@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(
         2**30,
         ge=1024,
-        description="Most bytes of an archive to train on, by HTTP and otherwise; it is never held in memory.",
+        description="Most bytes of an archive to train on; a worker holds it in memory.",
     )
     webhook_secret: SecretStr | None = Field(
         None,

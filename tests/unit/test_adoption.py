@@ -106,9 +106,27 @@ def test_a_message_may_hold_every_option(station: TestStation) -> None:
 
 
 def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:
-    image = station.adoption._image(data_address())
+    image = station.adoption._file(data_address(), "image")
     assert (image.width, image.height, image.media_type) == (8, 8, "image/png")
-    assert station.adoption._image(image.sha256) == image
+    assert station.adoption._file(image.sha256, "image") == image
+
+
+def test_a_message_may_name_several_files(station: TestStation) -> None:
+    (image, mask), archive = (station.adoption._file(data_address(), "image") for _ in "12"), b"PK\x03\x04"
+    station.adoption.adopt(
+        "paint", "inpainting", (), {"prompt": "x", "image": image.sha256, "mask_image": data_address()}
+    )
+    assert station.job("paint").request.mask_image == mask.sha256
+    name = station.store.put_file(archive, "application/zip").sha256
+    assert station.adoption._file(name, "dataset").size_bytes == len(archive)
+
+
+@pytest.mark.parametrize("given", [data_address(), "0" * 64, None])
+def test_a_data_set_has_to_be_brought_first(station: TestStation, given: object) -> None:
+    station.adoption.adopt("bad", "image-classification-training", (), {"dataset": given})
+    error = station.job("bad").error
+    assert error is not None
+    assert (error.code, error.field) == ("invalid_dataset", "dataset")
 
 
 @pytest.mark.parametrize(

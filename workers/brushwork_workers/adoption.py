@@ -14,14 +14,23 @@ from typing import Any
 
 from brushwork_schemas import pictures
 from brushwork_schemas.admission import admit
+from brushwork_schemas.archive_file import stored_archive
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.catalogue import Catalogue
-from brushwork_schemas.errors import ArtifactMissing, InvalidImage, InvalidRequest, RequestError
+from brushwork_schemas.errors import (
+    ArtifactMissing,
+    InvalidDataset,
+    InvalidImage,
+    InvalidRequest,
+    RequestError,
+)
 from brushwork_schemas.job import JobError
+from brushwork_schemas.kinds import ARCHIVE, FILES
 from brushwork_schemas.ledger import Ledger, NewJob
 from brushwork_schemas.options import taken_options
 from brushwork_schemas.webhook_url import checked_url
+from PIL import UnidentifiedImageError
 
 LONGEST_ID = 64
 MOST_KEPT_CHARACTERS = 20_000
@@ -62,8 +71,8 @@ class Adoption:
             task_id: Celery's id of the message.
             kind: Whose task was called.
             args: Positional arguments; there must be none.
-            kwargs: The fields of the kind's request; `image` may be an artifact's name or a
-                `data:image/...;base64,` address.
+            kwargs: The fields of the kind's request; a picture may be an artifact's name or a
+                `data:image/...;base64,` address, a data set only a name.
 
         Returns:
             The job; its id is the task's, unless that can't be one.
@@ -84,7 +93,6 @@ class Adoption:
                 field="args",
                 hint="Send all parameters by name, as kwargs.",
             )
-        inputs: tuple[Artifact, ...] = ()
         parameters = dict(kwargs)
         options = taken_options(parameters)
         if options.idempotency_key is not None:
@@ -93,9 +101,8 @@ class Adoption:
                 field="idempotency_key",
                 hint="Send a repeated message with the same task_id.",
             )
-        if "image" in parameters:
-            inputs = (self._image(parameters["image"]),)
-            parameters["image"] = inputs[0].sha256
+        inputs = {name: self._file(parameters[name], name) for name in FILES if name in parameters}
+        parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)
         return NewJob(
             id=job_id,
@@ -112,17 +119,34 @@ class Adoption:
             group=options.group,
             retention_s=options.retention_s,
             traceparent=options.traceparent,
-            inputs=inputs,
+            inputs=tuple(inputs.values()),
         )
 
-    def _image(self, given: object) -> Artifact:
+    def _file(self, given: object, field: str) -> Artifact:
         if isinstance(given, str) and _SHA256.fullmatch(given):
             try:
-                return describe(self._store.get(given), given)
+                return self._known(given, field)
             except ArtifactMissing as error:
-                raise InvalidImage(f"image: {error.message}", field="image", hint=error.hint) from error
-        data, _ = pictures.cleaned(_embedded(given))
+                kind = InvalidDataset if FILES[field] == ARCHIVE else InvalidImage
+                raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
+        if FILES[field] == ARCHIVE:
+            raise InvalidDataset(
+                f"{field}: it is no artifact's SHA-256.",
+                field=field,
+                hint="Bring the archive first: brushwork upload, or POST /v1/files.",
+            )
+        data, _ = pictures.cleaned(_embedded(given, field), field=field)
         return self._store.put_picture(data)
+
+    def _known(self, sha256: str, field: str) -> Artifact:
+        if FILES[field] != ARCHIVE:
+            try:
+                return describe(self._store.get(sha256), sha256)
+            except UnidentifiedImageError:
+                raise InvalidImage(f"{field}: artifact {sha256} is no picture.", field=field) from None
+        if (archive := stored_archive(self._store, sha256)) is None:
+            raise InvalidDataset(f"{field}: artifact {sha256} is no archive.", field=field)
+        return archive
 
 
 def _job_id(task_id: object) -> str:
@@ -133,19 +157,19 @@ def _job_id(task_id: object) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, task_id.encode(errors="replace").decode()))
 
 
-def _embedded(given: object) -> bytes:
+def _embedded(given: object, field: str) -> bytes:
     start = _DATA_ADDRESS.match(given) if isinstance(given, str) else None
     if start is None or not isinstance(given, str):
         raise InvalidImage(
-            "image: it is neither an artifact's SHA-256 nor a data:image/...;base64 address.",
-            field="image",
+            f"{field}: it is neither an artifact's SHA-256 nor a data:image/...;base64 address.",
+            field=field,
             hint="A bare message holds the picture itself; the client uploads it for you.",
         )
     try:
         return base64.b64decode(given[start.end() :], validate=True)
     # binascii.Error is one, and so is what a letter that is not ASCII raises.
     except ValueError as error:
-        raise InvalidImage(f"image: its base64 is damaged: {error}.", field="image") from error
+        raise InvalidImage(f"{field}: its base64 is damaged: {error}.", field=field) from error
 
 
 def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:

@@ -81,9 +81,9 @@ class AsyncHttpDoor:
         """As `Client.outlook`."""
         return await self._carry(self._talks.outlook(job_id))
 
-    async def upload(self, image: object) -> Artifact:
+    async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await self._carry(self._talks.upload(image))
+        return await self._carry(self._talks.upload(file))
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
@@ -130,7 +130,8 @@ class AsyncHttpDoor:
         if isinstance(step, Work):
             return await asyncio.to_thread(step.do)
         try:
-            return answer_of(await self._http.request(**self._connection.request(step)))
+            asked = self._connection.request(step, in_tasks=True)
+            return answer_of(await self._http.request(**asked))
         except httpx.TransportError as error:
             return lost(error)
 

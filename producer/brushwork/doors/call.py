@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 Given = TypeVar("Given")
 
@@ -16,7 +16,7 @@ class Call:
         path: Below the gateway's address, with what is in it escaped.
         query: Behind the question mark.
         headers: Besides those that all requests have.
-        content: The body, if it has one.
+        content: The body, if it has one; one that may be larger than memory is an open file.
         files: Files of a form, by the names of their fields; `fields` are then the rest of it.
         fields: See `files`.
         held_s: The gateway may take so long on purpose.
@@ -26,7 +26,7 @@ class Call:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = None
+    content: bytes | BinaryIO | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     held_s: float = 0.0

@@ -1,6 +1,9 @@
 """How a gateway is reached: its address, the key, time limits; and httpx's words for calls and answers."""
 
-from typing import Any
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +17,7 @@ CONNECT_S = 5.0
 READ_S = 30.0
 # Uvicorn hangs up on an idle connection after five seconds: who does so first need not repeat a call.
 IDLE_S = 4.0
+PIECE_BYTES = 256 * 2**10
 # Many may wait at once, each on a connection of its own.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=IDLE_S)
 
@@ -47,17 +51,46 @@ class Connection:
             "trust_env": not is_loopback(urlsplit(self.address).hostname or ""),
         }
 
-    def request(self, call: Call) -> dict[str, Any]:
-        """Arguments of an httpx client's `request`."""
-        files = {name: ("picture", data, "application/octet-stream") for name, data in call.files.items()}
+    def request(self, call: Call, *, in_tasks: bool = False) -> dict[str, Any]:
+        """Arguments of an httpx client's `request`.
+
+        Args:
+            call: What is asked.
+            in_tasks: Whether the client is one for asyncio.
+        """
         return {
             "method": call.method,
             "url": self.address + call.path,
             "params": dict(call.query),
             "headers": dict(call.headers),
             "timeout": _timeout(call.held_s),
-            **({"files": files, "data": dict(call.fields)} if files else {"content": call.content}),
+            **_body(call, in_tasks),
         }
+
+
+def _body(call: Call, in_tasks: bool) -> dict[str, Any]:
+    if call.files:
+        files = {name: (name, data, "application/octet-stream") for name, data in call.files.items()}
+        return {"files": files, "data": dict(call.fields)}
+    if call.content is None or isinstance(call.content, bytes):
+        return {"content": call.content}
+    # Announced, so that what is too large is refused before it is sent.
+    length = {"Content-Length": str(call.content.seek(0, os.SEEK_END))}
+    pieces = _pieces_in_tasks(call.content) if in_tasks else _pieces(call.content)
+    return {"content": pieces, "headers": {**call.headers, **length}}
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    # From its start, for a call may be sent again.
+    file.seek(0)
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
+async def _pieces_in_tasks(file: BinaryIO) -> AsyncIterator[bytes]:
+    file.seek(0)
+    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+        yield piece
 
 
 def answer_of(response: httpx.Response) -> Answer:

@@ -28,7 +28,7 @@ from sqlalchemy import make_url
 from brushwork.doors.door import Jobs
 from brushwork.doors.intake import Complete, Intake, repeated
 from brushwork.doors.messages import Messages
-from brushwork.image_input import ImageInputs
+from brushwork.file_inputs import FileInputs
 from brushwork.waiting import Waiting
 
 
@@ -58,14 +58,18 @@ class DirectDoor:
         self._is_borrowed = database is not None
         self._database = database or Database(settings.database_url.get_secret_value())
         self._store = ArtifactStore(settings.artifacts_url)
-        self._images = ImageInputs(self._store, allow_addresses=settings.image_addresses)
+        self._files = FileInputs(
+            self._store,
+            max_dataset_bytes=settings.max_dataset_bytes,
+            allow_addresses=settings.image_addresses,
+        )
         self._ledger = Ledger(self._database)
         self._index = JobIndex(self._database)
         self._wire = Wire(self._database)
         self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
         self._messages = Messages(settings, self._ledger)
         self._catalogue = Catalogue.load(settings.catalogue)
-        self._intake = Intake(self._catalogue, self._images)
+        self._intake = Intake(self._catalogue, self._files)
 
     @property
     def place(self) -> str:
@@ -126,9 +130,9 @@ class DirectDoor:
         """As `Client.outlook`."""
         return self._outlooks.of(self.get(job_id))
 
-    def upload(self, image: object) -> Artifact:
+    def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        artifact = self._images.keep(self._images.read(image))
+        artifact = self._files.stored(file)
         TenantFiles(self._database).enter("", artifact)
         artifact.bind(self._store)
         return artifact

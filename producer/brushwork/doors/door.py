@@ -64,7 +64,7 @@ class Door(Protocol):
         """As `Client.outlook`."""
         ...
 
-    def upload(self, image: object) -> Artifact:
+    def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
         ...
 

@@ -81,9 +81,9 @@ class HttpDoor:
         """As `Client.outlook`."""
         return self._carry(self._talks.outlook(job_id))
 
-    def upload(self, image: object) -> Artifact:
+    def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return self._carry(self._talks.upload(image))
+        return self._carry(self._talks.upload(file))
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from brushwork_schemas.admission import Admitted, admit
@@ -10,32 +10,41 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds import FILES
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from brushwork_schemas.requests import Request
 from pydantic import BaseModel
 
-from brushwork.image_input import ImageInputs
+from brushwork.dataset_input import GivenArchive
+from brushwork.file_inputs import FileInputs, Read
 
-# Stands for the picture while all else is checked.
-NO_PICTURE_YET = "0" * 64
+# Stands for a file while all else is checked.
+NO_FILE_YET = "0" * 64
 
 
 @dataclass
 class Draft:
-    """A request on its way to a job: its parameters are checked, its picture is read and not stored yet."""
+    """A request on its way to a job: its parameters are checked, its files are read and not stored yet.
+
+    Args:
+        said: What the caller said, without files.
+        given: Its files as they were given, by field.
+        read: Its files as they were read, by field.
+    """
 
     admitted: Admitted
     options: JobOptions
     said: Mapping[str, Any]
-    image: object
-    picture: Artifact | bytes | None = None
+    given: Mapping[str, object]
+    read: dict[str, Read] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Complete:
-    """A draft whose picture is stored: all that a job is made of.
+    """A draft whose files are stored: all that a job is made of.
 
     Args:
+        inputs: The files, the main picture first.
         sha256: Of what the caller said, where a key asks for it: a seed that was drawn differs each time.
     """
 
@@ -51,37 +60,38 @@ class Intake:
 
     Args:
         catalogue: The models that can be asked for.
-        images: Reads and stores pictures.
+        files: Reads and stores pictures and archives.
     """
 
-    def __init__(self, catalogue: Catalogue, images: ImageInputs) -> None:
+    def __init__(self, catalogue: Catalogue, files: FileInputs) -> None:
         self._catalogue = catalogue
-        self._images = images
+        self._files = files
 
     def complete(self, requests: Sequence[Mapping[str, Any]]) -> list[Complete]:
-        """All of them, with their pictures stored; where one is wrong nothing is, so no file stays behind.
+        """All of them, with their files stored; where one is wrong nothing is, so no file stays behind.
 
         Raises:
             RequestError: One is wrong; the message starts with its index where there are several.
         """
-        kept: dict[int, Artifact] = {}
-        return [self._completed(draft, kept) for draft in self._drafts(requests)]
+        drafts = self._checked_all(requests)
+        # One file of many requests is read once, and held once.
+        read: dict[object, Read] = {}
+        try:
+            for index, draft in enumerate(drafts):
+                with placed(index, len(requests)):
+                    self._read_files(draft, read)
+            kept: dict[int, Artifact] = {}
+            return [self._completed(draft, kept) for draft in drafts]
+        finally:
+            for each in read.values():
+                if isinstance(each, GivenArchive):
+                    each.close()
 
-    def _drafts(self, requests: Sequence[Mapping[str, Any]]) -> list[Draft]:
+    def _checked_all(self, requests: Sequence[Mapping[str, Any]]) -> list[Draft]:
         drafts = []
         for index, request in enumerate(requests):
             with placed(index, len(requests)):
                 drafts.append(self._checked(request))
-        # One picture of many requests is read once, and held once.
-        read: dict[object, Artifact | bytes] = {}
-        for index, draft in enumerate(drafts):
-            if draft.image is None:
-                continue
-            name = draft.image if isinstance(draft.image, str | bytes) else id(draft.image)
-            with placed(index, len(requests)):
-                if name not in read:
-                    read[name] = self._images.read(draft.image)
-            draft.picture = read[name]
         return drafts
 
     def _checked(self, request: Mapping[str, Any]) -> Draft:
@@ -90,23 +100,39 @@ class Intake:
         parameters = dict(request)
         kind = parameters.pop("kind", None)
         options = taken_options(parameters)
-        image = parameters.get("image")
-        said = {name: value for name, value in parameters.items() if name != "image"}
-        if image is not None:
-            parameters["image"] = NO_PICTURE_YET
-        return Draft(admit(kind, parameters, self._catalogue), options, said, image)
+        said = {name: value for name, value in parameters.items() if name not in FILES}
+        given = {name: parameters[name] for name in FILES if parameters.get(name) is not None}
+        placeholders = dict.fromkeys(given, NO_FILE_YET)
+        return Draft(admit(kind, parameters | placeholders, self._catalogue), options, said, given)
+
+    def _read_files(self, draft: Draft, read: dict[object, Read]) -> None:
+        for name in draft.admitted.kind.files:
+            if (given := draft.given.get(name)) is None:
+                continue
+            # The same bytes may be a picture here and an archive there.
+            key = (FILES[name], given if isinstance(given, str | bytes) else id(given))
+            if key not in read:
+                read[key] = self._files.read(given, name)
+            draft.read[name] = read[key]
 
     def _completed(self, draft: Draft, kept: dict[int, Artifact]) -> Complete:
-        request = draft.admitted.request
-        inputs: tuple[Artifact, ...] = ()
-        if draft.picture is not None:
-            if id(draft.picture) not in kept:
-                kept[id(draft.picture)] = self._images.keep(draft.picture)
-            inputs = (kept[id(draft.picture)],)
-            request = request.model_copy(update={"image": inputs[0].sha256})
+        files = {}
+        for name, read in draft.read.items():
+            if id(read) not in kept:
+                kept[id(read)] = self._files.keep(read)
+            files[name] = kept[id(read)]
+        named = {name: artifact.sha256 for name, artifact in files.items()}
+        request = draft.admitted.request.model_copy(update=named)
         has_key = draft.options.idempotency_key is not None
-        sha256 = digest(draft.admitted.kind.name, draft.said, inputs) if has_key else None
-        return Complete(draft.admitted, draft.options, request, inputs, sha256)
+        sha256 = _digest(draft, files) if has_key else None
+        return Complete(draft.admitted, draft.options, request, tuple(files.values()), sha256)
+
+
+def _digest(draft: Draft, files: Mapping[str, Artifact]) -> str:
+    # The main picture was for long the only file, and has no name here: older keys stay what they were.
+    others = {name: artifact.sha256 for name, artifact in files.items() if name != "image"}
+    main = [artifact for name, artifact in files.items() if name == "image"]
+    return digest(draft.admitted.kind.name, {**draft.said, **others}, main)
 
 
 def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:

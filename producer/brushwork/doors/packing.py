@@ -1,4 +1,4 @@
-"""Requests made ready to be sent: words that JSON can hold, pictures that travel along."""
+"""Requests made ready to be sent: words that JSON can hold, files that travel along or ahead."""
 
 import base64
 import json
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds import ARCHIVE, FILES
 
 from brushwork.doors.intake import placed
 from brushwork.image_input import luggage
@@ -18,7 +19,7 @@ _MARKS = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/we
 
 
 def packed(requests: Sequence[Any]) -> list[dict[str, Any]]:
-    """The requests as they are to be sent, `image` a name, an address or bytes.
+    """The requests as they are to be sent: a picture is a name, an address or bytes, a data set as it is.
 
     Each bears an idempotency key, its caller's or one that is drawn: sent again because the answer was lost,
     it stands for the same job.
@@ -47,9 +48,10 @@ def data_address(data: bytes) -> str:
 def _packed(request: Any) -> dict[str, Any]:
     if not isinstance(request, Mapping):
         raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
-    ready = {name: _sendable(name, value) for name, value in request.items() if name != "image"}
-    if request.get("image") is not None:
-        ready["image"] = luggage(request["image"])
+    ready = {name: _sendable(name, value) for name, value in request.items() if name not in FILES}
+    for name, sort in FILES.items():
+        if (given := request.get(name)) is not None:
+            ready[name] = given if sort == ARCHIVE else luggage(given, name)
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC}{uuid.uuid4().hex}"
     return ready

@@ -20,6 +20,7 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.kinds import ARCHIVE, FILES
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
@@ -27,6 +28,7 @@ from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tenant_files import is_name
 
+from brushwork.dataset_input import GivenArchive, is_archive, read_archive
 from brushwork.doors.asking import Asking
 from brushwork.doors.call import Answer, Call, Pause, Talk, Work
 from brushwork.doors.door import Jobs
@@ -45,6 +47,10 @@ SHORTEST_POLL_S = 0.02
 LONGEST_SILENT_POLL_S = 1.0
 # A gateway that ended is back before that, where anybody starts it again.
 LONGEST_ABSENCE_S = 20.0
+# The gateway answers once it has stored all of it.
+LONGEST_STORING_S = 600.0
+PICTURES = tuple(name for name, sort in FILES.items() if sort != ARCHIVE)
+DATASETS = tuple(name for name, sort in FILES.items() if sort == ARCHIVE)
 
 
 class Talks:
@@ -64,6 +70,7 @@ class Talks:
         if not requests:
             return []
         ready: list[dict[str, Any]] = yield Work(lambda: packed(requests))
+        yield from self._with_datasets(ready)
         if len(ready) == 1:
             return [self._read.job((yield from self._ask(_submission(ready[0]))))]
         yield from self._with_pictures(ready)
@@ -75,6 +82,7 @@ class Talks:
         """As `Client.retry`."""
         path = f"{_job_path(job_id)}/retry"
         ready: list[dict[str, Any]] = yield Work(lambda: packed([changes]))
+        yield from self._with_datasets(ready)
         yield from self._with_pictures(ready)
         call = Call("POST", path, headers=JSON, content=encoded(ready[0]))
         return self._read.job((yield from self._ask(call)))
@@ -133,18 +141,20 @@ class Talks:
         """As `Client.outlook`."""
         return self._read.outlook((yield from self._ask(Call("GET", _job_path(job_id)))))
 
-    def upload(self, image: object) -> Talk[Artifact]:
+    def upload(self, file: object) -> Talk[Artifact]:
         """As `Client.upload`."""
-        if isinstance(image, Artifact):
-            return image
-        given: str | bytes = yield Work(lambda: luggage(image))
+        if isinstance(file, Artifact):
+            return file
+        if (yield Work(lambda: is_archive(file))):
+            return (yield from self._dataset_uploaded(file, "dataset"))
+        given: str | bytes = yield Work(lambda: luggage(file))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: what lies at an address, or is stored already, can't be brought.",
                 field="image",
                 hint="Give it to `submit` as it is.",
             )
-        return (yield from self._uploaded(given))
+        return (yield from self._uploaded(given, "image"))
 
     def artifact_bytes(self, sha256: str) -> Talk[bytes]:
         """As `Client.artifact_bytes`."""
@@ -187,31 +197,57 @@ class Talks:
 
     def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
         """Put names or data addresses in place of the bytes of pictures."""
-        given = [request for request in ready if isinstance(request.get("image"), bytes)]
-        go_along = sum(len(request["image"]) for request in given) <= MOST_ALONG_BYTES
+        given = [(each, name) for each in ready for name in PICTURES if isinstance(each.get(name), bytes)]
+        go_along = sum(len(request[name]) for request, name in given) <= MOST_ALONG_BYTES
         names: dict[bytes, str] = {}
-        for request in given:
-            data = request["image"]
+        for request, name in given:
+            data = request[name]
             if not go_along and data not in names:
-                names[data] = (yield from self._uploaded(data)).sha256
-            request["image"] = data_address(data) if go_along else names[data]
+                names[data] = (yield from self._uploaded(data, name)).sha256
+            request[name] = data_address(data) if go_along else names[data]
 
-    def _uploaded(self, data: bytes) -> Talk[Artifact]:
+    def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
+        """Bring data sets ahead, each once, and put their names in their places."""
+        names: dict[object, str] = {}
+        for request, name in ((each, name) for each in ready for name in DATASETS if name in each):
+            given = request[name]
+            key = given if isinstance(given, str | bytes) else id(given)
+            if key not in names:
+                names[key] = yield from self._dataset_named(given, name)
+            request[name] = names[key]
+
+    def _uploaded(self, data: bytes, field: str) -> Talk[Artifact]:
         try:
             answer = yield from self._ask(Call("POST", "/v1/files", files={"file": data}))
         except InvalidImage as error:
-            error.field = "image"
+            error.field = field
             raise
         return self._read.artifact(answer)
 
+    def _dataset_uploaded(self, given: object, field: str) -> Talk[Artifact]:
+        archive: GivenArchive = yield Work(lambda: read_archive(given, field))
+        try:
+            headers = {"Content-Type": archive.media_type}
+            call = Call("POST", "/v1/files", headers=headers, content=archive.file, held_s=LONGEST_STORING_S)
+            return self._read.artifact((yield from self._ask(call)))
+        finally:
+            archive.close()
+
+    def _dataset_named(self, given: object, field: str) -> Talk[str]:
+        if isinstance(given, Artifact):
+            return given.sha256
+        if isinstance(given, str) and is_name(given):
+            return given
+        return (yield from self._dataset_uploaded(given, field)).sha256
+
 
 def _submission(request: dict[str, Any]) -> Call:
-    data = request.get("image")
-    if not isinstance(data, bytes):
+    files = {name: request[name] for name in PICTURES if isinstance(request.get(name), bytes)}
+    if not files:
         return Call("POST", "/v1/jobs", headers=JSON, content=encoded(request))
-    said = {name: value for name, value in request.items() if name != "image"}
+    said = {name: value for name, value in request.items() if name not in files}
     fields = {"request": encoded(said).decode()}
-    return Call("POST", "/v1/jobs", files={"image": data}, fields=fields)
+    return Call("POST", "/v1/jobs", files=files, fields=fields)
 
 
 def _job_path(job_id: str) -> str:

@@ -74,9 +74,9 @@ class ThreadedDoor:
         """As `Client.outlook`."""
         return await asyncio.to_thread(self._door.outlook, job_id)
 
-    async def upload(self, image: object) -> Artifact:
+    async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await asyncio.to_thread(self._door.upload, image)
+        return await asyncio.to_thread(self._door.upload, file)
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""

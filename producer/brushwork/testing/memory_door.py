@@ -22,7 +22,7 @@ from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 
 from brushwork.doors.intake import Complete, Intake, repeated
-from brushwork.image_input import ImageInputs
+from brushwork.file_inputs import FileInputs
 from brushwork.testing.memory_ledger import Entry, Jobs, MemoryLedger
 from brushwork.testing.script import Script, Written
 from brushwork.waiting import Waiting
@@ -41,8 +41,8 @@ class MemoryDoor:
         self._auto = auto
         self.store = ArtifactStore("memory:///")
         self._catalogue = Catalogue.load(settings.catalogue)
-        self._images = ImageInputs(self.store)
-        self._intake = Intake(self._catalogue, self._images)
+        self._files = FileInputs(self.store, max_dataset_bytes=settings.max_dataset_bytes)
+        self._intake = Intake(self._catalogue, self._files)
         self._previews: dict[str, Preview] = {}
         self.ledger = MemoryLedger()
         self.script = Script(self.store)
@@ -106,9 +106,9 @@ class MemoryDoor:
         queued = [other for other in older if other.state is JobState.QUEUED]
         return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
 
-    def upload(self, image: object) -> Artifact:
+    def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        artifact = self._images.keep(self._images.read(image))
+        artifact = self._files.stored(file)
         artifact.bind(self.store)
         return artifact
 
