@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork import Client
+from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
 from brushwork_schemas.settings import Settings
 
@@ -58,6 +59,10 @@ def serving(
         device="cpu",
         **settings,
     )
+    # Else whoever looks for the worker would find no tables.
+    database = Database(chosen.database_url.get_secret_value())
+    database.migrate()
+    database.close()
     worker = WorkerProcess(chosen, kinds, folder / "worker.log")
     try:
         worker.wait_ready()

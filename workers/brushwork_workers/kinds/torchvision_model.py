@@ -1,9 +1,14 @@
-"""torchvision networks from a folder: `config.json` names the constructor, `model.safetensors` is loaded."""
+"""torchvision networks from a folder: `config.json` says what they are, `model.safetensors` is loaded.
+
+It names weights of torchvision's own, or a constructor with labels and preprocessing.
+"""
 
 import importlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, StandIn
+from brushwork_workers.kinds.torchvision_weights import TorchvisionWeights
 from brushwork_workers.served import Place
 
 _ALLOWED = "torchvision.models."
@@ -24,13 +30,19 @@ _ALLOWED = "torchvision.models."
 
 @dataclass(frozen=True)
 class TorchvisionModel:
-    """A loaded network with its labels and preprocessing."""
+    """A loaded network with its labels and preprocessing.
+
+    Args:
+        network: On its device, ready to run.
+        labels: Of its classes.
+        transform: From an RGB picture to [3, height, width], normalised, float32 on the CPU.
+        device: Where it is.
+        dtype: Of its weights.
+    """
 
     network: nn.Module
     labels: tuple[str, ...]
-    side: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    transform: Callable[[Image.Image], Tensor]
     device: torch.device
     dtype: torch.dtype
 
@@ -42,30 +54,34 @@ class TorchvisionModel:
             ModelUnavailable: A file is missing, or the configuration names something not allowed.
         """
         config = _read_config(place.folder / "config.json", place.model.name)
-        network = _network(config["model"])
-        network.load_state_dict(load_file(place.folder / "model.safetensors"), strict=True)
-        preprocess = config["preprocess"]
-        return cls(
-            network=network.to(place.device, place.dtype).eval(),
-            labels=tuple(config["labels"]),
-            side=preprocess["resize"],
-            mean=tuple(preprocess["mean"]),
-            std=tuple(preprocess["std"]),
-            device=place.device,
-            dtype=place.dtype,
-        )
+        state = load_file(place.folder / "model.safetensors")
+        if "weights" in config:
+            official = TorchvisionWeights.named(config["weights"])
+            network, labels, transform = official.network(state), official.labels, official.transform
+        else:
+            network, labels = _network(config["model"]), tuple(config["labels"])
+            network.load_state_dict(state, strict=True)
+            transform = partial(_transformed, **config["preprocess"])
+        network = network.to(place.device, place.dtype).eval()
+        return cls(network, labels, transform, place.device, place.dtype)
 
     def tensor(self, picture: Image.Image) -> Tensor:
-        """The picture as the network wants it: [1, 3, side, side], normalised."""
-        pixels = transforms.to_dtype(transforms.pil_to_tensor(picture), torch.float32, scale=True)
-        resized = transforms.resize(pixels, [self.side, self.side], antialias=True)
-        normal = transforms.normalize(resized, list(self.mean), list(self.std))
-        batch: Tensor = normal.unsqueeze(0).to(self.device, self.dtype)
+        """The picture as the network wants it: [1, 3, height, width], normalised."""
+        batch: Tensor = self.transform(picture).unsqueeze(0).to(self.device, self.dtype)
         return batch
 
     def through(self, calls: Calls, terms: Terms) -> Callable[[Tensor], Any]:
         """The network as a job's thread may call it."""
-        return StandIn(self.network, calls, replace(terms, part="network", pixels_per_row=self.side**2))
+        pixels = math.prod(self.tensor(Image.new("RGB", (64, 64))).shape[-2:])
+        return StandIn(self.network, calls, replace(terms, part="network", pixels_per_row=pixels))
+
+
+def _transformed(picture: Image.Image, resize: int, mean: list[float], std: list[float]) -> Tensor:
+    """[3, resize, resize], whatever the picture's proportions."""
+    pixels = transforms.to_dtype(transforms.pil_to_tensor(picture), torch.float32, scale=True)
+    resized = transforms.resize(pixels, [resize, resize], antialias=True)
+    normal: Tensor = transforms.normalize(resized, mean, std)
+    return normal
 
 
 def _read_config(file: Path, name: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Classes of pictures, with their probabilities."""
+"""Classes of pictures, with their probabilities, by a network of torchvision."""
 
 from typing import Any
 
 import torch
 from brushwork_schemas.requests import ImageClassificationRequest
-from brushwork_schemas.results import Prediction
 from PIL import Image
 
 from brushwork_workers.desk import Desk
+from brushwork_workers.kinds.classes.ranking import best
 from brushwork_workers.kinds.torchvision_model import TorchvisionModel
 from brushwork_workers.served import Loaded, Place
 
@@ -36,13 +36,7 @@ class ImageClassification:
     def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
         """The `top_k` best classes of one picture; all of them where there are fewer."""
         probabilities = self._probabilities(desk.picture(request.image))
-        scores, indices = probabilities.topk(min(request.top_k, len(self._model.labels)))
-        best = zip(indices.tolist(), scores.tolist(), strict=True)
-        return {
-            "predictions": tuple(
-                Prediction(label=self._model.labels[index], score=score) for index, score in best
-            )
-        }
+        return {"predictions": best(probabilities, self._model.labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
         """Softmax over the classes: [classes], float32 on the CPU."""

@@ -1,0 +1,124 @@
+"""Classifiers of every family from folders, through catalogue, Redis and a worker: what upstream says."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from brushwork_schemas.job import Job
+from PIL import Image
+from safetensors.torch import load_file
+from torchvision.models import get_model, get_weight
+from transformers import pipeline
+
+from tests.checkpoints.classifiers import save_clip, save_resnet, save_siglip, save_torchvision, save_vit
+from tests.drawn import drawn, png
+from tests.servers import RedisServer
+from tests.serving import Serving, serving
+
+SHUFFLENET = "ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1"
+FAMILIES = {
+    "vit": "image-classifier",
+    "resnet": "image-classifier",
+    "clip": "clip",
+    "siglip": "siglip",
+    "shufflenet": "torchvision-classifier",
+}
+LABELS = (
+    ("red circle", "green square"),
+    ("a dog", "a cat", "a star", "red"),
+    ("green", "a red star of a green dog", "cat"),
+)
+Scores = Mapping[str, float]
+
+
+def asked(model: str, index: int) -> dict[str, Any]:
+    """The parameters of the job of that number, all but the picture."""
+    if model not in ("clip", "siglip"):
+        return {"top_k": 1000}
+    more = {"hypothesis_template": "{} ."} if index % 2 else {}
+    return {"candidate_labels": LABELS[index % len(LABELS)], **more}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classes")
+    save_vit(folder / "vit")
+    save_resnet(folder / "resnet")
+    save_clip(folder / "clip")
+    save_siglip(folder / "siglip")
+    save_torchvision(folder / "shufflenet", "shufflenet_v2_x0_5", SHUFFLENET, 1000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(
+        "\n".join(
+            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
+            for name, family in FAMILIES.items()
+        )
+    )
+    names = ",".join(f"tiny-{name}" for name in FAMILIES)
+    kinds = "image-classification"
+    with serving(catalogue, redis_server, folder, kinds=kinds, models=names) as running:
+        yield running
+
+
+def upstream(model: str, folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Scores]:
+    """The library called directly: from picture and parameters to the score of each label."""
+    if model == "shufflenet":
+        return torchvision_scores(folder / model)
+    task = "zero-shot-image-classification" if model in ("clip", "siglip") else "image-classification"
+    stock: Any = cast(Any, pipeline)(task, model=str(folder / model))
+
+    def scores(picture: Image.Image, parameters: Mapping[str, Any]) -> Scores:
+        asked = dict(parameters)
+        if "candidate_labels" in asked:
+            asked["candidate_labels"] = list(asked["candidate_labels"])
+        return {found["label"]: found["score"] for found in stock(picture, **asked)}
+
+    return scores
+
+
+def torchvision_scores(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Scores]:
+    network = get_model("shufflenet_v2_x0_5", weights=None)
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    weights = get_weight(SHUFFLENET)
+
+    def scores(picture: Image.Image, _: Mapping[str, Any]) -> Scores:
+        with torch.no_grad():
+            made = network.eval()(weights.transforms()(picture)[None])[0].softmax(0)
+        return dict(zip(weights.meta["categories"], made.tolist(), strict=True))
+
+    return scores
+
+
+def given(job: Job) -> Scores:
+    return {found.label: found.score for found in job.result.predictions}
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, folder: Path) -> None:
+    pictures = [drawn(seed) for seed in range(8)]
+    stock = upstream(model, folder)
+    expected = [stock(picture, asked(model, index)) for index, picture in enumerate(pictures)]
+    requests = [
+        {
+            "kind": "image-classification",
+            "model": f"tiny-{model}",
+            "image": png(picture),
+            **asked(model, index),
+        }
+        for index, picture in enumerate(pictures)
+    ]
+    alone = served.one(**requests[0])
+    together = served.all(requests)
+    for job, scores in zip([alone, *together], [expected[0], *expected], strict=True):
+        assert given(job) == pytest.approx(scores, abs=1e-3)
+        ordered = [found.score for found in job.result.predictions]
+        assert ordered == sorted(ordered, reverse=True)
+    spread = max(abs(expected[0][label] - expected[6].get(label, 0)) for label in expected[0])
+    assert spread > 3e-3, "the pictures are too much alike for this test to show anything"
