@@ -121,5 +121,5 @@ def _waken(network: nn.Module) -> None:
     with torch.no_grad():
         network.train()(torch.rand(4, 3, 96, 96))
         last = [part for part in network.modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
-        last.weight *= 30
+        last.weight *= 3
     network.eval()
