@@ -25,15 +25,25 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    packaged: str | None = Field(None, description="Name of a model inside the wheel.")
+    packaged: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]+$", description="Name of a model inside the wheel."
+    )
     folder: Path | None = Field(None, description="A folder in the layout of its library's save_pretrained.")
     repository: str | None = Field(
-        None, description="Hugging Face repository; `brushwork models pull` fetches it, workers never do."
+        None,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?$",
+        description="Hugging Face repository; `brushwork models pull` fetches it, workers never do.",
     )
     weights: str | None = Field(
-        None, description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; pulled likewise."
+        None,
+        pattern=r"^[A-Za-z0-9_]+\.[A-Za-z0-9_]+$",
+        description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; pulled likewise.",
     )
-    architecture: str | None = Field(None, description="Built here, of no file: for models to be trained.")
+    architecture: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description="Built here, of no file: for models to be trained.",
+    )
     job: str | None = Field(None, description="The job that trained it.")
     revision: str | None = Field(
         None, pattern="^[0-9a-f]{40}$", description="Commit the repository is pinned to."

@@ -16,7 +16,11 @@ _ENTRY = """
 family = "torchvision-classifier"
 source = {{ folder = "{folder}" }}
 """
-DAMAGED = ("truncated", "empty", "missing")
+DAMAGED = {
+    "truncated": "model_unavailable",
+    "empty": "model_unavailable",
+    "missing": "model_file_missing",
+}
 
 
 @pytest.mark.fault("F12", "weights truncated, empty or missing")
@@ -26,17 +30,17 @@ def test_one_damaged_model_leaves_the_others_alone(scene: Scene, tmp_path: Path)
         num_workers=2, kinds=[KIND, CLASSIFICATION], catalogue=catalogue, models=["good", *DAMAGED]
     ) as stack:
         before = stack.workers
-        bad = [_submit(stack, model, JobState.FAILED) for model in DAMAGED]
+        bad = {model: _submit(stack, model, JobState.FAILED) for model in DAMAGED}
         for _ in range(4):
             _submit(stack, "good", JobState.SUCCEEDED)
         stack.submit(["steps=2"] * 8)
         stack.settle()
         assert stack.workers == before, "a worker has ended over a model"
         assert {name for seen in stack.client.workers() for name in seen.models} == {"scripted", "good"}
-        for job_id in bad:
+        for model, job_id in bad.items():
             error = stack.job(job_id).error
             assert error is not None
-            assert error.code == "model_unavailable"
+            assert error.code == DAMAGED[model]
 
 
 def _submit(stack: Stack, model: str, ends: JobState) -> str:

@@ -1,0 +1,78 @@
+"""The SHA-256 of a model's files, remembered for large ones until the file changes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from brushwork_schemas.model_place import models_dir
+
+_BLOCK_BYTES = 1 << 20
+# Below it, to read the file takes no longer than to look it up.
+REMEMBERED_BYTES = 32 * 1024 * 1024
+
+
+class Fingerprints:
+    """SHA-256 of the files of one folder.
+
+    Those of large files are kept in `verified` beside the pulled models, with size, time and inode of each:
+    a worker's start need not read what an earlier one has read.
+
+    Args:
+        folder: Of the files.
+        remembered_bytes: Files of this size and above are remembered.
+    """
+
+    def __init__(self, folder: Path, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+        self._folder = folder
+        self._remembered_bytes = remembered_bytes
+        place = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
+        self._file = models_dir() / "verified" / f"{place}.json"
+
+    def of(self, names: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of these files, by name.
+
+        Raises:
+            OSError: One can't be read.
+        """
+        remembered = self._read()
+        found, state = {}, dict(remembered)
+        for name in names:
+            status = (self._folder / name).stat()
+            now = [status.st_size, status.st_mtime_ns, status.st_ino]
+            known = remembered.get(name)
+            if isinstance(known, list) and known[:3] == now:
+                found[name] = str(known[3])
+                continue
+            found[name] = sha256_of(self._folder / name)
+            if status.st_size >= self._remembered_bytes:
+                state[name] = [*now, found[name]]
+        if state != remembered:
+            self._write(state)
+        return found
+
+    def _read(self) -> dict[str, object]:
+        try:
+            content = json.loads(self._file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self, state: dict[str, object]) -> None:
+        # Where the folder may not be written, all is read again next time.
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            written = self._file.with_suffix(f".{os.getpid()}")
+            written.write_text(json.dumps(state), "utf-8")
+            written.replace(self._file)
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

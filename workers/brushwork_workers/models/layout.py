@@ -1,0 +1,107 @@
+"""Which files loading a model would read, by its family: these are fetched, and these are checked."""
+
+from posixpath import basename, dirname, join
+
+from brushwork_schemas.catalogue import AddOn
+from brushwork_schemas.errors import ModelFileMissing
+from brushwork_schemas.families import FAMILIES
+from brushwork_schemas.model_place import Entry
+
+from brushwork_workers.models.class_names import (
+    CONFIG,
+    PIPELINE,
+    components,
+    expect_class,
+    expect_family,
+    refuse_own_code,
+)
+from brushwork_workers.models.listing import Listing
+from brushwork_workers.models.weights import adapter_file, weight_files
+
+# Configurations, vocabularies, sentencepiece models, chat templates.
+_SMALL = (".json", ".txt", ".model", ".jinja")
+_PICTURES_IN = ("preprocessor_config.json", "processor_config.json")
+_SAFETY = "safety_checker"
+
+
+def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
+    """Names of all the files that loading the entry reads.
+
+    Raises:
+        ModelFileMissing: One is not there; the message names it.
+        PickledWeights: There are weights, but pickled.
+        RemoteCode: A configuration asks for code of the model's own.
+        UnknownModelClass: A configuration names a class that is not known.
+    """
+    found = _files(entry, listing)
+    for name in found:
+        if basename(name).endswith("config.json") or name == PIPELINE:
+            refuse_own_code(listing, name)
+    return tuple(sorted(set(found)))
+
+
+def _files(entry: Entry, listing: Listing) -> list[str]:
+    variant = entry.source.variant
+    if isinstance(entry, AddOn):
+        if entry.type == "lora":
+            return [adapter_file(listing, entry.weight_name)]
+        return _controlnet(listing, variant)
+    family = FAMILIES[entry.family]
+    if family.library == "diffusers":
+        _expect(listing, PIPELINE)
+        expect_family(listing, family)
+        return [PIPELINE, *_pipeline(listing, variant, with_safety_checker=entry.safety_checker)]
+    _expect(listing, CONFIG)
+    refuse_own_code(listing, CONFIG)
+    if family.library != "transformers":
+        return [CONFIG, *weight_files(listing, "", "model", None)]
+    expect_family(listing, family)
+    if not any(name in listing.names for name in _PICTURES_IN):
+        _expect(listing, _PICTURES_IN[0])
+    return [*_small(listing, ""), *weight_files(listing, "", "model", variant)]
+
+
+def _controlnet(listing: Listing, variant: str | None) -> list[str]:
+    _expect(listing, CONFIG)
+    expect_class(listing, "ControlNet")
+    return [CONFIG, *weight_files(listing, "", "diffusion_pytorch_model", variant)]
+
+
+def _pipeline(listing: Listing, variant: str | None, *, with_safety_checker: bool) -> list[str]:
+    found = []
+    for folder, library, named in components(listing):
+        if folder == _SAFETY and not with_safety_checker:
+            continue
+        found += _small(listing, folder)
+        if named.endswith("Scheduler"):
+            _expect(listing, join(folder, "scheduler_config.json"))
+        elif not _is_module(named):
+            if not _small(listing, folder):
+                _expect(listing, join(folder, _first_of(named)))
+        else:
+            _expect(listing, join(folder, CONFIG))
+            stem = "diffusion_pytorch_model" if library == "diffusers" else "model"
+            found += weight_files(listing, folder, stem, variant)
+    return found
+
+
+def _is_module(named: str) -> bool:
+    """Whether the class holds weights; all else makes its inputs ready."""
+    return "Tokenizer" not in named and not named.endswith(("Processor", "FeatureExtractor"))
+
+
+def _first_of(named: str) -> str:
+    return "tokenizer_config.json" if "Tokenizer" in named else _PICTURES_IN[0]
+
+
+def _small(listing: Listing, folder: str) -> list[str]:
+    return [
+        name
+        for name in listing.names
+        if dirname(name) == folder and name.endswith(_SMALL) and ".index" not in name
+    ]
+
+
+def _expect(listing: Listing, name: str) -> None:
+    if name not in listing.names:
+        raise ModelFileMissing(f"{name} is not there.", field="source", hint="Fetch the file.")

@@ -1,0 +1,117 @@
+"""From a catalogue entry to a folder that may be loaded: all there, nothing pickled, of the pinned hashes."""
+
+from pathlib import Path, PurePosixPath
+
+from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
+from brushwork_schemas.model_place import (
+    Entry,
+    hub_cache_place,
+    is_here,
+    models_dir,
+    place_of,
+    pulled_place,
+    read_lock,
+)
+
+from brushwork_workers.models.fingerprint import Fingerprints
+from brushwork_workers.models.layout import files_to_load
+from brushwork_workers.models.listing import FolderListing
+from brushwork_workers.models.safetensors_head import expect_whole
+from brushwork_workers.models.weights import SAFETENSORS
+
+
+def locate(entry: Entry) -> Path:
+    """The folder of the entry's files, which are checked; nothing is loaded, nothing downloaded.
+
+    What is built here, of no file, has none: then the path is that of a folder that is not there.
+
+    Raises:
+        ModelNotHere: None of them is here; the hint says how to get them.
+        ModelFileMissing: One is not there.
+        HashMismatch: One is not what was pinned or pulled.
+        PickledWeights: The weights are a pickle.
+        RemoteCode: A configuration asks for code of the model's own.
+        UnknownModelClass: A configuration names a class that is not known.
+        ModelUnavailable: A file is damaged.
+    """
+    folder = place_of(entry.source)
+    if folder is None and entry.source.architecture is not None:
+        return models_dir() / "architectures" / entry.source.architecture
+    if folder is None or not is_here(entry.source):
+        raise _not_here(entry, folder)
+    try:
+        _check(entry, folder)
+    except ModelFileMissing as error:
+        # Other tools fetch what they need, which may be less: that is no damage.
+        if entry.source.repository is not None and folder == hub_cache_place(entry.source):
+            raise _not_here(entry, pulled_place(entry.source)) from error
+        raise _about(entry, folder, error) from error
+    except ModelUnavailable as error:
+        raise _about(entry, folder, error) from error
+    except OSError as error:
+        raise ModelUnavailable(
+            f"Model {entry.name}: its files can't be read: {error}.", field="source"
+        ) from error
+    return folder
+
+
+def _check(entry: Entry, folder: Path) -> None:
+    names = files_to_load(entry, FolderListing(folder))
+    expected = _pinned(entry, folder, names)
+    found = Fingerprints(folder).of(expected)
+    for name, sha256 in expected.items():
+        if found[name] != sha256:
+            raise HashMismatch(
+                f"{name} is not the file that was pinned: its SHA-256 is {found[name]}, not {sha256}.",
+                field="source.files" if name in entry.source.files else "source",
+                hint=_again(entry) or "Fetch the file again, or correct the hash in the catalogue.",
+            )
+    for name in names:
+        if name.endswith(SAFETENSORS):
+            expect_whole(folder / name, name)
+
+
+def _pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    """SHA-256 that files must have, by name: of the catalogue, and of the lock for what will be read."""
+    for name in entry.source.files:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or not (folder / inside).is_file():
+            raise ModelFileMissing(
+                f"{name} is not there, and the catalogue pins it.", field="source.files", hint=_again(entry)
+            )
+    lock = read_lock(folder) if folder == pulled_place(entry.source) else None
+    if lock is None:
+        return dict(entry.source.files)
+    for name in names:
+        if name not in lock.files:
+            raise HashMismatch(
+                f"{name} is none of the files that were pulled.",
+                field="source",
+                hint=f"Run: brushwork models pull {entry.name}. If it stays, delete the file.",
+            )
+    return {name: lock.files[name].sha256 for name in names} | entry.source.files
+
+
+def _again(entry: Entry) -> str | None:
+    return f"Run: brushwork models pull {entry.name}" if pulled_place(entry.source) is not None else None
+
+
+def _about(entry: Entry, folder: Path, error: ModelUnavailable) -> ModelUnavailable:
+    """The same error, with the model's name and what to do with its own sort of source."""
+    missing = isinstance(error, ModelFileMissing) and _again(entry)
+    hint = missing or error.hint
+    return type(error)(
+        f"Model {entry.name}: {error.message} Its folder is {folder}.", field=error.field, hint=hint
+    )
+
+
+def _not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
+    source = entry.source
+    origin = source.repository or source.weights or source.job or source.packaged
+    return ModelNotHere(
+        f"Model {entry.name}: {origin} is not on this machine."
+        if source.folder is None
+        else f"Model {entry.name}: there is no folder {folder}.",
+        field="source",
+        hint=_again(entry) or "Correct the catalogue entry, or put the model's files there.",
+    )

@@ -1,0 +1,41 @@
+"""Which revision a model's files are, and which packages take part in a result."""
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from brushwork_schemas.catalogue import Model
+
+from brushwork_workers.models.fingerprint import Fingerprints
+
+_PACKAGES = ("brushwork", "torch", "torchvision", "transformers", "diffusers", "pillow")
+
+
+def revision(model: Model, folder: Path) -> str:
+    """The pinned commit of a repository, else the SHA-256 over the folder's weights and configurations."""
+    source = model.source
+    if source.revision is not None:
+        return source.revision
+    if source.architecture is not None:
+        return f"{source.architecture} {versions()['brushwork']}"
+    names = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    wanted = sorted(name for name in names if name.suffix in (".safetensors", ".json", ".txt"))
+    found = Fingerprints(folder).of(name.as_posix() for name in wanted)
+    digest = hashlib.sha256()
+    for name in wanted:
+        digest.update(name.as_posix().encode())
+        digest.update(bytes.fromhex(found[name.as_posix()]))
+    return digest.hexdigest()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of the packages that take part in a result."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
