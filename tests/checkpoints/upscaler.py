@@ -1,6 +1,7 @@
 """Stable Diffusion's upscaler, tiny."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -37,12 +38,13 @@ def save(folder: Path) -> Path:
         norm_num_groups=8,
         scaling_factor=0.08333,
     )
-    StableDiffusionUpscalePipeline(
+    pipeline: Any = StableDiffusionUpscalePipeline(
         vae=autoencoder,
         text_encoder=CLIPTextModel(clip_config()),
         tokenizer=clip_tokenizer(),
         unet=unet,
         low_res_scheduler=DDPMScheduler(),
         scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
-    ).save_pretrained(folder)
+    )
+    pipeline.save_pretrained(folder)
     return folder

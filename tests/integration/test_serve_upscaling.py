@@ -77,7 +77,9 @@ def by_diffusers(pipeline: Any, request: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("model", ["twice", "four-times"])
 def test_swin2sr_gives_what_transformers_gives(served: Serving, folder: Path, model: str) -> None:
     sources = [picture(20 + 12 * (seed % 2), 24, seed) for seed in range(8)]
-    requests = [{"kind": "image-upscaling", "model": model, "image": source} for source in sources]
+    requests: list[dict[str, Any]] = [
+        {"kind": "image-upscaling", "model": model, "image": source} for source in sources
+    ]
     jobs = [served.one(**requests[0]), *served.all(requests)]
     for job, source in zip(jobs, [sources[0], *sources], strict=True):
         assert_equals(job.result.image.pil(), by_transformers(folder / model, source))

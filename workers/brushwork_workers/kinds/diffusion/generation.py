@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +13,10 @@ from PIL import Image
 from brushwork_workers.batching.terms import Adapters
 from brushwork_workers.desk import Desk
 from brushwork_workers.kinds.diffusion.arguments import arguments_of
+from brushwork_workers.kinds.diffusion.controlnets import ControlNets
 from brushwork_workers.kinds.diffusion.forecast import Forecast
 from brushwork_workers.kinds.diffusion.latent_colours import LatentColours
+from brushwork_workers.kinds.diffusion.loras import Loras
 from brushwork_workers.kinds.diffusion.pipelines import Pipelines
 
 LOGGER = logging.getLogger(__name__)
@@ -46,11 +48,21 @@ class Generation:
 
     Args:
         pipelines: Of the model.
+        loras: Adapters that jobs may ask for.
+        controlnets: Likewise.
         colours: Show what latents look like; None where its autoencoder allows none.
     """
 
-    def __init__(self, pipelines: Pipelines, colours: LatentColours | None = None) -> None:
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        loras: Loras,
+        controlnets: ControlNets,
+        colours: LatentColours | None = None,
+    ) -> None:
         self.pipelines = pipelines
+        self._loras = loras
+        self._controlnets = controlnets
         self._colours = colours
 
     def run(self, request: GenerationRequest, desk: Desk, asked: Asked) -> dict[str, Any]:
@@ -61,7 +73,7 @@ class Generation:
         """
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        answer = self._answer(request, asked, seeds, desk)
+        answer = self._answer(request, self._with_add_ons(request, desk, asked), seeds, desk)
         flagged = getattr(answer, "nsfw_content_detected", None)
         return {
             "images": tuple(desk.keep(picture) for picture in answer.images),
@@ -73,6 +85,15 @@ class Generation:
     def warm_up(self, request: GenerationRequest, asked: Asked) -> None:
         """Make the pictures of a request for nobody."""
         self._answer(request, asked, (0,) * request.num_images_per_prompt)
+
+    def _with_add_ons(self, request: GenerationRequest, desk: Desk, asked: Asked) -> Asked:
+        asked = replace(asked, adapters=self._loras.chosen(request.loras))
+        if request.controlnet is None or request.control_image is None:
+            return asked
+        controlnet = self._controlnets.named(request.controlnet)
+        picture, size = desk.picture(request.control_image), (asked.width or 0, asked.height or 0)
+        control = self._controlnets.arguments(request, asked.kind, picture, size)
+        return replace(asked, controlnet=controlnet, own={**asked.own, **control})
 
     def _answer(
         self, request: GenerationRequest, asked: Asked, seeds: tuple[int, ...], desk: Desk | None = None
@@ -150,4 +171,5 @@ class _Watch:
         if latents.ndim == 3:
             sides = self._asked.height, self._asked.width
             latents = self._pipeline._unpack_latents(latents, *sides, self._pipeline.vae_scale_factor)
-        return colours.picture(latents)
+        # Qwen-Image's are those of a video of one frame.
+        return colours.picture(latents[:, :, 0] if latents.ndim == 5 else latents)

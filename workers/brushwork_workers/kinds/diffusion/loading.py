@@ -6,16 +6,24 @@ from typing import Any
 
 import torch
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import ModelUnavailable
 from diffusers import DiffusionPipeline
+from transformers import PreTrainedModel
 
+from brushwork_workers.kinds.diffusion.controlnets import ControlNets
 from brushwork_workers.kinds.diffusion.generation import Generation
+from brushwork_workers.kinds.diffusion.image_to_image import ImageToImage
+from brushwork_workers.kinds.diffusion.inpainting import Inpainting
 from brushwork_workers.kinds.diffusion.latent_colours import LatentColours
+from brushwork_workers.kinds.diffusion.loras import Loras
 from brushwork_workers.kinds.diffusion.pipelines import Pipelines
 from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
 from brushwork_workers.served import Loaded, Performer, Place
 
 _PERFORMERS: dict[str, Callable[[Place, Generation], Performer]] = {
     "text-to-image": lambda place, generation: TextToImage(place.model, generation),
+    "image-to-image": lambda place, generation: ImageToImage(place.model, generation),
+    "inpainting": lambda place, generation: Inpainting(place.model, generation),
 }
 
 
@@ -23,10 +31,25 @@ def load(place: Place) -> Loaded:
     """The pipeline's performers, for those of `place.kinds` that there are."""
     pipeline = read(place)
     pipelines = Pipelines(pipeline, place.model.family, place.calls, place.terms)
-    generation = Generation(pipelines, LatentColours.fitted(getattr(pipeline, "vae", None)))
+    _check_kinds(pipeline, place)
+    colours = LatentColours.fitted(getattr(pipeline, "vae", None))
+    generation = Generation(pipelines, Loras(pipeline, place), ControlNets(pipeline, place), colours)
     made = {kind: make(place, generation) for kind, make in _PERFORMERS.items() if kind in place.kinds}
     modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
     return Loaded(made, modules)
+
+
+def _check_kinds(pipeline: Any, place: Place) -> None:
+    """Refuse an entry that promises what its denoiser can't do."""
+    unet = pipeline.components.get("unet")
+    # Besides its latents, it is given the mask and the latents of what stays.
+    is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels
+    if is_inpainter and set(place.kinds) - {"inpainting"}:
+        raise ModelUnavailable(
+            f"Model {place.model.name} was made for inpainting and does nothing else.",
+            field="kinds",
+            hint='Write kinds = ["inpainting"] in its entry.',
+        )
 
 
 def read(place: Place) -> Any:
@@ -41,9 +64,9 @@ def read(place: Place) -> Any:
     ).to(place.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
-        # A cache for the next token, of encoders that are never asked for one; nor can it be cut into rows.
-        if getattr(getattr(component, "config", None), "use_cache", None):
-            component.config.use_cache = False
+        if isinstance(component, PreTrainedModel):
+            # For a next token, which nobody asks of these encoders; nor can it be cut into rows.
+            component.config.get_text_config().use_cache = False
     return pipeline
 
 

@@ -1,0 +1,162 @@
+"""Adapters in a model that jobs share: each job has its own, and those without are as if there were none."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from brushwork_schemas.catalogue import AddOn, Model, Source
+from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable
+from brushwork_schemas.requests import TextToImageRequest
+from brushwork_workers.calls import Calls, DirectCalls
+from brushwork_workers.kinds.diffusion.loading import load
+from brushwork_workers.served import FoundAddOn, Performer, Place
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+
+from tests.checkpoints import lora
+from tests.desks import PlainDesk
+from tests.gathering import batcher, together
+from tests.tiny_models import save_stable_diffusion, stable_diffusion
+from tests.tiny_pipelines import FAMILIES
+
+# peft is not sure that several adapters are meant; here and upstream they are.
+pytestmark = pytest.mark.filterwarnings("ignore:Already found a `peft_config` attribute:UserWarning")
+SETS: list[list[dict[str, Any]]] = [
+    [],
+    [{"name": "first"}],
+    [{"name": "first", "weight": 0.5}],
+    [{"name": "second.of_the-two"}],
+    [{"name": "second.of_the-two", "weight": -1.0}, {"name": "first", "weight": 2.0}],
+    [{"name": "first", "weight": 0.0}],
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loras")
+    save_stable_diffusion(folder / "model")
+    lora.save(folder / "first", stable_diffusion(), seed=1)
+    lora.save(folder / "second", stable_diffusion(), seed=2, text=False)
+    return folder
+
+
+def found(name: str, folder: Path, weight_name: str | None = None) -> FoundAddOn:
+    entry = AddOn(
+        name=name,
+        type="lora",
+        family="stable-diffusion",
+        source=Source(folder=folder),
+        weight_name=weight_name,
+    )
+    return FoundAddOn(entry, folder)
+
+
+def performer(folder: Path, calls: Calls) -> Performer:
+    model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder / "model"))
+    place = Place(model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",))
+    (folder / "empty").mkdir(exist_ok=True)
+    add_ons = {
+        "first": found("first", folder / "first"),
+        "second.of_the-two": found("second.of_the-two", folder / "second"),
+        "of-a-larger-one": found("of-a-larger-one", folder / "larger"),
+        "not-named": found("not-named", folder / "empty"),
+    }
+    return load(replace(place, add_ons=add_ons)).performers["text-to-image"]
+
+
+def request(loras: list[dict[str, Any]]) -> TextToImageRequest:
+    return TextToImageRequest.model_validate(
+        {
+            "prompt": "a red circle",
+            "width": 32,
+            "height": 32,
+            "num_inference_steps": 3,
+            "guidance_scale": 2.0,
+            "seed": 5,
+            "loras": loras,
+        }
+    )
+
+
+def pixels(of: Performer, loras: list[dict[str, Any]]) -> np.ndarray:
+    made = of.perform(request(loras), PlainDesk())
+    return np.asarray(made["images"][0].pil(), dtype=float)
+
+
+def by_diffusers(folder: Path, loras: list[dict[str, Any]]) -> np.ndarray:
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(folder / "model")
+    pipeline.set_progress_bar_config(disable=True)
+    for choice in loras:
+        file = folder / choice["name"].split(".")[0]
+        pipeline.load_lora_weights(file, adapter_name=choice["name"].replace(".", "_"))
+    if loras:
+        names = [choice["name"].replace(".", "_") for choice in loras]
+        pipeline.set_adapters(names, [choice.get("weight", 1.0) for choice in loras])
+    asked = request([])
+    generator = torch.Generator().manual_seed(5)
+    floats = pipeline(
+        asked.prompt,
+        width=32,
+        height=32,
+        num_inference_steps=3,
+        guidance_scale=2.0,
+        generator=generator,
+        output_type="np",
+    ).images[0]
+    return np.asarray(floats) * 255
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> list[np.ndarray]:
+    return [by_diffusers(folder, loras) for loras in SETS]
+
+
+def test_the_sets_give_other_pictures(expected: list[np.ndarray]) -> None:
+    for index, one in enumerate(expected[:-1]):
+        for other in expected[:index]:
+            assert np.abs(one - other).mean() > 1
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["forth", "back"])
+def test_one_after_another_each_job_has_its_own(folder: Path, expected: list[np.ndarray], order: int) -> None:
+    served = performer(folder, DirectCalls())
+    for loras, upstream in list(zip(SETS, expected, strict=True))[::order]:
+        assert np.abs(pixels(served, loras) - upstream).max() <= 0.6  # half a level is the rounding to 8 bits
+
+
+def test_at_once_each_job_has_its_own_and_equal_sets_share_runs(
+    folder: Path, expected: list[np.ndarray]
+) -> None:
+    shared: list[int] = []
+    with batcher(on_run=lambda ran: shared.append(len(ran.run.calls))) as calls:
+        served = performer(folder, calls)
+        jobs: list[Callable[[], Any]] = [lambda loras=loras: pixels(served, loras) for loras in SETS * 2]  # type: ignore[misc]
+        made = together(calls, jobs)
+    assert max(shared) > 1
+    for picture, upstream in zip(made, expected * 2, strict=True):
+        assert np.abs(picture - upstream).max() <= 0.6
+
+
+def test_an_adapter_of_another_model_fails_alone(folder: Path, expected: list[np.ndarray]) -> None:
+    lora.save(folder / "larger", FAMILIES[StableDiffusionXLPipeline](), seed=3)
+    served = performer(folder, DirectCalls())
+    before = pixels(served, SETS[1])
+    with pytest.raises(ModelUnavailable, match="of-a-larger-one does not fit tiny"):
+        pixels(served, [{"name": "of-a-larger-one"}])
+    assert np.array_equal(pixels(served, SETS[1]), before)
+    assert np.abs(pixels(served, []) - expected[0]).max() <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("nowhere", ModelNotHere, "brushwork models pull nowhere"),
+        ("not-named", ModelFileMissing, "there is no file"),
+    ],
+)
+def test_an_adapter_that_is_not_here(folder: Path, name: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        pixels(performer(folder, DirectCalls()), [{"name": name}])
