@@ -107,7 +107,9 @@ class Model(BaseModel):
     compile: bool = Field(False, description="torch.compile its largest module, warmed at start.")
     memory_bytes: int | None = Field(None, ge=1, description="What it takes when loaded, if that is known.")
     safety_checker: bool = Field(True, description="Whether to run it, where the model ships one.")
-    schedulers: tuple[str, ...] = Field((), description="diffusers scheduler classes that a job may ask for.")
+    schedulers: tuple[str, ...] = Field(
+        (), description="diffusers scheduler classes that a job may ask for; by default those of its family."
+    )
     defaults: dict[str, Any] = Field(
         default_factory=dict,
         description="Request fields and their values; in a table named for a kind, for that kind alone.",
@@ -126,7 +128,8 @@ class Model(BaseModel):
         if not isinstance(entry, Mapping) or entry.get("family") not in FAMILIES:
             return entry
         family = FAMILIES[entry["family"]]
-        return {"kinds": family.kinds, "accepts": family.accepts, **entry}
+        known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
+        return {**known, **entry}
 
     @model_validator(mode="after")
     def _serves_its_kinds(self) -> Self:

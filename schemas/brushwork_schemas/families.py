@@ -6,6 +6,31 @@ from typing import Any
 
 GENERATION = ("text-to-image", "image-to-image", "inpainting")
 _SHARED = ("negative_prompt", "scheduler", "loras", "controlnet")
+# Classes of diffusers that work with a family's pipelines: tried, each of them, on tiny models.
+_OF_FLOW = (
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "DEISMultistepScheduler",
+    "UniPCMultistepScheduler",
+)
+# Flux and Qwen-Image say which noise levels they want, which only these two listen to.
+_OF_GIVEN_SIGMAS = ("FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler")
+_OF_NOISE = (
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "UniPCMultistepScheduler",
+)
 _DECODING = ("num_beams", "num_return_sequences", "do_sample", "temperature", "top_p", "seed")
 
 
@@ -23,6 +48,7 @@ class Family:
         defaults: Of request fields, where the entry gives none; under a kind's name, for that kind alone.
         multiple_of: Both sides of its pictures are multiples of this, in pixels.
         requires: Of each of these groups of fields, a request sets at least one.
+        schedulers: diffusers scheduler classes that its models can be asked for.
         needs: Packages besides those of the extra `workers`.
     """
 
@@ -34,6 +60,7 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     multiple_of: int = 8
     requires: tuple[tuple[str, ...], ...] = ()
+    schedulers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
 
@@ -58,6 +85,7 @@ FAMILIES: dict[str, Family] = {
                 "image-to-image": {"strength": 0.8},
                 "inpainting": {"strength": 1.0},
             },
+            schedulers=_OF_NOISE,
         ),
         Family(
             "stable-diffusion-xl",
@@ -77,6 +105,7 @@ FAMILIES: dict[str, Family] = {
                 "image-to-image": {"strength": 0.3},
                 "inpainting": {"strength": 0.9999},
             },
+            schedulers=_OF_NOISE,
         ),
         Family(
             "stable-diffusion-3",
@@ -93,6 +122,7 @@ FAMILIES: dict[str, Family] = {
                 "inpainting": {"strength": 0.6},
             },
             multiple_of=16,
+            schedulers=_OF_FLOW,
         ),
         Family(
             "flux",
@@ -109,6 +139,7 @@ FAMILIES: dict[str, Family] = {
                 "inpainting": {"strength": 0.6},
             },
             multiple_of=16,
+            schedulers=_OF_GIVEN_SIGMAS,
         ),
         Family(
             "pixart-sigma",
@@ -118,6 +149,7 @@ FAMILIES: dict[str, Family] = {
             ("negative_prompt", "scheduler"),
             {"width": 1024, "height": 1024, "num_inference_steps": 20, "guidance_scale": 4.5},
             multiple_of=16,
+            schedulers=_OF_NOISE,
             needs=("sentencepiece", "protobuf"),
         ),
         Family(
@@ -128,6 +160,7 @@ FAMILIES: dict[str, Family] = {
             ("negative_prompt", "scheduler", "loras"),
             {"width": 1024, "height": 1024, "num_inference_steps": 20, "guidance_scale": 4.5},
             multiple_of=32,
+            schedulers=_OF_FLOW,
         ),
         Family(
             "qwen-image",
@@ -144,6 +177,7 @@ FAMILIES: dict[str, Family] = {
                 "inpainting": {"strength": 0.6},
             },
             multiple_of=16,
+            schedulers=_OF_GIVEN_SIGMAS,
         ),
         Family(
             "stable-diffusion-upscale",
@@ -245,7 +279,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "sam-2",
             "transformers",
-            ("Sam2Model",),
+            # Published checkpoints name the class for videos, of which the one for pictures is a part.
+            ("Sam2Model", "Sam2VideoModel"),
             ("image-segmentation",),
             ("points", "boxes"),
             requires=(("points", "boxes"),),

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from brushwork_schemas.families import family_of
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Ran
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.kinds.diffusion.pipelines import Pipelines
 from diffusers import (
-    AutoPipelineForImage2Image,
-    AutoPipelineForInpainting,
     DDIMScheduler,
     DiffusionPipeline,
     FluxPipeline,
@@ -50,73 +50,70 @@ MASK = Image.new("L", (32, 32))
 MASK.paste(255, (8, 8, 24, 24))
 
 
-def text_to_image(pipeline: DiffusionPipeline) -> tuple[DiffusionPipeline, dict[str, Any]]:
-    return pipeline, {}
+# For each kind, what its pipelines are given besides.
+KINDS: dict[str, dict[str, Any]] = {
+    "text-to-image": {},
+    "image-to-image": {"image": SOURCE, "strength": 0.8},
+    "inpainting": {"image": SOURCE, "mask_image": MASK, "strength": 0.9},
+}
+# Image-to-image of these takes its size from the picture.
+SIZED_BY_PICTURE = (StableDiffusionPipeline, StableDiffusionXLPipeline)
 
 
-def image_to_image(pipeline: DiffusionPipeline) -> tuple[DiffusionPipeline, dict[str, Any]]:
-    return AutoPipelineForImage2Image.from_pipe(pipeline), {"image": SOURCE, "strength": 0.8}
-
-
-def inpainting(pipeline: DiffusionPipeline) -> tuple[DiffusionPipeline, dict[str, Any]]:
-    return AutoPipelineForInpainting.from_pipe(pipeline), {
-        "image": SOURCE,
-        "mask_image": MASK,
-        "strength": 0.9,
-    }
-
-
-def job_arguments(family: type[DiffusionPipeline], index: int) -> dict[str, Any]:
+def job_arguments(family: type[DiffusionPipeline], kind: str, index: int) -> dict[str, Any]:
     """Prompt, steps, guidance and seed that differ from job to job."""
     own = {"max_sequence_length": 16} if family is FluxPipeline else {}
+    size = {} if kind == "image-to-image" and family in SIZED_BY_PICTURE else {"width": 32, "height": 32}
     return {
         "prompt": "a red circle" if index % 2 else "a star",
-        "width": 32,
-        "height": 32,
         "num_inference_steps": 3 + index % 5,
         "guidance_scale": (1.0, 3.0, 5.5)[index % 3],
         "generator": torch.Generator().manual_seed(index),
         "output_type": "np",
+        **size,
+        **KINDS[kind],
         **own,
     }
 
 
-def scheduler(family: type[DiffusionPipeline], task: Callable[..., Any], index: int) -> str | None:
-    """One of those that the family's pipeline of this task can work with."""
+def scheduler(family: type[DiffusionPipeline], kind: str, index: int) -> str | None:
+    """One of those that the family's pipeline of this kind can work with."""
     if family in (StableDiffusionPipeline, StableDiffusionXLPipeline):
         return SCHEDULERS[index % len(SCHEDULERS)]
-    # Flux gives its scheduler sigmas, the other tasks ask it for noise: only its own can do that.
-    free = family is StableDiffusion3Pipeline and task is text_to_image
+    # Flux gives its scheduler sigmas, the other kinds ask it for noise: only its own can do that.
+    free = family is StableDiffusion3Pipeline and kind == "text-to-image"
     return FLOW_SCHEDULERS[index % len(FLOW_SCHEDULERS)] if free else None
 
 
 @cache
-def prepared(family: type[DiffusionPipeline], task: Callable[..., Any]) -> tuple[Any, dict[str, Any]]:
-    pipeline, given = task(FAMILIES[family]())
+def prepared(family: type[DiffusionPipeline]) -> Any:
+    pipeline: Any = FAMILIES[family]()
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.eval()
-    return pipeline, given
+    return pipeline
 
 
 class Jobs:
-    """Sixteen jobs of one family and task; each may be given arguments of its own."""
+    """Sixteen jobs of one family and kind; each may be given arguments of its own."""
 
-    def __init__(self, family: type[DiffusionPipeline], task: Callable[..., Any]) -> None:
-        self.family, self.task = family, task
-        self.pipeline, self.given = prepared(family, task)
+    def __init__(self, family: type[DiffusionPipeline], kind: str = "text-to-image") -> None:
+        self.family, self.kind = family, kind
+        self.pipeline = prepared(family)
         self.own: dict[int, dict[str, Any]] = {}
         self.stops: dict[int, Switch] = {}
 
     def run(self, calls: Calls, threads: int) -> list[Any]:
         """A picture for each job, or what it raised."""
-        copies = PipelineCopies(self.pipeline, calls, Terms("tiny"))
+        known = family_of(self.family.__name__)
+        assert known is not None
+        pipelines = Pipelines(self.pipeline, known.name, calls, Terms("tiny"))
 
         def job(index: int) -> Any:
             with calls.job(self.stops.get(index, Going())):
-                copy = copies.new(scheduler(self.family, self.task, index))
-                arguments = job_arguments(self.family, index) | self.given | self.own.get(index, {})
+                copy = pipelines.new(self.kind, scheduler=scheduler(self.family, self.kind, index))
+                arguments = job_arguments(self.family, self.kind, index) | self.own.get(index, {})
                 try:
                     return copy(**arguments).images[0]
                 except Exception as error:
@@ -158,12 +155,10 @@ def assert_equal(expected: list[Any], made: list[Any], but: int | None = None) -
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 
 
-@pytest.mark.parametrize("task", [text_to_image, image_to_image, inpainting])
+@pytest.mark.parametrize("kind", KINDS)
 @every_family
-def test_sixteen_jobs_together_equal_sixteen_alone(
-    family: type[DiffusionPipeline], task: Callable[..., tuple[DiffusionPipeline, dict[str, Any]]]
-) -> None:
-    jobs = Jobs(family, task)
+def test_sixteen_jobs_together_equal_sixteen_alone(family: type[DiffusionPipeline], kind: str) -> None:
+    jobs = Jobs(family, kind)
     assert_equal(jobs.alone(), jobs.together())
 
 
@@ -171,7 +166,7 @@ def test_sixteen_jobs_together_equal_sixteen_alone(
 def test_a_neighbour_that_fails_changes_no_picture(
     family: type[DiffusionPipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = Jobs(family, text_to_image)
+    jobs = Jobs(family)
     expected = jobs.alone()
 
     def explode(pipeline: Any, step: int, time: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +182,7 @@ def test_a_neighbour_that_fails_changes_no_picture(
 
 @every_family
 def test_a_neighbour_that_is_canceled_changes_no_picture(family: type[DiffusionPipeline]) -> None:
-    jobs = Jobs(family, text_to_image)
+    jobs = Jobs(family)
     expected = jobs.alone()
     steps: list[int] = []
 
@@ -209,7 +204,7 @@ def test_a_neighbour_that_is_canceled_changes_no_picture(family: type[DiffusionP
 def test_pictures_stay_the_same_where_memory_ends(
     family: type[DiffusionPipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = Jobs(family, text_to_image)
+    jobs = Jobs(family)
     expected = jobs.alone()
     full = torch.OutOfMemoryError("simulated")
     denoise_unless(jobs.pipeline, monkeypatch, lambda sample: len(sample) > 5, full)

@@ -18,6 +18,8 @@ from torch.nn import functional
 LOGGER = logging.getLogger(__name__)
 NUM_SAMPLES = 32
 SAMPLE_SIDE = 64
+# And at least so many latents a side, or there were too few of them to learn from.
+SAMPLE_LATENTS = 4
 # Each latent becomes so many pixels a side, at most: shapes finer than a latent are seen too.
 LARGEST_PATCH = 4
 # Against the mean square of a latent: the neighbours of a latent say much the same as it does.
@@ -76,9 +78,9 @@ class LatentColours:
     @torch.no_grad()
     def _fit(cls, autoencoder: Any) -> Self:
         """Least squares from the latents of drawn pictures to those pictures' own pixels."""
-        pictures = sample_pictures(NUM_SAMPLES, SAMPLE_SIDE)
+        scale = SAMPLE_SIDE // _encoded(autoencoder, sample_pictures(1, SAMPLE_SIDE)).shape[-1]
+        pictures = sample_pictures(NUM_SAMPLES, max(SAMPLE_SIDE, SAMPLE_LATENTS * scale))
         latents = _encoded(autoencoder, pictures).float()
-        scale = pictures.shape[-1] // latents.shape[-1]
         patch = min(LARGEST_PATCH, scale)
         neighbours = functional.unfold(functional.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)
         known = _rows(functional.pad(neighbours, (0, 0, 0, 1), value=1.0))
@@ -130,17 +132,28 @@ def _upcast(autoencoder: Any) -> Any:
 def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
     """Latents as the denoiser sees them."""
     config = autoencoder.config
-    answer = autoencoder.encode((pictures * 2 - 1).to(autoencoder.device, autoencoder.dtype))
-    latents: Tensor = answer.latents if hasattr(answer, "latents") else answer.latent_dist.mode()
+    latents = _raw(autoencoder, (pictures * 2 - 1).to(autoencoder.device, autoencoder.dtype)).cpu()
     scale, shift = (
         getattr(config, "scaling_factor", None) or 1.0,
         getattr(config, "shift_factor", None) or 0.0,
     )
     mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is not None and deviation is not None:
-        centred = latents.cpu() - torch.tensor(mean).view(1, -1, 1, 1)
+        centred = latents - torch.tensor(mean).view(1, -1, 1, 1)
         return centred * scale / torch.tensor(deviation).view(1, -1, 1, 1)
-    return (latents.cpu() - shift) * scale
+    return (latents - shift) * scale
+
+
+def _raw(autoencoder: Any, pixels: Tensor) -> Tensor:
+    """What an autoencoder of any sort makes of pixels from -1 to 1."""
+    # Qwen-Image's is one for videos; a picture is one of a single frame.
+    has_time = hasattr(autoencoder.config, "temperal_downsample")
+    answer = autoencoder.encode(pixels.unsqueeze(2) if has_time else pixels)
+    if hasattr(answer, "latent_dist"):
+        latents: Tensor = answer.latent_dist.mode()
+    else:
+        latents = answer.latent if hasattr(answer, "latent") else answer.latents
+    return latents[:, :, 0] if has_time else latents
 
 
 def _rows(values: Tensor) -> Tensor:

@@ -5,13 +5,12 @@ import threading
 from dataclasses import replace
 from typing import Any, Self
 
-import diffusers
 import torch
-from brushwork_schemas.errors import InvalidRequest
 from diffusers import SchedulerMixin
 
 from brushwork_workers.batching.terms import Adapters, Terms
 from brushwork_workers.calls import Calls, DirectCalls, StandIn
+from brushwork_workers.kinds.diffusion.schedulers import new_scheduler
 
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 # What adapters change.
@@ -56,7 +55,7 @@ class PipelineCopies:
             adapters: The state in which the denoiser and the text encoders are to be.
 
         Raises:
-            InvalidRequest: diffusers has no such class.
+            InvalidRequest: diffusers has no such class, or it does not suit the model.
         """
         original = self._pipeline if of is None else of
         terms = replace(self._terms, pixels_per_row=pixels, adapters=adapters)
@@ -65,7 +64,7 @@ class PipelineCopies:
             if component is not None and name != "scheduler":
                 # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
                 pipeline.__dict__[name] = self._own(name, component, terms)
-        pipeline.__dict__["scheduler"] = self._new_scheduler(scheduler)
+        pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
         return pipeline
 
     def _own(self, name: str, component: Any, terms: Terms) -> Any:
@@ -79,16 +78,6 @@ class PipelineCopies:
         if name.startswith(_PREPARING):
             return StandIn(component, self._preparing, Terms(part=name), methods=None)
         return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
-
-    def _new_scheduler(self, name: str | None) -> Any:
-        own = self._pipeline.scheduler
-        if name is None:
-            # As good as new, for it was never run, and made five times faster than from its configuration.
-            return copy.deepcopy(own)
-        scheduler_type = getattr(diffusers, name, None)
-        if scheduler_type is None:
-            raise InvalidRequest(f"scheduler: diffusers has no {name}.", field="scheduler")
-        return scheduler_type.from_config(own.config)
 
 
 class _Casts:

@@ -10,6 +10,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_workers.batching.terms import Adapters, Terms
 from brushwork_workers.calls import Calls
 from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.kinds.diffusion.schedulers import check_begins_with_picture
 
 # For each kind: the class, and the class that goes by a ControlNet, where diffusers has one.
 _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
@@ -82,10 +83,13 @@ class Pipelines:
             adapters: The state in which the denoiser and the text encoders are to be.
 
         Raises:
-            InvalidRequest: diffusers has no such class.
+            InvalidRequest: diffusers has no such class, or the scheduler does not suit model and kind.
         """
         of = self._original(self._class_name(kind, controlnet is not None), controlnet)
-        return self._copies.new(scheduler, pixels, of=of, adapters=adapters)
+        pipeline = self._copies.new(scheduler, pixels, of=of, adapters=adapters)
+        if kind != "text-to-image":
+            check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
+        return pipeline
 
     def _class_name(self, kind: str, has_controlnet: bool) -> str:
         plain, with_controlnet = _CLASSES[self.family][kind]
