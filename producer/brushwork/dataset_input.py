@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -60,18 +61,19 @@ def read_archive(given: object, field: str = "dataset") -> GivenArchive:
     """
     if isinstance(given, bytes | bytearray | memoryview):
         return GivenArchive(io.BytesIO(given), field)
-    if isinstance(given, str | Path):
+    # Of no letters at all a path would make the folder where one is.
+    if isinstance(given, str | Path) and str(given):
         return GivenArchive(_of_path(Path(given), field), field)
     if _is_open_file(given):
         return GivenArchive(cast("BinaryIO", given), field)
-    raise _wrong(field, f"a {type(given).__name__} is no archive")
+    raise _wrong(field, f"{given!r:.60} is no archive")
 
 
 def is_archive(given: object) -> bool:
     """Whether `given` is to be taken for a data set and not for a picture."""
     if isinstance(given, bytes | bytearray | memoryview):
         return archive_type(bytes(given[:HEAD_BYTES])) is not None
-    if isinstance(given, str | Path):
+    if isinstance(given, str | Path) and str(given):
         try:
             path = Path(given)
             if not path.is_file():
@@ -141,7 +143,7 @@ def _of_path(path: Path, field: str) -> BinaryIO:
     shown = repr(str(path)[:200])
     try:
         if path.is_dir():
-            return _packed(path)
+            return _packed(path, field)
         if not path.is_file() and path.exists():
             raise _wrong(field, f"{shown} is no file")
         return path.open("rb")
@@ -150,18 +152,20 @@ def _of_path(path: Path, field: str) -> BinaryIO:
         raise _wrong(field, f"{shown} can't be read: {reason}") from error
 
 
-def _packed(folder: Path) -> BinaryIO:
+def _packed(folder: Path, field: str) -> BinaryIO:
     """The folder as a zip, in a file that is gone when it is closed; hidden files are left out."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    inner = {file: file.relative_to(folder) for file in files}
+    shown = {file: name for file, name in inner.items() if not any(part[0] == "." for part in name.parts)}
+    if not shown:
+        raise _wrong(field, f"there are no files in {str(folder)[:200]!r}")
     packed = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked for it closes it
     # Pictures are compressed already.
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(folder.rglob("*")):
-            inner = file.relative_to(folder)
-            if file.is_file() and not any(part.startswith(".") for part in inner.parts):
-                member = zipfile.ZipInfo(inner.as_posix(), _NO_TIME)
-                with file.open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
-                    while piece := source.read(2**20):
-                        target.write(piece)
+        for file, name in shown.items():
+            member = zipfile.ZipInfo(name.as_posix(), _NO_TIME)
+            with file.open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target)
     return packed
 
 

@@ -62,7 +62,7 @@ class Performer:
     def _end(self, job_id: str, kind: str, fence: int, *, fails: bool) -> None:
         if fails:
             self._ledger.fail(job_id, fence, FAILURE)
-        elif kind == "text-to-image":
+        elif kind in ("text-to-image", "image-to-image", "inpainting"):
             result = {
                 "images": [self._picture.model_dump()],
                 "seed": 1,

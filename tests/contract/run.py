@@ -11,7 +11,7 @@ from brushwork_schemas.api_keys import Scope
 from brushwork_schemas.settings import Settings
 
 from tests.contract.performer import Performer
-from tests.contract.words import PICTURES
+from tests.contract.words import ARCHIVES, PICTURES
 from tests.gateways import GatewayServer, bearer, key
 
 # A batch of a thousand pictures takes a while on a busy machine.
@@ -36,7 +36,7 @@ def run(
     own = bearer(key(settings, "", [Scope.ADMIN]))
     try:
         server.start()
-        _bring_pictures(server.address, own)
+        _bring_files(server.address, own)
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/v1/openapi.json"),
             *("--checks", "all", "--no-color", "--request-timeout", ANSWER_S),
@@ -51,9 +51,13 @@ def run(
         server.stop()
 
 
-def _bring_pictures(address: str, headers: dict[str, str]) -> None:
-    for picture in PICTURES:
+def _bring_files(address: str, headers: dict[str, str]) -> None:
+    files = [
+        *((picture, "image/png") for picture in PICTURES),
+        *((each, "application/zip") for each in ARCHIVES),
+    ]
+    for data, media_type in files:
         answer = httpx.post(
-            f"{address}/v1/files", content=picture, headers={**headers, "Content-Type": "image/png"}
+            f"{address}/v1/files", content=data, headers={**headers, "Content-Type": media_type}
         )
         answer.raise_for_status()

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
+from brushwork_schemas.archive_file import ENDINGS
+from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.cursor import Cursor
+from brushwork_schemas.kinds import ARCHIVE, FILES, KINDS
 from brushwork_schemas.options import JobOptions
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
@@ -16,6 +19,9 @@ from tests.clients import png
 # Plain ones: stored as they are, so that their names are known beforehand.
 PICTURES = [png(colour) for colour in ("red", "green", "blue")]
 NAMES = [hashlib.sha256(picture).hexdigest() for picture in PICTURES]
+# As long as nobody trains on it, an archive is whatever begins as one.
+ARCHIVES = [b"PK\x03\x04", b"PK\x03\x04 of cats and dogs"]
+ARCHIVE_NAMES = [hashlib.sha256(archive).hexdigest() for archive in ARCHIVES]
 DATA = [f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in PICTURES]
 CURSORS = [Cursor(datetime(2026, 1, day, tzinfo=UTC), f"job-{day}").text for day in (1, 2, 3)]
 RECEIVERS = ["https://receiver.example/hook", "http://receiver.example:8080/a?b=c", "HTTPS://x-y.example"]
@@ -25,8 +31,18 @@ REQUESTS = [
     '{"kind":"image-segmentation"}',
 ]
 OPTIONS = JobOptions.model_fields
+CATALOGUE = Catalogue.load()
+# What goes together with something else, in a way of each model's own.
+BY_MODEL = ("strength", "control_image", "controlnet", "controlnet_conditioning_scale", "freeze_backbone")
+LIMITS = {
+    "width": "max_side",
+    "height": "max_side",
+    "num_inference_steps": "max_steps",
+    "num_images_per_prompt": "max_images",
+}
 FORMATS = {
     "sha256": NAMES,
+    "archive-sha256": ARCHIVE_NAMES,
     "data-url": DATA,
     "cursor": CURSORS,
     "http-url": RECEIVERS,
@@ -39,29 +55,69 @@ pictures = st.sampled_from(PICTURES)
 schemathesis.openapi.format("binary", pictures.map(Binary))
 for media_type in ("image/png", "image/jpeg", "image/webp"):
     schemathesis.openapi.media_type(media_type, pictures)
+for media_type in ENDINGS:
+    schemathesis.openapi.media_type(media_type, st.sampled_from(ARCHIVES))
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Give good data a meaning: no schema says that lists are of one length, or of what kind a job is."""
+    """Give good data a meaning: no schema says that lists are of one length, or what each model knows."""
     operation = case.operation.definition.raw.get("operationId")
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if not isinstance(case.body, dict):
         return
+    if operation == "submit_job" and "kind" in case.body:
+        _fit(case.body, case.body["kind"])
     if operation == "submit_batch":
-        lists = case.body.get("zip") or case.body.get("product") or {}
-        template = case.body.get("template", {})
-        for name, values in lists.items():
-            lists[name] = values[:1]
-            template.pop(name, None)
-        _complete(template, lists)
+        _complete_batch(case.body)
     if operation == "retry_job":
         case.body = {name: value for name, value in case.body.items() if name in OPTIONS}
 
 
-def _complete(template: dict[str, Any], lists: dict[str, Any]) -> None:
-    needed = {"prompt": "x"} if template.get("kind") == "text-to-image" else {"image": NAMES[0]}
-    for name, value in needed.items():
-        if name not in lists:
-            template.setdefault(name, value)
+def _complete_batch(body: dict[str, Any]) -> None:
+    for request in body.get("requests", ()):
+        _fit(request, request["kind"])
+    template = body.get("template", {})
+    lists = body.get("zip") or body.get("product") or {}
+    for name, values in lists.items():
+        lists[name] = values[:1]
+        template.pop(name, None)
+    kind = template.get("kind")
+    if kind not in KINDS:
+        return
+    _fit(template, kind)
+    for name in set(lists) - {"kind"}:
+        if _fitted(name, lists[name][0], kind) is None:
+            del lists[name]
+    if not lists:
+        lists["deterministic"] = [False]
+    for name, field in KINDS[kind].request_type.model_fields.items():
+        if field.is_required() and name not in lists:
+            template.setdefault(name, _example(name))
+
+
+def _fit(request: dict[str, Any], kind: str) -> None:
+    """Leave what the kind's first model knows: the schema is as wide as all of them together."""
+    for name in list(request):
+        value = _fitted(name, request[name], kind)
+        if value is None:
+            del request[name]
+        else:
+            request[name] = value
+
+
+def _fitted(name: str, value: Any, kind: str) -> Any:
+    request, model = KINDS[kind].request_type, CATALOGUE.of_kind(kind)[0]
+    if name == "model" or name in BY_MODEL or name in request.SPECIAL - set(model.accepts):
+        return None
+    if name == "scheduler" and value not in model.schedulers:
+        return None
+    most = LIMITS.get(name)
+    return min(value, getattr(model.limits, most)) if most and value is not None else value
+
+
+def _example(name: str) -> str:
+    if name not in FILES:
+        return "x"
+    return ARCHIVE_NAMES[0] if FILES[name] == ARCHIVE else NAMES[0]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from brushwork.gateway.application import create_app
-from brushwork.gateway.kind_examples import EXAMPLES
+from brushwork.gateway.kind_examples import DATASET, EXAMPLES
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.settings import Settings
 
 from tests.contract.run import run
+from tests.contract.words import ARCHIVES
 from tests.gateways import gateway, settings_at
 
 # The phase of boundary values is left to `make contract`: it makes thousands of them.
@@ -76,6 +77,8 @@ def test_the_examples_work_as_they_stand(settings: Settings, document: dict[str,
     content = operations(document)["submit_job"]["requestBody"]["content"]["application/json"]
     assert set(content["examples"]) == set(KINDS) == set(EXAMPLES)
     with gateway(settings) as http:
+        brought = http.post("/v1/files", content=ARCHIVES[0], headers={"Content-Type": "application/zip"})
+        assert brought.json()["sha256"] == DATASET
         for example in content["examples"].values():
             answer = http.post("/v1/jobs", json=example["value"])
             assert answer.status_code == 201, answer.text
@@ -87,7 +90,7 @@ def test_models_and_kinds_are_listed_with_their_schemas(settings: Settings) -> N
         assert [kind["name"] for kind in kinds] == list(KINDS)
         assert all("properties" in kind[part] for kind in kinds for part in ("request", "options", "result"))
         models = http.get("/v1/models", params={"kind": "text-to-image"}).json()["models"]
-        assert [model["name"] for model in models] == ["pocket-diffusion"]
+        assert models[0]["name"] == "pocket-diffusion"
         unknown = http.get("/v1/models", params={"kind": "nonsense"})
         assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_kind")
 

@@ -29,6 +29,31 @@ from brushwork_schemas.kinds import KINDS
             ["https://example.org/a.png", "top_k=3"],
             {"image": "https://example.org/a.png", "top_k": 3},
         ),
+        (
+            "image-classification",
+            ["a.png", "candidate_labels=a cat, a dog"],
+            {"image": "a.png", "candidate_labels": ["a cat", "a dog"]},
+        ),
+        (
+            "inpainting",
+            ["a.png", "prompt=x", "mask_image=m.png", "loras=pixel:0.8,ink"],
+            {
+                "image": "a.png",
+                "prompt": "x",
+                "mask_image": "m.png",
+                "loras": [{"name": "pixel", "weight": 0.8}, {"name": "ink"}],
+            },
+        ),
+        (
+            "image-segmentation",
+            ["a.png", "points=12,30"],
+            {"image": "a.png", "points": [{"x": 12.0, "y": 30.0}]},
+        ),
+        (
+            "image-classification-training",
+            ["animals", "learning_rate=0.01", "freeze_backbone=yes", "optimizer=adamw"],
+            {"dataset": "animals", "learning_rate": 0.01, "freeze_backbone": True, "optimizer": "adamw"},
+        ),
     ],
 )
 def test_words_become_typed_parameters(kind: str, words: list[str], parameters: dict[str, Any]) -> None:
@@ -46,6 +71,8 @@ def test_what_does_not_fit_is_left_for_submit_to_refuse(word: str) -> None:
 
 
 def test_an_unquoted_prompt_is_refused_with_the_fix() -> None:
+    with pytest.raises(InvalidRequest, match="points"):
+        parsed(KINDS["image-segmentation"], ["points=here"])
     with pytest.raises(InvalidRequest, match="twice") as caught:
         parsed(KINDS["text-to-image"], ["a", "red", "circle"])
     assert "quotes" in (caught.value.hint or "")

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from brushwork_schemas.admission import admit
 from brushwork_schemas.archive_file import stored_archive
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
     InvalidDataset,
@@ -54,11 +54,19 @@ class Adoption:
         store: Where their pictures go.
         catalogue: What they may ask for.
         max_attempts: Runs of such a job.
+        expect: Raises `UnknownModel` where a model is none that this tenant may ask for.
     """
 
     def __init__(
-        self, ledger: Ledger, store: ArtifactStore, catalogue: Catalogue, *, max_attempts: int
+        self,
+        ledger: Ledger,
+        store: ArtifactStore,
+        catalogue: Catalogue,
+        *,
+        max_attempts: int,
+        expect: Callable[[Model, str], None] = lambda model, tenant: None,
     ) -> None:
+        self._expect = expect
         self._ledger = ledger
         self._store = store
         self._catalogue = catalogue
@@ -101,9 +109,11 @@ class Adoption:
                 field="idempotency_key",
                 hint="Send a repeated message with the same task_id.",
             )
-        inputs = {name: self._file(parameters[name], name) for name in FILES if name in parameters}
+        given = [name for name in FILES if parameters.get(name) is not None]
+        inputs = {name: self._file(parameters[name], name) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)
+        self._expect(admitted.model, options.tenant)
         return NewJob(
             id=job_id,
             kind=kind,

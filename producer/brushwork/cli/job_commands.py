@@ -10,7 +10,7 @@ from brushwork_schemas.states import JobState
 from brushwork.cli import completion
 from brushwork.cli.connection import connect
 from brushwork.cli.duration import seconds
-from brushwork.cli.job_view import jobs_table, print_job, print_outlook, save_pictures, state_text
+from brushwork.cli.job_view import jobs_table, print_job, print_outlook, save_files, state_text
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
@@ -72,7 +72,7 @@ def show(
         else:
             print_job(client, job)
             print_outlook(client.outlook(job_id))
-        for file in save_pictures(job, save) if save else []:
+        for file in save_files(job, save) if save else []:
             NEWS.print(f"wrote {file}", soft_wrap=True)
 
 

@@ -4,21 +4,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.options import Priority
 from brushwork_schemas.outlook import Outlook
-from brushwork_schemas.results import (
-    ImageClassificationResult,
-    ImageSegmentationResult,
-    ImageToTextResult,
-    TextToImageResult,
-)
 from brushwork_schemas.states import JobState
 from rich.table import Table
 from rich.text import Text
 
+from brushwork import short_forms
+from brushwork.cli.result_view import curve_facts, files, pictures, result_facts
 from brushwork.cli.terminal import DATA
 from brushwork.cli.terminal_picture import show_picture
 from brushwork.client import Client
@@ -41,7 +36,7 @@ def print_job(client: Client, job: Job) -> None:
     for name, value in _facts(job):
         table.add_row(Text(name, "dim"), value)
     DATA.print(table)
-    for artifact in pictures(job).values():
+    for artifact in pictures(job):
         show_picture(artifact.bytes())
 
 
@@ -75,32 +70,17 @@ def state_text(state: JobState) -> Text:
     return Text(state.value, STYLES[state])
 
 
-def pictures(job: Job) -> dict[str, Artifact]:
-    """The pictures of a job's result, each with the end of a file name."""
-    result = job.result
-    if isinstance(result, TextToImageResult):
-        return {str(index): image for index, image in enumerate(result.images)}
-    if isinstance(result, ImageSegmentationResult):
-        overlay = {"overlay": result.overlay} if result.overlay else {}
-        return {"mask": result.mask, **overlay}
-    return {}
-
-
-def save_pictures(job: Job, folder: Path) -> list[Path]:
-    """Write the pictures of a job's result into `folder`.
+def save_files(job: Job, folder: Path) -> list[Path]:
+    """Write the files of a job's result into `folder`.
 
     Raises:
         InvalidRequest: Files can't be written there.
     """
-    suffix = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [
-            artifact.save(folder / f"{job.id}-{name}.{suffix.get(artifact.media_type, 'bin')}")
-            for name, artifact in pictures(job).items()
-        ]
+        return [artifact.save(folder / f"{job.id}-{name}") for name, artifact in files(job).items()]
     except OSError as error:
-        raise InvalidRequest(f"Pictures can't be saved in {folder}: {error}.", field="save") from error
+        raise InvalidRequest(f"Files can't be saved in {folder}: {error}.", field="save") from error
 
 
 def _facts(job: Job) -> Iterator[tuple[str, Text]]:
@@ -118,13 +98,14 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
     yield from _option_facts(job)
     if not job.is_finished:
         yield from _retry_facts(job)
+        yield from ((name, Text(value)) for name, value in curve_facts(job.curve))
     if job.result is not None:
         timings = job.result.provenance.timings
         spent = (
             f"queued {timings.queued_s:.2f}, loading {timings.loading_s:.2f}, running {timings.running_s:.2f}"
         )
         yield "seconds", Text(spent)
-        yield from ((name, Text(value)) for name, value in _result_facts(job))
+        yield from ((name, Text(value)) for name, value in result_facts(job))
     if job.error is not None:
         yield "error", Text(f"{job.error.code}: {job.error.message}", "red")
         if job.error.hint:
@@ -154,23 +135,9 @@ def _moment(moment: datetime) -> Text:
 def _request_facts(job: Job) -> Iterator[tuple[str, str]]:
     request = job.request if isinstance(job.request, dict) else job.request.model_dump()
     for name, value in request.items():
-        if name != "version" and value not in (None, ""):
-            yield name, str(value)
-
-
-def _result_facts(job: Job) -> Iterator[tuple[str, str]]:
-    result = job.result
-    if isinstance(result, TextToImageResult):
-        for name, image in pictures(job).items():
-            yield f"image {name}", f"{image.width}x{image.height}, seed {result.seeds[int(name)]}"
-    elif isinstance(result, ImageToTextResult):
-        yield "caption", result.generated_text
-    elif isinstance(result, ImageClassificationResult):
-        for prediction in result.predictions:
-            yield prediction.label, f"{prediction.score:.1%}"
-    elif isinstance(result, ImageSegmentationResult):
-        for label, share in result.areas.items():
-            yield label, f"{share:.1%} of the picture"
+        if name != "version" and value not in (None, "", (), []):
+            short = short_forms.written(name, value) if name in short_forms.FORMS else ""
+            yield name, short or str(value)
 
 
 def _steps(job: Job) -> str:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds import Kind
+from brushwork_schemas.kinds import FILES, Kind
 from brushwork_schemas.options import JobOptions
 from pydantic import TypeAdapter, ValidationError
+
+from brushwork import short_forms
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
@@ -16,7 +18,7 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
     """The parameters that `words` give: NAME=VALUE, or for the kind's main one the value alone.
 
     Raises:
-        InvalidRequest: One parameter is given twice.
+        InvalidRequest: One parameter is given twice, or a list can't be read.
     """
     parameters: dict[str, Any] = {}
     for word in words:
@@ -33,17 +35,20 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
 
 
 def main_parameter(kind: Kind) -> str:
-    """The parameter that needs no name: the picture, or where there is none the prompt."""
-    return "image" if kind.takes_image else "prompt"
+    """The parameter that needs no name: the picture or the data set, or where there is none the prompt."""
+    main = next(iter(kind.files), "prompt")
+    return main if kind.request_type.model_fields[main].is_required() else "prompt"
 
 
 def typed(kind: Kind, name: str, value: str) -> Any:
     """`value` as the type of that field; as it stands where it does not fit, for `submit` to refuse."""
     if name == "webhook_events":
         return [event.strip() for event in value.split(",")]
+    if name in short_forms.FORMS:
+        return short_forms.read(name, value)
     field = kind.request_type.model_fields.get(name) or JobOptions.model_fields.get(name)
-    # A picture's field holds the name of an artifact; a caller gives a path or address instead.
-    if field is None or name == "image":
+    # A file's field holds the name of an artifact; a caller gives a path or address instead.
+    if field is None or name in FILES:
         return value
     try:
         declared: Any = field.annotation

@@ -19,8 +19,9 @@ def submit(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PROMPT|IMAGE] [NAME=VALUE]...",
-            help="The prompt, or the picture's path, and any parameters by name: seed=7 width=64.",
+            metavar="[PROMPT|IMAGE|DATASET] [NAME=VALUE]...",
+            help="The prompt, or the path of the picture or data set, and any parameters by name: "
+            "seed=7 mask_image=mask.png loras=ink:0.8 points=12,30.",
             show_default=False,
         ),
     ] = None,

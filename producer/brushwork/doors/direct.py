@@ -22,6 +22,7 @@ from brushwork_schemas.roster import Roster, SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 from brushwork_schemas.tenant_files import TenantFiles
+from brushwork_schemas.trained_models import TrainedModels
 from brushwork_schemas.wire import Wire
 from sqlalchemy import make_url
 
@@ -69,7 +70,8 @@ class DirectDoor:
         self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
         self._messages = Messages(settings, self._ledger)
         self._catalogue = Catalogue.load(settings.catalogue)
-        self._intake = Intake(self._catalogue, self._files)
+        self._trained = TrainedModels(self._database)
+        self._intake = Intake(self._catalogue, self._files, self._trained.expect)
 
     @property
     def place(self) -> str:
@@ -143,7 +145,12 @@ class DirectDoor:
 
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
-        return [model for model in self._catalogue if kind is None or kind in model.kinds]
+        return self.models_of("", kind)
+
+    def models_of(self, tenant: str, kind: str | None) -> Sequence[Model]:
+        """As `models`, with what the jobs of that tenant have trained."""
+        listed = [model for model in self._catalogue if kind is None or kind in model.kinds]
+        return [*listed, *self._trained.newest(tenant, kind)]
 
     def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""

@@ -1,13 +1,13 @@
 """What callers submit, checked as a whole before anything of it is stored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds import FILES
@@ -61,10 +61,17 @@ class Intake:
     Args:
         catalogue: The models that can be asked for.
         files: Reads and stores pictures and archives.
+        expect: Raises `UnknownModel` where a model is none that this tenant may ask for.
     """
 
-    def __init__(self, catalogue: Catalogue, files: FileInputs) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        files: FileInputs,
+        expect: Callable[[Model, str], None] = lambda model, tenant: None,
+    ) -> None:
         self._catalogue = catalogue
+        self._expect = expect
         self._files = files
 
     def complete(self, requests: Sequence[Mapping[str, Any]]) -> list[Complete]:
@@ -103,7 +110,9 @@ class Intake:
         said = {name: value for name, value in parameters.items() if name not in FILES}
         given = {name: parameters[name] for name in FILES if parameters.get(name) is not None}
         placeholders = dict.fromkeys(given, NO_FILE_YET)
-        return Draft(admit(kind, parameters | placeholders, self._catalogue), options, said, given)
+        admitted = admit(kind, parameters | placeholders, self._catalogue)
+        self._expect(admitted.model, options.tenant)
+        return Draft(admitted, options, said, given)
 
     def _read_files(self, draft: Draft, read: dict[object, Read]) -> None:
         for name in draft.admitted.kind.files:

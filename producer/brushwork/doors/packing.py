@@ -8,6 +8,7 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import ARCHIVE, FILES
+from pydantic import BaseModel
 
 from brushwork.doors.intake import placed
 from brushwork.image_input import luggage
@@ -59,9 +60,17 @@ def _packed(request: Any) -> dict[str, Any]:
 
 def _sendable(name: str, value: Any) -> Any:
     try:
-        encoded(value)
+        plain = _plain(value)
+        encoded(plain)
     except (TypeError, ValueError, RecursionError):
         raise InvalidRequest(
             f"{name}: a {type(value).__name__} like this can't be sent.", field=name
         ) from None
-    return value
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """The value with mappings in place of models, such as the points of a job that is submitted again."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

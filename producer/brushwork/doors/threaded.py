@@ -83,8 +83,10 @@ class ThreadedDoor:
         return await asyncio.to_thread(self._door.artifact_bytes, sha256)
 
     def models(self, kind: str | None) -> ModelList:
-        """As `Client.models`; asks nobody, so it need not be awaited."""
-        return ModelList(self._door.models(kind))
+        """As `Client.models`; a sequence at once, too, which then waits for the database."""
+        return ModelList(
+            look=lambda: self._door.models(kind), ask=lambda: asyncio.to_thread(self._door.models, kind)
+        )
 
     async def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""

@@ -81,7 +81,9 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     problems.install(app)
-    app.add_middleware(Guard, max_body_bytes=settings.max_upload_bytes)
+    app.add_middleware(
+        Guard, max_body_bytes=settings.max_upload_bytes, max_dataset_bytes=settings.max_dataset_bytes
+    )
     # The last is the outermost.
     app.add_middleware(Observation, metrics=counts)
     # They are tried in this order, so what is asked most comes first.

@@ -7,10 +7,11 @@ from typing import Any
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.kinds import FILES
 from brushwork_schemas.options import taken_options
 
-# The costs of a picture that is looked at do not depend on it.
-SOME_PICTURE = "0" * 64
+# What a job costs does not depend on its files.
+SOME_FILE = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Asked:
         parameters = dict(request)
         try:
             kind, options = parameters.pop("kind", None), taken_options(parameters)
-            if parameters.get("image") is not None:
-                parameters["image"] = SOME_PICTURE
+            parameters |= {name: SOME_FILE for name in FILES if parameters.get(name) is not None}
             admitted = admit(kind, parameters, catalogue)
         except BrushworkError:
             return None

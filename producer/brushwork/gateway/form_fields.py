@@ -5,15 +5,16 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds import FILES, KINDS
 from brushwork_schemas.options import JobOptions
 from pydantic import BaseModel
 
+from brushwork import short_forms
 from brushwork.gateway.json_words import parsed, parsed_object
 from brushwork.gateway.received import FORM, JSON, Received
 
 # A field that holds a whole request as JSON, in place of one field for each parameter.
-REQUEST, IMAGE = "request", "image"
+REQUEST = "request"
 
 
 def parameters_of(body: Received) -> dict[str, Any]:
@@ -29,9 +30,10 @@ def parameters_of(body: Received) -> dict[str, Any]:
         body.refuse_type(JSON, FORM)
     parameters = _of_fields(dict(body.fields))
     for name, data in body.files.items():
-        if name != IMAGE or name in parameters:
+        if name not in FILES or name in parameters:
             raise InvalidRequest(
-                f"The form has a file {name[:80]!r}; the picture is {IMAGE!r}.", field=name[:80]
+                f"The form has a file {name[:80]!r}; files are {', '.join(FILES)}, each once.",
+                field=name[:80],
             )
         parameters[name] = data
     return parameters
@@ -39,7 +41,7 @@ def parameters_of(body: Received) -> dict[str, Any]:
 
 def _of_fields(fields: dict[str, str]) -> dict[str, Any]:
     if REQUEST not in fields:
-        return {name: text if name not in _others() else _value(name, text) for name, text in fields.items()}
+        return {name: _value(name, text) for name, text in fields.items()}
     request = parsed_object(fields.pop(REQUEST).encode("utf-8", "surrogatepass"))
     if fields:
         name = min(fields)[:80]
@@ -48,6 +50,10 @@ def _of_fields(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
+    if name in short_forms.FORMS:
+        return short_forms.read(name, text)
+    if name not in _others():
+        return text
     try:
         return parsed(text.encode("utf-8", "surrogatepass"))
     except InvalidRequest as error:

@@ -15,11 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from brushwork.gateway import root
 from brushwork.gateway.page.page_route import error_page
 from brushwork.gateway.problems import answer_to
+from brushwork.gateway.received import ARCHIVES, FORM
 from brushwork.hosts import is_loopback
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 # Asked by machines that know no name of this one; they tell nothing.
 OPEN_PATHS = ("/healthz", "/readyz")
+# Where archives may come.
+FILES_PATH = "/v1/files"
+FORM_PATHS = (FILES_PATH, "/v1/jobs", "/jobs")
 LONGEST_HEADERS_BYTES = 32 * 2**10
 # Who is refused in the midst of sending hears of it only if the rest is taken from him, as far as that goes.
 DRAIN_S = 5.0
@@ -41,11 +45,13 @@ class Guard:
     Args:
         app: What it stands before.
         max_body_bytes: Most bytes of one request; they are counted as they come, whatever its headers say.
+        max_dataset_bytes: Most bytes of one that brings an archive, which is not held in memory.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_dataset_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_dataset_bytes = max_dataset_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request pass, or refuse it."""
@@ -53,9 +59,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
-        visit = _Visit(receive, send, self._max_body_bytes)
+        visit = _Visit(receive, send, self._max_bytes_of(scope))
         try:
-            await self._check(scope)
+            await self._check(scope, visit.max_bytes)
             await self._app(scope, visit.receive, visit.send)
         except (BrushworkError, HTTPException) as error:
             if visit.has_begun:
@@ -64,7 +70,17 @@ class Guard:
         if visit.refusal is not None:
             await _Refusal(scope, receive, send, visit.is_sending).answer(visit.refusal)
 
-    async def _check(self, scope: Scope) -> None:
+    def _max_bytes_of(self, scope: Scope) -> int:
+        """What a body may have: more where it is an archive, or a form that says how long it is."""
+        headers = Headers(scope=scope)
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        path = root.without_root(scope["path"])
+        is_archive = path == FILES_PATH and media_type in ARCHIVES
+        is_long_form = path in FORM_PATHS and media_type == FORM and "content-length" in headers
+        longer = max(self._max_body_bytes, self._max_dataset_bytes)
+        return longer if is_archive or is_long_form else self._max_body_bytes
+
+    async def _check(self, scope: Scope, max_bytes: int) -> None:
         headers = Headers(scope=scope)
         if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEADERS_BYTES:
             raise HTTPException(431, f"The headers are longer than {LONGEST_HEADERS_BYTES} bytes")
@@ -76,8 +92,8 @@ class Guard:
             _check_origin(headers, hosts[0])
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise HTTPException(415, "Compressed bodies are not taken")
-        if _announced_bytes(headers) > self._max_body_bytes:
-            raise _too_large(self._max_body_bytes)
+        if _announced_bytes(headers) > max_bytes:
+            raise _too_large(max_bytes)
 
     async def _check_host(self, scope: Scope, host: str) -> None:
         """Refuse pages of others that had their name lead here, while nobody is asked for a key."""
@@ -103,7 +119,7 @@ class _Visit:
     def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
         self._receive = receive
         self._send = send
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._num_bytes = 0
         self.has_begun = False
         self.is_sending = True
@@ -114,8 +130,8 @@ class _Visit:
         self.is_sending = message.get("more_body", False)
         if message["type"] == "http.request":
             self._num_bytes += len(message.get("body", b""))
-            if self._num_bytes > self._max_bytes:
-                self.refusal = _too_large(self._max_bytes)
+            if self._num_bytes > self.max_bytes:
+                self.refusal = _too_large(self.max_bytes)
                 raise self.refusal
         return message
 

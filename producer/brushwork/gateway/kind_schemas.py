@@ -1,14 +1,15 @@
 """JSON Schemas of the bodies that bring jobs, by kind: as narrow as what the gateway takes.
 
 They are made from the catalogue, so that a model's name, its schedulers and its largest side are known to
-whoever reads them. Where a kind has several models, a bound is that of the widest.
+whoever reads them. Where a kind has several models, a bound is that of the widest, and a field is there that
+one of them knows: `accepts` of `GET /v1/models` says which.
 """
 
 from copy import deepcopy
 from typing import Any
 
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.kinds import Kind
+from brushwork_schemas.kinds import ARCHIVE, Kind
 from brushwork_schemas.options import JobOptions
 
 from brushwork.gateway.picture_source import DATA_TYPES
@@ -60,7 +61,10 @@ class KindSchemas:
         return _object(parts, ["template", manner])
 
     def _request(self, kind: Kind) -> dict[str, Schema]:
-        properties: dict[str, Schema] = deepcopy(kind.request_type.model_json_schema()["properties"])
+        whole = kind.request_type.model_json_schema()
+        properties: dict[str, Schema] = {
+            name: _inlined(schema, whole.get("$defs", {})) for name, schema in whole["properties"].items()
+        }
         for name, schema in properties.items():
             for form in _forms(schema):
                 if form.get("type") == "string" and not {"enum", "pattern", "const"} & form.keys():
@@ -68,11 +72,44 @@ class KindSchemas:
         models = self._catalogue.of_kind(kind.name)
         if models:
             _narrow(properties, models)
-        if "image" in properties:
-            properties["image"] = self._image()
+            self._narrow_special(properties, kind, models)
+        for name, sort in kind.files.items():
+            if name in properties:
+                properties[name] = self._file(name, sort, properties[name])
         return properties
 
-    def _image(self) -> Schema:
+    def _narrow_special(self, properties: dict[str, Schema], kind: Kind, models: list[Model]) -> None:
+        known = {name for model in models for name in model.accepts}
+        families = {model.family for model in models}
+        for name in kind.request_type.SPECIAL - known:
+            properties.pop(name, None)
+        fitting = {
+            sort: [
+                each.name for each in self._catalogue.add_ons if each.type == sort and each.family in families
+            ]
+            for sort in ("lora", "controlnet")
+        }
+        if "loras" in properties:
+            properties["loras"]["items"]["properties"]["name"]["enum"] = fitting["lora"]
+        if "controlnet" in properties:
+            properties["controlnet"]["anyOf"] = [_choice(fitting["controlnet"]), {"type": "null"}]
+        if not fitting["lora"]:
+            properties.pop("loras", None)
+        if not fitting["controlnet"]:
+            for name in ("controlnet", "control_image", "controlnet_conditioning_scale"):
+                properties.pop(name, None)
+
+    def _file(self, name: str, sort: str, schema: Schema) -> Schema:
+        """How a file is given; `schema` is that of the request, which holds the name alone."""
+        described = schema.get("description", "")
+        if sort == ARCHIVE:
+            named = "SHA-256, in hexadecimal digits, of an archive that the caller brought."
+            form = {"type": "string", "format": "archive-sha256", "minLength": 64, "maxLength": 64}
+            return {**form, "description": f"{described} {named}"}
+        forms = self._picture_forms() + ([{"type": "null"}] if "default" in schema else [])
+        return {"anyOf": forms, "description": f"{described} PNG, JPEG or WebP of one frame."}
+
+    def _picture_forms(self) -> list[Schema]:
         named = "SHA-256, in hexadecimal digits, of a file that the caller brought or that its job made."
         itself = f"The picture itself: `data:TYPE;base64,...`; TYPE is {', '.join(DATA_TYPES)}."
         forms: list[Schema] = [
@@ -82,7 +119,7 @@ class KindSchemas:
         if self._addresses:
             where = "An http(s) address: fetched once, now, and only from public hosts."
             forms.append({"type": "string", "format": "picture-url", "description": where})
-        return {"anyOf": forms, "description": "The picture: PNG, JPEG or WebP of one frame."}
+        return forms
 
 
 def _narrow(properties: dict[str, Schema], models: list[Model]) -> None:
@@ -102,8 +139,27 @@ def _narrow(properties: dict[str, Schema], models: list[Model]) -> None:
         "scheduler": sorted({name for model in models for name in model.schedulers}),
     }
     for name in known.keys() & properties.keys():
-        choice = [{"type": "string", "enum": known[name]}] if known[name] else []
+        choice = [_choice(known[name])] if known[name] else []
         properties[name]["anyOf"] = [*choice, {"type": "null"}]
+
+
+def _choice(names: list[str]) -> Schema:
+    return {"type": "string", "enum": names}
+
+
+def _inlined(schema: Any, parts: dict[str, Schema]) -> Any:
+    """The schema with what it refers to in place of the references; strings within lists are words."""
+    if isinstance(schema, list):
+        return [_inlined(each, parts) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(parts[schema["$ref"].rsplit("/", 1)[1]], parts)
+    whole = {name: _inlined(value, parts) for name, value in schema.items()}
+    items = whole.get("items")
+    if isinstance(items, dict) and items.get("type") == "string" and "enum" not in items:
+        items["pattern"] = NOT_BLANK
+    return whole
 
 
 def _options() -> dict[str, Schema]:

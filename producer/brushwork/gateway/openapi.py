@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from brushwork_schemas.archive_file import ENDINGS
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.settings import Settings
@@ -11,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from brushwork.gateway.kind_examples import EXAMPLES, JOB
 from brushwork.gateway.kind_schemas import KindSchemas, Schema, component_name
+from brushwork.gateway.picture_source import DATA_TYPES as PICTURES
 from brushwork.gateway.problems import MEDIA_TYPE
 
 JSON, FORM = "application/json", "multipart/form-data"
@@ -18,7 +20,7 @@ REF = "#/components/schemas/{model}"
 PUBLIC = ("alive", "ready")
 TAGS = {
     "jobs": "Submit work, follow it, and find it again.",
-    "files": "Pictures in and out, named by the SHA-256 of their bytes.",
+    "files": "Pictures and data sets in, what jobs made out; named by the SHA-256 of their bytes.",
     "catalogue": "What there is.",
     "workers": "Who does the work, and how much waits.",
     "health": "For those who watch.",
@@ -46,7 +48,7 @@ def _links(place: str, parameter: str, *operations: str) -> Schema:
 FORM_BODY: Schema = {
     "type": "object",
     "description": "A request of a kind that takes a picture. In place of `request`, each of its fields may "
-    "stand in a field of its own.",
+    "stand in a field of its own; `mask_image`, `control_image` and `dataset` may be files as well.",
     "properties": {
         "request": {
             "type": "string",
@@ -194,8 +196,8 @@ def _request_body(name: str) -> Schema | None:
         file = {"type": "string", "format": "binary", "minLength": 1}
         form: Schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
         form["additionalProperties"] = False
-        pictures = {f"image/{each}": {"schema": file} for each in ("png", "jpeg", "webp")}
-        return _content({**pictures, FORM: {"schema": form}})
+        files = {media_type: {"schema": file} for media_type in (*PICTURES, *ENDINGS)}
+        return _content({**files, FORM: {"schema": form}})
     return None
 
 

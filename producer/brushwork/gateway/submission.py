@@ -1,4 +1,4 @@
-"""Requests that came by HTTP, on their way to jobs: for whom, with which pictures, whether they may pass."""
+"""Requests that came by HTTP, on their way to jobs: for whom, with which files, whether they may pass."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds import ARCHIVE, FILES
 from brushwork_schemas.tenant_files import TenantFiles
 
 from brushwork.doors.direct import Accepted
 from brushwork.doors.intake import repeated
 from brushwork.gateway.access import Principal
-from brushwork.gateway.picture_source import PictureSource, resolved
+from brushwork.gateway.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
 
 
@@ -51,12 +52,17 @@ class Submission:
         return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
 
     def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
-        """Who waits for whom: pictures take memory, and addresses time that others should not wait for."""
-        images = [
-            request["image"] for request in requests if isinstance(request, Mapping) and "image" in request
+        """Who waits for whom: pictures take memory, and others should not wait for addresses and archives."""
+        given = [
+            (name, request[name])
+            for request in requests
+            if isinstance(request, Mapping)
+            for name in FILES
+            if request.get(name) is not None
         ]
-        sources = {PictureSource.of(image) for image in images}
-        if PictureSource.ADDRESS in sources:
+        sources = {PictureSource.of(each) for _, each in given}
+        is_archive = any(FILES[name] == ARCHIVE for name, _ in given)
+        if PictureSource.ADDRESS in sources or is_archive:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
 
@@ -86,15 +92,16 @@ class Submission:
 
     def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
         owned = {**request, "tenant": self._tenant(request.get("tenant"))}
-        if "image" in request:
-            owned["image"] = self._picture(request["image"])
-        return owned
+        given = [name for name in FILES if request.get(name) is not None]
+        return owned | {name: self._file(request[name], name) for name in given}
 
-    def _picture(self, given: Any) -> Any:
+    def _file(self, given: Any, field: str) -> Any:
+        if FILES[field] == ARCHIVE:
+            return resolved_dataset(given, field, self._files, self._principal)
         if not isinstance(given, str):
-            return resolved(given, self._files, self._principal)
+            return resolved(given, field, self._files, self._principal)
         if given not in self._pictures:
-            self._pictures[given] = resolved(given, self._files, self._principal)
+            self._pictures[given] = resolved(given, field, self._files, self._principal)
         return self._pictures[given]
 
     def _tenant(self, asked: Any) -> Any:

@@ -33,10 +33,11 @@ def models(
     principal: Reader,
     kind: Annotated[str | None, Query(description="Only those of this kind.")] = None,
 ) -> ModelList:
-    """The models that a job may name; the first of a kind is its default."""
+    """The models that a job may name, also those that jobs have trained; the first of a kind is its default."""
     if kind is not None:
         kind_named(kind)
-    return ModelList(models=[_shown(model) for model in services.client.models(kind)])
+    listed = services.client.models_of(principal.tenant or "", kind)
+    return ModelList(models=[_shown(model) for model in listed])
 
 
 @router.get("/kinds", operation_id="list_kinds", summary="The kinds of job")

@@ -1,20 +1,22 @@
-"""Files: pictures brought before the jobs that need them, and the pictures that jobs have made."""
+"""Files: pictures and data sets brought before the jobs that need them, and the files that jobs have made."""
 
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from anyio import to_thread
 from brushwork_schemas import pictures
 from brushwork_schemas.api_keys import Scope
+from brushwork_schemas.archive_file import ENDINGS
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.tenant_files import TenantFiles
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
+from brushwork.dataset_input import DatasetInputs
 from brushwork.gateway.access import Principal, asks_for
 from brushwork.gateway.byte_range import NotSatisfiable, parsed_range
 from brushwork.gateway.problems import problem_response
-from brushwork.gateway.received import FORM, Received, received
+from brushwork.gateway.received import ARCHIVES, FORM, Received, received
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 
@@ -24,23 +26,33 @@ Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
 Gateway = Annotated[Services, Depends(Services.of)]
 FileName = Annotated[str, Path(description="SHA-256 of the file, 64 hexadecimal digits.")]
 FIELD = "file"
-_ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_ENDINGS = {
+    **PICTURES,
+    **ENDINGS,
+    "application/json": "json",
+    "application/vnd.safetensors": "safetensors",
+}
+# What a browser may show; all else it saves.
+_SHOWN = (*PICTURES, "application/json")
 
 
-@router.post("", status_code=201, operation_id="upload_file", summary="Bring a picture")
+@router.post("", status_code=201, operation_id="upload_file", summary="Bring a picture or a data set")
 async def upload(
     response: Response,
     services: Gateway,
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
 ) -> Artifact:
-    """Store a picture, for jobs to name it as `image` by its SHA-256.
+    """Store a picture, or an archive to train on, for jobs to name it by its SHA-256.
 
-    A file with metadata, an orientation or transparency is written anew as PNG, so the name may be that of
-    other bytes than were sent; bringing the same picture again is harmless.
+    A picture with metadata, an orientation or transparency is written anew as PNG, so the name may be that of
+    other bytes than were sent; bringing the same file again is harmless. What an archive holds is looked at
+    by the job that trains on it.
     """
-    data = _picture_of(body)
-    artifact = await to_thread.run_sync(_keep, services, principal, data, limiter=services.decoders)
+    file = _file_of(body)
+    limiter = services.decoders if isinstance(file, bytes) else services.fetchers
+    artifact = await to_thread.run_sync(_keep, services, principal, file, limiter=limiter)
     response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
@@ -88,31 +100,43 @@ def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
     return Response(headers=headers, media_type=artifact.media_type)
 
 
-def _picture_of(body: Received) -> bytes:
+def _file_of(body: Received) -> bytes | BinaryIO:
+    if body.archive is not None:
+        return body.archive
     if body.media_type == FORM:
         if body.files.keys() != {FIELD} or body.fields:
             raise InvalidRequest(f"The form should hold one file, {FIELD!r}, and nothing else.", field=FIELD)
         return body.files[FIELD]
-    if body.media_type not in _ENDINGS:
-        body.refuse_type(*_ENDINGS, FORM)
+    if body.media_type not in PICTURES:
+        body.refuse_type(*PICTURES, *ARCHIVES, FORM)
     return body.data
 
 
-def _keep(services: Services, principal: Principal, data: bytes) -> Artifact:
-    plain, _ = pictures.cleaned(data, field=FIELD)
-    artifact = services.store.put_picture(plain)
+def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> Artifact:
+    if isinstance(file, bytes):
+        plain, _ = pictures.cleaned(file, field=FIELD)
+        artifact = services.store.put_picture(plain)
+    else:
+        artifact = _kept_dataset(services, file)
     TenantFiles(services.database).enter(principal.tenant or "", artifact)
     return artifact
 
 
+def _kept_dataset(services: Services, file: BinaryIO) -> Artifact:
+    datasets = DatasetInputs(services.store, services.settings.max_dataset_bytes)
+    found = datasets.read(file, FIELD)
+    return found if isinstance(found, Artifact) else datasets.keep(found)
+
+
 def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
     name = f"{artifact.sha256[:16]}.{_ENDINGS.get(artifact.media_type, 'bin')}"
+    manner = "attachment" if download or artifact.media_type not in _SHOWN else "inline"
     return {
         "ETag": f'"{artifact.sha256}"',
         "Accept-Ranges": "bytes",
         # Named by its content, it never changes; private, for it is one tenant's.
         "Cache-Control": "private, max-age=31536000, immutable",
-        "Content-Disposition": f'{"attachment" if download else "inline"}; filename="{name}"',
+        "Content-Disposition": f'{manner}; filename="{name}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "X-Content-Type-Options": "nosniff",
     }

@@ -1,0 +1,118 @@
+"""Lists of a request as people write them in a line: `points=12,30`, `loras=ink:0.8`.
+
+A shell, a form's field and the page know words only. Items stand on lines of their own or with semicolons
+between them; labels and adapters may have commas between them instead. JSON is taken too.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from brushwork_schemas.errors import InvalidRequest
+
+_ON = {"on": True, "off": False}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the items of one list are written.
+
+    Args:
+        item: Reads one.
+        word: Writes one.
+        example: Shown where an item can't be read.
+        commas: Whether items may have commas between them.
+    """
+
+    item: Callable[[str], Any]
+    word: Callable[[Any], str]
+    example: str
+    commas: bool = False
+
+
+def read(field: str, text: str) -> Any:
+    """The list that `text` means, of what a request's field of that name takes.
+
+    Raises:
+        InvalidRequest: It can't be read.
+    """
+    form = FORMS[field]
+    if text.lstrip().startswith(("[", "{")):
+        return _json(field, text)
+    lines = [part for line in text.splitlines() for part in line.split(";")]
+    if form.commas and len(lines) == 1:
+        lines = lines[0].split(",")
+    words = [line.strip() for line in lines if line.strip()]
+    return [_read(field, form, word) for word in words]
+
+
+def written(field: str, value: Any) -> str:
+    """The lines that `read` makes `value` of."""
+    items = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    return "\n".join(FORMS[field].word(item) for item in items)
+
+
+def _json(field: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{field}: this is no JSON: {error}.", field=field) from None
+
+
+def _read(field: str, form: _Form, word: str) -> Any:
+    try:
+        return form.item(word)
+    except (ValueError, KeyError):
+        raise InvalidRequest(
+            f"{field}: {word[:60]!r} can't be read.", field=field, hint=f"It reads {form.example}."
+        ) from None
+
+
+def _adapter(word: str) -> dict[str, Any]:
+    name, colon, weight = word.rpartition(":")
+    # Names may hold colons too.
+    try:
+        return {"name": name.strip(), "weight": float(weight)} if colon else {"name": word}
+    except ValueError:
+        return {"name": word}
+
+
+def _adapter_word(item: Mapping[str, Any]) -> str:
+    return f"{item['name']}:{item['weight']:g}" if item.get("weight", 1) != 1 else str(item["name"])
+
+
+def _point(word: str) -> dict[str, Any]:
+    x, y, *more = (part.strip() for part in word.split(","))
+    point: dict[str, Any] = {"x": float(x), "y": float(y)}
+    for part in more:
+        if part in _ON:
+            point["is_on"] = _ON[part]
+        else:
+            point["object"] = int(part)
+    return point
+
+
+def _point_word(item: Mapping[str, Any]) -> str:
+    off = [] if item.get("is_on", True) else ["off"]
+    number = [str(item["object"])] if item.get("object") else []
+    return ", ".join([f"{item['x']:g}", f"{item['y']:g}", *off, *number])
+
+
+_CORNERS = ("x_min", "y_min", "x_max", "y_max")
+
+
+def _box(word: str) -> dict[str, Any]:
+    return {name: float(part) for name, part in zip(_CORNERS, word.split(","), strict=True)}
+
+
+def _box_word(item: Mapping[str, Any]) -> str:
+    return ", ".join(f"{item[name]:g}" for name in _CORNERS)
+
+
+FORMS: dict[str, _Form] = {
+    "candidate_labels": _Form(str, str, "a cat, a dog", commas=True),
+    "loras": _Form(_adapter, _adapter_word, "name:0.8", commas=True),
+    "points": _Form(_point, _point_word, "x, y and, if need be, `off` and an object's number"),
+    "boxes": _Form(_box, _box_word, "x_min, y_min, x_max, y_max"),
+}
