@@ -243,7 +243,10 @@ class Client:
         return self._door.artifact_bytes(sha256)
 
     def models(self, kind: str | None = None) -> Sequence[Model]:
-        """The catalogue's models, of one kind or all; the first of a kind is its default."""
+        """The models of one kind or all; the first of a kind is its default.
+
+        Behind those of the catalogue are the newest that jobs have trained, of the key's tenant or of none.
+        """
         return self._door.models(kind)
 
     def kinds(self) -> Sequence[KindDescription]:

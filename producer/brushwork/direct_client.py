@@ -1,8 +1,9 @@
 """A client for the service's own processes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.database import Database
 from brushwork_schemas.settings import Settings
 
@@ -31,3 +32,7 @@ class DirectClient(Client):
     def accept_retry(self, job_id: str, /, **changes: Any) -> Accepted:
         """As `retry`; says besides whether the job is new."""
         return self._door.accept_retry(job_id, changes)
+
+    def models_of(self, tenant: str, kind: str | None = None) -> Sequence[Model]:
+        """As `models`, with what the jobs of that tenant have trained."""
+        return self._door.models_of(tenant, kind)

@@ -12,16 +12,17 @@ class ModelList(Sequence[Model]):
     """What `AsyncClient.models` returns: to be awaited, or a sequence at once where nobody has to be asked.
 
     Args:
-        known: The models, where they are at hand.
-        ask: Gets them elsewhere.
+        look: Gets them at once, where that can be done.
+        ask: Gets them without making the event loop wait.
     """
 
-    def __init__(self, known: Sequence[Model] | None = None, ask: Ask | None = None) -> None:
-        self._models = known
+    def __init__(self, look: Callable[[], Sequence[Model]] | None = None, *, ask: Ask) -> None:
+        self._models: Sequence[Model] | None = None
+        self._look = look
         self._ask = ask
 
     def __await__(self) -> Generator[Any, Any, Sequence[Model]]:
-        if self._models is None and self._ask is not None:
+        if self._models is None:
             self._models = yield from self._ask().__await__()
         return self._known()
 
@@ -39,6 +40,8 @@ class ModelList(Sequence[Model]):
         return iter(self._known())
 
     def _known(self) -> Sequence[Model]:
+        if self._models is None and self._look is not None:
+            self._models = self._look()
         if self._models is None:
             raise TypeError("by HTTP the models have to be asked for: await client.models()")
         return self._models

@@ -33,7 +33,7 @@ def models(
     principal: Reader,
     kind: Annotated[str | None, Query(description="Only those of this kind.")] = None,
 ) -> ModelList:
-    """The models that a job may name, also those that jobs have trained; the first of a kind is its default."""
+    """The models that a job may name, also trained ones; the first of a kind is its default."""
     if kind is not None:
         kind_named(kind)
     listed = services.client.models_of(principal.tenant or "", kind)

@@ -1,0 +1,106 @@
+"""The files of trained models, fetched from the artifact store into a folder that can be loaded."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_schemas.catalogue import AddOn, Model
+from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
+from brushwork_schemas.trained_models import TrainedModels
+
+# Folders of trained models that stay; what is fetched again takes a moment.
+KEPT = 64
+Entry = Model | AddOn
+
+
+class TrainedFiles:
+    """Finds the folder of a model's files, of whatever source. Safe to use from any thread and process.
+
+    Args:
+        models: Says which files a training has left.
+        store: Has them.
+        folder: Where they are put; each model into a folder named by their content.
+        others: Finds those that no job has trained.
+    """
+
+    def __init__(
+        self, models: TrainedModels, store: ArtifactStore, folder: Path, others: Callable[[Entry], Path]
+    ) -> None:
+        self._models = models
+        self._store = store
+        self._folder = folder
+        self._others = others
+
+    def find(self, entry: Entry) -> Path:
+        """The folder of an entry's files, all of them there and of the right SHA-256.
+
+        Raises:
+            ModelNotHere: The job that trained it is gone.
+            ModelFileMissing: The store has lost a file.
+            HashMismatch: The store gives another file.
+            ModelUnavailable: They can't be put there.
+        """
+        job_id = entry.source.job
+        if job_id is None:
+            return self._others(entry)
+        files = self._models.files(job_id)
+        name = hashlib.sha256("".join(file.sha256 for file in files.values()).encode()).hexdigest()[:32]
+        target = self._folder / name
+        try:
+            if not _is_whole(target, files):
+                self._fetch(entry.name, files, target)
+            os.utime(target)
+        except OSError as error:
+            raise ModelUnavailable(
+                f"Model {entry.name}: its files can't be put into {target}: {error}.",
+                field="model",
+                hint="Check free space and write access, or set BRUSHWORK_DATA.",
+            ) from error
+        return target
+
+    def _fetch(self, name: str, files: Mapping[str, Artifact], target: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as made:
+            whole = Path(made) / target.name
+            whole.mkdir()
+            for file, artifact in files.items():
+                (whole / file).write_bytes(self._bytes(name, artifact))
+            # What is there is damaged; or another worker has just put it there, and then it stays.
+            if not _is_whole(target, files):
+                shutil.rmtree(target, ignore_errors=True)
+                whole.rename(target)
+        _remove_oldest(self._folder)
+
+    def _bytes(self, name: str, artifact: Artifact) -> bytes:
+        try:
+            data = self._store.get(artifact.sha256)
+        except ArtifactMissing as error:
+            raise ModelFileMissing(
+                f"Model {name}: {error.message}", field="model", hint=error.hint
+            ) from error
+        if hashlib.sha256(data).hexdigest() != artifact.sha256:
+            raise HashMismatch(
+                f"Model {name}: the store's file {artifact.sha256} has other content.",
+                field="model",
+                hint="Look after the artifact store; train the model again if there is no copy.",
+            )
+        return data
+
+
+def _is_whole(folder: Path, files: Mapping[str, Artifact]) -> bool:
+    for name, artifact in files.items():
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != artifact.sha256:
+            return False
+    return True
+
+
+def _remove_oldest(folder: Path) -> None:
+    made = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for path in sorted(made, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
