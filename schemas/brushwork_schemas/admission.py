@@ -1,6 +1,7 @@
 """The door: from what a caller said to a complete request, or an error that names the wrong field."""
 
 import difflib
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import Kind, kind_named
-from brushwork_schemas.requests import GenerationRequest, ImageToTextRequest, Request
+from brushwork_schemas.requests import GenerationRequest, ImageToImageRequest, ImageToTextRequest, Request
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
@@ -49,6 +50,8 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
     _check_limits(request, model)
     if isinstance(request, GenerationRequest):
         _check_add_ons(request, model, catalogue)
+    if isinstance(request, ImageToImageRequest):
+        _check_strength(request)
     return Admitted(kind, model, request)
 
 
@@ -172,6 +175,18 @@ def _check_limits(request: Request, model: Model) -> None:
             f"scheduler: {model.name} does not offer {request.scheduler!r}.",
             field="scheduler",
             hint=f"It offers {', '.join(model.schedulers) or 'only its own: leave it out'}.",
+        )
+
+
+def _check_strength(request: ImageToImageRequest) -> None:
+    """Of the steps asked for, `strength` says how many are made: none would be no job."""
+    num_steps, strength = request.num_inference_steps or 0, request.strength
+    if strength is not None and int(num_steps * strength) < 1:
+        raise InvalidRequest(
+            f"strength: of {num_steps} steps, {strength:g} leaves none to be made.",
+            field="strength",
+            hint=f"Give at least {math.ceil(1000 / num_steps) / 1000:g}, or num_inference_steps of at least "
+            f"{math.ceil(1 / strength)}.",
         )
 
 

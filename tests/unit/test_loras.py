@@ -14,13 +14,13 @@ from brushwork_schemas.requests import TextToImageRequest
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.kinds.diffusion.loading import load
 from brushwork_workers.served import FoundAddOn, Performer, Place
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import StableDiffusionPipeline
 
 from tests.checkpoints import lora
 from tests.desks import PlainDesk
 from tests.gathering import batcher, together
 from tests.tiny_models import save_stable_diffusion, stable_diffusion
-from tests.tiny_pipelines import FAMILIES
+from tests.tiny_pipelines import stable_diffusion_xl
 
 # peft is not sure that several adapters are meant; here and upstream they are.
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a `peft_config` attribute:UserWarning")
@@ -141,7 +141,7 @@ def test_at_once_each_job_has_its_own_and_equal_sets_share_runs(
 
 
 def test_an_adapter_of_another_model_fails_alone(folder: Path, expected: list[np.ndarray]) -> None:
-    lora.save(folder / "larger", FAMILIES[StableDiffusionXLPipeline](), seed=3)
+    lora.save(folder / "larger", stable_diffusion_xl(), seed=3)
     served = performer(folder, DirectCalls())
     before = pixels(served, SETS[1])
     with pytest.raises(ModelUnavailable, match="of-a-larger-one does not fit tiny"):

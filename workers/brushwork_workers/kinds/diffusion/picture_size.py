@@ -35,9 +35,10 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
 
 
-def _default_area(model: Model) -> float:
+def _default_area(model: Model) -> int:
     defaults = model.defaults_of("text-to-image")
-    return float(defaults["width"] * defaults["height"]) if {"width", "height"} <= set(defaults) else math.inf
+    area: int = defaults["width"] * defaults["height"]
+    return area
 
 
 def _side(length: float, multiple: int) -> int:
