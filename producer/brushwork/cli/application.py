@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import typer
 
-from brushwork.cli.catalogue_commands import kinds, models
+from brushwork.cli.catalogue_commands import kinds
 from brushwork.cli.demo_command import demo
 from brushwork.cli.doctor_command import doctor
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.gateway_command import gateway
 from brushwork.cli.job_commands import cancel, jobs, show
 from brushwork.cli.key_commands import keys
+from brushwork.cli.model_commands import models
 from brushwork.cli.preview_command import preview
 from brushwork.cli.prune_command import prune
 from brushwork.cli.queue_command import queues
@@ -36,10 +37,11 @@ RUN, USE, LOOK = "Run a service", "Use it", "Look around"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel, retry, upload),
-    LOOK: (jobs, show, models, kinds, workers, queues, doctor),
+    LOOK: (jobs, show, kinds, workers, queues, doctor),
 }
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
+app.add_typer(models, rich_help_panel=LOOK)

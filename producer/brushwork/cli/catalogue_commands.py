@@ -1,10 +1,11 @@
-"""`brushwork models` and `brushwork kinds`: the gateway's where one is set, else those of this machine."""
+"""`brushwork models list` and `brushwork kinds`: the gateway's where one is set, else of this machine."""
 
 from collections.abc import Sequence
 
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import AddOn, Catalogue, Model
 from brushwork_schemas.kind_description import KindDescription, described_kinds
 from brushwork_schemas.kinds import kind_named
+from brushwork_schemas.model_place import is_here, pulled_place
 from brushwork_schemas.settings import Settings
 from rich.table import Table
 
@@ -13,16 +14,19 @@ from brushwork.cli.job_commands import AsJson, KindName
 from brushwork.cli.terminal import DATA, print_json
 
 
-def models(kind: KindName = None, as_json: AsJson = False) -> None:
+def list_models(kind: KindName = None, as_json: AsJson = False) -> None:
     """List the models of the catalogue; the first of a kind is its default."""
-    known = _models(None if kind is None else kind_named(kind).name)
+    settings = Settings.load()
+    named = None if kind is None else kind_named(kind).name
+    known = _models(settings, named)
     if as_json:
         return print_json(known)
-    table = Table("name", "kinds", "family", "licence", "defaults", box=None, header_style="bold")
-    for model in known:
-        defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
-        table.add_row(model.name, " ".join(model.kinds), model.family, model.licence, defaults)
-    DATA.print(table)
+    is_local = settings.url is None
+    DATA.print(_models_table(known, is_local=is_local))
+    add_ons = Catalogue.load(settings.catalogue).add_ons if is_local and named is None else ()
+    if add_ons:
+        DATA.print()
+        DATA.print(_add_ons_table(add_ons))
 
 
 def kinds(as_json: AsJson = False) -> None:
@@ -37,8 +41,31 @@ def kinds(as_json: AsJson = False) -> None:
     DATA.print(table)
 
 
-def _models(kind: str | None) -> Sequence[Model]:
-    settings = Settings.load()
+def _models_table(known: Sequence[Model], *, is_local: bool) -> Table:
+    columns = ("name", "kinds", "family", "licence", *(("files",) if is_local else ()), "defaults")
+    table = Table(*columns, box=None, header_style="bold")
+    for model in known:
+        defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
+        files = (_files(model),) if is_local else ()
+        table.add_row(model.name, " ".join(model.kinds), model.family, model.licence, *files, defaults)
+    return table
+
+
+def _add_ons_table(known: Sequence[AddOn]) -> Table:
+    table = Table("to add", "type", "for", "licence", "files", box=None, header_style="bold")
+    for add_on in known:
+        table.add_row(add_on.name, add_on.type, add_on.family, add_on.licence, _files(add_on))
+    return table
+
+
+def _files(entry: Model | AddOn) -> str:
+    """Whether they are on this machine; where not, whether they can be pulled."""
+    if is_here(entry.source):
+        return "here"
+    return "to pull" if pulled_place(entry.source) is not None else "missing"
+
+
+def _models(settings: Settings, kind: str | None) -> Sequence[Model]:
     if settings.url is None:
         # Without servers too: what a file says needs none.
         return [model for model in Catalogue.load(settings.catalogue) if kind is None or kind in model.kinds]

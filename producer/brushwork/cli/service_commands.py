@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from brushwork_schemas.database import Database
-from brushwork_schemas.errors import MissingExtra, ServiceUnreachable
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.roster import SeenWorker, full_name
 from brushwork_schemas.settings import Settings
@@ -17,11 +16,10 @@ from rich.table import Table
 from brushwork.cli.batching_view import batching_table
 from brushwork.cli.connection import connect
 from brushwork.cli.job_commands import AsJson
+from brushwork.cli.service import service
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
 ALL_KINDS = ",".join(KINDS)
-# Producers never import workers; the worker's side offers itself under this name in pyproject.toml.
-SERVICES = "brushwork.service"
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -47,7 +45,7 @@ def worker(
     # Before torch is loaded, which takes seconds.
     name = full_name(name)
     take_over_from_dead(settings, name)
-    serve = _service("worker")
+    serve = service("worker")
     serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)
 
 
@@ -114,13 +112,3 @@ def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None
         raise ServiceUnreachable(
             f"No ready worker with {name!r} in its name was heard of in the last {lease_s:g} s."
         )
-
-
-def _service(name: str) -> Any:
-    try:
-        return next(iter(entry_points(group=SERVICES, name=name))).load()
-    except (ImportError, StopIteration) as error:
-        reason = f": {error}" if isinstance(error, ImportError) else ""
-        raise MissingExtra(
-            f"The {name} can't be loaded{reason}.", hint="Run: pip install 'brushwork[workers]'"
-        ) from error
