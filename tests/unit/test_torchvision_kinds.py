@@ -11,7 +11,8 @@ from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.requests import ImageClassificationRequest, ImageSegmentationRequest
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
-from brushwork_workers.kinds.segments.torchvision_segmenter import ImageSegmentation, palette
+from brushwork_workers.kinds.segments.class_map import palette
+from brushwork_workers.kinds.segments.torchvision_segmenter import ImageSegmentation
 from brushwork_workers.served import Place
 from PIL import Image
 from safetensors.torch import load_file

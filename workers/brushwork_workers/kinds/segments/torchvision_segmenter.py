@@ -1,18 +1,16 @@
-"""A class for each pixel of a picture."""
+"""A class for each pixel of a picture, by a network of torchvision."""
 
 from typing import Any
 
-import numpy as np
-from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.requests import ImageSegmentationRequest
 from PIL import Image
-from torch.nn import functional
 
 from brushwork_workers.desk import Desk
+from brushwork_workers.kinds.segments.answer import answer
+from brushwork_workers.kinds.segments.class_map import ClassMap, best_class
+from brushwork_workers.kinds.segments.coco_segments import of_classes
 from brushwork_workers.kinds.torchvision_model import TorchvisionModel
 from brushwork_workers.served import Loaded, Place
-
-OVERLAY_SHARE = 0.55
 
 
 def load(place: Place) -> Loaded:
@@ -22,7 +20,7 @@ def load(place: Place) -> Loaded:
 
 
 class ImageSegmentation:
-    """A loaded segmentation net whose class 0 is the background.
+    """A loaded segmentation net.
 
     Args:
         place: Which model, from where, onto what.
@@ -37,58 +35,13 @@ class ImageSegmentation:
         self._classes(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageSegmentationRequest, desk: Desk) -> dict[str, Any]:
-        """Mask, areas and, where asked for, the overlay of one picture."""
+        """Mask, areas, segments and, where asked for, the overlay of one picture."""
         picture = desk.picture(request.image)
         classes = self._classes(picture)
-        mask = _mask(classes)
-        overlay: Artifact | None = desk.keep(_overlay(picture, mask)) if request.overlay else None
-        return {
-            "mask": desk.keep(mask),
-            "overlay": overlay,
-            "labels": self._model.labels,
-            "areas": self._areas(classes),
-        }
+        return answer(request, desk, picture, classes, of_classes(classes))
 
-    def _classes(self, picture: Image.Image) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-        """The index of the best class for each pixel: [height, width], at the picture's own size."""
+    def _classes(self, picture: Image.Image) -> ClassMap:
+        """The best class for each pixel, at the picture's own size."""
         logits = self._network(self._model.tensor(picture))["out"].float().cpu()
         size = (picture.height, picture.width)
-        full = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        indices: np.ndarray[tuple[int, int], np.dtype[np.uint8]] = full[0].argmax(0).numpy().astype(np.uint8)
-        return indices
-
-    def _areas(self, classes: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> dict[str, float]:
-        counts = np.bincount(classes.ravel(), minlength=len(self._model.labels))
-        return {
-            label: int(count) / classes.size
-            for label, count in zip(self._model.labels, counts, strict=True)
-            if count
-        }
-
-
-def palette(num_classes: int) -> list[int]:
-    """Colours well apart for any number of classes, as flat RGB; class 0 is black.
-
-    The bits of the class index are dealt to the three channels from the highest down, as in the colour map
-    of PASCAL VOC (Everingham et al., 2010).
-    """
-    colours = []
-    for index in range(num_classes):
-        channels = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                channels[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
-        colours += channels
-    return colours
-
-
-def _mask(classes: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Image.Image:
-    mask = Image.fromarray(classes).convert("L")
-    mask.putpalette(palette(256))
-    return mask
-
-
-def _overlay(picture: Image.Image, mask: Image.Image) -> Image.Image:
-    coloured = Image.blend(picture, mask.convert("RGB"), OVERLAY_SHARE)
-    is_object = mask.point([0] + [255] * 255, "L")
-    return Image.composite(coloured, picture, is_object)
+        return ClassMap(best_class(logits[0], size), self._model.labels)
