@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.catalogue import Catalogue, Model, Source
+from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
 from brushwork_schemas.job_index import JobIndex
@@ -19,8 +19,11 @@ from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import Intercom
 from brushwork_workers.metrics import Metrics
+from brushwork_workers.model_loader import ModelLoader
+from brushwork_workers.models.location import locate
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
+from brushwork_workers.residency import Residency
 from brushwork_workers.retries import Retries
 from brushwork_workers.served import Loaded, Place
 from brushwork_workers.shelf import Shelf
@@ -30,6 +33,7 @@ from sqlalchemy import update
 from tests.jobs import column
 
 WORKER = "tester/1"
+STUB_BYTES = 1000
 
 
 class Obedient:
@@ -62,8 +66,9 @@ class TestStation:
         self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
         self.metrics = Metrics()
         loaders = {"stable-diffusion": self._load(act)}
-        shelf = Shelf(loaders, torch.device("cpu"), DirectCalls(), self.metrics.loaded)
-        shelf.load(self.catalogue)
+        loader = ModelLoader(loaders, torch.device("cpu"), DirectCalls(), find=_find)
+        self.shelf = Shelf(loader, Residency(2**30, stay_s=0.0), metrics=self.metrics)
+        self.shelf.open(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
         self.quarantine = Quarantine()
         self.num_broken = 0
@@ -71,7 +76,7 @@ class TestStation:
             worker=WORKER,
             ledger=self.ledger,
             store=self.store,
-            shelf=shelf,
+            shelf=self.shelf,
             pulse=self.pulse,
             calls=DirectCalls(),
             quarantine=self.quarantine,
@@ -112,4 +117,12 @@ def _stub(folder: Path, name: str = "stub") -> Model:
         family="stable-diffusion",
         source=Source(folder=folder),
         defaults=defaults,
+        memory_bytes=STUB_BYTES,
     )
+
+
+def _find(entry: Model | AddOn) -> Path:
+    """Its folder, though there is nothing in it."""
+    folder = entry.source.folder
+    assert folder is not None
+    return folder if folder.is_dir() else locate(entry)

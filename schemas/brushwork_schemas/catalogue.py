@@ -1,5 +1,6 @@
 """The catalogue: which models there are, what each can do, and where its files come from."""
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -103,6 +104,9 @@ class Model(BaseModel):
     placement: Literal["auto", "cpu", "model_offload"] = Field(
         "auto",
         description="On the worker's device; on its CPU; or module by module on the device.",
+    )
+    channels_last: bool = Field(
+        False, description="Lay out convolutions' weights with the channels last, which some GPUs prefer."
     )
     compile: bool = Field(False, description="torch.compile its largest module, warmed at start.")
     memory_bytes: int | None = Field(None, ge=1, description="What it takes when loaded, if that is known.")
@@ -242,6 +246,22 @@ class Catalogue:
         reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
         message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
         raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.")
+
+    def entry(self, name: str) -> "Model | AddOn":
+        """The model, LoRA adapter or ControlNet of that name.
+
+        Raises:
+            UnknownModel: There is none.
+        """
+        found = self._models.get(name) or self._add_ons.get(name)
+        if found is not None:
+            return found
+        close = difflib.get_close_matches(name, [*self._models, *self._add_ons], n=3)
+        raise UnknownModel(
+            f"{name!r} is not in the catalogue.",
+            field="model",
+            hint=f"Did you mean {' or '.join(close)}?" if close else "brushwork models lists what is.",
+        )
 
     def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
         """The LoRA adapter or ControlNet of that name, which fits `model`.

@@ -21,6 +21,11 @@ def data_dir() -> Path:
     return Path(os.environ.get("BRUSHWORK_DATA") or DATA_DIR)
 
 
+def _own_catalogue() -> Path | None:
+    file = data_dir() / "catalogue.toml"
+    return file if file.is_file() else None
+
+
 class Settings(BaseSettings):
     """Addresses and bounds. Arguments win over the environment, the environment over `brushwork.env`."""
 
@@ -43,7 +48,11 @@ class Settings(BaseSettings):
         description="Ledger: sqlite:///file or postgresql+psycopg://user:password@host/name.",
     )
     artifacts_url: str = Field("brushwork-data/artifacts", description="A folder, or s3://bucket/prefix.")
-    catalogue: Path | None = Field(None, description="TOML file whose models are added to the packaged ones.")
+    catalogue: Path | None = Field(
+        default_factory=_own_catalogue,
+        description="TOML file whose models are added to the packaged ones; by default catalogue.toml in the "
+        "data folder, if it is there.",
+    )
     models: str | None = Field(
         None,
         description="Names, comma-separated: a worker loads only these; by default all of its kinds.",
@@ -58,6 +67,24 @@ class Settings(BaseSettings):
     )
     worker_index: int = Field(
         0, ge=0, description="Which of them this is: with device auto it takes this GPU. `up` sets it."
+    )
+    model_memory_gb: float | None = Field(
+        None,
+        gt=0,
+        description="GiB that the models of a worker may take together; by default 70 % of the GPU, or half of "
+        "the machine's memory, shared with the other workers here.",
+    )
+    model_stay_s: float = Field(
+        30.0,
+        ge=0,
+        description="A model that a job had loaded stays so long at least, or four times as long as it took "
+        "to load: so many reloads an hour there can be and no more.",
+    )
+    offload_gb: float = Field(
+        0.0,
+        ge=0,
+        description="GiB of the CPU's memory for models that had to leave the GPU, so that they come back "
+        "quickly; 0: they are loaded anew.",
     )
     max_batch_rows: int = Field(
         64,

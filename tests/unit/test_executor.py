@@ -367,6 +367,6 @@ def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(
     assert [station.executor.execute("job-1") for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
     error = station.job().error
     assert error is not None
-    assert error.code == "model_unavailable"
+    assert error.code == "model_not_here"
     assert "no folder" in error.message
     assert station.executor.execute(station.adopted("job-2")) is Outcome.SUCCEEDED

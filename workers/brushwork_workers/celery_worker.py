@@ -110,7 +110,7 @@ class Lives:
         """
         station: Station | None = getattr(self._app, "station", None)
         if station is not None:
-            station.hearing.rest()
+            station.rest()
         grace_s = 0.0 if self._asked_before or how == "Cold" else self._settings.grace_s
         self._asked_before = True
         timer = threading.Timer(grace_s, self._leave)

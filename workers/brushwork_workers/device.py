@@ -1,6 +1,8 @@
 """Which device and number format a worker computes with."""
 
+import os
 import platform
+from pathlib import Path
 
 import torch
 from brushwork_schemas.errors import InvalidRequest
@@ -46,6 +48,34 @@ def default_pixels(device: torch.device) -> int:
     would end the process first.
     """
     return 64 * 2**20 if device.type == "cuda" else 4 * 2**20
+
+
+def model_budget(device: torch.device, workers_here: int, given_gb: float | None = None) -> int:
+    """Bytes that the models of one worker may take together.
+
+    Where nobody has said it, 70 % of the GPU's memory, for jobs need some of it besides, divided among the
+    workers that take it; or half of the machine's, divided among all workers here.
+    """
+    if given_gb is not None:
+        return round(given_gb * 2**30)
+    if device.type == "cuda":
+        workers_on_it = -(-workers_here // torch.cuda.device_count())
+        return int(0.7 * torch.cuda.get_device_properties(device).total_memory) // workers_on_it
+    return machine_memory() // 2 // workers_here
+
+
+def machine_memory(cgroup: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Bytes of memory that this process may use at most: the machine's, or its container's.
+
+    Args:
+        cgroup: The file in which Linux says how much a container has.
+    """
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(whole, int(cgroup.read_text()))
+    # There is none, or it says "max".
+    except (OSError, ValueError):
+        return whole
 
 
 def device_name(device: torch.device) -> str:

@@ -24,7 +24,7 @@ from brushwork_workers.calls import Calls
 from brushwork_workers.desk import JobDesk
 from brushwork_workers.hold import Hold
 from brushwork_workers.metrics import Metrics
-from brushwork_workers.model_files import versions
+from brushwork_workers.models.revision import versions
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.retries import Retries, sorted_error

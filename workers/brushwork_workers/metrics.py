@@ -24,7 +24,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._attempts = Counter(
             "brushwork_attempts",
-            "Attempts that ended, by outcome: succeeded, failed, canceled, expired, retried, lost.",
+            "Attempts that ended, by outcome: succeeded, failed, canceled, expired, retried, postponed, lost.",
             ["kind", "model", "outcome", "code"],
             registry=self.registry,
         )
@@ -69,7 +69,7 @@ class Metrics:
         )
         self._evictions = Counter(
             "brushwork_model_evictions",
-            "Models that were let go to make room; 0 as long as a worker keeps all that it has loaded.",
+            "Models that were let go to make room for others.",
             ["model"],
             registry=self.registry,
         )
@@ -105,6 +105,10 @@ class Metrics:
         if seconds is not None:
             self._load_s.labels(model).set(seconds)
             self._evictions.labels(model)
+
+    def evicted(self, model: str) -> None:
+        """A model made room for another."""
+        self._evictions.labels(model).inc()
 
     def watch(self, *collectors: Collector) -> None:
         """Report what these know, too; they are asked only then."""

@@ -20,6 +20,11 @@ class Quarantine:
         self._num_waiting_alone = 0
         self._alone_inside = False
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether one that has to be alone waits until all others have left."""
+        return self._num_waiting_alone > 0
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Inside with others."""

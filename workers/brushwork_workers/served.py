@@ -84,7 +84,18 @@ Loader = Callable[[Place], Loaded]
 
 @dataclass(frozen=True)
 class Served:
-    """A loaded model and what a result says about it."""
+    """A loaded model and what a result says about it.
+
+    Args:
+        model: Its entry.
+        performers: By kind.
+        revision: Of its files.
+        device: Where it is, for people.
+        dtype: In which number format.
+        loading_s: How long it took until it was ready.
+        modules: That hold its weights.
+        size_bytes: What they take of the memory that the shelf divides.
+    """
 
     model: Model
     performers: Mapping[str, Performer]
@@ -92,3 +103,5 @@ class Served:
     device: str
     dtype: str
     loading_s: float
+    modules: Sequence[nn.Module] = ()
+    size_bytes: int = 0

@@ -13,16 +13,19 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.database import Database
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.model_place import models_dir
 from brushwork_schemas.neighbours import here, started_at
 from brushwork_schemas.reporter import Reporter
 from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.telemetry import Telemetry
+from brushwork_schemas.trained_models import TrainedModels
 from brushwork_schemas.trainings import Trainings
 from brushwork_schemas.wire import Wire
 from celery import Celery
 
 from brushwork_workers.adoption import Adoption
+from brushwork_workers.attic import Attic
 from brushwork_workers.batching.batch_metrics import BatchMetrics
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Report
@@ -30,7 +33,7 @@ from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.cpu import keep_memory
 from brushwork_workers.departure import Departure
 from brushwork_workers.desk import discard
-from brushwork_workers.device import choose_device, default_pixels, device_name
+from brushwork_workers.device import choose_device, default_pixels, device_name, model_budget
 from brushwork_workers.device_metrics import DeviceMetrics
 from brushwork_workers.executor import Executor
 from brushwork_workers.feeder import Feeder
@@ -38,11 +41,16 @@ from brushwork_workers.hearing import Hearing
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
 from brushwork_workers.metrics import Metrics, RunningJobs
+from brushwork_workers.model_loader import ModelLoader
+from brushwork_workers.models.location import locate
 from brushwork_workers.pulse import Pulse, Recurring
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.reconciler import Reconciler
+from brushwork_workers.residency import Residency
 from brushwork_workers.retries import Retries
 from brushwork_workers.shelf import Shelf
+from brushwork_workers.shelf_metrics import ShelfMetrics
+from brushwork_workers.trained_files import TrainedFiles
 from brushwork_workers.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)
@@ -82,16 +90,21 @@ class Station:
         self._roster = Roster(self._database)
         self._wire = Wire(self._database)
         self._trainings = Trainings(self._database)
+        self._trained = TrainedModels(self._database)
         self._publisher = Publisher(app)
         self._batching = Report()
         self._calls = self._gathering()
         self.metrics = Metrics()
-        self._shelf = Shelf(LOADERS, self._device, self._calls, self.metrics.loaded)
+        self._shelf = self._new_shelf(concurrency)
         self._pulse = Pulse(self._ledger, self.worker)
         self._reporter = self._reporting()
         self._departure = Departure(self.worker, self._ledger, self._roster, self._pulse)
         self.adoption = Adoption(
-            self._ledger, self._store, self._catalogue, max_attempts=settings.max_attempts
+            self._ledger,
+            self._store,
+            self._catalogue,
+            max_attempts=settings.max_attempts,
+            expect=self._trained.expect,
         )
         self.executor = self._executor()
         self.feeder = Feeder(self._ledger, self._publisher, self.kinds, settings.queue_ahead)
@@ -108,7 +121,7 @@ class Station:
 
     def open(self) -> None:
         """Load and warm up the models, then begin the heartbeat."""
-        self._shelf.load(self._models())
+        self._shelf.open(self._models())
         for thread in self._threads:
             thread.start()
         self._reporter.start()
@@ -119,6 +132,11 @@ class Station:
         self._listening.start()
         self._beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._shelf.names)
+
+    def rest(self) -> None:
+        """Take no more messages and load no more models: a stop was asked for."""
+        self.hearing.rest()
+        self._shelf.rest()
 
     def release(self) -> int:
         """Give every running job back, uncharged; how many."""
@@ -136,6 +154,7 @@ class Station:
             self._roster.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("Could not leave the roster: %s", error)
+        self._shelf.close()
         self._calls.close()
         self._database.close()
 
@@ -155,6 +174,18 @@ class Station:
         pixels = pixels or default_pixels(self._device)
         num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
         return Batcher(rows, pixels, self._batching.add, num_threads)
+
+    def _new_shelf(self, concurrency: int) -> Shelf:
+        settings = self.settings
+        budget = model_budget(self._device, settings.workers_here, settings.model_memory_gb)
+        files = TrainedFiles(self._trained, self._store, models_dir() / "trained", locate)
+        return Shelf(
+            ModelLoader(LOADERS, self._device, self._calls, self._catalogue.add_ons, files.find),
+            Residency(budget, settings.model_stay_s),
+            num_seats=concurrency // 2,
+            attic=Attic(round(settings.offload_gb * 2**30), self._device),
+            metrics=self.metrics,
+        )
 
     def _executor(self) -> Executor:
         return Executor(
@@ -177,6 +208,7 @@ class Station:
             RunningJobs(self.kinds, self._pulse.holds),
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
+            ShelfMetrics(self._shelf),
         )
         return Reporter(Telemetry(self._database), self.worker, "worker", self.metrics.registry)
 

@@ -10,6 +10,7 @@ from brushwork_workers.hold import Hold
 from brushwork_workers.quarantine import Quarantine
 
 LOGGER = logging.getLogger(__name__)
+AFTER_ALONE_S = 1.0
 
 
 class NotYet(Exception):
@@ -51,6 +52,7 @@ class Turn:
         self._rest = rest
         # One that has to be alone is not performing before it is.
         self._is_resting = hold.claim.alone
+        self._has_begun = False
 
     def check(self, *, moves: bool = True) -> None:
         """Asked again and again while it waits.
@@ -60,10 +62,13 @@ class Turn:
 
         Raises:
             JobStopped: The job is to stop.
+            NotYet: Another waits for this one to leave, so that it is alone.
         """
         if moves:
             self._hold.move()
         self._hold.obey()
+        if self._quarantine.is_awaited and not (self._hold.claim.alone or self._has_begun):
+            raise NotYet(AFTER_ALONE_S)
 
     def wait(self) -> None:
         """It will be a while."""
@@ -77,6 +82,7 @@ class Turn:
         Raises:
             JobStopped: The job is to stop.
         """
+        self._has_begun = True
         if self._hold.claim.alone:
             self._inside.enter_context(self._quarantine.alone(self._hold.check))
             LOGGER.info("Job %s runs alone", self._hold.claim.job_id)

@@ -7,6 +7,8 @@ the batch would be stacked too; no pipeline of diffusers or transformers that wa
 """
 
 import hashlib
+import itertools
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,8 +102,27 @@ def owner_of(function: Callable[..., Any]) -> Any:
     return getattr(function, "__self__", function)
 
 
+# A model may go and another be loaded at the same address: an id alone would give it what was learned of the
+# other, its adapters even.
+_NUMBERS: WeakIdKeyDictionary = WeakIdKeyDictionary()
+_NEXT = itertools.count()
+_NUMBERING = threading.Lock()
+
+
 def _identity(function: Callable[..., Any]) -> Hashable:
-    return id(owner_of(function)), getattr(function, "__name__", "")
+    return number_of(owner_of(function)), getattr(function, "__name__", "")
+
+
+def number_of(owner: Any) -> int:
+    """A number that no other object has, or ever had; but its id where it can't be told when it goes."""
+    try:
+        number: int | None = _NUMBERS.get(owner)
+        if number is None:
+            with _NUMBERING:
+                number = _NUMBERS.setdefault(owner, next(_NEXT))
+        return number
+    except TypeError:
+        return -id(owner)
 
 
 def _signature(leaf: Any, rows: int) -> Hashable:

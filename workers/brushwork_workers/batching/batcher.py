@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from brushwork_workers.batching.arguments import Call, NotShareable, launched, owner_of, run_together
+from brushwork_workers.batching.arguments import Call, NotShareable, launched, number_of, owner_of, run_together
 from brushwork_workers.batching.handout import Handout
 from brushwork_workers.batching.policy import Policy, Run, Waiting
 from brushwork_workers.batching.report import Ran
@@ -253,10 +253,11 @@ class Batcher:
     def _adapt(self, pending: Pending) -> None:
         # By module, not by method: a VAE has two.
         wanted, module = pending.terms.adapters, owner_of(pending.call.function)
-        if wanted is not None and self._adapted.get(id(module)) != wanted:
-            self._adapted.pop(id(module), None)
+        number = number_of(module)
+        if wanted is not None and self._adapted.get(number) != wanted:
+            self._adapted.pop(number, None)
             wanted.activate(module)
-            self._adapted[id(module)] = wanted
+            self._adapted[number] = wanted
 
     def _hand_out(self, run: Run, answers: list[Any]) -> None:
         """Begin to give the answers out; returns when the device has really computed them."""

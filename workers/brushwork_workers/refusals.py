@@ -1,0 +1,60 @@
+"""Models that could not be loaded: not tried again for a while, and each job told why."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from brushwork_schemas.errors import BrushworkError, ModelUnavailable
+
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 120.0
+_Error = TypeVar("_Error", bound=BrushworkError)
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    error: ModelUnavailable
+    pause_s: float
+    until_s: float
+
+
+class Refusals:
+    """Errors by model. After a pause, which doubles each time, a model may be tried again.
+
+    Args:
+        clock: Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._refusals: dict[str, _Refusal] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._refusals
+
+    def add(self, name: str, error: ModelUnavailable) -> None:
+        """Remember why it could not be loaded."""
+        before = self._refusals.get(name)
+        pause_s = min(2 * before.pause_s, LONGEST_PAUSE_S) if before else FIRST_PAUSE_S
+        until_s = self._clock() + pause_s
+        self._refusals[name] = _Refusal(anew(error), pause_s, until_s)
+
+    def clear(self, name: str) -> None:
+        """It could be loaded."""
+        self._refusals.pop(name, None)
+
+    def check(self, name: str) -> None:
+        """Say why it could not be loaded, unless it is time to try again.
+
+        Raises:
+            ModelUnavailable: The error of the last try, or one of its kind.
+        """
+        known = self._refusals.get(name)
+        if known is not None and self._clock() < known.until_s:
+            raise anew(known.error)
+
+
+def anew(error: _Error) -> _Error:
+    """The same error without its traceback, which would keep alive whatever was in memory."""
+    return type(error)(error.message, field=error.field, hint=error.hint)
