@@ -1,0 +1,114 @@
+"""scikit-learn's digits, learned and told apart through the queue; one worker is killed meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brushwork_schemas.errors import UnknownModel
+from brushwork_schemas.job import Job
+
+from benchmarks.digit_scans import digit_scans
+from tests.servers import RedisServer, wait_until
+from tests.serving import Serving, serving
+from tests.worker_process import WorkerProcess
+
+TRAIN, CLASSIFY = "image-classification-training", "image-classification"
+SCANS = digit_scans(seed=6)
+NUM_EPOCHS = 15
+ASKED = {
+    "dataset": SCANS.archive,
+    "image_size": 20,
+    "num_train_epochs": NUM_EPOCHS,
+    "per_device_train_batch_size": 16,
+    "validation_split": 0.1,
+    "seed": 6,
+}
+WAIT_S = 180.0
+
+
+@pytest.fixture(scope="module")
+def served(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("training")
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text("")
+    with serving(
+        catalogue,
+        redis_server,
+        folder,
+        kinds=f"{TRAIN},{CLASSIFY}",
+        models="simple_cnn,pocket-classifier",
+        sweep_s=0.2,
+        heartbeat_s=0.2,
+    ) as running:
+        yield running
+        # One of the tests has put another in its place.
+        running.worker.kill()
+
+
+@pytest.fixture(scope="module")
+def training(served: Serving) -> Job:
+    """Undisturbed."""
+    return served.one(TRAIN, **ASKED)
+
+
+def accuracy(served: Serving, job: Job) -> float:
+    """Of the model that `job` has trained, on pictures it has never seen, through the queue."""
+    requests = [
+        {"kind": CLASSIFY, "model": job.result.model_name, "image": picture, "top_k": 1}
+        for picture, _ in SCANS.tests
+    ]
+    told = [done.result.predictions[0].label for done in served.all(requests)]
+    right: int = sum(label == digit for label, (_, digit) in zip(told, SCANS.tests, strict=True))
+    return right / len(told)
+
+
+def test_digits_are_learned_and_told_apart(served: Serving, training: Job) -> None:
+    reached = accuracy(served, training)
+    print(f"test accuracy {reached:.4f}, {len(SCANS.tests)} scans")
+    assert reached >= 0.97
+    result = training.result
+    assert result.labels == tuple("0123456789")
+    assert result.num_train_images + result.num_validation_images == 1797 - len(SCANS.tests)
+    assert training.curve == result.curve
+    assert result.plot.pil().size == (960, 420)
+    assert sum(map(sum, result.confusion_matrix)) == result.num_validation_images
+    assert (training.progress.step, training.progress.total) == (NUM_EPOCHS * 81, NUM_EPOCHS * 81)
+
+
+def test_after_kill_9_it_goes_on_from_the_last_epoch(served: Serving, training: Job, tmp_path: Path) -> None:
+    job = served.client.submit(TRAIN, **ASKED)
+    wait_until(lambda: len(served.client.get(job.id).curve) >= 3, bound_s=WAIT_S, what="three epochs")
+    served.worker.kill()
+    before = served.client.get(job.id)
+    assert before.state == "running"
+    served.worker = WorkerProcess(served.settings, f"{TRAIN},{CLASSIFY}", tmp_path / "second.log")
+    served.worker.wait_ready()
+    done = served.client.wait(job.id, timeout_s=WAIT_S).raise_for_state()
+    assert done.attempt == 2
+    # Of the epochs that the first attempt has left, even the seconds are the same: none was learned again.
+    assert done.result.curve[: len(before.curve)] == before.curve
+    assert [epoch.epoch for epoch in done.result.curve] == list(range(1, NUM_EPOCHS + 1))
+    assert "goes on after epoch" in served.worker.log.read_text()
+    whole, resumed = accuracy(served, training), accuracy(served, done)
+    print(f"test accuracy {whole:.4f}, after kill -9 {resumed:.4f}")
+    assert abs(whole - resumed) <= 0.01
+
+
+def test_trained_models_are_listed_and_are_their_tenants_own(served: Serving, training: Job) -> None:
+    listed = [model.name for model in served.client.models(CLASSIFY)]
+    assert listed[0] == "pocket-classifier"
+    assert training.result.model_name in listed
+    picture = SCANS.tests[0][0]
+    with pytest.raises(UnknownModel, match="you have no training of that name"):
+        served.client.submit(CLASSIFY, model=training.result.model_name, image=picture, tenant="another")
+
+
+def test_checkpoints_are_gone_when_trainings_have_ended(served: Serving, training: Job) -> None:
+    folder = Path(served.settings.artifacts_url)
+    kept = {training.result.weights.sha256, training.result.config.sha256}
+
+    def left() -> list[str]:
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name not in kept]
+        return [path.name for path in files if b'"job":' in path.read_bytes()[:100_000]]
+
+    wait_until(lambda: not left(), bound_s=30, what="the sweep")
