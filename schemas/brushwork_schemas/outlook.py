@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, select
 
+from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.job import Job
 from brushwork_schemas.line import MOST_COUNTED, Line, num_own_before
@@ -106,7 +107,8 @@ class Outlooks:
             if worker.ready
             and worker.silent_s < self._fresh_s
             and kind in worker.kinds
-            and (model is None or model in worker.models)
+            # What a job has trained, every worker of the kind fetches when it is asked for.
+            and (model is None or model in worker.models or model.startswith(TRAINED))
         ]
 
     def _position(self, row: Any, num_own: int) -> int | None:

@@ -330,7 +330,7 @@ def test_a_key_of_another_gateway_is_dropped_where_none_is_asked_for(http: TestC
 
 
 def test_a_form_that_is_too_large_is_answered_by_a_page(settings: Settings) -> None:
-    bounded = settings.model_copy(update={"max_upload_bytes": 4096})
+    bounded = settings.model_copy(update={"max_upload_bytes": 4096, "max_dataset_bytes": 4096})
     form = {"data": {"kind": "image-to-text"}, "files": {"image": ("picture.png", bytes(8192), "image/png")}}
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "zh"}
     with gateway(bounded) as http:

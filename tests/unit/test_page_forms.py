@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +13,18 @@ from brushwork.gateway.page.form_field import FormField, form_fields
 from brushwork.gateway.page.typed_form import TypedForm
 from brushwork.gateway.page.visitor import own_path
 from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 from starlette.datastructures import FormData
 
-CATALOGUE = Catalogue.load()
+from tests.every_family import ADD_ONS, of_kind
 
 
 def fields(kind: str, *, tenants: bool = True) -> dict[str, FormField]:
-    made = form_fields(KINDS[kind], CATALOGUE.of_kind(kind), tenants=tenants)
+    made = form_fields(KINDS[kind], of_kind(kind), tenants=tenants, add_ons=ADD_ONS)
     return {field.name: field for field in made}
 
 
@@ -34,10 +36,24 @@ def test_every_parameter_and_option_has_a_field(kind: str) -> None:
     assert "tenant" not in fields(kind, tenants=False)
 
 
+def test_a_field_that_no_model_knows_is_left_out_and_others_say_who_knows_them() -> None:
+    pocket = Catalogue.load().of_kind("text-to-image")[:1]
+    made = {field.name: field for field in form_fields(KINDS["text-to-image"], pocket, tenants=True)}
+    # There is nothing that could be added to it.
+    assert not {"loras", "controlnet", "control_image", "controlnet_conditioning_scale"} & made.keys()
+    assert made["negative_prompt"].known_by is None
+    every = fields("text-to-image")
+    assert set(every["clip_skip"].known_by or ()) < set(every["model"].choices)
+    assert "flux" not in (every["negative_prompt"].known_by or ())
+    assert every["control_image"].known_by == every["controlnet"].known_by
+    assert every["width"].known_by is every["prompt"].known_by is None
+    assert fields("image-classification")["candidate_labels"].known_by == ("clip", "siglip")
+
+
 def test_a_field_has_the_limits_of_its_parameter_and_shows_the_models_default() -> None:
     width = fields("text-to-image")["width"]
     assert (width.shape, width.minimum, width.maximum, width.step, width.placeholder) == (
-        "number", 16, 4096, 8, "64",
+        "number", 16, 4096, 8, "512",
     )  # fmt: skip
     prompt = fields("text-to-image")["prompt"]
     assert (prompt.shape, prompt.required, prompt.folded, prompt.max_length) == ("area", True, False, 2000)
@@ -53,11 +69,20 @@ def test_each_sort_of_parameter_has_its_shape() -> None:
     assert shapes["guidance_scale"] == shapes["deadline_s"] == "number"
     assert shapes["scheduler"] == "suggest"
     assert "DDIMScheduler" in fields("text-to-image")["scheduler"].choices
+    assert shapes["loras"] == fields("image-segmentation")["points"].shape == "lines"
+    assert shapes["control_image"] == fields("inpainting")["mask_image"].shape == "file"
+    assert "zip" in fields("image-classification-training")["dataset"].accept
+    assert "lora-flux" in fields("text-to-image")["loras"].choices
+    task = fields("image-segmentation")["task"]
+    assert (task.shape, task.may_be_empty, task.choices) == (
+        "select", True, ("semantic", "instance", "panoptic"),
+    )  # fmt: skip
+    assert not fields("image-to-text")["language"].may_be_empty
 
 
-def posted(kind: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def posted(kind: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     every = list(fields(kind).values())
-    typed = asyncio.run(TypedForm.posted(FormData(pairs), every))
+    typed = asyncio.run(TypedForm.posted(FormData(list(pairs)), every))
     return typed.parameters(every)
 
 
@@ -72,6 +97,15 @@ def test_what_was_typed_becomes_parameters() -> None:
         "prompt": "two\nlines", "width": 64, "guidance_scale": 2.5, "deterministic": True,
         "webhook_events": ["started", "failed"],
     }  # fmt: skip
+
+
+def test_lists_are_typed_in_lines() -> None:
+    assert posted("image-classification", [("candidate_labels", "a cat\r\na dog\r\n")])[
+        "candidate_labels"
+    ] == ["a cat", "a dog"]
+    assert "points" not in posted("image-segmentation", [("points", " ")])
+    with pytest.raises(InvalidRequest, match="points"):
+        posted("image-segmentation", [("points", "here")])
 
 
 def test_a_box_without_a_tick_is_said_to_be_without() -> None:
@@ -96,6 +130,21 @@ def test_a_form_is_filled_with_what_a_job_was_asked_for() -> None:
     assert typed.values["seed"] == 7
     assert typed.values["group"] == "g"
     assert "unheard_of" not in typed.values
+
+
+def test_files_and_lists_of_a_job_are_shown_again() -> None:
+    every = list(fields("inpainting").values())
+    asked = {
+        "prompt": "x",
+        "image": "a" * 64,
+        "mask_image": "b" * 64,
+        "loras": [{"name": "ink", "weight": 0.5}],
+    }
+    typed = TypedForm.of_job(job(asked, "inpainting"), every)
+    assert typed.stored == {"image": "a" * 64, "mask_image": "b" * 64}
+    assert typed.values["loras"] == "ink:0.5"
+    again = typed.parameters(every)
+    assert {name: again[name] for name in asked} == asked
 
 
 def test_the_line_for_a_shell_holds_the_whole_request() -> None:

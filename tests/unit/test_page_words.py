@@ -8,10 +8,11 @@ import pytest
 from brushwork.gateway.page import clock, sizes, templates
 from brushwork.gateway.page.form_field import form_fields
 from brushwork.gateway.page.words import LANGUAGES, Words, catalogue, chosen_language
-from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+
+from tests.every_family import ADD_ONS, of_kind
 
 TEMPLATES = sorted(templates.FOLDER.glob("*.html"))
 # The name of the thing itself, and what is typed into a shell.
@@ -68,13 +69,11 @@ def test_every_key_of_a_template_is_there_and_every_key_is_used() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_field_state_kind_and_choice_has_its_words(language: str) -> None:
     known = catalogue(language)
-    models = list(Catalogue.load())
     missing = []
     for kind in KINDS.values():
-        of_kind = [model for model in models if kind.name in model.kinds]
-        for field in form_fields(kind, of_kind, tenants=True):
+        for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS):
             missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]
-            if field.name not in ("model", "scheduler"):
+            if field.name not in ("model", "scheduler", "loras", "controlnet"):
                 missing += [f"choice.{choice}" for choice in field.choices]
         missing += [f"kind.{kind.name}", f"verb.{kind.name}"]
     missing += [f"state.{state}" for state in JobState] + [f"choice.{priority}" for priority in Priority]

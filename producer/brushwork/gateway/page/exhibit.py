@@ -1,6 +1,7 @@
 """What a job's page shows of its request and result, whatever its kind."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,25 +10,33 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.requests import GenerationRequest, ImageUpscalingRequest
 from brushwork_schemas.results import (
+    Caption,
+    GenerationResult,
     ImageClassificationResult,
+    ImageClassificationTrainingResult,
     ImageSegmentationResult,
     ImageToTextResult,
     Prediction,
     Provenance,
     Result,
-    TextToImageResult,
+    Segment,
 )
 from brushwork_schemas.tenant_files import TenantFiles
 
+from brushwork import short_forms
+from brushwork.gateway.page.curve_chart import Chart, charts
 from brushwork.gateway.page.legend import LegendEntry, legend
-from brushwork.gateway.page.portrait import title_of
+from brushwork.gateway.page.portrait import pictures_within, title_of
 from brushwork.gateway.page.typed_form import asked
 
 # A frame for a picture that is still to come, where the request says nothing of its size.
 SOME_SIDE = 512
 # Of these sizes on, a picture is enlarged smoothly; smaller ones are shown with their pixels as they are.
 SMOOTH_FROM = 200
+# Of long tables, the rest is in the JSON.
+MOST_SEGMENTS, MOST_CONFUSED = 50, 30
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Exhibit:
         asked: Its request, by field.
         pictures: What it made; of a segmentation the overlay, then the mask.
         seeds: Of each picture that has one.
-        given: The picture that it looked at; None where it looks at none, or that is gone.
+        inputs: The files that it was given and that are still there, by field, the main picture first.
     """
 
     job: Job
@@ -46,7 +55,7 @@ class Exhibit:
     asked: Mapping[str, Any]
     pictures: Sequence[Artifact]
     seeds: Sequence[int]
-    given: Artifact | None
+    inputs: Mapping[str, Artifact]
     legend: Sequence[LegendEntry]
 
     @classmethod
@@ -59,11 +68,26 @@ class Exhibit:
             title=title_of(job),
             asked=request,
             # Of a segmentation the mask is first, and the overlay is what people want to see.
-            pictures=artifacts_within(result)[:: -1 if segmented else 1],
-            seeds=result.seeds if isinstance(result, TextToImageResult) else (),
-            given=_given(request.get("image"), files),
+            pictures=pictures_within(result)[:: -1 if segmented else 1],
+            seeds=result.seeds if isinstance(result, GenerationResult) else (),
+            inputs=_inputs(job, request, files),
             legend=legend(result, store) if isinstance(result, ImageSegmentationResult) else (),
         )
+
+    @property
+    def given(self) -> Artifact | None:
+        """The picture that it looked at or began with; None where there is none, or that is gone."""
+        return self.inputs.get("image")
+
+    @property
+    def dataset(self) -> Artifact | None:
+        """The archive that it trained on."""
+        return self.inputs.get("dataset")
+
+    @property
+    def files(self) -> Sequence[Artifact]:
+        """All files that it made."""
+        return artifacts_within(self.job.result)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,9 +124,32 @@ class Exhibit:
 
     @property
     def makes_pictures(self) -> bool:
-        """Whether it makes pictures from nothing but words."""
+        """Whether pictures are what it makes, and not what it looks at."""
         kind = KINDS.get(self.job.kind)
-        return kind is None or not kind.takes_image
+        makers = (GenerationRequest, ImageUpscalingRequest)
+        return kind is None or issubclass(kind.request_type, makers)
+
+    @property
+    def takes_picture(self) -> bool:
+        """Whether it is about a picture that it is given."""
+        kind = KINDS.get(self.job.kind)
+        return kind is not None and kind.takes_image
+
+    @property
+    def trains(self) -> bool:
+        """Whether it makes a model."""
+        return self.job.kind == "image-classification-training"
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What is worth showing of the request: no files, and lists as people write them."""
+        kind = KINDS.get(self.job.kind)
+        left_out = {"version", *(kind.files if kind else ())}
+        return {
+            name: short_forms.written(name, value) or value if name in short_forms.FORMS else value
+            for name, value in self.asked.items()
+            if name not in left_out and value not in (None, "", False, [], ())
+        }
 
     @property
     def has_seed(self) -> bool:
@@ -113,6 +160,44 @@ class Exhibit:
     def caption(self) -> str | None:
         """The caption, of a job that makes one."""
         return self.job.result.generated_text if isinstance(self.job.result, ImageToTextResult) else None
+
+    @property
+    def candidates(self) -> Sequence[Caption]:
+        """Several captions, of a job that was asked for them."""
+        found = self.job.result.candidates if isinstance(self.job.result, ImageToTextResult) else ()
+        return found if len(found) > 1 else ()
+
+    @property
+    def hidden(self) -> Sequence[bool]:
+        """Of each picture whether a safety checker blacked it out."""
+        result = self.job.result
+        found = result.nsfw_content_detected if isinstance(result, GenerationResult) else None
+        return found or (False,) * len(self.pictures)
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """Objects, largest first, of a job that tells them apart."""
+        found = self.job.result.segments if isinstance(self.job.result, ImageSegmentationResult) else ()
+        return found[:MOST_SEGMENTS]
+
+    @property
+    def trained(self) -> ImageClassificationTrainingResult | None:
+        """The model, of a job that made one."""
+        result = self.job.result
+        return result if isinstance(result, ImageClassificationTrainingResult) else None
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        """Of a training, how it went so far."""
+        epochs = self.asked.get("num_train_epochs")
+        return charts(self.job.curve, epochs if isinstance(epochs, int) else 0)
+
+    @property
+    def confusion(self) -> Sequence[tuple[str, Sequence[int]]]:
+        """Of a trained model, for each true class how often it said which."""
+        if self.trained is None or len(self.trained.labels) > MOST_CONFUSED:
+            return ()
+        return list(zip(self.trained.labels, self.trained.confusion_matrix, strict=False))
 
     @property
     def predictions(self) -> Sequence[Prediction]:
@@ -127,14 +212,19 @@ class Exhibit:
     @property
     def to_look_at(self) -> Sequence[str]:
         """The pictures that other kinds can look at: what it made, or what it was given."""
+        if self.trains:
+            return []
         if self.makes_pictures:
             return [picture.sha256 for picture in self.pictures]
         return [self.given.sha256] if self.given else []
 
 
-def _given(image: Any, files: TenantFiles) -> Artifact | None:
-    try:
+def _inputs(job: Job, request: Mapping[str, Any], files: TenantFiles) -> dict[str, Artifact]:
+    kind = KINDS.get(job.kind)
+    found: dict[str, Artifact] = {}
+    for name in kind.files if kind else ():
+        given = request.get(name)
         # Who may see the job may see what it was given, whoever brought that.
-        return files.get(image, None) if isinstance(image, str) else None
-    except FileNotFound:
-        return None
+        with suppress(FileNotFound):
+            found |= {name: files.get(given, None)} if isinstance(given, str) else {}
+    return found

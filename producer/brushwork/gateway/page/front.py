@@ -1,19 +1,20 @@
 """The first page: a form for each kind of job, and the newest jobs."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from anyio import to_thread
-from brushwork_schemas import pictures
 from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, RequestError
-from brushwork_schemas.kinds import KINDS, Kind, kind_named
+from brushwork_schemas.kinds import FILES, KINDS, Kind, kind_named
 from brushwork_schemas.tenant_files import TenantFiles
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from brushwork.dataset_input import GivenArchive
+from brushwork.file_inputs import FileInputs
 from brushwork.gateway.access import Principal, asks_for
 from brushwork.gateway.page.form_field import FormField, form_fields
 from brushwork.gateway.page.page_route import PageRoute
@@ -21,6 +22,7 @@ from brushwork.gateway.page.portrait import Portrait
 from brushwork.gateway.page.typed_form import TypedForm
 from brushwork.gateway.page.visitor import Visitor, led_to
 from brushwork.gateway.problems import headers_of, status_of
+from brushwork.gateway.received import LONGEST_FIELD_BESIDE_BYTES
 from brushwork.gateway.routes.jobs import visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.submission import Submission
@@ -37,23 +39,37 @@ Gateway = Annotated[Services, Depends(Services.of)]
 
 @dataclass(frozen=True)
 class Sheet:
-    """An empty or filled form of one kind."""
+    """An empty or filled form of one kind.
+
+    Args:
+        served: Those of its models that a worker has now.
+    """
 
     kind: Kind
     models: list[Model]
     fields: list[FormField]
+    served: frozenset[str]
 
     @classmethod
     def of(cls, kind_name: str, services: Services, principal: Principal) -> "Sheet":
         """The kind's form as this caller gets it."""
         kind = kind_named(kind_name)
-        models = list(services.client.models(kind.name))
-        return cls(kind, models, form_fields(kind, models, tenants=principal.tenant is None))
+        models = list(services.client.models_of(principal.tenant or "", kind.name))
+        add_ons = Catalogue.load(services.settings.catalogue).add_ons
+        fields = form_fields(kind, models, tenants=principal.tenant is None, add_ons=add_ons)
+        workers = services.outlooks.serving(kind.name)
+        here = {name for worker in workers for name in worker.models}
+        served = {
+            model.name
+            for model in models
+            if model.name in here or (workers and model.name.startswith(TRAINED))
+        }
+        return cls(kind, models, fields, frozenset(served))
 
     @property
     def defaults(self) -> dict[str, dict[str, Any]]:
         """What each model fills in, for the script that shows it."""
-        return {model.name: model.defaults for model in self.models}
+        return {model.name: model.defaults_of(self.kind.name) for model in self.models}
 
 
 @router.get("/")
@@ -65,8 +81,9 @@ def front(
     again: Annotated[str | None, Query(max_length=64)] = None,
     image: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
     prompt: Annotated[str | None, Query(max_length=2000)] = None,
+    model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """The form of one kind; filled with a job's request, with its picture or with words, if asked for."""
+    """The form of one kind; filled with a job's request, with a picture, words or a model, if asked for."""
     sheet = Sheet.of(kind, services, principal)
     if again is None:
         typed = TypedForm.fresh(sheet.fields)
@@ -74,40 +91,55 @@ def front(
         job = visible(services, principal, again)
         sheet = Sheet.of(job.kind, services, principal)
         typed = TypedForm.of_job(job, sheet.fields)
-    typed.image = image or typed.image
+    typed.stored |= {"image": image} if image else {}
     typed.values |= {"prompt": prompt} if prompt else {}
+    typed.values |= {"model": model} if model else {}
     return _shown(Visitor(request, principal), services, principal, sheet, typed)
 
 
 @router.post("/jobs")
 async def submit(request: Request, services: Gateway, principal: Submitter) -> Response:
     """Submit what the form holds; where it is refused, show it again with the reason at its field."""
-    async with request.form(max_files=1, max_fields=MOST_FORM_FIELDS) as form:
+    most_bytes = services.settings.max_upload_bytes
+    bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
+    async with request.form(max_files=len(FILES), **bounds) as form:
         name = form.get("kind")
-        sheet = Sheet.of(name if isinstance(name, str) else FIRST_KIND, services, principal)
-        typed = await TypedForm.posted(form, sheet.fields)
-    parameters = {**typed.parameters(sheet.fields), "kind": sheet.kind.name}
-    try:
-        accepted = await Submission(services, principal).accept([parameters])
-    except RequestError as error:
-        if typed.file is not None and error.field != "image":
-            typed.image = await to_thread.run_sync(
-                _kept, services, principal, typed.file, limiter=services.decoders
-            )
-        visitor = Visitor(request, principal)
-        page = await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
-        page.headers.update(headers_of(error))
-        return page
+        kind = name if isinstance(name, str) else FIRST_KIND
+        sheet = await run_in_threadpool(Sheet.of, kind, services, principal)
+        typed = await TypedForm.posted(form, sheet.fields, most_bytes)
+        try:
+            parameters = {**typed.parameters(sheet.fields), "kind": sheet.kind.name}
+            accepted = await Submission(services, principal).accept([parameters])
+        except RequestError as error:
+            await _keep_files(services, principal, typed, error)
+            visitor = Visitor(request, principal)
+            page = await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
+            page.headers.update(headers_of(error))
+            return page
     return led_to(f"/jobs/{accepted.jobs[0].id}")
 
 
-def _kept(services: Services, principal: Principal, data: bytes) -> str | None:
-    """Keep a picture whose job was refused for something else, so that nobody has to choose it again."""
+async def _keep_files(
+    services: Services, principal: Principal, typed: TypedForm, error: RequestError
+) -> None:
+    """Keep files whose job was refused for something else, so that nobody has to choose them again."""
+    for name, file in typed.files.items():
+        if error.field != name:
+            limiter = services.decoders if isinstance(file, bytes) else services.fetchers
+            kept = await to_thread.run_sync(_kept, services, principal, name, file, limiter=limiter)
+            typed.stored |= {name: kept} if kept else {}
+
+
+def _kept(services: Services, principal: Principal, name: str, file: bytes | BinaryIO) -> str | None:
+    inputs = FileInputs(services.store, max_dataset_bytes=services.settings.max_dataset_bytes)
     try:
-        clean, _ = pictures.cleaned(data)
-    except BrushworkError:
+        read = inputs.read(file, name)
+    except (BrushworkError, ValueError):
+        # Nothing is lost that could be kept: it is no such file, or was read and closed already.
         return None
-    artifact = services.store.put_picture(clean)
+    artifact = inputs.keep(read)
+    if isinstance(read, GivenArchive):
+        read.close()
     TenantFiles(services.database).enter(principal.tenant or "", artifact)
     return artifact.sha256
 

@@ -24,6 +24,7 @@ router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
 Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
 Gateway = Annotated[Services, Depends(Services.of)]
+UPSCALING = "image-upscaling"
 JobId = Annotated[str, Path(max_length=64)]
 
 
@@ -35,6 +36,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
     return visitor.shown(
         "job.html",
         job=job,
+        enlarges=bool(services.outlooks.serving(UPSCALING)),
         exhibit=Exhibit.of(job, services.store, TenantFiles(services.database)),
         outlook=services.outlooks.of(job),
         curl=recipe.curl(job, visitor.origin, with_key=principal.key is not None),

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.job import Job
 from brushwork_schemas.results import (
+    GenerationResult,
     ImageClassificationResult,
+    ImageClassificationTrainingResult,
     ImageSegmentationResult,
     ImageToTextResult,
-    TextToImageResult,
 )
 
 from brushwork.gateway.page.sizes import percent
@@ -36,14 +38,19 @@ class Portrait:
     @classmethod
     def of(cls, job: Job) -> "Portrait":
         """The job's portrait."""
-        pictures = artifacts_within(job.result)
-        num = len(pictures) if isinstance(job.result, TextToImageResult) else min(1, len(pictures))
+        pictures = pictures_within(job.result)
+        num = len(pictures) if isinstance(job.result, GenerationResult) else min(1, len(pictures))
         return cls(job, title_of(job)[:LONGEST_TITLE], _face(job, pictures), num)
 
     @property
     def share(self) -> int:
         """How far it is, in percent."""
         return round(self.job.progress.fraction * 100)
+
+
+def pictures_within(result: Any) -> list[Artifact]:
+    """Those files of a result that are pictures."""
+    return [each for each in artifacts_within(result) if each.media_type.startswith("image/")]
 
 
 def title_of(job: Job) -> str:
@@ -56,6 +63,9 @@ def title_of(job: Job) -> str:
         case ImageSegmentationResult(areas=areas):
             largest = sorted(areas.items(), key=lambda pair: -pair[1])[:NAMED_CLASSES]
             return ", ".join(f"{label} {percent(share)}" for label, share in largest)
+        case ImageClassificationTrainingResult(labels=labels) as trained:
+            share = trained.validation_accuracy
+            return ", ".join(labels) + (f" {percent(share)}" if share is not None else "")
         case _:
             prompt = asked(job).get("prompt")
             return prompt if isinstance(prompt, str) else ""

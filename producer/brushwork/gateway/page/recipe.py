@@ -43,7 +43,7 @@ def _said(job: Job) -> dict[str, Any]:
     request = {
         name: value
         for name, value in asked(job).items()
-        if value not in (None, "") and name.isidentifier() and name != "version"
+        if value not in (None, "", [], ()) and name.isidentifier() and name != "version"
     }
     options: dict[str, Any] = {} if job.priority is Priority.NORMAL else {"priority": str(job.priority)}
     return {**request, **options, **({"group": job.group} if job.group else {})}

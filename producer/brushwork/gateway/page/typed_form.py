@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from brushwork_schemas.job import Job
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 
+from brushwork import short_forms
 from brushwork.gateway.page.form_field import FormField
+from brushwork.gateway.received import content_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 
@@ -20,13 +22,13 @@ class TypedForm:
 
     Args:
         values: What the fields show.
-        image: The SHA-256 of a picture that is there already.
-        file: The bytes of a picture that was chosen now.
+        stored: The SHA-256 of files that are there already, by field.
+        files: The files that were chosen now, by field; an archive is open, and is not in memory.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
-    image: str | None = None
-    file: bytes | None = None
+    stored: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes | BinaryIO] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, fields: Iterable[FormField]) -> "TypedForm":
@@ -38,21 +40,44 @@ class TypedForm:
         """What a job was asked for, to be changed and submitted."""
         told = {**asked(job), "priority": job.priority, "tenant": job.tenant, "group": job.group}
         known = {each.name: told[each.name] for each in fields if told.get(each.name) is not None}
-        image = known.pop("image", None)
-        return cls({**cls.fresh(fields).values, **known}, image if isinstance(image, str) else None)
+        of_files = [each.name for each in fields if each.shape == "file"]
+        taken = {name: known.pop(name) for name in of_files if name in known}
+        stored = {name: value for name, value in taken.items() if isinstance(value, str)}
+        for name in short_forms.FORMS.keys() & known.keys():
+            known[name] = short_forms.written(name, known[name])
+        return cls({**cls.fresh(fields).values, **known}, stored)
 
     @classmethod
-    async def posted(cls, form: FormData, fields: Sequence[FormField]) -> "TypedForm":
-        """What a browser sent."""
-        values = {each.name: _value(each, form) for each in fields if each.shape != "file"}
-        known, chosen = form.get("image_sha256"), form.get("image")
-        data = await chosen.read() if isinstance(chosen, UploadFile) and chosen.filename else None
-        return cls(values, known if isinstance(known, str) and known else None, data)
+    async def posted(
+        cls, form: FormData, fields: Sequence[FormField], most_bytes: int = 2**20
+    ) -> "TypedForm":
+        """What a browser sent.
+
+        Args:
+            form: It; files that are archives have to be read before it is closed.
+            fields: Of the form.
+            most_bytes: Of a file that is no archive.
+
+        Raises:
+            PayloadTooLarge: A file that is no archive has more.
+        """
+        typed = cls({each.name: _value(each, form) for each in fields if each.shape != "file"})
+        for name in (each.name for each in fields if each.shape == "file"):
+            known, chosen = form.get(f"{name}_sha256"), form.get(name)
+            if isinstance(known, str) and known:
+                typed.stored[name] = known
+            if isinstance(chosen, UploadFile) and chosen.filename:
+                typed.files[name] = await content_of(chosen, most_bytes)
+        return typed
 
     def parameters(self, fields: Iterable[FormField]) -> dict[str, Any]:
-        """The parameters of the request: what was left empty is left out."""
+        """The parameters of the request: what was left empty is left out.
+
+        Raises:
+            InvalidRequest: A list can't be read.
+        """
         parameters = {each.name: _parameter(each, self.values.get(each.name)) for each in fields}
-        parameters["image"] = self.file or self.image
+        parameters |= {**self.stored, **self.files}
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
 
 
@@ -75,6 +100,8 @@ def _value(each: FormField, form: FormData) -> Any:
 
 
 def _parameter(each: FormField, value: Any) -> Any:
+    if each.shape == "lines":
+        return short_forms.read(each.name, value) if isinstance(value, str) else value
     if each.shape != "number" or not isinstance(value, str):
         return value
     text = value.strip()

@@ -76,7 +76,7 @@ function follow(job) {
     job.querySelectorAll("time").forEach((time, index) => {
       if (times[index]?.dateTime === time.dateTime) time.textContent = times[index].textContent;
     });
-    for (const id of ["state", "outlook"]) {
+    for (const id of ["state", "outlook", "curve"]) {
       const old = document.getElementById(id);
       const now = fresh.getElementById(id);
       if (old && now && !old.isEqualNode(now)) old.replaceChildren(...now.childNodes);
@@ -161,20 +161,167 @@ function copyButton(block) {
   block.after(button);
 }
 
-// A chosen picture is shown at once.
-function chosenPicture(input) {
+// Only what the chosen model knows is asked for.
+function knownFields(form) {
+  const model = form.elements.namedItem("model");
+  const show = () => {
+    for (const field of form.querySelectorAll("[data-known-by]")) {
+      field.hidden = !JSON.parse(field.dataset.knownBy).includes(model.value);
+      for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = field.hidden;
+    }
+  };
+  model?.addEventListener("change", show);
+  if (model) show();
+}
+
+// A chosen picture is shown at once; of an archive the size, for a large one takes a while to be sent.
+function chosenFile(input) {
   const shown = document.createElement("div");
   shown.className = "kept";
   shown.hidden = true;
   const image = document.createElement("img");
   image.alt = "";
-  shown.append(image);
+  const size = document.createElement("p");
   input.after(shown);
   input.addEventListener("change", () => {
     URL.revokeObjectURL(image.src);
-    shown.hidden = !input.files.length;
-    if (input.files.length) image.src = URL.createObjectURL(input.files[0]);
+    const file = input.files[0];
+    shown.hidden = !file;
+    if (!file) return;
+    const isPicture = file.type.startsWith("image/");
+    if (isPicture) image.src = URL.createObjectURL(file);
+    else size.textContent = `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`;
+    shown.replaceChildren(isPicture ? image : size);
   });
+}
+
+// The form's picture below one of its fields, with a canvas of its size to draw on.
+function stage(form, field) {
+  const input = form.querySelector("#field-image");
+  const known = form.querySelector("[data-picture]");
+  const box = document.createElement("div");
+  box.className = "painter";
+  const frame = document.createElement("div");
+  frame.className = "canvas";
+  const image = document.createElement("img");
+  image.alt = "";
+  const canvas = document.createElement("canvas");
+  frame.append(image, canvas);
+  box.append(frame);
+  field.append(box);
+  const show = () => {
+    if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+    const file = input.files[0];
+    box.hidden = !file && !known;
+    if (file) image.src = URL.createObjectURL(file);
+    else if (known) image.src = known.dataset.picture;
+  };
+  // In pixels of the picture, however large it is shown.
+  const at = (event) => {
+    const place = canvas.getBoundingClientRect();
+    const x = ((event.clientX - place.left) / place.width) * canvas.width;
+    const y = ((event.clientY - place.top) / place.height) * canvas.height;
+    return [Math.min(Math.max(x, 0), canvas.width - 1), Math.min(Math.max(y, 0), canvas.height - 1)];
+  };
+  const onPicture = (drawn) => {
+    image.addEventListener("load", () => {
+      [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+      drawn();
+    });
+    input.addEventListener("change", show);
+    show();
+  };
+  return { box, canvas, at, onPicture };
+}
+
+// A mask may be painted over the picture; it goes into the field as if its file had been chosen.
+function painter(form) {
+  const mask = form.querySelector("#field-mask_image");
+  if (!mask) return;
+  const field = mask.closest(".field");
+  const { box, canvas, at, onPicture } = stage(form, field);
+  const pen = canvas.getContext("2d");
+  const [tools, label, brush, clear] = ["div", "label", "input", "button"].map((name) => document.createElement(name));
+  tools.className = "tools";
+  Object.assign(brush, { type: "range", min: 1, max: 50, value: 12 });
+  Object.assign(clear, { type: "button", textContent: field.dataset.clear });
+  label.append(field.dataset.brush, brush);
+  tools.append(label, clear);
+  box.append(tools);
+  box.prepend(Object.assign(document.createElement("p"), { className: "hint", textContent: field.dataset.paint }));
+
+  const keep = () => {
+    const sheet = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    const ink = sheet.getContext("2d");
+    ink.fillRect(0, 0, sheet.width, sheet.height);
+    ink.drawImage(canvas, 0, 0);
+    sheet.toBlob((blob) => {
+      const chosen = new DataTransfer();
+      chosen.items.add(new File([blob], "mask.png", { type: "image/png" }));
+      mask.files = chosen.files;
+    }, "image/png");
+  };
+  const wipe = () => pen.clearRect(0, 0, canvas.width, canvas.height);
+  let last = null;
+  const stroke = (event) => {
+    const now = at(event);
+    pen.strokeStyle = "#fff";
+    pen.lineCap = pen.lineJoin = "round";
+    pen.lineWidth = Math.max(1, (Math.min(canvas.width, canvas.height) * brush.value) / 100);
+    pen.beginPath();
+    pen.moveTo(...(last ?? now));
+    pen.lineTo(...now);
+    pen.stroke();
+    last = now;
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    stroke(event);
+  });
+  canvas.addEventListener("pointermove", (event) => last && stroke(event));
+  for (const end of ["pointerup", "pointercancel"])
+    canvas.addEventListener(end, () => {
+      if (last) keep();
+      last = null;
+    });
+  clear.addEventListener("click", () => {
+    wipe();
+    mask.value = "";
+  });
+  mask.addEventListener("change", wipe);
+  onPicture(wipe);
+}
+
+// Points are set by clicks on the picture, and are lines of the field all the same.
+function pointer(form) {
+  const lines = form.querySelector("#field-points");
+  if (!lines) return;
+  const field = lines.closest(".field");
+  const { box, canvas, at, onPicture } = stage(form, field);
+  const pen = canvas.getContext("2d");
+  box.prepend(Object.assign(document.createElement("p"), { className: "hint", textContent: field.dataset.paint }));
+  const draw = () => {
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    const radius = Math.max(1, Math.min(canvas.width, canvas.height) / 60);
+    for (const line of lines.value.split(/[;\n]/)) {
+      const [x, y, ...more] = line.split(",").map((part) => part.trim());
+      if (!x || !y || isNaN(x) || isNaN(y)) continue;
+      pen.beginPath();
+      pen.arc(Number(x), Number(y), radius, 0, 2 * Math.PI);
+      pen.fillStyle = more.includes("off") ? "#c22" : "#2a2";
+      pen.fill();
+      pen.lineWidth = radius / 3;
+      pen.strokeStyle = "#fff";
+      pen.stroke();
+    }
+  };
+  canvas.addEventListener("click", (event) => {
+    const place = at(event).map((value) => Math.round(value)).join(", ") + (event.shiftKey ? ", off" : "");
+    lines.value = [lines.value.trim(), place].filter(Boolean).join("\n");
+    draw();
+  });
+  lines.addEventListener("input", draw);
+  onPicture(draw);
 }
 
 function equip(root) {
@@ -182,10 +329,13 @@ function equip(root) {
   for (const job of all("[data-events]")) follow(job);
   for (const form of all("[data-maker]")) {
     placeholders(form);
+    knownFields(form);
     submitByKeys(form);
+    painter(form);
+    pointer(form);
   }
   for (const block of all("[data-copy]")) if (navigator.clipboard) copyButton(block);
-  for (const input of all("input[type=file]")) chosenPicture(input);
+  for (const input of all("input[type=file]")) chosenFile(input);
   for (const select of all("[data-submits]")) select.addEventListener("change", () => select.form.requestSubmit());
   for (const time of all("time")) {
     time.title = new Date(time.dateTime).toLocaleString(document.documentElement.lang);
