@@ -2,7 +2,9 @@
 
 import copy
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -74,10 +76,58 @@ class PipelineCopies:
             return _Autoencoder(component, self._calls, terms, self._casts)
         if name in _HEAVY:
             adapters = terms.adapters if name in _ADAPTABLE else None
-            return StandIn(component, self._calls, replace(terms, part=name, adapters=adapters))
+            sort = _TextEncoder if name in _TEXT_ENCODERS else StandIn
+            return sort(component, self._calls, replace(terms, part=name, adapters=adapters))
         if name.startswith(_PREPARING):
-            return StandIn(component, self._preparing, Terms(part=name), methods=None)
+            return _Preparing(component, self._preparing, name)
         return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
+
+
+class _Preparing(StandIn):
+    """A stand-in for a tokenizer or a processor, one call at a time; a job may set attributes for itself.
+
+    Sana sets the side on which its tokenizer pads.
+    """
+
+    def __init__(self, component: Any, calls: Calls, part: str) -> None:
+        super().__init__(component, calls, Terms(part=part), methods=None)
+        self.__dict__["_set"] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._set[name] = value
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the component, with what the job has set."""
+        return self._call(self._with_set, self._module, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__["_set"]:
+            return self.__dict__["_set"][name]
+        own = getattr(self._module, name)
+        return partial(self._call, self._with_set, own) if callable(own) else own
+
+    def _with_set(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        before = {name: getattr(self._module, name) for name in self._set}
+        try:
+            for name, value in self._set.items():
+                setattr(self._module, name, value)
+            return function(*args, **kwargs)
+        finally:
+            for name, value in before.items():
+                setattr(self._module, name, value)
+
+
+class _TextEncoder(StandIn):
+    """A stand-in for a text encoder that has its layers where Stable Diffusion looks for them.
+
+    To skip the last of them its pipelines (diffusers 0.42) take `text_model.final_layer_norm`; in
+    transformers 5 a `CLIPTextModel` is itself what it had under that name.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "text_model" and not hasattr(self._module, name):
+            return self._module
+        return super().__getattr__(name)
 
 
 class _Casts:
