@@ -52,6 +52,8 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
         _check_add_ons(request, model, catalogue)
     if isinstance(request, ImageToImageRequest):
         _check_strength(request)
+    if isinstance(request, ImageToTextRequest):
+        _check_decoding(request)
     return Admitted(kind, model, request)
 
 
@@ -99,9 +101,20 @@ def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
         for field in ("width", "height") if kind.takes_image else ():
             if field not in given:
                 complete.pop(field, None)
+    if isinstance(asked, ImageToTextRequest) and "num_beams" not in given:
+        complete |= _beams(asked, complete.get("num_beams"))
     if "seed" in kind.request_type.model_fields and _draws(asked, model):
         complete.setdefault("seed", secrets.randbits(SEED_BITS))
     return complete
+
+
+def _beams(asked: ImageToTextRequest, default: int | None) -> dict[str, int]:
+    """As many as make the candidates asked for; one where tokens are drawn."""
+    if asked.do_sample:
+        return {"num_beams": 1}
+    if default is None and asked.num_return_sequences == 1:
+        return {}
+    return {"num_beams": max(default or 1, asked.num_return_sequences)}
 
 
 def _draws(asked: Request, model: Model) -> bool:
@@ -145,6 +158,29 @@ def _check_add_ons(request: GenerationRequest, model: Model, catalogue: Catalogu
         raise InvalidRequest(
             f"{missing}: controlnet and control_image go together.", field=missing, hint="Give both."
         )
+
+
+def _check_decoding(request: ImageToTextRequest) -> None:
+    beams = request.num_beams or 1
+    if request.do_sample and beams > 1:
+        raise InvalidRequest(
+            f"num_beams: tokens are searched for or drawn, not both; it was {beams}.",
+            field="num_beams",
+            hint="Leave out num_beams or do_sample.",
+        )
+    if not request.do_sample and request.num_return_sequences > beams:
+        raise InvalidRequest(
+            f"num_return_sequences: {beams} beams make no {request.num_return_sequences} candidates.",
+            field="num_return_sequences",
+            hint="Leave out num_beams, or draw: do_sample=True.",
+        )
+    for field in () if request.do_sample else ("temperature", "top_p"):
+        if getattr(request, field) is not None:
+            raise InvalidRequest(
+                f"{field}: it is about drawing, and nothing is drawn.",
+                field=field,
+                hint="Set do_sample=True.",
+            )
 
 
 def _check_limits(request: Request, model: Model) -> None:

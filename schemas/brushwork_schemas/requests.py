@@ -196,7 +196,10 @@ class ImageToTextRequest(Request):
     max_new_tokens: int | None = Field(None, ge=1, le=1024, description="Longest caption, in tokens.")
     num_beams: int | None = Field(None, ge=1, le=16, description="Beams of the search; 1 is greedy.")
     num_return_sequences: int = Field(
-        1, ge=1, le=16, description="Candidates to return, best first; at most `num_beams` without sampling."
+        1,
+        ge=1,
+        le=16,
+        description="Candidates to return, best first; by a search with as many beams, or drawn.",
     )
     do_sample: bool = Field(False, description="Draw the tokens instead of searching for the best.")
     temperature: float | None = Field(
@@ -212,7 +215,20 @@ class ImageToTextRequest(Request):
     seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Of drawing; drawn itself if left out.")
 
 
+def _different(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(labels)) < len(labels):
+        raise ValueError("must not name a label twice")
+    return labels
+
+
+def _with_room(template: str) -> str:
+    if "{}" not in template:
+        raise ValueError("must hold {} where the label goes")
+    return template
+
+
 Label = Annotated[Text, Field(max_length=200), AfterValidator(_not_blank)]
+Labels = Annotated[tuple[Label, ...], Field(strict=False), AfterValidator(_different)]
 
 
 class ImageClassificationRequest(Request):
@@ -222,13 +238,13 @@ class ImageClassificationRequest(Request):
 
     image: Picture = Field(description="The picture, an artifact.")
     top_k: int = Field(5, ge=1, le=1000, description="How many classes to return, best first.")
-    candidate_labels: Annotated[tuple[Label, ...], Field(strict=False)] | None = Field(
+    candidate_labels: Labels | None = Field(
         None,
         min_length=1,
         max_length=1000,
         description="Labels to choose from, where the model compares pictures with words (zero-shot).",
     )
-    hypothesis_template: Text | None = Field(
+    hypothesis_template: Annotated[Text, AfterValidator(_with_room)] | None = Field(
         None, max_length=200, description="The sentence that each label is put into, in place of {}."
     )
 

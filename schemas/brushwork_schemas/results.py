@@ -84,7 +84,7 @@ class Caption(BaseModel):
 
 
 class ImageToTextResult(Result):
-    """A caption; where several were asked for, all of them, best first."""
+    """The best caption, and all that were asked for with their scores, best first."""
 
     generated_text: str
     candidates: tuple[Caption, ...] = ()
@@ -136,7 +136,9 @@ class ImageSegmentationResult(Result):
     overlay: Artifact | None = None
     labels: tuple[str, ...]
     areas: dict[str, float] = Field(description="Share of the picture of each class that occurs, 0 to 1.")
-    segments: tuple[Segment, ...] = Field((), description="Each class or object that occurs, largest first.")
+    segments: tuple[Segment, ...] = Field(
+        (), description="Each class or object that occurs, largest first; a background is none."
+    )
 
 
 class Epoch(BaseModel):
