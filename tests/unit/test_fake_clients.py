@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork import JobState, Preview, Priority, UnknownKind
+from brushwork import JobState, Preview, Priority, UnknownKind, UnknownModel
 from brushwork.testing import FakeAsyncClient, FakeClient
 from brushwork_schemas.errors import OutOfMemory
 from brushwork_schemas.kinds import KINDS
@@ -24,9 +24,13 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 KIND = "text-to-image"
 REQUESTS: dict[str, dict[str, Any]] = {
     KIND: {"prompt": "a red circle", "num_images_per_prompt": 2, "seed": 5},
+    "image-to-image": {"prompt": "a red circle", "image": png(), "seed": 5},
+    "inpainting": {"prompt": "a red circle", "image": png(), "mask_image": png("white"), "seed": 5},
+    "image-upscaling": {"image": png()},
     "image-to-text": {"image": png()},
     "image-classification": {"image": png(), "top_k": 2},
     "image-segmentation": {"image": png()},
+    "image-classification-training": {"dataset": b"PK\x03\x04", "num_train_epochs": 3},
 }
 
 
@@ -69,12 +73,47 @@ class TestSamples:
         assert made.areas.keys() <= set(made.labels)
         assert result(client, "image-segmentation", overlay=False).overlay is None
 
+    def test_a_picture_that_begins_with_another_is_as_large(self, client: FakeClient) -> None:
+        for kind in ("image-to-image", "inpainting"):
+            (image,) = result(client, kind).images
+            assert image.pil().size == (16, 8)
+            assert result(client, kind, width=32, height=64).images[0].pil().size == (32, 64)
+        larger = result(client, "image-upscaling")
+        assert (larger.image.pil().size, larger.scale) == ((32, 16), 2.0)
+
+    def test_there_are_as_many_captions_as_were_asked_for(self, client: FakeClient) -> None:
+        assert result(client, "image-to-text").candidates == ()
+        several = result(client, "image-to-text", num_beams=3, num_return_sequences=3)
+        assert len({candidate.text for candidate in several.candidates}) == 3
+        assert several.generated_text == several.candidates[0].text
+
+    def test_a_training_gives_a_model_that_serves(self, client: FakeClient) -> None:
+        trained = client.submit("image-classification-training", **REQUESTS["image-classification-training"])
+        made = trained.raise_for_state().result
+        assert made.model_name == f"trained:{trained.id}"
+        assert len(trained.curve) == len(made.curve) == 3
+        assert made.plot.pil().size == (64, 48)
+        assert (made.weights.media_type, made.config.bytes()[:1]) == ("application/vnd.safetensors", b"{")
+        seen = client.submit("image-classification", image=png(), model=made.model_name)
+        assert seen.raise_for_state().model == made.model_name
+        assert made.model_name in [model.name for model in client.models("image-classification")]
+        for name in ("trained:none", f"trained:{seen.id}"):
+            with pytest.raises(UnknownModel):
+                client.submit("image-classification", image=png(), model=name)
+
     def test_the_smallest_picture_will_do(self, client: FakeClient) -> None:
         dot = Image.new("RGB", (1, 1))
         assert sum(result(client, "image-segmentation", image=dot).areas.values()) == pytest.approx(1)
 
 
 class TestAnswers:
+    def test_every_kind_that_makes_pictures_takes_them_in_short(self, client: FakeClient) -> None:
+        for kind in ("image-to-image", "inpainting", "image-upscaling"):
+            client.answer(kind, png("blue"))
+            made = result(client, kind)
+            image = made.image if kind == "image-upscaling" else made.images[0]
+            assert image.pil().getpixel((0, 0)) == (0, 0, 255)
+
     @pytest.mark.parametrize("said", [png("blue"), [png("blue")], Image.new("RGB", (16, 8), "blue")])
     def test_pictures_in_short(self, client: FakeClient, said: Any) -> None:
         client.answer(KIND, said)

@@ -9,7 +9,8 @@ from typing import Any
 import uuid_utils
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model
+from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_index import JobFilter
 from brushwork_schemas.kind_description import KindDescription, described_kinds
@@ -20,6 +21,7 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.roster import SeenWorker
 from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
+from brushwork_schemas.trained_models import SERVES, TRAINS
 
 from brushwork.doors.intake import Complete, Intake, repeated
 from brushwork.file_inputs import FileInputs
@@ -42,7 +44,7 @@ class MemoryDoor:
         self.store = ArtifactStore("memory:///")
         self._catalogue = Catalogue.load(settings.catalogue)
         self._files = FileInputs(self.store, max_dataset_bytes=settings.max_dataset_bytes)
-        self._intake = Intake(self._catalogue, self._files)
+        self._intake = Intake(self._catalogue, self._files, self._expect)
         self._previews: dict[str, Preview] = {}
         self.ledger = MemoryLedger()
         self.script = Script(self.store)
@@ -118,7 +120,11 @@ class MemoryDoor:
 
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
-        return [model for model in self._catalogue if kind is None or kind in model.kinds]
+        listed = [model for model in self._catalogue if kind is None or kind in model.kinds]
+        if kind not in (None, SERVES):
+            return listed
+        trained = [job for job in self.ledger.newest_first() if _has_trained(job, "")]
+        return [*listed, *(trained_model(f"{TRAINED}{job.id}", SERVES) for job in trained)]
 
     def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
@@ -166,10 +172,26 @@ class MemoryDoor:
             pass
         return [self.get(job.id) for job in jobs]
 
+    def _expect(self, model: Model, tenant: str) -> None:
+        job_id = model.source.job
+        if job_id is None or any(
+            job.id == job_id and _has_trained(job, tenant) for job in self.ledger.newest_first()
+        ):
+            return
+        raise UnknownModel(
+            f"Model {model.name!r}: you have no training of that name that has succeeded.",
+            field="model",
+            hint=f"trained:<job id> names a succeeded {TRAINS} job of the same tenant.",
+        )
+
     def _bound(self, job: Job) -> Job:
         for artifact in artifacts_within(job.result):
             artifact.bind(self.store)
         return job
+
+
+def _has_trained(job: Job, tenant: str) -> bool:
+    return (job.kind, job.state, job.tenant) == (TRAINS, JobState.SUCCEEDED, tenant)
 
 
 def _entry(complete: Complete, settings: Settings, retry_of: str | None = None) -> Entry:

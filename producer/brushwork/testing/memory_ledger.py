@@ -116,7 +116,8 @@ class MemoryLedger:
                 return self._end(job, JobState.CANCELED)
             if isinstance(outcome, JobError):
                 return self._end(job, JobState.FAILED, error=outcome)
-            return self._end(job, JobState.SUCCEEDED, result=outcome)
+            curve = getattr(outcome, "curve", ())
+            return self._end(job, JobState.SUCCEEDED, result=outcome, curve=curve)
 
     @contextmanager
     def _in_state(self, job_id: str, state: JobState) -> Iterator[Job]:

@@ -11,7 +11,7 @@ from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.kinds import KINDS, kind_named
 from brushwork_schemas.pictures import encode_png
-from brushwork_schemas.results import Result
+from brushwork_schemas.results import GenerationResult, Result
 from PIL import Image
 
 from brushwork.testing.sample_results import sample
@@ -71,7 +71,10 @@ class Script:
         return KINDS[job.kind].result_type.model_validate({"provenance": _provenance(job), **stored})
 
     def _stored(self, value: Any) -> Any:
-        """The value with artifacts in place of pictures."""
+        """The value with artifacts in place of pictures and other files."""
+        match value:
+            case (bytes(data), str(media_type)):
+                return self._store.put_file(data, media_type)
         if isinstance(value, Image.Image):
             return self._store.put_picture(encode_png(value))
         if isinstance(value, bytes):
@@ -98,10 +101,13 @@ def _fields(kind: str, said: Any) -> Mapping[str, Any]:
         return said
     if kind == "image-to-text" and isinstance(said, str):
         return {"generated_text": said}
-    if kind == "text-to-image" and isinstance(said, Image.Image | bytes):
+    makes_pictures = issubclass(KINDS[kind].result_type, GenerationResult)
+    if makes_pictures and isinstance(said, Image.Image | bytes):
         return {"images": [said]}
-    if kind == "text-to-image" and isinstance(said, Sequence) and not isinstance(said, str):
+    if makes_pictures and isinstance(said, Sequence) and not isinstance(said, str):
         return {"images": list(said)}
+    if kind == "image-upscaling" and isinstance(said, Image.Image | bytes):
+        return {"image": said}
     raise TypeError(f"a {type(said).__name__} is no result of {kind}")
 
 
