@@ -103,6 +103,47 @@ class TestRetry:
         assert ledger.submit([new_job("b")]).sent == {"b"}
 
 
+class TestPostponed:
+    def test_a_job_whose_model_is_not_there_waits_uncharged_and_in_its_place(
+        self, ledger: Ledger, index: JobIndex, database: Database
+    ) -> None:
+        ledger.submit([new_job("a")])
+        ledger.submit([new_job("b")], sent=())
+        fence = claimed(ledger, "a").fence
+        assert ledger.release("a", fence, after_s=PAUSE_S)
+        job = index.get("a")
+        assert (job.state, job.attempt, job.last_error) == (JobState.QUEUED, 0, None)
+        assert ledger.claim("a", "other") is None
+        assert [job.job_id for job in ledger.dispatch(KIND, 9)] == ["b"]
+        hurry(database, "a")
+        assert [job.job_id for job in ledger.dispatch(KIND, 9)] == ["a"]
+        assert claimed(ledger, "a").attempt == 1
+
+    def test_one_that_rests_is_no_suspect_when_its_worker_dies(
+        self, ledger: Ledger, index: JobIndex, database: Database
+    ) -> None:
+        ledger.submit([new_job("rests"), new_job("performs")])
+        assert ledger.rest("rests", claimed(ledger, "rests").fence)
+        claimed(ledger, "performs")
+        ledger.reap(["w"])
+        assert [index.get(name).attempt for name in ("rests", "performs")] == [0, 1]
+        assert column(database, "rests", "suspicion") is None
+
+    def test_one_that_has_rested_and_performs_again_is_charged(self, ledger: Ledger, index: JobIndex) -> None:
+        ledger.submit([new_job("a")])
+        fence = claimed(ledger, "a").fence
+        assert ledger.rest("a", fence)
+        assert ledger.perform("a", fence)
+        ledger.reap(["w"])
+        assert index.get("a").attempt == 1
+
+    def test_who_has_lost_the_job_can_not_rest(self, ledger: Ledger) -> None:
+        ledger.submit([new_job("a")])
+        fence = claimed(ledger, "a").fence
+        ledger.release("a", fence)
+        assert not ledger.rest("a", fence)
+
+
 class TestDeadline:
     def test_it_counts_from_the_submit(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a", deadline_s=90.0), new_job("b")])

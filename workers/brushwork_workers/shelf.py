@@ -31,7 +31,7 @@ SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 10.0
 # They are not to come together.
 SPREAD = 0.3
-# A load that takes longer than the slowest disk would is no sign of life any more.
+# A load that takes longer than it would from the slowest disk is no sign of life any more.
 LOADING_S = 300.0
 SLOWEST_BYTES_PER_S = 32 * 2**20
 
@@ -58,6 +58,7 @@ class Shelf:
         num_seats: How many jobs may wait for a model in their threads.
         attic: Where those go that leave the device.
         metrics: Counts what is loaded and what goes.
+        patience_s: A load counts as a sign of life for so long, and for as long as a slow disk would take.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Shelf:
         num_seats: int = 1,
         attic: Attic | None = None,
         metrics: Metrics | None = None,
+        patience_s: float = LOADING_S,
     ) -> None:
         self._loader = loader
         self._residency = residency
@@ -82,6 +84,7 @@ class Shelf:
         self._loading: Loading | None = None
         self._thread: threading.Thread | None = None
         self._rests = False
+        self._patience_s = patience_s
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -248,10 +251,8 @@ class Shelf:
                 self._changed.notify_all()
             raise
         with self._changed:
-            until_s = (
-                time.monotonic() + LOADING_S + self._residency.size_bytes(load.name) / SLOWEST_BYTES_PER_S
-            )
-            self._loading = Loading(load, until_s)
+            reading_s = self._residency.size_bytes(load.name) / SLOWEST_BYTES_PER_S
+            self._loading = Loading(load, time.monotonic() + self._patience_s + reading_s)
             self._thread = threading.Thread(
                 target=self._load, args=(model, load), name="loading", daemon=True
             )

@@ -1,0 +1,358 @@
+"""Models that do not fit together: how jobs wait for them, and what ends a wait."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from brushwork_schemas.catalogue import AddOn, Model, Source
+from brushwork_schemas.errors import (
+    JobStopped,
+    ModelNotHere,
+    ModelTooLarge,
+    ModelUnavailable,
+    OutOfMemory,
+)
+from brushwork_schemas.ledger import Claim, Signal
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.hold import Hold
+from brushwork_workers.metrics import Metrics
+from brushwork_workers.model_loader import ModelLoader
+from brushwork_workers.quarantine import Quarantine
+from brushwork_workers.residency import Residency
+from brushwork_workers.served import Loaded, Place
+from brushwork_workers.shelf import Shelf
+from brushwork_workers.turn import NotYet, Turn
+from torch import nn
+
+from tests.servers import wait_until
+
+BOUND_S = 10.0
+KIND = "image-classification"
+
+
+class Weights(nn.Module):
+    """So many bytes."""
+
+    def __init__(self, num_bytes: int) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(num_bytes, dtype=torch.uint8))
+
+
+class Idle:
+    """A performer of nothing."""
+
+    def warm_up(self) -> None:
+        return
+
+    def perform(self, request: Any, desk: Any) -> dict[str, Any]:
+        return {}
+
+
+class Store:
+    """Models of 60 bytes each, by name; how one is loaded the test may say."""
+
+    def __init__(self) -> None:
+        self.acts: dict[str, Callable[[], None]] = {}
+        self.sizes: dict[str, int] = {}
+        self.loaded: list[str] = []
+
+    def model(self, name: str, *, memory_bytes: int = 60, kind: str = KIND) -> Model:
+        family = "torchvision-classifier" if kind == KIND else "torchvision-segmenter"
+        return Model(name=name, family=family, source=Source(folder=Path("/")), memory_bytes=memory_bytes)
+
+    def loader(self) -> ModelLoader:
+        loaders = {"torchvision-classifier": self.load, "torchvision-segmenter": self.load}
+        return ModelLoader(loaders, torch.device("cpu"), DirectCalls(), find=_find)
+
+    def load(self, place: Place) -> Loaded:
+        name = place.model.name
+        self.acts.get(name, lambda: None)()
+        self.loaded.append(name)
+        performers = {kind: Idle() for kind in place.kinds}
+        return Loaded(performers, [Weights(self.sizes.get(name, place.model.memory_bytes or 0))])
+
+
+class Job:
+    """A job that wants a model, in a thread of its own, and stays with it until it is told to leave."""
+
+    def __init__(
+        self, shelf: Shelf, model: Model, threads: ThreadPoolExecutor, quarantine: Quarantine
+    ) -> None:
+        self.said: list[str] = []
+        self.hold = Hold(Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0))
+        self.has_it = threading.Event()
+        self._leaves = threading.Event()
+        with ExitStack() as inside:
+            turn = Turn(self.hold, inside, quarantine, perform=self._say("performs"), rest=self._say("rests"))
+            self._done: Future[None] = threads.submit(self._run, shelf, model, turn)
+
+    def _say(self, word: str) -> Callable[[], bool]:
+        def say() -> bool:
+            self.said.append(word)
+            return True
+
+        return say
+
+    def _run(self, shelf: Shelf, model: Model, turn: Turn) -> None:
+        with shelf.borrow(model, turn) as served:
+            assert served.model == model
+            self.has_it.set()
+            assert self._leaves.wait(BOUND_S)
+
+    def gets_it(self) -> bool:
+        return self.has_it.wait(BOUND_S)
+
+    def leave(self) -> None:
+        self._leaves.set()
+        self.end()
+
+    def end(self) -> None:
+        """Wait for it; raises what it has met."""
+        self._done.result(BOUND_S)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def quarantine() -> Quarantine:
+    return Quarantine()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def shelf(store: Store, metrics: Metrics) -> Iterator[Shelf]:
+    """Room for one model, and for two jobs that wait."""
+    shelf = Shelf(store.loader(), Residency(100, stay_s=0.0), num_seats=2, metrics=metrics)
+    yield shelf
+    shelf.close()
+
+
+def _find(entry: Model | AddOn) -> Path:
+    if entry.name == "absent":
+        raise ModelNotHere("It is not here.")
+    return Path(__file__).parent / "nothing"
+
+
+@pytest.fixture
+def job(
+    shelf: Shelf, store: Store, threads: ThreadPoolExecutor, quarantine: Quarantine
+) -> Callable[..., Job]:
+    return lambda name, **options: Job(shelf, store.model(name, **options), threads, quarantine)
+
+
+Start = Callable[..., Job]
+
+
+class TestStart:
+    def test_what_fits_is_loaded_the_first_of_each_kind_first(self, shelf: Shelf, store: Store) -> None:
+        sizes = {"a": 50, "b": 50, "c": 20, "d": 30}
+        kinds = {"d": "image-segmentation"}
+        models = [store.model(name, memory_bytes=sizes[name], kind=kinds.get(name, KIND)) for name in sizes]
+        shelf.open(models)
+        assert store.loaded == ["a", "d", "c"]
+        assert shelf.loaded == {"a": 50, "d": 30, "c": 20}
+        assert shelf.names == ("a", "b", "c", "d"), "the others are loaded when a job asks for them"
+
+    def test_one_that_could_never_be_loaded_is_not_served(self, shelf: Shelf, store: Store) -> None:
+        shelf.open([store.model("a", memory_bytes=101), store.model("b")])
+        assert shelf.names == ("b",)
+        with pytest.raises(ModelUnavailable, match="does not serve model other"):
+            shelf.named("other", KIND)
+
+
+class TestTurns:
+    def test_who_comes_later_waits_until_the_model_before_is_left(
+        self, job: Start, shelf: Shelf, store: Store, metrics: Metrics
+    ) -> None:
+        first = job("a")
+        assert first.gets_it()
+        second = job("b")
+        wait_until(lambda: second.said == ["rests"])
+        assert not second.has_it.is_set()
+        first.leave()
+        assert second.gets_it()
+        assert (store.loaded, shelf.loaded) == (["a", "b"], {"b": 60})
+        assert second.said == ["rests", "performs"]
+        assert first.said == [], "nothing is written for one that has not to wait"
+        evicted = metrics.registry.get_sample_value("brushwork_model_evictions_total", {"model": "a"})
+        assert evicted == 1
+        second.leave()
+
+    def test_of_one_model_all_are_served_together(self, job: Start, store: Store) -> None:
+        jobs = [job("a") for _ in range(2)]
+        assert all(each.gets_it() for each in jobs)
+        assert store.loaded == ["a"]
+        for each in jobs:
+            each.leave()
+
+    def test_who_finds_no_seat_goes_back(self, job: Start) -> None:
+        first = job("a")
+        assert first.gets_it()
+        waiting = [job("b"), job("b")]
+        wait_until(lambda: all(each.said for each in waiting))
+        with pytest.raises(NotYet) as gone:
+            job("b").end()
+        assert gone.value.after_s >= 1
+        first.leave()
+        for each in waiting:
+            each.leave()
+
+    def test_one_that_turns_out_too_large_for_now_is_loaded_when_there_is_room(
+        self, job: Start, shelf: Shelf, store: Store
+    ) -> None:
+        store.sizes["b"] = 70
+        first = job("a")
+        assert first.gets_it()
+        second = job("b", memory_bytes=10)
+        wait_until(lambda: store.loaded.count("b") == 1)
+        first.leave()
+        assert second.gets_it()
+        assert shelf.loaded == {"b": 70}
+        second.leave()
+
+    def test_too_large_altogether(self, job: Start) -> None:
+        with pytest.raises(ModelTooLarge, match="BRUSHWORK_MODEL_MEMORY_GB"):
+            job("a", memory_bytes=101).end()
+
+
+class TestLeaving:
+    @pytest.mark.parametrize("signal", [Signal.CANCEL, Signal.EXPIRE, Signal.LOST])
+    def test_who_waits_can_be_told_to_stop(self, job: Start, shelf: Shelf, signal: Signal) -> None:
+        first = job("a")
+        assert first.gets_it()
+        second = job("b")
+        wait_until(lambda: second.said)
+        second.hold.hear(signal)
+        with pytest.raises(JobStopped):
+            second.end()
+        first.leave()
+        assert shelf.loaded == {"a": 60}
+
+    def test_so_can_one_for_whose_sake_a_model_is_loaded_which_stays(
+        self, job: Start, shelf: Shelf, store: Store
+    ) -> None:
+        go_on = threading.Event()
+        store.acts["a"] = lambda: wait_until(go_on.is_set)
+        first = job("a")
+        wait_until(lambda: shelf._thread)
+        first.hold.hear(Signal.CANCEL)
+        with pytest.raises(JobStopped):
+            first.end()
+        go_on.set()
+        second = job("a")
+        assert second.gets_it()
+        second.leave()
+        assert store.loaded == ["a"]
+
+    def test_a_worker_that_is_to_stop_loads_nothing_more(self, job: Start, shelf: Shelf) -> None:
+        first = job("a")
+        assert first.gets_it()
+        second = job("b")
+        wait_until(lambda: second.said)
+        shelf.rest()
+        with pytest.raises(NotYet) as gone:
+            second.end()
+        assert gone.value.after_s == 0
+        first.leave()
+
+    def test_who_waits_makes_way_for_one_that_has_to_be_alone(
+        self, job: Start, quarantine: Quarantine, threads: ThreadPoolExecutor
+    ) -> None:
+        first = job("a")
+        assert first.gets_it()
+        second = job("b")
+        wait_until(lambda: second.said)
+
+        def be_alone() -> None:
+            with quarantine.alone(lambda: None):
+                pass
+
+        with quarantine.together():
+            alone = threads.submit(be_alone)
+            with pytest.raises(NotYet):
+                second.end()
+        alone.result(BOUND_S)
+        first.leave()
+
+    @pytest.mark.parametrize(("patience_s", "moves"), [(600.0, True), (-600.0, False)])
+    def test_a_load_is_a_sign_of_life_only_as_long_as_one_may_take(
+        self,
+        store: Store,
+        threads: ThreadPoolExecutor,
+        quarantine: Quarantine,
+        patience_s: float,
+        moves: bool,
+    ) -> None:
+        go_on = threading.Event()
+        store.acts["a"] = lambda: wait_until(go_on.is_set)
+        shelf = Shelf(store.loader(), Residency(100, stay_s=0.0), patience_s=patience_s)
+        waiting = Job(shelf, store.model("a"), threads, quarantine)
+        wait_until(lambda: shelf._thread is not None)
+        assert shelf._is_moving() is moves
+        go_on.set()
+        assert waiting.gets_it()
+        waiting.leave()
+
+
+class TestFailure:
+    def test_all_who_wait_are_told_and_it_is_not_tried_again_at_once(
+        self, job: Start, shelf: Shelf, store: Store
+    ) -> None:
+        tries: list[str] = []
+
+        def fail() -> None:
+            tries.append("b")
+            raise ValueError("cut off")
+
+        store.acts["b"] = fail
+        first = job("a")
+        assert first.gets_it()
+        waiting = [job("b"), job("b")]
+        wait_until(lambda: all(each.said for each in waiting))
+        first.leave()
+        for each in waiting:
+            with pytest.raises(ModelUnavailable, match="ValueError: cut off"):
+                each.end()
+        with pytest.raises(ModelUnavailable, match="ValueError: cut off"):
+            job("b").end()
+        assert tries == ["b"]
+        third = job("c")
+        assert third.gets_it()
+        third.leave()
+
+    def test_too_little_memory_is_told_and_the_next_job_may_try(self, job: Start, store: Store) -> None:
+        errors: list[BaseException] = [torch.OutOfMemoryError("CUDA")]
+
+        def fail_once() -> None:
+            if errors:
+                raise errors.pop()
+
+        store.acts["a"] = fail_once
+        with pytest.raises(OutOfMemory):
+            job("a").end()
+        second = job("a")
+        assert second.gets_it()
+        second.leave()
+
+    def test_what_is_not_here_is_said_without_a_pause(self, job: Start) -> None:
+        for _ in range(2):
+            with pytest.raises(ModelNotHere):
+                job("absent").end()
