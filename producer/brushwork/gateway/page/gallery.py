@@ -60,7 +60,7 @@ def gallery(
         older=f"/gallery?{urlencode(older)}" if older else None,
         newest=f"/gallery?{urlencode(filters)}",
         kinds=list(KINDS),
-        models=[known.name for known in services.client.models()],
+        models=[known.name for known in services.client.models_of(principal.tenant or "")],
         states=list(JobState),
     )
 
