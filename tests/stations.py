@@ -29,11 +29,12 @@ from brushwork_workers.served import Loaded, Place
 from brushwork_workers.shelf import Shelf
 from PIL import Image
 from sqlalchemy import update
+from torch import nn
 
 from tests.jobs import column
 
 WORKER = "tester/1"
-STUB_BYTES = 1000
+STUB_BYTES, BUDGET_BYTES = 1000, 2**20
 
 
 class Obedient:
@@ -63,11 +64,16 @@ class TestStation:
         self.store = ArtifactStore("memory:///")
         self.pulse = Pulse(self.ledger, WORKER)
         self.intercom = Intercom(Wire(database), WORKER, self.pulse.holds)
-        self.catalogue = Catalogue({"stub": _stub(folder), "absent": _stub(folder / "nowhere", "absent")})
+        entries = (
+            _stub(folder),
+            _stub(folder / "nowhere", "absent"),
+            _stub(folder, "large", memory_bytes=BUDGET_BYTES),
+        )
+        self.catalogue = Catalogue({entry.name: entry for entry in entries})
         self.metrics = Metrics()
         loaders = {"stable-diffusion": self._load(act)}
         loader = ModelLoader(loaders, torch.device("cpu"), DirectCalls(), find=_find)
-        self.shelf = Shelf(loader, Residency(2**30, stay_s=0.0), metrics=self.metrics)
+        self.shelf = Shelf(loader, Residency(BUDGET_BYTES, stay_s=0.0), metrics=self.metrics)
         self.shelf.open(self.catalogue)
         self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
         self.quarantine = Quarantine()
@@ -107,17 +113,23 @@ class TestStation:
 
     @staticmethod
     def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Loaded]:
-        return lambda place: Loaded({"text-to-image": Obedient(act)})
+        return lambda place: Loaded({"text-to-image": Obedient(act)}, [_weights()])
 
 
-def _stub(folder: Path, name: str = "stub") -> Model:
+def _weights() -> nn.Module:
+    module = nn.Module()
+    module.register_buffer("weights", torch.zeros(STUB_BYTES, dtype=torch.uint8))
+    return module
+
+
+def _stub(folder: Path, name: str = "stub", memory_bytes: int = STUB_BYTES) -> Model:
     defaults = {"width": 16, "height": 16, "num_inference_steps": 2, "guidance_scale": 1.0}
     return Model(
         name=name,
         family="stable-diffusion",
         source=Source(folder=folder),
         defaults=defaults,
-        memory_bytes=STUB_BYTES,
+        memory_bytes=memory_bytes,
     )
 
 

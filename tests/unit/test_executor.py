@@ -301,6 +301,47 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Callable[[Act], 
     assert steps == [1]
 
 
+def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(
+    make: Callable[[Act], TestStation],
+) -> None:
+    station = make(nothing)
+    assert station.shelf.loaded.keys() == {"stub"}
+    assert station.executor.execute(station.adopted(model="large")) is Outcome.SUCCEEDED
+    assert station.job().attempt == 1
+    assert not station.column("job-1", "is_performing")
+
+
+def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Callable[[Act], TestStation]) -> None:
+    station = make(nothing)
+    station.shelf.rest()
+    job_id = station.adopted(model="large")
+    assert station.executor.execute(job_id) is Outcome.POSTPONED
+    assert (station.job().state, station.job().attempt, station.job().error) == (JobState.QUEUED, 0, None)
+    assert station.executor.execute(station.adopted("job-2")) is Outcome.SUCCEEDED, "its model is here"
+
+
+def test_a_suspect_has_its_model_loaded_once_it_is_alone(make: Callable[[Act], TestStation]) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def act(request: Any, desk: Desk) -> None:
+        if request.prompt == "other":
+            entered.set()
+            assert go_on.wait(10)
+
+    station = make(act)
+    station.adopted("alone", model="large")
+    station.suspect("alone")
+    with ThreadPoolExecutor(2) as threads:
+        other = threads.submit(station.executor.execute, station.adopted("other", prompt="other"))
+        assert entered.wait(10)
+        alone = threads.submit(station.executor.execute, "alone")
+        wait_until(lambda: len(station.pulse.holds()) == 2)
+        assert not station.column("alone", "is_performing")
+        go_on.set()
+        assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
+    assert station.shelf.loaded.keys() == {"large"}
+
+
 def test_a_job_whose_lease_went_away_writes_nothing(make: Callable[[Act], TestStation]) -> None:
     def act(request: Any, desk: Desk) -> None:
         station.ledger.release("job-1", fence=1)
