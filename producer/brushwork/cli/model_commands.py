@@ -1,5 +1,6 @@
 """`brushwork models`: which there are, and how their files get here."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,7 +43,7 @@ def pull(
 ) -> None:
     """Fetch the files of models, pinned and checked; workers never do it by themselves."""
     entries = _entries(names)
-    plan = service("models").plan
+    plan = _online().plan
     for entry in entries:
         found = plan(entry)
         _announce(entry, found)
@@ -101,13 +102,19 @@ def add(
     settings = Settings.load()
     file = own_file(settings)
     source = _source(folder, repository, revision, variant)
-    found = service("models").recognise(name, source, sort=sort, family=family)
+    found = _online().recognise(name, source, sort=sort, family=family)
     table = "models" if sort == "model" else f"{sort}s"
     add_entry(file, table, name, found.table)
     Catalogue.load(file)
     NEWS.print(f"{name} is of the family {found.entry.family}, and in {file}.", soft_wrap=True)
     if repository is not None:
         NEWS.print(f"Its files follow with: brushwork models pull {name}", soft_wrap=True)
+
+
+def _online() -> Any:
+    # Workers switch the hub off where nobody has said anything; this must be said before they are imported.
+    os.environ.setdefault("HF_HUB_OFFLINE", "0")
+    return service("models")
 
 
 def _entries(names: Sequence[str] | None) -> list[Model | AddOn]:
@@ -143,7 +150,7 @@ def _finding(locate: Any, entry: Model | AddOn, *, is_named: bool) -> dict[str, 
     finding: dict[str, Any] = {"name": entry.name, "ok": True, "files": "whole", "about": ""}
     try:
         folder = locate(entry)
-        finding["about"] = str(folder) if folder.is_dir() else "built here, of no file"
+        finding |= {"about": str(folder)} if folder.is_dir() else {"files": "built here"}
     except ModelNotHere as error:
         finding |= {"ok": not is_named, "files": "not here", "about": error.hint or error.message}
     except BrushworkError as error:

@@ -1,0 +1,116 @@
+"""`brushwork models add`: from a folder or a repository to a catalogue entry, or the reason why not."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from brushwork_schemas.catalogue import AddOn, Model, Source
+from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
+from brushwork_schemas.families import FAMILIES, family_of
+from brushwork_schemas.model_place import Entry
+from pydantic import ValidationError
+
+from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_own_code
+from brushwork_workers.models.hub import HubRepository
+from brushwork_workers.models.layout import files_to_load
+from brushwork_workers.models.listing import FolderListing, Listing
+from brushwork_workers.models.location import locate
+
+Sort = Literal["model", "lora", "controlnet"]
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """An entry that could be loaded.
+
+    Args:
+        entry: As it is in the catalogue then.
+        table: What to write there: all that differs from the defaults.
+    """
+
+    entry: Entry
+    table: dict[str, Any]
+
+
+def recognise(name: str, source: Source, *, sort: Sort = "model", family: str | None = None) -> Recognised:
+    """Find out what the files of a source are; of a repository, only configurations are fetched.
+
+    Args:
+        name: What it is to be called.
+        source: A folder or a repository.
+        sort: What it is.
+        family: Where its files don't tell.
+
+    Raises:
+        InvalidRequest: The name, or what was said of it, is wrong.
+        ModelUnavailable: It could not be loaded; the message says why.
+        ServiceUnreachable: The hub does not answer.
+    """
+    if source.folder is not None:
+        if not source.folder.is_dir():
+            raise ModelNotHere(f"There is no folder {source.folder}.", field="folder")
+        listing: Listing = FolderListing(source.folder)
+        found = _entry(name, source, listing, sort, family)
+        locate(found.entry)
+        return found
+    with tempfile.TemporaryDirectory() as scratch:
+        repository = HubRepository(str(source.repository), str(source.revision), Path(scratch))
+        found = _entry(name, source, repository, sort, family)
+        files_to_load(found.entry, repository)
+        more: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
+        if isinstance(found.entry, Model) and repository.is_gated:
+            more["gated"] = True
+        return _made(name, sort, found.table | more)
+
+
+def _entry(name: str, source: Source, listing: Listing, sort: Sort, family: str | None) -> Recognised:
+    known = family or _family(listing, sort)
+    table = {"family": known, "source": source.model_dump(mode="json", exclude_defaults=True)}
+    return _made(name, sort, table)
+
+
+def _made(name: str, sort: Sort, table: dict[str, Any]) -> Recognised:
+    try:
+        if sort == "model":
+            return Recognised(Model.model_validate({"name": name, **table}), table)
+        if table["family"] not in FAMILIES:
+            raise InvalidRequest(
+                f"There is no family {table['family']!r}.", field="family", hint=f"Families are {_names()}."
+            )
+        return Recognised(AddOn.model_validate({"name": name, "type": sort, **table}), table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InvalidRequest(f"{name}: {reason}.", field=str((*first["loc"], "name")[0])) from error
+
+
+def _family(listing: Listing, sort: Sort) -> str:
+    if sort != "model":
+        raise InvalidRequest(
+            f"A {sort} does not say which models it fits.",
+            field="family",
+            hint=f"Say --family; families are {_names()}.",
+        )
+    if not {PIPELINE, CONFIG} & listing.names:
+        raise ModelFileMissing(
+            f"Neither {PIPELINE} nor {CONFIG} is there.",
+            field="source",
+            hint="Name the folder that holds one of them, as save_pretrained of diffusers or transformers "
+            "writes it.",
+        )
+    if PIPELINE not in listing.names:
+        refuse_own_code(listing, CONFIG)
+    named = class_name(listing)
+    found = family_of(named) if named else None
+    if found is None:
+        raise UnknownModelClass(
+            f"Its configuration names {named or 'no class'}, which belongs to no family that can be served.",
+            field="family",
+            hint=f"If it is of one nevertheless, say --family; families are {_names()}.",
+        )
+    return found.name
+
+
+def _names() -> str:
+    return ", ".join(FAMILIES)
