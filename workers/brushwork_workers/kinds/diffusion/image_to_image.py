@@ -44,8 +44,17 @@ class ImageToImage:
 
     def _asked(self, request: ImageToImageRequest, picture: Image.Image) -> Asked:
         width, height = picture_size(picture.size, request, self._model)
-        own = {"image": fitted(picture, (width, height)), "strength": request.strength}
-        return Asked(KIND, width, height, own)
+        image = copies(fitted(picture, (width, height)), request)
+        return Asked(KIND, width, height, {"image": image, "strength": request.strength})
+
+
+def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Image]:
+    """The picture once for each that is to be made, so that each is encoded with its own random numbers.
+
+    Given one for several, some pipelines encode it with those of the first, and others fail: none but the
+    first picture could be made again by its seed.
+    """
+    return [picture] * request.num_images_per_prompt
 
 
 def fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from brushwork_workers.desk import Desk
 from brushwork_workers.kinds.diffusion.generation import Asked, Generation
-from brushwork_workers.kinds.diffusion.image_to_image import fitted
+from brushwork_workers.kinds.diffusion.image_to_image import copies, fitted
 from brushwork_workers.kinds.diffusion.picture_size import picture_size
 
 KIND = "inpainting"
@@ -50,5 +50,7 @@ class Inpainting:
         width, height = size = picture_size(picture.size, request, self._model)
         # Not sharpened as a picture is: the pipeline cuts it at half grey.
         fitting = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
-        own = {"image": fitted(picture, size), "mask_image": fitting, "strength": request.strength}
-        return Asked(KIND, width, height, own)
+        image = copies(fitted(picture, size), request)
+        return Asked(
+            KIND, width, height, {"image": image, "mask_image": fitting, "strength": request.strength}
+        )

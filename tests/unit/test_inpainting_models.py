@@ -1,0 +1,39 @@
+"""A denoiser that was made for inpainting does nothing else, and an entry that says otherwise is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.errors import ModelUnavailable
+from brushwork_workers.calls import DirectCalls
+from brushwork_workers.kinds.diffusion.loading import load
+from brushwork_workers.served import Place
+
+from tests.checkpoints.inpainter import inpainter
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inpainter")
+    inpainter().save_pretrained(folder)
+    return folder
+
+
+def place(folder: Path, **entry: Any) -> Place:
+    model = Model(name="inpainter", family="stable-diffusion", source=Source(folder=folder), **entry)
+    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
+
+
+def test_it_serves_inpainting(folder: Path) -> None:
+    size = {"width": 32, "height": 32}
+    performers = load(place(folder, kinds=("inpainting",), defaults=size)).performers
+    assert list(performers) == ["inpainting"]
+    performers["inpainting"].warm_up()
+
+
+def test_more_than_that_is_refused_with_what_to_write(folder: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r'kinds = \["inpainting"\]') as refused:
+        load(place(folder))
+    assert refused.value.field == "kinds"
