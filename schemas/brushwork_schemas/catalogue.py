@@ -150,7 +150,12 @@ class Model(BaseModel):
         if unheard := set(self.accepts) - set(self.about.accepts):
             raise ValueError(f"{self.family} has no {', '.join(sorted(unheard))}")
         fields = {name for request in requests for name in request.model_fields}
-        _known("defaults", {name for name in self.defaults if name not in KINDS}, fields)
+        _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
+        for kind, own in self.defaults.items():
+            if kind in self.kinds:
+                if not isinstance(own, dict):
+                    raise ValueError(f"defaults.{kind} is a table of that kind's fields")
+                _known(f"defaults.{kind}", set(own), set(KINDS[kind].request_type.model_fields))
         return self
 
     @property

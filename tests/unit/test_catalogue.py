@@ -3,11 +3,20 @@
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.catalogue import PACKAGED, Catalogue
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.admission import admit
+from brushwork_schemas.catalogue import PACKAGED, Catalogue, Model
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from brushwork_schemas.families import FAMILIES
 from brushwork_schemas.kinds import KINDS
 
+LEAST = {
+    "prompt": "a red circle",
+    "image": "a" * 64,
+    "mask_image": "b" * 64,
+    "dataset": "c" * 64,
+    "candidate_labels": ["a dog", "a cat"],
+    "points": [{"x": 1.0, "y": 2.0}],
+}
 SOURCE = 'source = { packaged = "mine" }'
 MINE = f'[models.mine]\nfamily = "stable-diffusion"\n{SOURCE}\n'
 
@@ -41,7 +50,8 @@ def test_a_user_s_model_comes_first_and_the_packaged_ones_stay(tmp_path: Path) -
 def test_a_user_s_model_takes_the_place_of_a_packaged_one_of_its_name(tmp_path: Path) -> None:
     replaced = MINE.replace("models.mine", "models.pocket-diffusion") + 'licence = "mine"\n'
     catalogue = Catalogue.load(write(tmp_path, replaced))
-    assert [model.licence for model in catalogue.of_kind("text-to-image")] == ["mine"]
+    assert catalogue.named("pocket-diffusion", "text-to-image").licence == "mine"
+    assert len(list(catalogue)) == len(list(Catalogue.load()))
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
@@ -82,6 +92,9 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + "name = 'other'", "models.mine: the table's own name is its name"),
         (MINE + "dtype = 'int3'", "models.mine.dtype"),
         (MINE + "defaults = { widht = 3 }", "models.mine: defaults names no parameter"),
+        (MINE + "defaults = { inpainting = 3 }", "models.mine: defaults.inpainting is a table"),
+        (MINE + "defaults = { inpainting = { widht = 3 } }", "defaults.inpainting names no parameter"),
+        (MINE + "defaults = { image-to-text = {} }", "models.mine: defaults names no parameter"),
         (MINE + "limits = { max_side = 'x' }", "models.mine.limits.max_side"),
         (MINE.replace("models.mine", 'models."a b"'), "models.a b.name"),
         (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, repository"),
@@ -107,3 +120,41 @@ def test_a_file_that_is_no_text_or_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_packaged_file_is_the_one_that_ships() -> None:
     assert PACKAGED.read_text("utf-8").count("[models.") == len(list(Catalogue.load()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_s_default_is_here_wherever_a_model_of_it_ships(kind: str) -> None:
+    sources = [model.source for model in Catalogue.load().of_kind(kind)]
+    own = [source.packaged or source.architecture for source in sources]
+    assert bool(own[0]) == any(own)
+
+
+def test_every_packaged_model_says_where_it_is_from_and_under_which_licence() -> None:
+    catalogue = Catalogue.load()
+    for entry in (*catalogue, *catalogue.add_ons):
+        assert entry.licence != "unknown", entry.name
+        assert entry.source.folder is None
+        assert entry.family in FAMILIES
+
+
+@pytest.mark.parametrize("model", list(Catalogue.load()), ids=lambda model: model.name)
+def test_the_least_that_a_packaged_model_may_be_asked_is_admitted(model: Model) -> None:
+    for kind in model.kinds:
+        fields = KINDS[kind].request_type.model_fields
+        needed = [name for name, field in fields.items() if field.is_required()]
+        needed += [group[0] for group in model.about.requires]
+        asked = {name: LEAST[name] for name in needed}
+        request = admit(kind, {"model": model.name, **asked}, Catalogue.load()).request
+        for name, value in model.defaults_of(kind).items():
+            if name not in ("width", "height") or not KINDS[kind].takes_image:
+                assert getattr(request, name) == value
+
+
+def test_an_entry_is_found_by_its_name_whatever_it_is() -> None:
+    catalogue = Catalogue.load()
+    assert catalogue.entry("sdxl").family == "stable-diffusion-xl"
+    assert catalogue.entry("canny-sdxl").source.variant == "fp16"
+    with pytest.raises(UnknownModel, match="Did you mean sdxl"):
+        catalogue.entry("sdlx")
+    with pytest.raises(UnknownModel, match="brushwork models lists"):
+        catalogue.entry("zzzzzz")
