@@ -1,6 +1,7 @@
 """image-to-text on a tiny captioner of the real classes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.requests import ImageToTextRequest
 from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.captions.encoder_decoder import ImageToText
-from brushwork_workers.served import Place
+from brushwork_workers.kinds.captions.encoder_decoder import load
+from brushwork_workers.served import Performer, Place
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
@@ -25,20 +26,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def performer(folder: Path) -> ImageToText:
+def performer(folder: Path) -> Performer:
     model = Model(name="tiny", family="vision-encoder-decoder", source=Source(folder=folder))
-    return ImageToText(Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls()))
+    return loaded(model, folder)
 
 
-def caption(performer: ImageToText, **fields: object) -> str:
+def loaded(model: Model, folder: Path) -> Performer:
+    place = Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls())
+    return load(place).performers["image-to-text"]
+
+
+def caption(performer: Performer, **fields: object) -> str:
     desk = PlainDesk()
     request = ImageToTextRequest.model_validate({"image": desk.give(PICTURE), "max_new_tokens": 8, **fields})
-    return performer.perform(request, desk)["generated_text"]
+    text: str = performer.perform(request, desk)["generated_text"]
+    return text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_equals_transformers(folder: Path, performer: ImageToText, language: str) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+def test_equals_transformers(folder: Path, performer: Performer, language: str) -> None:
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     pixels = AutoImageProcessor.from_pretrained(folder)(PICTURE, return_tensors="pt").pixel_values
     stock = VisionEncoderDecoderModel.from_pretrained(folder).eval()
     start = tokenizer.convert_tokens_to_ids(f"<|{language}|>")
@@ -49,19 +56,19 @@ def test_equals_transformers(folder: Path, performer: ImageToText, language: str
     )
 
 
-def test_a_prompt_begins_the_caption(performer: ImageToText) -> None:
+def test_a_prompt_begins_the_caption(performer: Performer) -> None:
     assert caption(performer, prompt="a red").startswith("a red")
 
 
-def test_max_new_tokens_bounds_the_caption(performer: ImageToText) -> None:
+def test_max_new_tokens_bounds_the_caption(performer: Performer) -> None:
     assert len(caption(performer, prompt="a", max_new_tokens=1).split()) <= 2
 
 
-def test_a_caption_is_never_longer_than_the_model_can_count(performer: ImageToText) -> None:
+def test_a_caption_is_never_longer_than_the_model_can_count(performer: Performer) -> None:
     assert len(caption(performer, max_new_tokens=500).split()) <= 32
 
 
-def test_a_prompt_without_room_for_a_caption_is_refused(performer: ImageToText) -> None:
+def test_a_prompt_without_room_for_a_caption_is_refused(performer: Performer) -> None:
     with pytest.raises(InvalidRequest, match="no room"):
         caption(performer, prompt="red " * 40)
 
@@ -72,6 +79,6 @@ def test_a_language_without_its_token_is_refused(folder: Path, tmp_path: Path) -
         text = (copy / name).read_text().replace("<|zh|>", "<|xx|>")
         (copy / name).write_text(text)
     model = Model(name="tiny", family="vision-encoder-decoder", source=Source(folder=copy))
-    performer = ImageToText(Place(model, copy, torch.device("cpu"), torch.float32, DirectCalls()))
+    performer = loaded(model, copy)
     with pytest.raises(InvalidRequest, match="does not write 'zh'"):
         caption(performer, language="zh")

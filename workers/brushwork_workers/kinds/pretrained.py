@@ -62,6 +62,13 @@ def one_at_a_time(shared: Any, part: str) -> Any:
     return StandIn(shared, DirectCalls(), Terms(part=part), methods=None)
 
 
+def token_ids(named: int | list[int] | None) -> tuple[int, ...]:
+    """Tokens of a configuration, which names one, several or none."""
+    if named is None:
+        return ()
+    return tuple(named) if isinstance(named, list) else (named,)
+
+
 class PictureProcessor:
     """The folder's image processor.
 
