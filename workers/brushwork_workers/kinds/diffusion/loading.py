@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import ModelUnavailable
 from diffusers import DiffusionPipeline
@@ -35,8 +34,7 @@ def load(place: Place) -> Loaded:
     colours = LatentColours.fitted(getattr(pipeline, "vae", None))
     generation = Generation(pipelines, Loras(pipeline, place), ControlNets(pipeline, place), colours)
     made = {kind: make(place, generation) for kind, make in _PERFORMERS.items() if kind in place.kinds}
-    modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
-    return Loaded(made, modules)
+    return Loaded(made, pipelines.modules)
 
 
 def _check_kinds(pipeline: Any, place: Place) -> None:

@@ -40,6 +40,13 @@ class PipelineCopies:
         self._preparing = DirectCalls()
         self._casts = _Casts(getattr(pipeline, "vae", None))
 
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """All that hold weights."""
+        components = self._pipeline.components.values()
+        own = [each for each in components if isinstance(each, torch.nn.Module)]
+        return [*own, *self._casts.others()]
+
     def new(
         self,
         scheduler: str | None = None,
@@ -131,18 +138,23 @@ class _TextEncoder(StandIn):
 
 
 class _Casts:
-    """One module in several number formats, each made when a job first wants it."""
+    """A VAE in several number formats: at once in those that its pipelines will want, else when one does."""
 
     def __init__(self, module: Any) -> None:
-        self._made: dict[torch.dtype | None, Any] = {getattr(module, "dtype", None): module}
         self._own = module
+        self._made: dict[torch.dtype | None, Any] = {getattr(module, "dtype", None): module}
         self._making = threading.Lock()
+        if getattr(module, "dtype", None) is torch.float16 and getattr(module.config, "force_upcast", False):
+            self.of(torch.float32)
 
     def of(self, dtype: torch.dtype) -> Any:
         with self._making:
             if dtype not in self._made:
                 self._made[dtype] = copy.deepcopy(self._own).to(dtype)
             return self._made[dtype]
+
+    def others(self) -> list[Any]:
+        return [made for made in self._made.values() if made is not self._own]
 
 
 class _Autoencoder(StandIn):

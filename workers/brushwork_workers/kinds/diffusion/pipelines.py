@@ -6,13 +6,15 @@ from typing import Any
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
+from torch import nn
 
 from brushwork_workers.batching.terms import Adapters, Terms
 from brushwork_workers.calls import Calls
 from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.kinds.diffusion.schedulers import check_begins_with_picture
 
-# For each kind: the class, and the class that goes by a ControlNet, where diffusers has one.
+# For each kind: the class, and the class that goes by a ControlNet, where diffusers has one. Not counted are
+# those whose control picture is the picture to be inpainted: they have no room for another.
 _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "stable-diffusion": {
         "text-to-image": ("StableDiffusionPipeline", "StableDiffusionControlNetPipeline"),
@@ -27,7 +29,7 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "stable-diffusion-3": {
         "text-to-image": ("StableDiffusion3Pipeline", "StableDiffusion3ControlNetPipeline"),
         "image-to-image": ("StableDiffusion3Img2ImgPipeline", None),
-        "inpainting": ("StableDiffusion3InpaintPipeline", "StableDiffusion3ControlNetInpaintingPipeline"),
+        "inpainting": ("StableDiffusion3InpaintPipeline", None),
     },
     "flux": {
         "text-to-image": ("FluxPipeline", "FluxControlNetPipeline"),
@@ -37,7 +39,7 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "qwen-image": {
         "text-to-image": ("QwenImagePipeline", "QwenImageControlNetPipeline"),
         "image-to-image": ("QwenImageImg2ImgPipeline", None),
-        "inpainting": ("QwenImageInpaintPipeline", "QwenImageControlNetInpaintPipeline"),
+        "inpainting": ("QwenImageInpaintPipeline", None),
     },
     "pixart-sigma": {"text-to-image": ("PixArtSigmaPipeline", None)},
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
@@ -63,6 +65,11 @@ class Pipelines:
         self._copies = PipelineCopies(pipeline, calls, terms)
         self._built: dict[tuple[str, int], Any] = {}
         self._building = threading.Lock()
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """All that hold weights, add-ons left out."""
+        return self._copies.modules
 
     def new(
         self,
