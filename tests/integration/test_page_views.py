@@ -13,6 +13,7 @@ from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
 from PIL import Image
 from starlette.testclient import TestClient
@@ -32,9 +33,10 @@ def http(settings: Settings) -> Iterator[TestClient]:
 
 
 def submitted(settings: Settings, kind: str = "text-to-image", **parameters: Any) -> Job:
-    given = {"prompt": PROMPT} if kind == "text-to-image" else {"image": png()}
+    given: dict[str, Any] = {"prompt": PROMPT} if kind == "text-to-image" else {"image": png()}
     with Client(settings=settings) as client:
-        return client.submit(kind, **{**given, **parameters})
+        said = {name: value for name, value in {**given, **parameters}.items() if value is not None}
+        return client.submit(kind, **said)
 
 
 def ended(settings: Settings, job: Job, result: dict[str, Any], *pictures: Artifact) -> None:
@@ -355,3 +357,118 @@ def test_a_page_too_says_when_to_come_again(http: TestClient, database: Database
     often = http.get("/")
     assert (often.status_code, often.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
     assert int(often.headers["Retry-After"]) >= 1
+
+
+def trained_of(settings: Settings, job: Job) -> dict[str, Any]:
+    """A result of a training that has found two classes, one with markup in its name."""
+    store = ArtifactStore(settings.artifacts_url)
+    epoch = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.75, "seconds": 1.5}
+    return {
+        "model_name": f"trained:{job.id}",
+        "weights": store.put_file(b"weights", "application/vnd.safetensors").model_dump(),
+        "config": store.put_file(b"{}", "application/json").model_dump(),
+        "plot": store.put_picture(png("gray")).model_dump(),
+        "labels": ["cat", "<b>dog</b>"],
+        "curve": [
+            {**epoch, "validation_loss": 0.6, "validation_accuracy": 0.5},
+            {**epoch, "epoch": 2, "validation_loss": 0.3, "validation_accuracy": 0.9},
+        ],
+        "best_epoch": 2,
+        "train_accuracy": 0.75,
+        "validation_accuracy": 0.9,
+        "confusion_matrix": [[9, 1], [0, 10]],
+        "num_train_images": 80,
+        "num_validation_images": 20,
+    }
+
+
+def test_a_training_shows_its_model_curve_and_files(http: TestClient, settings: Settings) -> None:
+    job = submitted(settings, "image-classification-training", image=None, dataset=b"PK\x03\x04 animals")
+    waiting = http.get(f"/jobs/{job.id}").text
+    assert "appear here after the first epoch" in waiting
+    assert 'alt="' not in waiting.partition("<main")[2]
+    result = trained_of(settings, job)
+    ended(settings, job, result)
+    shown = http.get(f"/jobs/{job.id}").text
+    assert "cat, &lt;b&gt;dog&lt;/b&gt; 90 %" in shown
+    assert shown.count("<polyline") == 4
+    assert re.search(r'<td class="number right">9</td><td class="number wrong">1</td>', shown)
+    for name in ("weights", "config", "plot"):
+        assert f"/v1/files/{result[name]['sha256']}?download=1" in shown
+    assert f"/?kind=image-classification&amp;model=trained%3A{job.id}" in shown
+    asked = http.get(f"/?kind=image-classification&model=trained:{job.id}").text
+    assert f'<option value="trained:{job.id}" selected>' in asked
+    card = http.get("/gallery?kind=image-classification-training").text
+    assert f"/thumbnails/{result['plot']['sha256']}" in card
+
+
+def test_captions_are_shown_with_their_scores_and_segments_with_their_places(
+    http: TestClient, settings: Settings
+) -> None:
+    job = submitted(settings, "image-to-text")
+    candidates = [{"text": "a circle", "score": -0.25}, {"text": "a <i>ring</i>", "score": None}]
+    ended(settings, job, {"generated_text": "a circle", "candidates": candidates})
+    shown = http.get(f"/jobs/{job.id}").text
+    assert "-0.250" in shown
+    assert "a &lt;i&gt;ring&lt;/i&gt;" in shown
+    assert "Again with another seed" not in shown
+
+    mask = stored(settings, png())
+    job = submitted(settings, "image-segmentation")
+    rle = {"size": [8, 16], "counts": "0"}
+    segment = {"id": 1, "score": 0.5, "area": 12, "bbox": [1, 2, 3, 4], "segmentation": rle}
+    found = {"mask": mask.model_dump(), "labels": ["x"], "areas": {"x": 1.0}, "segments": [segment]}
+    ended(settings, job, found, mask)
+    shown = http.get(f"/jobs/{job.id}").text
+    assert "Object 1" in shown
+    assert "3 × 4 (1, 2)" in shown
+
+
+def test_what_was_given_stands_beside_what_was_made(http: TestClient, settings: Settings) -> None:
+    picture = stored(settings, png("blue"))
+    red, white = png("red"), png("white")
+    job = submitted(settings, "inpainting", prompt=PROMPT, image=red, mask_image=white)
+    made = {"images": [picture.model_dump()], "seed": 7, "seeds": [7], "nsfw_content_detected": [True]}
+    ended(settings, job, made, picture)
+    shown = http.get(f"/jobs/{job.id}").text
+    for sha256 in (picture.sha256, job.request.image, job.request.mask_image):
+        assert f'<img src="/v1/files/{sha256}"' in shown
+    assert "blacked out by the safety checker" in shown
+    again = http.get(f"/?again={job.id}").text
+    assert f'name="mask_image_sha256" value="{job.request.mask_image}"' in again
+
+    job = submitted(settings, "image-upscaling")
+    ended(settings, job, {"image": picture.model_dump(), "scale": 2.0}, picture)
+    assert f'<img src="/v1/files/{picture.sha256}"' in http.get(f"/jobs/{job.id}").text
+
+
+def test_files_are_kept_when_something_else_was_wrong(http: TestClient) -> None:
+    files = {"dataset": ("animals.zip", b"PK\x03\x04 animals", "application/zip")}
+    form = {"kind": "image-classification-training", "learning_rate": "fast"}
+    refused = http.post("/jobs", data=form, files=files)
+    assert refused.status_code == 422
+    (name,) = re.findall(r'name="dataset_sha256" value="([0-9a-f]{64})"', refused.text)
+    form = {"kind": "image-classification-training", "dataset_sha256": name}
+    assert http.post("/jobs", data=form).status_code == 303
+    wrong = http.post("/jobs", data={"kind": "image-classification-training"}, files={"dataset": png()})
+    assert "this is no zip and no tar" in wrong.text
+
+
+def test_a_picture_that_is_too_large_is_refused_beside_archives_that_may_be(settings: Settings) -> None:
+    bounded = settings.model_copy(update={"max_upload_bytes": 4096, "max_dataset_bytes": 65536})
+    form = {"kind": "image-classification-training"}
+    with gateway(bounded, follow_redirects=False) as http:
+        picture = http.post("/jobs", data={"kind": "image-to-text"}, files={"image": bytes(8192)})
+        assert picture.status_code == 413
+        archive = http.post("/jobs", data=form, files={"dataset": b"PK\x03\x04".ljust(8192)})
+        assert archive.status_code == 303
+
+
+def test_a_form_says_which_models_no_worker_has(http: TestClient, database: Database) -> None:
+    before = http.get("/?kind=image-upscaling").text
+    assert "No worker serves this now." in before
+    assert "(no worker has it now)" in before
+    worker = WorkerEntry("w", ("image-upscaling",), ("swin2sr-x2",), "cpu", ready=True)
+    Roster(database).announce(worker)
+    with_one = http.get("/?kind=image-classification").text
+    assert "No worker serves this now." in with_one

@@ -13,6 +13,7 @@ from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.requests import GenerationRequest, ImageUpscalingRequest
 from brushwork_schemas.results import (
     Caption,
+    Epoch,
     GenerationResult,
     ImageClassificationResult,
     ImageClassificationTrainingResult,
@@ -85,9 +86,11 @@ class Exhibit:
         return self.inputs.get("dataset")
 
     @property
-    def files(self) -> Sequence[Artifact]:
-        """All files that it made."""
-        return artifacts_within(self.job.result)
+    def files(self) -> Sequence[tuple[str, Artifact]]:
+        """All files that it made, each with the name of its field."""
+        result = self.job.result
+        fields = type(result).model_fields if isinstance(result, Result) else ()
+        return [(name, each) for name in fields for each in artifacts_within(getattr(result, name))]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -154,7 +157,7 @@ class Exhibit:
     @property
     def has_seed(self) -> bool:
         """Whether another seed gives another result."""
-        return "seed" in self.asked
+        return self.asked.get("seed") is not None
 
     @property
     def caption(self) -> str | None:
@@ -187,10 +190,15 @@ class Exhibit:
         return result if isinstance(result, ImageClassificationTrainingResult) else None
 
     @property
+    def curve(self) -> Sequence[Epoch]:
+        """Of a training, its epochs so far."""
+        return self.job.curve or (self.trained.curve if self.trained else ())
+
+    @property
     def charts(self) -> Sequence[Chart]:
         """Of a training, how it went so far."""
         epochs = self.asked.get("num_train_epochs")
-        return charts(self.job.curve, epochs if isinstance(epochs, int) else 0)
+        return charts(self.curve, epochs if isinstance(epochs, int) else 0)
 
     @property
     def confusion(self) -> Sequence[tuple[str, Sequence[int]]]:

@@ -14,8 +14,8 @@ Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file"
 # Shown at once, after what is required; all others wait under "More settings".
 FIRST = (
     *("model", "image", "mask_image", "dataset", "strength", "candidate_labels", "points", "boxes", "task"),
-    *("width", "height", "num_inference_steps", "seed", "num_images_per_prompt", "language", "top_k"),
-    *("num_train_epochs", "image_size", "overlay"),
+    *("num_train_epochs", "image_size", "width", "height", "num_inference_steps", "seed"),
+    *("num_images_per_prompt", "language", "top_k", "overlay"),
 )
 # Of use to programs alone.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
@@ -89,6 +89,13 @@ def form_fields(
     return sorted(made, key=lambda field: (not field.required, order.get(field.name, len(order))))
 
 
+def filled_in(model: Model, kind: Kind) -> dict[str, Any]:
+    """What a model fills into the fields of a kind that are left empty."""
+    # Of a picture that begins with another, the size is that one's.
+    fitted = ("width", "height") if kind.takes_image else ()
+    return {name: value for name, value in model.defaults_of(kind.name).items() if name not in fitted}
+
+
 @dataclass(frozen=True)
 class _Maker:
     """Makes fields of one schema."""
@@ -102,7 +109,7 @@ class _Maker:
         plain = _plain(schema, self.whole)
         required = name in self.whole.get("required", ())
         shape, sort = _shape(name, plain), self.kind.files.get(name)
-        first = self.models[0].defaults_of(self.kind.name) if self.models else {}
+        first = filled_in(self.models[0], self.kind) if self.models else {}
         return FormField(
             name=name,
             shape=shape,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from brushwork.dataset_input import GivenArchive
 from brushwork.file_inputs import FileInputs
 from brushwork.gateway.access import Principal, asks_for
-from brushwork.gateway.page.form_field import FormField, form_fields
+from brushwork.gateway.page.form_field import FormField, filled_in, form_fields
 from brushwork.gateway.page.page_route import PageRoute
 from brushwork.gateway.page.portrait import Portrait
 from brushwork.gateway.page.typed_form import TypedForm
@@ -69,7 +69,7 @@ class Sheet:
     @property
     def defaults(self) -> dict[str, dict[str, Any]]:
         """What each model fills in, for the script that shows it."""
-        return {model.name: model.defaults_of(self.kind.name) for model in self.models}
+        return {model.name: filled_in(model, self.kind) for model in self.models}
 
 
 @router.get("/")

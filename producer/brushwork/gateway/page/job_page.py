@@ -36,12 +36,18 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
     return visitor.shown(
         "job.html",
         job=job,
-        enlarges=bool(services.outlooks.serving(UPSCALING)),
+        enlarges=_is_served(UPSCALING, services),
         exhibit=Exhibit.of(job, services.store, TenantFiles(services.database)),
         outlook=services.outlooks.of(job),
         curl=recipe.curl(job, visitor.origin, with_key=principal.key is not None),
         python=recipe.python(job, visitor.origin),
     )
+
+
+def _is_served(kind: str, services: Services) -> bool:
+    """Whether a worker has the kind's default model now."""
+    models = services.client.models(kind)
+    return bool(models and services.outlooks.serving(kind, models[0].name))
 
 
 @router.post("/again")

@@ -21,7 +21,7 @@ from brushwork_workers.kinds.training.preparation import Preparation
 from brushwork_workers.kinds.training.trainer import Trainer
 from brushwork_workers.served import Loaded, Place
 
-WEIGHTS_TYPE = "application/octet-stream"
+WEIGHTS_TYPE = "application/vnd.safetensors"
 
 
 def load(place: Place) -> Loaded:

@@ -129,7 +129,8 @@ function follow(job) {
 // What each model fills in is shown in the empty fields.
 function placeholders(form) {
   const model = form.elements.namedItem("model");
-  const defaults = JSON.parse(form.dataset.defaults);
+  // A form has a field of that name, which stands before its dataset.
+  const defaults = JSON.parse(form.getAttribute("data-defaults"));
   const none = new Map([...form.elements].map((field) => [field, field.placeholder]));
   const show = () => {
     const known = defaults[model.value] ?? {};
@@ -346,13 +347,13 @@ function equip(root) {
 addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.matches("[data-theme-switch]")) return;
-  if (form.dataset.sent) return event.preventDefault();
-  form.dataset.sent = "yes";
+  if (form.hasAttribute("data-sent")) return event.preventDefault();
+  form.setAttribute("data-sent", "yes");
   event.submitter?.setAttribute("aria-busy", "true");
 });
 // Back from the cache of the browser, it may be submitted again.
 addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent;
+  for (const form of document.querySelectorAll("[data-sent]")) form.removeAttribute("data-sent");
   for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 });
 
