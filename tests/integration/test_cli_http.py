@@ -137,7 +137,7 @@ def test_a_picture_is_brought_once_and_used_by_name(run: Run, tmp_path: Path) ->
 
 def test_what_there_is(run: Run) -> None:
     assert "pocket-diffusion" in run("models").out
-    (captioner,) = json.loads(run("models", "--kind", "image-to-text", "--json").out)
+    captioner = json.loads(run("models", "--kind", "image-to-text", "--json").out)[0]
     assert captioner["name"] == "pocket-captioner"
     kinds = {kind["name"]: kind for kind in json.loads(run("kinds", "--json").out)}
     assert "prompt" in kinds["text-to-image"]["request"]["properties"]

@@ -177,7 +177,7 @@ class TestOutlook:
 
 class TestOffers:
     def test_models_are_those_of_the_catalogue(self, client: Any) -> None:
-        (model,) = client.models(KIND)
+        model = client.models(KIND)[0]
         assert (model.name, model.kinds[0], model.defaults["width"]) == ("pocket-diffusion", KIND, 64)
         assert "EulerDiscreteScheduler" in model.schedulers
         assert {kind for model in client.models() for kind in model.kinds} == KINDS.keys()

@@ -198,6 +198,13 @@ def test_only_models_that_a_worker_here_loads_are_looked_at(sqlite_settings: Set
     assert levels(check_models(chosen)) == {"ok"}
 
 
+def test_a_model_that_nobody_has_pulled_is_missed_where_it_is_asked_for(sqlite_settings: Set) -> None:
+    assert "brushwork models pull sdxl" in the_fail(check_models(sqlite_settings(models="sdxl")))
+    found = list(check_models(sqlite_settings()))
+    assert {finding.level for finding in found} == {Level.OK}
+    assert not any("sdxl" in finding.message for finding in found)
+
+
 def test_what_torch_sees() -> None:
     assert levels(judged(GPU, "cuda", has_driver=True)) == {"ok"}
     assert levels(judged(NO_GPU, "auto", has_driver=False)) == {"ok"}

@@ -2,12 +2,12 @@
 
 import importlib.util
 import json
-import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.model_place import is_here, place_of, pulled_place
 from brushwork_schemas.settings import Settings
 
 from brushwork.doctor.finding import Finding, fail, ok
@@ -17,51 +17,51 @@ WEIGHTS = ".safetensors"
 
 
 def check_models(settings: Settings) -> Iterator[Finding]:
-    """The catalogue, and the files of the models that a worker here would load."""
+    """The catalogue, and the files of the models that a worker here would load, as far as they show unloaded.
+
+    `brushwork models check` looks closer, which takes the libraries that load them.
+    """
     catalogue = Catalogue.load(settings.catalogue)
     models = list(catalogue)
-    yield ok(ABOUT, f"The catalogue has {len(models)}: {', '.join(model.name for model in models)}.")
+    here = [model for model in models if is_here(model.source)]
+    yield ok(ABOUT, f"The catalogue has {len(models)}, and {len(here)} are here: {_names(here)}.")
     if importlib.util.find_spec("torch") is None:
         return
     wanted = {name.strip() for name in settings.models.split(",")} if settings.models else None
     for model in models:
-        if wanted is None or model.name in wanted:
+        # What could be pulled and was not is nobody's fault, unless somebody asks for it.
+        if model.name in wanted if wanted else model in here or pulled_place(model.source) is None:
             yield _files(model)
 
 
+def _names(models: Sequence[Model]) -> str:
+    return ", ".join(model.name for model in models)
+
+
 def _files(model: Model) -> Finding:
-    folder = _folder(model)
-    if folder is None or not folder.is_dir():
-        source = model.source
-        fetch = f"Run: hf download {source.repository} --revision {source.revision}"
+    folder, pulls = place_of(model.source), pulled_place(model.source) is not None
+    if not is_here(model.source):
         return fail(
             ABOUT,
             f"{model.name}: its files are not here.",
-            fetch if source.repository else f"Correct the catalogue entry, or put them into {folder}.",
+            f"Run: brushwork models pull {model.name}"
+            if pulls
+            else f"Correct the catalogue entry, or put them into {folder}.",
         )
+    if folder is None:
+        return ok(ABOUT, f"{model.name}: built here, of no file.")
     damage = [f"{file.name}: {wrong}" for file in sorted(folder.rglob("*")) if (wrong := _damage(file))]
     weights = list(folder.rglob(f"*{WEIGHTS}"))
     if not weights:
         damage.append(f"there is no {WEIGHTS} file, and no other sort is loaded")
     if damage:
-        return fail(ABOUT, f"{model.name}: {'; '.join(damage)}.", f"Fetch its files again into {folder}.")
+        return fail(
+            ABOUT,
+            f"{model.name}: {'; '.join(damage)}.",
+            f"Run: brushwork models pull {model.name}" if pulls else f"Fetch its files again into {folder}.",
+        )
     size = sum(file.stat().st_size for file in weights)
     return ok(ABOUT, f"{model.name}: {size / 1e6:.1f} MB of weights, whole.")
-
-
-def _folder(model: Model) -> Path | None:
-    """Where its files should be; found without any of the libraries that load it."""
-    source = model.source
-    if source.folder is not None:
-        return source.folder
-    if source.repository is not None:
-        home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-        cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-        name = source.repository.replace("/", "--")
-        return cache / f"models--{name}" / "snapshots" / str(source.revision)
-    workers = importlib.util.find_spec("brushwork_workers")
-    places = workers.submodule_search_locations if workers else None
-    return Path(places[0], "pocket", "weights", str(source.packaged)) if places else None
 
 
 def _damage(file: Path) -> str | None:
