@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from brushwork.cli.catalogue_commands import list_models
-from brushwork.cli.catalogue_file import add_entry, own_file
 from brushwork.cli.exit_status import ExitStatus
 from brushwork.cli.job_commands import AsJson, KindName
 from brushwork.cli.service import service
@@ -99,10 +98,13 @@ def add(
     ),
 ) -> None:
     """Add a model of your own to your catalogue, if it can be loaded."""
-    settings = Settings.load()
-    file = own_file(settings)
+    # Here, for only the extra `workers` brings what writes TOML.
+    recognise = _online().recognise
+    from brushwork.cli.catalogue_file import add_entry, own_file
+
+    file = own_file(Settings.load())
     source = _source(folder, repository, revision, variant)
-    found = _online().recognise(name, source, sort=sort, family=family)
+    found = recognise(name, source, sort=sort, family=family)
     table = "models" if sort == "model" else f"{sort}s"
     add_entry(file, table, name, found.table)
     Catalogue.load(file)
