@@ -1,5 +1,7 @@
 """A real browser on a real stack: `brushwork up` with the pocket models, and Debian's chromium."""
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,4 +75,20 @@ def circle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ImageDraw.Draw(picture).ellipse((14, 14, 50, 50), fill="red")
     file = tmp_path_factory.mktemp("pictures") / "circle.png"
     picture.save(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip of red circles and blue squares, each in its folder."""
+    file = tmp_path_factory.mktemp("archives") / "shapes.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(20):
+            for name, colour in (("circle", "red"), ("square", "blue")):
+                picture = Image.new("RGB", (28, 28), "white")
+                pen, place = ImageDraw.Draw(picture), (2 + number % 5, 4, 20 + number % 5, 22)
+                (pen.ellipse if name == "circle" else pen.rectangle)(place, fill=colour)
+                buffer = io.BytesIO()
+                picture.save(buffer, "PNG")
+                archive.writestr(f"{name}/{number}.png", buffer.getvalue())
     return file

@@ -22,6 +22,15 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 
+# How much of a picture is white.
+WHITE = """(image) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
+  const pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  const values = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+  return values.filter((value, index) => index % 4 === 0 && value > 127).length / (canvas.width * canvas.height);
+}"""
+
 
 @pytest.fixture(autouse=True)
 def patience() -> None:
@@ -77,6 +86,43 @@ def test_a_picture_file_is_submitted_and_looked_at(visit: Visit, circle: Path, k
     is_loaded(page, "figure img")
     assert page.locator(shown).count() >= 1
     assert "circle" in page.locator(".job").inner_text()
+
+
+def test_a_mask_is_painted_over_the_picture(visit: Visit, circle: Path) -> None:
+    page = visit("/?kind=inpainting")
+    page.get_by_label("Picture", exact=True).set_input_files(circle)
+    canvas = page.locator(".painter canvas")
+    canvas.scroll_into_view_if_needed()
+    place = canvas.bounding_box()
+    assert place is not None
+    height = place["y"] + place["height"] / 2
+    page.mouse.move(place["x"] + 1, height)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] - 1, height, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('#field-mask_image').files.length === 1")
+    submitted(page)
+    shown = page.locator("figure", has_text="Mask").locator("img")
+    shown.evaluate("image => image.decode()")
+    share = shown.evaluate(WHITE)
+    assert 0.05 < share < 0.5, "a stroke across the middle"
+
+
+def test_a_classifier_is_trained_and_used(visit: Visit, shapes: Path, circle: Path) -> None:
+    page = visit("/?kind=image-classification-training")
+    page.get_by_label("Pictures in folders").set_input_files(shapes)
+    expect(page.locator(".shape-file .kept")).to_contain_text("shapes.zip")
+    page.get_by_label("Epochs").fill("12")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#state")).to_contain_text("Done")
+    expect(page.locator(".curve polyline")).to_have_count(4)
+    expect(page.locator(".confusion tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="Classify with this model").click()
+    page.get_by_label("Picture", exact=True).set_input_files(circle)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#state")).to_contain_text("Done")
+    expect(page.locator(".bars li").first).to_contain_text("circle")
 
 
 def test_a_running_job_is_canceled(visit: Visit) -> None:

@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from brushwork import Client
+from brushwork_schemas.kinds import KINDS
 from brushwork_schemas.settings import Settings
 from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Page]
-PLACES = ("/", "/?kind=image-to-text", "/?kind=image-segmentation", "/gallery", "/workers", "/jobs/{job}")
+FORMS = tuple(
+    f"/?kind={kind}" for kind in ("inpainting", "image-segmentation", "image-classification-training")
+)
+PLACES = ("/", *FORMS, "/gallery", "/workers", "/jobs/{job}", "/jobs/{training}")
 # Fields without a label, pictures without words, buttons and links without a name, ids that are there twice.
 FAULTS = """() => {
   const faults = [];
@@ -64,12 +69,21 @@ def job(stack: Settings) -> str:
     return made.id
 
 
+@pytest.fixture(scope="module")
+def training(stack: Settings, shapes: Path) -> str:
+    """A training that has ended."""
+    with Client(settings=stack) as client:
+        made = client.submit("image-classification-training", dataset=shapes, num_train_epochs=3, seed=1)
+        client.wait(made.id, timeout_s=300).raise_for_state()
+    return made.id
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-def test_every_page_is_for_everybody(visit: Visit, job: str, scheme: str, locale: str) -> None:
+def test_every_page_is_for_everybody(visit: Visit, job: str, training: str, scheme: str, locale: str) -> None:
     page = visit("/", color_scheme=scheme, locale=locale)
     for place in PLACES:
-        page.goto(place.format(job=job))
+        page.goto(place.format(job=job, training=training))
         page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
         assert page.evaluate(FAULTS) == [], place
         assert page.evaluate(FAINT) == [], place
@@ -77,10 +91,10 @@ def test_every_page_is_for_everybody(visit: Visit, job: str, scheme: str, locale
 
 @pytest.mark.parametrize("width", [360, 1600])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-def test_every_page_fits_every_width(visit: Visit, job: str, width: int, locale: str) -> None:
+def test_every_page_fits_every_width(visit: Visit, job: str, training: str, width: int, locale: str) -> None:
     page = visit("/", viewport={"width": width, "height": 800}, locale=locale)
     for place in PLACES:
-        page.goto(place.format(job=job))
+        page.goto(place.format(job=job, training=training))
         page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, place
 
@@ -124,7 +138,7 @@ def test_nothing_moves_for_who_wants_no_motion(visit: Visit) -> None:
 def test_workers_and_the_way_to_flower_are_seen_at_a_glance(visit: Visit, stack: Settings) -> None:
     page = visit("/workers")
     expect(page.locator(".crew li").first).to_contain_text("Ready")
-    expect(page.locator("table tbody tr")).to_have_count(4)
+    expect(page.locator("table tbody tr")).to_have_count(len(KINDS))
     assert re.match(
         r"http://127\.0\.0\.1:\d+", page.get_by_role("link", name="Flower").get_attribute("href") or ""
     )

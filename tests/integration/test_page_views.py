@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -472,3 +473,15 @@ def test_a_form_says_which_models_no_worker_has(http: TestClient, database: Data
     Roster(database).announce(worker)
     with_one = http.get("/?kind=image-classification").text
     assert "No worker serves this now." in with_one
+
+
+def test_what_the_chosen_model_does_not_know_is_marked(settings: Settings, tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text('[models.own]\nfamily = "clip"\nsource = { folder = "own" }\n')
+    with gateway(settings.model_copy(update={"catalogue": catalogue})) as http:
+        form = http.get("/?kind=image-classification&model=own").text
+        other = http.get("/?kind=image-classification&model=pocket-classifier").text
+    for shown, unknown in ((form, False), (other, True)):
+        (field,) = re.findall(r"<div class=\"field name-candidate_labels[^>]*>", shown)
+        assert "own" in field
+        assert ("data-unknown" in field) is unknown

@@ -1,6 +1,7 @@
 """What the shell is offered: commands, kinds, models and states."""
 
 import pytest
+from brushwork_schemas.kinds import KINDS
 
 from tests.commands import run_command
 
@@ -9,7 +10,7 @@ from tests.commands import run_command
     ("typed", "offered"),
     [
         ("brushwork re", {"retry"}),
-        ("brushwork submit image-", {"image-to-text", "image-classification", "image-segmentation"}),
+        ("brushwork submit image-", {kind for kind in KINDS if kind.startswith("image-")}),
         ("brushwork jobs --kind text", {"text-to-image"}),
         ("brushwork jobs --state ca", {"canceled"}),
         ("brushwork jobs --model pocket-c", {"pocket-captioner", "pocket-classifier"}),

@@ -70,7 +70,8 @@ class ModelLoader:
         names = files_to_load(model, FolderListing(folder))
         try:
             files = [folder / name for name in names if name.endswith(SAFETENSORS)]
-            return estimated_bytes(files, self._dtype(model))
+            parts = _by_folder(files) if model.placement == "model_offload" else [files]
+            return max((estimated_bytes(part, self._dtype(model)) for part in parts), default=0)
         except (OSError, ValueError, KeyError) as error:
             raise _unloadable(model, folder, error) from error
 
@@ -113,7 +114,9 @@ class ModelLoader:
         return loaded
 
     def _served(self, model: Model, folder: Path, loaded: Loaded, loading_s: float) -> Served:
-        device, size_bytes = self._device_of(model), module_bytes(loaded.modules)
+        device, modules = self._device_of(model), loaded.modules
+        parts = [[each] for each in modules] if model.placement == "model_offload" else [modules]
+        size_bytes = max(map(module_bytes, parts), default=0)
         LOGGER.info(
             "Model %s is ready on %s after %.1f s; it takes %.1f MiB",
             model.name,
@@ -150,6 +153,14 @@ class ModelLoader:
 
     def _dtype(self, model: Model) -> torch.dtype:
         return choose_dtype(model.dtype, self._device_of(model))
+
+
+def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
+    """What is loaded module by module: a module's files lie in a folder of their own."""
+    found: dict[Path, list[Path]] = {}
+    for file in files:
+        found.setdefault(file.parent, []).append(file)
+    return list(found.values())
 
 
 def _unloadable(model: Model, folder: Path, error: Exception) -> ModelUnavailable:

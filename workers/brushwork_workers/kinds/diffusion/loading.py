@@ -9,6 +9,7 @@ from brushwork_schemas.errors import ModelUnavailable
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
+from brushwork_workers.berth import Berth
 from brushwork_workers.kinds.diffusion.controlnets import ControlNets
 from brushwork_workers.kinds.diffusion.generation import Generation
 from brushwork_workers.kinds.diffusion.image_to_image import ImageToImage
@@ -34,7 +35,13 @@ def load(place: Place) -> Loaded:
     colours = LatentColours.fitted(getattr(pipeline, "vae", None))
     generation = Generation(pipelines, Loras(pipeline, place), ControlNets(pipeline, place), colours)
     made = {kind: make(place, generation) for kind, make in _PERFORMERS.items() if kind in place.kinds}
+    if _takes_turns(place):
+        Berth(place.device).serve(pipelines.modules)
     return Loaded(made, pipelines.modules)
+
+
+def _takes_turns(place: Place) -> bool:
+    return place.model.placement == "model_offload"
 
 
 def _check_kinds(pipeline: Any, place: Place) -> None:
@@ -59,7 +66,7 @@ def read(place: Place) -> Any:
         use_safetensors=True,
         local_files_only=True,
         **_left_out(place),
-    ).to(place.device)
+    ).to("cpu" if _takes_turns(place) else place.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, PreTrainedModel):

@@ -131,9 +131,13 @@ class _TextEncoder(StandIn):
     transformers 5 a `CLIPTextModel` is itself what it had under that name.
     """
 
+    def __init__(self, module: Any, calls: Calls, terms: Terms) -> None:
+        super().__init__(module, calls, terms)
+        self.__dict__["_layers"] = StandIn(module, calls, terms, methods=("final_layer_norm",))
+
     def __getattr__(self, name: str) -> Any:
         if name == "text_model" and not hasattr(self._module, name):
-            return self._module
+            return self._layers
         return super().__getattr__(name)
 
 

@@ -167,8 +167,9 @@ function knownFields(form) {
   const model = form.elements.namedItem("model");
   const show = () => {
     for (const field of form.querySelectorAll("[data-known-by]")) {
-      field.hidden = !JSON.parse(field.dataset.knownBy).includes(model.value);
-      for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = field.hidden;
+      const isUnknown = !JSON.parse(field.dataset.knownBy).includes(model.value);
+      field.toggleAttribute("data-unknown", isUnknown);
+      for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = isUnknown;
     }
   };
   model?.addEventListener("change", show);

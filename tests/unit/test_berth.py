@@ -1,0 +1,137 @@
+"""Modules that take turns on the device: one is there, and what it answers stays the same."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import torch
+from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.requests import TextToImageRequest
+from brushwork_workers.attic import Attic
+from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.berth import Berth
+from brushwork_workers.calls import Calls, DirectCalls
+from brushwork_workers.footprint import module_bytes
+from brushwork_workers.kinds import LOADERS
+from brushwork_workers.kinds.diffusion.loading import load
+from brushwork_workers.model_loader import ModelLoader
+from brushwork_workers.served import Loaded, Place
+from torch import nn
+
+from tests.desks import PlainDesk
+from tests.stops import Going
+from tests.tiny_models import save_stable_diffusion
+
+CPU = torch.device("cpu")
+
+
+class Traveller(nn.Linear):
+    """Notes where it is sent, and stays: there is no other device here."""
+
+    def __init__(self, name: str, log: list[str], refuses: bool = False) -> None:
+        super().__init__(2, 2)
+        self.name, self.log, self.refuses = name, log, refuses
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        if self.refuses:
+            self.refuses = False
+            raise torch.OutOfMemoryError("full")
+        self.log.append(f"{self.name} to {args[0]}")
+        return self
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+def sent(log: list[str]) -> list[str]:
+    found, log[:] = list(log), []
+    return found
+
+
+def test_who_is_called_comes_and_who_was_there_leaves(log: list[str]) -> None:
+    berth, one, other = Berth(CPU), Traveller("one", log), Traveller("other", log)
+    berth.serve([one, other])
+    assert sent(log) == ["one to cpu", "other to cpu"]
+    one(torch.ones(1, 2))
+    one(torch.ones(1, 2))
+    assert sent(log) == ["one to cpu"]
+    other(torch.ones(1, 2))
+    assert sent(log) == ["one to cpu", "other to cpu"]
+
+
+def test_one_that_did_not_fit_is_brought_by_its_next_call(log: list[str]) -> None:
+    berth, module = Berth(CPU), Traveller("one", log)
+    berth.serve([module])
+    module.refuses = True
+    with pytest.raises(torch.OutOfMemoryError):
+        module(torch.ones(1, 2))
+    sent(log)
+    module(torch.ones(1, 2))
+    assert sent(log) == ["one to cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_stable_diffusion(tmp_path_factory.mktemp("tiny-sd"))
+
+
+def entry(folder: Path, placement: str) -> Model:
+    return Model.model_validate(
+        {
+            "name": "tiny",
+            "family": "stable-diffusion",
+            "source": Source(folder=folder),
+            "placement": placement,
+            "kinds": ("text-to-image",),
+            "defaults": {"width": 32, "height": 32},
+        }
+    )
+
+
+def loaded(folder: Path, placement: str, calls: Calls) -> Loaded:
+    return load(Place(entry(folder, placement), folder, CPU, torch.float32, calls, ("text-to-image",)))
+
+
+def picture(of: Loaded, seed: int) -> bytes:
+    words = {"prompt": "a star", "width": 32, "height": 32, "num_inference_steps": 3, "guidance_scale": 2.0}
+    request = TextToImageRequest.model_validate({**words, "seed": seed, "clip_skip": 1})
+    image = of.performers["text-to-image"].perform(request, PlainDesk())["images"][0]
+    data: bytes = image.bytes()
+    return data
+
+
+def test_pictures_are_the_same_and_modules_are_called_by_many(folder: Path) -> None:
+    usual, turns = (loaded(folder, placement, DirectCalls()) for placement in ("auto", "model_offload"))
+    assert all(hasattr(module, "_hf_hook") for module in turns.modules)
+    expected = [picture(usual, seed) for seed in range(6)]
+    assert [picture(turns, seed) for seed in range(6)] == expected
+    calls = Batcher(64, 10**9)
+    gathered = loaded(folder, "model_offload", calls)
+
+    def job(seed: int) -> bytes:
+        # Alone in each run, for in shared ones sums round otherwise.
+        with calls.job(Going(), alone=True):
+            return picture(gathered, seed)
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(job, range(6))) == expected
+    calls.close()
+
+
+def test_it_takes_as_much_as_its_largest_module(folder: Path) -> None:
+    loader = ModelLoader(LOADERS, CPU, DirectCalls(), find=lambda entry: folder)
+    whole, turns = (entry(folder, placement) for placement in ("auto", "model_offload"))
+    assert loader.size_bytes(turns) < loader.size_bytes(whole)
+    served = loader.load(turns)
+    assert served.size_bytes == max(module_bytes([module]) for module in served.modules)
+    assert served.size_bytes == pytest.approx(loader.size_bytes(turns), rel=0.01)
+
+
+def test_the_attic_keeps_none_whose_modules_come_and_go_by_themselves(folder: Path) -> None:
+    served = ModelLoader(LOADERS, CPU, DirectCalls(), find=lambda entry: folder).load(
+        entry(folder, "model_offload")
+    )
+    assert not Attic(2**40, torch.device("meta")).keep(served)
