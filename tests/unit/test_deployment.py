@@ -61,9 +61,21 @@ def test_ports_are_open_on_loopback_only(services: dict[str, dict[str, Any]]) ->
 
 
 def test_all_but_the_migration_are_watched_and_restarted(services: dict[str, dict[str, Any]]) -> None:
-    lasting = {name: service for name, service in services.items() if name != "migration"}
+    lasting = {name: service for name, service in services.items() if name not in ("migration", "models")}
     assert all("healthcheck" in service for service in lasting.values())
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
+
+
+def test_models_are_pulled_into_what_workers_read(
+    services: dict[str, dict[str, Any]], workers: dict[str, dict[str, Any]]
+) -> None:
+    models = services["models"]
+    assert models["profiles"], "it is started by hand alone"
+    assert models["volumes"] == ["models:/models"]
+    for worker in workers.values():
+        assert "models:/models:ro" in worker["volumes"]
+        same = "BRUSHWORK_MODEL_FILES"
+        assert worker["environment"][same] == models["environment"][same]
 
 
 def test_the_gateway_reaches_the_files_and_says_whether_it_lives(services: dict[str, dict[str, Any]]) -> None:
