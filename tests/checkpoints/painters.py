@@ -1,5 +1,6 @@
 """A tiny model of each family that begins with pictures, and the same called by diffusers directly."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,24 +36,24 @@ _ENTRY = """
 [models.{family}]
 family = "{family}"
 source = {{ folder = "{folder}/{family}" }}
-kinds = ["{kind}"]
+kinds = {kinds}
 schedulers = ["EulerAncestralDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"]
 [models.{family}.defaults]
 width = 32
 height = 32
 num_inference_steps = 4
 guidance_scale = 2.0
-{kind} = {{ {own} }}
+image-to-image = {{ strength = 0.75 }}
+inpainting = {{ strength = 0.75 }}
 """
 
 
-def save_all(folder: Path, kind: str) -> Path:
+def save_all(folder: Path, *kinds: str) -> Path:
     """A folder for each family, and the catalogue that names them."""
     entries = []
-    own = "" if kind == "text-to-image" else "strength = 0.75"
     for family, build in BUILDERS.items():
         build().save_pretrained(folder / family)
-        entries.append(_ENTRY.format(family=family, folder=folder, kind=kind, own=own))
+        entries.append(_ENTRY.format(family=family, folder=folder, kinds=json.dumps(kinds)))
     file = folder / "catalogue.toml"
     file.write_text("\n".join(entries))
     return file
@@ -89,6 +90,8 @@ class Direct:
 
     def _picture(self, said: dict[str, Any], scheduler: Any, index: int, own: dict[str, Any]) -> Any:
         self.pipeline.scheduler = scheduler.from_config(self._scheduler.config)
+        # From which Stable Diffusion 3 draws the latents of a control picture.
+        torch.manual_seed(said["seed"] + index)
         return self.pipeline(
             prompt=said["prompt"],
             num_inference_steps=said["num_inference_steps"],

@@ -18,6 +18,7 @@ from brushwork_workers.kinds.diffusion.forecast import Forecast
 from brushwork_workers.kinds.diffusion.latent_colours import LatentColours
 from brushwork_workers.kinds.diffusion.loras import Loras
 from brushwork_workers.kinds.diffusion.pipelines import Pipelines
+from brushwork_workers.kinds.diffusion.seeded_autoencoder import SeededAutoencoder
 
 LOGGER = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ class Generation:
             controlnet=asked.controlnet,
             adapters=asked.adapters,
         )
+        if asked.controlnet is not None:
+            pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
         steps = request.num_inference_steps or 0
         watch = None if desk is None else _Watch(desk, steps, asked, pipeline, self._colours)
         return pipeline(

@@ -22,9 +22,8 @@ WARM_UP_SIDE = 64
 def load(place: Place) -> Loaded:
     """The pipeline, for its one kind."""
     pipeline = read(place)
-    performer = ImageUpscaling(place.model, pipeline, PipelineCopies(pipeline, place.calls, place.terms))
-    modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
-    return Loaded({"image-upscaling": performer}, modules)
+    copies = PipelineCopies(pipeline, place.calls, place.terms)
+    return Loaded({"image-upscaling": ImageUpscaling(place.model, pipeline, copies)}, copies.modules)
 
 
 class ImageUpscaling:
