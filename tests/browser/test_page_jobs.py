@@ -24,11 +24,11 @@ new PerformanceObserver((list) => {
 
 # How much of a picture is white.
 WHITE = """(image) => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
-  const pen = canvas.getContext("2d");
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
   pen.drawImage(image, 0, 0);
-  const values = pen.getImageData(0, 0, canvas.width, canvas.height).data;
-  return values.filter((value, index) => index % 4 === 0 && value > 127).length / (canvas.width * canvas.height);
+  const values = pen.getImageData(0, 0, width, height).data;
+  return values.filter((value, index) => index % 4 === 0 && value > 127).length / (width * height);
 }"""
 
 

@@ -1,0 +1,85 @@
+"""What a terminal says of results, kind by kind, and the names of the files that are saved."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brushwork import Job
+from brushwork.cli.job_view import save_files
+from brushwork.cli.result_view import curve_facts, files, pictures, result_facts
+from brushwork.testing import FakeClient
+from brushwork_schemas.kinds import KINDS
+
+from tests.clients import png
+
+PICTURE = {"image": png()}
+WORDS = {"prompt": "a circle", "seed": 5}
+CASES: dict[str, tuple[dict[str, Any], list[str], tuple[str, str]]] = {
+    "text-to-image": (
+        {**WORDS, "num_images_per_prompt": 2}, ["0.png", "1.png"], ("image 1", "64x64, seed 6"),
+    ),
+    "image-to-image": ({**WORDS, **PICTURE}, ["0.png"], ("image 0", "16x8, seed 5")),
+    "inpainting": ({**WORDS, **PICTURE, "mask_image": png("white")}, ["0.png"], ("image 0", "16x8, seed 5")),
+    "image-upscaling": (PICTURE, ["upscaled.png"], ("image", "32x16, 2 times as wide")),
+    "image-to-text": (
+        {**PICTURE, "num_beams": 2, "num_return_sequences": 2}, [],
+        ("candidate 2", "-1.000  a red circle (2)"),
+    ),
+    "image-classification": (PICTURE, [], ("circle", "70.0%")),
+    "image-segmentation": (PICTURE, ["mask.png", "overlay.png"], ("circle", "25.0% of the picture")),
+    "image-classification-training": (
+        {"dataset": b"PK\x03\x04", "num_train_epochs": 2}, ["plot.png", "weights.safetensors", "config.json"],
+        ("epoch 2", "loss 0.500, 75.0% right, validation 70.0%, 0.1 s"),
+    ),
+}  # fmt: skip
+
+
+def done(kind: str) -> Job:
+    return FakeClient(auto=True).submit(kind, **CASES[kind][0]).raise_for_state()
+
+
+def test_there_is_a_case_for_each_kind() -> None:
+    assert CASES.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_is_said_of_a_result(kind: str) -> None:
+    _, names, fact = CASES[kind]
+    job = done(kind)
+    assert fact in list(result_facts(job))
+    assert list(files(job)) == names
+    assert [artifact.media_type for artifact in pictures(job)] == ["image/png"] * len(
+        [name for name in names if name.endswith(".png")]
+    )
+
+
+def test_files_are_saved_by_their_names(tmp_path: Path) -> None:
+    job = done("image-classification-training")
+    saved = save_files(job, tmp_path / "new")
+    assert {file.name for file in saved} == {f"{job.id}-{name}" for name in files(job)}
+    assert saved[1].read_bytes() == job.result.weights.bytes()
+
+
+def test_a_picture_that_was_blacked_out_is_told_of() -> None:
+    client = FakeClient(auto=True)
+    client.answer("text-to-image", {"nsfw_content_detected": [True]})
+    job = client.submit("text-to-image", prompt="x", seed=1)
+    assert next(result_facts(job))[1].endswith("blacked out by the safety checker")
+
+
+def test_objects_are_listed_up_to_a_bound() -> None:
+    rle = {"size": [8, 16], "counts": "0"}
+    objects = [
+        {"id": number, "label": "cat", "score": 0.5, "area": 9, "bbox": [1, 2, 3, 4], "segmentation": rle}
+        for number in range(1, 25)
+    ]
+    client = FakeClient(auto=True)
+    client.answer("image-segmentation", {"segments": objects})
+    said = list(result_facts(client.submit("image-segmentation", image=png())))
+    assert ("segment 1", "cat, 50.0%, 3x4 at 1, 2") in said
+    assert said[-1] == ("", "and 4 more")
+
+
+def test_a_training_that_runs_has_nothing_to_say_at_first() -> None:
+    job = FakeClient().submit("image-classification-training", dataset=b"PK\x03\x04")
+    assert list(curve_facts(job.curve)) == list(result_facts(job)) == []
