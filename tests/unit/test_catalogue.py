@@ -150,6 +150,26 @@ def test_the_least_that_a_packaged_model_may_be_asked_is_admitted(model: Model) 
                 assert getattr(request, name) == value
 
 
+def rows(text: str) -> dict[str, str]:
+    """Rows of the tables in a text, by the name that they begin with."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return {line.split("`")[1]: line for line in lines}
+
+
+def test_the_guide_tells_of_each_of_them_and_of_each_family() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    models, _, families = guide.partition("## Families")
+    catalogue = Catalogue.load()
+    told = rows(models)
+    for entry in (*catalogue, *catalogue.add_ons):
+        assert f"`{entry.family}`" in told[entry.name]
+        assert entry.licence in told[entry.name]
+    told = rows(families)
+    for family in FAMILIES.values():
+        for word in (*family.classes, *family.accepts):
+            assert f"`{word}`" in told[family.name], family.name
+
+
 def test_an_entry_is_found_by_its_name_whatever_it_is() -> None:
     catalogue = Catalogue.load()
     assert catalogue.entry("sdxl").family == "stable-diffusion-xl"
