@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_workers.model_files import PACKAGED
+from brushwork_workers.pocket import WEIGHTS
 from PIL import Image
 
 from benchmarks import plot
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(options: Options, folder: Path) -> list[Row]:
     """Seconds of each contestant for each model, in turns."""
     catalogue = save_resnet18(folder / "resnet18")
-    folders = {"pocket-classifier": PACKAGED / "pocket-classifier", "resnet18": folder / "resnet18"}
+    folders = {"pocket-classifier": WEIGHTS / "pocket-classifier", "resnet18": folder / "resnet18"}
     rows: list[Row] = []
     for model in options.models:
         print(f" {model}", flush=True)

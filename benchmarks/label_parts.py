@@ -21,7 +21,7 @@ from brushwork_schemas.requests import ImageClassificationRequest
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.cpu import keep_memory
 from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
-from brushwork_workers.model_files import locate
+from brushwork_workers.models.location import locate
 from brushwork_workers.served import Place
 
 from benchmarks.label_pictures import drawn_pngs

@@ -4,12 +4,12 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-from brushwork_workers.model_files import PACKAGED
+from brushwork_workers.pocket import WEIGHTS
 from brushwork_workers.pocket.grammar import english, sample_test
 
 from benchmarks.contestant import Job
 
-MODEL = PACKAGED / "pocket-diffusion"
+MODEL = WEIGHTS / "pocket-diffusion"
 GUIDANCE = 2.0
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from brushwork import Client
 from brushwork_schemas.settings import Settings
-from brushwork_workers.model_files import PACKAGED
+from brushwork_workers.pocket import WEIGHTS
 from diffusers import StableDiffusionPipeline
 
 PROMPTS = ("a large red circle in the center on a white background", "黑色背景上右边的小青色环形")
@@ -20,7 +20,7 @@ def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, prom
     first, twin = (job.result.images[0] for job in done)
     assert first.bytes() == twin.bytes()
 
-    stock = StableDiffusionPipeline.from_pretrained(PACKAGED / "pocket-diffusion")
+    stock = StableDiffusionPipeline.from_pretrained(WEIGHTS / "pocket-diffusion")
     stock.set_progress_bar_config(disable=True)
     request = done[0].request
     expected = stock(

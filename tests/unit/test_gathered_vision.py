@@ -19,7 +19,7 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Ran
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.kinds import LOADERS
-from brushwork_workers.model_files import locate
+from brushwork_workers.models.location import locate
 from brushwork_workers.pocket import world
 from brushwork_workers.pocket.grammar import sample_test
 from brushwork_workers.pocket.staging import WIDE, stage
