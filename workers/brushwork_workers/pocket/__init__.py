@@ -3,8 +3,3 @@
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
-
-from pathlib import Path
-
-# Of the models that ship, a folder each.
-WEIGHTS = Path(__file__).parent / "weights"
