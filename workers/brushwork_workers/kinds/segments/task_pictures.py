@@ -14,7 +14,7 @@ from brushwork_workers.kinds.pretrained import tokenizer
 from brushwork_workers.served import Place
 
 TASKS = ("semantic", "instance", "panoptic")
-_SETTINGS = "preprocessor_config.json"
+_SETTINGS = ("preprocessor_config.json", "processor_config.json")
 
 
 class TaskPictures:
@@ -59,18 +59,25 @@ class TaskPictures:
         }
 
     def _lengths(self) -> dict[str, int]:
-        file = self._place.folder / _SETTINGS
-        known = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        known = _settings(self._place.folder)
         return {name: known[name] for name in ("max_seq_length", "task_seq_length") if name in known}
 
 
 def _with_classes(place: Place) -> Path:
-    file = place.folder / _SETTINGS
-    named = json.loads(file.read_text("utf-8")).get("class_info_file") if file.is_file() else None
+    named = _settings(place.folder).get("class_info_file")
     if named and not (place.folder / named).is_file():
         raise ModelFileMissing(
-            f"Model {place.model.name}: {place.folder / named} is missing, which {_SETTINGS} names.",
+            f"Model {place.model.name}: {place.folder / named} is missing, which its preprocessing names.",
             field="source",
             hint="It is in the data set repository shi-labs/oneformer_demo; put it into the model's folder.",
         )
     return place.folder
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Of the processor and of its image processor, in one; newer checkpoints keep the second in the first."""
+    found: dict[str, Any] = {}
+    for file in (folder / name for name in _SETTINGS):
+        if file.is_file():
+            found |= json.loads(file.read_text("utf-8"))
+    return found | found.get("image_processor", {})
