@@ -137,6 +137,7 @@ def test_a_data_set_has_to_be_brought_first(station: TestStation, given: object)
         "data:image/png;base64,图",
         "0" * 64,
         5,
+        None,
         data_address("GIF"),
         "data:image/png;base64,",
     ],

@@ -109,7 +109,8 @@ class Adoption:
                 field="idempotency_key",
                 hint="Send a repeated message with the same task_id.",
             )
-        given = [name for name in FILES if parameters.get(name) is not None]
+        # Only of the main picture, null is no way to leave it out.
+        given = [name for name in FILES if parameters.get(name) is not None or name == "image" in parameters]
         inputs = {name: self._file(parameters[name], name) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)

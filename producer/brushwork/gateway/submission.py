@@ -92,7 +92,8 @@ class Submission:
 
     def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
         owned = {**request, "tenant": self._tenant(request.get("tenant"))}
-        given = [name for name in FILES if request.get(name) is not None]
+        # Only of the main picture, null is no way to leave it out.
+        given = [name for name in FILES if request.get(name) is not None or name == "image" in request]
         return owned | {name: self._file(request[name], name) for name in given}
 
     def _file(self, given: Any, field: str) -> Any:
