@@ -43,17 +43,18 @@ width = 32
 height = 32
 num_inference_steps = 4
 guidance_scale = 2.0
-image-to-image = {{ strength = 0.75 }}
-inpainting = {{ strength = 0.75 }}
+{strengths}
 """
 
 
 def save_all(folder: Path, *kinds: str) -> Path:
     """A folder for each family, and the catalogue that names them."""
     entries = []
+    strengths = "\n".join(f"{kind} = {{ strength = 0.75 }}" for kind in kinds if kind != "text-to-image")
     for family, build in BUILDERS.items():
         build().save_pretrained(folder / family)
-        entries.append(_ENTRY.format(family=family, folder=folder, kinds=json.dumps(kinds)))
+        said = {"family": family, "folder": folder, "kinds": json.dumps(kinds), "strengths": strengths}
+        entries.append(_ENTRY.format(**said))
     file = folder / "catalogue.toml"
     file.write_text("\n".join(entries))
     return file
