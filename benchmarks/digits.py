@@ -38,7 +38,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
     kinds = {"kind": f"{TRAIN},{CLASSIFY}"}
     rows: list[Row] = []
     with brushwork_up(
-        "brushwork", folder / "data", kinds, concurrency=16, workers=1, environment={}
+        "brushwork", folder / "data", kinds, concurrency=16, workers=options.workers[-1], environment={}
     ) as queue:
         for seed in options.seeds:
             scans = digit_scans(seed)
@@ -58,13 +58,10 @@ def _killed(queue: Queue, asked: Mapping[str, Any], after: int) -> Job:
     """A training whose worker was killed once so many epochs were done."""
     job = queue.client.submit(TRAIN, **asked)
     wait_until(lambda: len(queue.client.get(job.id).curve) >= after, bound_s=BOUND_S, what=f"{after} epochs")
-    os.kill(_worker_pid(queue), signal.SIGKILL)
+    runs_it = queue.client.get(job.id).worker
+    (victim,) = (worker for worker in queue.client.workers() if worker.name == runs_it)
+    os.kill(victim.pid, signal.SIGKILL)
     return job
-
-
-def _worker_pid(queue: Queue) -> int:
-    (worker,) = (worker for worker in queue.client.workers() if worker.ready)
-    return worker.pid
 
 
 def _row(way: str, queue: Queue, scans: DigitScans, job: Job) -> Row:
