@@ -80,4 +80,4 @@ def _settings(folder: Path) -> dict[str, Any]:
     for file in (folder / name for name in _SETTINGS):
         if file.is_file():
             found |= json.loads(file.read_text("utf-8"))
-    return found | found.get("image_processor", {})
+    return {**found, **found.get("image_processor", {})}
