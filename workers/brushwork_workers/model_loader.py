@@ -131,7 +131,8 @@ class ModelLoader:
             device=device_name(device),
             dtype=str(self._dtype(model)).removeprefix("torch."),
             loading_s=loading_s,
-            modules=tuple(loaded.modules),
+            # Those that take turns on the device are moved by nobody else.
+            modules=() if model.placement == "model_offload" else tuple(modules),
             size_bytes=0 if self._is_elsewhere(model) else size_bytes,
         )
 

@@ -9,6 +9,8 @@ from brushwork_schemas.errors import BrushworkError, ModelUnavailable
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
+# Trained models come and go; those of the catalogue are fewer.
+MOST = 1000
 _Error = TypeVar("_Error", bound=BrushworkError)
 
 
@@ -38,6 +40,8 @@ class Refusals:
         before = self._refusals.get(name)
         pause_s = min(2 * before.pause_s, LONGEST_PAUSE_S) if before else FIRST_PAUSE_S
         until_s = self._clock() + pause_s
+        if len(self._refusals) >= MOST:
+            self._refusals = {of: each for of, each in self._refusals.items() if each.until_s > self._clock()}
         self._refusals[name] = _Refusal(anew(error), pause_s, until_s)
 
     def clear(self, name: str) -> None:

@@ -308,7 +308,8 @@ class Shelf:
         """Note that a model can't be loaded, and tell those who wait for it."""
         if isinstance(error, ModelNotHere) and model.source.folder is None:
             # Nothing is wrong: nobody has fetched it.
-            self._not_here.add(model.name)
+            if model.name in self._models:
+                self._not_here.add(model.name)
             return
         self._metrics.loaded(model.name, None)
         LOGGER.error("Model %s will not serve: %s", model.name, error)
