@@ -1,7 +1,9 @@
 """Makes docs/pictures/page-*.png from a running stack: `python -m tests.browser.screenshots [FOLDER]`."""
 
+import io
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from brushwork import Client
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from sklearn.datasets import load_digits
 
 from tests.browser.chromium import LAUNCH, program
 from tests.integration.embedded import Up
@@ -58,10 +61,33 @@ def filled(client: Client) -> dict[str, str]:
     labels = client.submit("image-classification", image=star)
     caption = client.submit("image-to-text", image=red, language="zh")
     segments = client.submit("image-segmentation", image=red)
-    shown = {"several": several, "labels": labels, "caption": caption, "segments": segments}
+    training = client.submit(
+        "image-classification-training", dataset=digits(), num_train_epochs=12, augmentation="light", seed=7
+    )
+    shown = {
+        "several": several,
+        "labels": labels,
+        "caption": caption,
+        "segments": segments,
+        "training": training,
+    }
     for job in shown.values():
         client.wait(job.id, timeout_s=WAIT_S).raise_for_state()
     return {name: job.id for name, job in shown.items()}
+
+
+def digits() -> bytes:
+    """Every sixth of scikit-learn's scanned digits, in class folders."""
+    buffer = io.BytesIO()
+    scans = load_digits()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (scan, digit) in enumerate(zip(scans.images, scans.target, strict=True)):
+            if number % 6 == 0:
+                picture = Image.fromarray((scan * 15.9).astype("uint8"))
+                file = io.BytesIO()
+                picture.save(file, "PNG")
+                archive.writestr(f"{digit}/{number}.png", file.getvalue())
+    return buffer.getvalue()
 
 
 def taken(browser: Browser, site: str, jobs: dict[str, str], folder: Path) -> None:
@@ -70,6 +96,7 @@ def taken(browser: Browser, site: str, jobs: dict[str, str], folder: Path) -> No
         shot(page, "/", folder / "page-light.png")
         shot(page, f"/jobs/{jobs['several']}", folder / "page-job.png")
         shot(page, f"/jobs/{jobs['segments']}", folder / "page-segments.png")
+        shot(page, f"/jobs/{jobs['training']}", folder / "page-training.png")
         running(page, folder / "page-running.png")
     with opened(browser, site, viewport=WIDE, color_scheme="dark") as page:
         shot(page, "/gallery", folder / "page-dark.png")

@@ -32,8 +32,9 @@ REQUESTS = [
 ]
 OPTIONS = JobOptions.model_fields
 CATALOGUE = Catalogue.load()
-# What goes together with something else, in a way of each model's own.
-BY_MODEL = ("strength", "control_image", "controlnet", "controlnet_conditioning_scale", "freeze_backbone")
+# What goes together with something else, in a way of each model's own: so do most special fields.
+BY_MODEL = ("strength", "control_image", "controlnet_conditioning_scale")
+ALONE = {"negative_prompt", "prompt", "seed", "clip_skip", "scheduler"}
 LIMITS = {
     "width": "max_side",
     "height": "max_side",
@@ -88,7 +89,10 @@ def _complete_batch(body: dict[str, Any]) -> None:
         return
     _fit(template, kind)
     for name in set(lists) - {"kind"}:
-        if _fitted(name, lists[name][0], kind) is None:
+        lists[name] = [
+            value for value in (_fitted(name, each, kind) for each in lists[name]) if value is not None
+        ]
+        if not lists[name]:
             del lists[name]
     if not lists:
         lists["deterministic"] = [False]
@@ -109,7 +113,7 @@ def _fit(request: dict[str, Any], kind: str) -> None:
 
 def _fitted(name: str, value: Any, kind: str) -> Any:
     request, model = KINDS[kind].request_type, CATALOGUE.of_kind(kind)[0]
-    if name == "model" or name in BY_MODEL or name in request.SPECIAL - set(model.accepts):
+    if name == "model" or name in BY_MODEL or name in request.SPECIAL - (ALONE & set(model.accepts)):
         return None
     if name == "scheduler" and value not in model.schedulers:
         return None
