@@ -13,6 +13,8 @@ NAMES = (
     "ledger_cost",
     "gateway",
     "crash_detection",
+    "digits",
+    "full_size",
 )
 
 

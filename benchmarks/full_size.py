@@ -146,7 +146,8 @@ class Turn:
 def _turns(queue: Queue, jobs: Sequence[Job], bare: BareVision, files: Sequence[bytes]) -> dict[str, Ways]:
     """By way and contestant."""
     this = psutil.Process()
-    stack = [each for each in this.children(recursive=True) if "brushwork" in " ".join(each.cmdline())]
+    # Worker, gateway and who looks after them; Redis takes next to nothing, and its children come and go.
+    stack = [each for each in this.children(recursive=True) if "brushwork" in each.cmdline()]
 
     def one_by_one() -> None:
         for file in files:
