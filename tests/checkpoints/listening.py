@@ -1,4 +1,4 @@
-"""Random weights as they come hardly listen to the prompt, and a test would not hear if prompts were mixed up."""
+"""Random weights hardly listen to the prompt; a test would not notice if prompts were mixed up."""
 
 import torch
 from torch import nn
