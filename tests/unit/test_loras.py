@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
-from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable
+from brushwork_schemas.errors import JobStopped, ModelFileMissing, ModelNotHere, ModelUnavailable
 from brushwork_schemas.requests import TextToImageRequest
+from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.kinds.diffusion.loading import load
 from brushwork_workers.served import FoundAddOn, Performer, Place
@@ -148,6 +149,23 @@ def test_an_adapter_of_another_model_fails_alone(folder: Path, expected: list[np
         pixels(served, [{"name": "of-a-larger-one"}])
     assert np.array_equal(pixels(served, SETS[1]), before)
     assert np.abs(pixels(served, []) - expected[0]).max() <= 0.6
+
+
+class Left(DirectCalls):
+    """A job leaves at the moment at which what it waited for is done."""
+
+    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        answer = super().call(terms, function, *args, **kwargs)
+        if args and args[0] == "first":
+            raise JobStopped("canceled")
+        return answer
+
+
+def test_an_adapter_whose_job_left_is_there_for_the_next(folder: Path, expected: list[np.ndarray]) -> None:
+    served = performer(folder, Left())
+    with pytest.raises(JobStopped):
+        pixels(served, SETS[1])
+    assert np.abs(pixels(served, SETS[1]) - expected[1]).max() <= 0.6
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class Loras:
             if name not in self._loaded:
                 file = self._file(name)
                 # Where calls run: while layers are put into a module, nobody may be inside of it.
-                self._loaded[name] = self._place.calls.call(self._place.terms, self._load, name, file)
+                self._place.calls.call(self._place.terms, self._load, name, file)
             return self._loaded[name]
 
     def _file(self, name: str) -> Path:
@@ -98,7 +98,10 @@ class Loras:
             )
         return weights_file(found)
 
-    def _load(self, name: str, file: Path) -> str:
+    def _load(self, name: str, file: Path) -> None:
+        # For a job that left while it waited for this very call.
+        if name in self._loaded:
+            return
         # peft's names may have no dots, and the catalogue's may.
         adapter = f"adapter{len(self._loaded)}"
         try:
@@ -123,8 +126,8 @@ class Loras:
             # peft has switched the new one on.
             for module in self._modules():
                 self._put(module, self._states.get(id(module), ()))
+        self._loaded[name] = adapter
         LOGGER.info("Adapter %s is ready for %s", name, self._place.model.name)
-        return adapter
 
     def _forget(self, adapter: str) -> None:
         """Take out what was put in before it failed."""
