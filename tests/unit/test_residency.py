@@ -145,6 +145,16 @@ class TestDraining:
         residency.give_back("a", STAY_S + 5)
         assert names(residency.plan(["b"], STAY_S + 5)) == ("b", ["a"])
 
+    def test_until_the_load_begins_nobody_takes_what_is_to_go(self, residency: Residency) -> None:
+        load(residency, "a", 100, 0.0)
+        residency.want("b", 50, STAY_S)
+        plan = residency.plan(["b"], STAY_S)
+        assert not residency.take("a", STAY_S)
+        assert isinstance(plan, Load)
+        residency.begin(plan)
+        assert residency.settle("b", 50, 1.0, STAY_S)
+        assert residency.take("b", STAY_S)
+
     def test_nobody_is_drained_before_enough_may_go(self, residency: Residency) -> None:
         load(residency, "a", 50, 0.0)
         load(residency, "b", 50, 10.0)

@@ -352,6 +352,14 @@ class TestFailure:
         assert second.gets_it()
         second.leave()
 
+    def test_files_that_have_gone_meanwhile_are_told_too(self, job: Start, store: Store) -> None:
+        def fail() -> None:
+            raise ModelNotHere("It was removed.")
+
+        store.acts["a"] = fail
+        with pytest.raises(ModelNotHere, match="removed"):
+            job("a").end()
+
     def test_what_is_not_here_is_said_without_a_pause(self, job: Start) -> None:
         for _ in range(2):
             with pytest.raises(ModelNotHere):

@@ -129,12 +129,14 @@ class Residency:
         idle = [resident for resident in may_go if not resident.num_users]
         gone = _fewest(sorted(idle, key=lambda resident: resident.used_s), lacking)
         if gone is not None:
-            self._drain(())
+            # Who asks need not be the one for whom it is loaded: until that one begins, nobody takes them.
+            self._drain(resident.name for resident in gone)
             return Load(name, tuple(gone))
         return self._prepare(lacking, may_go, now_s)
 
     def begin(self, load: Load) -> None:
         """What is to go has gone, and nobody can take it any more."""
+        self._drain(())
         for resident in load.gone:
             del self._residents[resident.name]
 

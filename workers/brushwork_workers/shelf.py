@@ -230,6 +230,9 @@ class Shelf:
         if self._loading is not None:
             return LOOK_S
         plan = self._residency.plan(self._room.names, now_s)
+        # It may have been to go for the sake of one who waits no longer.
+        if self._residency.take(model.name, now_s):
+            return None
         if isinstance(plan, Later):
             return LOOK_S if plan.at_s is None else min(LOOK_S, max(0.0, plan.at_s - now_s))
         if plan.name != model.name:
@@ -310,12 +313,12 @@ class Shelf:
             # Nothing is wrong: nobody has fetched it.
             if model.name in self._models:
                 self._not_here.add(model.name)
-            return
-        self._metrics.loaded(model.name, None)
-        LOGGER.error("Model %s will not serve: %s", model.name, error)
-        # Too little memory may be enough for the next job, which runs alone.
-        if isinstance(error, ModelUnavailable):
-            self._refusals.add(model.name, error)
+        else:
+            self._metrics.loaded(model.name, None)
+            LOGGER.error("Model %s will not serve: %s", model.name, error)
+            # Too little memory may be enough for the next job, which runs alone.
+            if isinstance(error, ModelUnavailable):
+                self._refusals.add(model.name, error)
         with self._changed:
             self._residency.give_up(model.name)
             self._room.tell(model.name, anew(error))
