@@ -14,6 +14,7 @@ from brushwork_workers.calls import DirectCalls
 from brushwork_workers.kinds.classes import trained_classifier
 from brushwork_workers.kinds.training.architecture import Architecture, head_name, untrained
 from brushwork_workers.kinds.training.classifier_training import load
+from brushwork_workers.models.location import locate
 from brushwork_workers.served import Place
 from PIL import Image
 from safetensors.torch import load as unpacked
@@ -100,6 +101,13 @@ def test_what_was_trained_tells_pictures_apart(source: str, tmp_path: Path) -> N
         assert told[0].label == label
         assert len(told) == len(COLOURS)
         assert sum(each.score for each in told) == pytest.approx(1.0)
+
+
+def test_a_folder_of_ones_own_serves_what_was_trained(tmp_path: Path) -> None:
+    made = trained(PlainDesk(), num_train_epochs=1)
+    served(made, tmp_path)
+    entry = Model(name="pets", family="trained-classifier", source=Source(folder=tmp_path))
+    assert locate(entry) == tmp_path
 
 
 def test_it_answers_as_the_bare_network_does(place: Place, tmp_path: Path) -> None:
