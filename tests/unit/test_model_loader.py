@@ -1,5 +1,7 @@
 """From a catalogue entry to a loaded model: its size before and after, what is asked to be done with it."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere, ModelUnavailable, OutOfMemory
 from brushwork_workers import tuning
 from brushwork_workers.attic import Attic
+from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.device import machine_memory, model_budget
 from brushwork_workers.footprint import estimated_bytes, module_bytes
@@ -20,7 +23,7 @@ from brushwork_workers.served import Loaded, Place, Served
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.tiny_models import save_classifier, save_stable_diffusion
+from tests.tiny_models import save_captioner, save_classifier, save_stable_diffusion
 
 CPU = torch.device("cpu")
 
@@ -85,6 +88,25 @@ class TestSize:
 
 
 class TestLoading:
+    @pytest.mark.parametrize(
+        ("save", "family", "defaults"),
+        [
+            (save_classifier, "torchvision-classifier", {}),
+            (save_captioner, "vision-encoder-decoder", {"max_new_tokens": 4}),
+            (save_stable_diffusion, "stable-diffusion", {"width": 32, "height": 32}),
+        ],
+    )
+    def test_a_model_that_goes_leaves_nothing_behind(
+        self, tmp_path: Path, save: Callable[[Path], Path], family: str, defaults: dict[str, Any]
+    ) -> None:
+        batcher = Batcher(max_rows=4, max_pixels=2**20)
+        served = ModelLoader(LOADERS, CPU, batcher).load(entry(save(tmp_path), family, defaults=defaults))
+        modules = [weakref.ref(module) for module in served.modules]
+        del served
+        gc.collect()
+        assert [module() for module in modules] == [None] * len(modules) != []
+        batcher.close()
+
     @pytest.mark.parametrize(
         ("raised", "told"),
         [
