@@ -18,7 +18,7 @@ from brushwork_workers.device import choose_dtype, device_name
 from brushwork_workers.footprint import estimated_bytes, module_bytes
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
-from brushwork_workers.models.location import locate
+from brushwork_workers.models.location import listed, locate
 from brushwork_workers.models.revision import revision
 from brushwork_workers.models.weights import SAFETENSORS
 from brushwork_workers.retries import sorted_error
@@ -67,7 +67,8 @@ class ModelLoader:
         folder = place_of(model.source) if is_here(model.source) else self._find(model)
         if folder is None or self._is_elsewhere(model) or model.memory_bytes is not None:
             return 0 if self._is_elsewhere(model) else model.memory_bytes or 0
-        names = files_to_load(model, FolderListing(folder))
+        is_own = is_here(model.source)
+        names = listed(model)[1] if is_own else files_to_load(model, FolderListing(folder))
         try:
             files = [folder / name for name in names if name.endswith(SAFETENSORS)]
             parts = _by_folder(files) if model.placement == "model_offload" else [files]

@@ -37,7 +37,7 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
-        new.write_text(tomlkit.dumps(document), "utf-8")
+        new.write_text(tomlkit.dumps(document).rstrip("\n") + "\n", "utf-8")
         new.replace(file)
     except OSError as error:
         raise InvalidRequest(f"The catalogue {file} can't be written: {error}.", field="catalogue") from error

@@ -23,7 +23,6 @@ from brushwork.cli.terminal import DATA, NEWS, print_json
 models = typer.Typer(name="models", help="List the models of the catalogue; add, pull and check their files.")
 models.command("list")(list_models)
 Names = Annotated[list[str], typer.Argument(help="Models, LoRA adapters or ControlNets of the catalogue.")]
-GB = 1e9
 
 
 @models.callback(invoke_without_command=True)
@@ -130,7 +129,7 @@ def _announce(entry: Model | AddOn, found: Any) -> None:
     source = entry.source
     where = f"{source.repository} at {source.revision}" if source.repository else source.weights
     state = ", all here already; they are checked" if found.is_done else ""
-    size = f"{len(found.files)} files, {found.size_bytes / GB:.2f} GB{state}"
+    size = f"{len(found.files)} files, {_size(found.size_bytes)}{state}"
     NEWS.print(Text.assemble((entry.name, "bold"), f": {where}; {size}."), soft_wrap=True)
     terms = (
         entry.licence if entry.licence != "unknown" else found.licence or "unknown: look before you use it"
@@ -138,6 +137,10 @@ def _announce(entry: Model | AddOn, found: Any) -> None:
     link = entry.licence_url if isinstance(entry, Model) and entry.licence_url else None
     page = link or (f"https://huggingface.co/{source.repository}" if source.repository else None)
     NEWS.print(f"  licence: {terms}{f', see {page}' if page else ''}", soft_wrap=True)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.2f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _fetch(entry: Model | AddOn, found: Any) -> Path:

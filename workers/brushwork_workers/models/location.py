@@ -1,5 +1,7 @@
 """From a catalogue entry to a folder that may be loaded: all there, nothing pickled, of the pinned hashes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
@@ -34,13 +36,37 @@ def locate(entry: Entry) -> Path:
         UnknownModelClass: A configuration names a class that is not known.
         ModelUnavailable: A file is damaged.
     """
-    folder = place_of(entry.source)
-    if folder is None and entry.source.architecture is not None:
-        return models_dir() / "architectures" / entry.source.architecture
-    if folder is None or not is_here(entry.source):
+    folder, names = listed(entry)
+    with _told_of(entry, folder):
+        _expect_pinned(entry, folder, names)
+    return folder
+
+
+def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
+    """The folder, and the names in it of all that loading reads; as `locate`, but no file is read as a whole.
+
+    Raises:
+        ModelUnavailable: As `locate`, all but `HashMismatch`.
+    """
+    source = entry.source
+    folder = place_of(source)
+    if folder is None and source.architecture is not None:
+        return models_dir() / "architectures" / source.architecture, ()
+    if folder is None or not is_here(source):
         raise _not_here(entry, folder)
+    with _told_of(entry, folder):
+        names = files_to_load(entry, FolderListing(folder))
+        for name in names:
+            if name.endswith(SAFETENSORS):
+                expect_whole(folder / name, name)
+    return folder, names
+
+
+@contextmanager
+def _told_of(entry: Entry, folder: Path) -> Iterator[None]:
+    """What is wrong with a file, with the model's name and what to do with its sort of source."""
     try:
-        _check(entry, folder)
+        yield
     except ModelFileMissing as error:
         # Other tools fetch what they need, which may be less: that is no damage.
         if entry.source.repository is not None and folder == hub_cache_place(entry.source):
@@ -52,11 +78,9 @@ def locate(entry: Entry) -> Path:
         raise ModelUnavailable(
             f"Model {entry.name}: its files can't be read: {error}.", field="source"
         ) from error
-    return folder
 
 
-def _check(entry: Entry, folder: Path) -> None:
-    names = files_to_load(entry, FolderListing(folder))
+def _expect_pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> None:
     expected = _pinned(entry, folder, names)
     found = Fingerprints(folder).of(expected)
     for name, sha256 in expected.items():
@@ -66,9 +90,6 @@ def _check(entry: Entry, folder: Path) -> None:
                 field="source.files" if name in entry.source.files else "source",
                 hint=_again(entry) or "Fetch the file again, or correct the hash in the catalogue.",
             )
-    for name in names:
-        if name.endswith(SAFETENSORS):
-            expect_whole(folder / name, name)
 
 
 def _pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str]:

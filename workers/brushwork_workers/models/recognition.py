@@ -105,7 +105,9 @@ def _family(listing: Listing, sort: Sort) -> str:
     found = family_of(named) if named else None
     if found is None:
         raise UnknownModelClass(
-            f"Its configuration names {named or 'no class'}, which belongs to no family that can be served.",
+            f"Its configuration names {named}, a class of no family that can be served."
+            if named
+            else "Its configuration names no class.",
             field="family",
             hint=f"If it is of one nevertheless, say --family; families are {_names()}.",
         )
