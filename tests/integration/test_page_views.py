@@ -467,12 +467,12 @@ def test_a_picture_that_is_too_large_is_refused_beside_archives_that_may_be(sett
 
 def test_a_form_says_which_models_no_worker_has(http: TestClient, database: Database) -> None:
     before = http.get("/?kind=image-upscaling").text
-    assert "No worker serves this now." in before
+    assert "No worker has a model for this now." in before
     assert "(no worker has it now)" in before
     worker = WorkerEntry("w", ("image-upscaling",), ("swin2sr-x2",), "cpu", ready=True)
     Roster(database).announce(worker)
     with_one = http.get("/?kind=image-classification").text
-    assert "No worker serves this now." in with_one
+    assert "No worker has a model for this now." in with_one
 
 
 def test_what_the_chosen_model_does_not_know_is_marked(settings: Settings, tmp_path: Path) -> None:
