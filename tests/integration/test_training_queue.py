@@ -26,6 +26,7 @@ ASKED = {
 }
 # Half a minute on a machine that does nothing else.
 WAIT_S = 900.0
+pytestmark = pytest.mark.timeout(WAIT_S)
 
 
 @pytest.fixture(scope="module")
