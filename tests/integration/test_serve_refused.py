@@ -3,22 +3,28 @@
 import json
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brushwork_schemas.job import Job
+from brushwork_schemas.model_place import Lock, LockedFile, write_lock
+from brushwork_workers.models.fingerprint import sha256_of
 from PIL import Image
 
 from tests.checkpoints.classifiers import save_vit
 from tests.drawn import drawn
-from tests.servers import RedisServer
+from tests.servers import RedisServer, wait_until
 from tests.serving import WAIT_S, Serving, serving
 from tests.tiny_models import save_stable_diffusion
 
 KIND = "image-classification"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-NOT_HERE = f'source = {{ repository = "nobody/nothing", revision = "{COMMIT}" }}'
+NOT_PULLED = {
+    "absent": f'source = {{ repository = "nobody/nothing", revision = "{COMMIT}" }}',
+    "later": f'source = {{ repository = "someone/later", revision = "{COMMIT}" }}',
+}
 WEIGHTS = "model.safetensors"
 
 
@@ -97,7 +103,7 @@ DAMAGED: Mapping[str, tuple[str, tuple[str, ...], Callable[[Path], None]]] = {
 def entry(folder: Path, name: str) -> str:
     family = "stable-diffusion" if name == "pipeline" else "image-classifier"
     pinned = f", files = {{ '{WEIGHTS}' = '{'0' * 64}' }}" if name == "hash" else ""
-    source = NOT_HERE if name == "absent" else f"source = {{ folder = '{folder / name}'{pinned} }}"
+    source = NOT_PULLED.get(name) or f"source = {{ folder = '{folder / name}'{pinned} }}"
     return f'[models.{name}]\nfamily = "{family}"\n{source}\n'
 
 
@@ -113,18 +119,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    names = ["good", *DAMAGED, "pipeline"]
+    names = ["good", *DAMAGED, "pipeline", "later"]
     catalogue = folder / "catalogue.toml"
     catalogue.write_text("".join(entry(folder, name) for name in names))
-    with serving(
-        catalogue,
-        redis_server,
-        folder,
-        kinds=f"{KIND},text-to-image",
-        models=",".join(names),
-        retry_s=0.05,
-    ) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BRUSHWORK_MODEL_FILES", str(folder / "models"))
+        with serving(
+            catalogue,
+            redis_server,
+            folder,
+            kinds=f"{KIND},text-to-image",
+            models=",".join(names),
+            retry_s=0.05,
+        ) as running:
+            yield running
 
 
 def between_good_ones(served: Serving, request: Mapping[str, Any]) -> Job:
@@ -170,8 +178,26 @@ def test_nothing_that_came_with_a_model_has_run(served: Serving, folder: Path) -
 
 def test_the_worker_says_what_it_serves_and_logs_what_it_refused(served: Serving) -> None:
     (worker,) = served.client.workers()
-    assert worker.models == ("good",)
+    assert "good" in worker.models
+    assert not set(DAMAGED) & set(worker.models)
     log = served.worker.log.read_text()
     for name in DAMAGED:
         # What nobody has pulled is no error.
         assert (f"Model {name} will not serve" in log) == (name != "absent")
+
+
+def test_what_is_pulled_while_a_worker_runs_is_served_by_it(served: Serving, folder: Path) -> None:
+    request = {"kind": KIND, "model": "later", "image": picture()}
+    before = between_good_ones(served, request)
+    assert before.error is not None
+    assert before.error.code == "model_not_here"
+    place = save_vit(folder / "models" / "someone--later" / COMMIT)
+    files = {
+        file.name: LockedFile(size_bytes=file.stat().st_size, sha256=sha256_of(file))
+        for file in place.iterdir()
+    }
+    write_lock(place, Lock(origin="someone/later", pulled_at=datetime.now(UTC), files=files))
+    assert between_good_ones(served, request).error is None
+    wait_until(
+        lambda: "later" in served.client.workers()[0].models, bound_s=WAIT_S, what="the worker's next beat"
+    )
