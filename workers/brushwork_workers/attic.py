@@ -28,8 +28,7 @@ class Attic:
 
     def keep(self, served: Served) -> bool:
         """Move a model here, if there is room once others have gone."""
-        takes_turns = served.model.placement == "model_offload"
-        if served.size_bytes > self._max_bytes or not served.modules or takes_turns:
+        if served.size_bytes > self._max_bytes or not served.modules:
             return False
         while self.size_bytes + served.size_bytes > self._max_bytes:
             self._kept.popitem(last=False)

@@ -133,7 +133,8 @@ class _TextEncoder(StandIn):
 
     def __init__(self, module: Any, calls: Calls, terms: Terms) -> None:
         super().__init__(module, calls, terms)
-        self.__dict__["_layers"] = StandIn(module, calls, terms, methods=("final_layer_norm",))
+        plain = replace(terms, adapters=None)
+        self.__dict__["_layers"] = StandIn(module, calls, plain, methods=("final_layer_norm",))
 
     def __getattr__(self, name: str) -> Any:
         if name == "text_model" and not hasattr(self._module, name):
