@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from brushwork_schemas.admission import admit
+from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds import FILES
 from brushwork_schemas.options import taken_options
+from brushwork_schemas.requests import GenerationRequest
 
 # What a job costs does not depend on its files.
 SOME_FILE = "0" * 64
@@ -40,4 +41,14 @@ class Asked:
             admitted = admit(kind, parameters, catalogue)
         except BrushworkError:
             return None
-        return cls(admitted.kind.name, options.tenant, admitted.request.cost, options.idempotency_key)
+        return cls(admitted.kind.name, options.tenant, _cost(admitted), options.idempotency_key)
+
+
+def _cost(admitted: Admitted) -> float:
+    request = admitted.request
+    if not isinstance(request, GenerationRequest):
+        return request.cost
+    # One that begins with a picture and names no size is at most as large as what its model makes by itself.
+    usual = admitted.model.defaults_of(admitted.kind.name)
+    unsaid = [name for name in ("width", "height") if getattr(request, name) is None]
+    return request.model_copy(update={name: usual.get(name) for name in unsaid}).cost
