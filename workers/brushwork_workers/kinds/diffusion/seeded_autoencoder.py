@@ -1,7 +1,6 @@
 """An autoencoder that draws from the job's own random numbers, where its pipeline forgets to say so."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -26,10 +25,13 @@ class SeededAutoencoder:
         """As the autoencoder's own; row i of the answer belongs to picture i, and so round again."""
         encoded = self._autoencoder.encode(pixels, *args, **kwargs)
         number = len(self._generators)
-        drawing = [self._generators[row % number] for row in range(len(pixels))]
+        own = [self._generators[row % number] for row in range(len(pixels))]
         # Some autoencoders know no chance.
         if hasattr(encoded, "latent_dist"):
-            encoded.latent_dist.sample = partial(encoded.latent_dist.sample, generator=drawing)
+            sample = encoded.latent_dist.sample
+            encoded.latent_dist.sample = lambda generator=None: sample(
+                own if generator is None else generator
+            )
         return encoded
 
     def __getattr__(self, name: str) -> Any:
