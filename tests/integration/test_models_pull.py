@@ -41,6 +41,14 @@ source = {{ repository = "someone/pickled", revision = "{COMMIT}" }}
 family = "image-classifier"
 source = {{ repository = "nobody/nothing", revision = "{COMMIT}" }}
 
+[loras.style]
+family = "stable-diffusion"
+source = {{ repository = "someone/style", revision = "{COMMIT}" }}
+
+[controlnets.edges]
+family = "stable-diffusion"
+source = {{ repository = "someone/edges", revision = "{COMMIT}" }}
+
 [models.untrue]
 family = "torchvision-classifier"
 source = {{ weights = "ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1" }}
@@ -71,6 +79,12 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
         "someone/gated": dict(vit),
         "someone/painter": {**painter, "v1-5.ckpt": b"x", "unet/diffusion_pytorch_model.bin": b"x"},
         "someone/pickled": {**pickled, **more},
+        "someone/style": {"style.safetensors": vit["model.safetensors"], **more},
+        "someone/edges": {
+            "config.json": b'{"_class_name": "ControlNetModel"}',
+            "diffusion_pytorch_model.safetensors": vit["model.safetensors"],
+            **more,
+        },
     }
 
 
@@ -108,6 +122,8 @@ def brushwork(
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    # The command sets it where nobody has: not for the tests that come after.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
@@ -195,6 +211,17 @@ def test_what_can_t_be_pulled_says_why(name: str, words: list[str], brushwork: O
     status = 2 if name in ("unkown", "pocket-captioner") else 3
     said = brushwork("pull", name, status=status)
     assert all(word in said for word in words), said
+
+
+def test_what_is_added_to_models_is_pulled_likewise(brushwork: Operator) -> None:
+    said = brushwork("pull", "style", "edges")
+    assert "style is here" in said
+    assert "edges is here" in said
+    assert [file.name for file in place(brushwork, "style").iterdir() if file.is_file()] == [
+        "style.safetensors"
+    ]
+    assert not list(place(brushwork, "edges").glob("*.bin"))
+    assert brushwork("check", "style", "edges").count("whole") == 2
 
 
 def test_a_token_opens_what_is_gated(brushwork: Operator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from brushwork_schemas.catalogue import AddOn, Model
-from brushwork_schemas.errors import BrushworkError, ModelUnavailable
+from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
 from brushwork_schemas.model_place import is_here, place_of
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
@@ -143,8 +143,11 @@ class ModelLoader:
             if add_on.family == model.family:
                 try:
                     found[add_on.name] = FoundAddOn(add_on, self._find(add_on))
+                except ModelNotHere:
+                    # Nobody has pulled it; a job that asks for it is told.
+                    continue
                 except ModelUnavailable as error:
-                    LOGGER.info("%s can't be added to %s: %s", add_on.name, model.name, error)
+                    LOGGER.warning("%s can't be added to %s: %s", add_on.name, model.name, error)
         return found
 
     def _device_of(self, model: Model) -> torch.device:
