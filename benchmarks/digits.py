@@ -1,6 +1,6 @@
 """scikit-learn's digits learned and told apart through the queue, also with the worker killed meanwhile.
 
-python -m benchmarks.digits [--seeds 0 1 2] [--epochs 15]
+python -m benchmarks.digits [--rounds 3] [--epochs 15]
 """
 
 import argparse
@@ -28,7 +28,7 @@ BOUND_S = 1800.0
 def add_options(parser: argparse.ArgumentParser) -> None:
     """How much is learned."""
     parser.set_defaults(peers="none", page=DOCS / "training.md")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of division and training")
+    parser.add_argument("--rounds", type=int, default=3, help="seeds of division and training: 0, 1, ...")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--image-size", type=int, default=28)
 
@@ -40,7 +40,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
     with brushwork_up(
         "brushwork", folder / "data", kinds, concurrency=16, workers=options.workers[-1], environment={}
     ) as queue:
-        for seed in options.seeds:
+        for seed in range(options.rounds):
             scans = digit_scans(seed)
             asked = {
                 "dataset": scans.archive,
