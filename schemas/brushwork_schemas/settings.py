@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     model_memory_gb: float | None = Field(
         None,
         gt=0,
-        description="GiB that the models of a worker may take together; by default 70 % of the GPU, or half of "
-        "the machine's memory, shared with the other workers here.",
+        description="GiB that the models of a worker may take together; by default 70 % of the GPU, or half "
+        "of the machine's memory, shared with the other workers here.",
     )
     model_stay_s: float = Field(
         30.0,

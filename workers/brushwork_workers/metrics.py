@@ -24,7 +24,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._attempts = Counter(
             "brushwork_attempts",
-            "Attempts that ended, by outcome: succeeded, failed, canceled, expired, retried, postponed, lost.",
+            "Attempts by outcome: succeeded, failed, canceled, expired, retried, postponed, lost.",
             ["kind", "model", "outcome", "code"],
             registry=self.registry,
         )

@@ -11,7 +11,14 @@ from typing import Any
 
 import torch
 
-from brushwork_workers.batching.arguments import Call, NotShareable, launched, number_of, owner_of, run_together
+from brushwork_workers.batching.arguments import (
+    Call,
+    NotShareable,
+    launched,
+    number_of,
+    owner_of,
+    run_together,
+)
 from brushwork_workers.batching.handout import Handout
 from brushwork_workers.batching.policy import Policy, Run, Waiting
 from brushwork_workers.batching.report import Ran
