@@ -26,7 +26,7 @@ from benchmarks.bare_vision import WEIGHTS, BareVision, peak_bytes, untrained
 from benchmarks.brushwork_queue import Queue, brushwork_up
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Job
-from benchmarks.in_process import InProcess, in_its_thread
+from benchmarks.in_process import in_its_thread
 from benchmarks.program import own_environment
 from benchmarks.report import Row
 from benchmarks.rounds import Seconds, Stage, take_turns, times_faster
@@ -51,8 +51,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: Options, folder: Path) -> list[Row]:
     """Seconds of either contestant, in turns, and the most memory that each had."""
-    catalogue = folder / "catalogue.toml"
-    catalogue.write_text("".join(_saved(model, folder / model) for model in options.models), "utf-8")
+    # In the thread that computes later: helpers of another one would get in its way.
+    entries = in_its_thread(lambda: [_saved(model, folder / model) for model in options.models])
+    (folder / "catalogue.toml").write_text("".join(entries), "utf-8")
     files = _pictures(options.pictures)
     rows: list[Row] = []
     for model in options.models:
@@ -94,7 +95,8 @@ def _contest(model: str, folder: Path, files: Sequence[bytes], num_rounds: int) 
         store = ArtifactStore(queue.client.settings.artifacts_url)
         jobs = [{"image": store.put_picture(file).sha256} for file in files]
         bare = in_its_thread(lambda: BareVision(model, folder / model))
-        stage = Stage([queue, InProcess(BARE, lambda _: None)])
+        # Nobody is frozen meanwhile: a turn takes longer than a lease.
+        stage = Stage([])
         rows = []
         for way, turns in _turns(queue, jobs, bare, files).items():
             take_turns(turns, 1, stage)
@@ -124,12 +126,12 @@ class Turn:
 
     Args:
         go: Goes that way; returns the seconds.
-        processes: Whose processor time counts.
+        process: Whose processor time counts.
     """
 
-    def __init__(self, go: Callable[[], float], processes: Sequence[psutil.Process]) -> None:
+    def __init__(self, go: Callable[[], float], process: psutil.Process) -> None:
         self._go = go
-        self._processes = processes
+        self._process = process
         self.cpu_s: list[float] = []
 
     def __call__(self) -> float:
@@ -140,14 +142,13 @@ class Turn:
         return seconds
 
     def _spent(self) -> float:
-        return sum(sum(each.cpu_times()[:2]) for each in self._processes)
+        spent = self._process.cpu_times()
+        return float(spent.user + spent.system)
 
 
 def _turns(queue: Queue, jobs: Sequence[Job], bare: BareVision, files: Sequence[bytes]) -> dict[str, Ways]:
     """By way and contestant."""
-    this = psutil.Process()
-    # Worker, gateway and who looks after them; Redis takes next to nothing, and its children come and go.
-    stack = [each for each in this.children(recursive=True) if "brushwork" in each.cmdline()]
+    this, worker = psutil.Process(), psutil.Process(queue.client.workers()[0].pid)
 
     def one_by_one() -> None:
         for file in files:
@@ -163,8 +164,8 @@ def _turns(queue: Queue, jobs: Sequence[Job], bare: BareVision, files: Sequence[
     }
     return {
         way: {
-            OURS: Turn(ours[way], stack),
-            BARE: Turn(partial(_timed, partial(in_its_thread, theirs[way])), [this]),
+            OURS: Turn(ours[way], worker),
+            BARE: Turn(partial(_timed, partial(in_its_thread, theirs[way])), this),
         }
         for way in (ONE_BY_ONE, AT_ONCE)
     }
