@@ -19,31 +19,33 @@ def own_file(settings: Settings) -> Path:
 
 
 def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> None:
-    """Write `[table.name]` at the end of its kind.
+    """Write `[table.name]` at the end of the file.
 
     Raises:
         InvalidRequest: The file can't be read or written, or has an entry of that name.
     """
     try:
-        document = tomlkit.parse(file.read_text("utf-8") if file.exists() else "")
+        before = file.read_text("utf-8") if file.exists() else ""
+        if name in tomlkit.parse(before).get(table, {}):
+            raise InvalidRequest(
+                f"{file} has {table}.{name} already.",
+                field="name",
+                hint="Take it out there, or choose another name.",
+            )
+        after = f"{before.rstrip()}\n\n{_written(table, name, entry)}".lstrip()
+        tomlkit.parse(after)
     except (OSError, ValueError, TOMLKitError) as error:
         raise InvalidRequest(f"The catalogue {file} can't be read: {error}.", field="catalogue") from error
-    entries = document.setdefault(table, tomlkit.table(is_super_table=True))
-    if name in entries:
-        raise InvalidRequest(
-            f"{file} has {table}.{name} already.", field="name", hint="Take it out there, or choose another."
-        )
-    entries.append(name, _written(entry))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
-        new.write_text(tomlkit.dumps(document).rstrip("\n") + "\n", "utf-8")
+        new.write_text(after, "utf-8")
         new.replace(file)
     except OSError as error:
         raise InvalidRequest(f"The catalogue {file} can't be written: {error}.", field="catalogue") from error
 
 
-def _written(entry: Mapping[str, Any]) -> Any:
+def _written(table: str, name: str, entry: Mapping[str, Any]) -> str:
     written = tomlkit.table()
     for field, value in entry.items():
         if isinstance(value, Mapping):
@@ -51,4 +53,8 @@ def _written(entry: Mapping[str, Any]) -> Any:
             inline.update(value)
             value = inline
         written.append(field, value)
-    return written
+    above = tomlkit.table(is_super_table=True)
+    above.append(name, written)
+    document = tomlkit.document()
+    document.append(table, above)
+    return tomlkit.dumps(document).strip() + "\n"

@@ -36,9 +36,11 @@ def locate(entry: Entry) -> Path:
         UnknownModelClass: A configuration names a class that is not known.
         ModelUnavailable: A file is damaged.
     """
-    folder, names = listed(entry)
+    folder, names = _named(entry)
     with _told_of(entry, folder):
+        # Of a file that was changed, what it was to be says more than what it is.
         _expect_pinned(entry, folder, names)
+        _expect_whole(folder, names)
     return folder
 
 
@@ -48,6 +50,13 @@ def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     Raises:
         ModelUnavailable: As `locate`, all but `HashMismatch`.
     """
+    folder, names = _named(entry)
+    with _told_of(entry, folder):
+        _expect_whole(folder, names)
+    return folder, names
+
+
+def _named(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     source = entry.source
     folder = place_of(source)
     if folder is None and source.architecture is not None:
@@ -55,11 +64,13 @@ def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     if folder is None or not is_here(source):
         raise _not_here(entry, folder)
     with _told_of(entry, folder):
-        names = files_to_load(entry, FolderListing(folder))
-        for name in names:
-            if name.endswith(SAFETENSORS):
-                expect_whole(folder / name, name)
-    return folder, names
+        return folder, files_to_load(entry, FolderListing(folder))
+
+
+def _expect_whole(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name.endswith(SAFETENSORS):
+            expect_whole(folder / name, name)
 
 
 @contextmanager
