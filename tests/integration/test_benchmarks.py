@@ -16,7 +16,7 @@ SMALLEST = {
     "empty_job": ("--jobs=4", "--one-by-one=4", "--no-postgres"),
     "crash_detection": ("--ways=up-one",),
     "full_size": ("--models=resnet50", "--pictures=2"),
-    "digits": ("--epochs=2",),
+    "digits": ("--epochs=2", "--image-size=16", "--workers=2"),
     "cuda_gathering": (
         "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2",
     ),
