@@ -391,7 +391,7 @@ def test_a_training_shows_its_model_curve_and_files(http: TestClient, settings: 
     result = trained_of(settings, job)
     ended(settings, job, result)
     shown = http.get(f"/jobs/{job.id}").text
-    assert "cat, &lt;b&gt;dog&lt;/b&gt; 90 %" in shown
+    assert "cat, &lt;b&gt;dog&lt;/b&gt;: 90 %" in shown
     assert shown.count("<polyline") == 4
     assert re.search(r'<td class="number right">9</td><td class="number wrong">1</td>', shown)
     for name in ("weights", "config", "plot"):

@@ -65,7 +65,7 @@ def title_of(job: Job) -> str:
             return ", ".join(f"{label} {percent(share)}" for label, share in largest)
         case ImageClassificationTrainingResult(labels=labels) as trained:
             share = trained.validation_accuracy
-            return ", ".join(labels) + (f" {percent(share)}" if share is not None else "")
+            return ", ".join(labels) + (f": {percent(share)}" if share is not None else "")
         case _:
             prompt = asked(job).get("prompt")
             return prompt if isinstance(prompt, str) else ""
