@@ -19,14 +19,14 @@ from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Executor
 from brushwork_workers.intercom import Intercom
 from brushwork_workers.metrics import Metrics
-from brushwork_workers.model_loader import ModelLoader
 from brushwork_workers.models.location import locate
 from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
-from brushwork_workers.residency import Residency
 from brushwork_workers.retries import Retries
 from brushwork_workers.served import Loaded, Place
-from brushwork_workers.shelf import Shelf
+from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.shelf.residency import Residency
+from brushwork_workers.shelf.shelf import Shelf
 from PIL import Image
 from sqlalchemy import update
 from torch import nn

@@ -10,16 +10,16 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere, ModelUnavailable, OutOfMemory
-from brushwork_workers import tuning
-from brushwork_workers.attic import Attic
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.device import machine_memory, model_budget
-from brushwork_workers.footprint import estimated_bytes, module_bytes
 from brushwork_workers.kinds import LOADERS
-from brushwork_workers.model_loader import ModelLoader
-from brushwork_workers.refusals import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refusals
 from brushwork_workers.served import Loaded, Place, Served
+from brushwork_workers.shelf import tuning
+from brushwork_workers.shelf.attic import Attic
+from brushwork_workers.shelf.footprint import estimated_bytes, module_bytes
+from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.shelf.refusals import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refusals
 from safetensors.torch import save_file
 from torch import nn
 

@@ -21,12 +21,12 @@ from brushwork_schemas.ledger import Claim, Signal
 from brushwork_workers.calls import DirectCalls
 from brushwork_workers.hold import Hold
 from brushwork_workers.metrics import Metrics
-from brushwork_workers.model_loader import ModelLoader
 from brushwork_workers.quarantine import Quarantine
-from brushwork_workers.residency import Residency
 from brushwork_workers.served import Loaded, Place
-from brushwork_workers.shelf import Shelf
-from brushwork_workers.turn import NotYet, Turn
+from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.shelf.residency import Residency
+from brushwork_workers.shelf.shelf import Shelf
+from brushwork_workers.shelf.turn import NotYet, Turn
 from torch import nn
 
 from tests.servers import wait_until

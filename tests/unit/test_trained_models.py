@@ -20,7 +20,7 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.retention import Retention
 from brushwork_schemas.trained_models import SERVES, TRAINS, TrainedModels
-from brushwork_workers.trained_files import KEPT, TrainedFiles
+from brushwork_workers.models.trained_files import KEPT, TrainedFiles
 
 from tests.jobs import ERROR, begun, new_job
 

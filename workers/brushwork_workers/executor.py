@@ -29,8 +29,8 @@ from brushwork_workers.pulse import Pulse
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.retries import Retries, sorted_error
 from brushwork_workers.served import Served
-from brushwork_workers.shelf import Shelf
-from brushwork_workers.turn import NotYet, Turn
+from brushwork_workers.shelf.shelf import Shelf
+from brushwork_workers.shelf.turn import NotYet, Turn
 
 LOGGER = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.1

@@ -25,7 +25,6 @@ from brushwork_schemas.wire import Wire
 from celery import Celery
 
 from brushwork_workers.adoption import Adoption
-from brushwork_workers.attic import Attic
 from brushwork_workers.batching.batch_metrics import BatchMetrics
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.report import Report
@@ -41,16 +40,17 @@ from brushwork_workers.hearing import Hearing
 from brushwork_workers.intercom import LISTEN_EVERY_S, SPEAK_EVERY_S, Intercom
 from brushwork_workers.kinds import LOADERS
 from brushwork_workers.metrics import Metrics, RunningJobs
-from brushwork_workers.model_loader import ModelLoader
 from brushwork_workers.models.location import locate
+from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.pulse import Pulse, Recurring
 from brushwork_workers.quarantine import Quarantine
 from brushwork_workers.reconciler import Reconciler
-from brushwork_workers.residency import Residency
 from brushwork_workers.retries import Retries
-from brushwork_workers.shelf import Shelf
-from brushwork_workers.shelf_metrics import ShelfMetrics
-from brushwork_workers.trained_files import TrainedFiles
+from brushwork_workers.shelf.attic import Attic
+from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.shelf.residency import Residency
+from brushwork_workers.shelf.shelf import Shelf
+from brushwork_workers.shelf.shelf_metrics import ShelfMetrics
 from brushwork_workers.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)

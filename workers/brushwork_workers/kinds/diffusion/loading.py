@@ -9,7 +9,6 @@ from brushwork_schemas.errors import ModelUnavailable
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
-from brushwork_workers.berth import Berth
 from brushwork_workers.kinds.diffusion.controlnets import ControlNets
 from brushwork_workers.kinds.diffusion.generation import Generation
 from brushwork_workers.kinds.diffusion.image_to_image import ImageToImage
@@ -19,6 +18,7 @@ from brushwork_workers.kinds.diffusion.loras import Loras
 from brushwork_workers.kinds.diffusion.pipelines import Pipelines
 from brushwork_workers.kinds.diffusion.text_to_image import TextToImage
 from brushwork_workers.served import Loaded, Performer, Place
+from brushwork_workers.shelf.berth import Berth
 
 _PERFORMERS: dict[str, Callable[[Place, Generation], Performer]] = {
     "text-to-image": lambda place, generation: TextToImage(place.model, generation),

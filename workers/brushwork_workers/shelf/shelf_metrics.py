@@ -6,7 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from brushwork_workers.shelf import Shelf
+from brushwork_workers.shelf.shelf import Shelf
 
 
 class ShelfMetrics(Collector):

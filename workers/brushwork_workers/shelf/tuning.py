@@ -9,7 +9,7 @@ from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import ModelUnavailable
 from torch import nn
 
-from brushwork_workers.footprint import module_bytes
+from brushwork_workers.shelf.footprint import module_bytes
 
 _CONFIGURATIONS = {"int8_weight_only": "Int8WeightOnlyConfig", "int4_weight_only": "Int4WeightOnlyConfig"}
 

@@ -12,10 +12,8 @@ from brushwork_schemas.model_place import is_here, place_of
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from brushwork_workers import tuning
 from brushwork_workers.calls import Calls
 from brushwork_workers.device import choose_dtype, device_name
-from brushwork_workers.footprint import estimated_bytes, module_bytes
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.location import listed, locate
@@ -23,6 +21,8 @@ from brushwork_workers.models.revision import revision
 from brushwork_workers.models.weights import SAFETENSORS
 from brushwork_workers.retries import sorted_error
 from brushwork_workers.served import FoundAddOn, Loaded, Loader, Place, Served
+from brushwork_workers.shelf import tuning
+from brushwork_workers.shelf.footprint import estimated_bytes, module_bytes
 
 LOGGER = logging.getLogger(__name__)
 # Raised by the device and not by the model's files: they are told as they are.

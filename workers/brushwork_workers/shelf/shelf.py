@@ -14,15 +14,15 @@ import torch
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
 
-from brushwork_workers.attic import Attic
 from brushwork_workers.metrics import Metrics
-from brushwork_workers.model_loader import ModelLoader
-from brushwork_workers.refusals import Refusals, anew
-from brushwork_workers.residency import Later, Load, Residency
 from brushwork_workers.retries import sorted_error
 from brushwork_workers.served import Served
-from brushwork_workers.turn import NotYet, Turn
-from brushwork_workers.waiting_room import Seat, WaitingRoom
+from brushwork_workers.shelf.attic import Attic
+from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.shelf.refusals import Refusals, anew
+from brushwork_workers.shelf.residency import Later, Load, Residency
+from brushwork_workers.shelf.turn import NotYet, Turn
+from brushwork_workers.shelf.waiting_room import Seat, WaitingRoom
 
 LOGGER = logging.getLogger(__name__)
 LOOK_S = 0.5
