@@ -1,6 +1,7 @@
 """Adapters in a model that jobs share: each job has its own, and those without are as if there were none."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from brushwork_workers.calls import Calls, DirectCalls
 from brushwork_workers.kinds.diffusion.loading import load
 from brushwork_workers.served import FoundAddOn, Performer, Place
 from diffusers import StableDiffusionPipeline
+from peft.tuners.lora import LoraLayer
 
 from tests.checkpoints import lora
 from tests.desks import PlainDesk
@@ -178,3 +180,26 @@ def test_an_adapter_whose_job_left_is_there_for_the_next(folder: Path, expected:
 def test_an_adapter_that_is_not_here(folder: Path, name: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         pixels(performer(folder, DirectCalls()), [{"name": name}])
+
+
+@pytest.mark.parametrize("gathering", [True, False], ids=["batcher", "direct"])
+@pytest.mark.parametrize("switch", ["set_scale", "enable_adapters"])
+def test_adapters_that_are_switched_half_way_are_met_by_nobody_else(
+    folder: Path, expected: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, switch: str, gathering: bool
+) -> None:
+    upstream, errors = getattr(LoraLayer, switch), iter([MemoryError()])
+
+    def fails_once(layer: Any, *args: Any, **kwargs: Any) -> None:
+        upstream(layer, *args, **kwargs)
+        is_due = kwargs.get("enabled") is False or switch == "set_scale"
+        if is_due and (error := next(errors, None)):
+            raise error
+
+    with batcher() as gathered:
+        served = performer(folder, gathered if gathering else DirectCalls())
+        pixels(served, [])
+        monkeypatch.setattr(LoraLayer, switch, fails_once)
+        for asked in (1, 0, 0, 1):
+            with suppress(MemoryError):
+                assert np.abs(pixels(served, SETS[asked]) - expected[asked]).max() <= 0.6
+        assert next(errors, None) is None

@@ -15,7 +15,6 @@ from brushwork_workers.batching.arguments import (
     Call,
     NotShareable,
     launched,
-    number_of,
     owner_of,
     run_together,
 )
@@ -78,7 +77,6 @@ class Batcher:
         self._changed = threading.Condition()
         self._pending: dict[Waiting, Pending] = {}
         self._alone: set[Hashable] = set()
-        self._adapted: dict[Hashable, Hashable] = {}
         self._handout = Handout()
         self._num_failed = 0
         self._closed = False
@@ -259,12 +257,9 @@ class Batcher:
 
     def _adapt(self, pending: Pending) -> None:
         # By module, not by method: a VAE has two.
-        wanted, module = pending.terms.adapters, owner_of(pending.call.function)
-        number = number_of(module)
-        if wanted is not None and self._adapted.get(number) != wanted:
-            self._adapted.pop(number, None)
-            wanted.activate(module)
-            self._adapted[number] = wanted
+        # Whoever hands out adapters knows which act. To remember it here too would keep the model in memory.
+        if pending.terms.adapters is not None:
+            pending.terms.adapters.activate(owner_of(pending.call.function))
 
     def _hand_out(self, run: Run, answers: list[Any]) -> None:
         """Begin to give the answers out; returns when the device has really computed them."""

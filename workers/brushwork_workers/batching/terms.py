@@ -14,7 +14,10 @@ class Adapters(Protocol):
     def __hash__(self) -> int: ...
 
     def activate(self, module: Any) -> None:
-        """Put `module`, and nothing else, into this state; no call of it runs meanwhile."""
+        """Put `module`, and nothing else, into this state; no call of it runs meanwhile.
+
+        Asked before every run, so it should cost nothing where the module is in that state.
+        """
         ...
 
 

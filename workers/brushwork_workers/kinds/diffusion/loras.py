@@ -50,7 +50,7 @@ class Loras:
         self._pipeline = pipeline
         self._place = place
         self._loaded: dict[str, str] = {}
-        self._states: dict[int, Weights] = {}
+        self._states: dict[int, Weights | None] = {}
         self._loading = threading.Lock()
 
     def chosen(self, choices: Sequence[LoraChoice]) -> LoraSet | None:
@@ -67,7 +67,8 @@ class Loras:
     def put(self, module: nn.Module, weights: Weights) -> None:
         """Have these adapters act in `module`, and no others; where calls run, and between two of them."""
         if self._states.get(id(module), ()) != weights:
-            self._states.pop(id(module), None)
+            # Until all of it is done, nobody knows what acts.
+            self._states[id(module)] = None
             self._put(module, weights)
             self._states[id(module)] = weights
 
@@ -123,9 +124,8 @@ class Loras:
                 hint=f"Check that {file} is a LoRA adapter for models of family {self._place.model.family}.",
             ) from error
         finally:
-            # peft has switched the new one on.
-            for module in self._modules():
-                self._put(module, self._states.get(id(module), ()))
+            # peft has switched the new one on; whoever calls next has it switched off.
+            self._states = {id(module): None for module in self._modules()}
         self._loaded[name] = adapter
         LOGGER.info("Adapter %s is ready for %s", name, self._place.model.name)
 
