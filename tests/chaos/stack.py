@@ -63,11 +63,12 @@ QUICK = {
     "lease_s": 2.0, "heartbeat_s": 0.3, "sweep_s": 0.5, "redispatch_after_s": 1.0, "retry_s": 0.2,
     "stall_s": 3.0, "frozen_s": 6.0, "grace_s": 3.0, "publish_timeout_s": 1.0, "device": "cpu",
 }  # fmt: skip
+# Files that are whole, for a worker looks at them first; a script takes the place of what they hold.
 _CATALOGUE = """
 [models.scripted]
 family = "stable-diffusion"
-source = {{ folder = "{folder}" }}
-defaults = {{ width = 16, height = 16, num_inference_steps = 4, guidance_scale = 1.0 }}
+source = { packaged = "pocket-diffusion" }
+defaults = { width = 16, height = 16, num_inference_steps = 4, guidance_scale = 1.0 }
 """
 
 
@@ -335,9 +336,6 @@ class Stack:
             worker.wait_ended(END_S)
 
     def _write_catalogue(self, more: str) -> Path:
-        model = self.folder / "scripted"
-        model.mkdir()
-        (model / "config.json").write_text("{}")
         file = self.folder / "catalogue.toml"
-        file.write_text(_CATALOGUE.format(folder=model) + more)
+        file.write_text(_CATALOGUE + more)
         return file
