@@ -1,5 +1,7 @@
 """Adapters in a model that jobs share: each job has its own, and those without are as if there were none."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -203,3 +205,18 @@ def test_adapters_that_are_switched_half_way_are_met_by_nobody_else(
             with suppress(MemoryError):
                 assert np.abs(pixels(served, SETS[asked]) - expected[asked]).max() <= 0.6
         assert next(errors, None) is None
+
+
+def test_a_model_that_made_room_is_not_kept_for_its_adapters(folder: Path) -> None:
+    model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder / "model"))
+    with batcher() as calls:
+        place = Place(model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",))
+        loaded = load(replace(place, add_ons={"first": found("first", folder / "first")}))
+        kept = [weakref.ref(module) for module in loaded.modules]
+        for asked in (1, 0):
+            pixels(loaded.performers["text-to-image"], SETS[asked])
+        # What ran last may still be at hand.
+        calls.call(Terms(), torch.sum, torch.ones(1))
+        del loaded
+        gc.collect()
+        assert [module() is None for module in kept] == [True] * len(kept)

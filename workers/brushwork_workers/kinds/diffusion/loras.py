@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,19 @@ class LoraSet:
     """Adapters with their weights, as a state of a model's modules; calls of equal sets share runs.
 
     Args:
-        loras: Holds them; each loaded model has one, so that equal names in two models differ.
+        loras: Holds them; each loaded model has one, so that equal names in two models differ. A set is
+            remembered where runs are put together, and must not keep a model there that has made room.
         weights: By peft's name of each adapter, in the order of names; none of them is 0.
     """
 
-    loras: "Loras"
+    loras: "weakref.ref[Loras]"
     weights: Weights
 
     def activate(self, module: Any) -> None:
         """As `Adapters.activate`."""
-        self.loras.put(module, self.weights)
+        loras = self.loras()
+        if loras is not None:
+            loras.put(module, self.weights)
 
 
 class Loras:
@@ -62,7 +66,7 @@ class Loras:
         if not hasattr(self._pipeline, "load_lora_weights"):
             return None
         weights = [(self._named(choice.name), choice.weight) for choice in choices if choice.weight]
-        return LoraSet(self, tuple(sorted(weights)))
+        return LoraSet(weakref.ref(self), tuple(sorted(weights)))
 
     def put(self, module: nn.Module, weights: Weights) -> None:
         """Have these adapters act in `module`, and no others; where calls run, and between two of them."""
