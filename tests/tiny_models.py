@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -72,7 +73,9 @@ def autoencoder(**options: float) -> AutoencoderKL:
 
 def save_stable_diffusion(folder: Path) -> Path:
     """`stable_diffusion` in a folder."""
-    stable_diffusion().save_pretrained(folder)
+    # For mypy, which loses the pipeline's base class where peft is installed.
+    pipeline: Any = stable_diffusion()
+    pipeline.save_pretrained(folder)
     return folder
 
 
