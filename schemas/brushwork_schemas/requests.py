@@ -11,10 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from brushwork_schemas.artifact import Archive, Picture
 
 
-def _without_nul(text: str) -> str:
+def _storable(text: str) -> str:
     # PostgreSQL stores no U+0000, and no tokenizer has a use for it.
     if "\0" in text:
         raise ValueError("must not hold the character U+0000")
+    # Half of a pair of UTF-16: neither stored nor read by a tokenizer.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must be text, without halves of surrogate pairs")
     return text
 
 
@@ -24,7 +27,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=8)]
 
 

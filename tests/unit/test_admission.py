@@ -191,6 +191,15 @@ def test_the_error_names_the_limit_and_the_fix(
         assert word in str(error)
 
 
+@pytest.mark.parametrize("field", ["candidate_labels", "hypothesis_template"])
+def test_words_that_can_not_be_stored_are_refused(field: str, catalogue: Catalogue) -> None:
+    given = {"image": SHA256, "model": "clip-vit-base-patch32", "candidate_labels": ["cat", "dog"]}
+    half = ["cat", "half \ud83d"] if field == "candidate_labels" else "{} \ud83d"
+    error = refused("image-classification", {**given, field: half}, catalogue)
+    assert "surrogate" in str(error)
+    str(error).encode()
+
+
 def test_a_missing_parameter_says_what_it_is_for(catalogue: Catalogue) -> None:
     error = refused("text-to-image", {}, catalogue)
     assert str(error) == "text-to-image needs 'prompt'. What the picture should show."
