@@ -24,6 +24,9 @@ from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.revision import revision
+from brushwork_workers.models.weights import weight_files
+
+from tests.tiny_models import save_stable_diffusion
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 # A head that says there are no tensors.
@@ -130,6 +133,36 @@ def test_an_adapter_is_one_file(tmp_path: Path) -> None:
     with pytest.raises(ModelFileMissing, match=r"there are one\.safetensors, two\.safetensors"):
         loaded_files(lora)
     assert loaded_files(lora.model_copy(update={"weight_name": "two.safetensors"})) == {"two.safetensors"}
+
+
+def test_an_adapter_of_another_sort_of_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.dat").write_bytes(NO_TENSORS)
+    adapter = AddOn(
+        name="mine",
+        type="lora",
+        family="stable-diffusion",
+        source=Source(folder=tmp_path),
+        weight_name="weights.dat",
+    )
+    with pytest.raises(ModelUnavailable, match=r"weights\.dat .* only \.safetensors files are loaded"):
+        locate(adapter)
+
+
+def test_a_shard_of_another_sort_of_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shard.dat").write_bytes(NO_TENSORS)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"layer.weight": "shard.dat"}}))
+    with pytest.raises(ModelUnavailable, match=r"shard\.dat .* only \.safetensors files are loaded"):
+        weight_files(FolderListing(tmp_path), "", "model", None)
+
+
+def test_an_adapter_among_the_weights_of_a_model_is_refused(tmp_path: Path) -> None:
+    save_stable_diffusion(tmp_path)
+    entry = Model(name="tiny", family="stable-diffusion", source=Source(folder=tmp_path))
+    locate(entry)
+    (tmp_path / "text_encoder" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelUnavailable, match=r"text_encoder/adapter_config\.json is there.*adapter"):
+        locate(entry)
 
 
 def test_a_controlnet_says_that_it_is_one(tmp_path: Path) -> None:

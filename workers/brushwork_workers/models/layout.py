@@ -3,7 +3,7 @@
 from posixpath import basename, dirname, join
 
 from brushwork_schemas.catalogue import AddOn
-from brushwork_schemas.errors import ModelFileMissing
+from brushwork_schemas.errors import ModelFileMissing, ModelUnavailable
 from brushwork_schemas.families import FAMILIES
 from brushwork_schemas.model_place import Entry
 
@@ -22,6 +22,8 @@ from brushwork_workers.models.weights import adapter_file, weight_files
 _SMALL = (".json", ".txt", ".model", ".jinja")
 _PICTURES_IN = ("preprocessor_config.json", "processor_config.json")
 _SAFETY = "safety_checker"
+# Where it lies beside weights, transformers puts an adapter into them of which no file was checked.
+_ADAPTER = "adapter_config.json"
 
 
 def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
@@ -32,9 +34,12 @@ def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
         PickledWeights: There are weights, but pickled.
         RemoteCode: A configuration asks for code of the model's own.
         UnknownModelClass: A configuration names a class that is not known.
+        ModelUnavailable: An adapter lies among the weights.
     """
     found = _files(entry, listing)
     for name in found:
+        if basename(name) == _ADAPTER:
+            raise _adapted(name)
         if basename(name).endswith("config.json") or name == PIPELINE:
             refuse_own_code(listing, name)
     return tuple(sorted(set(found)))
@@ -105,3 +110,11 @@ def _small(listing: Listing, folder: str) -> list[str]:
 def _expect(listing: Listing, name: str) -> None:
     if name not in listing.names:
         raise ModelFileMissing(f"{name} is not there.", field="source", hint="Fetch the file.")
+
+
+def _adapted(name: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"{name} is there: the model would be loaded with an adapter in it, whose files are not checked.",
+        field="source",
+        hint="Delete the adapter's files, or save the model with the adapter merged into its weights.",
+    )

@@ -45,8 +45,7 @@ def adapter_file(listing: Listing, weight_name: str | None) -> str:
     """
     found = sorted(name for name in listing.names if name.endswith(SAFETENSORS) and "/" not in name)
     wanted = weight_name or (found[0] if len(found) == 1 else "pytorch_lora_weights.safetensors")
-    if wanted.endswith(PICKLES):
-        raise pickled(wanted)
+    _expect_safetensors(wanted, "weight_name")
     if wanted in listing.names:
         return wanted
     if found:
@@ -74,8 +73,7 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
         raise ModelUnavailable(f"{index} can't be read: it has no weight_map.", field="source")
     shards = sorted({join(dirname(index), name) for name in of.values()})
     for shard in shards:
-        if shard.endswith(PICKLES):
-            raise pickled(shard)
+        _expect_safetensors(shard, "source")
         if shard not in listing.names:
             raise ModelFileMissing(
                 f"{shard} is not there, and {index} names it.",
@@ -83,6 +81,18 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
                 hint="Fetch the file, or all of them again.",
             )
     return tuple(shards)
+
+
+def _expect_safetensors(name: str, field: str) -> None:
+    if name.endswith(PICKLES):
+        raise pickled(name)
+    # The libraries take whatever is called otherwise for a pickle.
+    if not name.endswith(SAFETENSORS):
+        raise ModelUnavailable(
+            f"{name} is named as a file of weights, and only {SAFETENSORS} files are loaded.",
+            field=field,
+            hint="Name a .safetensors file, or convert this one.",
+        )
 
 
 def _without_weights(listing: Listing, folder: str, wanted: str) -> ModelUnavailable:
