@@ -10,8 +10,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.pocket.recipe.denoiser import Parts
 from brushwork_workers.pocket.recipe.export import half
+from brushwork_workers.pocket.recipe.parts import Parts
 
 _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 
