@@ -67,8 +67,8 @@ def _turbo(out: Path) -> list[Passage]:
 
 
 def _captioner(out: Path) -> list[Passage]:
-    benchmark = from_checkout("benchmarks.pocket_accuracy")
-    captioner = benchmark.Captioner(out / "pocket-captioner")
+    benchmark = from_checkout("benchmarks.pocket_reading")
+    captioner = from_checkout("benchmarks.pocket_models").Captioner(out / "pocket-captioner")
     shares = benchmark.measure_captions(captioner, _COUNT, _SEED)
     wanted = {"one": 0.97, "two": 0.92}
     return [
@@ -79,13 +79,13 @@ def _captioner(out: Path) -> list[Passage]:
 
 
 def _classifier(out: Path) -> list[Passage]:
-    benchmark = from_checkout("benchmarks.pocket_accuracy")
+    benchmark = from_checkout("benchmarks.pocket_reading")
     shares = benchmark.measure_classes(out / "pocket-classifier", 4 * _COUNT, _SEED)
     return [Passage("classes", shares["one"], 0.995)]
 
 
 def _segmenter(out: Path) -> list[Passage]:
-    benchmark = from_checkout("benchmarks.pocket_accuracy")
+    benchmark = from_checkout("benchmarks.pocket_reading")
     shares = benchmark.measure_masks(out / "pocket-segmenter", _COUNT, _SEED)
     return [Passage(f"mean overlap of masks, {cell}", shares[cell], 0.95) for cell in ("one", "two")]
 

@@ -1,6 +1,7 @@
 """The parts in the order in which they are built on each other, and their shares of the time."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -37,13 +38,21 @@ def run_part(part: str, out: Path, budget: Budget) -> bool:
     return finished
 
 
-def run_all(out: Path, budget: Budget, past_gates: bool = False) -> bool:
+def run_all(
+    out: Path,
+    budget: Budget,
+    past_gates: bool = False,
+    train: Callable[[str, Path, Budget], bool] = run_part,
+    gates: Mapping[str, Callable[[Path], list[Passage]]] = GATES,
+) -> bool:
     """Trains what is not yet trained, in order, with a gate after each part.
 
     Args:
         out: folder of what is made.
         budget: of all parts together, each with its share.
         past_gates: whether to go on where a gate was not reached.
+        train: trains one part.
+        gates: what each part has to reach.
 
     Returns:
         True if all is done, False if the time for now is over.
@@ -57,9 +66,9 @@ def run_all(out: Path, budget: Budget, past_gates: bool = False) -> bool:
         if part in given or _passed(out, part, minutes):
             continue
         print(f"{part}: {minutes:.1f} minutes", flush=True)
-        if not run_part(part, out, replace(budget, minutes=minutes)):
+        if not train(part, out, replace(budget, minutes=minutes)):
             return False
-        passages = GATES[part](out) if part in GATES else []
+        passages = gates[part](out) if part in gates else []
         _note(out, part, minutes, passages)
         if not past_gates and not all(passage.is_open for passage in passages):
             raise Stopped(f"{part} wants more than {minutes:.1f} minutes: call again with more --minutes")
