@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from brushwork_workers.pocket.recipe import checkpoint
-from brushwork_workers.pocket.recipe.decoder import deepen, small_weights
+from brushwork_workers.pocket.recipe.decoder import deepen, faint_weights
 from brushwork_workers.pocket.recipe.denoiser import noisy_timesteps
 from brushwork_workers.pocket.recipe.gates import Passage
 from brushwork_workers.pocket.recipe.stages import PARTS, Stopped, run_all
@@ -31,14 +31,15 @@ def test_a_deepened_decoder_gives_the_same_pictures() -> None:
     assert len(deep.decoder.layers) == len(shallow.decoder.layers) + 4
 
 
-def test_a_small_object_weighs_more_than_a_large_one() -> None:
-    pictures = -torch.ones(3, 3, 64, 64)
-    pictures[0, :, 30:34, 30:34] = 1.0
-    pictures[1, :, 20:38, 20:38] = 1.0
-    pictures[2, :, 8:56, 8:56] = 1.0
-    small, middling, large = small_weights(pictures).flatten().tolist()
-    assert (small, large) == pytest.approx((4.0, 0.4))
-    assert middling == pytest.approx(0.08 / (18 * 18 / 64**2))
+def test_a_small_or_faint_object_weighs_more_than_a_large_and_clear_one() -> None:
+    pictures = -torch.ones(4, 3, 64, 64)
+    pictures[0, :, 30:32, 30:32] = 1.0
+    pictures[1, :, 20:38, 20:38] = 0.0
+    pictures[2, :, 20:38, 20:38] = 1.0
+    pictures[3, :, 8:56, 8:56] = 1.0
+    tiny, faint, clear, large = faint_weights(pictures).flatten().tolist()
+    assert (tiny, large) == pytest.approx((8.0, 0.4))
+    assert faint == pytest.approx(2 * clear) == pytest.approx(0.08 / (18 * 18 / 64**2))
 
 
 def test_timesteps_are_dense_where_a_prompt_decides() -> None:

@@ -120,14 +120,14 @@ class Guesser:
         return guessed
 
 
-def small_weights(pictures: torch.Tensor) -> torch.Tensor:
-    """Weights `[n, 1, 1, 1]` that fall with the area of what is shown, 0.4 to 4.
+def faint_weights(pictures: torch.Tensor) -> torch.Tensor:
+    """Weights `[n, 1, 1, 1]` that fall with the area and the contrast of what is shown, 0.4 to 8.
 
-    A shape is judged by its overlap with the ideal outline: of a small star a few pixels are a large share.
+    A shape is judged by its overlap with the ideal outline: of a small star in blue on gray, few pixels and
+    little error are a large share.
     """
-    differs = (pictures - pictures[..., :1, :1]).abs().amax(1, keepdim=True) > 0.1
-    area = differs.float().mean((1, 2, 3), keepdim=True)
-    weights: torch.Tensor = (0.08 / area.clamp_min(1e-3)).clamp(0.4, 4.0)
+    strength = (pictures - pictures[..., :1, :1]).abs().amax(1, keepdim=True).mean((1, 2, 3), keepdim=True)
+    weights: torch.Tensor = (0.08 / strength.clamp_min(1e-3)).clamp(0.4, 8.0)
     return weights
 
 
@@ -150,7 +150,7 @@ def make_loss(
         with half_products():
             drawn = model.decoder(noisy)
         error = drawn.float() - wanted
-        weights = edge_weights(wanted) * small_weights(wanted)
+        weights = edge_weights(wanted) * faint_weights(wanted)
         weighted = (weights * (error.abs() + 2.0 * error**2)).mean()
         return weighted, size, {"loss": weighted.item(), "mse": (error**2).mean().item()}
 
