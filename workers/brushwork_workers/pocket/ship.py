@@ -1,4 +1,4 @@
-"""Puts trained models in the place of those that ship: `python -m brushwork_workers.pocket.ship MODEL ...`."""
+"""Puts trained models in the place of those that ship: `python -m brushwork_workers.pocket.ship MODEL`."""
 
 import argparse
 from pathlib import Path
