@@ -6,11 +6,10 @@ import pytest
 import torch
 from brushwork_workers.pocket.recipe import checkpoint
 from brushwork_workers.pocket.recipe.decoder import deepen, faint_weights
-from brushwork_workers.pocket.recipe.denoiser import noisy_timesteps
+from brushwork_workers.pocket.recipe.denoiser import few_timesteps, noisy_timesteps
 from brushwork_workers.pocket.recipe.gates import Passage
 from brushwork_workers.pocket.recipe.stages import PARTS, Stopped, run_all
 from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
-from brushwork_workers.pocket.recipe.turbo import few_timesteps
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 

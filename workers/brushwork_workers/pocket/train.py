@@ -6,12 +6,16 @@ Goes on from the last checkpoint as often as it is called, on a CUDA device if t
 """
 
 import argparse
+import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.device import device
 from brushwork_workers.pocket.recipe.stages import PARTS, Stopped, run_all, run_part
 from brushwork_workers.pocket.recipe.training import Budget
 from brushwork_workers.pocket.recipe.warm import unpack
@@ -36,16 +40,20 @@ def main() -> None:
     )
     parser.add_argument("--past-gates", action="store_true", help="go on where a gate was not reached")
     parser.add_argument("--out", type=Path, default=Path("runs/main"), help="folder of what is made")
-    parser.add_argument("--threads", type=int, default=2, help="of the CPU")
+    parser.add_argument("--processes", type=int, default=_processes(), help="that train side by side")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(time.time_ns() % 2**31 if arguments.resume else 1)
-    sys.exit(_train(arguments))
+    if arguments.from_shipped:
+        unpack(arguments.out)
+    sys.exit(gang.run(partial(_train, arguments), arguments.processes))
+
+
+def _processes() -> int:
+    return 1 if device().type == "cuda" else min(os.cpu_count() or 1, 4)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    if arguments.from_shipped:
-        unpack(arguments.out)
+    seed = time.time_ns() % 2**31 if arguments.resume else 1
+    torch.manual_seed(seed + gang.place())
     until_s = time.monotonic() + 60 * arguments.piece if arguments.piece else float("inf")
     budget = Budget(arguments.minutes, arguments.resume, until_s)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing import get_context
 
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.device import device
 from brushwork_workers.pocket.recipe.samples import Batch, Sampler
 
@@ -26,8 +27,8 @@ class Drawing:
         return Sampler(seed, self.share_of_two, self.lively, masks=self.masks).batch(self.size)
 
     def batches(self, seed: int) -> Iterator[Batch]:
-        """Batches without end, the same on any machine."""
-        seeds = count(seed * 10_000_000)
+        """Batches without end, others in each of the processes."""
+        seeds = count(seed * 10_000_000 + gang.place(), gang.size())
         cores = os.cpu_count() or 1
         if device().type == "cpu" or cores < 4:
             yield from map(self.batch, seeds)

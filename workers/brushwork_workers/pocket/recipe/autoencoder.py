@@ -12,6 +12,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 from torch.nn import functional
 
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
@@ -87,7 +88,8 @@ def train(out: Path, budget: Budget) -> bool:
         figures = {"mse": (error**2).mean().item(), "read": read.item()}
         return picture_loss + 0.02 * read, size, figures
 
-    if finished := loop.run(loss):
+    finished = loop.run(loss)
+    if finished and gang.place() == 0:
         fold_norm(model, norm)
         model.save_pretrained(out / "vae")
     return finished

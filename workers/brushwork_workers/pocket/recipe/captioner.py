@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from brushwork_workers.pocket.grammar import Description, chinese, english
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, soften
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
@@ -161,7 +162,8 @@ def train(out: Path, budget: Budget) -> bool:
         return telling + wide + mean, _BATCH, figures
 
     finished = loop.run(loss)
-    save(model, tokenizer, out / "pocket-captioner")
+    if gang.place() == 0:
+        save(model, tokenizer, out / "pocket-captioner")
     return finished
 
 

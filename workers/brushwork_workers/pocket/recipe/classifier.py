@@ -8,6 +8,7 @@ from torch.nn import functional
 from torchvision.models import shufflenet_v2_x0_5
 
 from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
@@ -52,5 +53,6 @@ def train(out: Path, budget: Budget) -> bool:
         return functional.cross_entropy(logits, shapes), _BATCH, {"right": right}
 
     finished = loop.run(loss)
-    save_torchvision(model, CONFIG, out / "pocket-classifier")
+    if gang.place() == 0:
+        save_torchvision(model, CONFIG, out / "pocket-classifier")
     return finished

@@ -16,6 +16,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel
 
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.autoencoder import edge_weights
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.judging import reconstructed
@@ -30,7 +31,7 @@ BLOCKS = (8, 5, 2, 0)
 """Residual blocks of the decoder at 8, 16, 32 and 64 pixels: outlines are decided where positions are few."""
 
 _MAX_NOISE = 0.3
-_BATCH = {"cpu": 32, "cuda": 256}
+_BATCH = {"cpu": 24, "cuda": 256}
 _POOL = 24576
 _SHARE_OF_TWO = 0.35
 _SURE_STEP = 600
@@ -164,7 +165,7 @@ def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
         parts.vae = placed(deepen(parts.vae))
     plan = Plan(budget, 6e-4, average=0.999, hold=0.3)
     loop = Loop({"decoder": parts.vae.decoder}, plan, out / name)
-    pictures = Pictures.draw(parts, _POOL, seed=51 + loop.step)
+    pictures = Pictures.draw(parts, _POOL, seed=51 + 2 * loop.step + gang.place())
 
     @torch.no_grad()
     def watch() -> None:
@@ -176,5 +177,6 @@ def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
 
     guesser = Guesser.load(out, parts.text_encoder)
     finished = loop.run(make_loss(parts.vae, pictures, guesser), watch, watch_every_s=240.0)
-    watch()
+    if gang.place() == 0:
+        watch()
     return finished

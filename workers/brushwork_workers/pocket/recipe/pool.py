@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from brushwork_workers.pocket.grammar import Description, drop_words, held_out
-from brushwork_workers.pocket.recipe import checkpoint
+from brushwork_workers.pocket.recipe import checkpoint, gang
 from brushwork_workers.pocket.recipe.device import device, half_products
 from brushwork_workers.pocket.recipe.parts import Parts
 from brushwork_workers.pocket.recipe.samples import Sampler, to_pixels, to_tensor
@@ -43,14 +43,14 @@ class Pool:
     @classmethod
     def kept(cls, parts: Parts, folder: Path, size: int, share_of_two: float) -> "Pool":
         """The pool of an earlier run, or a new one."""
-        state = checkpoint.load(folder)
-        if state is None:
+        if gang.place() == 0 and checkpoint.load(folder) is None:
             pool = make_pool(parts, size, 101, share_of_two)
             pieces = {"latents": list(pool.latents.split(8192)), "ids": list(pool.ids.split(8192))}
             checkpoint.save(pieces, folder)
-        else:
-            pool = cls(torch.cat(state["latents"]), torch.cat(state["ids"]))
-        return cls(pool.latents.to(device()), pool.ids.to(device()))
+        gang.wait()
+        state = checkpoint.load(folder)
+        assert state is not None  # noqa: S101 - for the type checker
+        return cls(*(torch.cat(state[name]).to(device()) for name in ("latents", "ids")))
 
 
 def _tellings(full: Description, rng: np.random.Generator) -> list[str]:

@@ -15,6 +15,7 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 
 from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
@@ -77,5 +78,6 @@ def train(out: Path, budget: Budget) -> bool:
         return functional.cross_entropy(logits, masks, weights), _BATCH, {"right": right}
 
     finished = loop.run(loss)
-    save_torchvision(model, CONFIG, out / "pocket-segmenter")
+    if gang.place() == 0:
+        save_torchvision(model, CONFIG, out / "pocket-segmenter")
     return finished

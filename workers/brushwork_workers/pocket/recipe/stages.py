@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.gates import GATES, Passage
 from brushwork_workers.pocket.recipe.training import Budget
 
@@ -35,6 +36,7 @@ class Stopped(Exception):
 def run_part(part: str, out: Path, budget: Budget) -> bool:
     """Trains one part; True if its budget is spent."""
     finished: bool = import_module(f"brushwork_workers.pocket.recipe.{part}").train(out, budget)
+    gang.wait()
     return finished
 
 
@@ -65,12 +67,14 @@ def run_all(
         minutes = budget.minutes * SHARES[part]
         if part in given or _passed(out, part, minutes):
             continue
-        print(f"{part}: {minutes:.1f} minutes", flush=True)
+        if gang.place() == 0:
+            print(f"{part}: {minutes:.1f} minutes", flush=True)
         if not train(part, out, replace(budget, minutes=minutes)):
             return False
-        passages = gates[part](out) if part in gates else []
-        _note(out, part, minutes, passages)
-        if not past_gates and not all(passage.is_open for passage in passages):
+        if gang.place() == 0:
+            _note(out, part, minutes, gates[part](out) if part in gates else [])
+        gang.wait()
+        if not past_gates and not _notes(out)[part]["open"]:
             raise Stopped(f"{part} wants more than {minutes:.1f} minutes: call again with more --minutes")
     return True
 

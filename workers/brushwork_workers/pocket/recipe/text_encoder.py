@@ -20,6 +20,7 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
     sample_training,
 )
+from brushwork_workers.pocket.recipe import gang
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, attribute_labels
 from brushwork_workers.pocket.recipe.tokenizer import MAX_TOKENS, build_tokenizer
@@ -86,7 +87,7 @@ def train(out: Path, budget: Budget) -> bool:
     tokenizer = build_tokenizer()
     loop = _loop(out, budget, tokenizer)
     model, heads = loop.modules["text"], loop.modules["heads"]
-    rng = np.random.default_rng(31 + loop.step)
+    rng = np.random.default_rng((31 + loop.step, gang.place()))
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         described = [sample_training(1 + int(rng.random() < 0.6), rng)[1] for _ in range(_BATCH)]
@@ -100,9 +101,10 @@ def train(out: Path, budget: Budget) -> bool:
         return total, _BATCH, {"loss": total.item()}
 
     finished = loop.run(loss)
-    assert isinstance(model, CLIPTextModel)  # noqa: S101 - for the type checker
-    model.eval().save_pretrained(out / "text_encoder")
-    tokenizer.save_pretrained(out / "tokenizer")
+    if gang.place() == 0:
+        assert isinstance(model, CLIPTextModel)  # noqa: S101 - for the type checker
+        model.eval().save_pretrained(out / "text_encoder")
+        tokenizer.save_pretrained(out / "tokenizer")
     return finished
 
 

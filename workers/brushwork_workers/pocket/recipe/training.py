@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from brushwork_workers.pocket.recipe import checkpoint
+from brushwork_workers.pocket.recipe import checkpoint, gang
 from brushwork_workers.pocket.recipe.device import device
 
 _CHECKPOINT_EVERY_S = 180.0
@@ -82,6 +82,7 @@ class Loop:
 
         if self.plan.budget.resume:
             self._resume()
+        gang.share([tensor for module in self.modules.values() for tensor in module.state_dict().values()])
 
     def _resume(self) -> None:
         state = checkpoint.load(self.checkpoint)
@@ -137,13 +138,13 @@ class Loop:
         Returns:
             True if the budget is spent, False if a later run has to go on.
         """
-        clock, threads = _Clock(), _Threads()
-        while not self.finished and time.monotonic() < self.plan.budget.until_s:
+        clock = _Clock()
+        while not self.finished and not self._is_late():
             value, count, figures = loss()
             self._advance(value)
-            passed = clock.lap(count)
-            self.spent_s += passed
-            threads.after_step(passed)
+            self.spent_s += clock.lap(count * gang.size())
+            if gang.place() > 0:
+                continue
             if clock.due("log", _LOG_EVERY_S):
                 self._log(clock, figures)
             if clock.due("save", _CHECKPOINT_EVERY_S):
@@ -151,19 +152,35 @@ class Loop:
             if watch and clock.due("watch", watch_every_s):
                 watch()
                 clock.lap(0)
-        self.save()
+        if gang.place() == 0:
+            self.save()
         return self.finished
+
+    def _is_late(self) -> bool:
+        """True once one of the processes sees that it is time to stop for now."""
+        late = torch.tensor([float(time.monotonic() >= self.plan.budget.until_s)])
+        gang.average([late])
+        return bool(late.item() > 0.0)
 
     def _advance(self, loss: torch.Tensor) -> None:
         for group in self._optimiser.param_groups:
             group["lr"] = self.rate()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._meet()
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimiser.step()
         self.step += 1
         if self.plan.average:
             self._average()
+
+    def _meet(self) -> None:
+        """Averages gradients over the processes, and the time spent, so that all stop at once."""
+        if gang.size() > 1:
+            spent = torch.tensor([self.spent_s], dtype=torch.float64)
+            gang.average([p.grad for p in self._parameters if p.grad is not None])
+            gang.average([spent])
+            self.spent_s = spent.item()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -183,7 +200,7 @@ class Loop:
         print(
             f"{time.strftime('%H:%M:%S')} step={self.step} spent_s={self.spent_s:.0f} "
             f"rate={self.rate():.1e} samples_per_s={clock.throughput():.0f} "
-            f"threads={torch.get_num_threads()} {shown}",
+            f"processes={gang.size()} {shown}",
             flush=True,
         )
 
@@ -215,41 +232,3 @@ class _Clock:
         rate = self._count / max(now - self._since, 1e-6)
         self._since, self._count = now, 0
         return rate
-
-
-class _Threads:
-    """Tries one thread now and then and keeps the faster count.
-
-    Threads work in lock step: where other programs take one of two cores, both wait for the slower one, and
-    a single thread on the free core is faster.
-    """
-
-    _STAY, _TRY = 24, 3
-    """Steps with the faster count, and steps of a try of the other one."""
-
-    def __init__(self) -> None:
-        self._all = torch.get_num_threads()
-        self._step_s = {self._all: math.inf, 1: math.inf}
-        self._steps_left = 3
-        self._trying = False
-        self._fresh = True
-
-    def after_step(self, passed_s: float) -> None:
-        """Notes how long a step took with the present count and decides on the next."""
-        count = torch.get_num_threads()
-        if not self._fresh:
-            known = self._step_s[count]
-            self._step_s[count] = passed_s if math.isinf(known) else 0.7 * known + 0.3 * passed_s
-        self._fresh = False
-        self._steps_left -= 1
-        if self._steps_left > 0 or self._all == 1 or device().type == "cuda":
-            return
-        self._trying = not self._trying
-        if self._trying:
-            count = 1 if count == self._all else self._all
-            self._step_s[count] = math.inf
-        else:
-            count = min(self._step_s, key=lambda threads: self._step_s[threads])
-        self._steps_left = self._TRY if self._trying else self._STAY
-        self._fresh = True
-        torch.set_num_threads(count)

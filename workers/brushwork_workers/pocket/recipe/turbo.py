@@ -6,12 +6,12 @@ there: the whole net is spent on what is asked of it, and a picture costs 4 smal
 
 from pathlib import Path
 
-import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-from brushwork_workers.pocket.recipe.denoiser import BATCH, build, make_loss, pool_of
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.denoiser import BATCH, build, few_timesteps, make_loss, pool_of
 from brushwork_workers.pocket.recipe.device import device, placed
 from brushwork_workers.pocket.recipe.judging import painted
 from brushwork_workers.pocket.recipe.parts import Parts
@@ -19,20 +19,12 @@ from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 
 STEPS = 4
 WIDTHS = (40, 80)
-_TIMESTEPS = (999, 749, 499, 249)
-_OFTEN = (0.4, 0.3, 0.2, 0.1)
-"""Shares of the timesteps in training: what is asked is decided in the first ones."""
 
 
 def pipeline(out: Path) -> StableDiffusionPipeline:
     """The stock pipeline around the few-step denoiser trained into `out`."""
     unet = UNet2DConditionModel.from_pretrained(out / "turbo-unet")
     return Parts.load(out).pipeline(placed(unet).eval())
-
-
-def few_timesteps(size: int) -> torch.Tensor:
-    """Timesteps `[size]` of a run of four steps, denser towards pure noise."""
-    return torch.tensor(_TIMESTEPS)[torch.multinomial(torch.tensor(_OFTEN), size, replacement=True)]
 
 
 def train(out: Path, budget: Budget) -> bool:
@@ -47,10 +39,11 @@ def train(out: Path, budget: Budget) -> bool:
         average.load_state_dict(loop.averages["unet"])
         average.eval().save_pretrained(out / "turbo-unet", max_shard_size="12MB")
         shares = [painted(pipeline(out), count, 100, 3300, STEPS, 1.0) for count in (1, 2)]
-        samples = loop.step * BATCH[device().type]
+        samples = loop.step * BATCH[device().type] * gang.size()
         print(f"{samples} samples: one object {shares[0]:.2f}, two {shares[1]:.2f} right", flush=True)
 
     loss = make_loss(unet, parts, pool_of(parts, out), few_timesteps, unconditional=0.0)
     finished = loop.run(loss, watch, watch_every_s=240.0)
-    watch()
+    if gang.place() == 0:
+        watch()
     return finished
