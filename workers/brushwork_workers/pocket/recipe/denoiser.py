@@ -109,7 +109,7 @@ def keep(state: dict[str, torch.Tensor], folder: Path) -> UNet2DConditionModel:
 
 
 def train(out: Path, budget: Budget) -> bool:
-    """Trains the denoiser into `out / "unet"`, with its average judged and kept every five minutes."""
+    """Trains the denoiser into `out / "unet"`, with its average judged and kept every quarter of an hour."""
     parts, unet = Parts.load(out), build()
     is_warm = load_start(unet, out, "pocket-diffusion/unet")
     # Plain matrix products: the fused attention's backward pass is slow on CPUs at so few positions.
@@ -126,7 +126,7 @@ def train(out: Path, budget: Budget) -> bool:
         samples = loop.step * BATCH[device().type] * gang.size()
         print(f"{samples} samples: one object {shares[0]:.2f}, two {shares[1]:.2f} right", flush=True)
 
-    finished = loop.run(loss, watch, watch_every_s=300.0)
+    finished = loop.run(loss, watch, watch_every_s=900.0)
     if gang.place() == 0:
         watch()
     return finished

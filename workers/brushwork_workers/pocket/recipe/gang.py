@@ -6,9 +6,12 @@ meet once a step.
 """
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import torch
 from torch import distributed, multiprocessing
@@ -53,17 +56,36 @@ def average(tensors: list[torch.Tensor]) -> None:
         start += tensor.numel()
 
 
+stop_asked = threading.Event()
+"""Set by an interrupt: trainings save and end after the step they are at."""
+
+
 def run(work: Callable[[], int], processes: int) -> int:
     """Runs `work` in so many processes of one thread each and gives back what the first one's gave."""
+    _listen()
     if processes == 1:
         return work()
     with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(_member, (processes, work, folder), nprocs=processes)
+        members = multiprocessing.start_processes(
+            _member, (processes, work, folder), nprocs=processes, join=False, start_method="spawn"
+        )
+        while not members.join(timeout=1.0):
+            for member in members.processes if stop_asked.is_set() else ():
+                member.terminate()
         return int((Path(folder) / "answer").read_text())
+
+
+def _listen() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        stop_asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def _member(number: int, processes: int, work: Callable[[], int], folder: str) -> None:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    _listen()
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=processes

@@ -158,7 +158,8 @@ class Loop:
 
     def _is_late(self) -> bool:
         """True once one of the processes sees that it is time to stop for now."""
-        late = torch.tensor([float(time.monotonic() >= self.plan.budget.until_s)])
+        is_over = gang.stop_asked.is_set() or time.monotonic() >= self.plan.budget.until_s
+        late = torch.tensor([float(is_over)])
         gang.average([late])
         return bool(late.item() > 0.0)
 
