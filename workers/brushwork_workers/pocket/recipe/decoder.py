@@ -79,7 +79,7 @@ class Pictures:
     def draw(cls, parts: Parts, count: int, seed: int) -> "Pictures":
         """`count` fresh training scenes from the narrow ranges, which takes about a minute on two cores."""
         pixels, latents, ids = [], [], []
-        for drawn, prompts in chunks(count, seed, _SHARE_OF_TWO):
+        for drawn, prompts in chunks(count, seed, _SHARE_OF_TWO, alone=gang.size() == 1):
             pictures = to_tensor(drawn).to(device(), memory_format=torch.channels_last)
             with half_products():
                 latents.append(parts.vae.encoder(pictures).half())
@@ -165,7 +165,7 @@ def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
         parts.vae = placed(deepen(parts.vae))
     plan = Plan(budget, 6e-4, average=0.999, hold=0.3)
     loop = Loop({"decoder": parts.vae.decoder}, plan, out / name)
-    pictures = Pictures.draw(parts, _POOL, seed=51 + 2 * loop.step + gang.place())
+    pictures = Pictures.draw(parts, _POOL // gang.size(), seed=51 + 2 * loop.step + gang.place())
 
     @torch.no_grad()
     def watch() -> None:

@@ -69,9 +69,14 @@ def _draw(seed: int, share_of_two: float) -> tuple[NDArray[np.uint8], list[str]]
     return to_pixels(batch.pictures), prompts
 
 
-def chunks(size: int, seed: int, share_of_two: float) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
-    """Drawn pictures by 256 and four prompts of each, on all cores."""
+def chunks(
+    size: int, seed: int, share_of_two: float, alone: bool = True
+) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
+    """Drawn pictures by 256 and four prompts of each, on all cores if this process draws alone."""
     seeds = range(seed * 1_000_000, seed * 1_000_000 + size // _CHUNK)
+    if not alone:
+        yield from map(_draw, seeds, [share_of_two] * len(seeds))
+        return
     # Forking a process that holds threads or a CUDA context is not safe.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as drawers:
         yield from drawers.map(_draw, seeds, [share_of_two] * len(seeds))
