@@ -33,7 +33,8 @@ def test_a_user_s_model_comes_first_and_the_packaged_ones_stay(tmp_path: Path) -
 def test_a_user_s_model_takes_the_place_of_a_packaged_one_of_its_name(tmp_path: Path) -> None:
     replaced = MINE.replace("models.mine", "models.pocket-diffusion") + 'licence = "mine"\n'
     catalogue = Catalogue.load(write(tmp_path, replaced))
-    assert [model.licence for model in catalogue.of_kind("text-to-image")] == ["mine"]
+    licences = {model.name: model.licence for model in catalogue.of_kind("text-to-image")}
+    assert licences == {"pocket-diffusion": "mine", "pocket-turbo": "Apache-2.0"}
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:

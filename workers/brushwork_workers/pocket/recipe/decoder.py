@@ -177,6 +177,6 @@ def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
 
     guesser = Guesser.load(out, parts.text_encoder)
     finished = loop.run(make_loss(parts.vae, pictures, guesser), watch, watch_every_s=240.0)
-    if gang.place() == 0:
+    if finished and gang.place() == 0:
         watch()
     return finished

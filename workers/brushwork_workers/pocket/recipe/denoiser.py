@@ -24,7 +24,7 @@ from brushwork_workers.pocket.recipe.text_encoder import encode
 from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 from brushwork_workers.pocket.recipe.warm import load_start
 
-BATCH = {"cpu": 48, "cuda": 512}
+BATCH = {"cpu": 64, "cuda": 512}
 WIDTHS = (96, 192)
 _FEW_STEPS, _OFTEN = (999, 749, 499, 249), (0.55, 0.2, 0.15, 0.1)
 """Timesteps of a run of four trailing steps and their shares: at the noisiest there is only the prompt."""
@@ -115,7 +115,7 @@ def train(out: Path, budget: Budget) -> bool:
     # Plain matrix products: the fused attention's backward pass is slow on CPUs at so few positions.
     unet.set_attn_processor(AttnProcessor())
     unet = placed(unet)
-    plan = Plan(budget, 7e-4 if is_warm else 1e-3, average=0.9995, hold=0.4)
+    plan = Plan(budget, 7e-4 if is_warm else 1e-3, average=0.998, hold=0.4)
     loop = Loop({"unet": unet}, plan, out / "denoiser")
     loss = make_loss(unet, parts, pool_of(parts, out), noisy_timesteps)
 
@@ -127,6 +127,6 @@ def train(out: Path, budget: Budget) -> bool:
         print(f"{samples} samples: one object {shares[0]:.2f}, two {shares[1]:.2f} right", flush=True)
 
     finished = loop.run(loss, watch, watch_every_s=900.0)
-    if gang.place() == 0:
+    if finished and gang.place() == 0:
         watch()
     return finished

@@ -63,6 +63,7 @@ stop_asked = threading.Event()
 def run(work: Callable[[], int], processes: int) -> int:
     """Runs `work` in so many processes of one thread each and gives back what the first one's gave."""
     _listen()
+    torch.set_num_threads(1)
     if processes == 1:
         return work()
     with tempfile.TemporaryDirectory() as folder:

@@ -44,6 +44,6 @@ def train(out: Path, budget: Budget) -> bool:
 
     loss = make_loss(unet, parts, pool_of(parts, out), few_timesteps, unconditional=0.0)
     finished = loop.run(loss, watch, watch_every_s=240.0)
-    if gang.place() == 0:
+    if finished and gang.place() == 0:
         watch()
     return finished
