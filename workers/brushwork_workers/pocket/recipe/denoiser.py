@@ -5,6 +5,7 @@ noisiest step there is nothing to go by but the prompt, so what is asked is lear
 regression from text to latents. Timesteps are drawn denser towards that end.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def keep(state: dict[str, torch.Tensor], folder: Path) -> UNet2DConditionModel:
     """Writes a denoiser's averaged weights, in files of at most 12 MB, and gives it back."""
     average = build()
     average.load_state_dict(state)
+    shutil.rmtree(folder, ignore_errors=True)
     average.eval().save_pretrained(folder, max_shard_size="12MB")
     return placed(average)
 

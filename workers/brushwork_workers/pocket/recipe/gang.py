@@ -70,9 +70,13 @@ def run(work: Callable[[], int], processes: int) -> int:
         members = multiprocessing.start_processes(
             _member, (processes, work, folder), nprocs=processes, join=False, start_method="spawn"
         )
+        told = False
         while not members.join(timeout=1.0):
-            for member in members.processes if stop_asked.is_set() else ():
-                member.terminate()
+            # Once: a second signal would meet a process that is already taking itself apart.
+            if stop_asked.is_set() and not told:
+                told = True
+                for member in members.processes:
+                    member.terminate()
         return int((Path(folder) / "answer").read_text())
 
 
