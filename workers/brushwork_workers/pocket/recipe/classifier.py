@@ -38,9 +38,9 @@ def build() -> nn.Module:
 def train(out: Path, budget: Budget) -> bool:
     """Trains the classifier into `out / "pocket-classifier"`."""
     model = build()
-    load_start(model, out, "pocket-classifier")
+    rate = 1e-3 if load_start(model, out, "pocket-classifier") else 2e-3
     model = placed(model)
-    loop = Loop({"model": model}, Plan(budget, 2e-3, hold=0.3), out / "classifier")
+    loop = Loop({"model": model}, Plan(budget, rate, hold=0.3), out / "classifier")
     batches = Drawing(_BATCH, share_of_two=0.0, lively=0.75).batches(seed=71 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import start_processes
 
 
 def size() -> int:
@@ -67,7 +68,7 @@ def run(work: Callable[[], int], processes: int) -> int:
     if processes == 1:
         return work()
     with tempfile.TemporaryDirectory() as folder:
-        members = multiprocessing.start_processes(
+        members = start_processes(  # type: ignore[no-untyped-call]
             _member, (processes, work, folder), nprocs=processes, join=False, start_method="spawn"
         )
         told = False

@@ -59,9 +59,9 @@ def build() -> nn.Module:
 def train(out: Path, budget: Budget) -> bool:
     """Trains the segmentation net into `out / "pocket-segmenter"`."""
     model = build()
-    load_start(model, out, "pocket-segmenter")
+    rate = 1e-3 if load_start(model, out, "pocket-segmenter") else 2e-3
     model = placed(model)
-    loop = Loop({"model": model}, Plan(budget, 2e-3, hold=0.3), out / "segmenter")
+    loop = Loop({"model": model}, Plan(budget, rate, hold=0.3), out / "segmenter")
     drawing = Drawing(_BATCH, share_of_two=0.35, lively=0.75, masks=True)
     batches = drawing.batches(seed=73 + loop.step)
     weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES), device=device())
