@@ -8,14 +8,18 @@ from brushwork_schemas.settings import Settings
 from brushwork_workers.pocket import WEIGHTS
 from diffusers import StableDiffusionPipeline
 
-PROMPTS = ("a large red circle in the center on a white background", "黑色背景上右边的小青色环形")
+ASKED = (
+    ("pocket-diffusion", "a large red circle in the center on a white background"),
+    ("pocket-diffusion", "黑色背景上右边的小青色环形"),
+    ("pocket-turbo", "a blue square above a pink heart"),
+)
 WAIT_S = 120.0
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
-def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, prompt: str) -> None:
+@pytest.mark.parametrize(("model", "prompt"), ASKED)
+def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, model: str, prompt: str) -> None:
     with Client(settings=stack) as client:
-        jobs = [client.submit("text-to-image", prompt=prompt, seed=29) for _ in range(2)]
+        jobs = [client.submit("text-to-image", model=model, prompt=prompt, seed=29) for _ in range(2)]
         done = [client.wait(job.id, timeout_s=WAIT_S).raise_for_state() for job in jobs]
     first, twin = (job.result.images[0] for job in done)
     assert first.bytes() == twin.bytes()
@@ -23,6 +27,8 @@ def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, prom
     stock = StableDiffusionPipeline.from_pretrained(WEIGHTS / "pocket-diffusion")
     stock.set_progress_bar_config(disable=True)
     request = done[0].request
+    steps = {"pocket-diffusion": 12, "pocket-turbo": 4}
+    assert request.num_inference_steps == steps[model]
     expected = stock(
         prompt,
         width=request.width,

@@ -1,28 +1,70 @@
-"""Trains pocket models: `python -m brushwork_workers.pocket.train PART --minutes N --resume --out DIR`."""
+"""Trains the pocket models, one part or all of them in order.
+
+    python -m brushwork_workers.pocket.train all --minutes 540 --resume --out runs/main
+
+Goes on from the last checkpoint as often as it is called, on a CUDA device if there is one, else on the CPU.
+"""
 
 import argparse
-import importlib
+import os
+import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
-PARTS = ("classifier", "segmenter", "autoencoder", "decoder", "text_encoder", "denoiser", "captioner")
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.device import device
+from brushwork_workers.pocket.recipe.stages import PARTS, Stopped, run_all, run_part
+from brushwork_workers.pocket.recipe.training import Budget
+from brushwork_workers.pocket.recipe.warm import unpack
+
+EXIT_GO_ON = 75
+"""The piece of time is over and a part unfinished: call again (EX_TEMPFAIL)."""
+EXIT_GATE = 3
+"""A gate was not reached within its part's budget: call again with more minutes."""
 
 
 def main() -> None:
-    """Parses the arguments and trains one part, or all of them in order."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Parses the arguments and trains."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("part", choices=(*PARTS, "all"))
-    parser.add_argument("--minutes", type=float, required=True, help="time budget of each part")
+    parser.add_argument(
+        "--minutes", type=float, required=True, help="time budget of the part, or of all parts together"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of what is made")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--piece", type=float, help="minutes after which to stop for now, with exit code 75")
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="start from the weights that ship instead of from nothing"
+    )
+    parser.add_argument("--past-gates", action="store_true", help="go on where a gate was not reached")
+    parser.add_argument("--out", type=Path, default=Path("runs/main"), help="folder of what is made")
+    parser.add_argument("--processes", type=int, default=_processes(), help="that train side by side")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
-    for part in PARTS if arguments.part == "all" else (arguments.part,):
-        module = importlib.import_module(f"brushwork_workers.pocket.recipe.{part}")
-        module.train(arguments.out, arguments.minutes, arguments.resume)
+    if arguments.from_shipped:
+        unpack(arguments.out)
+    sys.exit(gang.run(partial(_train, arguments), arguments.processes))
+
+
+def _processes() -> int:
+    return 1 if device().type == "cuda" else min(os.cpu_count() or 1, 4)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    seed = time.time_ns() % 2**31 if arguments.resume else 1
+    torch.manual_seed(seed + gang.place())
+    until_s = time.monotonic() + 60 * arguments.piece if arguments.piece else float("inf")
+    budget = Budget(arguments.minutes, arguments.resume, until_s)
+    try:
+        if arguments.part == "all":
+            finished = run_all(arguments.out, budget, arguments.past_gates)
+        else:
+            finished = run_part(arguments.part, arguments.out, budget)
+    except Stopped as stop:
+        print(stop, flush=True)
+        return EXIT_GATE
+    return 0 if finished else EXIT_GO_ON
 
 
 if __name__ == "__main__":

@@ -12,14 +12,17 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 from torch.nn import functional
 
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.ahead import Drawing
+from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
+from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
 _WIDTH = 48
 _MAX_NOISE = 0.3
-_BATCH = 32
+_BATCH = {"cpu": 32, "cuda": 256}
 
 
 def build() -> AutoencoderTiny:
@@ -59,37 +62,37 @@ def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
     return 1.0 + 4.0 * (functional.max_pool2d(edges, 3, 1, 1) > 0.15).float()
 
 
-def train(out: Path, minutes: float, resume: bool) -> None:
+def train(out: Path, budget: Budget) -> bool:
     """Trains the autoencoder into `out / "vae"`."""
-    model, readout = build(), Readout()
-    channels_last(model)
-    norm = nn.BatchNorm2d(LATENT_CHANNELS, affine=False)
+    model, readout = placed(build()), placed(Readout())
+    norm = placed(nn.BatchNorm2d(LATENT_CHANNELS, affine=False))
     modules = {"vae": model, "readout": readout, "norm": norm}
-    loop = Loop(modules, Plan(minutes, 8e-4, hold=0.3), out / "autoencoder.pt")
-    if resume:
-        loop.resume()
-    sampler = Sampler(seed=11 + loop.step, share_of_two=0.5, lively=0.05)
+    loop = Loop(modules, Plan(budget, 8e-4, hold=0.3), out / "autoencoder")
+    size = _BATCH[device().type]
+    batches = Drawing(size, share_of_two=0.5, lively=0.05).batches(seed=11 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
-        batch = sampler.batch(_BATCH)
-        pictures = batch.pictures.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = next(batches)
+        pictures = batch.pictures.to(device(), memory_format=torch.channels_last)
+        with half_products():
             raw = model.encoder(pictures)
         latents = norm(raw.float())
-        strength = torch.rand(len(latents), 1, 1, 1) * _MAX_NOISE
+        strength = torch.rand(len(latents), 1, 1, 1, device=device()) * _MAX_NOISE
         noisy = latents + strength * torch.randn_like(latents)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_products():
             drawn = model.decoder(noisy)
         error = drawn.float() - pictures
         weights = edge_weights(pictures)
         picture_loss = (weights * (error.abs() + 2.0 * error**2)).mean()
-        read = readout.loss(noisy, batch.labels)
+        read = readout.loss(noisy, batch.labels.to(device()))
         figures = {"mse": (error**2).mean().item(), "read": read.item()}
-        return picture_loss + 0.02 * read, _BATCH, figures
+        return picture_loss + 0.02 * read, size, figures
 
-    loop.run(loss)
-    fold_norm(model, norm)
-    model.save_pretrained(out / "vae")
+    finished = loop.run(loss)
+    if finished and gang.place() == 0:
+        fold_norm(model, norm)
+        model.save_pretrained(out / "vae")
+    return finished
 
 
 @torch.no_grad()
@@ -102,7 +105,7 @@ def fold_norm(model: AutoencoderTiny, norm: nn.BatchNorm2d) -> None:
     raws = []
     sampler = Sampler(seed=5)
     for _ in range(16):
-        raws.append(model.encoder(sampler.batch(128).pictures))
+        raws.append(model.encoder(sampler.batch(128).pictures.to(device())))
     raw = torch.cat(raws)
     mean, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
     last.weight /= deviation[:, None, None, None]

@@ -22,14 +22,17 @@ from transformers import (
 )
 
 from brushwork_workers.pocket.grammar import Description, chinese, english
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, soften
-from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, Sampler
+from brushwork_workers.pocket.recipe.device import device, half_products, placed
+from brushwork_workers.pocket.recipe.samples import ATTRIBUTES
 from brushwork_workers.pocket.recipe.tokenizer import (
     LANGUAGE_TOKENS,
     MAX_TOKENS,
     build_caption_tokenizer,
 )
-from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
+from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 
 INPUT_SIDE = 112
 _FEATURES = 192
@@ -137,33 +140,31 @@ def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: to
     return functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
 
 
-def train(out: Path, minutes: float, resume: bool) -> None:
+def train(out: Path, budget: Budget) -> bool:
     """Trains the captioner into `out / "pocket-captioner"`."""
     tokenizer = build_caption_tokenizer()
-    model, heads = build(tokenizer), Heads()
-    channels_last(model.encoder)
-    plan = Plan(minutes, 1e-3, hold=0.4)
-    loop = Loop({"model": model, "heads": heads}, plan, out / "captioner.pt")
-    if resume:
-        loop.resume()
-    sampler = Sampler(seed=91 + loop.step, share_of_two=0.6, lively=0.75)
+    model, heads = placed(build(tokenizer)), placed(Heads())
+    loop = Loop({"model": model, "heads": heads}, Plan(budget, 1e-3, hold=0.4), out / "captioner")
+    batches = Drawing(_BATCH, share_of_two=0.6, lively=0.75).batches(seed=91 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
-        batch = sampler.batch(_BATCH)
-        pictures = enlarge(soften(batch.pictures), INPUT_SIDE)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = model.encoder(pictures.to(memory_format=torch.channels_last))[0]
+        batch = next(batches)
+        pictures = enlarge(soften(batch.pictures.to(device())), INPUT_SIDE)
+        with half_products():
+            features = model.encoder(pictures.contiguous(memory_format=torch.channels_last))[0]
             told = [
-                _tell_loss(model, features, caption_ids(tokenizer, batch.full, language))
+                _tell_loss(model, features, caption_ids(tokenizer, batch.full, language).to(device()))
                 for language in LANGUAGE_TOKENS
             ]
-        wide, mean = heads.loss(features.float(), batch.labels)
+        wide, mean = heads.loss(features.float(), batch.labels.to(device()))
         telling = torch.stack(told).mean()
         figures = {"wide": wide.item(), "mean": mean.item(), "telling": telling.item()}
         return telling + wide + mean, _BATCH, figures
 
-    loop.run(loss)
-    save(model, tokenizer, out / "pocket-captioner")
+    finished = loop.run(loss)
+    if gang.place() == 0:
+        save(model, tokenizer, out / "pocket-captioner")
+    return finished
 
 
 def save(model: VisionEncoderDecoderModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

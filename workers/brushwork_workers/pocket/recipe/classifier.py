@@ -8,10 +8,13 @@ from torch.nn import functional
 from torchvision.models import shufflenet_v2_x0_5
 
 from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
+from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.export import save_torchvision
-from brushwork_workers.pocket.recipe.samples import Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
+from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
+from brushwork_workers.pocket.recipe.warm import load_start
 
 INPUT_SIDE = 96
 _BATCH = 48
@@ -32,23 +35,24 @@ def build() -> nn.Module:
     return model
 
 
-def train(out: Path, minutes: float, resume: bool) -> None:
+def train(out: Path, budget: Budget) -> bool:
     """Trains the classifier into `out / "pocket-classifier"`."""
     model = build()
-    channels_last(model)
-    loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "classifier.pt")
-    if resume:
-        loop.resume()
-    sampler = Sampler(seed=71 + loop.step, share_of_two=0.0, lively=0.75)
+    rate = 1e-3 if load_start(model, out, "pocket-classifier") else 2e-3
+    model = placed(model)
+    loop = Loop({"model": model}, Plan(budget, rate, hold=0.3), out / "classifier")
+    batches = Drawing(_BATCH, share_of_two=0.0, lively=0.75).batches(seed=71 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
-        batch = sampler.batch(_BATCH)
-        pictures = enlarge(soften(fade(batch.pictures)), INPUT_SIDE)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(pictures.to(memory_format=torch.channels_last)).float()
-        shapes = batch.labels[:, 6] - 1
+        batch = next(batches)
+        pictures = enlarge(soften(fade(batch.pictures.to(device()))), INPUT_SIDE)
+        with half_products():
+            logits = model(pictures.contiguous(memory_format=torch.channels_last)).float()
+        shapes = batch.labels[:, 6].to(device()) - 1
         right = (logits.argmax(1) == shapes).float().mean().item()
         return functional.cross_entropy(logits, shapes), _BATCH, {"right": right}
 
-    loop.run(loss)
-    save_torchvision(model, CONFIG, out / "pocket-classifier")
+    finished = loop.run(loss)
+    if gang.place() == 0:
+        save_torchvision(model, CONFIG, out / "pocket-classifier")
+    return finished

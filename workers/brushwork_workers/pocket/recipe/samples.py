@@ -72,6 +72,13 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
+def to_pixels(pictures: torch.Tensor) -> np.ndarray:
+    """Pictures `[n, 3, h, w]`, -1 to 1, as RGB `[n, h, w, 3]`, 0 to 255."""
+    whole = ((pictures.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().byte()
+    pixels: np.ndarray = whole.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
 class Sampler:
     """Draws batches of training scenes without end.
 

@@ -15,10 +15,13 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 
 from brushwork_workers.pocket import world
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.ahead import Drawing
 from brushwork_workers.pocket.recipe.augment import enlarge, fade, soften
+from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.export import save_torchvision
-from brushwork_workers.pocket.recipe.samples import Sampler
-from brushwork_workers.pocket.recipe.training import Loop, Plan, channels_last
+from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
+from brushwork_workers.pocket.recipe.warm import load_start
 
 INPUT_SIDE = 128
 _BATCH = 32
@@ -53,25 +56,28 @@ def build() -> nn.Module:
     return model
 
 
-def train(out: Path, minutes: float, resume: bool) -> None:
+def train(out: Path, budget: Budget) -> bool:
     """Trains the segmentation net into `out / "pocket-segmenter"`."""
     model = build()
-    channels_last(model)
-    loop = Loop({"model": model}, Plan(minutes, 2e-3, hold=0.3), out / "segmenter.pt")
-    if resume:
-        loop.resume()
-    sampler = Sampler(seed=73 + loop.step, share_of_two=0.35, lively=0.75, masks=True)
+    rate = 1e-3 if load_start(model, out, "pocket-segmenter") else 2e-3
+    model = placed(model)
+    loop = Loop({"model": model}, Plan(budget, rate, hold=0.3), out / "segmenter")
+    drawing = Drawing(_BATCH, share_of_two=0.35, lively=0.75, masks=True)
+    batches = drawing.batches(seed=73 + loop.step)
+    weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES), device=device())
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
-        batch = sampler.batch(_BATCH)
-        pictures = enlarge(soften(fade(batch.pictures)), INPUT_SIDE)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(pictures.to(memory_format=torch.channels_last))["out"].float()
+        batch = next(batches)
+        masks = batch.masks.to(device())
+        pictures = enlarge(soften(fade(batch.pictures.to(device()))), INPUT_SIDE)
+        with half_products():
+            logits = model(pictures.contiguous(memory_format=torch.channels_last))["out"].float()
         # The masks are as fine as the pictures: 64 of the input's 128 pixels.
         logits = functional.avg_pool2d(logits, 2)
-        right = (logits.argmax(1) == batch.masks)[batch.masks > 0].float().mean().item()
-        weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES))
-        return functional.cross_entropy(logits, batch.masks, weights), _BATCH, {"right": right}
+        right = (logits.argmax(1) == masks)[masks > 0].float().mean().item()
+        return functional.cross_entropy(logits, masks, weights), _BATCH, {"right": right}
 
-    loop.run(loss)
-    save_torchvision(model, CONFIG, out / "pocket-segmenter")
+    finished = loop.run(loss)
+    if gang.place() == 0:
+        save_torchvision(model, CONFIG, out / "pocket-segmenter")
+    return finished

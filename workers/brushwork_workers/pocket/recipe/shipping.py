@@ -10,30 +10,31 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.pocket.recipe.denoiser import Parts
 from brushwork_workers.pocket.recipe.export import half
+from brushwork_workers.pocket.recipe.parts import Parts
 
+MODELS = ("pocket-diffusion", "pocket-turbo", "pocket-captioner", "pocket-classifier", "pocket-segmenter")
+_DENOISERS = {"pocket-diffusion": "unet", "pocket-turbo": "turbo-unet"}
 _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 
 
-def ship_diffusion(out: Path, weights: Path = WEIGHTS) -> None:
-    """Writes `pocket-diffusion` from the parts trained into `out`."""
-    folder = weights / "pocket-diffusion"
+def ship(model: str, out: Path, weights: Path = WEIGHTS) -> None:
+    """Writes one of the models that ship from what was trained into `out`; its README.md stays."""
+    if model in _DENOISERS:
+        _ship_pipeline(weights / model, out, out / _DENOISERS[model])
+    else:
+        shutil.copytree(out / model, weights / model, dirs_exist_ok=True)
+    _halve(weights / model)
+    _tidy(weights / model)
+
+
+def _ship_pipeline(folder: Path, out: Path, denoiser: Path) -> None:
     shutil.rmtree(folder / "unet", ignore_errors=True)
-    unet = UNet2DConditionModel.from_pretrained(out / "unet")
+    unet = UNet2DConditionModel.from_pretrained(denoiser)
     Parts.load(out).pipeline(unet).save_pretrained(folder)
-    _halve(folder)
     index = _read(folder / "model_index.json")
     index["tokenizer"] = ["transformers", _TOKENIZER_CLASS]
     _write(folder / "model_index.json", index)
-    _tidy(folder)
-
-
-def ship(model: str, out: Path, weights: Path = WEIGHTS) -> None:
-    """Copies `pocket-captioner`, `pocket-classifier` or `pocket-segmenter` from `out`."""
-    shutil.copytree(out / model, weights / model, dirs_exist_ok=True)
-    _halve(weights / model)
-    _tidy(weights / model)
 
 
 def _halve(folder: Path) -> None:

@@ -20,9 +20,11 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
     sample_training,
 )
+from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, attribute_labels
 from brushwork_workers.pocket.recipe.tokenizer import MAX_TOKENS, build_tokenizer
-from brushwork_workers.pocket.recipe.training import Loop, Plan
+from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 
 WIDTH = 192
 _BATCH = 96
@@ -75,42 +77,46 @@ class Heads(nn.Module):
         return [head(mean) for head in self.heads]
 
 
-def train(out: Path, minutes: float, resume: bool) -> None:
+def _loop(out: Path, budget: Budget, tokenizer: PreTrainedTokenizerFast) -> Loop:
+    modules: dict[str, nn.Module] = {"text": placed(build(tokenizer)), "heads": placed(Heads())}
+    return Loop(modules, Plan(budget, 1e-3, hold=0.4), out / "text_encoder_state")
+
+
+def train(out: Path, budget: Budget) -> bool:
     """Trains the text encoder into `out / "text_encoder"` and its tokenizer beside it."""
     tokenizer = build_tokenizer()
-    model, heads = build(tokenizer), Heads()
-    plan = Plan(minutes, 1e-3, hold=0.4)
-    loop = Loop({"text": model, "heads": heads}, plan, out / "text_encoder.pt")
-    if resume:
-        loop.resume()
-    rng = np.random.default_rng(31 + loop.step)
+    loop = _loop(out, budget, tokenizer)
+    model, heads = loop.modules["text"], loop.modules["heads"]
+    rng = np.random.default_rng((31 + loop.step, gang.place()))
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         described = [sample_training(1 + int(rng.random() < 0.6), rng)[1] for _ in range(_BATCH)]
-        labels = torch.tensor([attribute_labels(d) for d in described])
-        ids = encode(tokenizer, [tell(d, rng) for d in described])
-        with torch.autocast("cpu", torch.bfloat16):
+        labels = torch.tensor([attribute_labels(d) for d in described]).to(device())
+        ids = encode(tokenizer, [tell(d, rng) for d in described]).to(device())
+        with half_products():
             hidden = model(input_ids=ids).last_hidden_state
         logits = heads(hidden.float())
         losses = [functional.cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]
         total = torch.stack(losses).mean()
         return total, _BATCH, {"loss": total.item()}
 
-    loop.run(loss)
-    model.eval()
-    print(f"held-out prompts read in full: {accuracy(model, heads, tokenizer):.4f}", flush=True)
-    model.save_pretrained(out / "text_encoder")
-    tokenizer.save_pretrained(out / "tokenizer")
+    finished = loop.run(loss)
+    if gang.place() == 0:
+        assert isinstance(model, CLIPTextModel)  # noqa: S101 - for the type checker
+        model.eval().save_pretrained(out / "text_encoder")
+        tokenizer.save_pretrained(out / "tokenizer")
+    return finished
 
 
 @torch.no_grad()
-def accuracy(
-    model: CLIPTextModel, heads: Heads, tokenizer: PreTrainedTokenizerFast, count: int = 2000
-) -> float:
-    """Share of fresh held-out prompts whose every attribute is read right."""
+def accuracy(out: Path, count: int = 2000) -> float:
+    """Share of fresh held-out prompts that the text encoder trained into `out` reads in full."""
+    tokenizer = build_tokenizer()
+    modules = _loop(out, Budget(1.0, resume=True), tokenizer).modules
     rng = np.random.default_rng(977)
     described = [sample_test(1 + i % 2, rng) for i in range(count)]
     labels = torch.tensor([attribute_labels(d) for d in described])
-    hidden = model(encode(tokenizer, [tell(d, rng) for d in described])).last_hidden_state
-    read = torch.stack([x.argmax(1) for x in heads(hidden)], dim=1)
-    return float((read == labels).all(1).float().mean())
+    ids = encode(tokenizer, [tell(d, rng) for d in described]).to(device())
+    hidden = modules["text"].eval()(input_ids=ids).last_hidden_state
+    read = torch.stack([x.argmax(1) for x in modules["heads"](hidden)], dim=1)
+    return float((read.cpu() == labels).all(1).float().mean())

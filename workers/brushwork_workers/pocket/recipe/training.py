@@ -10,15 +10,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from brushwork_workers.pocket.recipe import checkpoint, gang
+from brushwork_workers.pocket.recipe.device import device
+
 _CHECKPOINT_EVERY_S = 180.0
 _LOG_EVERY_S = 20.0
 _WARM_UP_STEPS = 100
 _LONGEST_LAP_S = 10.0
 
 
-def channels_last(module: nn.Module) -> None:
-    """Lays a module's weights out as CPUs and tensor cores like them, in place."""
-    module.to(memory_format=torch.channels_last)
+@dataclass(frozen=True)
+class Budget:
+    """The time that a part may take.
+
+    Args:
+        minutes: of the whole training, earlier runs that are resumed counted in.
+        resume: go on from the checkpoint.
+        until_s: when to stop for now, by the monotonic clock; the rest is for a later run.
+    """
+
+    minutes: float
+    resume: bool = False
+    until_s: float = math.inf
 
 
 @dataclass
@@ -26,13 +39,13 @@ class Plan:
     """How long and how fast a part is trained.
 
     Args:
-        minutes: time budget of the whole training, earlier runs that are resumed counted in.
-        learning_rate: at its highest; it warms up over 200 steps and falls to zero at the budget's end.
+        budget: its time.
+        learning_rate: at its highest; it warms up over 100 steps and falls to zero at the budget's end.
         average: decay of the running average of the weights, 0 for none.
         hold: share of the budget before the learning rate begins to fall.
     """
 
-    minutes: float
+    budget: Budget
     learning_rate: float = 1e-3
     average: float = 0.0
     hold: float = 0.3
@@ -46,7 +59,7 @@ class Loop:
     Args:
         modules: what is trained, by name.
         plan: budget and rates.
-        checkpoint: file of the training's state.
+        checkpoint: folder of the training's state.
     """
 
     modules: dict[str, nn.Module]
@@ -67,22 +80,32 @@ class Loop:
             fused=True,
         )
 
-    def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one."""
-        if not self.checkpoint.exists():
+        if self.plan.budget.resume:
+            self._resume()
+        gang.share([tensor for module in self.modules.values() for tensor in module.state_dict().values()])
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self.checkpoint)
+        if state is None:
             return
-        state = torch.load(self.checkpoint, weights_only=True)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         self._optimiser.load_state_dict(state["optimiser"])
         for group in self._optimiser.param_groups:
             group.update(fused=True, foreach=None)
         self.step, self.spent_s = state["step"], state["spent_s"]
-        self.averages = state["averages"]
+        self.averages = {
+            name: {key: value.to(device()) for key, value in means.items()}
+            for name, means in state["averages"].items()
+        }
+
+    @property
+    def finished(self) -> bool:
+        """True once the whole budget is spent."""
+        return self.spent_s >= self.plan.budget.minutes * 60
 
     def save(self) -> None:
         """Writes the checkpoint, whole or not at all."""
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimiser": self._optimiser.state_dict(),
@@ -90,13 +113,11 @@ class Loop:
             "spent_s": self.spent_s,
             "averages": self.averages,
         }
-        part = self.checkpoint.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.checkpoint)
+        checkpoint.save(state, self.checkpoint)
 
     def rate(self) -> float:
         """The learning rate now: warm-up, a plateau, a cosine to zero at the budget's end."""
-        done = min(self.spent_s / (self.plan.minutes * 60), 1.0)
+        done = min(self.spent_s / (self.plan.budget.minutes * 60), 1.0)
         fall = max(0.0, (done - self.plan.hold) / (1.0 - self.plan.hold))
         warm = min(1.0, (self.step + 1) / _WARM_UP_STEPS)
         return self.plan.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * fall))
@@ -106,21 +127,24 @@ class Loop:
         loss: Callable[[], tuple[torch.Tensor, int, dict[str, float]]],
         watch: Callable[[], None] | None = None,
         watch_every_s: float = 600.0,
-    ) -> None:
-        """Steps until the budget is spent.
+    ) -> bool:
+        """Steps until the budget is spent or it is time to stop for now.
 
         Args:
             loss: makes one batch's loss, its number of samples and figures for the log.
             watch: called now and then, to keep or measure the model.
             watch_every_s: seconds between its calls.
+
+        Returns:
+            True if the budget is spent, False if a later run has to go on.
         """
-        clock, threads = _Clock(), _Threads()
-        while self.spent_s < self.plan.minutes * 60:
+        clock = _Clock()
+        while not self.finished and not self._is_late():
             value, count, figures = loss()
             self._advance(value)
-            passed = clock.lap(count)
-            self.spent_s += passed
-            threads.after_step(passed)
+            self.spent_s += clock.lap(count * gang.size())
+            if gang.place() > 0:
+                continue
             if clock.due("log", _LOG_EVERY_S):
                 self._log(clock, figures)
             if clock.due("save", _CHECKPOINT_EVERY_S):
@@ -128,18 +152,36 @@ class Loop:
             if watch and clock.due("watch", watch_every_s):
                 watch()
                 clock.lap(0)
-        self.save()
+        if gang.place() == 0:
+            self.save()
+        return self.finished
+
+    def _is_late(self) -> bool:
+        """True once one of the processes sees that it is time to stop for now."""
+        is_over = gang.stop_asked.is_set() or time.monotonic() >= self.plan.budget.until_s
+        late = torch.tensor([float(is_over)])
+        gang.average([late])
+        return bool(late.item() > 0.0)
 
     def _advance(self, loss: torch.Tensor) -> None:
         for group in self._optimiser.param_groups:
             group["lr"] = self.rate()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._meet()
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimiser.step()
         self.step += 1
         if self.plan.average:
             self._average()
+
+    def _meet(self) -> None:
+        """Averages gradients over the processes, and the time spent, so that all stop at once."""
+        if gang.size() > 1:
+            spent = torch.tensor([self.spent_s], dtype=torch.float64)
+            gang.average([p.grad for p in self._parameters if p.grad is not None])
+            gang.average([spent])
+            self.spent_s = spent.item()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -159,7 +201,7 @@ class Loop:
         print(
             f"{time.strftime('%H:%M:%S')} step={self.step} spent_s={self.spent_s:.0f} "
             f"rate={self.rate():.1e} samples_per_s={clock.throughput():.0f} "
-            f"threads={torch.get_num_threads()} {shown}",
+            f"processes={gang.size()} {shown}",
             flush=True,
         )
 
@@ -191,41 +233,3 @@ class _Clock:
         rate = self._count / max(now - self._since, 1e-6)
         self._since, self._count = now, 0
         return rate
-
-
-class _Threads:
-    """Tries one thread now and then and keeps the faster count.
-
-    Threads work in lock step: where other programs take one of two cores, both wait for the slower one, and
-    a single thread on the free core is faster.
-    """
-
-    _STAY, _TRY = 24, 3
-    """Steps with the faster count, and steps of a try of the other one."""
-
-    def __init__(self) -> None:
-        self._all = torch.get_num_threads()
-        self._step_s = {self._all: math.inf, 1: math.inf}
-        self._steps_left = 3
-        self._trying = False
-        self._fresh = True
-
-    def after_step(self, passed_s: float) -> None:
-        """Notes how long a step took with the present count and decides on the next."""
-        count = torch.get_num_threads()
-        if not self._fresh:
-            known = self._step_s[count]
-            self._step_s[count] = passed_s if math.isinf(known) else 0.7 * known + 0.3 * passed_s
-        self._fresh = False
-        self._steps_left -= 1
-        if self._steps_left > 0 or self._all == 1:
-            return
-        self._trying = not self._trying
-        if self._trying:
-            count = 1 if count == self._all else self._all
-            self._step_s[count] = math.inf
-        else:
-            count = min(self._step_s, key=lambda threads: self._step_s[threads])
-        self._steps_left = self._TRY if self._trying else self._STAY
-        self._fresh = True
-        torch.set_num_threads(count)

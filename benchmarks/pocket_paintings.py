@@ -1,0 +1,153 @@
+"""How well the pocket pipelines paint what a prompt asks for, judged by the pixels of their pictures."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from brushwork_workers.pocket.grammar import Description, canonical, parse
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from PIL import Image
+
+from benchmarks.pocket_cells import WRITERS, Cell, Figures, batches, descriptions
+from benchmarks.pocket_models import Captioner
+from tests.pixel_judge import (
+    MIN_OVERLAP,
+    all_right,
+    background_rgb,
+    best_overlap,
+    find_objects,
+    has_shape,
+    judge,
+)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How pictures are made: which pipeline, with how many steps and how much guidance."""
+
+    model: str
+    steps: int
+    guidance: float
+
+
+@dataclass
+class Painted:
+    """One prompt, its picture and what the judge and the captioner said of it."""
+
+    wanted: Description
+    picture: Image.Image
+    verdict: dict[str, bool]
+    came_back: bool = False
+
+    @property
+    def is_right(self) -> bool:
+        """True if the picture shows all that was asked for."""
+        return all_right(self.verdict)
+
+
+@dataclass
+class Gallery:
+    """The pictures of one cell and language, of all seeds."""
+
+    painted: list[Painted] = field(default_factory=list)
+
+    def figures(self) -> Figures:
+        """Share of right verdicts for each attribute, among the prompts that name it, and for all."""
+        named, right = Counter[str](), Counter[str]()
+        for one in self.painted:
+            named.update(one.verdict.keys())
+            right.update(name for name, is_right in one.verdict.items() if is_right)
+        order = ("background", "colour", "shape", "size", "position", "relation", "count")
+        figures = {name: right[name] / named[name] for name in order if named[name]}
+        figures["all"] = float(np.mean([one.is_right for one in self.painted]))
+        return {**figures, "round trip": float(np.mean([one.came_back for one in self.painted]))}
+
+
+def load(folder: Path) -> StableDiffusionPipeline:
+    """A shipped pipeline."""
+    pipeline = StableDiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def paint(
+    pipeline: StableDiffusionPipeline, prompts: list[str], painting: Painting, seed: int
+) -> list[Image.Image]:
+    """One picture a prompt, each from a seed of its own."""
+    pictures: list[Image.Image] = []
+    for part in batches(prompts):
+        first = seed * 100_000 + len(pictures)
+        generators = [torch.Generator().manual_seed(first + i) for i in range(len(part))]
+        pictures += pipeline(
+            part,
+            num_inference_steps=painting.steps,
+            guidance_scale=painting.guidance,
+            generator=generators,
+        ).images
+    return pictures
+
+
+def fill(
+    pipeline: StableDiffusionPipeline,
+    captioner: Captioner | None,
+    painting: Painting,
+    wanted: list[Description],
+    language: str,
+    seed: int,
+) -> list[Painted]:
+    """Paints held-out prompts of one language, judges the pictures and has them captioned."""
+    pictures = paint(pipeline, [WRITERS[language](d) for d in wanted], painting, seed)
+    painted = [Painted(d, p, judge(p, d)) for p, d in zip(pictures, wanted, strict=True)]
+    told = captioner.captions(pictures, language) if captioner else []
+    for one, caption in zip(painted, told, strict=False):
+        one.came_back = agrees(caption, one.wanted)
+    return painted
+
+
+def gallery(
+    pipeline: StableDiffusionPipeline,
+    captioner: Captioner | None,
+    painting: Painting,
+    cell: Cell,
+    language: str,
+    count: int,
+    seeds: list[int],
+) -> Gallery:
+    """The pictures of a cell and language: `count` prompts of each seed."""
+    made = Gallery()
+    for seed in seeds:
+        wanted = descriptions(cell, count, seed, keep=0.75)
+        made.painted += fill(pipeline, captioner, painting, wanted, language, seed)
+    return made
+
+
+def agrees(caption: str, prompt: Description) -> bool:
+    """True if a caption names the prompt's shapes, colours, background and relation."""
+    read = parse(caption)
+    if read is None:
+        return False
+    told, asked = canonical(read), canonical(prompt)
+    ground = told.background if asked.background else None
+    told = replace(told, background=ground, size=asked.size, position=asked.position)
+    return told == asked
+
+
+def seen_shapes(one: Painted) -> list[tuple[str, str]]:
+    """Each shape asked for and the one whose ideal outline the picture's comes nearest to.
+
+    "none": there are fewer objects, or the outline is too far from any shape's.
+    """
+    pixels = np.asarray(one.picture, dtype=np.float64)
+    found = find_objects(pixels, background_rgb(pixels))
+    asked = [shape for _, shape in one.wanted.pairs]
+    if len(found) < len(asked):
+        return [(shape, "none") for shape in asked]
+    seen = []
+    for item in found[: len(asked)]:
+        nearest = max(MIN_OVERLAP, key=lambda shape: best_overlap(item, shape))
+        seen.append(nearest if has_shape(item, nearest) else "none")
+    best = max(permutations(seen), key=lambda order: sum(a == b for a, b in zip(asked, order, strict=True)))
+    return list(zip(asked, best, strict=True))

@@ -1,0 +1,22 @@
+"""Puts trained models in the place of those that ship: `python -m brushwork_workers.pocket.ship MODEL`."""
+
+import argparse
+from pathlib import Path
+
+from brushwork_workers.pocket import WEIGHTS
+from brushwork_workers.pocket.recipe.shipping import MODELS, ship
+
+
+def main() -> None:
+    """Parses the arguments and writes the models in half precision."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", choices=MODELS)
+    parser.add_argument("--out", type=Path, default=Path("runs/main"), help="folder of what was trained")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write into")
+    arguments = parser.parse_args()
+    for model in arguments.models:
+        ship(model, arguments.out, arguments.weights)
+
+
+if __name__ == "__main__":
+    main()
