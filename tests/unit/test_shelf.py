@@ -1,6 +1,7 @@
 """Models that do not fit together: how jobs wait for them, and what ends a wait."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -337,6 +338,24 @@ class TestFailure:
         third = job("c")
         assert third.gets_it()
         third.leave()
+
+    def test_what_was_loaded_before_it_failed_is_gone_when_the_next_may_begin(
+        self, job: Start, store: Store, shelf: Shelf
+    ) -> None:
+        halves: list[weakref.ref[nn.Module]] = []
+
+        def fail() -> None:
+            half = Weights(60)
+            # Modules refer to each other in circles.
+            half.itself = [half]  # type: ignore[assignment]
+            halves.append(weakref.ref(half))
+            raise ValueError("half-way")
+
+        store.acts["damaged"] = fail
+        with pytest.raises(ModelUnavailable, match="half-way"):
+            job("damaged").end()
+        shelf.close()
+        assert [half() for half in halves] == [None]
 
     def test_too_little_memory_is_told_and_the_next_job_may_try(self, job: Start, store: Store) -> None:
         errors: list[BaseException] = [torch.OutOfMemoryError("CUDA")]

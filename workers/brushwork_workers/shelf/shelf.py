@@ -269,6 +269,9 @@ class Shelf:
         except BaseException as error:
             self._refuse(model, sorted_error(error))
         finally:
+            # What was loaded before it failed is in nobody's budget.
+            if model.name not in self._served:
+                _give_memory_back()
             with self._changed:
                 self._loading = None
                 self._changed.notify_all()
@@ -315,7 +318,7 @@ class Shelf:
                 self._not_here.add(model.name)
         else:
             self._metrics.loaded(model.name, None)
-            LOGGER.error("Model %s will not serve: %s", model.name, error)
+            LOGGER.error("Model %s will not serve: %s", model.name, anew(error))
             # Too little memory may be enough for the next job, which runs alone.
             if isinstance(error, ModelUnavailable):
                 self._refusals.add(model.name, error)
