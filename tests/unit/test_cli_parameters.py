@@ -78,5 +78,11 @@ def test_an_unquoted_prompt_is_refused_with_the_fix() -> None:
     assert "quotes" in (caught.value.hint or "")
 
 
+def test_a_prompt_where_the_picture_belongs_is_refused_with_its_name() -> None:
+    with pytest.raises(InvalidRequest, match="image is given twice") as caught:
+        parsed(KINDS["image-to-image"], ["a blue circle", "image=circle.png"])
+    assert 'prompt="..."' in (caught.value.hint or "")
+
+
 def test_a_number_beyond_its_limits_stays_a_number() -> None:
     assert parsed(KINDS["text-to-image"], ["x", "width=17"])["width"] == 17

@@ -28,10 +28,17 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
             raise InvalidRequest(
                 f"{name} is given twice: {parameters[name]!r} and {value!r}.",
                 field=name,
-                hint="Put a prompt or a path that has spaces in quotes.",
+                hint=_hint(kind, name),
             )
         parameters[name] = typed(kind, name, value)
     return parameters
+
+
+def _hint(kind: Kind, name: str) -> str:
+    quotes = "Put a prompt or a path that has spaces in quotes."
+    if name != main_parameter(kind) or name == "prompt" or "prompt" not in kind.request_type.model_fields:
+        return quotes
+    return f'What has no name is {name} here; the prompt is named: prompt="...". {quotes}'
 
 
 def main_parameter(kind: Kind) -> str:
