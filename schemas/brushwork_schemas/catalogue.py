@@ -250,7 +250,8 @@ class Catalogue:
         found = self._models.get(name) if name else None
         reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
         message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
-        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.")
+        also = " trained:<job id> is one that a job has trained." if kind == "image-classification" else ""
+        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
 
     def entry(self, name: str) -> "Model | AddOn":
         """The model, LoRA adapter or ControlNet of that name.
@@ -278,11 +279,14 @@ class Catalogue:
         for each in fitting:
             if each.name == name:
                 return each
-        known = ", ".join(each.name for each in fitting) or "none"
+        known = ", ".join(each.name for each in fitting)
         raise UnknownModel(
             f"{field}: {name!r} is no {sort} of the catalogue that fits {model.name}.",
             field=field,
-            hint=f"There {'is' if len(fitting) == 1 else 'are'}: {known}.",
+            hint=f"There {'is' if len(fitting) == 1 else 'are'}: {known}."
+            if fitting
+            else f"None does. To add one: "
+            f"brushwork models add NAME --type {sort} --family {model.family} --folder PATH",
         )
 
 

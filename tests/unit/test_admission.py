@@ -263,3 +263,16 @@ def test_a_model_outranks_its_family() -> None:
 def test_a_kind_without_models_says_so() -> None:
     error = refused("text-to-image", {"prompt": "x"}, Catalogue({}))
     assert str(error) == "The catalogue has no model for text-to-image. Models for text-to-image: none."
+
+
+def test_a_model_that_is_not_there_is_refused_with_what_there_is() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        Catalogue.load().named("01a1fe80", "image-classification")
+    assert "trained:<job id>" in (caught.value.hint or "")
+
+
+def test_an_adapter_that_no_entry_names_is_refused_with_the_command_that_adds_one() -> None:
+    model = Catalogue.load().named("sdxl", "text-to-image")
+    with pytest.raises(UnknownModel, match="'pixel' is no lora") as caught:
+        Catalogue.load().add_on("pixel", "lora", model, "loras.0.name")
+    assert "models add NAME --type lora --family stable-diffusion-xl" in (caught.value.hint or "")
