@@ -108,6 +108,7 @@ def add(
     add_entry(file, table, name, found.table)
     Catalogue.load(file)
     NEWS.print(f"{name} is of the family {found.entry.family}, and in {file}.", soft_wrap=True)
+    NEWS.print("Gateway and workers that run already read it when they are started anew.", soft_wrap=True)
     if repository is not None:
         NEWS.print(f"Its files follow with: brushwork models pull {name}", soft_wrap=True)
 

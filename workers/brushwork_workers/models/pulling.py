@@ -120,7 +120,7 @@ def plan(entry: Entry) -> Pull:
         raise InvalidRequest(
             f"{entry.name} is not pulled: its files come from no repository.",
             field="name",
-            hint="brushwork models list shows where each is from.",
+            hint=f"brushwork models check {entry.name} says where they are, and whether they are whole.",
         )
     if source.weights is not None:
         return _of_torchvision(entry, folder, source.weights)

@@ -90,7 +90,7 @@ def _family(listing: Listing, sort: Sort) -> str:
         raise InvalidRequest(
             f"A {sort} does not say which models it fits.",
             field="family",
-            hint=f"Say --family; families are {_names()}.",
+            hint=f"Say --family; families are {_names(f'{sort}s' if sort == 'lora' else sort)}.",
         )
     if not {PIPELINE, CONFIG} & listing.names:
         raise ModelFileMissing(
@@ -114,5 +114,6 @@ def _family(listing: Listing, sort: Sort) -> str:
     return found.name
 
 
-def _names() -> str:
-    return ", ".join(FAMILIES)
+def _names(taken: str | None = None) -> str:
+    """Of all families, or of those whose requests take `taken`."""
+    return ", ".join(name for name, family in FAMILIES.items() if taken is None or taken in family.accepts)
