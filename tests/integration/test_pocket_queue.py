@@ -19,7 +19,10 @@ WAIT_S = 120.0
 @pytest.mark.parametrize(("model", "prompt"), ASKED)
 def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, model: str, prompt: str) -> None:
     with Client(settings=stack) as client:
-        jobs = [client.submit("text-to-image", model=model, prompt=prompt, seed=29) for _ in range(2)]
+        jobs = [
+            client.submit("text-to-image", model=model, prompt=prompt, seed=29, deterministic=True)
+            for _ in range(2)
+        ]
         done = [client.wait(job.id, timeout_s=WAIT_S).raise_for_state() for job in jobs]
     first, twin = (job.result.images[0] for job in done)
     assert first.bytes() == twin.bytes()

@@ -68,7 +68,7 @@ def run(work: Callable[[], int], processes: int) -> int:
     if processes == 1:
         return work()
     with tempfile.TemporaryDirectory() as folder:
-        members = start_processes(  # type: ignore[no-untyped-call]
+        members = start_processes(
             _member, (processes, work, folder), nprocs=processes, join=False, start_method="spawn"
         )
         told = False
