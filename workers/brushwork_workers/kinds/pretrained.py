@@ -11,6 +11,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import DirectCalls, StandIn
+from brushwork_workers.kinds.proportions import check_proportions
 from brushwork_workers.served import Place
 
 SHOWN_KEYS = 3
@@ -87,7 +88,15 @@ class PictureProcessor:
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)))["pixel_values"].shape[-2:])
 
     def __call__(self, picture: Image.Image) -> Mapping[str, Tensor]:
-        """The picture as the network wants it; the first axis counts pictures."""
+        """The picture as the network wants it; the first axis counts pictures.
+
+        Raises:
+            InvalidImage: It is too long and thin.
+        """
+        size = getattr(self._processor, "size", None)
+        shortest = getattr(size, "shortest_edge", None)
+        if shortest and not getattr(size, "longest_edge", None):
+            check_proportions(picture, shortest)
         made = self._processor(images=picture, return_tensors="pt")
         inputs: Mapping[str, Tensor] = made.to(self._place.device, self._place.dtype)
         return inputs

@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from brushwork_workers.batching.terms import Terms
 from brushwork_workers.calls import Calls, StandIn
+from brushwork_workers.kinds.proportions import check_proportions
 from brushwork_workers.kinds.torchvision_weights import TorchvisionWeights
 from brushwork_workers.served import Place
 
@@ -66,7 +67,14 @@ class TorchvisionModel:
         return cls(network, labels, transform, place.device, place.dtype)
 
     def tensor(self, picture: Image.Image) -> Tensor:
-        """The picture as the network wants it: [1, 3, height, width], normalised."""
+        """The picture as the network wants it: [1, 3, height, width], normalised.
+
+        Raises:
+            InvalidImage: It is too long and thin.
+        """
+        sides = getattr(self.transform, "resize_size", None)
+        if sides and len(sides) == 1:
+            check_proportions(picture, sides[0])
         batch: Tensor = self.transform(picture).unsqueeze(0).to(self.device, self.dtype)
         return batch
 
