@@ -102,7 +102,7 @@ def test_the_label_says_what_it_costs_and_not_what_it_shows(catalogue: Catalogue
     assert label == "pocket-diffusion 64x64 x2 12 steps"
 
 
-ACCEPTED = [
+ACCEPTED: list[tuple[str, str, list[Any]]] = [
     ("text-to-image", "prompt", ["x", "x" * 2000, "\N{ARTIST PALETTE}", "一个红色的圆"]),
     ("text-to-image", "negative_prompt", ["", "x" * 2000]),
     ("text-to-image", "width", [16, 256]),
@@ -120,7 +120,7 @@ ACCEPTED = [
     ("image-classification", "top_k", [1, 1000]),
     ("image-segmentation", "overlay", [True, False]),
 ]
-REFUSED = [
+REFUSED: list[tuple[str, str, list[Any]]] = [
     ("text-to-image", "prompt", ["", " \n", "x" * 2001, "a\0b", "half \ud800", b"x", 5, None, ["x"]]),
     ("text-to-image", "negative_prompt", ["x" * 2001, "a\0b", "\udfff", 5, None]),
     ("text-to-image", "width", [0, -8, 8, 65, 264, 4104, 64.0, "64", True, 10**400, float("nan")]),
