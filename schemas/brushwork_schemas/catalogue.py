@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
@@ -74,12 +74,12 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_side: int = Field(2048, description="Largest width and height, in pixels.")
+    max_side: int = Field(2048, ge=16, description="Largest width and height, in pixels.")
     max_pixels_per_job: int = Field(
-        64 * 1024 * 1024, description="Largest width x height x pictures of one job."
+        64 * 1024 * 1024, ge=256, description="Largest width x height x pictures of one job."
     )
-    max_steps: int = 200
-    max_images: int = 16
+    max_steps: int = Field(200, ge=1)
+    max_images: int = Field(16, ge=1)
 
 
 class Model(BaseModel):
@@ -94,7 +94,7 @@ class Model(BaseModel):
         (), description="Special fields of its requests that it knows; by default those of its family."
     )
     source: Source
-    licence: str = "unknown"
+    licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     licence_url: str | None = None
     gated: bool = Field(False, description="Whether its repository asks for an accepted licence and a token.")
     dtype: Dtype = "auto"
@@ -156,7 +156,18 @@ class Model(BaseModel):
                 if not isinstance(own, dict):
                     raise ValueError(f"defaults.{kind} is a table of that kind's fields")
                 _known(f"defaults.{kind}", set(own), set(KINDS[kind].request_type.model_fields))
+        for kind in self.kinds:
+            self._check_defaults(kind)
         return self
+
+    def _check_defaults(self, kind: str) -> None:
+        """What is wrong here would be told to each caller as a fault of the caller's own."""
+        for name, value in self.defaults_of(kind).items():
+            try:
+                _field_of(kind, name).validate_python(value)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"defaults: {name} can't be {value!r} for {kind}: {reason}") from None
 
     @property
     def about(self) -> Family:
@@ -184,13 +195,19 @@ class AddOn(BaseModel):
     family: str = Field(description="The models that it fits.")
     source: Source
     weight_name: str | None = Field(None, description="The file of a LoRA adapter, where there are several.")
-    licence: str = "unknown"
+    licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     dtype: Dtype = "auto"
 
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:
     if unknown := given - known:
         raise ValueError(f"{what} names no parameter of its kinds: {', '.join(sorted(unknown))}")
+
+
+@cache
+def _field_of(kind: str, name: str) -> TypeAdapter[Any]:
+    field: Any = KINDS[kind].request_type.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, field])
 
 
 class Catalogue:

@@ -130,7 +130,8 @@ class Shelf:
         raise ModelUnavailable(
             f"This worker does not serve model {name}.",
             field="model",
-            hint=f"It serves {', '.join(self.names) or 'none'}; see BRUSHWORK_MODELS.",
+            hint=f"It serves {', '.join(self.names) or 'none'}. "
+            "Start it anew after a change of the catalogue or of BRUSHWORK_MODELS.",
         )
 
     @contextmanager
