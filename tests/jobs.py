@@ -43,7 +43,8 @@ def result_of(number: int) -> dict[str, object]:
         "dtype": "float32", "worker": "w", "attempt": 1,
         "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
     }  # fmt: skip
-    return {"version": 1, "images": [], "seed": number, "seeds": [], "provenance": provenance}
+    pictures = {"images": [], "seed": number, "seeds": [], "nsfw_content_detected": None}
+    return {"version": 1, **pictures, "provenance": provenance}
 
 
 def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
