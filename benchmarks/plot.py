@@ -52,6 +52,27 @@ def lines(
     _save(figure, file)
 
 
+def learning(
+    file: Path, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], wanted: Mapping[str, float]
+) -> None:
+    """Learning curves over the samples seen, and what each was to reach as a dashed line.
+
+    Args:
+        file: The PNG.
+        curves: Samples and percentages by name.
+        wanted: Percentages by the same names.
+    """
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6))
+    for (name, (samples, shares)), colour in zip(curves.items(), (OURS, CEILING), strict=False):
+        axes.plot([count / 1000 for count in samples], shares, marker="o", label=name, color=colour)
+        axes.axhline(wanted[name], color=colour, linestyle="--", linewidth=1)
+    axes.set(xlabel="samples (thousands)", ylabel="all right (%)", xlim=(0, None), ylim=(0, 100))
+    axes.grid(color="#e8e8e8")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _save(figure, file)
+
+
 def is_ours(name: str) -> bool:
     """Whether a contestant is brushwork."""
     return name.startswith("brushwork")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from brushwork_workers.pocket.recipe import checkpoint
+from brushwork_workers.pocket.recipe import checkpoint, curve
 from brushwork_workers.pocket.recipe.decoder import deepen, faint_weights
 from brushwork_workers.pocket.recipe.denoiser import few_timesteps, noisy_timesteps
 from brushwork_workers.pocket.recipe.gates import Passage
@@ -136,3 +136,13 @@ def test_a_piece_that_is_over_leaves_the_rest_for_the_next(tmp_path: Path) -> No
 
     assert not run_all(tmp_path, Budget(10.0), train=train, gates={})
     assert trained == ["text_encoder", "autoencoder"]
+
+
+def test_the_curve_of_a_part_goes_on_where_an_earlier_run_left_it(tmp_path: Path) -> None:
+    curve.note(tmp_path, "denoiser", 15.0, 128_000, (0.91, 0.985))
+    curve.note(tmp_path, "polish", 4.04, 9_600, (0.985, 1.0))
+    assert (tmp_path / curve.FILE).read_text().splitlines() == [
+        "part,minutes,samples,one_object,two_objects",
+        "denoiser,15.0,128000,0.9100,0.9850",
+        "polish,4.0,9600,0.9850,1.0000",
+    ]

@@ -16,7 +16,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel
 
-from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe import curve, gang
 from brushwork_workers.pocket.recipe.autoencoder import edge_weights
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.judging import reconstructed
@@ -171,8 +171,9 @@ def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
     def watch() -> None:
         average = deepcopy(parts.vae)
         average.decoder.load_state_dict(loop.averages["decoder"])
-        shares = [reconstructed(average, count, 200, seed=3100) for count in (1, 2)]
-        print(f"reconstructions right: one object {shares[0]:.3f}, two {shares[1]:.3f}", flush=True)
+        one, two = (reconstructed(average, count, 200, seed=3100) for count in (1, 2))
+        samples = loop.step * _BATCH[device().type] * gang.size()
+        curve.note(out, name, loop.spent_s / 60, samples, (one, two))
         average.save_pretrained(out / "vae")
 
     guesser = Guesser.load(out, parts.text_encoder)

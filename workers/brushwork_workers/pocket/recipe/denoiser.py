@@ -13,7 +13,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe import curve, gang
 from brushwork_workers.pocket.recipe.autoencoder import LATENT_CHANNELS, LATENT_SIDE
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.judging import painted
@@ -97,8 +97,9 @@ def make_loss(
 
 
 def pool_of(parts: Parts, out: Path) -> Pool:
-    """The pool that denoisers are trained on."""
-    return Pool.kept(parts, out / "pool", _POOL, _SHARE_OF_TWO)
+    """The pool that denoisers are trained on: other pictures than the shipped one has seen, where that is gone on with."""
+    seed = 102 if (out / "start").exists() else 101
+    return Pool.kept(parts, out / "pool", _POOL, _SHARE_OF_TWO, seed)
 
 
 def keep(state: dict[str, torch.Tensor], folder: Path) -> UNet2DConditionModel:
@@ -124,9 +125,9 @@ def train(out: Path, budget: Budget) -> bool:
     def watch() -> None:
         unet_now = keep(loop.averages["unet"], out / "unet")
         pipeline = parts.pipeline(unet_now)
-        shares = [painted(pipeline, count, 100, 3200, steps=12, guidance=2.0) for count in (1, 2)]
+        one, two = (painted(pipeline, count, 100, 3200, steps=12, guidance=2.0) for count in (1, 2))
         samples = loop.step * BATCH[device().type] * gang.size()
-        print(f"{samples} samples: one object {shares[0]:.2f}, two {shares[1]:.2f} right", flush=True)
+        curve.note(out, "denoiser", loop.spent_s / 60, samples, (one, two))
 
     finished = loop.run(loss, watch, watch_every_s=900.0)
     if finished and gang.place() == 0:

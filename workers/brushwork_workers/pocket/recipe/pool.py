@@ -41,10 +41,10 @@ class Pool:
         return self.latents[which].float(), self.ids[which, telling].long()
 
     @classmethod
-    def kept(cls, parts: Parts, folder: Path, size: int, share_of_two: float) -> "Pool":
+    def kept(cls, parts: Parts, folder: Path, size: int, share_of_two: float, seed: int) -> "Pool":
         """The pool of an earlier run, or a new one."""
         if gang.place() == 0 and checkpoint.load(folder) is None:
-            pool = make_pool(parts, size, 101, share_of_two)
+            pool = make_pool(parts, size, seed, share_of_two)
             pieces = {"latents": list(pool.latents.split(8192)), "ids": list(pool.ids.split(8192))}
             checkpoint.save(pieces, folder)
         gang.wait()
