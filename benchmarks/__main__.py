@@ -15,6 +15,7 @@ NAMES = (
     "crash_detection",
     "digits",
     "full_size",
+    "model_mix",
 )
 
 

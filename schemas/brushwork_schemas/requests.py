@@ -330,7 +330,7 @@ class ImageClassificationTrainingRequest(Request):
     @property
     def summary(self) -> str:
         """Epochs."""
-        return f"{self.num_train_epochs} epochs"
+        return "1 epoch" if self.num_train_epochs == 1 else f"{self.num_train_epochs} epochs"
 
     @property
     def cost(self) -> float:
