@@ -35,12 +35,28 @@ from tests.jobs import column
 
 WORKER = "tester/1"
 STUB_BYTES, BUDGET_BYTES = 1000, 2**20
+# What a job does in place of a model; and from that to a worker's parts around it.
+Act = Callable[[Any, Desk], None]
+Make = Callable[[Act], "TestStation"]
+
+
+def nothing(request: Any, desk: Desk) -> None:
+    """A job that leaves all to the performer."""
+
+
+def raising(error: BaseException) -> Act:
+    """A job that ends so."""
+
+    def act(request: Any, desk: Desk) -> None:
+        raise error
+
+    return act
 
 
 class Obedient:
     """A performer that calls what the test gave it; by default it makes one grey picture."""
 
-    def __init__(self, act: Callable[[Any, Desk], None]) -> None:
+    def __init__(self, act: Act) -> None:
         self._act = act
 
     def warm_up(self) -> None:
@@ -57,7 +73,7 @@ class TestStation:
 
     __test__ = False
 
-    def __init__(self, database: Database, folder: Path, act: Callable[[Any, Desk], None]) -> None:
+    def __init__(self, database: Database, folder: Path, act: Act) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
         self.index = JobIndex(database)
@@ -112,7 +128,7 @@ class TestStation:
         self.ledger.reap([WORKER])
 
     @staticmethod
-    def _load(act: Callable[[Any, Desk], None]) -> Callable[[Place], Loaded]:
+    def _load(act: Act) -> Callable[[Place], Loaded]:
         return lambda place: Loaded({"text-to-image": Obedient(act)}, [_weights()])
 
 

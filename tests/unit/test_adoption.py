@@ -10,17 +10,13 @@ import pytest
 from brushwork_schemas.database import Database
 from brushwork_schemas.outbox import Outbox
 from brushwork_schemas.states import JobState
-from brushwork_workers.desk import Desk
 from PIL import Image
 
-from tests.stations import TestStation
+from tests.stations import TestStation, nothing
 
 
 @pytest.fixture
 def station(database: Database, tmp_path: Path) -> TestStation:
-    def nothing(request: Any, desk: Desk) -> None:
-        return
-
     return TestStation(database, tmp_path, nothing)
 
 

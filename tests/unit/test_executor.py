@@ -1,8 +1,6 @@
 """The path of one job in a worker: every way an attempt can end."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,31 +15,17 @@ from brushwork_workers.desk import Desk
 from brushwork_workers.executor import Outcome
 from sqlalchemy import text
 
-from tests.servers import wait_until
-from tests.stations import WORKER, TestStation
-
-Act = Callable[[Any, Desk], None]
-
-
-def nothing(request: Any, desk: Desk) -> None:
-    return
-
-
-def raising(error: BaseException) -> Act:
-    def act(request: Any, desk: Desk) -> None:
-        raise error
-
-    return act
+from tests.stations import WORKER, Make, TestStation, nothing, raising
 
 
 @pytest.fixture
-def make(sqlite_url: str, tmp_path: Path) -> Iterator[Callable[[Act], TestStation]]:
+def make(sqlite_url: str, tmp_path: Path) -> Iterator[Make]:
     database = Database(sqlite_url)
     yield lambda act: TestStation(database, tmp_path, act)
     database.close()
 
 
-def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Callable[[Act], TestStation]) -> None:
+def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Make) -> None:
     station = make(nothing)
     outcome = station.executor.execute(station.adopted(seed=5))
     job = station.job()
@@ -68,7 +52,7 @@ def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Callable[[Act],
     ids=lambda value: type(value).__name__,
 )
 def test_whatever_a_job_raises_ends_only_that_job(
-    make: Callable[[Act], TestStation], error: BaseException, code: str, fault: str
+    make: Make, error: BaseException, code: str, fault: str
 ) -> None:
     station = make(raising(error))
     assert station.executor.execute(station.adopted()) is Outcome.FAILED
@@ -89,9 +73,7 @@ def test_whatever_a_job_raises_ends_only_that_job(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_machine_s_fault_gets_another_attempt(
-    make: Callable[[Act], TestStation], error: BaseException, code: str
-) -> None:
+def test_the_machine_s_fault_gets_another_attempt(make: Make, error: BaseException, code: str) -> None:
     errors = [error]
 
     def act(request: Any, desk: Desk) -> None:
@@ -109,9 +91,7 @@ def test_the_machine_s_fault_gets_another_attempt(
     assert station.job().attempt == 2
 
 
-def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(
-    make: Callable[[Act], TestStation],
-) -> None:
+def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(make: Make) -> None:
     station = make(raising(OSError("no room")))
     job_id = station.adopted()
     outcomes = [station.executor.execute(job_id) for _ in range(3)]
@@ -119,117 +99,14 @@ def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(
     assert station.job().state is JobState.FAILED
 
 
-def test_too_little_memory_even_alone_is_the_end(make: Callable[[Act], TestStation]) -> None:
+def test_too_little_memory_even_alone_is_the_end(make: Make) -> None:
     station = make(raising(MemoryError()))
     job_id = station.adopted()
     assert [station.executor.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
     assert station.job().attempt == 2
 
 
-class TestAlone:
-    def test_a_suspect_waits_until_it_is_alone(self, make: Callable[[Act], TestStation]) -> None:
-        seen: list[tuple[str, object, int]] = []
-        entered, go_on = threading.Event(), threading.Event()
-
-        def act(request: Any, desk: Desk) -> None:
-            seen.append(
-                (request.prompt, station.column("alone", "is_performing"), len(station.pulse.holds()))
-            )
-            if request.prompt == "other":
-                entered.set()
-                assert go_on.wait(10)
-
-        station = make(act)
-        station.adopted("alone", prompt="alone")
-        station.suspect("alone")
-        with ThreadPoolExecutor(2) as threads:
-            other = threads.submit(station.executor.execute, station.adopted("other", prompt="other"))
-            assert entered.wait(10)
-            alone = threads.submit(station.executor.execute, "alone")
-            wait_until(lambda: len(station.pulse.holds()) == 2)
-            assert not station.column("alone", "is_performing")
-            go_on.set()
-            assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
-        assert [said[0] for said in seen] == ["other", "alone"]
-        assert seen[1][1:] == (True, 1)
-
-    @pytest.mark.parametrize(("signal", "outcome"), [("cancel", Outcome.CANCELED), ("reap", Outcome.LOST)])
-    def test_one_that_still_waits_can_be_stopped(
-        self, make: Callable[[Act], TestStation], signal: str, outcome: Outcome
-    ) -> None:
-        station = make(nothing)
-        station.adopted("alone")
-        station.suspect("alone")
-        with ThreadPoolExecutor(1) as threads, station.quarantine.together():
-            waiting = threads.submit(station.executor.execute, "alone")
-            wait_until(lambda: station.job("alone").state is JobState.RUNNING)
-            wait_until(station.pulse.holds)
-            if signal == "cancel":
-                station.ledger.cancel("alone")
-            else:
-                station.ledger.reap([WORKER])
-            station.pulse.beat()
-            assert waiting.result(10) is outcome
-        assert station.job("alone").attempt == (1 if signal == "cancel" else 0)
-
-
-class TestDeviceFailed:
-    def test_beside_others_nobody_is_charged_and_all_are_suspects(
-        self, make: Callable[[Act], TestStation]
-    ) -> None:
-        both = threading.Barrier(2)
-
-        def act(request: Any, desk: Desk) -> None:
-            both.wait(10)
-            if request.prompt == "guilty":
-                raise torch.AcceleratorError("device-side assert")
-            wait_until(lambda: station.num_broken)
-
-        station = make(act)
-        names = [station.adopted(name, prompt=name) for name in ("guilty", "innocent")]
-        with ThreadPoolExecutor(2) as threads:
-            assert list(threads.map(station.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
-        assert station.num_broken == 1
-        assert [station.job(name).attempt for name in names] == [0, 0]
-        assert all(station.column(name, "suspicion") == WORKER for name in names)
-
-    @pytest.mark.parametrize("is_suspect", [False, True])
-    def test_alone_it_is_no_death_of_the_job_and_the_process_ends_all_the_same(
-        self, make: Callable[[Act], TestStation], is_suspect: bool
-    ) -> None:
-        station = make(raising(torch.AcceleratorError("device-side assert")))
-        job_id = station.adopted()
-        if is_suspect:
-            station.suspect(job_id)
-        outcomes = [station.executor.execute(job_id) for _ in range(3)]
-        assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
-        assert station.num_broken == 3
-        error = station.job().error
-        assert error is not None
-        assert error.code == "device_failed"
-
-    def test_one_that_waits_until_it_is_alone_has_no_part_in_it(
-        self, make: Callable[[Act], TestStation]
-    ) -> None:
-        def act(request: Any, desk: Desk) -> None:
-            wait_until(lambda: len(station.pulse.holds()) == 2)
-            raise torch.AcceleratorError("device-side assert")
-
-        station = make(act)
-        names = [station.adopted(name, prompt=name) for name in ("guilty", "waiting")]
-        station.suspect("waiting")
-        with ThreadPoolExecutor(2) as threads:
-            guilty = threads.submit(station.executor.execute, "guilty")
-            wait_until(lambda: station.job("guilty").state is JobState.RUNNING)
-            waiting = threads.submit(station.executor.execute, "waiting")
-            assert guilty.result(10) is Outcome.RETRIED
-            wait_until(lambda: station.job("waiting").state is JobState.QUEUED)
-            station.pulse.beat()
-            assert waiting.result(10) is Outcome.LOST
-        assert [station.job(name).attempt for name in names] == [1, 0]
-
-
-def test_a_job_leaves_at_its_deadline(make: Callable[[Act], TestStation]) -> None:
+def test_a_job_leaves_at_its_deadline(make: Make) -> None:
     def act(request: Any, desk: Desk) -> None:
         station.pulse.holds()[0]._deadline = 0.0
         station.intercom.listen()
@@ -240,9 +117,7 @@ def test_a_job_leaves_at_its_deadline(make: Callable[[Act], TestStation]) -> Non
     assert (station.job().state, station.job().progress.step) == (JobState.EXPIRED, 1)
 
 
-def test_an_internal_error_tells_its_type_and_no_private_words(
-    make: Callable[[Act], TestStation],
-) -> None:
+def test_an_internal_error_tells_its_type_and_no_private_words(make: Make) -> None:
     station = make(raising(ValueError("the secret prompt")))
     station.executor.execute(station.adopted())
     error = station.job().error
@@ -251,13 +126,13 @@ def test_an_internal_error_tells_its_type_and_no_private_words(
     assert "secret" not in error.model_dump_json()
 
 
-def test_a_job_that_succeeded_has_done_all_its_steps(make: Callable[[Act], TestStation]) -> None:
+def test_a_job_that_succeeded_has_done_all_its_steps(make: Make) -> None:
     station = make(lambda request, desk: [desk.step(step, 20) for step in range(1, 21)])
     station.executor.execute(station.adopted())
     assert (station.job().progress.step, station.job().progress.total) == (20, 20)
 
 
-def test_a_second_message_for_a_job_is_dropped(make: Callable[[Act], TestStation]) -> None:
+def test_a_second_message_for_a_job_is_dropped(make: Make) -> None:
     station = make(nothing)
     job_id = station.adopted()
     assert station.executor.execute(job_id) is Outcome.SUCCEEDED
@@ -283,7 +158,7 @@ def _rename(database: Database, table: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("ear", ["pulse.beat", "intercom.listen"])
-def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Callable[[Act], TestStation]) -> None:
+def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
     steps: list[int] = []
 
     def act(request: Any, desk: Desk) -> None:
@@ -301,9 +176,7 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Callable[[Act], 
     assert steps == [1]
 
 
-def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(
-    make: Callable[[Act], TestStation],
-) -> None:
+def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(make: Make) -> None:
     station = make(nothing)
     assert station.shelf.loaded.keys() == {"stub"}
     assert station.executor.execute(station.adopted(model="large")) is Outcome.SUCCEEDED
@@ -311,7 +184,7 @@ def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(
     assert not station.column("job-1", "is_performing")
 
 
-def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Callable[[Act], TestStation]) -> None:
+def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Make) -> None:
     station = make(nothing)
     station.shelf.rest()
     job_id = station.adopted(model="large")
@@ -320,29 +193,7 @@ def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Callable[[Act],
     assert station.executor.execute(station.adopted("job-2")) is Outcome.SUCCEEDED, "its model is here"
 
 
-def test_a_suspect_has_its_model_loaded_once_it_is_alone(make: Callable[[Act], TestStation]) -> None:
-    entered, go_on = threading.Event(), threading.Event()
-
-    def act(request: Any, desk: Desk) -> None:
-        if request.prompt == "other":
-            entered.set()
-            assert go_on.wait(10)
-
-    station = make(act)
-    station.adopted("alone", model="large")
-    station.suspect("alone")
-    with ThreadPoolExecutor(2) as threads:
-        other = threads.submit(station.executor.execute, station.adopted("other", prompt="other"))
-        assert entered.wait(10)
-        alone = threads.submit(station.executor.execute, "alone")
-        wait_until(lambda: len(station.pulse.holds()) == 2)
-        assert not station.column("alone", "is_performing")
-        go_on.set()
-        assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
-    assert station.shelf.loaded.keys() == {"large"}
-
-
-def test_a_job_whose_lease_went_away_writes_nothing(make: Callable[[Act], TestStation]) -> None:
+def test_a_job_whose_lease_went_away_writes_nothing(make: Make) -> None:
     def act(request: Any, desk: Desk) -> None:
         station.ledger.release("job-1", fence=1)
         station.pulse.beat()
@@ -353,7 +204,7 @@ def test_a_job_whose_lease_went_away_writes_nothing(make: Callable[[Act], TestSt
     assert station.job().state is JobState.QUEUED
 
 
-def test_a_late_result_is_refused(make: Callable[[Act], TestStation]) -> None:
+def test_a_late_result_is_refused(make: Make) -> None:
     """The lease is lost and the job does not notice before it is done."""
 
     def act(request: Any, desk: Desk) -> None:
@@ -364,7 +215,7 @@ def test_a_late_result_is_refused(make: Callable[[Act], TestStation]) -> None:
     assert station.job().result is None
 
 
-def test_an_attempt_that_nobody_runs_is_given_back(make: Callable[[Act], TestStation]) -> None:
+def test_an_attempt_that_nobody_runs_is_given_back(make: Make) -> None:
     station = make(nothing)
     job_id = station.adopted()
     station.ledger.claim(job_id, WORKER)  # the answer was lost on its way
@@ -375,7 +226,7 @@ def test_an_attempt_that_nobody_runs_is_given_back(make: Callable[[Act], TestSta
     assert station.executor.execute(job_id) is Outcome.SUCCEEDED
 
 
-def test_progress_reaches_the_ledger(make: Callable[[Act], TestStation]) -> None:
+def test_progress_reaches_the_ledger(make: Make) -> None:
     seen = []
 
     def act(request: Any, desk: Desk) -> None:
@@ -388,7 +239,7 @@ def test_progress_reaches_the_ledger(make: Callable[[Act], TestStation]) -> None
     assert seen == [0.5]
 
 
-def test_release_all_gives_running_jobs_back_uncharged(make: Callable[[Act], TestStation]) -> None:
+def test_release_all_gives_running_jobs_back_uncharged(make: Make) -> None:
     def act(request: Any, desk: Desk) -> None:
         assert station.pulse.release_all() == 1
         assert station.pulse.holds()[0].signal is Signal.LOST
@@ -399,9 +250,7 @@ def test_release_all_gives_running_jobs_back_uncharged(make: Callable[[Act], Tes
     assert (station.job().state, station.job().attempt) == (JobState.QUEUED, 0)
 
 
-def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(
-    make: Callable[[Act], TestStation],
-) -> None:
+def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(make: Make) -> None:
     station = make(nothing)
     station.adopted("job-1", model="absent")
     assert station.executor.execute("job-1") is Outcome.RETRIED, "another worker may have it"

@@ -18,19 +18,14 @@ from brushwork_workers.metrics import Metrics, RunningJobs
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
-from tests.stations import TestStation
+from tests.stations import Make, TestStation, nothing
 
 KIND = "text-to-image"
-Make = Callable[[Callable[[Any, Desk], None]], TestStation]
 
 
 @pytest.fixture
 def make(database: Database, tmp_path: Path) -> Make:
     return lambda act: TestStation(database, tmp_path, act)
-
-
-def nothing(request: Any, desk: Desk) -> None:
-    return
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
