@@ -1,25 +1,30 @@
 """How often the pocket models are right, measured on the shipped weights with stock classes.
 
-    python -m benchmarks.pocket_accuracy [--cell 500] [--seeds 2026 2027 2028] [--json FILE] [--sheet FILE]
+    python -m benchmarks.pocket_accuracy [--cell 500] [--seeds 2026 2027 2028] [--record] [--sheet FILE]
 
 Every prompt and picture is held out of training (by attributes, not only by seed). Drawn pictures use the
 world's full ranges, with colour changes, noise and soft edges; generated ones are judged by their pixels
 (`tests/pixel_judge.py`), no learned model. Cells "never" hold only colour and shape pairs never trained on.
+A process on each core takes one cell, language and seed after another.
 """
 
 import argparse
 import json
+import os
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from brushwork_workers.pocket import WEIGHTS, world
+import torch
+from brushwork_workers.pocket import WEIGHTS
 
 from benchmarks.pocket_cells import CELLS, WRITERS, Figures
-from benchmarks.pocket_models import Captioner
-from benchmarks.pocket_paintings import Gallery, Painted, Painting, gallery, load, seen_shapes
+from benchmarks.pocket_paintings import Gallery, Painting, paint_cell, seen_shapes
 from benchmarks.pocket_reading import (
-    Confusion,
     confusion,
     measure_captions,
     measure_classes,
@@ -27,6 +32,7 @@ from benchmarks.pocket_reading import (
     name_classes,
 )
 from benchmarks.pocket_sheet import write_sheet
+from benchmarks.pocket_tables import Accuracy, confusion_table, enter_all, figures_table
 
 PAINTINGS = {
     "default": Painting("pocket-diffusion", 12, 2.0),
@@ -34,23 +40,12 @@ PAINTINGS = {
     "turbo": Painting("pocket-diffusion", 4, 2.0),
 }
 """What the catalogue's entries ask for, and the default model at fewer steps."""
-
-
-def show(title: str, rows: dict[str, Figures]) -> None:
-    """Prints figures as a table of percentages, one row a cell."""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    print(f"\n{title}\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
-    for name, row in rows.items():
-        entries = [f"{100 * row[key]:.1f}" if key in row else "" for key in columns]
-        print(f"| {name} | {' | '.join(entries)} |", flush=True)
-
-
-def show_confusion(title: str, table: Confusion) -> None:
-    """Prints counts, one row a true shape."""
-    columns = [*world.SHAPES, *(["none"] if any("none" in row for row in table.values()) else [])]
-    print(f"\n{title}\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
-    for shape, row in table.items():
-        print(f"| {shape} | {' | '.join(str(row.get(name, '')) for name in columns)} |", flush=True)
+_READING = {
+    "classes": ("pocket-classifier", "Class right, drawn pictures (%)", measure_classes),
+    "masks": ("pocket-segmenter", "Mean intersection over union, drawn pictures (%)", measure_masks),
+    "captions": ("pocket-captioner", "Caption exactly right, drawn pictures (%)", measure_captions),
+}
+"""By what is read: the model, the table's title and what measures it."""
 
 
 def main() -> None:
@@ -59,66 +54,82 @@ def main() -> None:
     parser.add_argument("--cell", type=int, default=500, help="prompts or pictures a cell and seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2026, 2027, 2028])
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--record", action="store_true", help="enter the tables into their pages")
     parser.add_argument("--sheet", type=Path, help="file for a contact sheet of the first pictures (PNG)")
     parser.add_argument("--wrong", type=Path, help="file for a contact sheet of wrong pictures alone (PNG)")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--only", nargs="+", choices=("reading", *PAINTINGS), help="what to measure")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
+    if options.record and options.only:
+        parser.error("--record enters all tables: leave --only out")
     start = time.monotonic()
-    figures: dict[str, Any] = {}
+    accuracy = Accuracy(options.cell, options.seeds)
     asked = options.only or ("reading", *PAINTINGS)
-    if "reading" in asked:
-        figures |= measure_reading(options)
-    for name in PAINTINGS:
-        if name in asked:
-            figures[name] = measure_paintings(name, options)
+    with _processes(options.processes) as pool:
+        if "reading" in asked:
+            measure_reading(pool, options, accuracy)
+        for name in PAINTINGS:
+            if name in asked:
+                measure_paintings(pool, name, options, accuracy)
     print(f"\n{time.monotonic() - start:.0f} s, {options.cell} a cell, seeds {options.seeds}")
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(accuracy.as_json(), indent=1) + "\n", encoding="utf-8")
+    if options.record:
+        enter_all(accuracy)
 
 
-def measure_reading(options: argparse.Namespace) -> dict[str, Any]:
-    """Classes, masks and captions of drawn pictures, of the first seed."""
-    folder, count, seed = options.weights, options.cell, options.seeds[0]
-    figures: dict[str, Any] = {"class": measure_classes(folder / "pocket-classifier", count, seed)}
-    show("Class right, drawn pictures (%)", {"classes": figures["class"]})
-    answers = name_classes(folder / "pocket-classifier", CELLS[0], count, seed)
-    show_confusion("Drawn shape (rows) and its named class", confusion(answers))
-    figures["masks"] = measure_masks(folder / "pocket-segmenter", count, seed)
-    show("Mean intersection over union of masks, drawn pictures (%)", {"masks": figures["masks"]})
-    captioner = Captioner(folder / "pocket-captioner")
-    figures["captions"] = measure_captions(captioner, count, seed)
-    show("Caption exactly right, drawn pictures (%)", {"captions": figures["captions"]})
-    return figures
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    with ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        yield pool
 
 
-def measure_paintings(name: str, options: argparse.Namespace) -> dict[str, Figures]:
-    """Figures of one way of painting, its shapes' confusion, and the sheets of the default one."""
+def measure_reading(pool: Executor, options: argparse.Namespace, accuracy: Accuracy) -> None:
+    """Classes, masks and captions of drawn pictures; means over the seeds."""
+    for name, (model, title, measure) in _READING.items():
+        task: Callable[[int], Figures] = partial(measure, options.weights / model, options.cell)
+        by_seed = list(pool.map(task, options.seeds))
+        means = {row: sum(figures[row] for figures in by_seed) / len(by_seed) for row in by_seed[0]}
+        accuracy.reading[name] = means
+        _show(title, figures_table({name: means}))
+    name_all = partial(name_classes, options.weights / "pocket-classifier", CELLS[0], options.cell)
+    answers = pool.map(name_all, options.seeds)
+    accuracy.classes_seen = confusion([pair for some in answers for pair in some])
+    _show("Drawn shape (rows) and its named class", confusion_table(accuracy.classes_seen))
+
+
+def measure_paintings(pool: Executor, name: str, options: argparse.Namespace, accuracy: Accuracy) -> None:
+    """Figures of one way of painting; of the default one its shapes' confusion and the sheets too."""
     painting = PAINTINGS[name]
-    pipeline = load(options.weights / painting.model)
-    captioner = Captioner(options.weights / "pocket-captioner")
+    rows = [(cell, language) for cell in CELLS for language in WRITERS]
+    tasks = [(cell, language, seed) for cell, language in rows for seed in options.seeds]
+    paint = partial(paint_cell, options.weights, painting, options.cell)
     made: dict[str, Gallery] = {}
-    for cell in CELLS:
-        for language in WRITERS:
-            made[f"{cell.name} {language}"] = gallery(
-                pipeline, captioner, painting, cell, language, options.cell, options.seeds
-            )
-    figures = {row: pictures.figures() for row, pictures in made.items()}
+    for (cell, language, _), painted in zip(tasks, pool.map(paint, *zip(*tasks, strict=True)), strict=True):
+        made.setdefault(f"{cell.name} {language}", Gallery()).painted += painted
+    accuracy.painted[name] = {row: gallery.figures() for row, gallery in made.items()}
     how = f"{painting.model}, {painting.steps} steps, guidance {painting.guidance}"
-    show(f"Generated pictures, {how} (%)", figures)
+    _show(f"Generated pictures, {how} (%)", figures_table(accuracy.painted[name]))
     if name == "default":
-        everything = [one for pictures in made.values() for one in pictures.painted]
-        _write_sheets(options, made, everything)
-        seen = [pair for one in everything for pair in seen_shapes(one)]
-        show_confusion(f"Shape asked for (rows) and seen, {how}", confusion(seen))
-    return figures
+        everything = [one for gallery in made.values() for one in gallery.painted]
+        accuracy.shapes_seen = confusion([pair for one in everything for pair in seen_shapes(one)])
+        _show(f"Shape asked for (rows) and seen, {how}", confusion_table(accuracy.shapes_seen))
+        _write_sheets(options, made)
 
 
-def _write_sheets(options: argparse.Namespace, made: dict[str, Gallery], everything: list[Painted]) -> None:
+def _show(title: str, table: str) -> None:
+    print(f"\n{title}\n\n{table}", flush=True)
+
+
+def _write_sheets(options: argparse.Namespace, made: dict[str, Gallery]) -> None:
     if options.sheet:
-        write_sheet([one for pictures in made.values() for one in pictures.painted[:16]], options.sheet)
+        write_sheet([one for gallery in made.values() for one in gallery.painted[:16]], options.sheet)
     if options.wrong:
-        write_sheet([one for one in everything if not one.is_right][:96], options.wrong)
+        wrong = [[one for one in gallery.painted if not one.is_right] for gallery in made.values()]
+        write_sheet([one for some in wrong for one in some[:16]], options.wrong)
 
 
 if __name__ == "__main__":

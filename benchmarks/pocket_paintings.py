@@ -1,5 +1,6 @@
 """How well the pocket pipelines paint what a prompt asks for, judged by the pixels of their pictures."""
 
+import functools
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import permutations
@@ -40,7 +41,7 @@ class Painted:
     wanted: Description
     picture: Image.Image
     verdict: dict[str, bool]
-    came_back: bool = False
+    came_back: bool
 
     @property
     def is_right(self) -> bool:
@@ -66,13 +67,6 @@ class Gallery:
         return {**figures, "round trip": float(np.mean([one.came_back for one in self.painted]))}
 
 
-def load(folder: Path) -> StableDiffusionPipeline:
-    """A shipped pipeline."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
 def paint(
     pipeline: StableDiffusionPipeline, prompts: list[str], painting: Painting, seed: int
 ) -> list[Image.Image]:
@@ -90,38 +84,25 @@ def paint(
     return pictures
 
 
-def fill(
-    pipeline: StableDiffusionPipeline,
-    captioner: Captioner | None,
-    painting: Painting,
-    wanted: list[Description],
-    language: str,
-    seed: int,
+def paint_cell(
+    weights: Path, painting: Painting, count: int, cell: Cell, language: str, seed: int
 ) -> list[Painted]:
-    """Paints held-out prompts of one language, judges the pictures and has them captioned."""
+    """Paints `count` held-out prompts of a cell and language, judges the pictures and has them captioned."""
+    pipeline, captioner = _models(weights, painting.model)
+    wanted = descriptions(cell, count, seed, keep=0.75)
     pictures = paint(pipeline, [WRITERS[language](d) for d in wanted], painting, seed)
-    painted = [Painted(d, p, judge(p, d)) for p, d in zip(pictures, wanted, strict=True)]
-    told = captioner.captions(pictures, language) if captioner else []
-    for one, caption in zip(painted, told, strict=False):
-        one.came_back = agrees(caption, one.wanted)
-    return painted
+    told = captioner.captions(pictures, language)
+    return [
+        Painted(d, picture, judge(picture, d), agrees(caption, d))
+        for d, picture, caption in zip(wanted, pictures, told, strict=True)
+    ]
 
 
-def gallery(
-    pipeline: StableDiffusionPipeline,
-    captioner: Captioner | None,
-    painting: Painting,
-    cell: Cell,
-    language: str,
-    count: int,
-    seeds: list[int],
-) -> Gallery:
-    """The pictures of a cell and language: `count` prompts of each seed."""
-    made = Gallery()
-    for seed in seeds:
-        wanted = descriptions(cell, count, seed, keep=0.75)
-        made.painted += fill(pipeline, captioner, painting, wanted, language, seed)
-    return made
+@functools.cache
+def _models(weights: Path, model: str) -> tuple[StableDiffusionPipeline, Captioner]:
+    pipeline = StableDiffusionPipeline.from_pretrained(weights / model)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline, Captioner(weights / "pocket-captioner")
 
 
 def agrees(caption: str, prompt: Description) -> bool:

@@ -66,9 +66,9 @@ def mean_overlap(found: torch.Tensor, truth: torch.Tensor) -> float:
     return float(np.mean(overlaps))
 
 
-def measure_captions(captioner: Captioner, count: int, seed: int) -> Figures:
+def measure_captions(folder: Path, count: int, seed: int) -> Figures:
     """Share of drawn pictures whose caption names every attribute right."""
-    figures = {}
+    captioner, figures = Captioner(folder), {}
     for cell in CELLS:
         pairs = drawn(cell, count, seed)
         for language in WRITERS:

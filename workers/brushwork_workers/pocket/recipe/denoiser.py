@@ -97,7 +97,7 @@ def make_loss(
 
 
 def pool_of(parts: Parts, out: Path) -> Pool:
-    """The pool that denoisers are trained on: other pictures than the shipped one has seen, where that is gone on with."""
+    """The pool that denoisers are trained on; where one that ships is gone on with, pictures new to it."""
     seed = 102 if (out / "start").exists() else 101
     return Pool.kept(parts, out / "pool", _POOL, _SHARE_OF_TWO, seed)
 

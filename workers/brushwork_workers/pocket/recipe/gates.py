@@ -68,8 +68,7 @@ def _turbo(out: Path) -> list[Passage]:
 
 def _captioner(out: Path) -> list[Passage]:
     benchmark = from_checkout("benchmarks.pocket_reading")
-    captioner = from_checkout("benchmarks.pocket_models").Captioner(out / "pocket-captioner")
-    shares = benchmark.measure_captions(captioner, _COUNT, _SEED)
+    shares = benchmark.measure_captions(out / "pocket-captioner", _COUNT, _SEED)
     wanted = {"one": 0.97, "two": 0.92}
     return [
         Passage(f"captions, {cell} {language}", shares[f"{cell} {language}"], least)
