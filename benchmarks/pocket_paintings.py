@@ -24,6 +24,9 @@ from tests.pixel_judge import (
     judge,
 )
 
+ATTRIBUTES = ("background", "colour", "shape", "size", "position", "relation", "count")
+"""What is judged of a picture, in the order of tables."""
+
 
 @dataclass(frozen=True)
 class Painting:
@@ -61,8 +64,7 @@ class Gallery:
         for one in self.painted:
             named.update(one.verdict.keys())
             right.update(name for name, is_right in one.verdict.items() if is_right)
-        order = ("background", "colour", "shape", "size", "position", "relation", "count")
-        figures = {name: right[name] / named[name] for name in order if named[name]}
+        figures = {name: right[name] / named[name] for name in ATTRIBUTES if named[name]}
         figures["all"] = float(np.mean([one.is_right for one in self.painted]))
         return {**figures, "round trip": float(np.mean([one.came_back for one in self.painted]))}
 

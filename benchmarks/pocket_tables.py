@@ -9,6 +9,7 @@ from brushwork_workers.pocket import WEIGHTS, world
 
 from benchmarks import machine, report
 from benchmarks.pocket_cells import Figures
+from benchmarks.pocket_paintings import ATTRIBUTES
 from benchmarks.pocket_reading import Confusion
 
 _FILE = report.DOCS / "benchmarks" / "pocket_accuracy.json"
@@ -52,7 +53,9 @@ class Accuracy:
 
 def figures_table(rows: Mapping[str, Figures], head: str = "") -> str:
     """Figures as percentages, one row a cell."""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    columns = [name for name in ATTRIBUTES if name in names]
+    columns += [name for name in names if name not in ATTRIBUTES]
     lines = [[head, *columns], ["---"] * (len(columns) + 1)]
     for name, row in rows.items():
         lines.append([name, *(f"{100 * row[key]:.1f}" if key in row else "" for key in columns)])
