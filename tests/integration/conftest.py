@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from brushwork_schemas.database import Database
+from brushwork_schemas.outbox import Outbox
 from brushwork_schemas.settings import Settings
+from starlette.testclient import TestClient
 
 from tests.clients import BY_HTTP, DIRECT, FAKES, Stand, standing
+from tests.gateways import gateway, settings_at
 from tests.integration.embedded import Up
+from tests.receivers import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +64,28 @@ def client(stand: Stand) -> Any:
 def settings(redis_url: str, database_url: str, tmp_path: Path) -> Settings:
     artifacts = str(tmp_path / "artifacts")
     return Settings(redis_url=redis_url, database_url=database_url, artifacts_url=artifacts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def http(settings: Settings) -> Iterator[TestClient]:
+    """A gateway in this process."""
+    with gateway(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def door(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """For what is refused at the door: of one database, and without Redis."""
+    with gateway(settings_at(sqlite_url, tmp_path)) as client:
+        yield client
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return Outbox(database)
