@@ -3,33 +3,15 @@
 import base64
 import io
 import tracemalloc
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.settings import Settings
 from PIL import Image
 from starlette.testclient import TestClient
-
-from tests.gateways import gateway, settings_at
 
 DRAW = {"kind": "text-to-image", "prompt": "x"}
 BARE = {"kind": "text-to-image"}
 HERE = "/v1/jobs:batch"
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def door(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
-    """For what is refused at the door: of one database, and without Redis."""
-    with gateway(settings_at(sqlite_url, tmp_path)) as client:
-        yield client
 
 
 def asked(answer: Any) -> list[tuple[str, int]]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,6 @@ SMALL, LARGE = 16 * 2**10, 64 * 2**10
 @pytest.fixture
 def settings(sqlite_url: str, tmp_path: Path) -> Settings:
     return settings_at(sqlite_url, tmp_path, max_upload_bytes=SMALL, max_dataset_bytes=LARGE)
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
 
 
 def archive(size: int) -> bytes:

@@ -1,6 +1,5 @@
 """The guard: foreign names, foreign pages, bodies beyond the bound, and the headers of every answer."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ JSON = {"Content-Type": "application/json"}
 def settings(sqlite_url: str, tmp_path: Path) -> Settings:
     """Nothing here needs Redis."""
     return settings_at(sqlite_url, tmp_path, max_upload_bytes=BOUND)
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8600", "127.0.0.1:1", "[::1]:8600", "127.8.9.1"])

@@ -16,26 +16,13 @@ from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import num_rows, png
-from tests.gateways import bearer, gateway, key, settings_at
+from tests.gateways import bearer, gateway, key
 
 PNG = {"Content-Type": "image/png"}
 DRAW: dict[str, Any] = {"kind": "text-to-image", "prompt": "a red circle", "seed": 7}
 LOOK: dict[str, Any] = {"kind": "image-classification"}
 AS_DATA = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def door(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
-    """For what is refused at the door: of one database, and without Redis."""
-    with gateway(settings_at(sqlite_url, tmp_path)) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """429 with Retry-After, and its three reasons told apart; nothing is accepted or charged then."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from tests.servers import RedisServer, free_port
 # 0.0256 megapixels x steps.
 JOB = {"kind": "text-to-image", "prompt": "x", "width": 64, "height": 64, "num_inference_steps": 10}
 COST = 64 * 64 * 10 / 1e6
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
 
 
 def bounded(database: Database, **bounds: Any) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Lists by HTTP: jobs with filters and cursors, workers, queues."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
-from tests.gateways import bearer, gateway, key
+from tests.gateways import bearer, key
 from tests.jobs import KIND, begun, new_job
 
 
@@ -20,12 +19,6 @@ from tests.jobs import KIND, begun, new_job
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlook, "KEEP_S", 0.0)
     monkeypatch.setattr("brushwork_schemas.remembered.AS_LONG_AS_IT_TOOK", 0)
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
 
 
 @pytest.fixture

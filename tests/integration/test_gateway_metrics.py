@@ -51,12 +51,6 @@ def database(settings: Settings) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
-
-
 def scraped(http: httpx.Client) -> dict[str, list[tuple[dict[str, str], float]]]:
     """Samples by name: labels and value."""
     answer = http.get("/metrics")

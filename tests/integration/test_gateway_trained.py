@@ -1,7 +1,6 @@
 """Trained models by HTTP: each tenant sees and asks for its own; a running training shows its curve."""
 
 import base64
-from collections.abc import Iterator
 
 import pytest
 from brushwork_schemas.database import Database
@@ -13,16 +12,10 @@ from brushwork_schemas.trainings import Trainings
 from starlette.testclient import TestClient
 
 from tests.archives import png
-from tests.gateways import bearer, gateway, key
+from tests.gateways import bearer, key
 from tests.jobs import begun, new_job, picture
 
 PICTURE = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
-
-
-@pytest.fixture
-def http(settings: Settings) -> Iterator[TestClient]:
-    with gateway(settings) as client:
-        yield client
 
 
 @pytest.fixture
