@@ -15,6 +15,9 @@ from tests.servers import PostgresServer, RedisServer, postgres_programs
 # Tiny models run faster in one thread, and two processes on two cores do not wait for each other's threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Its assertions are to show their values as those of a test do.
+pytest.register_assert_rewrite("tests.bad_receivers")
+
 DATABASES = ("sqlite", "postgresql")
 
 
