@@ -31,14 +31,6 @@ from transformers import (
 from tests.tiny_models import clip_tokenizer
 
 LABELS = {0: "wall", 1: "sky", 2: "tree", 3: "dog", 4: "cat"}
-_QUERIES: dict[str, Any] = {
-    "hidden_dim": 32,
-    "num_attention_heads": 2,
-    "dim_feedforward": 32,
-    "encoder_layers": 1,
-    "num_queries": 8,
-    "id2label": LABELS,
-}
 
 
 def save_segformer(folder: Path) -> Path:
@@ -68,9 +60,10 @@ def _waken(network: nn.Module) -> None:
     network.eval()
 
 
-def _swin() -> Any:
+def _queries() -> dict[str, Any]:
+    """What the configurations of both families of queries say alike."""
     made: Any = SwinConfig
-    return made(
+    swin = made(
         image_size=64,
         embed_dim=8,
         depths=[1, 1, 1, 1],
@@ -79,6 +72,17 @@ def _swin() -> Any:
         out_features=["stage1", "stage2", "stage3", "stage4"],
         initializer_range=0.3,
     )
+    return {
+        "backbone_config": swin,
+        "hidden_dim": 32,
+        "num_attention_heads": 2,
+        "dim_feedforward": 32,
+        "encoder_feedforward_dim": 32,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "num_queries": 8,
+        "id2label": LABELS,
+    }
 
 
 def _loud(network: Any) -> Any:
@@ -98,14 +102,7 @@ def _loud(network: Any) -> Any:
 def save_mask2former(folder: Path) -> Path:
     """A `Mask2FormerForUniversalSegmentation` of eight queries."""
     torch.manual_seed(0)
-    config = Mask2FormerConfig(
-        backbone_config=_swin(),
-        feature_size=32,
-        mask_feature_size=32,
-        encoder_feedforward_dim=32,
-        decoder_layers=2,
-        **_QUERIES,
-    )
+    config = Mask2FormerConfig(feature_size=32, mask_feature_size=32, **_queries())
     _loud(Mask2FormerForUniversalSegmentation(config)).save_pretrained(folder)
     size = {"shortest_edge": 48, "longest_edge": 96}
     Mask2FormerImageProcessor(size=size, num_labels=len(LABELS)).save_pretrained(folder)
@@ -115,15 +112,7 @@ def save_mask2former(folder: Path) -> Path:
 def save_oneformer(folder: Path) -> Path:
     """A `OneFormerForUniversalSegmentation` of eight queries, with its list of classes."""
     torch.manual_seed(0)
-    config = OneFormerConfig(
-        backbone_config=_swin(),
-        conv_dim=32,
-        mask_dim=32,
-        encoder_feedforward_dim=32,
-        decoder_layers=2,
-        is_training=False,
-        **_QUERIES,
-    )
+    config = OneFormerConfig(conv_dim=32, mask_dim=32, is_training=False, **_queries())
     _loud(OneFormerForUniversalSegmentation(config)).save_pretrained(folder)
     folder.mkdir(exist_ok=True)
     classes = {str(index): {"name": name, "isthing": int(index > 2)} for index, name in LABELS.items()}
