@@ -32,6 +32,8 @@ _FEW_STEPS, _OFTEN = (999, 749, 499, 249), (0.55, 0.2, 0.15, 0.1)
 _UNCONDITIONAL = 0.1
 _POOL = 65536
 _SHARE_OF_TWO = 0.2
+WATCHED = 100
+"""Held-out prompts of each number of objects that a denoiser is judged on while it trains."""
 
 
 def build(widths: tuple[int, int] = WIDTHS, norm_groups: int = 16) -> UNet2DConditionModel:
@@ -125,7 +127,7 @@ def train(out: Path, budget: Budget) -> bool:
     def watch() -> None:
         unet_now = keep(loop.averages["unet"], out / "unet")
         pipeline = parts.pipeline(unet_now)
-        one, two = (painted(pipeline, count, 100, 3200, steps=12, guidance=2.0) for count in (1, 2))
+        one, two = (painted(pipeline, count, WATCHED, 3200, steps=12, guidance=2.0) for count in (1, 2))
         samples = loop.step * BATCH[device().type] * gang.size()
         curve.note(out, "denoiser", loop.spent_s / 60, samples, (one, two))
 

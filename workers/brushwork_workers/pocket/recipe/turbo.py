@@ -11,7 +11,14 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from brushwork_workers.pocket.recipe import curve, gang
-from brushwork_workers.pocket.recipe.denoiser import BATCH, build, few_timesteps, make_loss, pool_of
+from brushwork_workers.pocket.recipe.denoiser import (
+    BATCH,
+    WATCHED,
+    build,
+    few_timesteps,
+    make_loss,
+    pool_of,
+)
 from brushwork_workers.pocket.recipe.device import device, placed
 from brushwork_workers.pocket.recipe.judging import painted
 from brushwork_workers.pocket.recipe.parts import Parts
@@ -38,7 +45,7 @@ def train(out: Path, budget: Budget) -> bool:
         average = build(WIDTHS, norm_groups=8)
         average.load_state_dict(loop.averages["unet"])
         average.eval().save_pretrained(out / "turbo-unet", max_shard_size="12MB")
-        one, two = (painted(pipeline(out), count, 100, 3300, STEPS, 1.0) for count in (1, 2))
+        one, two = (painted(pipeline(out), count, WATCHED, 3300, STEPS, 1.0) for count in (1, 2))
         samples = loop.step * BATCH[device().type] * gang.size()
         curve.note(out, "turbo", loop.spent_s / 60, samples, (one, two))
 

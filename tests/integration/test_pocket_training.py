@@ -1,0 +1,61 @@
+"""The pocket models' recipe, from nothing to models that load: every part is trained for a moment."""
+
+import json
+from pathlib import Path
+
+import pytest
+from brushwork_workers.pocket import WEIGHTS, world
+from brushwork_workers.pocket.recipe import curve, decoder, denoiser, shipping, turbo
+from brushwork_workers.pocket.recipe.stages import PARTS, run_all, run_part
+from brushwork_workers.pocket.recipe.training import Budget
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+
+from benchmarks.pocket_models import Captioner, load_torchvision, prepare
+
+MOMENT = Budget(minutes=0.02)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer pictures to learn from and to be judged on."""
+    monkeypatch.setattr(decoder, "_POOL", 256)
+    monkeypatch.setattr(denoiser, "_POOL", 256)
+    for module in (denoiser, turbo):
+        monkeypatch.setattr(module, "WATCHED", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("small")
+def test_all_parts_are_trained_in_order_and_what_they_make_loads(tmp_path: Path) -> None:
+    out, weights = tmp_path / "out", tmp_path / "weights"
+
+    def train(part: str, out: Path, budget: Budget) -> bool:
+        return run_part(part, out, MOMENT)
+
+    assert run_all(out, MOMENT, train=train, gates={})
+    assert list(json.loads((out / "gates.json").read_text())) == list(PARTS)
+    judged = {line.split(",")[0] for line in (out / curve.FILE).read_text().splitlines()[1:]}
+    assert judged == {"decoder", "denoiser", "polish", "turbo"}
+
+    for model in shipping.MODELS:
+        shipping.ship(model, out, weights)
+    for name, steps in (("pocket-diffusion", 2), ("pocket-turbo", turbo.STEPS)):
+        pipeline = StableDiffusionPipeline.from_pretrained(weights / name)
+        picture = pipeline("a red circle", num_inference_steps=steps).images[0]
+        assert picture.size == (64, 64)
+    captions = Captioner(weights / "pocket-captioner").captions([picture], "en")
+    assert len(captions) == 1
+    classifier, config = load_torchvision(weights / "pocket-classifier")
+    assert classifier(prepare([picture], config)).shape == (1, len(world.SHAPES))
+    segmenter, config = load_torchvision(weights / "pocket-segmenter")
+    assert segmenter(prepare([picture], config))["out"].shape[1] == len(world.SHAPES) + 1
+
+
+def test_what_ships_is_half_precision_and_small() -> None:
+    files = list(WEIGHTS.rglob("*.safetensors"))
+    assert sum(file.stat().st_size for file in files) < 40_000_000
+    for file in files:
+        head = file.read_bytes()[: 8 + int.from_bytes(file.read_bytes()[:8], "little")]
+        kinds = {entry["dtype"] for name, entry in json.loads(head[8:]).items() if name != "__metadata__"}
+        assert kinds <= {"F16", "I64"}, file
