@@ -1,6 +1,6 @@
 """Models of a test's own, served through the whole system: catalogue, ledger, Redis, a worker process."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from brushwork import Client
 from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
 from brushwork_schemas.settings import Settings
+from PIL import Image
 
+from tests.drawn import png
 from tests.servers import RedisServer
 from tests.worker_process import WorkerProcess
 
@@ -70,3 +72,44 @@ def serving(
             yield Serving(client, chosen, worker)
     finally:
         worker.kill()
+
+
+@contextmanager
+def serving_families(
+    families: Mapping[str, str], redis_server: RedisServer, folder: Path, *, kind: str
+) -> Iterator[Serving]:
+    """A worker on one tiny model of each family.
+
+    Args:
+        families: From the name of a model's folder in `folder` to its family; it serves as `tiny-NAME`.
+        redis_server: Emptied first.
+        folder: For all the rest too.
+        kind: What all of them are asked for.
+    """
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(
+        "\n".join(
+            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
+            for name, family in families.items()
+        )
+    )
+    names = ",".join(f"tiny-{name}" for name in families)
+    with serving(catalogue, redis_server, folder, kinds=kind, models=names) as running:
+        yield running
+
+
+def requests_for(
+    kind: str, model: str, pictures: Sequence[Image.Image], asked: Callable[[str, int], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """One for each picture, of the tiny model of that name.
+
+    Args:
+        kind: What is asked for.
+        model: The name, without `tiny-`.
+        pictures: What to look at.
+        asked: From name and number to the other parameters.
+    """
+    return [
+        {"kind": kind, "model": f"tiny-{model}", "image": png(picture), **asked(model, index)}
+        for index, picture in enumerate(pictures)
+    ]

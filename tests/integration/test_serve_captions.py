@@ -21,9 +21,9 @@ from transformers import (
 )
 
 from tests.checkpoints.captioners import save_blip, save_florence, save_git, save_qwen, save_smolvlm
-from tests.drawn import drawn, png
+from tests.drawn import drawn
 from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving, requests_for, serving_families
 from tests.tiny_models import save_captioner
 
 FAMILIES = {
@@ -73,15 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    catalogue = folder / "catalogue.toml"
-    catalogue.write_text(
-        "\n".join(
-            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
-            for name, family in FAMILIES.items()
-        )
-    )
-    names = ",".join(f"tiny-{name}" for name in FAMILIES)
-    with serving(catalogue, redis_server, folder, kinds="image-to-text", models=names) as running:
+    with serving_families(FAMILIES, redis_server, folder, kind="image-to-text") as running:
         yield running
 
 
@@ -103,6 +95,12 @@ def written(
     return found.sequences, [float(row[:length].mean()) for row, length in zip(noted, lengths, strict=True)]
 
 
+def read(reader: Any, tokens: Any, scores: list[float]) -> Found:
+    """The words of each sequence beside its score."""
+    texts = reader.batch_decode(tokens, skip_special_tokens=True)
+    return [(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+
+
 def blip(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Found]:
     network: Any = BlipForConditionalGeneration.from_pretrained(folder)
     processor: Any = AutoProcessor.from_pretrained(folder)
@@ -111,8 +109,7 @@ def blip(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Found]:
         inputs = processor(images=picture, text=parameters.get("prompt"), return_tensors="pt")
         inputs.pop("token_type_ids", None)
         tokens, scores = written(network, inputs, parameters, network.text_decoder)
-        texts = processor.batch_decode(tokens, skip_special_tokens=True)
-        return [(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+        return read(processor, tokens, scores)
 
     return captions
 
@@ -124,8 +121,7 @@ def git(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Found]:
     def captions(picture: Image.Image, parameters: Mapping[str, Any]) -> Found:
         pixels = processor(images=picture, return_tensors="pt").pixel_values
         tokens, scores = written(network, {"pixel_values": pixels}, parameters)
-        texts = processor.batch_decode(tokens, skip_special_tokens=True)
-        return [(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+        return read(processor, tokens, scores)
 
     return captions
 
@@ -164,9 +160,7 @@ def chat(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Found]:
             return_tensors="pt",
         )
         tokens, scores = written(network, inputs, parameters)
-        answers = tokens[:, inputs["input_ids"].shape[1] :]
-        texts = processor.batch_decode(answers, skip_special_tokens=True)
-        return [(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+        return read(processor, tokens[:, inputs["input_ids"].shape[1] :], scores)
 
     return captions
 
@@ -180,8 +174,7 @@ def encoder_decoder(folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], 
     def captions(picture: Image.Image, parameters: Mapping[str, Any]) -> Found:
         inputs = {**processor(picture, return_tensors="pt"), "decoder_start_token_id": start}
         tokens, scores = written(network, inputs, parameters)
-        texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+        return read(tokenizer, tokens, scores)
 
     return captions
 
@@ -210,10 +203,7 @@ def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, fol
     pictures = [drawn(seed) for seed in range(8)]
     stock = UPSTREAM[model](folder / model)
     expected = [stock(picture, asked(model, index)) for index, picture in enumerate(pictures)]
-    requests = [
-        {"kind": "image-to-text", "model": f"tiny-{model}", "image": png(picture), **asked(model, index)}
-        for index, picture in enumerate(pictures)
-    ]
+    requests = requests_for("image-to-text", model, pictures, asked)
     alone = served.one(**requests[3])
     compare(alone, expected[3], is_drawn=True)
     for index, (job, found) in enumerate(zip(served.all(requests), expected, strict=True)):

@@ -13,9 +13,9 @@ from torchvision.models import get_model, get_weight
 from transformers import pipeline
 
 from tests.checkpoints.classifiers import save_clip, save_resnet, save_siglip, save_torchvision, save_vit
-from tests.drawn import drawn, png
+from tests.drawn import drawn
 from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving, requests_for, serving_families
 
 SHUFFLENET = "ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1"
 FAMILIES = {
@@ -54,16 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    catalogue = folder / "catalogue.toml"
-    catalogue.write_text(
-        "\n".join(
-            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
-            for name, family in FAMILIES.items()
-        )
-    )
-    names = ",".join(f"tiny-{name}" for name in FAMILIES)
-    kinds = "image-classification"
-    with serving(catalogue, redis_server, folder, kinds=kinds, models=names) as running:
+    with serving_families(FAMILIES, redis_server, folder, kind="image-classification") as running:
         yield running
 
 
@@ -105,15 +96,7 @@ def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, fol
     pictures = [drawn(seed) for seed in range(8)]
     stock = upstream(model, folder)
     expected = [stock(picture, asked(model, index)) for index, picture in enumerate(pictures)]
-    requests = [
-        {
-            "kind": "image-classification",
-            "model": f"tiny-{model}",
-            "image": png(picture),
-            **asked(model, index),
-        }
-        for index, picture in enumerate(pictures)
-    ]
+    requests = requests_for("image-classification", model, pictures, asked)
     alone = served.one(**requests[0])
     together = served.all(requests)
     for job, scores in zip([alone, *together], [expected[0], *expected], strict=True):

@@ -31,9 +31,9 @@ from tests.checkpoints.segmenters import (
     save_sam2,
     save_segformer,
 )
-from tests.drawn import drawn, png
+from tests.drawn import drawn
 from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving, requests_for, serving_families
 
 LRASPP = "LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1"
 FAMILIES = {
@@ -76,15 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    catalogue = folder / "catalogue.toml"
-    catalogue.write_text(
-        "\n".join(
-            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
-            for name, family in FAMILIES.items()
-        )
-    )
-    names = ",".join(f"tiny-{name}" for name in FAMILIES)
-    with serving(catalogue, redis_server, folder, kinds="image-segmentation", models=names) as running:
+    with serving_families(FAMILIES, redis_server, folder, kind="image-segmentation") as running:
         yield running
 
 
@@ -212,15 +204,7 @@ def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, fol
             UPSTREAM[model](folder / model, picture, asked(model, index))
             for index, picture in enumerate(pictures)
         ]
-    requests = [
-        {
-            "kind": "image-segmentation",
-            "model": f"tiny-{model}",
-            "image": png(picture),
-            **asked(model, index),
-        }
-        for index, picture in enumerate(pictures)
-    ]
+    requests = requests_for("image-segmentation", model, pictures, asked)
     alone = served.one(**requests[1])
     compare(alone, expected[1])
     for job, found in zip(served.all(requests), expected, strict=True):
