@@ -99,22 +99,11 @@ class Station:
         self._pulse = Pulse(self._ledger, self.worker)
         self._reporter = self._reporting()
         self._departure = Departure(self.worker, self._ledger, self._roster, self._pulse)
-        self.adoption = Adoption(
-            self._ledger,
-            self._store,
-            self._catalogue,
-            max_attempts=settings.max_attempts,
-            expect=self._trained.expect,
-        )
+        self.adoption = self._adoption()
         self.executor = self._executor()
         self.feeder = Feeder(self._ledger, self._publisher, self.kinds, settings.queue_ahead)
         self.hearing = self._hearing(concurrency)
-        self._watchdog = Watchdog(
-            self._pulse.holds,
-            stall_s=settings.stall_s,
-            frozen_s=settings.frozen_s,
-            on_stall=self._departure.stalled,
-        )
+        self._watchdog = self._watching()
         self._threads = self._recurring()
         # Once it is to take messages; before, it need not.
         self._listening = Recurring("hearing", settings.sweep_s, self.hearing.look)
@@ -187,6 +176,15 @@ class Station:
             metrics=self.metrics,
         )
 
+    def _adoption(self) -> Adoption:
+        return Adoption(
+            self._ledger,
+            self._store,
+            self._catalogue,
+            max_attempts=self.settings.max_attempts,
+            expect=self._trained.expect,
+        )
+
     def _executor(self) -> Executor:
         return Executor(
             worker=self.worker,
@@ -219,6 +217,14 @@ class Station:
             concurrency=concurrency,
             deaf_s=self.settings.deaf_s,
             on_deaf=self._departure.deaf,
+        )
+
+    def _watching(self) -> Watchdog:
+        return Watchdog(
+            self._pulse.holds,
+            stall_s=self.settings.stall_s,
+            frozen_s=self.settings.frozen_s,
+            on_stall=self._departure.stalled,
         )
 
     def _recurring(self) -> list[Recurring]:
