@@ -52,24 +52,25 @@ def lines(
     _save(figure, file)
 
 
-def learning(
-    file: Path, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], wanted: Mapping[str, float]
-) -> None:
-    """Learning curves over the samples seen, and what each was to reach as a dashed line.
+def learning(file: Path, panels: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]]) -> None:
+    """Learning curves, one panel beside the other: percentages over the samples seen.
 
     Args:
         file: The PNG.
-        curves: Samples and percentages by name.
-        wanted: Percentages by the same names.
+        panels: For each panel's title, samples and percentages by name.
     """
-    figure, axes = pyplot.subplots(figsize=(6.4, 3.6))
-    for (name, (samples, shares)), colour in zip(curves.items(), (OURS, CEILING), strict=False):
-        axes.plot([count / 1000 for count in samples], shares, marker="o", label=name, color=colour)
-        axes.axhline(wanted[name], color=colour, linestyle="--", linewidth=1)
-    axes.set(xlabel="samples (thousands)", ylabel="all right (%)", xlim=(0, None), ylim=(0, 100))
-    axes.grid(color="#e8e8e8")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    figure, all_axes = pyplot.subplots(
+        1, len(panels), figsize=(1.0 + 3.6 * len(panels), 3.4), sharey=True, squeeze=False
+    )
+    for axes, (title, curves) in zip(all_axes[0], panels.items(), strict=True):
+        for (name, (samples, shares)), colour in zip(curves.items(), (OURS, CEILING), strict=False):
+            axes.plot([count / 1000 for count in samples], shares, marker="o", label=name, color=colour)
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel="samples (thousands)", xlim=(0, None), ylim=(0, 102))
+        axes.grid(color="#e8e8e8")
+        axes.spines[["top", "right"]].set_visible(False)
+    all_axes[0][0].set_ylabel("all right (%)")
+    all_axes[0][0].legend(frameon=False, fontsize=8, loc="lower right")
     _save(figure, file)
 
 

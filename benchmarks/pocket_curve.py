@@ -1,19 +1,18 @@
-"""Draws the learning curves that the pocket models' recipe keeps.
+"""Draws the learning curves that the pocket models' recipe keeps, a panel for each part.
 
-    python -m benchmarks.pocket_curve [CSV] [PNG] --part denoiser
+    python -m benchmarks.pocket_curve [CSV] [PNG]
 
-Without arguments, those of the denoiser that ships.
+Without arguments, those of what ships.
 """
 
 import argparse
 import csv
 from pathlib import Path
 
-from benchmarks import plot
+from benchmarks import plot, report
 
-_PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+_PICTURES = report.DOCS / "pictures"
 _CELLS = {"one_object": "one object", "two_objects": "two objects"}
-_WANTED = {"one object": 95.0, "two objects": 85.0}
 
 
 def main() -> None:
@@ -21,15 +20,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Learning curves of the pocket models.")
     parser.add_argument("csv", type=Path, nargs="?", default=_PICTURES / "pocket_curve.csv")
     parser.add_argument("png", type=Path, nargs="?", default=_PICTURES / "pocket_curve.png")
-    parser.add_argument("--part", default="denoiser")
     options = parser.parse_args()
     with options.csv.open(newline="", encoding="utf-8") as file:
-        points = [row for row in csv.DictReader(file) if row["part"] == options.part]
-    if not points:
-        parser.error(f"{options.csv} holds no point of {options.part}")
-    samples = [int(row["samples"]) for row in points]
-    curves = {name: (samples, [100 * float(row[key]) for row in points]) for key, name in _CELLS.items()}
-    plot.learning(options.png, curves, _WANTED)
+        points = list(csv.DictReader(file))
+    panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+    for row in points:
+        curves = panels.setdefault(row["part"], {name: ([], []) for name in _CELLS.values()})
+        for key, name in _CELLS.items():
+            curves[name][0].append(int(row["samples"]))
+            curves[name][1].append(100 * float(row[key]))
+    plot.learning(options.png, panels)
     print(options.png)
 
 
