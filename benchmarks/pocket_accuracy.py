@@ -76,7 +76,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(accuracy.as_json(), indent=1) + "\n", encoding="utf-8")
     if options.record:
-        enter_all(accuracy)
+        enter_all(accuracy, weights=options.weights)
 
 
 @contextmanager

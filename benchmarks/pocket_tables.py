@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from brushwork_workers.pocket import WEIGHTS, world
@@ -12,8 +13,6 @@ from benchmarks.pocket_cells import Figures
 from benchmarks.pocket_paintings import ATTRIBUTES
 from benchmarks.pocket_reading import Confusion
 
-_FILE = report.DOCS / "benchmarks" / "pocket_accuracy.json"
-_PAGE = report.DOCS / "pocket.md"
 _WORDS = {"one": "one object", "two": "two objects", "en": "English", "zh": "Chinese"}
 _WAYS = {"default": "12 steps", "fast": "8 steps", "turbo": "`pocket-turbo`, 4 steps"}
 _CARDS = {
@@ -70,9 +69,10 @@ def confusion_table(table: Confusion) -> str:
     return _joined(lines)
 
 
-def enter_all(accuracy: Accuracy) -> None:
+def enter_all(accuracy: Accuracy, docs: Path = report.DOCS, weights: Path = WEIGHTS) -> None:
     """Writes the figures as JSON and the tables into the page and the models' cards."""
-    _FILE.write_text(json.dumps(accuracy.as_json(), indent=1) + "\n", "utf-8")
+    page, file = docs / "pocket.md", docs / "benchmarks" / "pocket_accuracy.json"
+    file.write_text(json.dumps(accuracy.as_json(), indent=1) + "\n", "utf-8")
     all_right = {
         row: {way: accuracy.painted[name][row]["all"] for name, way in _WAYS.items()}
         for row in accuracy.painted["default"]
@@ -90,10 +90,10 @@ def enter_all(accuracy: Accuracy) -> None:
     seeds = ", ".join(map(str, accuracy.seeds))
     how = f"{accuracy.cell} a cell, seeds {seeds}. {machine.sentence(machine.facts())}"
     for name, text in tables.items():
-        report.enter(_PAGE, f"pocket {name}", text)
+        report.enter(page, f"pocket {name}", text)
         if name in _CARDS:
-            report.enter(WEIGHTS / _CARDS[name] / "README.md", f"pocket {name}", f"{text}\n\n{how}")
-    report.enter(_PAGE, "pocket how", how)
+            report.enter(weights / _CARDS[name] / "README.md", f"pocket {name}", f"{text}\n\n{how}")
+    report.enter(page, "pocket how", how)
 
 
 def _named(rows: Mapping[str, Figures]) -> dict[str, Figures]:
