@@ -1,11 +1,13 @@
 """The pocket models' recipe, from nothing to models that load: every part is trained for a moment."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from brushwork_workers.pocket import WEIGHTS, world
-from brushwork_workers.pocket.recipe import curve, decoder, denoiser, shipping, turbo
+from brushwork_workers.pocket.recipe import curve, decoder, denoiser, gang, gates, shipping, turbo
+from brushwork_workers.pocket.recipe.gates import Passage
 from brushwork_workers.pocket.recipe.stages import PARTS, run_all, run_part
 from brushwork_workers.pocket.recipe.training import Budget
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -13,6 +15,23 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
 
 MOMENT = Budget(minutes=0.02)
+Gate = Callable[[Path], list[Passage]]
+
+
+@pytest.fixture
+def lone_gates(monkeypatch: pytest.MonkeyPatch) -> dict[str, Gate]:
+    """The recipe's gates, which one process of several measures alone: none may wait for the others."""
+
+    def alone(gate: Gate) -> Gate:
+        def measure(out: Path) -> list[Passage]:
+            with monkeypatch.context() as patched:
+                for name in ("share", "average", "wait"):
+                    patched.setattr(gang, name, lambda *_: pytest.fail("a gate waits for other processes"))
+                return gate(out)
+
+        return measure
+
+    return {part: alone(gate) for part, gate in gates.GATES.items()}
 
 
 @pytest.fixture
@@ -22,19 +41,24 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denoiser, "_POOL", 256)
     for module in (denoiser, turbo):
         monkeypatch.setattr(module, "WATCHED", 2)
+    monkeypatch.setattr(gates, "_COUNT", 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("small")
-def test_all_parts_are_trained_in_order_and_what_they_make_loads(tmp_path: Path) -> None:
+def test_all_parts_are_trained_in_order_and_what_they_make_loads(
+    tmp_path: Path, lone_gates: dict[str, Gate]
+) -> None:
     out, weights = tmp_path / "out", tmp_path / "weights"
 
     def train(part: str, out: Path, budget: Budget) -> bool:
         return run_part(part, out, MOMENT)
 
-    assert run_all(out, MOMENT, train=train, gates={})
-    assert list(json.loads((out / "gates.json").read_text())) == list(PARTS)
+    assert run_all(out, MOMENT, past_gates=True, train=train, gates=lone_gates)
+    noted = json.loads((out / "gates.json").read_text())
+    assert list(noted) == list(PARTS)
+    assert {part for part, note in noted.items() if note["figures"]} == set(lone_gates)
     judged = {line.split(",")[0] for line in (out / curve.FILE).read_text().splitlines()[1:]}
     assert judged == {"decoder", "denoiser", "polish", "turbo"}
 

@@ -1,10 +1,12 @@
 """The pocket models' recipe: what grows, what is kept between pieces, and gates that stop it."""
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from brushwork_workers.pocket.recipe import checkpoint, curve
+from brushwork_workers.pocket import train
+from brushwork_workers.pocket.recipe import checkpoint, curve, shipping
 from brushwork_workers.pocket.recipe.decoder import deepen, faint_weights
 from brushwork_workers.pocket.recipe.denoiser import few_timesteps, noisy_timesteps
 from brushwork_workers.pocket.recipe.gates import Passage
@@ -118,6 +120,9 @@ def test_nothing_is_built_past_a_gate_that_was_not_reached(tmp_path: Path) -> No
     with pytest.raises(Stopped, match="decoder"):
         run_all(tmp_path, Budget(10.0), train=train, gates=gates)
     assert trained == list(PARTS[: PARTS.index("decoder") + 1])
+    with pytest.raises(Stopped, match="decoder"):
+        run_all(tmp_path, Budget(10.0), train=train, gates=gates)
+    assert trained == list(PARTS[: PARTS.index("decoder") + 1])
 
     trained.clear()
     assert run_all(tmp_path, Budget(20.0), train=train, gates=gates)
@@ -146,3 +151,32 @@ def test_the_curve_of_a_part_goes_on_where_an_earlier_run_left_it(tmp_path: Path
         "denoiser,15.0,128000,0.9100,0.9850",
         "polish,4.0,9600,0.9850,1.0000",
     ]
+
+
+@pytest.mark.parametrize("model", shipping.MODELS)
+def test_what_was_not_trained_does_not_take_the_place_of_what_ships(tmp_path: Path, model: str) -> None:
+    kept = tmp_path / "weights" / model / "unet" / "config.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    with pytest.raises(FileNotFoundError, match=f"{model} was not trained there"):
+        shipping.ship(model, tmp_path / "out", tmp_path / "weights")
+    assert kept.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--minutes", "0"], "more than 0 minutes"),
+        (["--minutes", "nan"], "more than 0 minutes"),
+        (["--minutes", "5", "--piece", "-1"], "more than 0 minutes"),
+        (["--minutes", "5", "--processes", "0"], "at least 1"),
+    ],
+)
+def test_a_training_of_no_time_or_nobody_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "classifier", *arguments])
+    with pytest.raises(SystemExit) as refused:
+        train.main()
+    assert refused.value.code == 2
+    assert told in capsys.readouterr().err

@@ -15,7 +15,10 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write into")
     arguments = parser.parse_args()
     for model in arguments.models:
-        ship(model, arguments.out, arguments.weights)
+        try:
+            ship(model, arguments.out, arguments.weights)
+        except FileNotFoundError as error:
+            parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Goes on from the last checkpoint as often as it is called, on a CUDA device if t
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -31,10 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("part", choices=(*PARTS, "all"))
     parser.add_argument(
-        "--minutes", type=float, required=True, help="time budget of the part, or of all parts together"
+        "--minutes", type=_positive, required=True, help="time budget of the part, or of all parts together"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--piece", type=float, help="minutes after which to stop for now, with exit code 75")
+    parser.add_argument(
+        "--piece", type=_positive, help="minutes after which to stop for now, with exit code 75"
+    )
     parser.add_argument(
         "--from-shipped", action="store_true", help="start from the weights that ship instead of from nothing"
     )
@@ -42,9 +45,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/main"), help="folder of what is made")
     parser.add_argument("--processes", type=int, default=_processes(), help="that train side by side")
     arguments = parser.parse_args()
+    if arguments.processes < 1:
+        parser.error("--processes: at least 1 has to train")
     if arguments.from_shipped:
         unpack(arguments.out)
     sys.exit(gang.run(partial(_train, arguments), arguments.processes))
+
+
+def _positive(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: more than 0 minutes are needed")
+    return minutes
 
 
 def _processes() -> int:

@@ -15,7 +15,7 @@ from types import FrameType
 
 import torch
 from torch import distributed
-from torch.multiprocessing.spawn import start_processes
+from torch.multiprocessing.spawn import ProcessContext, start_processes
 
 
 def size() -> int:
@@ -58,12 +58,12 @@ def average(tensors: list[torch.Tensor]) -> None:
 
 
 stop_asked = threading.Event()
-"""Set by an interrupt: trainings save and end after the step they are at."""
+"""Set by an interrupt: trainings save and end after the step they are at. A second one ends them at once."""
 
 
 def run(work: Callable[[], int], processes: int) -> int:
     """Runs `work` in so many processes of one thread each and gives back what the first one's gave."""
-    _listen()
+    _listen(twice=True)
     torch.set_num_threads(1)
     if processes == 1:
         return work()
@@ -71,18 +71,29 @@ def run(work: Callable[[], int], processes: int) -> int:
         members = start_processes(
             _member, (processes, work, folder), nprocs=processes, join=False, start_method="spawn"
         )
-        told = False
-        while not members.join(timeout=1.0):
-            # Once: a second signal would meet a process that is already taking itself apart.
-            if stop_asked.is_set() and not told:
-                told = True
-                for member in members.processes:
-                    member.terminate()
+        try:
+            _wait_for(members)
+        except KeyboardInterrupt:
+            for member in members.processes:
+                member.kill()
+            raise
         return int((Path(folder) / "answer").read_text())
 
 
-def _listen() -> None:
+def _wait_for(members: ProcessContext) -> None:
+    told = False
+    while not members.join(timeout=1.0):
+        # Once: a second signal would meet a process that is already taking itself apart.
+        if stop_asked.is_set() and not told:
+            told = True
+            for member in members.processes:
+                member.terminate()
+
+
+def _listen(twice: bool = False) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
+        if twice and stop_asked.is_set():
+            raise KeyboardInterrupt
         stop_asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

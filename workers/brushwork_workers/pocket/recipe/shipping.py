@@ -19,19 +19,26 @@ _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 
 
 def ship(model: str, out: Path, weights: Path = WEIGHTS) -> None:
-    """Writes one of the models that ship from what was trained into `out`; its README.md stays."""
+    """Writes one of the models that ship from what was trained into `out`; its README.md stays.
+
+    Raises:
+        FileNotFoundError: it was not trained into `out`; what shipped before stays.
+    """
+    trained = out / _DENOISERS.get(model, model)
+    if not trained.is_dir():
+        raise FileNotFoundError(f"{trained}: {model} was not trained there, and nothing was shipped")
     if model in _DENOISERS:
-        _ship_pipeline(weights / model, out, out / _DENOISERS[model])
+        _ship_pipeline(weights / model, out, trained)
     else:
-        shutil.copytree(out / model, weights / model, dirs_exist_ok=True)
+        shutil.copytree(trained, weights / model, dirs_exist_ok=True)
     _halve(weights / model)
     _tidy(weights / model)
 
 
 def _ship_pipeline(folder: Path, out: Path, denoiser: Path) -> None:
+    pipeline = Parts.load(out).pipeline(UNet2DConditionModel.from_pretrained(denoiser))
     shutil.rmtree(folder / "unet", ignore_errors=True)
-    unet = UNet2DConditionModel.from_pretrained(denoiser)
-    Parts.load(out).pipeline(unet).save_pretrained(folder)
+    pipeline.save_pretrained(folder)
     index = _read(folder / "model_index.json")
     index["tokenizer"] = ["transformers", _TOKENIZER_CLASS]
     _write(folder / "model_index.json", index)

@@ -65,7 +65,7 @@ def run_all(
     given = _GIVEN if (out / "start").exists() else ()
     for part in PARTS:
         minutes = budget.minutes * SHARES[part]
-        if part in given or _passed(out, part, minutes):
+        if part in given or _passed(out, part, minutes, past_gates):
             continue
         if gang.place() == 0:
             print(f"{part}: {minutes:.1f} minutes", flush=True)
@@ -74,15 +74,22 @@ def run_all(
         if gang.place() == 0:
             _note(out, part, minutes, gates[part](out) if part in gates else [])
         gang.wait()
-        if not past_gates and not _notes(out)[part]["open"]:
-            raise Stopped(f"{part} wants more than {minutes:.1f} minutes: call again with more --minutes")
+        _passed(out, part, minutes, past_gates)
     return True
 
 
-def _passed(out: Path, part: str, minutes: float) -> bool:
-    """True if a part has had this budget, or less and its gate open."""
+def _passed(out: Path, part: str, minutes: float, past_gates: bool) -> bool:
+    """True if nothing is left to do of a part: its gate is open, or was closed after all these minutes.
+
+    Raises:
+        Stopped: it is closed, and that is not to be passed over.
+    """
     noted = _notes(out).get(part)
-    return noted is not None and bool(noted["open"] or noted["minutes"] >= minutes)
+    if noted is None or (not noted["open"] and noted["minutes"] < minutes):
+        return False
+    if not noted["open"] and not past_gates:
+        raise Stopped(f"{part} wants more than {minutes:.2g} minutes: call again with more --minutes")
+    return True
 
 
 def _notes(out: Path) -> dict[str, dict[str, Any]]:

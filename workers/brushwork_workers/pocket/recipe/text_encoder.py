@@ -20,7 +20,7 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
     sample_training,
 )
-from brushwork_workers.pocket.recipe import gang
+from brushwork_workers.pocket.recipe import checkpoint, gang
 from brushwork_workers.pocket.recipe.device import device, half_products, placed
 from brushwork_workers.pocket.recipe.samples import ATTRIBUTES, attribute_labels
 from brushwork_workers.pocket.recipe.tokenizer import MAX_TOKENS, build_tokenizer
@@ -28,6 +28,7 @@ from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 
 WIDTH = 192
 _BATCH = 96
+_STATE = "text_encoder_state"
 
 
 def build(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
@@ -77,15 +78,14 @@ class Heads(nn.Module):
         return [head(mean) for head in self.heads]
 
 
-def _loop(out: Path, budget: Budget, tokenizer: PreTrainedTokenizerFast) -> Loop:
-    modules: dict[str, nn.Module] = {"text": placed(build(tokenizer)), "heads": placed(Heads())}
-    return Loop(modules, Plan(budget, 1e-3, hold=0.4), out / "text_encoder_state")
+def _modules(tokenizer: PreTrainedTokenizerFast) -> dict[str, nn.Module]:
+    return {"text": placed(build(tokenizer)), "heads": placed(Heads())}
 
 
 def train(out: Path, budget: Budget) -> bool:
     """Trains the text encoder into `out / "text_encoder"` and its tokenizer beside it."""
     tokenizer = build_tokenizer()
-    loop = _loop(out, budget, tokenizer)
+    loop = Loop(_modules(tokenizer), Plan(budget, 1e-3, hold=0.4), out / _STATE)
     model, heads = loop.modules["text"], loop.modules["heads"]
     rng = np.random.default_rng((31 + loop.step, gang.place()))
 
@@ -112,7 +112,11 @@ def train(out: Path, budget: Budget) -> bool:
 def accuracy(out: Path, count: int = 2000) -> float:
     """Share of fresh held-out prompts that the text encoder trained into `out` reads in full."""
     tokenizer = build_tokenizer()
-    modules = _loop(out, Budget(1.0, resume=True), tokenizer).modules
+    modules, state = _modules(tokenizer), checkpoint.load(out / _STATE)
+    if state is None:
+        raise FileNotFoundError(f"{out / _STATE}: no text encoder was trained here")
+    for name, module in modules.items():
+        module.load_state_dict(state["modules"][name])
     rng = np.random.default_rng(977)
     described = [sample_test(1 + i % 2, rng) for i in range(count)]
     labels = torch.tensor([attribute_labels(d) for d in described])
