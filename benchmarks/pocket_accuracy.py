@@ -12,9 +12,8 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,7 +65,8 @@ def main() -> None:
     start = time.monotonic()
     accuracy = Accuracy(options.cell, options.seeds)
     asked = options.only or ("reading", *PAINTINGS)
-    with _processes(options.processes) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(options.processes, spawn, torch.set_num_threads, (1,)) as pool:
         if "reading" in asked:
             measure_reading(pool, options, accuracy)
         for name in PAINTINGS:
@@ -77,14 +77,6 @@ def main() -> None:
         options.json.write_text(json.dumps(accuracy.as_json(), indent=1) + "\n", encoding="utf-8")
     if options.record:
         enter_all(accuracy, weights=options.weights)
-
-
-@contextmanager
-def _processes(count: int) -> Iterator[Executor]:
-    with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        yield pool
 
 
 def measure_reading(pool: Executor, options: argparse.Namespace, accuracy: Accuracy) -> None:
