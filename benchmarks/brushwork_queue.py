@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brushwork.client import Client
-from brushwork_schemas.settings import ENV_FILE, Settings
+from brushwork_core.settings.settings import ENV_FILE, Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program

@@ -1,4 +1,4 @@
-"""What `brushwork_workers.cpu` gains: one denoiser call and one decoded batch, with and without its settings.
+"""What `brushwork_workers.device.cpu` gains: one denoiser call and one decoded batch, with and without it.
 
 python -m benchmarks.cpu_settings
 """
@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import torch
-from brushwork_workers.cpu import device_thread, keep_memory
+from brushwork_workers.device.cpu import device_thread, keep_memory
 
 from benchmarks import painting_jobs
 

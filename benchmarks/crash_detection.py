@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
 from sqlalchemy import select
 
 from benchmarks import plot

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.device import default_pixels
-from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.device.selection import default_pixels
+from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 
 from benchmarks.command import Benchmark, Options
 from benchmarks.random_pipelines import FAMILIES, Picture, RandomPipeline

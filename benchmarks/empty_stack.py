@@ -8,8 +8,8 @@ from pathlib import Path
 
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.redis_server import answers, redis_server
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 
 from benchmarks.brushwork_queue import Queue
 from benchmarks.program import Program

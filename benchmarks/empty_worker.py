@@ -6,10 +6,10 @@ python -m benchmarks.empty_worker [--concurrency 16]
 import argparse
 from typing import Any
 
-from brushwork_schemas.settings import Settings
-from brushwork_workers.kinds import LOADERS
-from brushwork_workers.served import Loaded
-from brushwork_workers.service import serve
+from brushwork_core.settings.settings import Settings
+from brushwork_workers.families import LOADERS
+from brushwork_workers.interface import Loaded
+from brushwork_workers.process.service import serve
 
 KIND = "text-to-image"
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from brushwork_schemas.database import Database
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.tables import JOBS, RESULTS
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, RESULTS
+from brushwork_schemas.kinds.registry import KINDS
 from sqlalchemy import text
 
 _A_STATEMENT = 10_000

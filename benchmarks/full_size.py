@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
 from PIL import Image
 from safetensors.torch import save_file
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import httpx
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.redis_server import answers, redis_server
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.job import Progress
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.wire import Report, Wire
 
 from benchmarks import plot
 from benchmarks.command import Benchmark, Options

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_workers.pocket import WEIGHTS
 from PIL import Image
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from brushwork_workers.cpu import keep_memory
+from brushwork_workers.device.cpu import keep_memory
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program

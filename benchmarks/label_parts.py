@@ -12,17 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from brushwork_schemas import pictures
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.media import pictures
 from brushwork_schemas.catalogue import Catalogue
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger, NewJob
-from brushwork_schemas.requests import ImageClassificationRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.cpu import keep_memory
-from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
+from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.device.cpu import keep_memory
+from brushwork_workers.families.classification.torchvision_classifier import ImageClassification
+from brushwork_workers.interface import Place
 from brushwork_workers.models.location import locate
-from brushwork_workers.served import Place
 
 from benchmarks.label_pictures import drawn_pngs
 

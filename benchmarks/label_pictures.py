@@ -4,10 +4,11 @@ import io
 from itertools import cycle, islice
 
 import numpy as np
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import sample_test
-from brushwork_workers.pocket.staging import WIDE, stage
 from PIL import Image
+
+from recipes.pocket import world
+from recipes.pocket.grammar import sample_test
+from recipes.pocket.staging import WIDE, stage
 
 SIDE = 224
 NUM_DIFFERENT = 32

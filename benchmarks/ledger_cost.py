@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobFilter, JobIndex
-from brushwork_schemas.ledger import Ledger, NewJob
-from brushwork_schemas.roster import Roster
-from brushwork_workers.reconciler import Reconciler
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_schemas.job_filter import JobFilter
+from brushwork_workers.supervision.reconciler import Reconciler
 from sqlalchemy import text
 
 from benchmarks import plot

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.pocket.grammar import english, sample_test
 
 from benchmarks.contestant import Job
+from recipes.pocket.grammar import english, sample_test
 
 MODEL = WEIGHTS / "pocket-diffusion"
 GUIDANCE = 2.0

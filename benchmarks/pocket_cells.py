@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import Description, chinese, english, sample_test
-from brushwork_workers.pocket.staging import WIDE, stage
 from PIL import Image
+
+from recipes.pocket import world
+from recipes.pocket.grammar import Description, chinese, english, sample_test
+from recipes.pocket.staging import WIDE, stage
 
 Figures = dict[str, float]
 WRITERS: dict[str, Callable[[Description], str]] = {"en": english, "zh": chinese}

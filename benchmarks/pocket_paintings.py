@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from brushwork_workers.pocket.grammar import Description, canonical, parse
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from PIL import Image
 
 from benchmarks.pocket_cells import WRITERS, Cell, Figures, batches, descriptions
 from benchmarks.pocket_models import Captioner
+from recipes.pocket.grammar import Description, canonical, parse
 from tests.pixel_judge import (
     MIN_OVERLAP,
     all_right,

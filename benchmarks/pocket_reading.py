@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import Description, canonical, describe, parse
 from torch.nn import functional
 
 from benchmarks.pocket_cells import CELLS, WRITERS, Cell, Figures, batches, drawn
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
+from recipes.pocket import world
+from recipes.pocket.grammar import Description, canonical, describe, parse
 
 Confusion = dict[str, dict[str, int]]
 """How often each shape (outer key) was taken for which (inner key)."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brushwork_workers.pocket import WEIGHTS, world
+from brushwork_workers.pocket import WEIGHTS
 
 from benchmarks import machine, report
 from benchmarks.pocket_cells import Figures
 from benchmarks.pocket_paintings import ATTRIBUTES
 from benchmarks.pocket_reading import Confusion
+from recipes.pocket import world
 
 _WORDS = {"one": "one object", "two": "two objects", "en": "English", "zh": "Chinese"}
 _WAYS = {"default": "12 steps", "fast": "8 steps", "turbo": "`pocket-turbo`, 4 steps"}

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.report import Ran
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.cpu import keep_memory
-from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.stats import Ran
+from brushwork_workers.device.cpu import keep_memory
+from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from benchmarks import painting_jobs

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from brushwork.webhooks.schedule import MULTIPLES
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.ledger.outbox import Outbox
 
 from tests.receivers import Receiver, break_off, hang_up, hold, status
 from tests.telling import events_of, told, wait_told

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from brushwork import AsyncClient, Client, Preview, Progress
 from brushwork.testing import FakeAsyncClient, FakeClient
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import ARTIFACTS, JOBS
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import JobError
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.tables import ARTIFACTS, JOBS
-from brushwork_schemas.wire import Report, Wire
 from PIL import Image
 from sqlalchemy import func, select
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 
 from tests.servers import PostgresServer, RedisServer, postgres_programs
 

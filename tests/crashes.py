@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.tables import METADATA
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import METADATA
+from brushwork_core.ledger import Ledger
 from sqlalchemy import event, select
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from brushwork_schemas import pictures
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.results import Epoch
-from brushwork_workers.desk import Saved
+from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork_workers.interface import Saved
 from PIL import Image
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brushwork_schemas.catalogue import AddOn, Model, Source
-from brushwork_schemas.families import FAMILIES
+from brushwork_schemas.families.registry import FAMILIES
 
 NOWHERE = Source(folder=Path("nowhere"))
 MODELS = [

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import psutil
 from brushwork.gateway.application import create_app
-from brushwork_schemas.api_keys import ApiKeys, Scope
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import ApiKeys, Scope
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.servers import Server, free_port

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.report import Ran
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Calls
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Calls
+from brushwork_workers.batching.stats import Ran
 from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Claim, Ledger, NewJob
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job, JobError, Progress
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Claim, Ledger, NewJob
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
-from brushwork_schemas.wire import Report, Wire
 from sqlalchemy import Table, func, select, update
 
 KIND = "text-to-image"

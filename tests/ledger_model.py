@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
-from brushwork_schemas.ledger.attempts import OWN_ERROR
+from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_schemas.states import JobState
 
 

@@ -17,7 +17,7 @@ import uvicorn
 from brushwork.gateway.application import create_app
 from brushwork.gateway.server import Server
 from brushwork.gateway.services import Services
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from tests.servers import free_port, wait_until
 

@@ -2,8 +2,8 @@
 
 from alembic import command
 from alembic.config import Config
-from brushwork_schemas.database import Database
-from brushwork_schemas.migration import MIGRATIONS
+from brushwork_core.database.database import Database
+from brushwork_core.database.migration import MIGRATIONS
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from brushwork import Client
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
 
 from tests.clients import png
 from tests.jobs import result_of

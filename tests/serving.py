@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from brushwork import Client
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job
-from brushwork_schemas.settings import Settings
 from PIL import Image
 
 from tests.drawn import png

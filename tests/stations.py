@@ -5,28 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
-from brushwork_schemas.database import Database
 from brushwork_schemas.job import Job
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.tables import JOBS
-from brushwork_schemas.wire import Wire
-from brushwork_workers.adoption import Adoption
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.desk import Desk
-from brushwork_workers.executor import Executor
-from brushwork_workers.intercom import Intercom
-from brushwork_workers.metrics import Metrics
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.dispatch.bare_messages import Adoption
+from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.execution.executor import Executor
+from brushwork_workers.execution.metrics import Metrics
+from brushwork_workers.execution.retries import Retries
+from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.model_cache.model_loader import ModelLoader
+from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
-from brushwork_workers.pulse import Pulse
-from brushwork_workers.quarantine import Quarantine
-from brushwork_workers.retries import Retries
-from brushwork_workers.served import Loaded, Place
-from brushwork_workers.shelf.model_loader import ModelLoader
-from brushwork_workers.shelf.residency import Residency
-from brushwork_workers.shelf.shelf import Shelf
+from brushwork_workers.supervision.heartbeat import Pulse
+from brushwork_workers.supervision.progress_sync import Intercom
 from PIL import Image
 from sqlalchemy import update
 from torch import nn

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox, WebhookEvent
-from brushwork_schemas.settings import Settings
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox, WebhookEvent
+from brushwork_core.settings.settings import Settings
 
 from tests.jobs import new_job
 from tests.receivers import BOUND_S

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from brushwork_schemas.catalogue import Model, Source
-from brushwork_schemas.requests import ImageClassificationTrainingRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.training.classifier_training import ImageClassificationTraining
-from brushwork_workers.served import Place
+from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.training.classifier_training import ImageClassificationTraining
+from brushwork_workers.interface import Place
 from PIL import Image
 
 from tests.archives import zipped

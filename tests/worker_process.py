@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from brushwork import Client
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from tests.servers import wait_until
 from tests.tiny_models import (
@@ -71,8 +71,8 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, kinds: str, log: Path) -> None:
         code = (
-            "import sys; from brushwork_schemas.settings import Settings;"
-            "from brushwork_workers.service import serve;"
+            "import sys; from brushwork_core.settings.settings import Settings;"
+            "from brushwork_workers.process.service import serve;"
             "serve(Settings.load(), kinds=sys.argv[1].split(','), name=sys.argv[2]);"
             f"print({LINGERED!r})"
         )

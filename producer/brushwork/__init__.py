@@ -1,5 +1,6 @@
 """A queue for image work: enqueue, wait, fetch. Light to import; workers live in `brushwork_workers`."""
 
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import (
     BrushworkError,
@@ -17,7 +18,6 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import Job, JobError, Progress
 from brushwork_schemas.options import Priority
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
 
 from brushwork.async_client import AsyncClient

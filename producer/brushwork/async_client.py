@@ -5,21 +5,21 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import Job, Progress
-from brushwork_schemas.job_index import JobFilter
-from brushwork_schemas.kind_description import KindDescription
+from brushwork_schemas.job_filter import JobFilter
+from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
-from brushwork_schemas.roster import SeenWorker
-from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
+from brushwork_schemas.worker import SeenWorker
 
 from brushwork.client import checked_limit, known_state
-from brushwork.doors.choice import chosen_settings, opened_for_tasks
-from brushwork.doors.door import Jobs
 from brushwork.model_list import ModelList
+from brushwork.transports.choice import chosen_settings, opened_for_tasks
+from brushwork.transports.transport import Jobs
 from brushwork.waiting import Waiting
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
 
 from brushwork.client import Client
-from brushwork.doors.direct import Accepted, DirectDoor
+from brushwork.transports.direct import Accepted, DirectDoor
 
 
 class DirectClient(Client):

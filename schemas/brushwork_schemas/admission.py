@@ -12,8 +12,12 @@ from pydantic_core import ErrorDetails
 
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds import Kind, kind_named
-from brushwork_schemas.requests import GenerationRequest, ImageToImageRequest, ImageToTextRequest, Request
+from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.registry import kind_named
+from brushwork_schemas.kinds.request import Request
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60

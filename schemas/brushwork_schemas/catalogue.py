@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
-from brushwork_schemas.families import FAMILIES, Family
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.families.family import Family
+from brushwork_schemas.families.registry import FAMILIES
+from brushwork_schemas.kinds.registry import KINDS
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 TRAINED = "trained:"

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
+from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
-from brushwork_schemas.results import Epoch
 from brushwork_schemas.states import JobState
 
 LONGEST_ID = 64

@@ -1,13 +1,8 @@
-"""How much waits and runs of each kind."""
-
-from collections import Counter
+"""The state of one queue."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.line import MOST_COUNTED
-from brushwork_schemas.outlook import Outlooks
+from brushwork_schemas.outlook import MOST_COUNTED
 
 
 class QueueState(BaseModel):
@@ -26,28 +21,3 @@ class QueueState(BaseModel):
         None, description="How long the oldest waits of those whose turn is next; null where nobody waits."
     )
     workers: int = Field(description="Workers of this kind that are ready and were heard of lately.")
-
-
-def queue_states(index: JobIndex, outlooks: Outlooks) -> list[QueueState]:
-    """The queues of all kinds, of all tenants together.
-
-    Args:
-        index: Knows what runs.
-        outlooks: Know what waits, and who is there.
-    """
-    running: Counter[str] = Counter()
-    for one in index.running():
-        running[one.kind] += one.num_jobs
-    return [_state(outlooks, kind, running[kind]) for kind in KINDS]
-
-
-def _state(outlooks: Outlooks, kind: str, running: int) -> QueueState:
-    line = outlooks.line(kind)
-    return QueueState(
-        kind=kind,
-        in_redis=len(line.dispatched),
-        in_ledger=line.num_waiting,
-        running=running,
-        oldest_s=line.oldest_s,
-        workers=len(outlooks.serving(kind)),
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PATIENCE_MS

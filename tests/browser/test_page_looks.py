@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.kinds.registry import KINDS
 from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Page]

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from tests.chaos.findings import findings_of, kept_in
 from tests.chaos.plan import FAULTS, KEY, SEED, Outcome, Plan

@@ -8,7 +8,7 @@ from random import Random
 from secrets import token_hex
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 
 from tests.chaos.chronicle import Chronicle
 from tests.chaos.nursery import Nursery

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 
 # A write takes milliseconds: who holds the lock for so long stands still.
 LONGEST_WRITE_S = 1.0

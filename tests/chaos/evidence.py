@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brushwork_schemas.database import Database
-from brushwork_schemas.tables import JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
 from sqlalchemy import Table, select
 
 from tests.chaos.history import Move, moves

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 from sqlalchemy import text
 
 RESULT = "result"

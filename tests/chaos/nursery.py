@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork.embedded.child import LEASH
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from tests.servers import wait_until
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import torch
 from brushwork_schemas.errors import DeviceFailed
-from brushwork_workers.desk import JobDesk
+from brushwork_workers.execution.job_context import JobDesk
 from PIL import Image
 
 from tests.chaos.journal import Journal

@@ -32,13 +32,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from brushwork import Client
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
-from brushwork_schemas.roster import Roster
-from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
 from redis import Redis
 from sqlalchemy import select
 

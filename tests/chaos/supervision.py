@@ -4,8 +4,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.succession import take_over_from_dead
+from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.settings.settings import Settings
 
 from tests.chaos.nursery import Worker
 

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from random import Random
 
 import pytest
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.ledger.outbox import Outbox
 
 from tests.bad_receivers import BadReceivers
 from tests.chaos.liveness import all_take_work

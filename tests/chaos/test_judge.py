@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from sqlalchemy import delete, update
 
 from tests.chaos import history

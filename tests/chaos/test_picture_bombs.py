@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from brushwork_schemas.broker import celery_app
+from brushwork_core.queue.broker import celery_app
 from brushwork_schemas.errors import InvalidImage, JobNotFound
 from brushwork_schemas.states import JobState
 

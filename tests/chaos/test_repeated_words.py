@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.broker import Publisher, celery_app
+from brushwork_core.ledger import Dispatch
+from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_schemas.errors import IdempotencyConflict
-from brushwork_schemas.ledger import Dispatch
 
 from tests.chaos.scene import Scene
 from tests.chaos.stack import KIND, Stack

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.retention import UNCLAIMED_S, Pruned, Retention
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.retention import UNCLAIMED_S, Pruned, Retention
 from brushwork_schemas.states import JobState
-from brushwork_workers.departure import EXIT_BROKEN
+from brushwork_workers.process.emergency_exit import EXIT_BROKEN
 
 from tests.chaos.journal import Note
 from tests.chaos.moments import pause

@@ -22,13 +22,13 @@ import celery.apps.worker
 import celery.concurrency.thread  # noqa: F401
 import kombu.transport.redis  # noqa: F401
 import psycopg  # noqa: F401
-from brushwork_schemas import migration  # noqa: F401
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.succession import take_over_from_dead
-from brushwork_workers import consumer  # noqa: F401
-from brushwork_workers.kinds import LOADERS
-from brushwork_workers.served import Loaded
-from brushwork_workers.service import serve
+from brushwork_core.database import migration  # noqa: F401
+from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.settings.settings import Settings
+from brushwork_workers.families import LOADERS
+from brushwork_workers.interface import Loaded
+from brushwork_workers.process import consumer  # noqa: F401
+from brushwork_workers.process.service import serve
 
 from tests.chaos.journal import Journal
 from tests.chaos.performer import Scripted

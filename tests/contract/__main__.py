@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 
 from tests.contract.run import run
 from tests.gateways import settings_at

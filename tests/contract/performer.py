@@ -4,12 +4,13 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import JobError
-from brushwork_schemas.job_index import JobFilter, JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
+from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
 
 from tests.clients import png

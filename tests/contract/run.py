@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.settings.settings import Settings
 
 from tests.contract.performer import Performer
 from tests.contract.words import ARCHIVES, PICTURES

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
-from brushwork_schemas.archive_file import ENDINGS
+from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.kinds import ARCHIVE, FILES, KINDS
+from brushwork_schemas.kinds.kind import ARCHIVE
+from brushwork_schemas.kinds.registry import FILES, KINDS
 from brushwork_schemas.options import JobOptions
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import BY_HTTP, DIRECT, FAKES, Stand, standing

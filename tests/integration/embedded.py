@@ -11,7 +11,7 @@ from typing import Self
 
 import psutil
 from brushwork.client import Client
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from tests.servers import wait_until
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from brushwork import Client, Settings
-from brushwork_schemas.broker import Publisher, celery_app
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.ledger import Dispatch, Ledger
+from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.ledger import Dispatch, Ledger
+from brushwork_schemas.kinds.registry import KINDS
 from brushwork_schemas.options import Priority
-from brushwork_schemas.tables import JOBS
 from celery import current_app
 from sqlalchemy import select
 

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 
 from tests.clients import png
 from tests.commands import Answer, run_command

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from brushwork import AsyncClient, Client, InvalidRequest, JobNotFound, JobState, ServiceUnreachable, Settings
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.database.database import Database
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import Forbidden, Unauthorized
-from brushwork_schemas.job_index import JobIndex
 
 from tests.chaos.links import Trap
 from tests.chaos.proxy import Proxy

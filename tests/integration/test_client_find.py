@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from brushwork import InvalidRequest, Job, JobFailed, JobNotFound, JobState, Progress, RequestError
+from brushwork_core.fleet.worker_registry import Roster
 from brushwork_schemas.errors import JobNotEnded
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.worker import WorkerEntry
 
 from tests.clients import KIND, LedgerHand, Stand, png
 
@@ -54,7 +55,7 @@ class TestList:
     def test_a_list_may_be_longer_than_a_gateway_gives_at_once(
         self, client: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("brushwork.doors.talks.PAGE", 4)
+        monkeypatch.setattr("brushwork.transports.gateway_protocol.PAGE", 4)
         jobs = client.submit_many([{"kind": KIND, "prompt": str(number)} for number in range(10)])
         ids = [job.id for job in reversed(jobs)]
         assert [job.id for job in client.list(limit=9)] == ids[:9]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brushwork import Artifact, InvalidImage, RequestError
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_schemas.errors import ArtifactMissing
 from PIL import Image
 

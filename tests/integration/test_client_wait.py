@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brushwork import JobFailed, JobState, Preview, Progress, WaitTimeout
-from brushwork_schemas.wire import Wire
+from brushwork_core.fleet.job_signals import Wire
 
 from tests.clients import KIND, LedgerHand, Stand
 from tests.servers import wait_until

@@ -18,12 +18,13 @@ from brushwork.doctor.store_check import check_store
 from brushwork.doctor.torch_check import check_torch, judged
 from brushwork.doctor.webhook_check import check_webhooks
 from brushwork.doctor.worker_check import check_workers
-from brushwork_schemas.api_keys import ApiKeys, id_of
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import ApiKeys, id_of
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.worker import WorkerEntry
 
 from tests.commands import Answer, run_command
 from tests.jobs import new_job

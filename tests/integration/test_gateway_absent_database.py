@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from brushwork.gateway import job_events
-from brushwork.gateway import watch as watching
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
+from brushwork.gateway.watching import job_events
+from brushwork.gateway.watching import watcher as watching
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 
 from tests.jobs import new_job
 from tests.live_gateways import Listening, events

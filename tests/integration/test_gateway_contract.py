@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from brushwork.gateway.application import create_app
-from brushwork.gateway.kind_examples import DATASET, EXAMPLES
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.settings import Settings
+from brushwork.gateway.openapi.kind_examples import DATASET, EXAMPLES
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.kinds.registry import KINDS
 
 from tests.contract.run import run
 from tests.contract.words import ARCHIVES

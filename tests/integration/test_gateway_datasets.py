@@ -5,9 +5,9 @@ import io
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.tenant_files import TenantFiles
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import png

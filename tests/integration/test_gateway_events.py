@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from brushwork.gateway import access, job_events
-from brushwork.gateway import seats as seating
-from brushwork_schemas.api_keys import ApiKeys, id_of
-from brushwork_schemas.database import Database
+from brushwork.gateway.admission import access
+from brushwork.gateway.admission import stream_limit as seating
+from brushwork.gateway.watching import job_events
+from brushwork_core.access.api_keys import ApiKeys, id_of
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Progress
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.wire import Report, Wire
 
 from tests.gateways import bearer, key
 from tests.jobs import begun, new_job, result_of, said

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator
 
 import pytest
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.pictures import decode
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.media.pictures import decode
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import png

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.gateways import bearer, gateway, key, settings_at

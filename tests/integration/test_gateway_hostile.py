@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 
 from tests.chaos.bombs import all_bombs
 from tests.clients import num_rows, png

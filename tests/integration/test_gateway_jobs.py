@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import JobError
-from brushwork_schemas.ledger import Ledger, NewJob
-from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import num_rows, png

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from brushwork.direct_client import DirectClient
-from brushwork.gateway.access import Principal
-from brushwork.gateway.limits import Limits
-from brushwork.gateway.rate import Rate
-from brushwork_schemas.api_keys import ApiKeys
-from brushwork_schemas.database import Database
+from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.limits import Limits
+from brushwork.gateway.admission.rate import Rate
+from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.access.key_usage import KeyUsage, Usage
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import QueueFull, RateLimited
-from brushwork_schemas.key_usage import KeyUsage, Usage
-from brushwork_schemas.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.gateways import bearer, gateway

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from brushwork_schemas import outlook
-from brushwork_schemas.api_keys import ApiKeys, Scope
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import ApiKeys, Scope
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries import outlooks
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.worker import WorkerEntry
 from starlette.testclient import TestClient
 
 from tests.gateways import bearer, key
@@ -17,8 +18,8 @@ from tests.jobs import KIND, begun, new_job
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlook, "KEEP_S", 0.0)
-    monkeypatch.setattr("brushwork_schemas.remembered.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr(outlooks, "KEEP_S", 0.0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
 
 
 @pytest.fixture

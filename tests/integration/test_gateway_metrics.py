@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.log import AboutFilter, JsonLines
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.telemetry import Telemetry
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry.log import AboutFilter, JsonLines
+from brushwork_core.telemetry.process_reports import Telemetry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient

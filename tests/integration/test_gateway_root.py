@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from brushwork.gateway.application import create_app
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import png

@@ -3,12 +3,12 @@
 import base64
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.results import Epoch
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.trained_models import SERVES, TRAINS
-from brushwork_schemas.trainings import Trainings
+from brushwork_core.database.database import Database
+from brushwork_core.files.trained_models import SERVES, TRAINS
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.kinds.image_classification_training import Epoch
 from starlette.testclient import TestClient
 
 from tests.archives import png

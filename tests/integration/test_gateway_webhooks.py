@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.settings.settings import Settings
 from standardwebhooks import Webhook
 
 from tests.bad_receivers import BadReceivers

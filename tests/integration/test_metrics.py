@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from brushwork import Client
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.states import JobState
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families

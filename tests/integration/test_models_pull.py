@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from brushwork.cli import main
+from brushwork_core.files.model_folders import pulled_place, read_lock
 from brushwork_schemas.catalogue import Catalogue
-from brushwork_schemas.model_place import pulled_place, read_lock
 from huggingface_hub import constants
 
 from tests.checkpoints.classifiers import save_vit

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.settings import Settings
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.gateways import gateway, key

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.api_keys import ApiKeys
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.settings import Settings
+from brushwork_schemas.worker import WorkerEntry
 from starlette.testclient import TestClient
 
 from tests.clients import png

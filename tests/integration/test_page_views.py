@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from brushwork import Client
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job, JobError
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.settings import Settings
 from PIL import Image
 from starlette.testclient import TestClient
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from brushwork import Client
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from brushwork_workers.pocket import WEIGHTS
 from diffusers import StableDiffusionPipeline
 

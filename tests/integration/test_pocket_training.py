@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from brushwork_workers.pocket import WEIGHTS, world
-from brushwork_workers.pocket.recipe import curve, decoder, denoiser, gang, gates, shipping, turbo
-from brushwork_workers.pocket.recipe.gates import Passage
-from brushwork_workers.pocket.recipe.stages import PARTS, run_all, run_part
-from brushwork_workers.pocket.recipe.training import Budget
+from brushwork_workers.pocket import WEIGHTS
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
+from recipes.pocket import curve, decoder, denoiser, gang, gates, shipping, turbo, world
+from recipes.pocket.gates import Passage
+from recipes.pocket.stages import PARTS, run_all, run_part
+from recipes.pocket.training import Budget
 
 MOMENT = Budget(minutes=0.02)
 Gate = Callable[[Path], list[Passage]]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from brushwork import Client, JobFailed, Preview
-from brushwork_schemas.database import Database
-from brushwork_schemas.settings import Settings
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, PREVIEWS
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, PREVIEWS
 from celery import Celery
 from diffusers import StableDiffusionPipeline
 from PIL import Image

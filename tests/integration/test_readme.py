@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from brushwork.cli.exit_status import MEANINGS
 from brushwork.gateway.problems import STATUS
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors
-from brushwork_schemas.settings import Settings
 
 from tests.integration.embedded import Up
 

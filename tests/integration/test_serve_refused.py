@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from brushwork_core.files.model_folders import Lock, LockedFile, write_lock
 from brushwork_schemas.job import Job
-from brushwork_schemas.model_place import Lock, LockedFile, write_lock
 from brushwork_workers.models.fingerprint import sha256_of
 from PIL import Image
 

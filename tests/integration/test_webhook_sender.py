@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from brushwork.webhooks.metrics import OUTCOMES, SenderMetrics
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.tables import JOBS
-from brushwork_schemas.telemetry import Telemetry
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.telemetry.process_reports import Telemetry
 from sqlalchemy import update
 
 from tests.jobs import ERROR, claimed, new_job, overdue, result_of

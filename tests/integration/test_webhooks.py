@@ -3,9 +3,9 @@
 import pytest
 from brushwork import Client
 from brushwork.webhooks.schedule import MULTIPLES
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
 from standardwebhooks import Webhook
 
 from tests.jobs import claimed, new_job, result_of

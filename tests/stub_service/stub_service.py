@@ -9,13 +9,15 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import JobError
-from brushwork_schemas.job_index import JobFilter, JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.settings import Settings
+from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
+from brushwork_schemas.worker import WorkerEntry
 
 ERROR = JobError(code="stub", message="The stub makes no pictures.", fault="machine")
 

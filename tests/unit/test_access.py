@@ -1,9 +1,9 @@
 """Who asks: nobody is asked for a key until there is one; what a key may; when a revoked one is forgotten."""
 
 import pytest
-from brushwork.gateway.access import REMEMBER_S, Access, Principal
-from brushwork_schemas.api_keys import ApiKeys, Scope, id_of
-from brushwork_schemas.database import Database
+from brushwork.gateway.admission.access import REMEMBER_S, Access, Principal
+from brushwork_core.access.api_keys import ApiKeys, Scope, id_of
+from brushwork_core.database.database import Database
 from brushwork_schemas.errors import Unauthorized
 
 from tests.servers import wait_until

@@ -8,9 +8,9 @@ from ipaddress import ip_network
 from typing import ClassVar
 
 import pytest
-from brushwork.address import PUBLIC_HOSTS, fetch
+from brushwork.inputs.address import PUBLIC_HOSTS, fetch
+from brushwork_core.media.pictures import MAX_BYTES
 from brushwork_schemas.errors import AddressRefused, InvalidImage
-from brushwork_schemas.pictures import MAX_BYTES
 from ssrfguard import Policy
 
 PICTURE = b"a picture's bytes"

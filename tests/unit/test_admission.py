@@ -6,8 +6,8 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, UnknownModel
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.requests import TextToImageRequest
+from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 
 SHA256 = "a" * 64
 SMALLEST: dict[str, dict[str, Any]] = {

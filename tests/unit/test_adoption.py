@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.database.database import Database
+from brushwork_core.ledger.outbox import Outbox
 from brushwork_schemas.states import JobState
 from PIL import Image
 

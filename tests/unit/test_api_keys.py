@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from brushwork_schemas.api_keys import ApiKeys, Scope, id_of
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import ApiKeys, Scope, id_of
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import API_KEYS
 from brushwork_schemas.errors import InvalidRequest, KeyNotFound, Unauthorized
-from brushwork_schemas.tables import API_KEYS
 from sqlalchemy import select, update
 
 

@@ -7,8 +7,8 @@ import tarfile
 import zipfile
 
 import pytest
-from brushwork_schemas import archive
-from brushwork_schemas.archive import Archive, Bounded
+from brushwork_core.media import archive
+from brushwork_core.media.archive import Archive, Bounded
 from brushwork_schemas.errors import InvalidDataset
 
 from tests.archives import tarred, zipped

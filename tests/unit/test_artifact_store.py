@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.pictures import encode_png
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
-from brushwork_schemas.pictures import encode_png
 from PIL import Image
 
 DATA = b"some bytes"
@@ -116,7 +116,7 @@ def test_a_put_that_fails_leaves_nothing_and_names_the_setting(tmp_path: Path) -
 def test_a_disk_that_is_full_in_mid_file_keeps_no_part_of_it(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
-        "from brushwork_schemas.artifact_store import ArtifactStore\n"
+        "from brushwork_core.files.artifact_store import ArtifactStore\n"
         "from brushwork_schemas.errors import ServiceUnreachable\n"
         "store = ArtifactStore(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from brushwork.gateway.asked import Asked
+from brushwork.gateway.admission.job_cost import Asked
 from brushwork_schemas.catalogue import Catalogue
 
 from tests.clients import png

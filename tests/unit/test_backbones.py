@@ -9,13 +9,13 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source, trained_model
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
-from brushwork_schemas.requests import ImageClassificationRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.classes import trained_classifier
-from brushwork_workers.kinds.training.architecture import Architecture, head_name, untrained
-from brushwork_workers.kinds.training.classifier_training import load
+from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.classification import trained_classifier
+from brushwork_workers.families.training.architecture import Architecture, head_name, untrained
+from brushwork_workers.families.training.classifier_training import load
+from brushwork_workers.interface import Place
 from brushwork_workers.models.location import locate
-from brushwork_workers.served import Place
 from PIL import Image
 from safetensors.torch import load as unpacked
 from safetensors.torch import load_file, save_file

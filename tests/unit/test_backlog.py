@@ -1,11 +1,11 @@
 """Who goes next: tenants take turns, the urgent have a head start, and nobody overtakes those who wait."""
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Dispatch, Ledger
-from brushwork_schemas.ledger.moves import HEAD_START_MS
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.ledger import Dispatch, Ledger
+from brushwork_core.ledger.transitions import HEAD_START_MS
 from brushwork_schemas.options import Priority
-from brushwork_schemas.tables import JOBS
 from sqlalchemy import update
 
 from tests.jobs import KIND, claimed, column, new_job

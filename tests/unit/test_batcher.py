@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from brushwork_workers.batching.arguments import Call, NotShareable, run_together
-from brushwork_workers.batching.report import Ran
+from brushwork_workers.batching.stats import Ran
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.report import Ran, Report
-from brushwork_workers.calls import DirectCalls
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.stats import Ran, Report
 from torch import Tensor, nn
 
 from tests.gathering import TERMS, Denoiser, ask, batcher, together

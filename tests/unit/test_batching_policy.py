@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from brushwork_workers.batching import policy as rules
+from brushwork_workers.batching import scheduler as rules
 from brushwork_workers.batching.budget import RUNS_BEFORE_GROWTH, Budget
-from brushwork_workers.batching.policy import Later, Policy, Run, Waiting
+from brushwork_workers.batching.scheduler import Later, Policy, Run, Waiting
 
 
 class Scene:

@@ -7,16 +7,16 @@ from typing import Any, Self
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
-from brushwork_schemas.requests import TextToImageRequest
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds import LOADERS
-from brushwork_workers.kinds.diffusion.loading import load
-from brushwork_workers.served import Loaded, Place
-from brushwork_workers.shelf.attic import Attic
-from brushwork_workers.shelf.berth import Berth
-from brushwork_workers.shelf.footprint import module_bytes
-from brushwork_workers.shelf.model_loader import ModelLoader
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.families import LOADERS
+from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.model_cache.cpu_cache import Attic
+from brushwork_workers.model_cache.footprint import module_bytes
+from brushwork_workers.model_cache.model_loader import ModelLoader
+from brushwork_workers.model_cache.module_offload import Berth
 from torch import nn
 
 from tests.desks import PlainDesk

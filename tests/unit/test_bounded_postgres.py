@@ -1,10 +1,10 @@
 import time
 
 import pytest
-from brushwork_schemas.bounded_postgres import unbounded
-from brushwork_schemas.database import Database
+from brushwork_core.database.bounded_postgres import unbounded
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.ledger import Ledger
 from sqlalchemy import Connection, text
 
 from tests.jobs import new_job

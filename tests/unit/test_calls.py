@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import DirectCalls, StandIn, Stop
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import DirectCalls, StandIn, Stop
 from torch import nn
 
 

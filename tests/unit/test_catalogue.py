@@ -6,8 +6,8 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import PACKAGED, Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
-from brushwork_schemas.families import FAMILIES
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.families.registry import FAMILIES
+from brushwork_schemas.kinds.registry import KINDS
 
 LEAST = {
     "prompt": "a red circle",

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from brushwork_workers.kinds.captions.choice import Choice
+from brushwork_workers.families.captions.choice import Choice
 from torch import Tensor
 
 SCORES = torch.randn(5, 6, 11, generator=torch.Generator().manual_seed(0))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_workers.kinds.segments.class_map import ClassMap, best_class, labels_of
-from brushwork_workers.kinds.segments.coco_segments import largest_first, of_classes, segment
+from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
+from brushwork_workers.families.segmentation.coco_segments import largest_first, of_classes, segment
 from PIL import Image
 from pycocotools import mask as coco
 from torch.nn import functional

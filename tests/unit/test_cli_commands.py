@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 from brushwork.cli import main
 from brushwork.client import Client
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.process_liveness import here, started_at
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.job import JobError, Progress
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.neighbours import here, started_at
+from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.text_to_image import TextToImageResult
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.results import Provenance, TextToImageResult, Timings
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.wire import Report, Wire
+from brushwork_schemas.worker import WorkerEntry
 from PIL import Image
 
 from tests.servers import free_port
@@ -242,7 +244,7 @@ def test_a_worker_without_its_packages_names_the_extra(
     # None in sys.modules makes the import fail as it does where the package is missing.
     for name in [module for module in sys.modules if module.startswith("brushwork_workers")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "brushwork_workers.service", None)
+    monkeypatch.setitem(sys.modules, "brushwork_workers.process.service", None)
     answer = brushwork("worker")
     assert answer.status == 3
     assert "pip install 'brushwork[workers]'" in answer.err
@@ -270,7 +272,7 @@ def test_ctrl_c_while_waiting_ends_with_status_130_and_the_job_goes_on(service: 
 WAIT_AND_TELL = """
 import sys
 from brushwork.cli import main
-from brushwork.doors.direct import DirectDoor
+from brushwork.transports.direct import DirectDoor
 
 def look(self, job_id, plain=DirectDoor.look):
     print("waiting", flush=True)

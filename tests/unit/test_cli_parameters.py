@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from brushwork.cli.parameters import parsed
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from brushwork import Job
-from brushwork.cli.job_view import save_files
-from brushwork.cli.result_view import curve_facts, files, pictures, result_facts
+from brushwork.cli.views.job import save_files
+from brushwork.cli.views.result import curve_facts, files, pictures, result_facts
 from brushwork.testing import FakeClient
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 
 from tests.clients import png
 

@@ -1,7 +1,7 @@
 """What the shell is offered: commands, kinds, models and states."""
 
 import pytest
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 
 from tests.commands import run_command
 

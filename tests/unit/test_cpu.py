@@ -5,7 +5,7 @@ import sys
 
 THREADS = """
 import threading, torch
-from brushwork_workers.cpu import device_thread
+from brushwork_workers.device.cpu import device_thread
 seen = {}
 def look(name): seen[name] = torch.get_num_threads()
 device = device_thread(lambda: look("device"), 3)
@@ -15,7 +15,7 @@ print(seen["device"], seen["main"], seen["other"])
 """
 MEMORY = """
 import torch
-from brushwork_workers.cpu import keep_memory
+from brushwork_workers.device.cpu import keep_memory
 assert keep_memory()
 def faults(): return int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[7])
 for _ in range(20): torch.ones(20_000_000).sum()

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS
 from sqlalchemy import select
 
 from tests.crashes import Crash, CrashingLedger

@@ -1,9 +1,9 @@
 """How many jobs are open: queued with and without a message, running, of a kind or a tenant."""
 
 import pytest
-from brushwork_schemas.crowd import Crowd
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.open_jobs import Crowd
 from brushwork_schemas.states import JobState
 
 from tests.jobs import claimed, new_job

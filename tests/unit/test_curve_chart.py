@@ -1,8 +1,8 @@
 """The lines of a training's page: within their frame, whatever was measured."""
 
 import pytest
-from brushwork.gateway.page.curve_chart import HEIGHT, WIDTH, Chart, charts
-from brushwork_schemas.results import Epoch
+from brushwork.page.views.curve_chart import HEIGHT, WIDTH, Chart, charts
+from brushwork_schemas.kinds.image_classification_training import Epoch
 
 
 def epoch(number: int, loss: float, accuracy: float, **validation: float) -> Epoch:

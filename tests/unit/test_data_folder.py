@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from brushwork.embedded import data_folder
 from brushwork.embedded.data_folder import DataFolder, DataFolderInUse
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.settings import Settings
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database, now_ms
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import METADATA
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtra, ServiceUnreachable
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.tables import METADATA
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import Connection, event, inspect, select, text
 
 from tests.jobs import KIND, new_job

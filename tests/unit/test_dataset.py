@@ -1,8 +1,8 @@
 """Pictures in folders: which layouts are read, and which words name what is wrong."""
 
 import pytest
-from brushwork_schemas import dataset
-from brushwork_schemas.dataset import Dataset
+from brushwork_core.media import dataset
+from brushwork_core.media.dataset import Dataset
 from brushwork_schemas.errors import InvalidDataset
 
 from tests.archives import folders, png, tarred, zipped

@@ -4,21 +4,17 @@ import io
 from html.parser import HTMLParser
 
 import pytest
-from brushwork.cli.demo_command import results_table
+from brushwork.cli.commands.demo import results_table
 from brushwork.demo.contact_sheet import contact_sheet
 from brushwork.demo.page import page
 from brushwork.demo.prompts import PROMPTS, DemoPrompt
 from brushwork.demo.showing import Showing
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.results import (
-    ImageClassificationResult,
-    ImageSegmentationResult,
-    ImageToTextResult,
-    Prediction,
-    Provenance,
-    TextToImageResult,
-    Timings,
-)
+from brushwork_schemas.kinds.image_classification import ImageClassificationResult, Prediction
+from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
+from brushwork_schemas.kinds.image_to_text import ImageToTextResult
+from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.text_to_image import TextToImageResult
 from PIL import Image
 
 RED, GREEN = (220, 40, 40), (40, 170, 70)

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
-from brushwork_workers.departure import EXIT_BROKEN
+from brushwork_workers.process.emergency_exit import EXIT_BROKEN
 
 from tests.jobs import column, new_job
 
@@ -19,12 +19,12 @@ BOUND_S = 60.0
 # A process holds jobs a, b and c, leaves by what the test says, and would say so if it went on.
 LIFE = f"""
 import sys
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_workers.departure import Departure
-from brushwork_workers.hold import Hold
-from brushwork_workers.pulse import Pulse
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.fleet.worker_registry import Roster, WorkerEntry
+from brushwork_workers.process.emergency_exit import Departure
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.supervision.heartbeat import Pulse
 
 url, deed = sys.argv[1:]
 database = Database(url)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -3,11 +3,11 @@
 import io
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Claim
 from brushwork_schemas.job import Progress
-from brushwork_schemas.ledger import Claim
-from brushwork_workers.desk import JobDesk
-from brushwork_workers.hold import Hold
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.job_context import JobDesk
 from PIL import Image
 
 

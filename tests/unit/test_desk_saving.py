@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Claim, Ledger
+from brushwork_core.ledger.checkpoints import Trainings
 from brushwork_schemas.errors import JobStopped
-from brushwork_schemas.ledger import Claim, Ledger
-from brushwork_schemas.results import Epoch
-from brushwork_schemas.trainings import Trainings
-from brushwork_workers.desk import JobDesk, discard
-from brushwork_workers.hold import Hold
+from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.job_context import JobDesk, discard
 
 from tests.jobs import claimed, lose, new_job
 

@@ -13,12 +13,12 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.requests import TextToImageRequest
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds.diffusion.arguments import arguments_of
-from brushwork_workers.kinds.diffusion.loading import load, read
-from brushwork_workers.served import Performer, Place
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.families.diffusion.arguments import arguments_of
+from brushwork_workers.families.diffusion.loading import load, read
+from brushwork_workers.interface import Performer, Place
 
 from tests import tiny_pipelines
 from tests.checkpoints import pixart_sigma, qwen_image, sana, stable_diffusion

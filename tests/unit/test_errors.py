@@ -3,10 +3,10 @@
 import inspect
 
 import pytest
+from brushwork_core.ledger import STALLED, WORKER_LOST
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import JobError
-from brushwork_schemas.ledger import STALLED, WORKER_LOST
 
 CODES = {
     "BrushworkError": ("internal", "machine"),

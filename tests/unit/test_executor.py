@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Signal
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
-from brushwork_schemas.ledger import Signal
 from brushwork_schemas.states import JobState
-from brushwork_workers.desk import Desk
-from brushwork_workers.executor import Outcome
+from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.interface import Desk
 from sqlalchemy import text
 
 from tests.stations import WORKER, Make, TestStation, nothing, raising

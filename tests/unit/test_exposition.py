@@ -2,7 +2,7 @@
 
 from collections import Counter as Tally
 
-from brushwork_schemas.exposition import merged, text_of
+from brushwork_core.telemetry.exposition import merged, text_of
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics

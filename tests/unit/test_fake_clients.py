@@ -14,7 +14,7 @@ import pytest
 from brushwork import JobState, Preview, Priority, UnknownKind, UnknownModel
 from brushwork.testing import FakeAsyncClient, FakeClient
 from brushwork_schemas.errors import OutOfMemory
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 from PIL import Image
 
 from tests.clients import png

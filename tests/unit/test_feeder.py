@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.ledger import Dispatch, Ledger
-from brushwork_workers.feeder import Feeder
+from brushwork_workers.dispatch.feeder import Feeder
 
 from tests.jobs import KIND, new_job
 

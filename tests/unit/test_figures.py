@@ -1,13 +1,14 @@
 """Figures of the whole ledger, and what they cost however much there is."""
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.figures import Figures, OutboxFigures, QueueFigures
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, WORKERS
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.queries.ledger_stats import Figures, OutboxFigures, QueueFigures
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, WEBHOOK_EVENTS, WORKERS
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import event, update
 
 from tests.jobs import ERROR, KIND, claimed, new_job, result_of

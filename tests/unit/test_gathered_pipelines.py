@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brushwork_schemas.families import family_of
+from brushwork_schemas.families.registry import family_of
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.report import Ran
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.kinds.diffusion.pipelines import Pipelines
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.batching.stats import Ran
+from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.pipelines import Pipelines
 from diffusers import (
     DDIMScheduler,
     DiffusionPipeline,

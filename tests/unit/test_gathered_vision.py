@@ -8,24 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brushwork_schemas import pictures
+from brushwork_core.media import pictures
 from brushwork_schemas.catalogue import Catalogue
-from brushwork_schemas.requests import (
-    ImageClassificationRequest,
-    ImageSegmentationRequest,
-    ImageToTextRequest,
-)
+from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
+from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.report import Ran
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds import LOADERS
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.batching.stats import Ran
+from brushwork_workers.families import LOADERS
+from brushwork_workers.interface import Performer, Place
 from brushwork_workers.models.location import locate
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import sample_test
-from brushwork_workers.pocket.staging import WIDE, stage
-from brushwork_workers.served import Performer, Place
 from PIL import Image
 
+from recipes.pocket import world
+from recipes.pocket.grammar import sample_test
+from recipes.pocket.staging import WIDE, stage
 from tests.desks import PlainDesk
 from tests.stops import Going
 

@@ -2,7 +2,7 @@
 
 import pytest
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_workers.hearing import Hearing
+from brushwork_workers.supervision.consumer_watchdog import Hearing
 
 
 class Queue:

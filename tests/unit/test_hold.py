@@ -3,9 +3,9 @@
 import threading
 
 import pytest
+from brushwork_core.ledger import Claim, Signal
 from brushwork_schemas.errors import JobStopped
-from brushwork_schemas.ledger import Claim, Signal
-from brushwork_workers.hold import Hold
+from brushwork_workers.execution.attempt import Hold
 
 
 @pytest.fixture

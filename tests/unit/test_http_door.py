@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 import pytest
 from brushwork import Client, InvalidRequest, ServiceUnreachable, Settings, WaitTimeout
-from brushwork.doors import talks
-from brushwork.doors.asking import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Asking
-from brushwork.doors.call import Answer, Call, Lost, Pause, Talk
-from brushwork.doors.choice import chosen_settings
-from brushwork.doors.connection import Connection
-from brushwork.doors.packing import data_address, packed
-from brushwork.doors.problem import error_of
-from brushwork.doors.talks import LONGEST_HOLD_S, Talks
 from brushwork.gateway.problems import problem_response, status_of
+from brushwork.transports import gateway_protocol
+from brushwork.transports.choice import chosen_settings
+from brushwork.transports.connection import Connection
+from brushwork.transports.exchange import Answer, Call, Lost, Pause, Talk
+from brushwork.transports.gateway_protocol import LONGEST_HOLD_S, Talks
+from brushwork.transports.payload import data_address, packed
+from brushwork.transports.problem import error_of
+from brushwork.transports.retrying import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Asking
 from brushwork.waiting import Waiting
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Postponed, RateLimited
@@ -217,7 +217,7 @@ class TestWait:
         assert done.state == "succeeded"
 
     def test_but_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(talks, "LONGEST_ABSENCE_S", -1.0)
+        monkeypatch.setattr(gateway_protocol, "LONGEST_ABSENCE_S", -1.0)
         away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
         with pytest.raises(ServiceUnreachable, match="refused"):
             played(self.talk(None), job("running"), *away)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from brushwork import Client, Settings
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import IdempotencyConflict
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, NewJob
-from brushwork_schemas.tables import JOBS
 
 from tests.clients import png
 from tests.jobs import KIND, count, new_job

@@ -7,10 +7,10 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.requests import ImageToTextRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.captions.encoder_decoder import load
-from brushwork_workers.served import Performer, Place
+from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.captions.encoder_decoder import load
+from brushwork_workers.interface import Performer, Place
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.diffusion.loading import load
-from brushwork_workers.served import Place
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.interface import Place
 
 from tests.checkpoints.inpainter import inpainter
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork.doors.intake import Complete, Intake
-from brushwork.file_inputs import FileInputs, Read
+from brushwork.inputs.file_inputs import FileInputs, Read
+from brushwork.inputs.intake import Complete, Intake
+from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidDataset, InvalidImage
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from brushwork_core.fleet.job_signals import Attempt, Report, Wish
+from brushwork_core.ledger import Claim, Signal
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
-from brushwork_schemas.ledger import Claim, Signal
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.wire import Attempt, Report, Wish
-from brushwork_workers.hold import Hold
-from brushwork_workers.intercom import Intercom
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.supervision.progress_sync import Intercom
 
 STOP = Wish(stop=True, preview=False)
 

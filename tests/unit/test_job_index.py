@@ -1,8 +1,8 @@
 """Jobs found again, whoever wrote them."""
 
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 
 from tests.jobs import new_job, result_of
 

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from brushwork_schemas import job_index
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries import job_index
+from brushwork_core.queries.job_index import JobIndex, Running
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobFilter, JobIndex, Running
-from brushwork_schemas.ledger import Ledger
+from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
 from sqlalchemy import update
 
 from tests.jobs import KIND, begun, new_job, result_of, said

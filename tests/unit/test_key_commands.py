@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from brushwork_schemas.api_keys import ApiKeys, Scope
-from brushwork_schemas.database import Database
-from brushwork_schemas.key_usage import KeyUsage, Usage
+from brushwork_core.access.api_keys import ApiKeys, Scope
+from brushwork_core.access.key_usage import KeyUsage, Usage
+from brushwork_core.database.database import Database
 
 from tests.commands import Answer, run_command
 

@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from brushwork_schemas.api_keys import ApiKeys
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.access.key_usage import DAY_MS, KeyUsage, Usage
+from brushwork_core.database.database import Database
 from brushwork_schemas.errors import BudgetExceeded
-from brushwork_schemas.key_usage import DAY_MS, KeyUsage, Usage
 
 
 @pytest.fixture

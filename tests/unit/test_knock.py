@@ -2,7 +2,7 @@
 
 import select
 
-from brushwork_workers.consumer import Knock
+from brushwork_workers.process.consumer import Knock
 
 
 def is_heard(knock: Knock) -> bool:

@@ -1,7 +1,7 @@
 """What is remembered of labels, and what is forgotten first."""
 
 import torch
-from brushwork_workers.kinds.classes.label_memory import LabelMemory
+from brushwork_workers.families.classification.label_memory import LabelMemory
 
 
 def test_who_was_not_asked_for_the_longest_goes_first() -> None:

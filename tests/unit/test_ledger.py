@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
+from brushwork_core.ledger import Ledger, NewJob, Reaped, Signal
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import JobError, Progress
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, NewJob, Reaped, Signal
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
 from sqlalchemy import select
 
 from tests.jobs import (

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, Reaped
-from brushwork_schemas.roster import Roster, WorkerEntry
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import WORKERS
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger, Reaped
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import WORKERS
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import update
 
 from tests.jobs import ERROR, begun, claimed, column, lose, new_job, overdue

@@ -5,16 +5,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger, NewJob, Signal
+from brushwork_core.ledger.attempts import OWN_ERROR
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import JobError, Progress
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, NewJob, Signal
-from brushwork_schemas.ledger.attempts import OWN_ERROR
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
-from brushwork_schemas.wire import Report, Wire
+from brushwork_schemas.worker import WorkerEntry
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

@@ -4,13 +4,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Dispatch, Ledger, Reaped
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import Progress
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Dispatch, Ledger, Reaped
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import JOBS
-from brushwork_schemas.wire import Report, Wire
 from sqlalchemy import update
 
 from tests.jobs import KIND, NO_LEASE_S, begun, claimed, column, lost, new_job, reaped

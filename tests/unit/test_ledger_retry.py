@@ -1,11 +1,11 @@
 """Another attempt after one that failed: when, by whom, whether alone; and the end at a deadline."""
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import WEBHOOK_EVENTS
 from sqlalchemy import event
 
 from tests.jobs import ERROR, KIND, claimed, column, count, hurry, new_job, overdue, said

@@ -8,8 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from brushwork_schemas import log
-from brushwork_schemas.log import TEXT, AboutFilter, JsonLines, TextLines, about, learned
+from brushwork_core.telemetry import log
+from brushwork_core.telemetry.log import TEXT, AboutFilter, JsonLines, TextLines, about, learned
 
 LOGGER = logging.getLogger("brushwork_schemas.a_test")
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import JobStopped, ModelFileMissing, ModelNotHere, ModelUnavailable
-from brushwork_schemas.requests import TextToImageRequest
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.kinds.diffusion.loading import load
-from brushwork_workers.served import FoundAddOn, Performer, Place
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.interface import FoundAddOn, Performer, Place
 from diffusers import StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 

@@ -3,14 +3,15 @@
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.options import Priority
-from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.states import JobState
-from brushwork_schemas.wire import Wire
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import inspect, text
 
 from tests.jobs import KIND, claimed, column, new_job

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from brushwork_core.files.model_folders import Lock, LockedFile, is_here, pulled_place, write_lock
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     HashMismatch,
@@ -18,7 +19,6 @@ from brushwork_schemas.errors import (
     RemoteCode,
     UnknownModelClass,
 )
-from brushwork_schemas.model_place import Lock, LockedFile, is_here, pulled_place, write_lock
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing

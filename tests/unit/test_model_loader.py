@@ -11,15 +11,16 @@ import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere, ModelUnavailable, OutOfMemory
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.device import machine_memory, model_budget
-from brushwork_workers.kinds import LOADERS
-from brushwork_workers.served import Loaded, Place, Served
-from brushwork_workers.shelf import tuning
-from brushwork_workers.shelf.attic import Attic
-from brushwork_workers.shelf.footprint import estimated_bytes, module_bytes
-from brushwork_workers.shelf.model_loader import ModelLoader
-from brushwork_workers.shelf.refusals import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refusals
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.device.selection import machine_memory, model_budget
+from brushwork_workers.families import LOADERS
+from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.model_cache import tuning
+from brushwork_workers.model_cache.cpu_cache import Attic
+from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
+from brushwork_workers.model_cache.load_backoff import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refusals
+from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.model_cache.model_loader import ModelLoader
 from safetensors.torch import save_file
 from torch import nn
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from brushwork_workers.batching.arguments import number_of
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.terms import Terms
+from brushwork_workers.batching.call_options import Terms
 from torch import Tensor, nn
 
 

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import WORKERS
+from brushwork_core.fleet.process_liveness import here, is_gone, started_at
+from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.fleet.worker_registry import Roster, full_name
+from brushwork_core.ledger import Ledger, Reaped
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, Reaped
-from brushwork_schemas.neighbours import here, is_gone, started_at
-from brushwork_schemas.roster import Roster, WorkerEntry, full_name
-from brushwork_schemas.settings import Settings
 from brushwork_schemas.states import JobState
-from brushwork_schemas.succession import take_over_from_dead
-from brushwork_schemas.tables import WORKERS
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import update
 
 from tests.jobs import claimed, new_job

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
 from sqlalchemy import Connection, event, select
 
 from tests.jobs import ERROR, begun, claimed, count, new_job, overdue, result_of

@@ -3,14 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from brushwork_schemas import outlook as ahead
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import JOBS, WORKERS
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries import outlooks as ahead
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.queries.outlooks import Outlooks
 from brushwork_schemas.options import Priority
-from brushwork_schemas.outlook import Outlook, Outlooks
-from brushwork_schemas.roster import Roster, WorkerEntry
-from brushwork_schemas.tables import JOBS, WORKERS
+from brushwork_schemas.outlook import Outlook
+from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import update
 
 from tests.jobs import KIND, begun, new_job, result_of, said
@@ -22,7 +24,7 @@ MODEL = "pocket-diffusion"
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "KEEP_S", 0.0)
     monkeypatch.setattr(ahead, "KEEP_PACE_S", 0.0)
-    monkeypatch.setattr("brushwork_schemas.remembered.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
 
 
 def outlook(database: Database, job_id: str) -> Outlook:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from brushwork.gateway.page import recipe
-from brushwork.gateway.page.form_field import FormField, form_fields
-from brushwork.gateway.page.typed_form import TypedForm
-from brushwork.gateway.page.visitor import own_path
+from brushwork.page.forms.form_field import FormField, form_fields
+from brushwork.page.forms.typed_form import TypedForm
+from brushwork.page.session import own_path
+from brushwork.page.views import repeat_commands
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds import KINDS
+from brushwork_schemas.kinds.registry import KINDS
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 from starlette.datastructures import FormData
@@ -149,7 +149,7 @@ def test_files_and_lists_of_a_job_are_shown_again() -> None:
 
 def test_the_line_for_a_shell_holds_the_whole_request() -> None:
     asked = {"version": 1, "prompt": 'it\'s a $HOME `circle`\n"红"', "seed": 7, "scheduler": None}
-    line = recipe.curl(job(asked), "http://127.0.0.1:8600", with_key=True)
+    line = repeat_commands.curl(job(asked), "http://127.0.0.1:8600", with_key=True)
     words = shlex.split(line)
     assert words[:2] == ["curl", "http://127.0.0.1:8600/v1/jobs"]
     assert "Authorization: Bearer $BRUSHWORK_API_KEY" in words
@@ -159,7 +159,9 @@ def test_the_line_for_a_shell_holds_the_whole_request() -> None:
 
 
 def test_the_lines_for_python_are_python() -> None:
-    lines = recipe.python(job({"prompt": 'a "quoted" circle', "seed": 7, "__import__('os')": 1}), "http://a")
+    lines = repeat_commands.python(
+        job({"prompt": 'a "quoted" circle', "seed": 7, "__import__('os')": 1}), "http://a"
+    )
     compile(lines, "recipe", "exec")
     assert "__import__" not in lines
     assert """prompt='a "quoted" circle'""" in lines

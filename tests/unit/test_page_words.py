@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from string import Formatter
 
 import pytest
-from brushwork.gateway.page import clock, sizes, templates
-from brushwork.gateway.page.form_field import form_fields
-from brushwork.gateway.page.words import LANGUAGES, Words, catalogue, chosen_language
-from brushwork_schemas.kinds import KINDS
+from brushwork.page import templates
+from brushwork.page.forms.form_field import form_fields
+from brushwork.page.views import clock, sizes
+from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
+from brushwork_schemas.kinds.registry import KINDS
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 

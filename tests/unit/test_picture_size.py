@@ -6,8 +6,8 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.requests import ImageToImageRequest
-from brushwork_workers.kinds.diffusion.picture_size import picture_size
+from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_workers.families.diffusion.picture_size import picture_size
 
 SHA256 = "a" * 64
 DEFAULTS = {"width": 512, "height": 512}

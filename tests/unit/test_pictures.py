@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from brushwork_schemas import pictures
+from brushwork_core.media import pictures
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image, PngImagePlugin
 

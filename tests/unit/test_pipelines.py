@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.families import FAMILIES as KNOWN
-from brushwork_schemas.families import family_of
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.kinds.diffusion.pipelines import Pipelines
+from brushwork_schemas.families.registry import FAMILIES as KNOWN
+from brushwork_schemas.families.registry import family_of
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.pipelines import Pipelines
 from diffusers import ControlNetModel, StableDiffusionInpaintPipeline, StableDiffusionXLPipeline
 
 from tests.checkpoints import sana

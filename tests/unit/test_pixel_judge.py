@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import Description, sample_full
-from brushwork_workers.pocket.staging import NARROW, WIDE, Ranges, stage
 
+from recipes.pocket import world
+from recipes.pocket.grammar import Description, sample_full
+from recipes.pocket.staging import NARROW, WIDE, Ranges, stage
 from tests.pixel_judge import all_right, judge
 
 ONE = Description((("red", "star"),), "white", "large", "left")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from brushwork_workers.pocket import train
-from brushwork_workers.pocket.recipe import checkpoint, curve, shipping
-from brushwork_workers.pocket.recipe.decoder import deepen, faint_weights
-from brushwork_workers.pocket.recipe.denoiser import few_timesteps, noisy_timesteps
-from brushwork_workers.pocket.recipe.gates import Passage
-from brushwork_workers.pocket.recipe.stages import PARTS, Stopped, run_all
-from brushwork_workers.pocket.recipe.training import Budget, Loop, Plan
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
+
+from recipes.pocket import checkpoint, curve, shipping, train
+from recipes.pocket.decoder import deepen, faint_weights
+from recipes.pocket.denoiser import few_timesteps, noisy_timesteps
+from recipes.pocket.gates import Passage
+from recipes.pocket.stages import PARTS, Stopped, run_all
+from recipes.pocket.training import Budget, Loop, Plan
 
 
 def test_a_deepened_decoder_gives_the_same_pictures() -> None:

@@ -5,8 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from brushwork_workers.pocket import world
-from brushwork_workers.pocket.grammar import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recipes.pocket import world
+from recipes.pocket.grammar import (
     NEVER_TRAINED_PAIRS,
     Description,
     canonical,
@@ -20,9 +23,7 @@ from brushwork_workers.pocket.grammar import (
     sample_test,
     sample_training,
 )
-from brushwork_workers.pocket.staging import NARROW, WIDE, Ranges, stage
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from recipes.pocket.staging import NARROW, WIDE, Ranges, stage
 
 pairs = st.tuples(st.sampled_from(tuple(world.COLOURS)), st.sampled_from(world.SHAPES))
 grounds = st.none() | st.sampled_from(tuple(world.BACKGROUNDS))
@@ -129,8 +130,5 @@ def test_drawing_is_reproducible_and_in_the_named_colours() -> None:
 
 
 def test_importing_the_world_loads_no_torch() -> None:
-    code = (
-        "import sys, brushwork_workers.pocket.world, brushwork_workers.pocket.staging;"
-        "sys.exit('torch' in sys.modules)"
-    )
+    code = "import sys, recipes.pocket.world, recipes.pocket.staging;sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,7 +1,7 @@
 """`Prefer: wait=SECONDS`, as callers write it."""
 
 import pytest
-from brushwork.gateway.prefer import preferred_wait_s
+from brushwork.gateway.bodies.prefer import preferred_wait_s
 
 
 @pytest.mark.parametrize(

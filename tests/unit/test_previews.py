@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
-from brushwork_schemas.families import family_of
-from brushwork_schemas.requests import TextToImageRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.diffusion.forecast import Forecast
-from brushwork_workers.kinds.diffusion.latent_colours import LatentColours, sample_pictures
-from brushwork_workers.kinds.diffusion.loading import load
+from brushwork_schemas.families.registry import family_of
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.diffusion.forecast import Forecast
+from brushwork_workers.families.diffusion.latent_colours import LatentColours, sample_pictures
+from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.interface import Performer, Place
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.served import Performer, Place
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.configuration_utils import FrozenDict
 from PIL import Image

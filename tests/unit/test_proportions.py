@@ -6,10 +6,10 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidImage
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.pretrained import PictureProcessor
-from brushwork_workers.kinds.torchvision_model import TorchvisionModel
-from brushwork_workers.served import Place
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.pretrained import PictureProcessor
+from brushwork_workers.families.torchvision_model import TorchvisionModel
+from brushwork_workers.interface import Place
 from PIL import Image
 from torch import nn
 from torchvision.models.segmentation import FCN_ResNet101_Weights

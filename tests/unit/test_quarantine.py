@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import pytest
-from brushwork_workers.quarantine import Quarantine
+from brushwork_workers.execution.exclusive_gate import Quarantine
 
 from tests.servers import wait_until
 

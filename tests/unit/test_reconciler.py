@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.process_liveness import here
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Dispatch, Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Dispatch, Ledger
-from brushwork_schemas.neighbours import here
-from brushwork_schemas.roster import Roster, WorkerEntry
 from brushwork_schemas.states import JobState
-from brushwork_workers.reconciler import Reconciler
+from brushwork_schemas.worker import WorkerEntry
+from brushwork_workers.supervision.reconciler import Reconciler
 from sqlalchemy import text
 
 from tests.jobs import claimed, lose, new_job, overdue

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from brushwork_workers.shelf.residency import FORGET_S, STAY_LOADS, Later, Load, Residency
+from brushwork_workers.model_cache.residency import FORGET_S, STAY_LOADS, Later, Load, Residency
 
 BUDGET, STAY_S = 100, 30.0
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from brushwork.cli.duration import seconds
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.retention import Retention
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger, NewJob
-from brushwork_schemas.retention import Retention
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
-from brushwork_schemas.tenant_files import TenantFiles
 from sqlalchemy import update
 
 from tests.clients import png

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from brushwork_core.ledger import Claim
 from brushwork_schemas.errors import (
     ArtifactMissing,
     BrushworkError,
@@ -14,8 +15,7 @@ from brushwork_schemas.errors import (
     OutOfMemory,
     ServiceUnreachable,
 )
-from brushwork_schemas.ledger import Claim
-from brushwork_workers.retries import LONGEST_PAUSE_S, SPREAD, Again, Retries, sorted_error
+from brushwork_workers.execution.retries import LONGEST_PAUSE_S, SPREAD, Again, Retries, sorted_error
 
 PAUSE_S = 2.0
 CLAIM = Claim(job_id="a", kind="k", model="m", request={}, fence=1, attempt=1, queued_s=0.0)

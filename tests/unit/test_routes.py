@@ -1,7 +1,7 @@
 """Who is waited for because jobs like it came from there before."""
 
 import pytest
-from brushwork_workers.batching.routes import Place, Routes
+from brushwork_workers.batching.call_graph import Place, Routes
 
 BEGIN = Place("begin")
 ENCODER = Place("encoder", "77 tokens")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.families import FAMILIES
-from brushwork_workers.kinds.diffusion.schedulers import check_begins_with_picture, new_scheduler
+from brushwork_schemas.families.registry import FAMILIES
+from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture, new_scheduler
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 
 import pytest
-from brushwork.gateway import seats as seating
-from brushwork.gateway.seats import Seats
+from brushwork.gateway.admission import stream_limit as seating
+from brushwork.gateway.admission.stream_limit import Seats
 from brushwork_schemas.errors import TooManyStreams
 
 

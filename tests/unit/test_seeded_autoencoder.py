@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from brushwork_workers.kinds.diffusion.seeded_autoencoder import SeededAutoencoder
+from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
 
 from tests.tiny_models import autoencoder
 

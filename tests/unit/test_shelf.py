@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from brushwork_core.ledger import Claim, Signal
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     JobStopped,
@@ -18,16 +19,15 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     OutOfMemory,
 )
-from brushwork_schemas.ledger import Claim, Signal
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.hold import Hold
-from brushwork_workers.metrics import Metrics
-from brushwork_workers.quarantine import Quarantine
-from brushwork_workers.served import Loaded, Place
-from brushwork_workers.shelf.model_loader import ModelLoader
-from brushwork_workers.shelf.residency import Residency
-from brushwork_workers.shelf.shelf import Shelf
-from brushwork_workers.shelf.turn import NotYet, Turn
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.execution.metrics import Metrics
+from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.model_cache.model_loader import ModelLoader
+from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.residency import Residency
+from brushwork_workers.model_cache.turn import NotYet, Turn
 from torch import nn
 
 from tests.servers import wait_until

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from brushwork import short_forms
+from brushwork.inputs import short_forms
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.requests import Box, LoraChoice, Point
+from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.image_segmentation import Box, Point
 
 CASES: list[tuple[str, str, list[Any], str]] = [
     ("candidate_labels", "a cat, a dog", ["a cat", "a dog"], "a cat\na dog"),

@@ -7,10 +7,10 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Limits, Model, Source
 from brushwork_schemas.errors import InvalidImage
-from brushwork_schemas.requests import ImageUpscalingRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.upscaling.swin2sr import ImageUpscaling
-from brushwork_workers.served import Place
+from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.upscaling.swin2sr import ImageUpscaling
+from brushwork_workers.interface import Place
 from PIL import Image
 
 from tests.checkpoints.swin2sr import save

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 
 import pytest
-from brushwork_schemas.database import Database
-from brushwork_schemas.reporter import Reporter, process_name
-from brushwork_schemas.tables import TELEMETRY
-from brushwork_schemas.telemetry import KEPT_S, ProcessReport, Telemetry
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import TELEMETRY
+from brushwork_core.telemetry.process_reports import KEPT_S, ProcessReport, Telemetry
+from brushwork_core.telemetry.reporter import Reporter, process_name
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import select, update
 

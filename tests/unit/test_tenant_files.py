@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import ARTIFACTS, TENANT_FILES
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.retention import Retention
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database, now_ms
 from brushwork_schemas.errors import FileNotFound
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.retention import Retention
-from brushwork_schemas.tables import ARTIFACTS, TENANT_FILES
-from brushwork_schemas.tenant_files import TenantFiles
 from sqlalchemy import update
 
 from tests.clients import png

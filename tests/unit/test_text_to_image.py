@@ -9,11 +9,11 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import JobStopped
-from brushwork_schemas.requests import TextToImageRequest
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.diffusion.loading import load
-from brushwork_workers.served import Performer, Place
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.interface import Performer, Place
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 
 from tests.desks import PlainDesk

@@ -8,12 +8,13 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_schemas.requests import ImageClassificationRequest, ImageSegmentationRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds.classes.torchvision_classifier import ImageClassification
-from brushwork_workers.kinds.segments.class_map import palette
-from brushwork_workers.kinds.segments.torchvision_segmenter import ImageSegmentation
-from brushwork_workers.served import Place
+from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families.classification.torchvision_classifier import ImageClassification
+from brushwork_workers.families.segmentation.class_map import palette
+from brushwork_workers.families.segmentation.torchvision_segmenter import ImageSegmentation
+from brushwork_workers.interface import Place
 from PIL import Image
 from safetensors.torch import load_file
 from torchvision.models import shufflenet_v2_x0_5

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.retention import Retention
+from brushwork_core.files.trained_models import SERVES, TRAINS, TrainedModels
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.catalogue import Model, Source, trained_model
-from brushwork_schemas.database import Database
 from brushwork_schemas.errors import (
     BrushworkError,
     HashMismatch,
@@ -17,9 +20,6 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     UnknownModel,
 )
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.retention import Retention
-from brushwork_schemas.trained_models import SERVES, TRAINS, TrainedModels
 from brushwork_workers.models.trained_files import KEPT, TrainedFiles
 
 from tests.jobs import ERROR, begun, new_job

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.errors import InvalidDataset, InvalidRequest, JobStopped
-from brushwork_schemas.results import Epoch
-from brushwork_workers.kinds.training.course import best_epoch
-from brushwork_workers.kinds.training.examples import batches_of, held_out
-from brushwork_workers.kinds.training.simple_cnn import SimpleCNN
+from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork_workers.families.training.dataset_split import batches_of, held_out
+from brushwork_workers.families.training.simple_cnn import SimpleCNN
+from brushwork_workers.families.training.training_loop import best_epoch
 from safetensors.torch import load
 
 from tests.archives import folders, png

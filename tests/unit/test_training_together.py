@@ -9,9 +9,9 @@ import torch
 from brushwork_schemas.catalogue import Source
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.served import Place
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.interface import Place
 from safetensors.torch import load
 
 from tests.desks import PlainDesk

@@ -1,14 +1,14 @@
 """How far trainings are: guarded by the fence, found by the next attempt, swept away at the end."""
 
 import pytest
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.results import Epoch
-from brushwork_schemas.retention import Retention
-from brushwork_schemas.tables import ARTIFACTS, JOB_ARTIFACTS, TRAININGS
-from brushwork_schemas.trainings import Trainings
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, TRAININGS
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.retention import Retention
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_schemas.kinds.image_classification_training import Epoch
 
 from tests.jobs import ERROR, begun, claimed, count, lose, new_job, picture
 

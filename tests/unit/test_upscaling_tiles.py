@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from brushwork_workers.kinds.upscaling.tiles import MARGIN, spans, tiles
+from brushwork_workers.families.upscaling.tiles import MARGIN, spans, tiles
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelUnavailable
-from brushwork_schemas.requests import ImageSegmentationRequest, ImageToTextRequest
-from brushwork_workers.calls import DirectCalls
-from brushwork_workers.kinds import LOADERS
-from brushwork_workers.kinds.torchvision_weights import TorchvisionWeights
-from brushwork_workers.served import Performer, Place
+from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
+from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
+from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.families import LOADERS
+from brushwork_workers.families.torchvision_weights import TorchvisionWeights
+from brushwork_workers.interface import Performer, Place
 from PIL import Image
 from safetensors.torch import load_file, save_file
 

@@ -1,7 +1,7 @@
 """Who finds a seat while its model is not there."""
 
 from brushwork_schemas.errors import OutOfMemory
-from brushwork_workers.shelf.waiting_room import WaitingRoom
+from brushwork_workers.model_cache.load_queue import WaitingRoom
 
 
 def test_there_is_one_seat_at_least() -> None:

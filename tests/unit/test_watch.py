@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
-from brushwork.gateway import watch as watching
-from brushwork.gateway.watch import Watch, Watcher
-from brushwork_schemas.database import Database
+from brushwork.gateway.watching import watcher as watching
+from brushwork.gateway.watching.watcher import Watch, Watcher
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex, Standing
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
-from brushwork_schemas.job_index import JobIndex, Standing
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
-from brushwork_schemas.wire import Report, Wire
 
 from tests.jobs import begun, new_job, result_of, said
 

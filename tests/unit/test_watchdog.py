@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from brushwork_schemas.ledger import Claim
-from brushwork_schemas.stall_bounds import StallBounds
+from brushwork_core.ledger import Claim
+from brushwork_core.settings.stall_bounds import StallBounds
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Calls, DirectCalls
-from brushwork_workers.hold import Hold
-from brushwork_workers.watchdog import Watchdog
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.supervision.watchdog import Watchdog
 
 from tests.servers import wait_until
 from tests.stops import Going
@@ -93,8 +93,8 @@ def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
 
 def test_a_process_in_which_no_python_runs_ends_itself() -> None:
     code = (
-        "import sys; from brushwork_workers.watchdog import Watchdog;"
-        "from brushwork_schemas.stall_bounds import StallBounds;"
+        "import sys; from brushwork_workers.supervision.watchdog import Watchdog;"
+        "from brushwork_core.settings.stall_bounds import StallBounds;"
         "Watchdog(list, stall_s=StallBounds(9), frozen_s=0.2, on_stall=print).look();"
         # One long step in C, which keeps Python's lock.
         "sum(range(10 ** 13))"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from brushwork.cli import main
-from brushwork_schemas.database import Database
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.database.database import Database
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
 
 from tests.jobs import new_job
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 from brushwork.webhooks.payload import payload_of_start
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import Outbox
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import WEBHOOK_EVENTS
 from sqlalchemy import event, select
 
 from tests.jobs import ERROR, begun, claimed, column, new_job, overdue, result_of

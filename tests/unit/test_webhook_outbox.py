@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.database import Database, now_ms
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.outbox import DueEvent, Outbox, WebhookEvent, _heads
 from brushwork_schemas.errors import EventNotFound
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.outbox import DueEvent, Outbox, WebhookEvent, _heads
 from brushwork_schemas.states import JobState
-from brushwork_schemas.tables import WEBHOOK_EVENTS
 from sqlalchemy import select, update
 
 from tests.jobs import new_job

@@ -11,10 +11,10 @@ from brushwork.webhooks.answer import answer_of, wish_s
 from brushwork.webhooks.payload import payload
 from brushwork.webhooks.schedule import MULTIPLES, Schedule
 from brushwork.webhooks.signature import Signature, webhook_id
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import JobError
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.jobs import ERROR, claimed, new_job, result_of

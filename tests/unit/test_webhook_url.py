@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.options import taken_options
-from brushwork_schemas.tables import WEBHOOK_EVENTS
 from sqlalchemy import select
 
 from tests.jobs import new_job

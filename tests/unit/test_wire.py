@@ -4,14 +4,14 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.database.tables import PREVIEWS
+from brushwork_core.fleet.job_signals import LOOKING_MS, NOTED_AGAIN_AFTER_MS, Report, Wire, Wish
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Progress
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.tables import PREVIEWS
-from brushwork_schemas.wire import LOOKING_MS, NOTED_AGAIN_AFTER_MS, Report, Wire, Wish
 from sqlalchemy import event, text, update
 
 from tests.jobs import ERROR, claimed, count, lost, new_job, result_of, said

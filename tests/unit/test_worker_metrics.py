@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_workers.batching.batch_metrics import BatchMetrics
-from brushwork_workers.batching.policy import Run, Waiting
-from brushwork_workers.batching.report import Ran, Report
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.desk import Desk
-from brushwork_workers.device_metrics import DeviceMetrics
-from brushwork_workers.metrics import Metrics, RunningJobs
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.metrics import BatchMetrics
+from brushwork_workers.batching.scheduler import Run, Waiting
+from brushwork_workers.batching.stats import Ran, Report
+from brushwork_workers.device.metrics import DeviceMetrics
+from brushwork_workers.execution.metrics import Metrics, RunningJobs
+from brushwork_workers.interface import Desk
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 

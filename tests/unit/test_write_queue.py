@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import IntegrityError
 

@@ -4,8 +4,8 @@
 `celery -A brushwork_workers.app worker -P threads -Q text-to-image`.
 """
 
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
-from brushwork_workers.celery_worker import worker_app
+from brushwork_workers.process.celery_worker import worker_app
 
 app = worker_app(Settings.load())

@@ -4,24 +4,24 @@ from collections.abc import Callable
 
 import typer
 
-from brushwork.cli.catalogue_commands import kinds
-from brushwork.cli.demo_command import demo
-from brushwork.cli.doctor_command import doctor
+from brushwork.cli.commands.catalogue import kinds
+from brushwork.cli.commands.demo import demo
+from brushwork.cli.commands.doctor import doctor
+from brushwork.cli.commands.gateway import gateway
+from brushwork.cli.commands.jobs import cancel, jobs, show
+from brushwork.cli.commands.keys import keys
+from brushwork.cli.commands.models import models
+from brushwork.cli.commands.preview import preview
+from brushwork.cli.commands.prune import prune
+from brushwork.cli.commands.queues import queues
+from brushwork.cli.commands.retry import retry
+from brushwork.cli.commands.services import migrate, worker, workers
+from brushwork.cli.commands.submit import submit
+from brushwork.cli.commands.up import up
+from brushwork.cli.commands.upload import upload
+from brushwork.cli.commands.wait import wait
+from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
-from brushwork.cli.gateway_command import gateway
-from brushwork.cli.job_commands import cancel, jobs, show
-from brushwork.cli.key_commands import keys
-from brushwork.cli.model_commands import models
-from brushwork.cli.preview_command import preview
-from brushwork.cli.prune_command import prune
-from brushwork.cli.queue_command import queues
-from brushwork.cli.retry_command import retry
-from brushwork.cli.service_commands import migrate, worker, workers
-from brushwork.cli.submit_command import submit
-from brushwork.cli.up_command import up
-from brushwork.cli.upload_command import upload
-from brushwork.cli.wait_command import wait
-from brushwork.cli.webhook_commands import webhooks
 
 app = typer.Typer(
     name="brushwork",

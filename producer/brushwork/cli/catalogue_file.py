@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+from brushwork_core.settings.settings import Settings, data_dir
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.settings import Settings, data_dir
 from tomlkit.exceptions import TOMLKitError
 
 NAME = "catalogue.toml"

@@ -2,10 +2,10 @@
 
 from contextlib import suppress
 
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.settings import Settings
+from brushwork_schemas.kinds.registry import KINDS
 
 
 def kinds() -> list[str]:

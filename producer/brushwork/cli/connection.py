@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import ENV_FILE, Settings, data_dir
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.settings import ENV_FILE, Settings, data_dir
 
 from brushwork.client import Client
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds import FILES, Kind
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.registry import FILES
 from brushwork_schemas.options import JobOptions
 from pydantic import TypeAdapter, ValidationError
 
-from brushwork import short_forms
+from brushwork.inputs import short_forms
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.settings import Settings
 
 from brushwork.doctor.database_check import check_database
 from brushwork.doctor.finding import Finding, fail

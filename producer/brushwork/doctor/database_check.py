@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from brushwork_schemas.database import Database, now_ms
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.settings import Settings
 from sqlalchemy import make_url, select
 
 from brushwork.doctor.finding import Finding, fail, ok, warn
@@ -82,7 +82,7 @@ def _version(database: Database) -> Finding:
 
 def _tables(database: Database) -> Iterator[Finding]:
     # Here, for Alembic is slow to import.
-    from brushwork_schemas.migration import revisions
+    from brushwork_core.database.migration import revisions
 
     with database.reading() as connection:
         found, newest = revisions(connection)

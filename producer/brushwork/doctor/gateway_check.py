@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from brushwork_schemas.api_keys import ApiKey, ApiKeys
-from brushwork_schemas.settings import ENV_FILE, Settings, data_dir
+from brushwork_core.access.api_keys import ApiKey, ApiKeys
+from brushwork_core.settings.settings import ENV_FILE, Settings, data_dir
 
 from brushwork.doctor.database_check import existing
 from brushwork.doctor.finding import Finding, fail, ok, warn

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from brushwork_core.files.model_folders import is_here, place_of, pulled_place
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.model_place import is_here, place_of, pulled_place
-from brushwork_schemas.settings import Settings
 
 from brushwork.doctor.finding import Finding, fail, ok
 

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from packaging.requirements import Requirement
 
 from brushwork.doctor.finding import Finding, fail, ok

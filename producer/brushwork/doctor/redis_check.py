@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from brushwork_schemas.redis_link import RedisLink
-from brushwork_schemas.settings import Settings
+from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.settings.settings import Settings
 from kombu.exceptions import OperationalError
 from redis import RedisError
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from brushwork.doctor.database_check import sqlite_file
 from brushwork.doctor.finding import Finding, fail, ok, warn

@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Iterator
 
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.settings import Settings
 
 from brushwork.doctor.finding import Finding, fail, ok
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 
 from brushwork.doctor.finding import Finding, fail, ok, warn
 

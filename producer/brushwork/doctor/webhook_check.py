@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.settings import Settings
 
 from brushwork.doctor.database_check import existing
 from brushwork.doctor.finding import Finding, fail, ok, warn

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from brushwork_schemas.kinds import KINDS
-from brushwork_schemas.roster import Roster
-from brushwork_schemas.settings import Settings
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.kinds.registry import KINDS
 
 from brushwork.doctor.database_check import existing
 from brushwork.doctor.finding import Finding, ok, warn

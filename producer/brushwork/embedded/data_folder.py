@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from brushwork_core.settings.settings import ENV_FILE
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
-from brushwork_schemas.settings import ENV_FILE
 
 LOCK_WAIT_S = 2.0
 LOCK_LOOK_S = 0.05

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from brushwork_schemas.database import Database
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.ledger import Ledger
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
-from brushwork_schemas.ledger import Ledger
-from brushwork_schemas.roster import Roster
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.succession import take_over_from_dead
 
 from brushwork.embedded import flower, gateway, redis_server, webhook_sender
 from brushwork.embedded.child import Part

@@ -4,17 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from brushwork_schemas.settings import Settings
+from brushwork_core.settings.settings import Settings
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.guard import Guard
-from brushwork.gateway.metrics import GatewayMetrics
-from brushwork.gateway.observation import Observation
-from brushwork.gateway.openapi import completed
-from brushwork.gateway.page import pages
-from brushwork.gateway.reporting import Reporting
+from brushwork.gateway.admission.request_guard import Guard
+from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,
     catalogue,
@@ -28,6 +24,10 @@ from brushwork.gateway.routes import (
     workers,
 )
 from brushwork.gateway.services import services
+from brushwork.gateway.telemetry.access_log import Observation
+from brushwork.gateway.telemetry.metrics import GatewayMetrics
+from brushwork.gateway.telemetry.reporting import Reporting
+from brushwork.page import pages
 
 VERSION = "1"
 

@@ -5,17 +5,17 @@ import sys
 from contextlib import suppress
 
 import uvicorn
-from brushwork_schemas import log
-from brushwork_schemas.api_keys import ApiKeys
-from brushwork_schemas.database import Database
+from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.database.database import Database
+from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden
-from brushwork_schemas.settings import Settings
 
+from brushwork.gateway.admission.http_protocol import BoundedHttp
 from brushwork.gateway.application import create_app
-from brushwork.gateway.http_protocol import BoundedHttp
 from brushwork.gateway.listening import Listening, address_of
-from brushwork.gateway.observation import REQUESTS
 from brushwork.gateway.server import GRACE_S, Server
+from brushwork.gateway.telemetry.access_log import REQUESTS
 
 LOGGER = logging.getLogger(__name__)
 

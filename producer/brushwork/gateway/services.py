@@ -3,20 +3,20 @@
 from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
-from brushwork_schemas.api_keys import ApiKeys
-from brushwork_schemas.artifact_store import ArtifactStore
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.outlook import Outlooks
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.wire import Wire
+from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.queries.outlooks import Outlooks
+from brushwork_core.settings.settings import Settings
 from fastapi import Request
 
 from brushwork.direct_client import DirectClient
-from brushwork.gateway.access import Access
-from brushwork.gateway.limits import Limits
-from brushwork.gateway.seats import Seats
-from brushwork.gateway.watch import Watch
+from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.limits import Limits
+from brushwork.gateway.admission.stream_limit import Seats
+from brushwork.gateway.watching.watcher import Watch
 
 # Pictures of callers that are decoded at once: each may take 150 MB for a moment.
 DECODERS = 2

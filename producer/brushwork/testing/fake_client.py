@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.preview import Preview
-from brushwork_schemas.settings import Settings
 
 from brushwork.async_client import AsyncClient
 from brushwork.client import Client
-from brushwork.doors.threaded import ThreadedDoor
-from brushwork.testing.memory_door import MemoryDoor
+from brushwork.testing.memory_transport import MemoryDoor
 from brushwork.testing.script import Written
+from brushwork.transports.threaded import ThreadedDoor
 
 
 class Worker:

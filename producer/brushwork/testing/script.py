@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from brushwork_schemas.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.pictures import encode_png
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import Job, JobError
-from brushwork_schemas.kinds import KINDS, kind_named
-from brushwork_schemas.pictures import encode_png
-from brushwork_schemas.results import GenerationResult, Result
+from brushwork_schemas.kinds.generation import GenerationResult
+from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.result import Result
 from PIL import Image
 
 from brushwork.testing.sample_results import sample

@@ -11,7 +11,7 @@ import httpx
 from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.httpx import AsyncClient
 
-from brushwork.address import PUBLIC_HOSTS
+from brushwork.inputs.address import PUBLIC_HOSTS
 from brushwork.webhooks.answer import Answer, answer_of
 
 # A short answer is read so that its connection serves again; nobody looks at it.

@@ -5,7 +5,7 @@ from typing import Any
 
 from brushwork_schemas.errors import Fault
 from brushwork_schemas.job import Job, JobError
-from brushwork_schemas.results import Timings
+from brushwork_schemas.kinds.result import Timings
 from brushwork_schemas.states import JobState
 from pydantic import BaseModel, ConfigDict
 

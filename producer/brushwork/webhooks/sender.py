@@ -6,11 +6,11 @@ import logging
 import time
 from dataclasses import dataclass
 
+from brushwork_core.ledger.outbox import DueEvent, Outbox
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.telemetry.log import about, learned
 from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.log import about, learned
-from brushwork_schemas.outbox import DueEvent, Outbox
 from brushwork_schemas.states import JobState
 from brushwork_schemas.trace_context import TraceContext, handed_on
 

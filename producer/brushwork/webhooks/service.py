@@ -4,13 +4,13 @@ import asyncio
 import logging
 import signal
 
-from brushwork_schemas import log
-from brushwork_schemas.database import Database
-from brushwork_schemas.job_index import JobIndex
-from brushwork_schemas.outbox import Outbox
-from brushwork_schemas.reporter import Reporter, process_name
-from brushwork_schemas.settings import Settings
-from brushwork_schemas.telemetry import Telemetry
+from brushwork_core.database.database import Database
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry import log
+from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.reporter import Reporter, process_name
 
 from brushwork.webhooks.courier import Courier
 from brushwork.webhooks.metrics import SenderMetrics

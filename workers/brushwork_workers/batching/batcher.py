@@ -18,12 +18,12 @@ from brushwork_workers.batching.arguments import (
     owner_of,
     run_together,
 )
-from brushwork_workers.batching.handout import Handout
-from brushwork_workers.batching.policy import Policy, Run, Waiting
-from brushwork_workers.batching.report import Ran
-from brushwork_workers.batching.terms import Terms
-from brushwork_workers.calls import Stop
-from brushwork_workers.cpu import device_thread
+from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.model_executor import Stop
+from brushwork_workers.batching.scheduler import Policy, Run, Waiting
+from brushwork_workers.batching.staggered_delivery import Handout
+from brushwork_workers.batching.stats import Ran
+from brushwork_workers.device.cpu import device_thread
 
 LOGGER = logging.getLogger(__name__)
 

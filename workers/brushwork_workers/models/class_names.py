@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from brushwork_schemas.errors import ModelUnavailable, RemoteCode, UnknownModelClass
-from brushwork_schemas.families import FAMILIES, Family, family_of
+from brushwork_schemas.families.family import Family
+from brushwork_schemas.families.registry import FAMILIES, family_of
 
 from brushwork_workers.models.listing import Listing
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from brushwork_schemas.model_place import models_dir
+from brushwork_core.files.model_folders import models_dir
 
 _BLOCK_BYTES = 1 << 20
 # Below it, to read the file takes no longer than to look it up.

@@ -2,10 +2,10 @@
 
 from posixpath import basename, dirname, join
 
+from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn
 from brushwork_schemas.errors import ModelFileMissing, ModelUnavailable
-from brushwork_schemas.families import FAMILIES
-from brushwork_schemas.model_place import Entry
+from brushwork_schemas.families.registry import FAMILIES
 
 from brushwork_workers.models.class_names import (
     CONFIG,

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
-from brushwork_schemas.model_place import (
+from brushwork_core.files.model_folders import (
     Entry,
     hub_cache_place,
     is_here,
@@ -14,6 +13,7 @@ from brushwork_schemas.model_place import (
     pulled_place,
     read_lock,
 )
+from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load

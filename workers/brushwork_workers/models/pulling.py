@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
-from brushwork_schemas.model_place import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.hub import HubRepository, Told

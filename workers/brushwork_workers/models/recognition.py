@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
-from brushwork_schemas.families import FAMILIES, family_of
-from brushwork_schemas.model_place import Entry
+from brushwork_schemas.families.registry import FAMILIES, family_of
 from pydantic import ValidationError
 
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_own_code

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.trained_models import TrainedModels
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.artifact_store import ArtifactStore
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
-from brushwork_schemas.trained_models import TrainedModels
 
 # Folders of trained models that stay; what is fetched again takes a moment.
 KEPT = 64

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.batch import MOST_JOBS, Batch
-from brushwork.gateway.job_view import JobView, view
-from brushwork.gateway.json_words import parsed_object
-from brushwork.gateway.received import JSON, Received
+from brushwork.gateway.bodies.batch import MOST_JOBS, Batch
+from brushwork.gateway.bodies.json_body import parsed_object
+from brushwork.gateway.bodies.received import JSON, Received
+from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.routes.jobs import Gateway
 from brushwork.gateway.routes.submit import Body, Submitter
-from brushwork.gateway.submission import Submission
+from brushwork.gateway.watching.job_view import JobView, view
 
 router = APIRouter(tags=["jobs"])
 

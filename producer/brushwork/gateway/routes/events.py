@@ -7,11 +7,11 @@ from brushwork_schemas.job import checked_id
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.access import Principal, key_of
-from brushwork.gateway.job_events import Beginning, EventStream, told
-from brushwork.gateway.job_view import view
+from brushwork.gateway.admission.access import Principal, key_of
 from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
 from brushwork.gateway.services import Services
+from brushwork.gateway.watching.job_events import Beginning, EventStream, told
+from brushwork.gateway.watching.job_view import view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 EXAMPLE = """id: 1.0.queued

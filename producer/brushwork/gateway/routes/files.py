@@ -3,22 +3,22 @@
 from typing import Annotated, BinaryIO
 
 from anyio import to_thread
-from brushwork_schemas import pictures
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.archive_file import ENDINGS
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.media import pictures
+from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.tenant_files import TenantFiles
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
-from brushwork.dataset_input import DatasetInputs
-from brushwork.gateway.access import Principal, asks_for
-from brushwork.gateway.byte_range import NotSatisfiable, parsed_range
+from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.bodies.byte_range import NotSatisfiable, parsed_range
+from brushwork.gateway.bodies.received import ARCHIVES, FORM, Received, received
 from brushwork.gateway.problems import problem_response
-from brushwork.gateway.received import ARCHIVES, FORM, Received, received
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
+from brushwork.inputs.dataset_input import DatasetInputs
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]

@@ -2,21 +2,21 @@
 
 from typing import Annotated, Literal
 
-from brushwork_schemas.api_keys import Scope
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.ledger import Ledger
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job
-from brushwork_schemas.ledger import Ledger
 from brushwork_schemas.states import JobState
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.access import Principal, asks_for
-from brushwork.gateway.job_view import JobPage, JobView, view, written
-from brushwork.gateway.list_query import ListQuery
-from brushwork.gateway.prefer import Prefer, preferred_wait_s, wait_as_preferred
+from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.bodies.list_query import ListQuery
+from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
 from brushwork.gateway.services import Services
+from brushwork.gateway.watching.job_view import JobPage, JobView, view, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]

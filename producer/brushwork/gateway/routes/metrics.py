@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from brushwork_schemas.api_keys import Scope
-from brushwork_schemas.exposition import merged, text_of
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.telemetry.exposition import merged, text_of
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from brushwork.gateway.access import asks_for
-from brushwork.gateway.reporting import Reporting
+from brushwork.gateway.admission.access import asks_for
+from brushwork.gateway.telemetry.reporting import Reporting
 
 router = APIRouter(tags=["health"])
 # Twelve reports: a process that has ended has its last figures read before they go.

@@ -1,0 +1,1 @@
+"""Storage and queueing for clients, gateways and workers: database, ledger, queue, files, settings."""

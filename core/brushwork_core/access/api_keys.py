@@ -1,0 +1,230 @@
+"""API keys: made, checked and revoked. Only a hash of each is kept, so a copy of the database opens no door.
+
+A key reads `bw_<id>_<secret>`: the id finds its row, the secret is 256 random bits.
+"""
+
+import hashlib
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from hmac import compare_digest
+from typing import Any
+
+from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select, update
+
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import API_KEYS
+
+PREFIX = "bw"
+ID_BYTES = 6
+SECRET_BYTES = 32
+# The last use is noted at most so often: it is for people, and a write for each request would be dear.
+NOTE_USE_EVERY_MS = 60_000
+MOST_A_MINUTE = 1_000_000
+LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
+HOW_TO_BRING_ONE = (
+    "Send `Authorization: Bearer bw_...`; Python's client and the command line do, with BRUSHWORK_API_KEY. "
+    "An operator makes keys with: brushwork keys create NAME"
+)
+_ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
+_KEY = re.compile(rf"{PREFIX}_({_ID.pattern})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    SUBMIT = "submit"
+    """Submit, retry and cancel jobs, and bring files."""
+    READ = "read"
+    """See jobs and files of its tenant, the catalogue and the workers."""
+    ADMIN = "admin"
+    """All of that for every tenant, and metrics and keys."""
+
+
+class NewKey(BaseModel):
+    """What an operator says of a key to be made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    tenant: str = Field("", max_length=64, pattern=r"^[\x21-\x7e]*$")
+    scopes: frozenset[Scope] = Field(frozenset({Scope.SUBMIT, Scope.READ}), min_length=1)
+    requests_per_minute: int | None = Field(None, ge=1, le=MOST_A_MINUTE)
+    daily_budget: float | None = Field(None, gt=0, allow_inf_nan=False)
+    max_open_jobs: int | None = Field(None, ge=1, le=1_000_000)
+    expires_in_s: float | None = Field(None, gt=0, le=LONGEST_LIFE_S)
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as its operator sees it.
+
+    Args:
+        tenant: Whose jobs and files it sees, and whom its jobs are for.
+        requests_per_minute: None is without bound, as for the next two.
+        daily_budget: Megapixels x steps a day, UTC.
+        max_open_jobs: Jobs of its tenant that have not ended.
+    """
+
+    id: str
+    name: str
+    tenant: str
+    scopes: frozenset[Scope]
+    requests_per_minute: int | None
+    daily_budget: float | None
+    max_open_jobs: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class ApiKeys:
+    """Keeps the keys.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, **terms: Any) -> str:
+        """Make a key.
+
+        Args:
+            name: What its operator calls it.
+            **terms: The other fields of `NewKey`.
+
+        Returns:
+            The key: shown this once, and never again.
+
+        Raises:
+            InvalidRequest: One of them is out of its bounds.
+        """
+        new = _checked({"name": name, **terms})
+        key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_hex(SECRET_BYTES)
+        expires_at = None if new.expires_in_s is None else now_ms() + round(new.expires_in_s * 1000)
+        row = API_KEYS.insert().values(
+            **new.model_dump(exclude={"scopes", "expires_in_s"}),
+            id=key_id,
+            sha256=_hash(secret),
+            scopes=sorted(new.scopes),
+            created_at=now_ms(),
+            expires_at=expires_at,
+        )
+        with self._database.writing() as connection:
+            connection.execute(row)
+        return f"{PREFIX}_{key_id}_{secret}"
+
+    def verify(self, key: str) -> ApiKey:
+        """The key's rights.
+
+        Raises:
+            Unauthorized: It is none, or was revoked, or has expired.
+        """
+        parts = _KEY.fullmatch(key)
+        if parts is None:
+            raise _refused("this is no key of brushwork's")
+        statement = select(API_KEYS, now_ms().label("now")).where(API_KEYS.c.id == parts[1])
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        # Compared also where there is no such id, so that the time taken tells nothing.
+        if not compare_digest(row.sha256 if row else _hash(""), _hash(parts[2])) or row is None:
+            raise _refused("it is not known")
+        if row.revoked_at is not None:
+            raise _refused("it was revoked")
+        if row.expires_at is not None and row.expires_at <= row.now:
+            raise _refused("it has expired")
+        if row.last_used_at is None or row.last_used_at < row.now - NOTE_USE_EVERY_MS:
+            self._note_use(row.id)
+        return _api_key(row)
+
+    def revoke(self, key_id: str) -> None:
+        """Make a key open nothing any more, from now on.
+
+        Raises:
+            KeyNotFound: There is none of that id.
+        """
+        revoked = update(API_KEYS).where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None))
+        self.get(key_id)
+        with self._database.writing() as connection:
+            connection.execute(revoked.values(revoked_at=now_ms()))
+
+    def get(self, key_id: str) -> ApiKey:
+        """The key of that id.
+
+        Raises:
+            KeyNotFound: There is none.
+        """
+        if _ID.fullmatch(key_id):
+            with self._database.reading() as connection:
+                row = connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id)).one_or_none()
+            if row is not None:
+                return _api_key(row)
+        raise KeyNotFound(f"There is no key {ascii(key_id)[:40]}.", hint="See: brushwork keys list")
+
+    def list(self) -> list[ApiKey]:
+        """All keys, oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))
+            return [_api_key(row) for row in rows]
+
+    def are_there(self) -> bool:
+        """Whether there is any key, in force or not: from the first on, every door asks for one."""
+        with self._database.reading() as connection:
+            return connection.execute(select(API_KEYS.c.id).limit(1)).first() is not None
+
+    def _note_use(self, key_id: str) -> None:
+        used = update(API_KEYS).where(API_KEYS.c.id == key_id).values(last_used_at=now_ms())
+        # A key opens the door also where this can't be written down.
+        with suppress(ServiceUnreachable):
+            self._database.write(lambda connection: connection.execute(used).rowcount)
+
+
+def id_of(key: str) -> str:
+    """The id within a key: no secret, and what `revoke` takes."""
+    return key.split("_")[1]
+
+
+def _checked(terms: dict[str, Any]) -> NewKey:
+    try:
+        return NewKey(**terms)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
+        raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()
+
+
+def _refused(reason: str) -> Unauthorized:
+    return Unauthorized(f"The API key opens nothing: {reason}.", hint=HOW_TO_BRING_ONE)
+
+
+def _api_key(row: Any) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        tenant=row.tenant,
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
+        requests_per_minute=row.requests_per_minute,
+        daily_budget=row.daily_budget,
+        max_open_jobs=row.max_open_jobs,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        expires_at=_moment(row.expires_at),
+        revoked_at=_moment(row.revoked_at),
+        last_used_at=_moment(row.last_used_at),
+    )
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,277 @@
+"""The ledger's database: SQLite or PostgreSQL, made to behave alike."""
+
+import json
+import math
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
+from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from brushwork_core.database.write_queue import WriteQueue
+
+SQLITE_BUSY_TIMEOUT_S = 30
+LOCKED_LOOK_S = 0.01
+_Answer = TypeVar("_Answer")
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own clock: whole milliseconds since 1970."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now_ms, "sqlite")
+def _sqlite_now(element: Any, compiler: Any, **options: Any) -> str:
+    # unixepoch('subsec') wants SQLite 3.42; the Julian day has been there always and is exact to 0.1 ms.
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(now_ms, "postgresql")
+def _postgresql_now(element: Any, compiler: Any, **options: Any) -> str:
+    # One reading a statement, as in SQLite; clock_timestamp() would also keep the planner from its indexes.
+    return "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+class Database:
+    """Connections to one database.
+
+    Args:
+        url: SQLAlchemy address, `sqlite:///file` or `postgresql+psycopg://...`.
+
+    Raises:
+        InvalidRequest: The address can't be read.
+        MissingExtra: Its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        # PostgreSQL takes many writers at once, and gathers their commits by itself.
+        self._queue = WriteQueue(self._transaction) if is_sqlite else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads and so never waits for a writer."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection.execution_options(brushwork_reads=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, or rolled back by an exception.
+
+        Raises:
+            ServiceUnreachable: The database does not answer, or stays locked.
+        """
+        with self._queue.alone() if self._queue else self._transaction() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        """What `work` returns, once it is committed; on SQLite with what other threads write now.
+
+        Args:
+            work: Reads and writes by the connection and does nothing else: it may be called twice, the first
+                time without effect.
+
+        Raises:
+            ServiceUnreachable: As `writing`.
+        """
+        if self._queue:
+            return self._queue.write(work)
+        with self._transaction() as connection:
+            return work(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Create the tables, or bring older ones up to this version."""
+        from brushwork_core.database.migration import migrate
+
+        with self.writing() as connection:
+            migrate(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _json(value: Any) -> str:
+    """JSON without what PostgreSQL refuses: U+0000, half a surrogate pair and NaN are replaced.
+
+    Requests have none of it; a model's error message or the words of a refused request may.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_storable(value), ensure_ascii=False)
+    is_storable = "\\u0000" not in text and not _UNSTORABLE.search(text)
+    return text if is_storable else json.dumps(_storable(value), ensure_ascii=False)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
+
+
+# InternalError: a failover left this connection with a server that only reads.
+_NO_ANSWER = (OperationalError, InternalError)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if re.search(r"no such (table|column)|(relation|column) .* does not exist", str(error.orig)):
+            raise ServiceUnreachable(
+                "The database has no brushwork tables, or older ones.",
+                field="database_url",
+                hint="Run: brushwork migrate (a worker and `brushwork up` do so at start).",
+            ) from error
+        if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
+            raise ServiceUnreachable(
+                f"The database does not answer: {str(error.orig).strip().rstrip('.')}.",
+                field="database_url",
+                hint="Check BRUSHWORK_DATABASE_URL and that the server runs.",
+            ) from error
+        raise
+    except PoolTimeout as error:
+        raise ServiceUnreachable(
+            "All connections of this process to the database are in use.", field="database_url"
+        ) from error
+
+
+# Seconds, and for the last milliseconds, until a host that is gone counts as gone; a waits-for-ever default
+# would hold a worker's heartbeat.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+def _engine(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return _sqlite_engine(url)
+        if address.get_backend_name() != "postgresql":
+            raise ArgumentError(f"{address.get_backend_name()} is not supported")
+        patience = _PATIENCE if address.get_driver_name() == "psycopg" else {}
+        engine = create_engine(
+            address,
+            pool_pre_ping=True,
+            pool_size=20,
+            json_serializer=_json,
+            connect_args={name: value for name, value in patience.items() if name not in address.query},
+        )
+        if patience:
+            event.listen(engine, "do_connect", _connect_bounded)
+        return engine
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        # A ValueError quotes what it took for a port, which may be the rest of a password.
+        reason = "its port is no number" if isinstance(error, ValueError) else error
+        raise InvalidRequest(
+            f"The database address can't be read: {reason}.",
+            field="database_url",
+            hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
+        ) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"The database driver {error.name} is not installed.",
+            field="database_url",
+            hint="Run: pip install 'brushwork[postgres]'",
+        ) from error
+
+
+def _connect_bounded(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    # Here, for the driver is not installed everywhere.
+    from brushwork_core.database.bounded_postgres import connect
+
+    # libpq's bound on an acknowledgement is ours on an answer; 0 is none, for both.
+    return connect(int(options["tcp_user_timeout"]) / 1000 or None, *args, **options)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        _make_folder(Path(file).parent)
+    engine = create_engine(
+        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20, json_serializer=_json
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceUnreachable(
+            f"The folder of the database can't be made: {error}.",
+            field="database_url",
+            hint="Check BRUSHWORK_DATABASE_URL and write access.",
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # The driver's own transaction control would begin late and so lose writes to a lock upgrade.
+    connection.isolation_level = None
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Have readers not wait for writers.
+
+    Where several do that to a new file at once, one gets through, and SQLite tells the others that it is
+    locked without waiting as it does otherwise.
+    """
+    give_up = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(LOCKED_LOOK_S)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("brushwork_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

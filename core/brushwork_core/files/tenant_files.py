@@ -1,0 +1,82 @@
+"""Files that tenants have brought, and who may see which: a tenant's own, and those of its jobs."""
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import FileNotFound
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
+
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES
+from brushwork_core.database.upsert import insert_or_ignore
+
+_COLUMNS = (*(ARTIFACTS.c[name] for name in ("sha256", "media_type", "size_bytes", "width", "height")),)
+
+
+class TenantFiles:
+    """Says whose a file is. The bytes are in the artifact store.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def enter(self, tenant: str, artifact: Artifact) -> None:
+        """Note that this tenant has brought this file; brought again, it is kept from now on."""
+
+        def write(connection: Connection) -> None:
+            known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
+            connection.execute(known, artifact.model_dump())
+            entry = {"tenant": tenant, "sha256": artifact.sha256}
+            connection.execute(insert_or_ignore(connection, TENANT_FILES).values(created_at=now_ms()), entry)
+            again = update(TENANT_FILES).where(*(TENANT_FILES.c[name] == entry[name] for name in entry))
+            connection.execute(again.values(created_at=now_ms()))
+
+        self._database.write(write)
+
+    def get(self, sha256: str, tenant: str | None) -> Artifact:
+        """The file of that name, if this tenant may see it.
+
+        Args:
+            sha256: Its name, or whatever somebody took for one.
+            tenant: Who asks; None may see every file.
+
+        Raises:
+            FileNotFound: There is none, or it is another tenant's: the two can't be told apart.
+        """
+        conditions = [ARTIFACTS.c.sha256 == sha256]
+        if tenant is not None:
+            conditions.append(or_(_brought_by(tenant), _of_a_job_of(tenant)))
+        row = None
+        # No file has another name, and PostgreSQL refuses some of what may come here.
+        if is_name(sha256):
+            with self._database.reading() as connection:
+                row = connection.execute(select(*_COLUMNS).where(*conditions)).mappings().one_or_none()
+        if row is None:
+            raise FileNotFound(f"There is no file {ascii(sha256)[:80]}.", field="sha256")
+        return Artifact(**row)
+
+
+def is_name(text: str) -> bool:
+    """Whether a file can have that name."""
+    return len(text) == 64 and all(character in "0123456789abcdef" for character in text)
+
+
+def remove_old_entries(connection: Connection, older_than_ms: int) -> None:
+    """Forget who brought files that long ago, except of those that jobs refer to."""
+    old = TENANT_FILES.c.created_at < now_ms() - older_than_ms
+    connection.execute(delete(TENANT_FILES).where(old, ~_has_job()))
+
+
+def _has_job() -> ColumnElement[bool]:
+    return select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256 == TENANT_FILES.c.sha256).exists()
+
+
+def _brought_by(tenant: str) -> ColumnElement[bool]:
+    entry = (TENANT_FILES.c.sha256 == ARTIFACTS.c.sha256, TENANT_FILES.c.tenant == tenant)
+    return select(TENANT_FILES.c.sha256).where(*entry).exists()
+
+
+def _of_a_job_of(tenant: str) -> ColumnElement[bool]:
+    link = (JOB_ARTIFACTS.c.sha256 == ARTIFACTS.c.sha256, JOB_ARTIFACTS.c.job_id == JOBS.c.id)
+    return select(JOBS.c.id).where(*link, JOBS.c.tenant == tenant).exists()

@@ -1,0 +1,255 @@
+"""What a worker does with the jobs it runs: every write is guarded by the fence of its claim."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.job import JobError, Progress
+from brushwork_schemas.states import JobState
+from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
+
+from brushwork_core.database.database import now_ms
+from brushwork_core.database.tables import JOBS, RESULTS, in_state
+from brushwork_core.ledger.intake import Intake
+from brushwork_core.ledger.records import Claim, Signal
+from brushwork_core.ledger.transitions import (
+    ROW,
+    STARTED,
+    end,
+    held,
+    holds,
+    may_start,
+    note_ends,
+    note_start,
+    requeue,
+)
+
+# Stands for a dead worker in the row of a job that runs alone because of what it raised itself.
+OWN_ERROR = "its own error"
+
+
+class Attempts(Intake):
+    """Claim, renew, and every way in which a worker ends an attempt."""
+
+    def claim(self, job_id: str, worker: str) -> Claim | None:
+        """Take a queued job for `worker`.
+
+        Returns:
+            None if it is taken, finished, overdue or unknown; or not to be run by this worker, or not yet:
+            then it will be dispatched again.
+        """
+        by = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
+        row = self._database.write(lambda connection: _claimed(connection, by))
+        if row is None:
+            return None
+        taken = row._asdict()
+        del taken["webhook_events"]
+        return Claim(
+            queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
+        )
+
+    def perform(self, job_id: str, fence: int) -> bool:
+        """Say that a job that waited until it was alone begins now; False where the lease is lost."""
+        return self._write(held(job_id, fence).values(is_performing=True))
+
+    def rest(self, job_id: str, fence: int) -> bool:
+        """Say that a job waits, such as for its model: another's death is no matter of its own meanwhile.
+
+        Returns:
+            False where the lease is lost.
+        """
+        return self._write(held(job_id, fence).values(is_performing=False))
+
+    def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
+        """Prolong the leases of `worker` in one statement.
+
+        Args:
+            worker: Whose.
+            without: Jobs that do not move any more, and are to be lost.
+
+        Returns:
+            The (job id, fence) pairs that were prolonged; whatever else it runs is lost.
+        """
+        moving = (JOBS.c.id.not_in(without),) if without else ()
+        statement = (
+            update(JOBS)
+            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *moving)
+            .values(lease_expires_at=now_ms() + self._lease_ms)
+            .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
+        )
+        with self._database.writing() as connection:
+            rows = connection.execute(statement).all()
+        return {(row.id, row.fence): Signal.CANCEL if row.cancel_requested else Signal.GO_ON for row in rows}
+
+    def complete(
+        self,
+        job_id: str,
+        fence: int,
+        result: dict[str, Any],
+        outputs: Sequence[Artifact] = (),
+        *,
+        progress: Progress | None = None,
+    ) -> bool:
+        """Store the result and end the job, all its steps done, in one transaction.
+
+        Returns:
+            Whether the result stands: also True where an earlier call of the same fence was
+            committed and only its answer was lost; False where the lease is lost.
+        """
+        total = None if progress is None else progress.total
+
+        def write(connection: Connection) -> bool:
+            ended = connection.execute(_SUCCEED, {"job": job_id, "held": fence, "total": total}).first()
+            if ended is not None:
+                connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
+                self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
+                if ended.webhook_url is not None:
+                    note_ends(connection, [job_id])
+                return True
+            stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
+            return connection.execute(stored).scalar_one_or_none() == fence
+
+        return self._database.write(write)
+
+    def fail(self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None) -> bool:
+        """End a running job with an error; False where the lease is lost."""
+        failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
+        return self._end(job_id, failed.values(**_steps(progress)))
+
+    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
+        """End a running job as canceled, by the worker that left it; False where the lease is lost."""
+        return self._end(job_id, end(held(job_id, fence), JobState.CANCELED).values(**_steps(progress)))
+
+    def expire(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
+        """End a running job whose deadline has passed; False where the lease is lost."""
+        return self._end(job_id, end(held(job_id, fence), JobState.EXPIRED).values(**_steps(progress)))
+
+    def retry(
+        self,
+        job_id: str,
+        fence: int,
+        error: JobError,
+        *,
+        after_s: float,
+        avoid: str | None = None,
+        alone: bool = False,
+    ) -> bool:
+        """Put a running job back for another attempt, with the error of this one; False where it is lost.
+
+        One that was asked to stop ends as canceled instead, and one whose attempts are used up as failed.
+
+        Args:
+            job_id: Which job.
+            fence: Of the claim.
+            error: Why.
+            after_s: Nobody takes it before.
+            avoid: A worker that is not to take it for as long again.
+            alone: It then runs alone.
+        """
+        pause_ms = round(after_s * 1000)
+        again = requeue(held(job_id, fence)).values(
+            last_error=error.model_dump(),
+            not_before=now_ms() + pause_ms,
+            avoid_worker=avoid,
+            avoid_until=now_ms() + 2 * pause_ms,
+            suspicion=OWN_ERROR if alone else JOBS.c.suspicion,
+        )
+        failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
+        return self._give_back(job_id, fence, again, at_last=failed)
+
+    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> bool:
+        """Give a running job back, uncharged, for another worker; False where the lease is lost.
+
+        One that was asked to stop ends as canceled instead: nobody waits for it any more.
+
+        Args:
+            job_id: Which job.
+            fence: Of the claim.
+            after_s: Nobody takes it before.
+        """
+        uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
+        if after_s > 0:
+            uncharged = uncharged.values(not_before=now_ms() + round(after_s * 1000))
+        return self._give_back(job_id, fence, uncharged)
+
+    def _give_back(self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None) -> bool:
+        """Requeue a held job, unless it was withdrawn, or this was its last attempt and that is to end it."""
+        is_last = (JOBS.c.attempt >= JOBS.c.max_attempts).label("is_last")
+        current = select(JOBS.c.cancel_requested, is_last).where(holds(job_id, fence)).with_for_update()
+        with self._database.writing() as connection:
+            job = connection.execute(current).first()
+            if job is None:
+                return False
+            withdrawn = end(held(job_id, fence), JobState.CANCELED)
+            ended = withdrawn if job.cancel_requested else at_last if job.is_last else None
+            connection.execute(requeued if ended is None else ended)
+            if ended is not None:
+                note_ends(connection, [job_id])
+        return True
+
+    def _end(self, job_id: str, statement: Update) -> bool:
+        def write(connection: Connection) -> bool:
+            ended = connection.execute(statement.returning(JOBS.c.webhook_url)).first()
+            if ended is not None and ended.webhook_url is not None:
+                note_ends(connection, [job_id])
+            return ended is not None
+
+        return self._database.write(write)
+
+
+# The two that every job meets are put together once: to take a statement apart costs as much as to run it.
+_CLAIM = (
+    ROW.where(
+        in_state(JobState.QUEUED),
+        may_start(),
+        or_(
+            JOBS.c.avoid_worker.is_(None),
+            JOBS.c.avoid_worker != bindparam("by"),
+            JOBS.c.avoid_until <= now_ms(),
+        ),
+    )
+    .values(
+        state=JobState.RUNNING,
+        fence=JOBS.c.fence + 1,
+        attempt=JOBS.c.attempt + 1,
+        worker=bindparam("by"),
+        started_at=now_ms(),
+        lease_expires_at=now_ms() + bindparam("lease_ms", type_=BigInteger()),
+        is_performing=JOBS.c.suspicion.is_(None),
+        not_before=None,
+        progress_step=0,
+        progress_total=0,
+    )
+    .returning(
+        JOBS.c.id.label("job_id"),
+        *(JOBS.c.kind, JOBS.c.model, JOBS.c.request, JOBS.c.fence, JOBS.c.attempt, JOBS.c.max_attempts),
+        (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
+        JOBS.c.suspicion,
+        (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
+        *(JOBS.c.traceparent, JOBS.c.webhook_events),
+    )
+)
+_DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
+_all_steps = func.coalesce(bindparam("total", type_=Integer()), JOBS.c.progress_total)
+_SUCCEED = (
+    end(ROW.where(JOBS.c.fence == bindparam("held"), in_state(JobState.RUNNING)), JobState.SUCCEEDED)
+    .values(progress_step=_all_steps, progress_total=_all_steps)
+    .returning(JOBS.c.webhook_url)
+)
+_STORE = insert(RESULTS)
+
+
+def _claimed(connection: Connection, by: dict[str, Any]) -> Any:
+    row = connection.execute(_CLAIM, by).one_or_none()
+    if row is None:
+        # If it only is too early, or this worker the wrong one, its message is gone all the same.
+        connection.execute(_DISPATCH_AGAIN, {"job": by["job"]})
+    # Few ask for it, and the claim of all others is to cost nothing more.
+    elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
+        note_start(connection, row.job_id)
+    return row
+
+
+def _steps(progress: Progress | None) -> dict[str, int]:
+    """Columns that say how far a job came; none where its last word stands."""
+    return {} if progress is None else {"progress_step": progress.step, "progress_total": progress.total}

@@ -1,0 +1,127 @@
+"""Which queued jobs get a message next: tenants take turns, and within a tenant the oldest goes first.
+
+Most of what waits, waits here and not in Redis: a message that is on its way can't be overtaken. Redis holds
+the next few jobs of each kind, and is topped up from here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from typing import Any
+
+from brushwork_schemas.options import Priority
+from brushwork_schemas.states import JobState
+from sqlalchemy import Connection, func, select
+
+from brushwork_core.database.database import now_ms
+from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
+from brushwork_core.ledger.ledger_part import LedgerPart
+from brushwork_core.ledger.records import Dispatch
+from brushwork_core.ledger.transitions import ROW, execute_each, may_start
+
+MOST_TENANTS = 64
+
+
+class Backlog(LedgerPart):
+    """Hands out queued jobs to be published."""
+
+    def dispatch(self, kind: str, limit: int, *, after_tenant: str | None = None) -> list[Dispatch]:
+        """Up to `limit` jobs of `kind` that have no message, counted as dispatched now.
+
+        Args:
+            kind: Whose queue.
+            limit: At most so many.
+            after_tenant: Whose turn was last.
+        """
+        if limit <= 0:
+            return []
+        with self._database.writing() as connection:
+            tenants = _tenants(connection, kind, min(limit, MOST_TENANTS), after_tenant)
+            share = -(-limit // len(tenants)) if tenants else 0
+            turns = [_oldest(connection, kind, tenant, share) for tenant in tenants]
+            return _sent(connection, list(chain.from_iterable(zip_longest(*turns))), limit)
+
+    def dispatch_again(self, kind: str, limit: int, *, older_than_s: float) -> list[Dispatch]:
+        """Queued jobs of `kind` whose message is that old, oldest first, counted as dispatched now."""
+        if limit <= 0:
+            return []
+        is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
+        due = (
+            select(*_COLUMNS)
+            .where(JOBS.c.kind == kind, is_dispatched(), is_old)
+            .order_by(JOBS.c.dispatched_at, JOBS.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.writing() as connection:
+            jobs = _sent(connection, connection.execute(due).all(), limit)
+        return [replace(job, again=True) for job in jobs]
+
+    def undispatch(self, job_ids: Iterable[str]) -> None:
+        """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
+        statement = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
+        with self._database.writing() as connection:
+            execute_each(connection, statement, sorted(job_ids))
+
+    def has_backlog(self, kind: str) -> bool:
+        """Whether a job of `kind` waits for a message; a read that waits for nobody."""
+        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(one).first() is not None
+
+    def num_dispatched(self, kind: str) -> int:
+        """Queued jobs of `kind` that should have a message."""
+        counted = select(func.count()).select_from(JOBS).where(JOBS.c.kind == kind, is_dispatched())
+        with self._database.reading() as connection:
+            return int(connection.execute(counted).scalar_one())
+
+
+_COLUMNS = (
+    *(JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant, JOBS.c.traceparent),
+    # Every claim raises the fence: one that has it ran before.
+    (JOBS.c.fence > 0).label("again"),
+)
+
+
+def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:
+    """Tenants that have something to dispatch, those after the last one first; one index look-up for each."""
+    later = list(_tenants_from(connection, kind, limit, after))
+    if after is None or len(later) == limit:
+        return later
+    return later + [
+        name for name in _tenants_from(connection, kind, limit - len(later), None) if name <= after
+    ]
+
+
+def _tenants_from(connection: Connection, kind: str, limit: int, after: str | None) -> Iterable[str]:
+    for _ in range(limit):
+        beyond = () if after is None else (JOBS.c.tenant > after,)
+        found = connection.execute(
+            select(JOBS.c.tenant)
+            .where(JOBS.c.kind == kind, waits_for_dispatch(), may_start(), *beyond)
+            .order_by(JOBS.c.tenant)
+            .limit(1)
+        ).scalar()
+        if found is None:
+            return
+        yield found
+        after = found
+
+
+def _oldest(connection: Connection, kind: str, tenant: str, limit: int) -> Sequence[Any]:
+    return connection.execute(
+        select(*_COLUMNS)
+        .where(JOBS.c.kind == kind, JOBS.c.tenant == tenant, waits_for_dispatch(), may_start())
+        .order_by(JOBS.c.rank, JOBS.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def _sent(connection: Connection, rows: Sequence[Any], limit: int) -> list[Dispatch]:
+    chosen = [row for row in rows if row is not None][:limit]
+    execute_each(connection, ROW.values(dispatched_at=now_ms()), [row.id for row in chosen])
+    return [
+        Dispatch(row.id, row.kind, row.label, Priority(row.priority), row.tenant, row.traceparent, row.again)
+        for row in chosen
+    ]

@@ -1,0 +1,177 @@
+"""What callers do with jobs: bring them, and withdraw them."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
+from brushwork_schemas.job import JobError, checked_id
+from brushwork_schemas.states import JobState
+from sqlalchemy import Connection, literal, select, update
+
+from brushwork_core.database.database import now_ms
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_dispatch
+from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.ledger.ledger_part import LedgerPart
+from brushwork_core.ledger.records import NewJob, Submitted
+from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, may_start, note_ends
+
+
+class Intake(LedgerPart):
+    """Submit, refuse and cancel."""
+
+    def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:
+        """Write new jobs as queued, all or none.
+
+        An id that is there already is left as it is, as is the job that already has an idempotency key.
+
+        Args:
+            jobs: To be written.
+            sent: Ids of those whose messages can be sent at once, by default all. They count as dispatched
+                now, except where others of their kind wait already: those have come first.
+
+        Raises:
+            IdempotencyConflict: A key stands for another request.
+        """
+        with self._database.writing() as connection:
+            waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
+            at_once = {job.id for job in jobs if job.kind not in waiting and (sent is None or job.id in sent)}
+            new = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
+            _check_keys(connection, [job for job in jobs if job.id not in new and job.idempotency_key])
+        return Submitted(frozenset(new), frozenset(new & at_once))
+
+    def refuse(self, job: NewJob, error: JobError) -> bool:
+        """Write a job that can't be run as failed, so that who sent it finds out why.
+
+        Returns:
+            Whether the id was new.
+        """
+        with self._database.writing() as connection:
+            new = self._insert(
+                connection,
+                [job],
+                state=JobState.FAILED,
+                error=literal(error.model_dump(), JOBS.c.error.type),
+                finished_at=now_ms(),
+            )
+            note_ends(connection, list(new))
+        return bool(new)
+
+    def cancel(self, job_id: str) -> JobState:
+        """Withdraw a job: a queued one ends here, a running one is asked to stop.
+
+        Returns:
+            The state after the call: canceled; running, until its worker leaves it; or the terminal
+            state it had already reached.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        before = self.withdraw(job_id)
+        return JobState.CANCELED if before is JobState.QUEUED else before
+
+    def withdraw(self, job_id: str) -> JobState:
+        """As `cancel`, and of several callers at once it tells each what its own call did.
+
+        Returns:
+            The state before the call: of a queued job this call is the end, and of no other's.
+        """
+        # Locked first: between two guarded updates a reap or release could move the job past both.
+        current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
+        row = update(JOBS).where(JOBS.c.id == job_id)
+        with self._database.writing() as connection:
+            state = connection.execute(current).scalar()
+            if state == JobState.QUEUED:
+                connection.execute(end(row, JobState.CANCELED))
+                note_ends(connection, [job_id])
+            if state == JobState.RUNNING:
+                connection.execute(row.values(cancel_requested=True))
+        if state is None:
+            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        return JobState(state)
+
+    def _insert(
+        self,
+        connection: Connection,
+        jobs: Sequence[NewJob],
+        dispatched: Collection[str] = (),
+        **columns: Any,
+    ) -> set[str]:
+        if not jobs:
+            return set()
+        clock = connection.execute(select(now_ms())).scalar_one()
+        statement = (
+            insert_or_ignore(connection, JOBS)
+            .values(created_at=now_ms(), queued_at=now_ms(), **columns)
+            .returning(JOBS.c.id)
+        )
+        # In one order everywhere, so that two transactions that share keys never wait in a circle.
+        in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
+        rows = [
+            {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
+            for job in in_order
+        ]
+        new = set(connection.execute(statement, rows).scalars())
+        self._link(
+            connection,
+            [(job.id, artifact, "input") for job in jobs if job.id in new for artifact in job.inputs],
+        )
+        return new
+
+    def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
+        if not links:
+            return
+        # In one order everywhere, so that two transactions that share pictures never wait in a circle.
+        artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
+        connection.execute(
+            insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
+            [artifacts[sha256] for sha256 in sorted(artifacts)],
+        )
+        connection.execute(
+            insert_or_ignore(connection, JOB_ARTIFACTS),
+            [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],
+        )
+
+
+# What a new job brings along; all else starts the same for every job.
+_GIVEN = (
+    *("id", "kind", "model", "label", "request", "max_attempts"),
+    *("tenant", "priority", "idempotency_key", "request_sha256", "webhook_url"),
+    *("retry_of", "retention_s", "traceparent"),
+)
+
+
+def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
+    deadline = None if job.deadline_s is None else clock_ms + round(job.deadline_s * 1000)
+    return {
+        **{name: getattr(job, name) for name in _GIVEN},
+        "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
+        "deadline_at": deadline,
+        "job_group": job.group,
+        # Each once: the column is as wide as all there are.
+        "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
+    }
+
+
+def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]:
+    """Kinds of which jobs wait in the ledger: who comes now is not to overtake them."""
+    waiting = set()
+    for kind in kinds:
+        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
+        if connection.execute(one).first():
+            waiting.add(kind)
+    return waiting
+
+
+def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    for job in jobs:
+        earlier = select(JOBS.c.request_sha256).where(
+            JOBS.c.tenant == job.tenant, JOBS.c.idempotency_key == job.idempotency_key
+        )
+        digest = connection.execute(earlier).scalar()
+        if digest is not None and digest != job.request_sha256:
+            raise IdempotencyConflict(
+                f"The idempotency key {job.idempotency_key!r} was used for another request.",
+                field="idempotency_key",
+                hint="A key stands for one request: take a new one for each, and the same one to repeat it.",
+            )

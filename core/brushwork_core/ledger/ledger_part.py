@@ -1,0 +1,21 @@
+"""What every part of the ledger has."""
+
+from sqlalchemy import Update
+
+from brushwork_core.database.database import Database
+
+
+class LedgerPart:
+    """A part of the ledger.
+
+    Args:
+        database: Where the tables are.
+        lease_s: How long a claim or renewal lasts.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float = 12.0) -> None:
+        self._database = database
+        self._lease_ms = round(lease_s * 1000)
+
+    def _write(self, statement: Update) -> bool:
+        return self._database.write(lambda connection: bool(connection.execute(statement).rowcount))

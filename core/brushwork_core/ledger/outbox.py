@@ -1,0 +1,268 @@
+"""The outbox: what is to be told of jobs that have begun or ended, and how far the telling is.
+
+The ledger writes an event in the transaction that ends its job, or that claims it first. Senders, in any
+number, take what is due and say how it went; an event that a sender took and never spoke of again is due
+anew after a while.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from brushwork_schemas.errors import EventNotFound
+from brushwork_schemas.states import JobState
+from sqlalchemy import Connection, Select, Update, and_, func, select, update
+
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import WEBHOOK_EVENTS, is_open
+
+LEASE_S = 75.0
+LONGEST_ERROR = 500
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class DueEvent:
+    """A sender's right to one try.
+
+    Args:
+        state: Of the job at the event: running when it began, else how it ended.
+        receiver: Scheme, host and port of `url`.
+        created_at: When it happened, by the database's clock.
+        attempts: Tries so far, this one included.
+        taken_at: By the database's clock.
+    """
+
+    id: str
+    job_id: str
+    state: JobState
+    url: str
+    receiver: str
+    created_at: datetime
+    attempts: int
+    taken_at: datetime
+
+
+@dataclass(frozen=True)
+class WebhookEvent:
+    """An event as its operator sees it."""
+
+    id: str
+    job_id: str
+    state: JobState
+    url: str
+    created_at: datetime
+    attempts: int
+    next_try_at: datetime | None
+    delivered_at: datetime | None
+    dead: bool
+    last_status: int | None
+    last_error: str | None
+
+
+class Outbox:
+    """Gives events to senders, and keeps what became of them. Safe with any number of senders.
+
+    Args:
+        database: Where the tables are.
+        lease_s: How long an event that was taken is nobody else's: longer than a delivery may take.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self._lease_ms = round(lease_s * 1000)
+
+    def take(self, limit: int, *, busy: Collection[str] = ()) -> list[DueEvent]:
+        """The event that is due longest of each receiver, for at most `limit` receivers.
+
+        Args:
+            limit: At most so many.
+            busy: Receivers that are to get none now.
+        """
+        with self._database.reading() as connection:
+            heads = connection.execute(_heads(min(limit, MOST_AT_ONCE), busy)).scalars().all()
+        # Mostly nothing is due, and then nobody waits for the one who writes.
+        return self._database.write(lambda connection: self._leased(connection, heads)) if heads else []
+
+    def _leased(self, connection: Connection, ids: Sequence[str]) -> list[DueEvent]:
+        # Another sender may have taken some since; those that it is about to take are left to it.
+        free = (
+            select(WEBHOOK_EVENTS.c.id)
+            .where(WEBHOOK_EVENTS.c.id.in_(ids), _is_due())
+            .order_by(WEBHOOK_EVENTS.c.id)
+            .with_for_update(skip_locked=True)
+        )
+        taken = (
+            update(WEBHOOK_EVENTS)
+            .where(WEBHOOK_EVENTS.c.id.in_(connection.execute(free).scalars().all()))
+            .values(attempts=WEBHOOK_EVENTS.c.attempts + 1, next_try_at=now_ms() + self._lease_ms)
+            .returning(WEBHOOK_EVENTS, now_ms().label("taken_at"))
+        )
+        return [_due_event(row) for row in connection.execute(taken)]
+
+    def delivered(self, event: DueEvent, status: int) -> bool:
+        """Note that its receiver has it.
+
+        Returns:
+            Whether the event was still this sender's.
+        """
+        done = _settled(event).values(delivered_at=now_ms(), last_status=status, last_error=None)
+        return self._write(done) == 1
+
+    def retry(self, event: DueEvent, after_s: float, *, error: str, status: int | None = None) -> bool:
+        """Note that a try failed and when the next one is.
+
+        Returns:
+            Whether the event was still this sender's.
+        """
+        moment = now_ms() + round(after_s * 1000)
+        later = _held(event).values(next_try_at=moment, last_status=status, last_error=error[:LONGEST_ERROR])
+        return self._write(later) == 1
+
+    def bury(self, event: DueEvent, *, error: str, status: int | None = None) -> bool:
+        """Note that no try will follow.
+
+        Returns:
+            Whether the event was still this sender's.
+        """
+        dead = _settled(event).values(dead=True, last_status=status, last_error=error[:LONGEST_ERROR])
+        return self._write(dead) == 1
+
+    def close_address(self, event: DueEvent, *, error: str, status: int) -> int:
+        """Note that its address takes no events any more, this one and others.
+
+        Returns:
+            How many events will not be tried again.
+        """
+        same = and_(WEBHOOK_EVENTS.c.receiver == event.receiver, WEBHOOK_EVENTS.c.url == event.url)
+        dead = {"dead": True, "next_try_at": None, "last_status": status, "last_error": error[:LONGEST_ERROR]}
+        return self._write(update(WEBHOOK_EVENTS).where(same, is_open()).values(**dead))
+
+    def give_back(self, event: DueEvent) -> bool:
+        """Take back a try that came to no answer: the event is due at once, for any sender.
+
+        Returns:
+            Whether the event was still this sender's.
+        """
+        back = _held(event).values(next_try_at=now_ms(), attempts=WEBHOOK_EVENTS.c.attempts - 1)
+        return self._write(back) == 1
+
+    def list(self, *, dead: bool = False, limit: int = 50) -> list[WebhookEvent]:
+        """Events, newest first.
+
+        Args:
+            dead: Only those that nobody will try again.
+            limit: At most so many.
+        """
+        columns = WEBHOOK_EVENTS.c
+        statement = select(WEBHOOK_EVENTS).order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
+        if dead:
+            statement = statement.where(columns.dead)
+        with self._database.reading() as connection:
+            return [_webhook_event(row) for row in connection.execute(statement)]
+
+    def replay(self, event_id: str) -> None:
+        """Have an event told again, whatever became of it, with all its tries before it.
+
+        Raises:
+            EventNotFound: There is none of that id.
+        """
+        if not self._write(_anew().where(WEBHOOK_EVENTS.c.id == event_id)):
+            raise EventNotFound(
+                f"There is no event {ascii(event_id)[:120]}.",
+                field="event_id",
+                hint="See: brushwork webhooks list",
+            )
+
+    def replay_dead(self) -> int:
+        """Have all dead events told again.
+
+        Returns:
+            How many.
+        """
+        return self._write(_anew().where(WEBHOOK_EVENTS.c.dead))
+
+    def _write(self, statement: Update) -> int:
+        return self._database.write(lambda connection: int(connection.execute(statement).rowcount))
+
+
+def _is_due() -> Any:
+    return and_(is_open(), WEBHOOK_EVENTS.c.next_try_at <= now_ms())
+
+
+def _heads(limit: int, busy: Collection[str]) -> Select[str]:
+    """Of each receiver the first event that is due: two look-ups in the index for each, however many wait."""
+    events = WEBHOOK_EVENTS.c
+    known = select(func.min(events.receiver).label("name")).where(is_open()).cte("known", recursive=True)
+    beyond = select(func.min(events.receiver)).where(is_open(), events.receiver > known.c.name)
+    known = known.union_all(select(beyond.scalar_subquery()).where(known.c.name.is_not(None)))
+    inner = WEBHOOK_EVENTS.alias("inner_events")
+    first = (
+        select(inner.c.id)
+        .where(
+            inner.c.receiver == known.c.name,
+            inner.c.next_try_at.is_not(None),
+            inner.c.next_try_at <= now_ms(),
+        )
+        .order_by(inner.c.next_try_at, inner.c.id)
+        .limit(1)
+        .correlate(known)
+        .scalar_subquery()
+    )
+    return (
+        select(events.id)
+        .select_from(known)
+        .join(WEBHOOK_EVENTS, events.id == first)
+        .where(known.c.name.not_in(busy))
+        .order_by(events.next_try_at, events.id)
+        .limit(limit)
+    )
+
+
+def _held(event: DueEvent) -> Update:
+    """The event, if nobody took or settled it since."""
+    return update(WEBHOOK_EVENTS).where(
+        WEBHOOK_EVENTS.c.id == event.id, WEBHOOK_EVENTS.c.attempts == event.attempts, is_open()
+    )
+
+
+def _settled(event: DueEvent) -> Update:
+    return _held(event).values(next_try_at=None)
+
+
+def _anew() -> Update:
+    return update(WEBHOOK_EVENTS).values(next_try_at=now_ms(), attempts=0, delivered_at=None, dead=False)
+
+
+def _due_event(row: Any) -> DueEvent:
+    return DueEvent(
+        id=row.id,
+        job_id=row.job_id,
+        state=JobState(row.state),
+        url=row.url,
+        receiver=row.receiver,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        attempts=row.attempts,
+        taken_at=datetime.fromtimestamp(row.taken_at / 1000, UTC),
+    )
+
+
+def _webhook_event(row: Any) -> WebhookEvent:
+    return WebhookEvent(
+        id=row.id,
+        job_id=row.job_id,
+        state=JobState(row.state),
+        url=row.url,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        attempts=row.attempts,
+        next_try_at=_moment(row.next_try_at),
+        delivered_at=_moment(row.delivered_at),
+        dead=row.dead,
+        last_status=row.last_status,
+        last_error=row.last_error,
+    )
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

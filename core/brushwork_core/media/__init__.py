@@ -1,0 +1,1 @@
+"""Pictures, archives and datasets from outside, decoded under limits."""

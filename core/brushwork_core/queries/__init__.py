@@ -1,0 +1,1 @@
+"""Read-only queries: jobs, queues, estimates and totals."""

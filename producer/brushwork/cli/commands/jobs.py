@@ -1,0 +1,92 @@
+"""`brushwork jobs`, `show` and `cancel`."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from brushwork_schemas.states import JobState
+
+from brushwork.cli import completion
+from brushwork.cli.connection import connect
+from brushwork.cli.duration import seconds
+from brushwork.cli.terminal import DATA, NEWS, print_json
+from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+KindName = Annotated[
+    str | None, typer.Option(help="Only this kind.", autocompletion=completion.kinds, show_default=False)
+]
+Age = Annotated[str | None, typer.Option(metavar="TIME", help="90min, 12h, 30d.", show_default=False)]
+
+
+def jobs(
+    kind: KindName = None,
+    state: Annotated[JobState | None, typer.Option(help="Only this state.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Only this model.", autocompletion=completion.models, show_default=False),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Only this group.", show_default=False)] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Only with this in prompt or caption.", show_default=False)
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.", show_default=False)] = None,
+    newer_than: Age = None,
+    older_than: Age = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect() as client:
+        found = client.list(
+            kind=kind,
+            state=state,
+            model=model,
+            group=group,
+            text=text,
+            tenant=tenant,
+            created_after=_ago(newer_than, "newer-than"),
+            created_before=_ago(older_than, "older-than"),
+            limit=limit,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        DATA.print(jobs_table(found))
+
+
+def show(
+    job_id: JobId,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the pictures there.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a job: its request, result and pictures."""
+    with connect() as client:
+        job = client.get(job_id)
+        if as_json:
+            print_json(job)
+        else:
+            print_job(client, job)
+            print_outlook(client.outlook(job_id))
+        for file in save_files(job, save) if save else []:
+            NEWS.print(f"wrote {file}", soft_wrap=True)
+
+
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job: a queued one at once, a running one at its next step."""
+    with connect() as client:
+        job = client.cancel(job_id)
+    if as_json:
+        print_json(job)
+    elif job.is_finished:
+        DATA.print(state_text(job.state))
+    else:
+        DATA.print("canceling: it ends at its next step")
+
+
+def _ago(age: str | None, option: str) -> datetime | None:
+    return None if age is None else datetime.now(UTC) - timedelta(seconds=seconds(age, option))

@@ -1,0 +1,68 @@
+"""`brushwork preview`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from brushwork_schemas.errors import InvalidRequest, WaitTimeout
+from brushwork_schemas.preview import Preview
+
+from brushwork.cli.commands.jobs import AsJson, JobId
+from brushwork.cli.connection import connect
+from brushwork.cli.terminal import NEWS, print_json
+from brushwork.cli.terminal_picture import show_picture
+from brushwork.client import Client
+
+POLL_S = 0.1
+
+
+def preview(
+    job_id: JobId,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the JPEG there.", show_default=False)
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Wait for it at most so many seconds.")] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a running job has so far."""
+    with connect() as client:
+        found = first_preview(client, job_id, timeout)
+    if output is not None:
+        _write(found, output)
+    if as_json:
+        return print_json({"step": found.step, "total": found.total, "file": output})
+    NEWS.print(f"step {found.step} of {found.total}")
+    if output is None:
+        show_picture(found.jpeg)
+
+
+def _write(found: Preview, output: Path) -> None:
+    try:
+        NEWS.print(f"wrote {found.save(output)}", soft_wrap=True)
+    except OSError as error:
+        raise InvalidRequest(f"{output} can't be written: {error}.", field="output") from error
+
+
+def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
+    """The newest preview, or the first that comes.
+
+    Raises:
+        InvalidRequest: The job has ended.
+        WaitTimeout: None came in time.
+    """
+    give_up = time.monotonic() + timeout_s
+    while (found := client.preview(job_id)) is None:
+        state, _ = client.look(job_id)
+        if state.is_terminal:
+            raise InvalidRequest(
+                f"Job {job_id} is {state.value}: only running jobs have previews.",
+                hint=f"See its result: brushwork show {job_id}",
+            )
+        if time.monotonic() > give_up:
+            raise WaitTimeout(
+                f"Job {job_id} is {state.value} and had no preview within {timeout_s:g} s; it goes on.",
+                hint="They are made of latents: jobs without steps and models without an encoder have none.",
+            )
+        time.sleep(POLL_S)
+    return found

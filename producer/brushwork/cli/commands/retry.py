@@ -1,0 +1,40 @@
+"""`brushwork retry`."""
+
+from typing import Annotated
+
+import typer
+from brushwork_schemas.kinds.registry import kind_named
+
+from brushwork.cli.commands.jobs import AsJson, JobId
+from brushwork.cli.commands.wait import Previews, waited
+from brushwork.cli.connection import connect
+from brushwork.cli.parameters import parsed
+from brushwork.cli.terminal import DATA, print_json
+from brushwork.cli.views.job import print_job
+
+
+def retry(
+    job_id: JobId,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="What is to be changed: seed=8.", show_default=False),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the result.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    previews: Previews = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit the request of a job that has ended once more, and print the new job's id."""
+    with connect() as client:
+        changes = parsed(kind_named(client.get(job_id).kind), words or [])
+        job = client.retry(job_id, **changes)
+        if wait:
+            job = waited(client, job.id, timeout, previews)
+        if as_json:
+            print_json(job)
+        elif wait:
+            print_job(client, job)
+        else:
+            DATA.print(job.id)
+        if wait:
+            job.raise_for_state()

@@ -1,0 +1,115 @@
+"""`brushwork worker`, `migrate` and `workers`."""
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import typer
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.fleet.worker_registry import full_name
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.worker import SeenWorker
+from rich.table import Table
+
+from brushwork.cli.commands.jobs import AsJson
+from brushwork.cli.connection import connect
+from brushwork.cli.service import service
+from brushwork.cli.terminal import DATA, NEWS, print_json
+from brushwork.cli.views.batching import batching_table
+
+ALL_KINDS = ",".join(KINDS)
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def kind_names(text: str) -> tuple[str, ...]:
+    """The kinds in a comma-separated list.
+
+    Raises:
+        UnknownKind: One of them is none, or the list is empty.
+    """
+    return tuple(dict.fromkeys(kind_named(name.strip()).name for name in text.split(",")))
+
+
+def worker(
+    kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
+    name: Annotated[
+        str | None, typer.Option(help="Its name in lists, no other's.", show_default=False)
+    ] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
+) -> None:
+    """Run a worker until it is told to stop; needs the extra `workers`."""
+    served, settings = kind_names(kinds), Settings.load()
+    # Before torch is loaded, which takes seconds.
+    name = full_name(name)
+    take_over_from_dead(settings, name)
+    serve = service("worker")
+    serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Create the database's tables, or bring them up to this version."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    database = Database(Settings.load().database_url.get_secret_value())
+    try:
+        database.migrate()
+        # Here, for Alembic is slow to import.
+        from brushwork_core.database.migration import revisions
+
+        with database.reading() as connection:
+            revision, _ = revisions(connection)
+    finally:
+        database.close()
+    if as_json:
+        return print_json({"revision": revision})
+    NEWS.print("The database is up to date.")
+
+
+def workers(
+    ready: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only look whether a worker with this in its name is ready; status 3 if none is.",
+            show_default=False,
+        ),
+    ] = None,
+    batching: Annotated[
+        bool, typer.Option("--batching", help="Show how the calls of their jobs are gathered.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the workers that are there."""
+    with connect() as client:
+        seen = client.workers()
+        lease_s = client.settings.lease_s
+    if ready is not None:
+        return _expect_ready(ready, seen, lease_s)
+    if as_json:
+        return print_json(seen)
+    DATA.print(batching_table(seen) if batching else _workers_table(seen))
+
+
+def _workers_table(seen: Sequence[SeenWorker]) -> Table:
+    table = Table("name", "ready", "device", "kinds", "models", "silent", box=None, header_style="bold")
+    for entry in seen:
+        ready = "yes" if entry.ready else "starting"
+        table.add_row(
+            entry.name,
+            ready,
+            entry.device,
+            "\n".join(entry.kinds),
+            "\n".join(entry.models),
+            f"{entry.silent_s:.0f} s",
+        )
+    return table
+
+
+def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
+    if not any(entry.ready and name in entry.name and entry.silent_s < lease_s for entry in seen):
+        raise ServiceUnreachable(
+            f"No ready worker with {name!r} in its name was heard of in the last {lease_s:g} s."
+        )

@@ -1,0 +1,49 @@
+"""`brushwork submit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from brushwork_schemas.kinds.registry import KINDS, kind_named
+
+from brushwork.cli import completion
+from brushwork.cli.commands.wait import Previews, waited
+from brushwork.cli.connection import connect
+from brushwork.cli.parameters import parsed
+from brushwork.cli.terminal import DATA, print_json
+from brushwork.cli.views.job import print_job
+
+
+def submit(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=completion.kinds)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROMPT|IMAGE|DATASET] [NAME=VALUE]...",
+            help="The prompt, or the path of the picture or data set, and any parameters by name: "
+            "seed=7 mask_image=mask.png loras=ink:0.8 points=12,30.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="The picture to work on.", show_default=False)] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the result.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    previews: Previews = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+) -> None:
+    """Submit a job and print its id."""
+    parameters = parsed(kind_named(kind), words or [])
+    if image is not None:
+        parameters["image"] = str(image)
+    with connect() as client:
+        job = client.submit(kind, **parameters)
+        if wait:
+            job = waited(client, job.id, timeout, previews)
+        if as_json:
+            print_json(job)
+        elif wait:
+            print_job(client, job)
+        else:
+            DATA.print(job.id)
+        if wait:
+            job.raise_for_state()

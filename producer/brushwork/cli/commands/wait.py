@@ -1,0 +1,75 @@
+"""`brushwork wait`, and the progress bar that others wait with too."""
+
+from typing import Annotated
+
+import typer
+from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.preview import Preview
+from brushwork_schemas.states import JobState
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from brushwork.cli.connection import connect
+from brushwork.cli.terminal import NEWS, print_json
+from brushwork.cli.terminal_picture import show_picture
+from brushwork.cli.views.job import print_job
+from brushwork.client import Client
+
+Previews = Annotated[
+    bool, typer.Option("--preview", help="Show previews of the picture, where the terminal can.")
+]
+
+
+def wait(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")],
+    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    previews: Previews = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+) -> None:
+    """Wait for a job's end, and show its result."""
+    with connect() as client:
+        job = waited(client, job_id, timeout, previews)
+        if as_json:
+            print_json(job)
+        else:
+            print_job(client, job)
+    job.raise_for_state()
+
+
+def waited(client: Client, job_id: str, timeout_s: float | None, previews: bool = False) -> Job:
+    """The finished job; until then a bar shows its steps, and below it come previews if they are wished."""
+    with step_bars() as bars:
+        bar = bars.add_task("queued", total=None)
+
+        def show(state: JobState, progress: Progress) -> None:
+            bars.update(bar, description=state.value, completed=progress.step, total=progress.total or None)
+
+        def show_preview(preview: Preview) -> None:
+            # The bar would be drawn over the picture.
+            bars.stop()
+            show_picture(preview.jpeg)
+            bars.start()
+
+        try:
+            return client.wait(
+                job_id,
+                timeout_s=timeout_s,
+                on_progress=show,
+                on_preview=show_preview if previews else None,
+            )
+        except KeyboardInterrupt:
+            NEWS.print(f"The job goes on. To wait again: brushwork wait {job_id}")
+            raise
+
+
+def step_bars() -> Bars:
+    """Bars that vanish when done, on standard error."""
+    return Bars(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=NEWS,
+        transient=True,
+    )

@@ -1,0 +1,1 @@
+"""How jobs, results and workers are printed."""

@@ -1,0 +1,1 @@
+"""Request bodies, query strings and headers, read into typed values."""

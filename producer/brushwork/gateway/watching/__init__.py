@@ -1,0 +1,1 @@
+"""Jobs as HTTP shows them, and the events of jobs."""

@@ -1,0 +1,1 @@
+"""Inputs from callers: pictures, datasets and short forms of parameters."""

@@ -1,0 +1,1 @@
+"""The forms of the page: their fields and what was entered."""

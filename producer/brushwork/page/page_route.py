@@ -1,0 +1,45 @@
+"""The route class of the page: an error is a page that says what happened, and who is unknown may log in."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from brushwork.gateway.problems import headers_of, status_of
+from brushwork.page.session import Visitor, led_to
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are for people."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with errors made into pages."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unauthorized:
+                return led_to(f"/login?next={quote(Visitor(request).here, safe='')}")
+            except BrushworkError as error:
+                return await run_in_threadpool(error_page, request, error)
+            except RequestValidationError as error:
+                place = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+                reason = InvalidRequest(f"{place}: {error.errors()[0]['msg']}.", field=place)
+                return await run_in_threadpool(error_page, request, reason)
+
+        return handled
+
+
+def error_page(request: Request, error: BrushworkError) -> Response:
+    """What happened, and what to do about it."""
+    status = status_of(error)
+    page = Visitor(request).shown("error.html", status, error=error, number=status)
+    page.headers.update(headers_of(error))
+    return page

@@ -1,0 +1,72 @@
+"""The gallery: all jobs, newest first, by kind, model, state and words."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from brushwork_core.access.api_keys import Scope
+from brushwork_schemas.cursor import Cursor
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.job_filter import JobFilter
+from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.states import JobState
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.bodies.list_query import STORABLE
+from brushwork.gateway.services import Services
+from brushwork.page.page_route import PageRoute
+from brushwork.page.session import Visitor
+from brushwork.page.views.thumbnail import Portrait
+
+A_PAGE = 48
+
+router = APIRouter(route_class=PageRoute)
+Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
+Gateway = Annotated[Services, Depends(Services.of)]
+Words = Annotated[str, Query(max_length=200, pattern=STORABLE)]
+
+
+@router.get("/gallery")
+def gallery(
+    request: Request,
+    services: Gateway,
+    principal: Reader,
+    kind: Words = "",
+    model: Words = "",
+    state: Words = "",
+    text: Words = "",
+    cursor: Words = "",
+) -> Response:
+    """One page of jobs; an empty filter lets all through."""
+    chosen = {"kind": kind, "model": model, "state": state, "text": text.strip()}
+    filters = {name: value for name, value in chosen.items() if value}
+    wanted = JobFilter(
+        kind=kind_named(kind).name if kind else None,
+        model=model or None,
+        state=_state(state),
+        text=chosen["text"] or None,
+        tenant=principal.tenant,
+    )
+    after = Cursor.parsed(cursor) if cursor else None
+    jobs = services.index.list(wanted, limit=A_PAGE + 1, before=after)
+    older = {**filters, "cursor": Cursor.of(jobs[A_PAGE - 1]).text} if len(jobs) > A_PAGE else None
+    return Visitor(request, principal).shown(
+        "gallery.html",
+        portraits=[Portrait.of(job) for job in jobs[:A_PAGE]],
+        chosen=chosen,
+        is_filtered=bool(filters),
+        is_first=not cursor,
+        older=f"/gallery?{urlencode(older)}" if older else None,
+        newest=f"/gallery?{urlencode(filters)}",
+        kinds=list(KINDS),
+        models=[known.name for known in services.client.models_of(principal.tenant or "")],
+        states=list(JobState),
+    )
+
+
+def _state(name: str) -> JobState | None:
+    try:
+        return JobState(name) if name else None
+    except ValueError:
+        raise InvalidRequest(f"There is no state {name!a}.", field="state") from None

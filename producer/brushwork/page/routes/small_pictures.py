@@ -1,0 +1,56 @@
+"""Small pictures for contact sheets, so that a page of them does not fetch megabytes."""
+
+import io
+from functools import lru_cache
+from typing import Annotated
+
+from anyio import to_thread
+from brushwork_core.access.api_keys import Scope
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.tenant_files import TenantFiles
+from fastapi import APIRouter, Depends
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.services import Services
+
+SIDE = 384
+QUALITY = 82
+MOST_REMEMBERED = 512
+HEADERS = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+router = APIRouter()
+
+
+@router.get("/thumbnails/{sha256}")
+async def thumbnail(
+    sha256: str,
+    services: Annotated[Services, Depends(Services.of)],
+    principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
+) -> Response:
+    """A picture that this caller may see, at most `SIDE` pixels a side."""
+    artifact = await run_in_threadpool(TenantFiles(services.database).get, sha256, principal.tenant)
+    if max(artifact.width, artifact.height) <= SIDE:
+        data = await run_in_threadpool(services.store.get, sha256)
+        return Response(data, media_type=artifact.media_type, headers=HEADERS)
+    data = await to_thread.run_sync(_made, services.store, sha256, limiter=services.decoders)
+    return Response(data, media_type="image/webp", headers=HEADERS)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _made(store: ArtifactStore, sha256: str) -> bytes:
+    with Image.open(io.BytesIO(store.get(sha256)), formats=["PNG", "JPEG", "WEBP"]) as picture:
+        # A mask's numbers are classes, and one between two classes would be a third.
+        way = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.LANCZOS
+        # A JPEG is decoded at half or a quarter of its size, where that is enough.
+        picture.draft(None, (SIDE * 2, SIDE * 2))
+        picture.thumbnail((SIDE, SIDE), way)
+        buffer = io.BytesIO()
+        picture.convert("RGBA" if "A" in picture.getbands() else "RGB").save(buffer, "WEBP", quality=QUALITY)
+        return buffer.getvalue()

@@ -1,0 +1,31 @@
+"""Workers and queues at a glance."""
+
+from typing import Annotated
+
+from brushwork_core.access.api_keys import Scope
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.routes import workers
+from brushwork.gateway.services import Services
+from brushwork.page.page_route import PageRoute
+from brushwork.page.session import Visitor
+
+router = APIRouter(route_class=PageRoute)
+
+
+@router.get("/workers")
+def workers_page(
+    request: Request,
+    services: Annotated[Services, Depends(Services.of)],
+    principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
+) -> Response:
+    """Who is there, and how much waits."""
+    return Visitor(request, principal).shown(
+        "workers.html",
+        workers=workers.workers(services, principal).workers,
+        queues=workers.queues(services, principal).queues,
+        flower=services.settings.flower_url,
+        lease_s=services.settings.lease_s,
+    )

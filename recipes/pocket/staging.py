@@ -1,0 +1,109 @@
+"""Turns a full description into a scene: where objects stand and how large they are.
+
+`WIDE` covers the ranges that the world allows; `NARROW` keeps near one place and one size for each word, so
+that a prompt nearly determines its picture and a small denoiser has less to learn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipes.pocket.grammar import Description
+from recipes.pocket.world import Scene, SceneObject
+
+_AXES = {
+    "left": (-1, 0),
+    "right": (1, 0),
+    "top": (0, -1),
+    "bottom": (0, 1),
+    "center": (0, 0),
+    "left of": (-1, 0),
+    "right of": (1, 0),
+    "above": (0, -1),
+    "below": (0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges that spans and places are drawn from, as shares of the canvas.
+
+    Args:
+        small, medium, large: spans of one object by size word, medium for none.
+        pair: span of each of two objects.
+        offset: one object's distance off the middle, as a share of the room its span leaves.
+        across: largest straying off the middle line, and of `center`.
+        gap: space between two objects along their axis; what is left of the canvas is split at random.
+        pair_across: largest straying of each of two objects off the middle line.
+    """
+
+    small: tuple[float, float]
+    medium: tuple[float, float]
+    large: tuple[float, float]
+    pair: tuple[float, float]
+    offset: tuple[float, float]
+    across: float
+    gap: tuple[float, float]
+    pair_across: float
+
+
+WIDE = Ranges(
+    small=(0.22, 0.32),
+    medium=(0.37, 0.45),
+    large=(0.50, 0.65),
+    pair=(0.25, 0.40),
+    offset=(0.6, 0.95),
+    across=0.04,
+    gap=(0.05, 0.35),
+    pair_across=0.04,
+)
+NARROW = Ranges(
+    small=(0.265, 0.285),
+    medium=(0.40, 0.42),
+    large=(0.56, 0.58),
+    pair=(0.335, 0.355),
+    offset=(0.73, 0.77),
+    across=0.006,
+    gap=(0.125, 0.135),
+    pair_across=0.006,
+)
+
+
+def stage(description: Description, ranges: Ranges, rng: np.random.Generator) -> Scene:
+    """A scene that shows a full description (background, and position or relation, all named)."""
+    if description.background is None:
+        raise ValueError("only a full description can be staged: it names no background")
+    place = _two if description.relation else _one
+    return Scene(description.background, place(description, ranges, rng))
+
+
+def _one(description: Description, ranges: Ranges, rng: np.random.Generator) -> tuple[SceneObject, ...]:
+    spans = {"small": ranges.small, "large": ranges.large, None: ranges.medium}
+    span = float(rng.uniform(*spans[description.size]))
+    room = (1.0 - span) / 2.0
+    offset = max(0.10, room * rng.uniform(*ranges.offset))
+    dx, dy = _AXES[description.position or "center"]
+    stray_x, stray_y = rng.uniform(-ranges.across, ranges.across, 2)
+    colour, shape = description.pairs[0]
+    x = float(0.5 + (dx * offset if dx else stray_x))
+    y = float(0.5 + (dy * offset if dy else stray_y))
+    return (SceneObject(shape, colour, span, x, y),)
+
+
+def _two(description: Description, ranges: Ranges, rng: np.random.Generator) -> tuple[SceneObject, ...]:
+    spans = rng.uniform(*ranges.pair, 2)
+    spare = 0.96 - spans.sum()
+    gap = min(rng.uniform(*ranges.gap), spare)
+    # The wide world lets the two stand anywhere along the axis, the narrow one about the middle.
+    free = (spare - gap) / 2.0 * (1.0 if ranges.pair_across > 0.02 else 0.05)
+    near = 0.5 - (spans.sum() + gap) / 2.0 + rng.uniform(-free, free)
+    dx, dy = _AXES[description.relation or "left of"]
+    order = (0, 1) if dx + dy < 0 else (1, 0)
+    along = {order[0]: near + spans[order[0]] / 2}
+    along[order[1]] = near + spans[order[0]] + gap + spans[order[1]] / 2
+    objects = []
+    for index, (colour, shape) in enumerate(description.pairs):
+        stray = 0.5 + rng.uniform(-ranges.pair_across, ranges.pair_across)
+        x, y = (along[index], stray) if dx else (stray, along[index])
+        objects.append(SceneObject(shape, colour, float(spans[index]), float(x), float(y)))
+    return tuple(objects)

@@ -1,0 +1,74 @@
+"""The tokenizers of the pocket models: every English word and every Chinese term is one token.
+
+They are stock fast tokenizers whose rules all live in `tokenizer.json`: text is brought to NFKC and lower
+case, known terms and words are cut out, and everything else (spaces, full stops) is dropped. The
+captioner's also writes: its English tokens carry the space before them, its Chinese ones and its comma none.
+"""
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from recipes.pocket import world
+from recipes.pocket.grammar import CHINESE
+
+MAX_TOKENS = 20
+START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
+LANGUAGE_TOKENS = {"en": "<|en|>", "zh": "<|zh|>"}
+_ENGLISH_GLUE = ("a", "an", "on", "at", "in", "the", "to", "of", "above", "below", "background")
+_CHINESE_GLUE = ("背景上", "的", "在")
+
+
+def _words() -> list[str]:
+    english = (*_ENGLISH_GLUE, *world.SHAPES, *world.COLOURS, *world.BACKGROUNDS, *world.SIZES)
+    return list(dict.fromkeys((*english, *world.POSITIONS)))
+
+
+def _terms() -> list[str]:
+    return list(dict.fromkeys((*_CHINESE_GLUE, *CHINESE.values())))
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The text encoder's tokenizer; padded with end tokens to 20 by those who ask for `max_length`."""
+    inner = _tokenizer(_words(), _terms(), r"[a-z]+|[0-9]+|[\u4e00-\u9fff]")
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A {END}",
+        special_tokens=[(token, inner.token_to_id(token)) for token in (START, END)],
+    )
+    return _wrap(inner)
+
+
+def build_caption_tokenizer() -> PreTrainedTokenizerFast:
+    """The captioner's tokenizer: `decode` gives a caption as it is written in its language."""
+    words = [f"\u2581{word}" for word in _words()]
+    inner = _tokenizer(words, [*_terms(), ","], r"\u2581[a-z]+")
+    space = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    inner.pre_tokenizer = pre_tokenizers.Sequence([space, inner.pre_tokenizer])
+    inner.decoder = decoders.Metaspace(prepend_scheme="always")
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", special_tokens=[(END, inner.token_to_id(END))]
+    )
+    return _wrap(inner)
+
+
+def _tokenizer(words: list[str], terms: list[str], unknown: str) -> Tokenizer:
+    tokens = [START, END, UNKNOWN, *LANGUAGE_TOKENS.values(), *words, *terms]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    inner.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    longest_first = "|".join(sorted(terms, key=len, reverse=True))
+    pattern = Regex(f"{longest_first}|{unknown}")
+    inner.pre_tokenizer = pre_tokenizers.Split(pattern, behavior="removed", invert=True)
+    return inner
+
+
+def _wrap(inner: Tokenizer) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        bos_token=START,
+        eos_token=END,
+        pad_token=END,
+        unk_token=UNKNOWN,
+        additional_special_tokens=list(LANGUAGE_TOKENS.values()),
+        model_max_length=MAX_TOKENS,
+        clean_up_tokenization_spaces=False,
+    )

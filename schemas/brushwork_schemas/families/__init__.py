@@ -1,0 +1,1 @@
+"""Families of models: what each family accepts, and which function loads it."""

@@ -1,0 +1,1 @@
+"""Kinds of jobs, one module for each kind."""

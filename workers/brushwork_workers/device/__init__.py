@@ -1,0 +1,1 @@
+"""The device: which one is used, its metrics, and CPU settings."""

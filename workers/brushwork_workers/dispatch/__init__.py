@@ -1,0 +1,1 @@
+"""How jobs reach a worker: from the ledger and from bare Celery messages."""

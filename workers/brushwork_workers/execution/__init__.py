@@ -1,0 +1,1 @@
+"""The execution of one job: the attempt, its context, its outcome."""

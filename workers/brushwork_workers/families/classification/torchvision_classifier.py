@@ -1,0 +1,43 @@
+"""Classes of pictures, with their probabilities, by a network of torchvision."""
+
+from typing import Any
+
+import torch
+from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from PIL import Image
+
+from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.torchvision_model import TorchvisionModel
+from brushwork_workers.interface import Desk, Loaded, Place
+
+
+def load(place: Place) -> Loaded:
+    """The model, for its one kind."""
+    performer = ImageClassification(place)
+    return Loaded({"image-classification": performer}, [performer._model.network])
+
+
+class ImageClassification:
+    """A loaded classifier.
+
+    Args:
+        place: Which model, from where, onto what.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._model = TorchvisionModel.load(place)
+        self._network = self._model.through(place.calls, place.terms)
+
+    def warm_up(self) -> None:
+        """Classify a black picture."""
+        self._probabilities(Image.new("RGB", (64, 64)))
+
+    def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
+        """The `top_k` best classes of one picture; all of them where there are fewer."""
+        probabilities = self._probabilities(desk.picture(request.image))
+        return {"predictions": best(probabilities, self._model.labels, request.top_k)}
+
+    def _probabilities(self, picture: Image.Image) -> torch.Tensor:
+        """Softmax over the classes: [classes], float32 on the CPU."""
+        logits = self._network(self._model.tensor(picture))
+        return torch.softmax(logits[0].float().cpu(), dim=0)

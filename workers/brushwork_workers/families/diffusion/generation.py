@@ -1,0 +1,178 @@
+"""What text-to-image, image-to-image and inpainting have in common: one run of a pipeline, watched."""
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from brushwork_schemas.kinds.generation import GenerationRequest
+from PIL import Image
+
+from brushwork_workers.batching.call_options import Adapters
+from brushwork_workers.families.diffusion.arguments import arguments_of
+from brushwork_workers.families.diffusion.controlnets import ControlNets
+from brushwork_workers.families.diffusion.forecast import Forecast
+from brushwork_workers.families.diffusion.latent_colours import LatentColours
+from brushwork_workers.families.diffusion.loras import Loras
+from brushwork_workers.families.diffusion.pipelines import Pipelines
+from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
+from brushwork_workers.interface import Desk
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One run, beyond what its request says.
+
+    Args:
+        kind: Of the job.
+        width: Of the pictures, in pixels.
+        height: Likewise.
+        own: Arguments that only pipelines of this kind, or with this ControlNet, take.
+        controlnet: The loaded module, if there is one.
+        adapters: The state in which the denoiser and the text encoders are to be.
+    """
+
+    kind: str
+    width: int | None
+    height: int | None
+    own: dict[str, Any]
+    controlnet: Any = None
+    adapters: Adapters | None = None
+
+
+class Generation:
+    """Runs the pipelines of one loaded model.
+
+    Args:
+        pipelines: Of the model.
+        loras: Adapters that jobs may ask for.
+        controlnets: Likewise.
+        colours: Show what latents look like; None where its autoencoder allows none.
+    """
+
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        loras: Loras,
+        controlnets: ControlNets,
+        colours: LatentColours | None = None,
+    ) -> None:
+        self.pipelines = pipelines
+        self._loras = loras
+        self._controlnets = controlnets
+        self._colours = colours
+
+    def run(self, request: GenerationRequest, desk: Desk, asked: Asked) -> dict[str, Any]:
+        """Make the pictures of one job; picture i from the seed `seed + i`.
+
+        Returns:
+            The fields of a `GenerationResult`, all but `provenance`.
+        """
+        seed = request.seed or 0
+        seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
+        answer = self._answer(request, self._with_add_ons(request, desk, asked), seeds, desk)
+        flagged = getattr(answer, "nsfw_content_detected", None)
+        return {
+            "images": tuple(desk.keep(picture) for picture in answer.images),
+            "seed": seed,
+            "seeds": seeds,
+            "nsfw_content_detected": None if flagged is None else tuple(bool(each) for each in flagged),
+        }
+
+    def warm_up(self, request: GenerationRequest, asked: Asked) -> None:
+        """Make the pictures of a request for nobody."""
+        self._answer(request, asked, (0,) * request.num_images_per_prompt)
+
+    def _with_add_ons(self, request: GenerationRequest, desk: Desk, asked: Asked) -> Asked:
+        asked = replace(asked, adapters=self._loras.chosen(request.loras))
+        if request.controlnet is None or request.control_image is None:
+            return asked
+        controlnet = self._controlnets.named(request.controlnet)
+        picture, size = desk.picture(request.control_image), (asked.width or 0, asked.height or 0)
+        control = self._controlnets.arguments(request, asked.kind, picture, size)
+        return replace(asked, controlnet=controlnet, own={**asked.own, **control})
+
+    def _answer(
+        self, request: GenerationRequest, asked: Asked, seeds: tuple[int, ...], desk: Desk | None = None
+    ) -> Any:
+        pipeline = self.pipelines.new(
+            asked.kind,
+            scheduler=request.scheduler,
+            pixels=(asked.width or 1) * (asked.height or 1),
+            controlnet=asked.controlnet,
+            adapters=asked.adapters,
+        )
+        if asked.controlnet is not None:
+            pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
+        steps = request.num_inference_steps or 0
+        watch = None if desk is None else _Watch(desk, steps, asked, pipeline, self._colours)
+        return pipeline(
+            **arguments_of(request, self.pipelines.family, pipeline),
+            **_understood(pipeline, width=asked.width, height=asked.height),
+            # On the CPU, so that a seed means the same picture on every device.
+            generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
+            **(watch.arguments() if watch else {}),
+            **asked.own,
+        )
+
+
+def _understood(pipeline: Any, **given: Any) -> dict[str, Any]:
+    """Those arguments that the pipeline takes."""
+    known = inspect.signature(type(pipeline).__call__).parameters
+    return {name: value for name, value in given.items() if name in known}
+
+
+class _Watch:
+    """Told of each step by a running pipeline; says so at the desk, and shows what there is.
+
+    Args:
+        desk: Of the job.
+        num_steps: That it asked for.
+        asked: For the size of its pictures.
+        pipeline: That runs.
+        colours: As in `Generation`.
+    """
+
+    def __init__(
+        self, desk: Desk, num_steps: int, asked: Asked, pipeline: Any, colours: LatentColours | None
+    ) -> None:
+        self._desk = desk
+        self._num_steps = num_steps
+        self._asked = asked
+        self._pipeline = pipeline
+        self._colours = colours
+        self._forecast = Forecast(pipeline.scheduler)
+
+    def arguments(self) -> dict[str, Callable[..., Any]]:
+        """By which the pipeline is told to call; PixArt knows the older way alone."""
+        return _understood(self._pipeline, callback_on_step_end=self._newer) or {"callback": self._step}
+
+    def _newer(self, pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
+        self._step(step, timestep, tensors["latents"])
+        return {}
+
+    def _step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
+        # Some schedulers take more model calls than steps; the pipeline knows how many.
+        self._desk.step(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
+        if self._colours is not None and self._desk.wants_preview():
+            ahead = self._forecast.latents
+            self._show(latents if ahead is None else ahead, self._colours)
+
+    def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
+        try:
+            self._desk.preview(self._picture(latents, colours))
+        # A preview is a courtesy: no job fails for one.
+        except Exception as error:
+            LOGGER.debug("No preview: %r", error)
+
+    def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image:
+        # Flux and its kin keep latents as a list of patches.
+        if latents.ndim == 3:
+            sides = self._asked.height, self._asked.width
+            latents = self._pipeline._unpack_latents(latents, *sides, self._pipeline.vae_scale_factor)
+        # Qwen-Image's are those of a video of one frame.
+        return colours.picture(latents[:, :, 0] if latents.ndim == 5 else latents)

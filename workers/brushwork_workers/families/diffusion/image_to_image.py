@@ -1,0 +1,62 @@
+"""Pictures from prompts and a picture: any diffusers image-to-image pipeline, unmodified."""
+
+from typing import Any
+
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from PIL import Image
+
+from brushwork_workers.families.diffusion.generation import Asked, Generation
+from brushwork_workers.families.diffusion.picture_size import picture_size
+from brushwork_workers.interface import Desk
+
+KIND = "image-to-image"
+
+
+class ImageToImage:
+    """Serves image-to-image.
+
+    Args:
+        model: Its entry.
+        generation: Runs its pipelines.
+    """
+
+    def __init__(self, model: Model, generation: Generation) -> None:
+        self._model = model
+        self._generation = generation
+
+    def warm_up(self) -> None:
+        """Change a black picture in one step, of the size that jobs have by default."""
+        known = {
+            **self._model.defaults_of(KIND),
+            "prompt": "a picture",
+            "image": "0" * 64,
+            "num_inference_steps": 2,
+            "strength": 0.5,
+        }
+        request = ImageToImageRequest.model_validate(known)
+        black = Image.new("RGB", (request.width or 64, request.height or 64))
+        self._generation.warm_up(request, self._asked(request, black))
+
+    def perform(self, request: ImageToImageRequest, desk: Desk) -> dict[str, Any]:
+        """Make the pictures of one job."""
+        return self._generation.run(request, desk, self._asked(request, desk.picture(request.image)))
+
+    def _asked(self, request: ImageToImageRequest, picture: Image.Image) -> Asked:
+        width, height = picture_size(picture.size, request, self._model)
+        image = copies(fitted(picture, (width, height)), request)
+        return Asked(KIND, width, height, {"image": image, "strength": request.strength})
+
+
+def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Image]:
+    """The picture once for each that is to be made, so that each is encoded with its own random numbers.
+
+    Given one for several, some pipelines encode it with those of the first, and others fail: none but the
+    first picture could be made again by its seed.
+    """
+    return [picture] * request.num_images_per_prompt
+
+
+def fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture in that width and height."""
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)

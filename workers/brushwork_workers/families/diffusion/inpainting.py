@@ -1,0 +1,56 @@
+"""A part of a picture made anew: any diffusers inpainting pipeline, unmodified."""
+
+from typing import Any
+
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.kinds.inpainting import InpaintingRequest
+from PIL import Image
+
+from brushwork_workers.families.diffusion.generation import Asked, Generation
+from brushwork_workers.families.diffusion.image_to_image import copies, fitted
+from brushwork_workers.families.diffusion.picture_size import picture_size
+from brushwork_workers.interface import Desk
+
+KIND = "inpainting"
+
+
+class Inpainting:
+    """Serves inpainting, with denoisers that are made for it and see the mask, and with all others.
+
+    Args:
+        model: Its entry.
+        generation: Runs its pipelines.
+    """
+
+    def __init__(self, model: Model, generation: Generation) -> None:
+        self._model = model
+        self._generation = generation
+
+    def warm_up(self) -> None:
+        """Make half of a black picture anew in one step, of the size that jobs have by default."""
+        known = {
+            **self._model.defaults_of(KIND),
+            "prompt": "a picture",
+            "image": "0" * 64,
+            "mask_image": "0" * 64,
+            "num_inference_steps": 2,
+            "strength": 0.5,
+        }
+        request = InpaintingRequest.model_validate(known)
+        black = Image.new("RGB", (request.width or 64, request.height or 64))
+        mask = Image.linear_gradient("L").resize(black.size)
+        self._generation.warm_up(request, self._asked(request, black, mask))
+
+    def perform(self, request: InpaintingRequest, desk: Desk) -> dict[str, Any]:
+        """Make the pictures of one job: white in the mask is made anew."""
+        picture, mask = desk.picture(request.image), desk.picture(request.mask_image)
+        return self._generation.run(request, desk, self._asked(request, picture, mask.convert("L")))
+
+    def _asked(self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image) -> Asked:
+        width, height = size = picture_size(picture.size, request, self._model)
+        # Not sharpened as a picture is: the pipeline cuts it at half grey.
+        fitting = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
+        image = copies(fitted(picture, size), request)
+        return Asked(
+            KIND, width, height, {"image": image, "mask_image": fitting, "strength": request.strength}
+        )

@@ -1,0 +1,181 @@
+"""A diffusers pipeline for each job: the weights shared, everything that changes while a job runs its own."""
+
+import copy
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self
+
+import torch
+from diffusers import SchedulerMixin
+
+from brushwork_workers.batching.call_options import Adapters, Terms
+from brushwork_workers.batching.model_executor import Calls, DirectCalls, StandIn
+from brushwork_workers.families.diffusion.schedulers import new_scheduler
+
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+# What adapters change.
+_ADAPTABLE = ("unet", "transformer", *_TEXT_ENCODERS)
+# Called as a whole; a VAE by its methods as well.
+_HEAVY = (*_ADAPTABLE, "vae", "image_encoder", "controlnet", "safety_checker")
+_OF_A_VAE = ("encode", "decode")
+_PREPARING = ("tokenizer", "feature_extractor", "processor")
+
+
+class PipelineCopies:
+    """Hands out shallow copies of pipelines that are made of the same components, of any family.
+
+    Args:
+        pipeline: A loaded `DiffusionPipeline`; it is never run itself.
+        calls: Through which the heavy modules are called.
+        terms: On what terms; part, pixels and adapters are filled in here.
+    """
+
+    def __init__(self, pipeline: Any, calls: Calls, terms: Terms) -> None:
+        self._pipeline = pipeline
+        self._calls = calls
+        self._terms = terms
+        # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
+        self._preparing = DirectCalls()
+        self._casts = _Casts(getattr(pipeline, "vae", None))
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """All that hold weights."""
+        components = self._pipeline.components.values()
+        own = [each for each in components if isinstance(each, torch.nn.Module)]
+        return [*own, *self._casts.others()]
+
+    def new(
+        self,
+        scheduler: str | None = None,
+        pixels: int = 1,
+        *,
+        of: Any = None,
+        adapters: Adapters | None = None,
+    ) -> Any:
+        """A copy with stand-ins for the heavy modules, and a scheduler of its own.
+
+        Args:
+            scheduler: A scheduler class of diffusers; by default the pipeline's own.
+            pixels: Of one picture that it will make.
+            of: A pipeline of another class, made of the same components; by default the loaded one.
+            adapters: The state in which the denoiser and the text encoders are to be.
+
+        Raises:
+            InvalidRequest: diffusers has no such class, or it does not suit the model.
+        """
+        original = self._pipeline if of is None else of
+        terms = replace(self._terms, pixels_per_row=pixels, adapters=adapters)
+        pipeline = copy.copy(original)
+        for name, component in original.components.items():
+            if component is not None and name != "scheduler":
+                # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
+                pipeline.__dict__[name] = self._own(name, component, terms)
+        pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
+        return pipeline
+
+    def _own(self, name: str, component: Any, terms: Terms) -> Any:
+        """What a job has in place of a component."""
+        if name == "vae":
+            terms = replace(terms, part=name, adapters=None)
+            return _Autoencoder(component, self._calls, terms, self._casts)
+        if name in _HEAVY:
+            adapters = terms.adapters if name in _ADAPTABLE else None
+            sort = _TextEncoder if name in _TEXT_ENCODERS else StandIn
+            return sort(component, self._calls, replace(terms, part=name, adapters=adapters))
+        if name.startswith(_PREPARING):
+            return _Preparing(component, self._preparing, name)
+        return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
+
+
+class _Preparing(StandIn):
+    """A stand-in for a tokenizer or a processor, one call at a time; a job may set attributes for itself.
+
+    Sana sets the side on which its tokenizer pads.
+    """
+
+    def __init__(self, component: Any, calls: Calls, part: str) -> None:
+        super().__init__(component, calls, Terms(part=part), methods=None)
+        self.__dict__["_set"] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._set[name] = value
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the component, with what the job has set."""
+        return self._call(self._with_set, self._module, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__["_set"]:
+            return self.__dict__["_set"][name]
+        own = getattr(self._module, name)
+        return partial(self._call, self._with_set, own) if callable(own) else own
+
+    def _with_set(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        before = {name: getattr(self._module, name) for name in self._set}
+        try:
+            for name, value in self._set.items():
+                setattr(self._module, name, value)
+            return function(*args, **kwargs)
+        finally:
+            for name, value in before.items():
+                setattr(self._module, name, value)
+
+
+class _TextEncoder(StandIn):
+    """A stand-in for a text encoder that has its layers where Stable Diffusion looks for them.
+
+    To skip the last of them its pipelines (diffusers 0.42) take `text_model.final_layer_norm`; in
+    transformers 5 a `CLIPTextModel` is itself what it had under that name.
+    """
+
+    def __init__(self, module: Any, calls: Calls, terms: Terms) -> None:
+        super().__init__(module, calls, terms)
+        plain = replace(terms, adapters=None)
+        self.__dict__["_layers"] = StandIn(module, calls, plain, methods=("final_layer_norm",))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "text_model" and not hasattr(self._module, name):
+            return self._layers
+        return super().__getattr__(name)
+
+
+class _Casts:
+    """A VAE in several number formats: at once in those that its pipelines will want, else when one does."""
+
+    def __init__(self, module: Any) -> None:
+        self._own = module
+        self._made: dict[torch.dtype | None, Any] = {getattr(module, "dtype", None): module}
+        self._making = threading.Lock()
+        if getattr(module, "dtype", None) is torch.float16 and getattr(module.config, "force_upcast", False):
+            self.of(torch.float32)
+
+    def of(self, dtype: torch.dtype) -> Any:
+        with self._making:
+            if dtype not in self._made:
+                self._made[dtype] = copy.deepcopy(self._own).to(dtype)
+            return self._made[dtype]
+
+    def others(self) -> list[Any]:
+        return [made for made in self._made.values() if made is not self._own]
+
+
+class _Autoencoder(StandIn):
+    """A stand-in for a VAE that its job may cast, and only for itself.
+
+    Stable Diffusion XL casts a VAE in half precision to float32 around its calls, and back. The one that all
+    jobs share stays as it is.
+    """
+
+    def __init__(self, module: Any, calls: Calls, terms: Terms, casts: _Casts) -> None:
+        super().__init__(module, calls, terms, _OF_A_VAE)
+        self.__dict__["_casts"] = casts
+
+    def to(self, *args: Any, dtype: torch.dtype | None = None) -> Self:
+        """Stand for the module in another number format; its device is everybody's."""
+        wanted = next((value for value in args if isinstance(value, torch.dtype)), dtype)
+        if wanted is not None:
+            self.__dict__["_module"] = self._casts.of(wanted)
+        return self

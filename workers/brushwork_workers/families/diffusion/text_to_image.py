@@ -1,0 +1,38 @@
+"""Pictures from prompts: any diffusers text-to-image pipeline, unmodified."""
+
+from typing import Any
+
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+
+from brushwork_workers.families.diffusion.generation import Asked, Generation
+from brushwork_workers.interface import Desk
+
+KIND = "text-to-image"
+
+
+class TextToImage:
+    """Serves text-to-image.
+
+    Args:
+        model: Its entry.
+        generation: Runs its pipelines.
+    """
+
+    def __init__(self, model: Model, generation: Generation) -> None:
+        self._model = model
+        self._generation = generation
+
+    def warm_up(self) -> None:
+        """Make one picture in two steps, as jobs that leave all to the model would have it."""
+        known = {**self._model.defaults_of(KIND), "prompt": "a picture", "num_inference_steps": 2}
+        request = TextToImageRequest.model_validate(known)
+        self._generation.warm_up(request, _asked(request))
+
+    def perform(self, request: TextToImageRequest, desk: Desk) -> dict[str, Any]:
+        """Make the pictures of one job."""
+        return self._generation.run(request, desk, _asked(request))
+
+
+def _asked(request: TextToImageRequest) -> Asked:
+    return Asked(KIND, request.width, request.height, own={})

@@ -1,0 +1,106 @@
+"""Networks that can be trained: by name, for any number of classes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torchvision
+from brushwork_schemas.errors import ModelUnavailable
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import get_model_builder, get_model_weights, get_weight, list_models
+
+from brushwork_workers.families.torchvision_weights import TorchvisionWeights
+from brushwork_workers.families.training.simple_cnn import SimpleCNN
+
+SIMPLE = "simple_cnn"
+HALF = (0.5, 0.5, 0.5)
+# Of ImageNet, as torchvision's weights want it.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# In training they give several answers at once.
+_OTHERWISE = ("googlenet", "inception_v3")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a training begins with.
+
+    Args:
+        name: `simple_cnn`, or one of torchvision's classifiers.
+        mean: Of red, green and blue, 0 to 1: pictures are shifted and scaled so.
+        std: Likewise.
+        weights: torchvision's name of what it has learned already.
+        file: Where that is.
+    """
+
+    name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weights: str | None = None
+    file: Path | None = None
+
+    @classmethod
+    def named(cls, name: str) -> "Architecture":
+        """One that begins from nothing.
+
+        Raises:
+            ModelUnavailable: There is none of that name.
+        """
+        if name == SIMPLE:
+            return cls(name, HALF, HALF)
+        if name in _OTHERWISE or name not in list_models(torchvision.models):
+            raise ModelUnavailable(
+                f"There is no architecture {name!r} that can be trained.",
+                field="source.architecture",
+                hint="Name simple_cnn, or a classifier of torchvision such as resnet18.",
+            )
+        return cls(name, IMAGENET_MEAN, IMAGENET_STD)
+
+    @classmethod
+    def pretrained(cls, weights: str, file: Path) -> "Architecture":
+        """One that begins from torchvision's weights; its last layer is put anew.
+
+        Raises:
+            ModelUnavailable: torchvision has none of that name, or not of a classifier that can be trained.
+        """
+        official = TorchvisionWeights.named(weights)
+        owner = type(get_weight(weights))
+        name = next(name for name in list_models() if get_model_weights(name) is owner)
+        made: Any = official.transform
+        begun = cls.named(name)
+        return cls(begun.name, tuple(made.mean), tuple(made.std), weights, file)
+
+    def network(self, num_classes: int, image_size: int) -> nn.Module:
+        """The network, on the CPU; what it has not learned is drawn from torch's own random numbers."""
+        if self.weights is None or self.file is None:
+            return untrained(self.name, num_classes, image_size)
+        network = TorchvisionWeights.named(self.weights).network(load_file(self.file))
+        _replace_head(network, num_classes)
+        return network
+
+
+def untrained(name: str, num_classes: int, image_size: int) -> nn.Module:
+    """A network of that architecture; as `Architecture.network` makes it, but for its weights."""
+    if name == SIMPLE:
+        return SimpleCNN(num_classes, image_size)
+    network: nn.Module = get_model_builder(Architecture.named(name).name)(
+        weights=None, num_classes=num_classes
+    )
+    return network
+
+
+def head_name(network: nn.Module) -> str:
+    """Where the last layer is, the one that has a value for each class."""
+    layers = [name for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return str(layers[-1])
+
+
+def _replace_head(network: nn.Module, num_classes: int) -> None:
+    owner, _, name = head_name(network).rpartition(".")
+    old = network.get_submodule(head_name(network))
+    if isinstance(old, nn.Conv2d):
+        made: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
+    else:
+        assert isinstance(old, nn.Linear)  # noqa: S101 - `head_name` looks for these two
+        made = nn.Linear(old.in_features, num_classes)
+    setattr(network.get_submodule(owner), name, made)

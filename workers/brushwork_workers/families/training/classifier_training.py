@@ -1,0 +1,139 @@
+"""Classifiers trained on a caller's own pictures."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from brushwork_schemas.catalogue import TRAINED
+from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
+from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from safetensors.torch import save
+from torch import Tensor
+
+from brushwork_workers.families.training.architecture import SIMPLE, Architecture
+from brushwork_workers.families.training.curve_plot import curve_plot
+from brushwork_workers.families.training.dataset_split import Material, read
+from brushwork_workers.families.training.preparation import Preparation
+from brushwork_workers.families.training.trainer import Trainer
+from brushwork_workers.families.training.training_loop import Course, best_epoch
+from brushwork_workers.interface import Desk, Loaded, Place
+
+WEIGHTS_TYPE = "application/vnd.safetensors"
+
+
+def load(place: Place) -> Loaded:
+    """The model, for its one kind. It holds no memory: every job begins with a network of its own."""
+    return Loaded({"image-classification-training": ImageClassificationTraining(place)})
+
+
+class ImageClassificationTraining:
+    """What trainings of one architecture have in common.
+
+    Args:
+        place: Which, from where, onto what.
+
+    Raises:
+        ModelUnavailable: There is no such architecture, or its weights are not here.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._architecture = _architecture(place)
+        self._call = partial(place.calls.call, replace(place.terms, part="training"))
+
+    def warm_up(self) -> None:
+        """Nothing is shared that could be warm."""
+
+    def perform(self, request: ImageClassificationTrainingRequest, desk: Desk) -> dict[str, Any]:
+        """Train, and keep weights, configuration and plot."""
+        _check(request, self._architecture)
+        assert request.image_size is not None  # noqa: S101 - filled in at the door
+        kind = self._architecture
+        preparation = Preparation(request.image_size, kind.mean, kind.std)
+        material = read(desk, request.dataset, preparation, request.validation_split, request.seed or 0)
+        _check_material(request, material)
+        made = (request, kind, len(material.labels), preparation, self._place.device)
+        trainer: Trainer = self._call(partial(Trainer, *made))
+        course = Course(request, material, trainer, self._call, desk)
+        course.run()
+        return {
+            "model_name": f"{TRAINED}{desk.job_id}",
+            "weights": desk.keep_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
+            "config": desk.keep_file(_config(kind, preparation, material), "application/json"),
+            "plot": desk.keep(curve_plot(course.curve)),
+            **_measured(course, material),
+        }
+
+
+def _architecture(place: Place) -> Architecture:
+    source = place.model.source
+    if source.architecture is not None:
+        return Architecture.named(source.architecture)
+    try:
+        weights = str(json.loads((place.folder / "config.json").read_text("utf-8"))["weights"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(
+            f"Model {place.model.name}: config.json in {place.folder} names no weights: {error!r}.",
+            field="source",
+            hint="Trainings begin from torchvision's weights: brushwork models pull fetches them.",
+        ) from error
+    return Architecture.pretrained(weights, place.folder / "model.safetensors")
+
+
+def _check(request: ImageClassificationTrainingRequest, architecture: Architecture) -> None:
+    if request.freeze_backbone and architecture.weights is None:
+        raise InvalidRequest(
+            "freeze_backbone: this model has learned nothing yet that could stay as it is.",
+            field="freeze_backbone",
+            hint="Leave it out, or train a model that begins from weights.",
+        )
+    if request.per_device_train_batch_size == 1 and architecture.name != SIMPLE:
+        raise InvalidRequest(
+            "per_device_train_batch_size: a network that normalises by its batch needs at least 2 pictures.",
+            field="per_device_train_batch_size",
+        )
+
+
+def _check_material(request: ImageClassificationTrainingRequest, material: Material) -> None:
+    if request.early_stopping_patience is not None and not len(material.validation):
+        raise InvalidRequest(
+            "early_stopping_patience: there are no pictures to judge by.",
+            field="early_stopping_patience",
+            hint="Set validation_split, or put a folder validation into the archive.",
+        )
+
+
+def _config(architecture: Architecture, preparation: Preparation, material: Material) -> bytes:
+    content = {
+        "library": "brushwork",
+        "architecture": architecture.name,
+        "image_size": preparation.image_size,
+        "mean": preparation.mean,
+        "std": preparation.std,
+        "labels": material.labels,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2).encode()
+
+
+def _measured(course: Course, material: Material) -> dict[str, Any]:
+    best = best_epoch(course.curve)
+    judged = material.validation if len(material.validation) else material.train
+    _, taken = course.judged(judged)
+    return {
+        "labels": material.labels,
+        "curve": course.curve,
+        "best_epoch": best,
+        "train_accuracy": course.curve[best - 1].train_accuracy,
+        "validation_accuracy": course.curve[best - 1].validation_accuracy,
+        "confusion_matrix": _confusion(judged.labels, taken, len(material.labels)),
+        "num_train_images": len(material.train),
+        "num_validation_images": len(material.validation),
+    }
+
+
+def _confusion(labels: Tensor, taken: Tensor, num_classes: int) -> tuple[tuple[int, ...], ...]:
+    counted = torch.bincount(labels * num_classes + taken, minlength=num_classes**2)
+    rows = counted.reshape(num_classes, num_classes).tolist()
+    return tuple(tuple(row) for row in rows)

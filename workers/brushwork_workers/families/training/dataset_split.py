@@ -1,0 +1,108 @@
+"""The pictures of a dataset in memory, divided into those to train on and those to judge by."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from brushwork_core.media.archive import refused
+from brushwork_core.media.dataset import Dataset
+from torch import Tensor
+
+from brushwork_workers.families.training.preparation import Preparation
+from brushwork_workers.families.training.rng import generator
+from brushwork_workers.interface import Desk
+
+MAX_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Pictures and their classes.
+
+    Args:
+        pixels: uint8 [n, 3, side, side].
+        labels: int64 [n].
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def some(self, indices: Tensor) -> "Examples":
+        """Those of these places."""
+        return Examples(self.pixels[indices], self.labels[indices])
+
+    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
+        """All of them, so many at a time."""
+        for indices in batches_of(torch.arange(len(self)) if order is None else order, size):
+            yield self.some(indices)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training has.
+
+    Args:
+        labels: Names of the classes.
+        train: To train on.
+        validation: To judge by; may be empty.
+    """
+
+    labels: tuple[str, ...]
+    train: Examples
+    validation: Examples
+
+
+def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
+    """`order`, so many at a time; one alone at the end joins those before it, for it has no variance."""
+    pieces = list(order.split(size))
+    if len(pieces) > 1 and size > 1 and len(pieces[-1]) == 1:
+        last = pieces.pop()
+        pieces[-1] = torch.cat([pieces[-1], last])
+    return pieces
+
+
+def read(desk: Desk, sha256: str, preparation: Preparation, share: float, seed: int) -> Material:
+    """The dataset of that name, decoded.
+
+    Args:
+        desk: Whence it comes, and who hears that the job moves.
+        sha256: The archive's.
+        preparation: How each picture is made ready.
+        share: Of each class, held out by `seed` where the archive has no folder to judge by.
+        seed: The job's.
+
+    Raises:
+        InvalidDataset: It can't be read; the message names the file.
+        JobStopped: The job is to stop.
+    """
+    dataset = Dataset(desk.file(sha256))
+    side, number = preparation.image_size, len(dataset.entries)
+    if number * 3 * side * side > MAX_BYTES:
+        raise refused(
+            f"{number} pictures of {side} x {side} pixels are more than {MAX_BYTES >> 30} GiB.",
+            "Ask for a smaller image_size, or give fewer pictures.",
+        )
+    pixels = torch.empty((number, 3, side, side), dtype=torch.uint8)
+    for index, (_, picture) in enumerate(dataset.pictures()):
+        desk.step(0, 0)
+        pixels[index] = preparation.pixels(picture)
+    everything = Examples(pixels, torch.tensor([entry.label for entry in dataset.entries]))
+    held = torch.tensor([entry.is_validation for entry in dataset.entries])
+    if not dataset.has_validation:
+        held = held_out(everything.labels, share, seed)
+    train, validation = (everything.some(which.nonzero()[:, 0]) for which in (~held, held))
+    return Material(dataset.labels, train, validation)
+
+
+def held_out(labels: Tensor, share: float, seed: int) -> Tensor:
+    """Which of the examples are held out: of each class that share, at least one where it is not 0."""
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique().tolist():
+        places = (labels == label).nonzero()[:, 0]
+        number = min(max(1, round(share * len(places))), len(places) - 1) if share else 0
+        order = torch.randperm(len(places), generator=generator(seed, "validation", label))
+        held[places[order[:number]]] = True
+    return held

@@ -1,0 +1,158 @@
+"""A network that learns, and its optimizer."""
+
+from collections.abc import Mapping
+
+import torch
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from torch import Tensor
+from torch.nn import functional
+
+from brushwork_workers.families.training.architecture import Architecture, head_name
+from brushwork_workers.families.training.dataset_split import Examples
+from brushwork_workers.families.training.preparation import Preparation
+from brushwork_workers.families.training.rng import drawing
+
+_NETWORK, _OPTIMIZER = "network.", "optimizer."
+State = dict[str, Tensor]
+
+
+class Trainer:
+    """Every method runs on the device thread, between the calls of other jobs; one step is one batch.
+
+    Float32 throughout: half precision needs care with small gradients that small networks do not repay.
+
+    Args:
+        request: How to learn; complete.
+        architecture: What to begin with.
+        num_classes: How many.
+        preparation: How pixels become what the network takes.
+        device: Where to learn.
+
+    Raises:
+        InvalidRequest: The network takes no pictures of that size.
+    """
+
+    def __init__(
+        self,
+        request: ImageClassificationTrainingRequest,
+        architecture: Architecture,
+        num_classes: int,
+        preparation: Preparation,
+        device: torch.device,
+    ) -> None:
+        self._seed = request.seed or 0
+        self._is_frozen = request.freeze_backbone
+        self._preparation = preparation
+        self._device = device
+        with drawing(device, self._seed, "weights"):
+            network = architecture.network(num_classes, preparation.image_size)
+        self._network = network.to(device)
+        if self._is_frozen:
+            network.requires_grad_(False)
+            network.get_submodule(head_name(network)).requires_grad_(True)
+        self._check_size()
+        self._learned = {name for name in network.state_dict() if self._is_learned(name)}
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[request.optimizer]
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimizer = kind(learning, lr=request.learning_rate, weight_decay=request.weight_decay)
+
+    def step(self, batch: Examples, number: int) -> tuple[float, int]:
+        """Learn from a batch: its mean cross-entropy, and how many were right before.
+
+        Args:
+            batch: On the CPU.
+            number: Of the step, counted over all epochs: dropout draws by it.
+
+        Raises:
+            InvalidRequest: The loss is no number any more.
+        """
+        # The device thread computes without gradients otherwise.
+        with torch.enable_grad(), drawing(self._device, self._seed, "step", number):
+            self._network.train(not self._is_frozen)
+            self._optimizer.zero_grad(set_to_none=True)
+            labels = batch.labels.to(self._device)
+            logits = self._logits(batch)
+            loss = functional.cross_entropy(logits, labels)
+            loss.backward()
+            self._optimizer.step()
+        value = loss.item()
+        if not torch.isfinite(loss):
+            raise InvalidRequest(
+                f"learning_rate: the loss became {value} in step {number}.",
+                field="learning_rate",
+                hint="Take a smaller one: a tenth of it, say.",
+            )
+        return value, int((logits.argmax(1) == labels).sum())
+
+    def judge(self, batch: Examples) -> tuple[float, Tensor]:
+        """Mean cross-entropy of a batch, and the class it is taken for: int64 [n] on the CPU."""
+        self._network.eval()
+        logits = self._logits(batch)
+        loss = functional.cross_entropy(logits, batch.labels.to(self._device))
+        return loss.item(), logits.argmax(1).cpu()
+
+    def weights(self) -> State:
+        """A copy of the whole network on the CPU, float32."""
+        return {name: _copy(value) for name, value in self._network.state_dict().items()}
+
+    def learned(self) -> State:
+        """Likewise, of what can have changed."""
+        return {name: value for name, value in self.weights().items() if name in self._learned}
+
+    def relearn(self, learned: Mapping[str, Tensor]) -> None:
+        """Put what was `learned` back."""
+        self._network.load_state_dict({**self._network.state_dict(), **learned})
+
+    def state(self) -> State:
+        """All that another attempt needs to go on, on the CPU."""
+        moments = self._optimizer.state_dict()["state"]
+        kept = {f"{_NETWORK}{name}": value for name, value in self.learned().items()}
+        for index, values in moments.items():
+            kept |= {f"{_OPTIMIZER}{index}.{name}": _copy(value) for name, value in values.items()}
+        return kept
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from `state`.
+
+        Raises:
+            ValueError: It is of another network.
+        """
+        learned = {key.removeprefix(_NETWORK): state[key] for key in state if key.startswith(_NETWORK)}
+        if set(learned) != self._learned:
+            raise ValueError("the checkpoint is of another network")
+        moments: dict[int, State] = {}
+        for key in state:
+            if key.startswith(_OPTIMIZER):
+                index, name = key.removeprefix(_OPTIMIZER).split(".")
+                moments.setdefault(int(index), {})[name] = state[key]
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.relearn(learned)
+
+    def _logits(self, batch: Examples) -> Tensor:
+        logits: Tensor = self._network(self._preparation.normalised(batch.pixels.to(self._device)))
+        return logits
+
+    def _is_learned(self, name: str) -> bool:
+        known = dict(self._network.named_parameters())
+        return known[name].requires_grad if name in known else not self._is_frozen
+
+    def _check_size(self) -> None:
+        side = self._preparation.image_size
+        try:
+            with torch.no_grad():
+                self._network.eval()(torch.zeros(1, 3, side, side, device=self._device))
+        except torch.OutOfMemoryError:
+            raise
+        # Layers raise what they like for pictures that they can't take.
+        except (RuntimeError, ValueError, AssertionError) as error:
+            raise InvalidRequest(
+                f"image_size: the network takes no pictures of {side} x {side} pixels.",
+                field="image_size",
+                hint="Leave it out for the size that suits the model.",
+            ) from error
+
+
+def _copy(value: Tensor) -> Tensor:
+    return value.detach().to("cpu", copy=True).contiguous()

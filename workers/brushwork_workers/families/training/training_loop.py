@@ -1,0 +1,164 @@
+"""The course of a training, epoch by epoch, from wherever an earlier attempt has left it."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from brushwork_schemas.kinds.image_classification_training import Epoch, ImageClassificationTrainingRequest
+from torch import Tensor
+
+from brushwork_workers.families.training.augmentation import augmented
+from brushwork_workers.families.training.checkpoint import Checkpoint
+from brushwork_workers.families.training.curve_plot import curve_plot
+from brushwork_workers.families.training.dataset_split import Examples, Material, batches_of
+from brushwork_workers.families.training.rng import generator
+from brushwork_workers.families.training.trainer import Trainer
+from brushwork_workers.interface import Desk
+
+LOGGER = logging.getLogger(__name__)
+# To judge takes no gradients, and so little memory.
+JUDGED_AT_ONCE = 128
+OnDevice = Callable[..., Any]
+
+
+class Course:
+    """One training.
+
+    Args:
+        request: How long, and in which steps; complete.
+        material: What is learned.
+        trainer: What learns.
+        on_device: Calls its methods on the device thread.
+        desk: Hears how far it is, and keeps what it leaves.
+    """
+
+    def __init__(
+        self,
+        request: ImageClassificationTrainingRequest,
+        material: Material,
+        trainer: Trainer,
+        on_device: OnDevice,
+        desk: Desk,
+    ) -> None:
+        self._request = request
+        self._seed = request.seed or 0
+        self._material = material
+        self._trainer = trainer
+        self._on_device = on_device
+        self._desk = desk
+        self._size = request.per_device_train_batch_size
+        self._steps_per_epoch = len(batches_of(torch.arange(len(material.train)), self._size))
+        self._best: Mapping[str, Tensor] = {}
+        self.curve: tuple[Epoch, ...] = ()
+
+    def run(self) -> None:
+        """Learn until all epochs are done, or it gets no better; in the end the best weights are in place.
+
+        Raises:
+            JobStopped: The job is to stop.
+            InvalidRequest: It can't learn so.
+        """
+        self._resume()
+        while not self._is_over():
+            self._epoch(len(self.curve))
+        self._on_device(self._trainer.relearn, self._best)
+
+    def judged(self, examples: Examples, inside: int = 0) -> tuple[float, Tensor]:
+        """Mean cross-entropy, and what each is taken for: int64 [n].
+
+        Args:
+            examples: At least one.
+            inside: Steps that are done of an epoch that is not.
+        """
+        total, taken = 0.0, []
+        for batch in examples.batches(JUDGED_AT_ONCE):
+            loss, classes = self._on_device(self._trainer.judge, batch)
+            total += loss * len(batch)
+            taken.append(classes)
+            self._step(inside)
+        return total / len(examples), torch.cat(taken)
+
+    @property
+    def _done(self) -> int:
+        return len(self.curve) * self._steps_per_epoch
+
+    def _step(self, inside: int = 0) -> None:
+        """Say how many steps are done: of whole epochs, and inside of this one."""
+        self._desk.step(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
+
+    def _resume(self) -> None:
+        saved = self._desk.saved()
+        if saved is None:
+            return
+        try:
+            checkpoint = Checkpoint.unpacked(saved.data)
+            self._on_device(self._trainer.resume, checkpoint.state)
+        except ValueError as error:
+            # Such as one that an older brushwork has left.
+            LOGGER.warning("Job %s begins anew: %s", self._desk.job_id, error)
+            return
+        self.curve, self._best = saved.curve, checkpoint.best
+        LOGGER.info("Job %s goes on after epoch %d", self._desk.job_id, len(self.curve))
+
+    def _is_over(self) -> bool:
+        patience = self._request.early_stopping_patience
+        has_waited = patience is not None and len(self.curve) - best_epoch(self.curve) >= patience
+        return len(self.curve) >= self._request.num_train_epochs or (bool(self.curve) and has_waited)
+
+    def _epoch(self, index: int) -> None:
+        began = time.monotonic()
+        train_loss, train_accuracy = self._learned(index)
+        loss = accuracy = None
+        if len(self._material.validation):
+            loss, taken = self.judged(self._material.validation, self._steps_per_epoch)
+            accuracy = share_right(taken, self._material.validation.labels)
+        epoch = Epoch(
+            epoch=index + 1,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            seconds=time.monotonic() - began,
+        )
+        self._keep((*self.curve, epoch))
+
+    def _keep(self, curve: tuple[Epoch, ...]) -> None:
+        if best_epoch(curve) == len(curve):
+            self._best = self._on_device(self._trainer.learned)
+        checkpoint = Checkpoint(self._on_device(self._trainer.state), self._best)
+        self._desk.save(curve, checkpoint.packed(self._desk.job_id))
+        self.curve = curve
+        self._step()
+        if self._desk.wants_preview():
+            self._desk.preview(curve_plot(curve))
+
+    def _learned(self, index: int) -> tuple[float, float]:
+        """Learn from every picture once: mean cross-entropy, and the share that was right."""
+        train, total, num_right = self._material.train, 0.0, 0
+        order = torch.randperm(len(train), generator=generator(self._seed, "order", index))
+        chance = generator(self._seed, "augmentation", index)
+        for number, batch in enumerate(train.batches(self._size, order)):
+            pixels = augmented(batch.pixels, self._request.augmentation, chance)
+            changed = Examples(pixels, batch.labels)
+            loss, right = self._on_device(self._trainer.step, changed, self._done + number)
+            total, num_right = total + loss * len(batch), num_right + right
+            self._step(number + 1)
+        return total / len(train), num_right / len(train)
+
+
+def best_epoch(curve: Sequence[Epoch]) -> int:
+    """The epoch, counted from 1, that was most often right on validation, of these the surest; else the last.
+
+    0 where there is none.
+    """
+    if not curve or curve[-1].validation_accuracy is None:
+        return len(curve)
+    best = max(curve, key=lambda epoch: (epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)))
+    return best.epoch
+
+
+def share_right(taken: Tensor, labels: Tensor) -> float:
+    """Of the examples, 0 to 1."""
+    return float((taken == labels).float().mean())

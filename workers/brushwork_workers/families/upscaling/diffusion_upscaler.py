@@ -1,0 +1,78 @@
+"""Pictures four times as large, denoised from a prompt: diffusers' Stable Diffusion upscaler, unmodified."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from brushwork_schemas.catalogue import Model
+from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
+from PIL import Image
+
+from brushwork_workers.families.diffusion.latent_colours import LatentColours
+from brushwork_workers.families.diffusion.loading import read
+from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.upscaling.edges import extended
+from brushwork_workers.families.upscaling.size_limit import check_room
+from brushwork_workers.interface import Desk, Loaded, Place
+
+WARM_UP_SIDE = 64
+
+
+def load(place: Place) -> Loaded:
+    """The pipeline, for its one kind."""
+    pipeline = read(place)
+    copies = PipelineCopies(pipeline, place.calls, place.terms)
+    return Loaded({"image-upscaling": ImageUpscaling(place.model, pipeline, copies)}, copies.modules)
+
+
+class ImageUpscaling:
+    """A loaded upscaler, whose latents are as large as the picture that it begins with.
+
+    Args:
+        model: Its entry.
+        pipeline: The loaded `StableDiffusionUpscalePipeline`.
+        copies: Of it, one for each job.
+    """
+
+    def __init__(self, model: Model, pipeline: Any, copies: PipelineCopies) -> None:
+        self._model = model
+        self._copies = copies
+        self._scale: int = pipeline.vae_scale_factor
+        self._colours = LatentColours.fitted(pipeline.vae)
+
+    def warm_up(self) -> None:
+        """Enlarge a black picture in two steps."""
+        black = Image.new("RGB", (WARM_UP_SIDE, WARM_UP_SIDE))
+        self._copies.new()(prompt="", image=black, num_inference_steps=2)
+
+    def perform(self, request: ImageUpscalingRequest, desk: Desk) -> dict[str, Any]:
+        """One picture, as many times larger as the autoencoder's latents are smaller."""
+        picture = desk.picture(request.image)
+        check_room(picture, self._scale, self._model)
+        size = picture.width * self._scale, picture.height * self._scale
+        # The pipeline would squeeze it to whole multiples: here it grows to them, and what grew is cut off.
+        whole = extended(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
+        made: Image.Image = self._copies.new(pixels=size[0] * size[1])(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt or None,
+            image=whole,
+            num_inference_steps=request.num_inference_steps,
+            guidance_scale=request.guidance_scale,
+            noise_level=request.noise_level,
+            # On the CPU, so that a seed means the same picture on every device.
+            generator=torch.Generator("cpu").manual_seed(request.seed or 0),
+            callback=self._reporting(desk, request.num_inference_steps or 0),
+        ).images[0]
+        return {
+            "image": desk.keep(made.crop((0, 0, *size))),
+            "scale": float(self._scale),
+            "seed": request.seed or 0,
+        }
+
+    def _reporting(self, desk: Desk, num_steps: int) -> Callable[[int, object, torch.Tensor], None]:
+        def report(step: int, timestep: object, latents: torch.Tensor) -> None:
+            desk.step(step + 1, num_steps)
+            if self._colours is not None and desk.wants_preview():
+                desk.preview(self._colours.picture(latents))
+
+        return report

@@ -1,0 +1,177 @@
+"""From a catalogue entry to a loaded model: its files found and checked, loaded, tuned, warmed up."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import torch
+from brushwork_core.files.model_folders import is_here, place_of
+from brushwork_schemas.catalogue import AddOn, Model
+from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from brushwork_workers.batching.model_executor import Calls
+from brushwork_workers.device.selection import choose_dtype, device_name
+from brushwork_workers.execution.retries import sorted_error
+from brushwork_workers.interface import FoundAddOn, Loaded, Loader, Place
+from brushwork_workers.model_cache import tuning
+from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
+from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.models.layout import files_to_load
+from brushwork_workers.models.listing import FolderListing
+from brushwork_workers.models.location import listed, locate
+from brushwork_workers.models.revision import revision
+from brushwork_workers.models.weights import SAFETENSORS
+
+LOGGER = logging.getLogger(__name__)
+# Raised by the device and not by the model's files: they are told as they are.
+_OF_THE_DEVICE = (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
+
+
+class ModelLoader:
+    """Loads models, each by the loader of its family. Safe to use from any thread.
+
+    Args:
+        loaders: By family.
+        device: Onto what.
+        calls: Through which their heavy calls go.
+        add_ons: What there is for jobs to add.
+        find: The folder of an entry's files, all checked; raises `ModelUnavailable`.
+    """
+
+    def __init__(
+        self,
+        loaders: Mapping[str, Loader],
+        device: torch.device,
+        calls: Calls,
+        add_ons: Iterable[AddOn] = (),
+        find: Callable[[Model | AddOn], Path] = locate,
+    ) -> None:
+        self._loaders = loaders
+        self._device = device
+        self._calls = calls
+        self._add_ons = tuple(add_ons)
+        self._find = find
+        diffusers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()
+
+    def size_bytes(self, model: Model) -> int:
+        """About what it will take on the device.
+
+        Raises:
+            ModelUnavailable: Its files are not here, or not as they should be.
+        """
+        tuning.check(model)
+        # Not `find`, which reads all of the files: that is done when they are loaded.
+        folder = place_of(model.source) if is_here(model.source) else self._find(model)
+        if folder is None or self._is_elsewhere(model) or model.memory_bytes is not None:
+            return 0 if self._is_elsewhere(model) else model.memory_bytes or 0
+        is_own = is_here(model.source)
+        names = listed(model)[1] if is_own else files_to_load(model, FolderListing(folder))
+        try:
+            files = [folder / name for name in names if name.endswith(SAFETENSORS)]
+            parts = _by_folder(files) if model.placement == "model_offload" else [files]
+            return max((estimated_bytes(part, self._dtype(model)) for part in parts), default=0)
+        except (OSError, ValueError, KeyError) as error:
+            raise _unloadable(model, folder, error) from error
+
+    def load(self, model: Model) -> Served:
+        """The model, ready for its first job.
+
+        Raises:
+            ModelUnavailable: It can't be loaded.
+            OutOfMemory: The device has too little memory at the moment.
+            DeviceFailed: The device does not compute any more.
+        """
+        began = time.monotonic()
+        folder = self._find(model)
+        try:
+            loaded = self._loaded(model, folder)
+        except BrushworkError:
+            raise
+        except _OF_THE_DEVICE as error:
+            raise sorted_error(error) from error
+        # Loading runs other libraries over files of any content: whatever they raise, this model is out.
+        except Exception as error:
+            LOGGER.debug("Loading %s failed", model.name, exc_info=True)
+            raise _unloadable(model, folder, error) from error
+        return self._served(model, folder, loaded, time.monotonic() - began)
+
+    def _loaded(self, model: Model, folder: Path) -> Loaded:
+        place = Place(
+            model,
+            folder,
+            self._device_of(model),
+            self._dtype(model),
+            self._calls,
+            model.kinds,
+            self._found_add_ons(model),
+        )
+        loaded = self._loaders[model.family](place)
+        tuning.tune(model, loaded.modules)
+        for performer in loaded.performers.values():
+            performer.warm_up()
+        return loaded
+
+    def _served(self, model: Model, folder: Path, loaded: Loaded, loading_s: float) -> Served:
+        device, modules = self._device_of(model), loaded.modules
+        parts = [[each] for each in modules] if model.placement == "model_offload" else [modules]
+        size_bytes = max(map(module_bytes, parts), default=0)
+        LOGGER.info(
+            "Model %s is ready on %s after %.1f s; it takes %.1f MiB",
+            model.name,
+            device,
+            loading_s,
+            size_bytes / 2**20,
+        )
+        return Served(
+            model=model,
+            performers=loaded.performers,
+            revision=revision(model, folder),
+            device=device_name(device),
+            dtype=str(self._dtype(model)).removeprefix("torch."),
+            loading_s=loading_s,
+            # Those that take turns on the device are moved by nobody else.
+            modules=() if model.placement == "model_offload" else tuple(modules),
+            size_bytes=0 if self._is_elsewhere(model) else size_bytes,
+        )
+
+    def _found_add_ons(self, model: Model) -> dict[str, FoundAddOn]:
+        found = {}
+        for add_on in self._add_ons:
+            if add_on.family == model.family:
+                try:
+                    found[add_on.name] = FoundAddOn(add_on, self._find(add_on))
+                except ModelNotHere:
+                    # Nobody has pulled it; a job that asks for it is told.
+                    continue
+                except ModelUnavailable as error:
+                    LOGGER.warning("%s can't be added to %s: %s", add_on.name, model.name, error)
+        return found
+
+    def _device_of(self, model: Model) -> torch.device:
+        return torch.device("cpu") if model.placement == "cpu" else self._device
+
+    def _is_elsewhere(self, model: Model) -> bool:
+        return self._device_of(model).type != self._device.type
+
+    def _dtype(self, model: Model) -> torch.dtype:
+        return choose_dtype(model.dtype, self._device_of(model))
+
+
+def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
+    """What is loaded module by module: a module's files lie in a folder of their own."""
+    found: dict[Path, list[Path]] = {}
+    for file in files:
+        found.setdefault(file.parent, []).append(file)
+    return list(found.values())
+
+
+def _unloadable(model: Model, folder: Path, error: Exception) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"Model {model.name} can't be loaded from {folder}: {type(error).__name__}: {error}.",
+        field="source",
+        hint="Check that its files are complete and of the classes that the catalogue names.",
+    )

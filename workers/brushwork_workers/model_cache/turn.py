@@ -1,0 +1,96 @@
+"""A job's turn with its model: how it waits for it, and how it begins."""
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from brushwork_core.ledger import Signal
+
+from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.exclusive_gate import Quarantine
+
+LOGGER = logging.getLogger(__name__)
+AFTER_ALONE_S = 1.0
+
+
+class NotYet(Exception):
+    """The job goes back to the ledger, uncharged: its model's turn is not soon enough to wait for it here.
+
+    Args:
+        after_s: When to try again.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"not before {after_s:.1f} s")
+        self.after_s = after_s
+
+
+class Turn:
+    """What one job does while it waits for its model, and once it has it.
+
+    Args:
+        hold: On the job.
+        inside: What the job leaves at its end.
+        quarantine: Where one that has to be alone waits until it is.
+        perform: Says in the ledger that it begins; False where its lease is lost.
+        rest: Says that it waits, likewise.
+    """
+
+    def __init__(
+        self,
+        hold: Hold,
+        inside: ExitStack,
+        quarantine: Quarantine,
+        *,
+        perform: Callable[[], bool],
+        rest: Callable[[], bool],
+    ) -> None:
+        self._hold = hold
+        self._inside = inside
+        self._quarantine = quarantine
+        self._perform = perform
+        self._rest = rest
+        # One that has to be alone is not performing before it is.
+        self._is_resting = hold.claim.alone
+        self._has_begun = False
+
+    def check(self, *, moves: bool = True) -> None:
+        """Asked again and again while it waits.
+
+        Args:
+            moves: Whether what it waits for goes on.
+
+        Raises:
+            JobStopped: The job is to stop.
+            NotYet: Another waits for this one to leave, so that it is alone.
+        """
+        if moves:
+            self._hold.move()
+        self._hold.obey()
+        if self._quarantine.is_awaited and not (self._hold.claim.alone or self._has_begun):
+            raise NotYet(AFTER_ALONE_S)
+
+    def wait(self) -> None:
+        """It will be a while."""
+        if not self._is_resting:
+            self._is_resting = True
+            self._say(self._rest)
+
+    def begin(self) -> None:
+        """Its model is here, or is loaded for its sake: what goes wrong from now on is its own matter.
+
+        Raises:
+            JobStopped: The job is to stop.
+        """
+        self._has_begun = True
+        if self._hold.claim.alone:
+            self._inside.enter_context(self._quarantine.alone(self._hold.check))
+            LOGGER.info("Job %s runs alone", self._hold.claim.job_id)
+        if self._is_resting:
+            self._is_resting = False
+            self._say(self._perform)
+
+    def _say(self, word: Callable[[], bool]) -> None:
+        if not word():
+            self._hold.hear(Signal.LOST)
+        self._hold.obey()

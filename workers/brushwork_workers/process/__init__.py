@@ -1,0 +1,1 @@
+"""The worker process: its composition, its Celery application and its life cycle."""

@@ -1,0 +1,1 @@
+"""Threads that keep a worker honest: heartbeat, watchdogs, reconciler and progress."""
