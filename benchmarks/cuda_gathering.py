@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.device.selection import default_pixels
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 
@@ -99,7 +99,7 @@ def _figures(make: Make, pictures: Sequence[Picture], options: Options) -> Row:
 
 
 def _gathered(pipeline: RandomPipeline, batcher: Batcher, pictures: Sequence[Picture]) -> list[torch.Tensor]:
-    copies = PipelineCopies(pipeline.pipeline, batcher, Terms(model="random"))
+    copies = PipelineCopies(pipeline.pipeline, batcher, CallOptions(model="random"))
 
     def perform(picture: Picture) -> torch.Tensor:
         with batcher.job(Going()):

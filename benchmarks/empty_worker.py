@@ -8,7 +8,7 @@ from typing import Any
 
 from brushwork_core.settings.settings import Settings
 from brushwork_workers.families import LOADERS
-from brushwork_workers.interface import Loaded
+from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process.service import serve
 
 KIND = "text-to-image"
@@ -20,7 +20,7 @@ class Nothing:
     def warm_up(self) -> None:
         """Nothing to warm up."""
 
-    def perform(self, request: Any, desk: object) -> dict[str, Any]:
+    def perform(self, request: Any, context: object) -> dict[str, Any]:
         """No pictures."""
         return {"images": (), "seed": request.seed, "seeds": ()}
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A worker whose jobs do nothing.")
     parser.add_argument("--concurrency", type=int, default=4)
     options = parser.parse_args()
-    LOADERS["stable-diffusion"] = lambda place: Loaded({KIND: Nothing()})
+    LOADERS["stable-diffusion"] = lambda place: LoadedModules({KIND: Nothing()})
     serve(Settings.load(), kinds=[KIND], concurrency=options.concurrency, log_level="warning")
 
 

@@ -21,7 +21,7 @@ import httpx
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.redis_server import answers, redis_server
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.job import Progress
 
@@ -142,13 +142,13 @@ def _asked(gateway: Gateway, options: Options) -> Iterator[Row]:
 
 def _watched(gateway: Gateway, database: Database, options: Options) -> Row:
     """A stream for each of so many running jobs, all of which step at once."""
-    ledger, wire = Ledger(database, lease_s=600), Wire(database)
+    ledger, job_signals = Ledger(database, lease_s=600), JobSignals(database)
     ids = [queued_id(number, options.jobs) for number in range(options.streams)]
     fences = {job_id: claim.fence for job_id in ids if (claim := ledger.claim(job_id, "benchmark"))}
 
     def tell(step: int) -> None:
         progress = Progress(step=step, total=ROUNDS)
-        wire.tell([Report(job_id, fence, progress) for job_id, fence in fences.items()])
+        job_signals.tell([ProgressReport(job_id, fence, progress) for job_id, fence in fences.items()])
 
     memory_mb, seconds = asyncio.run(_streams(gateway, list(fences), tell))
     return _row("event of a watched job", len(fences), seconds, memory_mb=memory_mb)

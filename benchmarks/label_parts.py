@@ -18,10 +18,10 @@ from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.media import pictures
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.device.cpu import keep_memory
-from brushwork_workers.families.classification.torchvision_classifier import ImageClassification
-from brushwork_workers.interface import Place
+from brushwork_workers.families.classification.torchvision_classifier import TorchvisionClassifier
+from brushwork_workers.interface import LoadSpec
 from brushwork_workers.models.location import locate
 
 from benchmarks.label_pictures import drawn_pngs
@@ -48,10 +48,10 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
     [file] = drawn_pngs(1)
     sha256 = store.put_picture(file).sha256
     model = Catalogue.load(None).named(MODEL, "image-classification")
-    place = Place(model, locate(model), torch.device("cpu"), torch.float32, DirectCalls())
-    performer = ImageClassification(place)
-    network, picture = performer._model, pictures.decode(file)
-    desk: Any = SimpleNamespace(picture=lambda name: picture)
+    place = LoadSpec(model, locate(model), torch.device("cpu"), torch.float32, SerialExecutor())
+    handler = TorchvisionClassifier(place)
+    network, picture = handler._model, pictures.decode(file)
+    context: Any = SimpleNamespace(picture=lambda name: picture)
     batch = torch.cat([network.tensor(picture)] * BATCH)
     database = Database(f"sqlite:///{folder / 'ledger.sqlite3'}")
     database.migrate()
@@ -74,7 +74,7 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
         "read the picture from the store": lambda: store.get(sha256),
         "decode it, 224x224": lambda: pictures.decode(file),
         "make it the network's input": lambda: network.tensor(picture),
-        "perform, from the decoded picture to the labels, alone": lambda: performer.perform(request, desk),
+        "perform, from the decoded picture to the labels, alone": lambda: handler.perform(request, context),
         f"the network, {BATCH} pictures at once, for one of them": _shared(forward, BATCH),
         "submit, claim and complete, each a durable commit": protocol,
     }

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job_filter import JobFilter
@@ -129,7 +129,7 @@ def _claimed_and_completed(ledger: Ledger, ids: list[str]) -> dict[str, list[flo
 def _by_one(database: Database) -> dict[str, list[float]]:
     """Every operation, by this process alone."""
     ledger, index = Ledger(database, lease_s=600), JobIndex(database)
-    reconciler = Reconciler(ledger, Roster(database), _NoQueue(), redispatch_after_s=600, lease_s=600)  # type: ignore[arg-type]
+    reconciler = Reconciler(ledger, WorkerRegistry(database), _NoQueue(), redispatch_after_s=600, lease_s=600)  # type: ignore[arg-type]
     ids = [f"one-{time.monotonic_ns()}-{number}" for number in range(_TIMES)]
     found = {"submit": [_timed(partial(ledger.submit, [_job(job_id)])) for job_id in ids]}
     found |= _claimed_and_completed(ledger, ids)

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -33,14 +33,14 @@ class GoesOn:
         """Never called."""
 
 
-def measured(jobs: Sequence[Job]) -> tuple[float, float, list[Ran]]:
+def measured(jobs: Sequence[Job]) -> tuple[float, float, list[BatchStats]]:
     """Seconds for one static batch; for all jobs, each in a thread; and the runs made of their calls."""
-    runs: list[Ran] = []
+    runs: list[BatchStats] = []
     calls = Batcher(2 * len(jobs), 2**40, runs.append, torch.get_num_threads())
-    static_s = calls.call(Terms("static"), _static_s, jobs)
+    static_s = calls.call(CallOptions("static"), _static_s, jobs)
     pipeline = StableDiffusionPipeline.from_pretrained(painting_jobs.MODEL)
     pipeline.set_progress_bar_config(disable=True)
-    copies = PipelineCopies(pipeline, calls, Terms("pocket-diffusion"))
+    copies = PipelineCopies(pipeline, calls, CallOptions("pocket-diffusion"))
 
     def paint(job: Job) -> None:
         asked = {name: value for name, value in job.items() if name != "seed"}
@@ -78,7 +78,7 @@ def main() -> None:
     static_s, took_s, runs = measured(jobs)
     for ran in runs:
         size = f"{len(ran.run.calls):>3} calls"
-        print(f"{ran.terms.part:<13} {size}, {ran.run.reason:<8} {1000 * ran.took_s:7.1f} ms")
+        print(f"{ran.options.part:<13} {size}, {ran.run.reason:<8} {1000 * ran.took_s:7.1f} ms")
     full = [
         (one, two) for one, two in pairwise(runs) if len(one.run.calls) == len(two.run.calls) == options.jobs
     ]

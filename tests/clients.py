@@ -14,7 +14,7 @@ from brushwork.testing import FakeAsyncClient, FakeClient
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
@@ -134,7 +134,7 @@ class LedgerHand:
         return num_rows(self.database)[0], len(stored_files(self._settings))
 
     def _tell(self, job_id: str, progress: Progress, preview: Preview | None) -> None:
-        assert Wire(self.database).tell([Report(job_id, 1, progress, preview)])
+        assert JobSignals(self.database).tell([ProgressReport(job_id, 1, progress, preview)])
 
 
 class FakeHand:

@@ -6,7 +6,7 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.image_classification_training import Epoch
-from brushwork_workers.interface import Saved
+from brushwork_workers.interface import SavedCheckpoint
 from PIL import Image
 
 
@@ -19,7 +19,7 @@ class PlainDesk:
         self._on_step = on_step
         self.watched = watched
         self.previews: list[Image.Image] = []
-        self.kept: Saved | None = None
+        self.kept: SavedCheckpoint | None = None
         self.on_save: Callable[[], None] | None = None
 
     def give(self, picture: Image.Image) -> str:
@@ -50,11 +50,11 @@ class PlainDesk:
     def job_id(self) -> str:
         return "job-1"
 
-    def saved(self) -> Saved | None:
+    def saved(self) -> SavedCheckpoint | None:
         return self.kept
 
     def save(self, curve: Sequence[Epoch], data: bytes) -> None:
-        self.kept = Saved(tuple(curve), data)
+        self.kept = SavedCheckpoint(tuple(curve), data)
         if self.on_save:
             self.on_save()
 

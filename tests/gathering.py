@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.batching.stats import BatchStats
 from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 
 from tests.stops import Going
 
-TERMS = Terms("tiny", "denoiser")
+TERMS = CallOptions("tiny", "denoiser")
 
 
 class Denoiser(nn.Module):
@@ -50,7 +50,7 @@ class Noise(BaseOutput):
 
 @contextmanager
 def batcher(
-    max_rows: int = 64, max_pixels: int = 10**9, on_run: Callable[[Ran], None] | None = None
+    max_rows: int = 64, max_pixels: int = 10**9, on_run: Callable[[BatchStats], None] | None = None
 ) -> Iterator[Batcher]:
     opened = Batcher(max_rows, max_pixels, on_run)
     try:
@@ -59,7 +59,7 @@ def batcher(
         opened.close()
 
 
-def together(calls: Calls, jobs: list[Callable[[], Any]]) -> list[Any]:
+def together(calls: ModelExecutor, jobs: list[Callable[[], Any]]) -> list[Any]:
     """What each job returns or raises, all started at once."""
     start = threading.Barrier(len(jobs))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Claim, Ledger, NewJob
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
@@ -63,8 +63,8 @@ def begun(ledger: Ledger, job_id: str, worker: str = "w") -> int:
 
 def said(database: Database, job_id: str, fence: int, step: int, total: int) -> bool:
     """Whether an attempt could say how far it is."""
-    report = Report(job_id, fence, Progress(step=step, total=total))
-    return Wire(database).tell([report]) == {(job_id, fence)}
+    report = ProgressReport(job_id, fence, Progress(step=step, total=total))
+    return JobSignals(database).tell([report]) == {(job_id, fence)}
 
 
 def lost(database: Database, job_id: str, worker: str = "w", *, max_attempts: int = 3) -> Claim:

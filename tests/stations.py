@@ -8,24 +8,24 @@ import torch
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.job import Job
-from brushwork_workers.batching.model_executor import DirectCalls
-from brushwork_workers.dispatch.bare_messages import Adoption
-from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.metrics import Metrics
 from brushwork_workers.execution.retries import Retries
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
-from brushwork_workers.supervision.heartbeat import Pulse
-from brushwork_workers.supervision.progress_sync import Intercom
+from brushwork_workers.supervision.heartbeat import Heartbeat
+from brushwork_workers.supervision.progress_sync import ProgressSync
 from PIL import Image
 from sqlalchemy import update
 from torch import nn
@@ -35,18 +35,18 @@ from tests.jobs import column
 WORKER = "tester/1"
 STUB_BYTES, BUDGET_BYTES = 1000, 2**20
 # What a job does in place of a model; and from that to a worker's parts around it.
-Act = Callable[[Any, Desk], None]
+Act = Callable[[Any, JobContext], None]
 Make = Callable[[Act], "TestStation"]
 
 
-def nothing(request: Any, desk: Desk) -> None:
+def nothing(request: Any, context: JobContext) -> None:
     """A job that leaves all to the performer."""
 
 
 def raising(error: BaseException) -> Act:
     """A job that ends so."""
 
-    def act(request: Any, desk: Desk) -> None:
+    def act(request: Any, context: JobContext) -> None:
         raise error
 
     return act
@@ -61,9 +61,9 @@ class Obedient:
     def warm_up(self) -> None:
         return
 
-    def perform(self, request: Any, desk: Desk) -> dict[str, Any]:
-        self._act(request, desk)
-        picture = desk.keep(Image.new("RGB", (request.width, request.height), "gray"))
+    def perform(self, request: Any, context: JobContext) -> dict[str, Any]:
+        self._act(request, context)
+        picture = context.keep(Image.new("RGB", (request.width, request.height), "gray"))
         return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}
 
 
@@ -77,8 +77,8 @@ class TestStation:
         self.ledger = Ledger(database, lease_s=30)
         self.index = JobIndex(database)
         self.store = ArtifactStore("memory:///")
-        self.pulse = Pulse(self.ledger, WORKER)
-        self.intercom = Intercom(Wire(database), WORKER, self.pulse.holds)
+        self.heartbeat = Heartbeat(self.ledger, WORKER)
+        self.progress_sync = ProgressSync(JobSignals(database), WORKER, self.heartbeat.attempts)
         entries = (
             _stub(folder),
             _stub(folder / "nowhere", "absent"),
@@ -87,20 +87,20 @@ class TestStation:
         self.catalogue = Catalogue({entry.name: entry for entry in entries})
         self.metrics = Metrics()
         loaders = {"stable-diffusion": self._load(act)}
-        loader = ModelLoader(loaders, torch.device("cpu"), DirectCalls(), find=_find)
-        self.shelf = Shelf(loader, Residency(BUDGET_BYTES, stay_s=0.0), metrics=self.metrics)
-        self.shelf.open(self.catalogue)
-        self.adoption = Adoption(self.ledger, self.store, self.catalogue, max_attempts=3)
-        self.quarantine = Quarantine()
+        loader = ModelLoader(loaders, torch.device("cpu"), SerialExecutor(), find=_find)
+        self.model_manager = ModelManager(loader, Residency(BUDGET_BYTES, stay_s=0.0), metrics=self.metrics)
+        self.model_manager.open(self.catalogue)
+        self.bare_messages = BareMessages(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.exclusive_gate = ExclusiveGate()
         self.num_broken = 0
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,
             store=self.store,
-            shelf=self.shelf,
-            pulse=self.pulse,
-            calls=DirectCalls(),
-            quarantine=self.quarantine,
+            model_manager=self.model_manager,
+            heartbeat=self.heartbeat,
+            model_executor=SerialExecutor(),
+            exclusive_gate=self.exclusive_gate,
             retries=Retries(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
             on_broken=self._break,
             lease_s=0.5,
@@ -108,7 +108,7 @@ class TestStation:
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
-        return self.adoption.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
+        return self.bare_messages.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
 
     def job(self, job_id: str = "job-1") -> Job:
         return self.index.get(job_id)
@@ -127,8 +127,8 @@ class TestStation:
         self.ledger.reap([WORKER])
 
     @staticmethod
-    def _load(act: Act) -> Callable[[Place], Loaded]:
-        return lambda place: Loaded({"text-to-image": Obedient(act)}, [_weights()])
+    def _load(act: Act) -> Callable[[LoadSpec], LoadedModules]:
+        return lambda place: LoadedModules({"text-to-image": Obedient(act)}, [_weights()])
 
 
 def _weights() -> nn.Module:

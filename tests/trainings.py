@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.training.classifier_training import ImageClassificationTraining
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 from PIL import Image
 
 from tests.archives import zipped
@@ -36,22 +36,22 @@ def colours(each: int = 10, *, below: str = "", first: int = 0) -> dict[str, byt
     }
 
 
-def place_of(source: Source | None = None, folder: Path = Path(), **entry: Any) -> Place:
+def place_of(source: Source | None = None, folder: Path = Path(), **entry: Any) -> LoadSpec:
     model = Model(
         name="a-training",
         family="classifier-training",
         source=source or Source(architecture="simple_cnn"),
         **entry,
     )
-    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls())
+    return LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor())
 
 
 def trained(
-    desk: PlainDesk, place: Place | None = None, files: dict[str, bytes] | None = None, **asked: Any
+    context: PlainDesk, place: LoadSpec | None = None, files: dict[str, bytes] | None = None, **asked: Any
 ) -> dict[str, Any]:
     """The result of a small training."""
     request = ImageClassificationTrainingRequest(
-        dataset=desk.store.put(zipped(files or colours())),
+        dataset=context.store.put(zipped(files or colours())),
         **{"image_size": 16, "num_train_epochs": 3, "per_device_train_batch_size": 8, "seed": 1, **asked},
     )
-    return ImageClassificationTraining(place or place_of()).perform(request, desk)
+    return ImageClassificationTraining(place or place_of()).perform(request, context)

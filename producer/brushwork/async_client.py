@@ -20,7 +20,7 @@ from brushwork.client import checked_limit, known_state
 from brushwork.model_list import ModelList
 from brushwork.transports.choice import chosen_settings, opened_for_tasks
 from brushwork.transports.transport import Jobs
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 
 class AsyncClient:
@@ -49,7 +49,7 @@ class AsyncClient:
     ) -> None:
         servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
         self.settings = chosen_settings(address, key, servers, settings)
-        self._door = opened_for_tasks(self.settings, patience_s)
+        self._transport = opened_for_tasks(self.settings, patience_s)
 
     async def submit(self, kind: str, /, **parameters: Any) -> Job:
         """As `Client.submit`."""
@@ -57,15 +57,15 @@ class AsyncClient:
 
     async def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return await self._door.submit_many(list(requests))
+        return await self._transport.submit_many(list(requests))
 
     async def retry(self, job_id: str, /, **changes: Any) -> Job:
         """As `Client.retry`."""
-        return await self._door.retry(job_id, changes)
+        return await self._transport.retry(job_id, changes)
 
     async def get(self, job_id: str) -> Job:
         """As `Client.get`."""
-        return await self._door.get(job_id)
+        return await self._transport.get(job_id)
 
     async def list(
         self,
@@ -92,15 +92,15 @@ class AsyncClient:
             created_after=created_after,
             created_before=created_before,
         )
-        return await self._door.list(wanted, checked_limit(limit), before)
+        return await self._transport.list(wanted, checked_limit(limit), before)
 
     async def look(self, job_id: str) -> tuple[JobState, Progress]:
         """As `Client.look`."""
-        return await self._door.look(job_id)
+        return await self._transport.look(job_id)
 
     async def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return await self._door.preview(job_id)
+        return await self._transport.preview(job_id)
 
     async def wait(
         self,
@@ -111,46 +111,46 @@ class AsyncClient:
         on_preview: Callable[[Preview], None] | None = None,
     ) -> Job:
         """As `Client.wait`; `on_progress` and `on_preview` are called in the event loop."""
-        return await self._door.wait(job_id, Waiting(job_id, timeout_s, on_progress, on_preview))
+        return await self._transport.wait(job_id, PollingWait(job_id, timeout_s, on_progress, on_preview))
 
     async def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
-        return await self._door.cancel(job_id)
+        return await self._transport.cancel(job_id)
 
     async def outlook(self, job_id: str) -> Outlook | None:
         """As `Client.outlook`."""
-        return await self._door.outlook(job_id)
+        return await self._transport.outlook(job_id)
 
     async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await self._door.upload(file)
+        return await self._transport.upload(file)
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return await self._door.artifact_bytes(sha256)
+        return await self._transport.artifact_bytes(sha256)
 
     def models(self, kind: str | None = None) -> ModelList:
         """As `Client.models`; the direct way asks nobody, so that it need not be awaited."""
-        return self._door.models(kind)
+        return self._transport.models(kind)
 
     async def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
-        return await self._door.kinds()
+        return await self._transport.kinds()
 
     async def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return await self._door.workers()
+        return await self._transport.workers()
 
     async def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
-        return await self._door.queues()
+        return await self._transport.queues()
 
     async def close(self) -> None:
         """As `Client.close`."""
-        await self._door.close()
+        await self._transport.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._door.place!r})"
+        return f"{type(self).__name__}({self._transport.place!r})"
 
     async def __aenter__(self) -> Self:
         return self

@@ -19,8 +19,8 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.transports.choice import chosen_settings, opened
-from brushwork.transports.transport import Door, Jobs
-from brushwork.waiting import Waiting
+from brushwork.transports.transport import Jobs, Transport
+from brushwork.waiting import PollingWait
 
 MOST_LISTED = 10_000
 
@@ -56,7 +56,7 @@ class Client:
     ) -> None:
         servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
         self.settings = chosen_settings(address, key, servers, settings)
-        self._door: Door = opened(self.settings, patience_s)
+        self._transport: Transport = opened(self.settings, patience_s)
 
     def submit(self, kind: str, /, **parameters: Any) -> Job:
         """Accept one job: it is durable when this returns, whether or not Redis answers.
@@ -90,7 +90,7 @@ class Client:
         Raises:
             RequestError: As `submit`; the message starts with the index of the wrong request.
         """
-        return self._door.submit_many(list(requests))
+        return self._transport.submit_many(list(requests))
 
     def retry(self, job_id: str, /, **changes: Any) -> Job:
         """A new job with the request of one that has ended, and `retry_of` naming it.
@@ -106,7 +106,7 @@ class Client:
             JobNotEnded: It has not ended yet.
             RequestError: As `submit`.
         """
-        return self._door.retry(job_id, changes)
+        return self._transport.retry(job_id, changes)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now.
@@ -114,7 +114,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._door.get(job_id)
+        return self._transport.get(job_id)
 
     def list(
         self,
@@ -158,7 +158,7 @@ class Client:
             created_after=created_after,
             created_before=created_before,
         )
-        return self._door.list(wanted, checked_limit(limit), before)
+        return self._transport.list(wanted, checked_limit(limit), before)
 
     def look(self, job_id: str) -> tuple[JobState, Progress]:
         """State and progress alone: cheaper than `get` for who asks often.
@@ -166,7 +166,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._door.look(job_id)
+        return self._transport.look(job_id)
 
     def preview(self, job_id: str) -> Preview | None:
         """The newest preview of a running job, if there is one; None for a job that does not run.
@@ -177,7 +177,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._door.preview(job_id)
+        return self._transport.preview(job_id)
 
     def wait(
         self,
@@ -199,7 +199,7 @@ class Client:
             JobNotFound: There is none of that id.
             WaitTimeout: It has not ended in time; it goes on.
         """
-        return self._door.wait(job_id, Waiting(job_id, timeout_s, on_progress, on_preview))
+        return self._transport.wait(job_id, PollingWait(job_id, timeout_s, on_progress, on_preview))
 
     def cancel(self, job_id: str) -> Job:
         """Withdraw a job. A queued one is canceled at once, a running one at its next step.
@@ -210,7 +210,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._door.cancel(job_id)
+        return self._transport.cancel(job_id)
 
     def outlook(self, job_id: str) -> Outlook | None:
         """What lies ahead of a job: its place, when it may start and end, whether a worker can run it.
@@ -221,7 +221,7 @@ class Client:
         Raises:
             JobNotFound: There is none of that id.
         """
-        return self._door.outlook(job_id)
+        return self._transport.outlook(job_id)
 
     def upload(self, file: object) -> Artifact:
         """Store a picture or a data set, for several jobs; `submit` takes them as well, and stores them too.
@@ -232,7 +232,7 @@ class Client:
         Raises:
             InvalidImage, InvalidDataset: It can't be read, or breaks a limit.
         """
-        return self._door.upload(file)
+        return self._transport.upload(file)
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """A stored file by its name, such as the picture that a request refers to.
@@ -240,33 +240,33 @@ class Client:
         Raises:
             ArtifactMissing: The store has none of that name.
         """
-        return self._door.artifact_bytes(sha256)
+        return self._transport.artifact_bytes(sha256)
 
     def models(self, kind: str | None = None) -> Sequence[Model]:
         """The models of one kind or all; the first of a kind is its default.
 
         Behind those of the catalogue are the newest that jobs have trained, of the key's tenant or of none.
         """
-        return self._door.models(kind)
+        return self._transport.models(kind)
 
     def kinds(self) -> Sequence[KindDescription]:
         """All kinds of job, each with the JSON Schemas of its request and its result."""
-        return self._door.kinds()
+        return self._transport.kinds()
 
     def workers(self) -> Sequence[SeenWorker]:
         """The workers that are there."""
-        return self._door.workers()
+        return self._transport.workers()
 
     def queues(self) -> Sequence[QueueState]:
         """How much waits and runs of each kind, of all tenants together; about a second old."""
-        return self._door.queues()
+        return self._transport.queues()
 
     def close(self) -> None:
         """Close all connections."""
-        self._door.close()
+        self._transport.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._door.place!r})"
+        return f"{type(self).__name__}({self._transport.place!r})"
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Model
 
 from brushwork.client import Client
-from brushwork.transports.direct import Accepted, DirectDoor
+from brushwork.transports.direct import Accepted, DirectTransport
 
 
 class DirectClient(Client):
@@ -19,20 +19,20 @@ class DirectClient(Client):
         database: The ledger's, where the caller has it open already, and closes it.
     """
 
-    _door: DirectDoor
+    _transport: DirectTransport
 
     def __init__(self, settings: Settings, database: Database | None = None) -> None:
         self.settings = settings.model_copy(update={"url": None})
-        self._door = DirectDoor(self.settings, database)
+        self._transport = DirectTransport(self.settings, database)
 
     def accept(self, requests: Iterable[Mapping[str, Any]]) -> Accepted:
         """As `submit_many`; says besides which of the jobs are new."""
-        return self._door.accept(list(requests))
+        return self._transport.accept(list(requests))
 
     def accept_retry(self, job_id: str, /, **changes: Any) -> Accepted:
         """As `retry`; says besides whether the job is new."""
-        return self._door.accept_retry(job_id, changes)
+        return self._transport.accept_retry(job_id, changes)
 
     def models_of(self, tenant: str, kind: str | None = None) -> Sequence[Model]:
         """As `models`, with what the jobs of that tenant have trained."""
-        return self._door.models_of(tenant, kind)
+        return self._transport.models_of(tenant, kind)

@@ -14,7 +14,7 @@ LONGEST_POLL_S = 0.25
 ASK_FOR_PREVIEW_EVERY_S = 0.25
 
 
-class Waiting:
+class PollingWait:
     """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time.
 
     Args:

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 from recipes.pocket import gang
 from recipes.pocket.device import device
-from recipes.pocket.samples import Batch, Sampler
+from recipes.pocket.samples import SampleBatch, Sampler
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Drawing:
     lively: float = 0.0
     masks: bool = False
 
-    def batch(self, seed: int) -> Batch:
+    def batch(self, seed: int) -> SampleBatch:
         """One batch from a seed of its own."""
         return Sampler(seed, self.share_of_two, self.lively, masks=self.masks).batch(self.size)
 
-    def batches(self, seed: int) -> Iterator[Batch]:
+    def batches(self, seed: int) -> Iterator[SampleBatch]:
         """Batches without end, others in each of the processes."""
         seeds = count(seed * 10_000_000 + gang.place(), gang.size())
         cores = os.cpu_count() or 1
         if device().type == "cpu" or cores < 4:
             yield from map(self.batch, seeds)
         with ProcessPoolExecutor(cores - 1, mp_context=get_context("spawn")) as drawers:
-            waiting: deque[Future[Batch]] = deque()
+            waiting: deque[Future[SampleBatch]] = deque()
             while True:
                 while len(waiting) < 2 * cores:
                     waiting.append(drawers.submit(self.batch, next(seeds)))

@@ -16,7 +16,7 @@ from recipes.pocket import gang
 from recipes.pocket.ahead import Drawing
 from recipes.pocket.device import device, half_products, placed
 from recipes.pocket.samples import ATTRIBUTES, Sampler
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
@@ -62,7 +62,7 @@ def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
     return 1.0 + 4.0 * (functional.max_pool2d(edges, 3, 1, 1) > 0.15).float()
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the autoencoder into `out / "vae"`."""
     model, readout = placed(build()), placed(Readout())
     norm = placed(nn.BatchNorm2d(LATENT_CHANNELS, affine=False))

@@ -28,7 +28,7 @@ from recipes.pocket.device import device, half_products, placed
 from recipes.pocket.grammar import Description, chinese, english
 from recipes.pocket.samples import ATTRIBUTES
 from recipes.pocket.tokenizer import LANGUAGE_TOKENS, MAX_TOKENS, build_caption_tokenizer
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 INPUT_SIDE = 112
 _FEATURES = 192
@@ -103,7 +103,7 @@ def caption_ids(
     return torch.tensor([row + [end] * (MAX_TOKENS - len(row)) for row in rows])
 
 
-class Heads(nn.Module):
+class CaptionHeads(nn.Module):
     """Attribute classifiers on the encoder's tokens; thrown away after training.
 
     One set reads all tokens side by side, which teaches the convolutions what to look for; one reads their
@@ -136,10 +136,10 @@ def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: to
     return functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the captioner into `out / "pocket-captioner"`."""
     tokenizer = build_caption_tokenizer()
-    model, heads = placed(build(tokenizer)), placed(Heads())
+    model, heads = placed(build(tokenizer)), placed(CaptionHeads())
     loop = Loop({"model": model, "heads": heads}, Plan(budget, 1e-3, hold=0.4), out / "captioner")
     batches = Drawing(_BATCH, share_of_two=0.6, lively=0.75).batches(seed=91 + loop.step)
 

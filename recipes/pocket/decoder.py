@@ -25,7 +25,7 @@ from recipes.pocket.parts import Parts
 from recipes.pocket.pool import chunks
 from recipes.pocket.samples import to_tensor
 from recipes.pocket.text_encoder import encode
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 BLOCKS = (8, 5, 2, 0)
 """Residual blocks of the decoder at 8, 16, 32 and 64 pixels: outlines are decided where positions are few."""
@@ -158,7 +158,7 @@ def make_loss(
     return loss
 
 
-def train(out: Path, budget: Budget, name: str = "decoder") -> bool:
+def train(out: Path, budget: TimeBudget, name: str = "decoder") -> bool:
     """Trains the decoder of `out / "vae"` on, in place; a shallower one is deepened first."""
     parts = Parts.load(out)
     if tuple(parts.vae.config["num_decoder_blocks"]) != BLOCKS:

@@ -22,7 +22,7 @@ from recipes.pocket.parts import Parts
 from recipes.pocket.pool import Pool
 from recipes.pocket.text_encoder import WIDTH as TEXT_WIDTH
 from recipes.pocket.text_encoder import encode
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 from recipes.pocket.warm import load_start
 
 BATCH = {"cpu": 64, "cuda": 512}
@@ -113,7 +113,7 @@ def keep(state: dict[str, torch.Tensor], folder: Path) -> UNet2DConditionModel:
     return placed(average)
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the denoiser into `out / "unet"`, with its average judged and kept every quarter of an hour."""
     parts, unet = Parts.load(out), build()
     is_warm = load_start(unet, out, "pocket-diffusion/unet")

@@ -24,7 +24,7 @@ ATTRIBUTES = {
 
 
 @dataclass(frozen=True)
-class Batch:
+class SampleBatch:
     """Drawn scenes.
 
     Args:
@@ -106,7 +106,7 @@ class Sampler:
         self._masks = masks
         self._keep = keep
 
-    def batch(self, size: int) -> Batch:
+    def batch(self, size: int) -> SampleBatch:
         """`size` fresh scenes."""
         described, pictures, masks = [], [], []
         for _ in range(size):
@@ -117,7 +117,7 @@ class Sampler:
             pictures.append(picture)
             if self._masks:
                 masks.append(world.draw_mask(scene, self._canvas))
-        return Batch(
+        return SampleBatch(
             to_tensor(np.stack(pictures)),
             [full for full, _ in described],
             [prompt for _, prompt in described],

@@ -19,7 +19,7 @@ from recipes.pocket.ahead import Drawing
 from recipes.pocket.augment import enlarge, fade, soften
 from recipes.pocket.device import device, half_products, placed
 from recipes.pocket.export import save_torchvision
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 from recipes.pocket.warm import load_start
 
 INPUT_SIDE = 128
@@ -55,7 +55,7 @@ def build() -> nn.Module:
     return model
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the segmentation net into `out / "pocket-segmenter"`."""
     model = build()
     rate = 1e-3 if load_start(model, out, "pocket-segmenter") else 2e-3

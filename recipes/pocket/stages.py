@@ -9,7 +9,7 @@ from typing import Any
 
 from recipes.pocket import gang
 from recipes.pocket.gates import GATES, Passage
-from recipes.pocket.training import Budget
+from recipes.pocket.training import TimeBudget
 
 SHARES = {
     "text_encoder": 0.02,
@@ -33,7 +33,7 @@ class Stopped(Exception):
     """A gate was not reached: nothing is built on the part."""
 
 
-def run_part(part: str, out: Path, budget: Budget) -> bool:
+def run_part(part: str, out: Path, budget: TimeBudget) -> bool:
     """Trains one part; True if its budget is spent."""
     finished: bool = import_module(f"recipes.pocket.{part}").train(out, budget)
     gang.wait()
@@ -42,9 +42,9 @@ def run_part(part: str, out: Path, budget: Budget) -> bool:
 
 def run_all(
     out: Path,
-    budget: Budget,
+    budget: TimeBudget,
     past_gates: bool = False,
-    train: Callable[[str, Path, Budget], bool] = run_part,
+    train: Callable[[str, Path, TimeBudget], bool] = run_part,
     gates: Mapping[str, Callable[[Path], list[Passage]]] = GATES,
 ) -> bool:
     """Trains what is not yet trained, in order, with a gate after each part.

@@ -17,7 +17,7 @@ from recipes.pocket.device import device, half_products, placed
 from recipes.pocket.grammar import Description, chinese, english, mirrored, sample_test, sample_training
 from recipes.pocket.samples import ATTRIBUTES, attribute_labels
 from recipes.pocket.tokenizer import MAX_TOKENS, build_tokenizer
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 WIDTH = 192
 _BATCH = 96
@@ -58,7 +58,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> torch.Tens
     return torch.tensor(ids["input_ids"])
 
 
-class Heads(nn.Module):
+class AttributeHeads(nn.Module):
     """Linear classifiers of the attributes on the mean hidden state; thrown away after training."""
 
     def __init__(self) -> None:
@@ -72,10 +72,10 @@ class Heads(nn.Module):
 
 
 def _modules(tokenizer: PreTrainedTokenizerFast) -> dict[str, nn.Module]:
-    return {"text": placed(build(tokenizer)), "heads": placed(Heads())}
+    return {"text": placed(build(tokenizer)), "heads": placed(AttributeHeads())}
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the text encoder into `out / "text_encoder"` and its tokenizer beside it."""
     tokenizer = build_tokenizer()
     loop = Loop(_modules(tokenizer), Plan(budget, 1e-3, hold=0.4), out / _STATE)

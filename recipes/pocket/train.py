@@ -18,7 +18,7 @@ import torch
 from recipes.pocket import gang
 from recipes.pocket.device import device
 from recipes.pocket.stages import PARTS, Stopped, run_all, run_part
-from recipes.pocket.training import Budget
+from recipes.pocket.training import TimeBudget
 from recipes.pocket.warm import unpack
 
 EXIT_GO_ON = 75
@@ -67,7 +67,7 @@ def _train(arguments: argparse.Namespace) -> int:
     seed = time.time_ns() % 2**31 if arguments.resume else 1
     torch.manual_seed(seed + gang.place())
     until_s = time.monotonic() + 60 * arguments.piece if arguments.piece else float("inf")
-    budget = Budget(arguments.minutes, arguments.resume, until_s)
+    budget = TimeBudget(arguments.minutes, arguments.resume, until_s)
     try:
         if arguments.part == "all":
             finished = run_all(arguments.out, budget, arguments.past_gates)

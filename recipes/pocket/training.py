@@ -20,7 +20,7 @@ _LONGEST_LAP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Budget:
+class TimeBudget:
     """The time that a part may take.
 
     Args:
@@ -45,7 +45,7 @@ class Plan:
         hold: share of the budget before the learning rate begins to fall.
     """
 
-    budget: Budget
+    budget: TimeBudget
     learning_rate: float = 1e-3
     average: float = 0.0
     hold: float = 0.3

@@ -15,7 +15,7 @@ from recipes.pocket.denoiser import BATCH, WATCHED, build, few_timesteps, make_l
 from recipes.pocket.device import device, placed
 from recipes.pocket.judging import painted
 from recipes.pocket.parts import Parts
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 STEPS = 4
 WIDTHS = (40, 80)
@@ -27,7 +27,7 @@ def pipeline(out: Path) -> StableDiffusionPipeline:
     return Parts.load(out).pipeline(placed(unet).eval())
 
 
-def train(out: Path, budget: Budget) -> bool:
+def train(out: Path, budget: TimeBudget) -> bool:
     """Trains the few-step denoiser into `out / "turbo-unet"`."""
     parts, unet = Parts.load(out), build(WIDTHS, norm_groups=8)
     unet.set_attn_processor(AttnProcessor())

@@ -44,7 +44,7 @@ class TraceContext:
         return f"00-{self.trace_id}-{secrets.token_hex(8)}-{self.flags:02x}"
 
 
-def handed_on(traceparent: str | None) -> dict[str, str]:
+def propagated(traceparent: str | None) -> dict[str, str]:
     """The header for the next hop; empty where there is no trace to follow."""
     context = TraceContext.read(traceparent)
     return {} if context is None else {"traceparent": context.child()}

@@ -58,8 +58,8 @@ def main() -> int:
     if kept is not None:
         _forget(kept, wanted)
     status = pytest.main([str(HERE), "-q", "-m", "fault", "-p", "no:cacheprovider"], plugins=[Planned(plan)])
-    holds = _tell(plan, wanted)
-    return int(status) or int(not holds and not options.quick)
+    attempts = _tell(plan, wanted)
+    return int(status) or int(not attempts and not options.quick)
 
 
 def _forget(folder: Path, faults: Sequence[str]) -> None:
@@ -79,7 +79,7 @@ def _tell(plan: Plan, wanted: Sequence[str]) -> bool:
             finding.save(plan.kept)
         known = kept_in(plan.kept)
         write(known, summary(known, FAULTS, lease_and_sweep_s()))
-    return {finding.fault for finding in findings if finding.holds} >= set(wanted)
+    return {finding.fault for finding in findings if finding.attempts} >= set(wanted)
 
 
 def lease_and_sweep_s() -> float:

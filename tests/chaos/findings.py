@@ -17,13 +17,13 @@ class Finding:
     Args:
         fault: Its number, as "F01".
         title: What happens; of several tests, each one's.
-        holds: Whether every one of its tests ran and passed.
+        attempts: Whether every one of its tests ran and passed.
         verdicts: One for each stack that was judged.
     """
 
     fault: str
     title: str
-    holds: bool
+    attempts: bool
     verdicts: Sequence[Verdict]
 
     def save(self, folder: Path) -> None:
@@ -51,5 +51,7 @@ def kept_in(folder: Path) -> list[Finding]:
 def _finding(fault: str, plan: Plan) -> Finding:
     outcomes = [outcome for outcome in plan.outcomes if outcome.fault == fault]
     titles = dict.fromkeys(outcome.title for outcome in outcomes)
-    holds = all(outcome.passed for outcome in outcomes)
-    return Finding(fault, "; ".join(titles), holds, [run.verdict for run in plan.done if run.fault == fault])
+    attempts = all(outcome.passed for outcome in outcomes)
+    return Finding(
+        fault, "; ".join(titles), attempts, [run.verdict for run in plan.done if run.fault == fault]
+    )

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import torch
 from brushwork_schemas.errors import DeviceFailed
-from brushwork_workers.execution.job_context import JobDesk
+from brushwork_workers.execution.job_context import AttemptContext
 from PIL import Image
 
 from tests.chaos.journal import Journal
@@ -60,18 +60,18 @@ class Scripted:
     def warm_up(self) -> None:
         return
 
-    def perform(self, request: Any, desk: JobDesk) -> dict[str, Any]:
+    def perform(self, request: Any, context: AttemptContext) -> dict[str, Any]:
         # The only way to the attempt's fence: no performer needs to know it.
-        job_id, fence = desk._hold.attempt
+        job_id, fence = context._attempt.key
         self._journal.note("begun", job_id, fence)
         script = Script.read(request.prompt)
         for step in range(1, script.steps + 1):
             if script.deed and step == script.at and not (script.once and fence > 1):
                 DEEDS[script.deed]()
             time.sleep(script.pause_s)
-            desk.step(step, script.steps)
+            context.step(step, script.steps)
         time.sleep(script.rest_s)
-        picture = desk.keep(_picture(request.seed))
+        picture = context.keep(_picture(request.seed))
         self._journal.note("done", job_id, fence)
         return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}
 

@@ -50,12 +50,12 @@ def summary(findings: Sequence[Finding], wanted: Collection[str], bound_s: float
         wanted: The faults that count; one of which nothing is known does not hold.
         bound_s: Lease and sweep of the suite.
     """
-    hold = {finding.fault for finding in findings if finding.holds} & set(wanted)
+    attempt = {finding.fault for finding in findings if finding.attempts} & set(wanted)
     verdicts = [verdict for finding in findings for verdict in finding.verdicts]
     given_back = [s for verdict in verdicts for s in verdict.given_back_s]
     recoveries = [s for verdict in verdicts for s in verdict.recoveries_s]
-    words = f"{len(hold)} of {len(wanted)} hold."
-    if broken := sorted(set(wanted) - hold):
+    words = f"{len(attempt)} of {len(wanted)} hold."
+    if broken := sorted(set(wanted) - attempt):
         words += f" Not shown: {', '.join(broken)}."
     waits = {"given back": given_back, "run again": recoveries}
     known = [f"{name} {percentile(seconds, 0.99):.2f} s" for name, seconds in waits.items() if seconds]

@@ -34,7 +34,7 @@ from typing import Any, Self
 from brushwork import Client
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
@@ -228,7 +228,7 @@ class Stack:
 
     def ready_workers(self) -> list[Worker]:
         """Those that the roster shows as ready."""
-        names = [seen.name for seen in Roster(self.database).workers() if seen.ready]
+        names = [seen.name for seen in WorkerRegistry(self.database).workers() if seen.ready]
         return [worker for worker in self.workers if any(worker.mark in name for name in names)]
 
     def kill(self, worker: Worker) -> None:

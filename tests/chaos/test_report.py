@@ -70,7 +70,7 @@ def test_a_fault_holds_if_all_of_its_tests_have_passed() -> None:
             Outcome("F02", "second", passed=True),
         )
     )
-    assert [(one.fault, one.title, one.holds) for one in found] == [
+    assert [(one.fault, one.title, one.attempts) for one in found] == [
         ("F01", "first", True),
         ("F02", "second; other", False),
     ]

@@ -26,7 +26,7 @@ from brushwork_core.database import migration  # noqa: F401
 from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.settings.settings import Settings
 from brushwork_workers.families import LOADERS
-from brushwork_workers.interface import Loaded
+from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process import consumer  # noqa: F401
 from brushwork_workers.process.service import serve
 
@@ -102,7 +102,7 @@ def _live(order: Order, zygote: int) -> None:
     _redirect(Path(order.log))
     if order.clock_ahead_s:
         set_clock_ahead(order.clock_ahead_s)
-    scripted = Loaded({SCRIPTED_KIND: Scripted(Journal(Path(order.journal)))})
+    scripted = LoadedModules({SCRIPTED_KIND: Scripted(Journal(Path(order.journal)))})
     LOADERS["stable-diffusion"] = lambda place: scripted
     settings = Settings(**order.settings)
     take_over_from_dead(settings)

@@ -110,11 +110,11 @@ from brushwork import Client
 
 client = Client(sys.argv[1])
 job = client.submit("text-to-image", prompt="x")
-before = client._door._http
+before = client._transport._http
 child = os.fork()
 for _ in range(20):
     assert client.get(job.id) == job
-assert (client._door._http is before) == bool(child)
+assert (client._transport._http is before) == bool(child)
 if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

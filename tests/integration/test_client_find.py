@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from brushwork import InvalidRequest, Job, JobFailed, JobNotFound, JobState, Progress, RequestError
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_schemas.errors import JobNotEnded
 from brushwork_schemas.kinds.registry import KINDS
 from brushwork_schemas.worker import WorkerEntry
@@ -209,7 +209,7 @@ class TestOffers:
     def test_workers_tell_of_themselves(self, stand: Stand) -> None:
         assert isinstance(stand.hand, LedgerHand)
         entry = WorkerEntry("w/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True)
-        Roster(stand.hand.database).announce(replace(entry, batching={"unet": {"runs": 2}}))
+        WorkerRegistry(stand.hand.database).announce(replace(entry, batching={"unet": {"runs": 2}}))
         (worker,) = stand.client.workers()
         assert (worker.name, worker.kinds, worker.models) == ("w/1", (KIND,), ("pocket-diffusion",))
         assert (worker.device, worker.ready, worker.batching) == ("cpu", True, {"unet": {"runs": 2}})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brushwork import JobFailed, JobState, Preview, Progress, WaitTimeout
-from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.fleet.job_signals import JobSignals
 
 from tests.clients import KIND, LedgerHand, Stand
 from tests.servers import wait_until
@@ -125,15 +125,15 @@ class TestPreview:
     @pytest.mark.servers("nobody has to be asked for its previews: the test makes them")
     def test_to_ask_has_them_made(self, stand: Stand) -> None:
         assert isinstance(stand.hand, LedgerHand)
-        wire, job = Wire(stand.hand.database), stand.client.submit(KIND, prompt="x")
+        job_signals, job = JobSignals(stand.hand.database), stand.client.submit(KIND, prompt="x")
         stand.hand.start(job.id)
-        assert not wire.wishes("worker")
+        assert not job_signals.signals("worker")
         stand.client.preview(job.id)
-        assert [wish.preview for wish in wire.wishes("worker").values()] == [True]
+        assert [wish.preview for wish in job_signals.signals("worker").values()] == [True]
 
 
 def client_is_running(stand: Stand, job_id: str) -> bool:
     """Seen past the client, which another thread is using."""
     if isinstance(stand.hand, LedgerHand):
-        return bool(Wire(stand.hand.database).wishes("worker"))
+        return bool(JobSignals(stand.hand.database).signals("worker"))
     return bool(stand.client._memory.look(job_id)[0] is JobState.RUNNING)

@@ -20,7 +20,7 @@ from brushwork.doctor.webhook_check import check_webhooks
 from brushwork.doctor.worker_check import check_workers
 from brushwork_core.access.api_keys import ApiKeys, id_of
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.settings.settings import Settings
@@ -221,7 +221,7 @@ def test_torch_is_loaded_in_a_process_of_its_own(sqlite_settings: Set) -> None:
 
 def test_workers_that_are_ready_starting_silent_and_missing(settings: Set, database: Database) -> None:
     for name, ready in (("ready", True), ("starting", False)):
-        Roster(database).announce(
+        WorkerRegistry(database).announce(
             WorkerEntry(name=name, kinds=("text-to-image",), models=("m",), device="cpu", ready=ready)
         )
     by_message = {finding.message: finding.level for finding in check_workers(settings())}

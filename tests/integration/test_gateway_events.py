@@ -12,7 +12,7 @@ from brushwork.gateway.admission import stream_limit as seating
 from brushwork.gateway.watching import job_events
 from brushwork_core.access.api_keys import ApiKeys, id_of
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Progress
@@ -101,10 +101,12 @@ def test_whoever_has_seen_the_end_is_told_that_there_is_no_more(
 def test_previews_are_made_and_sent_when_they_are_asked_for(
     gateway: Listening, ledger: Ledger, database: Database, queued: str
 ) -> None:
-    fence, wire = begun(ledger, queued), Wire(database)
+    fence, job_signals = begun(ledger, queued), JobSignals(database)
     with events(gateway.address, queued, params={"previews": "true"}) as stream:
-        wait_until(lambda: wire.wishes("w"), what="the wish for a preview")
-        wire.tell([Report(queued, fence, Progress(step=2, total=4), Preview(jpeg=b"\xff", step=2, total=4))])
+        wait_until(lambda: job_signals.signals("w"), what="the wish for a preview")
+        job_signals.tell(
+            [ProgressReport(queued, fence, Progress(step=2, total=4), Preview(jpeg=b"\xff", step=2, total=4))]
+        )
         preview = stream.until("preview")[-1]
         assert json.loads(preview["data"]) == {"step": 2, "total": 4, "image": "data:image/jpeg;base64,/w=="}
 

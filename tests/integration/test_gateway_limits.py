@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.admission.limits import Limits
+from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.rate import Rate
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.access.key_usage import KeyUsage, Usage
@@ -80,7 +80,7 @@ def test_who_comes_at_the_same_time_finds_no_more_room(
     of_key = {bound: 2} if bound == "max_open_jobs" else {}
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("bounded", tenant="a", **of_key)))
-    limits, mine = Limits(settings.overridden(**of_all), database), {**JOB, "tenant": "a"}
+    limits, mine = KeyLimits(settings.overridden(**of_all), database), {**JOB, "tenant": "a"}
     with limits.admit(principal, [mine]):
         with limits.admit(principal, [mine]), pytest.raises(QueueFull), limits.admit(principal, [mine]):
             raise AssertionError("there were two places")
@@ -145,7 +145,7 @@ def test_one_idempotency_key_sent_by_many_at_once_is_charged_once(
 ) -> None:
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("many", daily_budget=100 * COST)))
-    limits, client = Limits(settings, database), DirectClient(settings)
+    limits, client = KeyLimits(settings, database), DirectClient(settings)
     together = threading.Barrier(8)
 
     def submit() -> None:

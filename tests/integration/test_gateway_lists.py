@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from brushwork_core.access.api_keys import ApiKeys, Scope
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries import outlooks
 from brushwork_core.settings.settings import Settings
@@ -112,7 +112,7 @@ def test_answers_that_are_written_out_say_how_often_one_may_ask(
 def test_workers_and_what_they_run(
     http: TestClient, database: Database, ledger: Ledger, jobs: list[str]
 ) -> None:
-    Roster(database).announce(WorkerEntry("one/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True))
+    WorkerRegistry(database).announce(WorkerEntry("one/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True))
     begun(ledger, "job-0", "one/1")
     begun(ledger, "job-1", "one/1")
     (worker,) = http.get("/v1/workers").json()["workers"]
@@ -127,8 +127,8 @@ def test_workers_and_what_they_run(
 def test_queues_and_what_waits_in_them(
     http: TestClient, database: Database, ledger: Ledger, jobs: list[str]
 ) -> None:
-    Roster(database).announce(WorkerEntry("one/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True))
-    Roster(database).announce(WorkerEntry("two/2", (KIND,), ("pocket-diffusion",), "cpu"))
+    WorkerRegistry(database).announce(WorkerEntry("one/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True))
+    WorkerRegistry(database).announce(WorkerEntry("two/2", (KIND,), ("pocket-diffusion",), "cpu"))
     ledger.submit([new_job(f"more-{number}") for number in range(3)], sent=())
     begun(ledger, "job-0")
     queues = {queue.pop("kind"): queue for queue in http.get("/v1/queues").json()["queues"]}

@@ -12,8 +12,8 @@ from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
-from brushwork_core.telemetry.log import AboutFilter, JsonLines
-from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.log import ContextFilter, JsonLines
+from brushwork_core.telemetry.process_reports import ProcessReports
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
@@ -88,7 +88,7 @@ def test_the_ledgers_figures_are_there(http: TestClient, database: Database) -> 
 
 def test_every_process_is_told_apart(http: TestClient, database: Database) -> None:
     for process in ("w@here/1", "w@here/2"):
-        Telemetry(database).report(process, "worker", OF_A_WORKER)
+        ProcessReports(database).report(process, "worker", OF_A_WORKER)
     text = http.get("/metrics").text
     heads = Counter(line.rsplit(" ", 1)[0] for line in text.splitlines() if line.startswith("# TYPE"))
     assert set(heads.values()) == {1}
@@ -164,7 +164,7 @@ def test_streams_that_are_open_are_counted(settings: Settings, database: Databas
 def test_a_gateway_reports_itself_to_the_others(settings: Settings, database: Database) -> None:
     with gateway(settings) as http:
         http.get("/v1/jobs/a")
-    [report] = Telemetry(database).live(60)
+    [report] = ProcessReports(database).live(60)
     assert report.role == "gateway"
     assert 'brushwork_gateway_problems_total{code="job_not_found"} 1.0' in report.samples
 
@@ -180,7 +180,7 @@ def written() -> Iterator[list[dict[str, object]]]:
 
     handler = Lines()
     handler.setFormatter(JsonLines())
-    handler.addFilter(AboutFilter())
+    handler.addFilter(ContextFilter())
     logger = logging.getLogger("brushwork.gateway.requests")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

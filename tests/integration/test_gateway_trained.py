@@ -6,7 +6,7 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.files.trained_models import SERVES, TRAINS
 from brushwork_core.ledger import Ledger
-from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from starlette.testclient import TestClient
@@ -63,7 +63,7 @@ def test_a_running_training_shows_its_curve(
 ) -> None:
     ledger.submit([new_job("job-9", kind=TRAINS, tenant="acme")])
     curve = [Epoch(epoch=1, train_loss=0.5, train_accuracy=0.75, seconds=2.0)]
-    Trainings(database).note("job-9", begun(ledger, "job-9"), curve, picture("3"))
+    JobCheckpoints(database).note("job-9", begun(ledger, "job-9"), curve, picture("3"))
     shown = http.get("/v1/jobs/job-9", headers=acme).json()
     assert shown["state"] == "running"
     assert shown["curve"] == [curve[0].model_dump()]

@@ -8,7 +8,7 @@ import pytest
 from brushwork import Client
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job
 from brushwork_schemas.worker import WorkerEntry
@@ -155,7 +155,7 @@ def test_a_form_says_which_models_no_worker_has(http: TestClient, database: Data
     assert "No worker has a model for this now." in before
     assert "(no worker has it now)" in before
     worker = WorkerEntry("w", ("image-upscaling",), ("swin2sr-x2",), "cpu", ready=True)
-    Roster(database).announce(worker)
+    WorkerRegistry(database).announce(worker)
     with_one = http.get("/?kind=image-classification").text
     assert "No worker has a model for this now." in with_one
 

@@ -12,9 +12,9 @@ from benchmarks.pocket_models import Captioner, load_torchvision, prepare
 from recipes.pocket import curve, decoder, denoiser, gang, gates, shipping, turbo, world
 from recipes.pocket.gates import Passage
 from recipes.pocket.stages import PARTS, run_all, run_part
-from recipes.pocket.training import Budget
+from recipes.pocket.training import TimeBudget
 
-MOMENT = Budget(minutes=0.02)
+MOMENT = TimeBudget(minutes=0.02)
 Gate = Callable[[Path], list[Passage]]
 
 
@@ -52,7 +52,7 @@ def test_all_parts_are_trained_in_order_and_what_they_make_loads(
 ) -> None:
     out, weights = tmp_path / "out", tmp_path / "weights"
 
-    def train(part: str, out: Path, budget: Budget) -> bool:
+    def train(part: str, out: Path, budget: TimeBudget) -> bool:
         return run_part(part, out, MOMENT)
 
     assert run_all(out, MOMENT, past_gates=True, train=train, gates=lone_gates)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
@@ -36,12 +36,12 @@ def serve(
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     database = Database(settings.database_url.get_secret_value())
     entry = WorkerEntry(name or f"stub-{os.getpid()}", tuple(kinds), (), "none", ready=True)
-    Roster(database).announce(entry)
+    WorkerRegistry(database).announce(entry)
     print(f"stub {entry.name} serves {', '.join(kinds)}", flush=True)
     while not stop.wait(0.02):
         _end_queued(database, entry.name)
     threading.Event().wait(float(os.environ.get("STUB_GRACE_S", "0")))
-    Roster(database).leave(entry.name)
+    WorkerRegistry(database).leave(entry.name)
     database.close()
     print("stub stopped", flush=True)
 

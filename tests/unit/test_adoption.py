@@ -16,7 +16,7 @@ from tests.stations import TestStation, nothing
 
 
 @pytest.fixture
-def station(database: Database, tmp_path: Path) -> TestStation:
+def worker_process(database: Database, tmp_path: Path) -> TestStation:
     return TestStation(database, tmp_path, nothing)
 
 
@@ -26,20 +26,20 @@ def data_address(format_name: str = "PNG") -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def test_a_good_message_is_a_complete_job(station: TestStation) -> None:
-    station.adopted("task-7", prompt="a red circle")
-    job = station.job("task-7")
+def test_a_good_message_is_a_complete_job(worker_process: TestStation) -> None:
+    worker_process.adopted("task-7", prompt="a red circle")
+    job = worker_process.job("task-7")
     assert job.state is JobState.QUEUED
     assert job.request.prompt == "a red circle"
     assert job.request.num_inference_steps == 2
     assert job.request.seed is not None
 
 
-def test_a_message_delivered_twice_is_one_job_with_one_seed(station: TestStation) -> None:
-    station.adopted("task-7")
-    first = station.job("task-7")
-    station.adopted("task-7")
-    assert station.job("task-7") == first
+def test_a_message_delivered_twice_is_one_job_with_one_seed(worker_process: TestStation) -> None:
+    worker_process.adopted("task-7")
+    first = worker_process.job("task-7")
+    worker_process.adopted("task-7")
+    assert worker_process.job("task-7") == first
 
 
 @pytest.mark.parametrize(
@@ -60,34 +60,34 @@ def test_a_message_delivered_twice_is_one_job_with_one_seed(station: TestStation
     ids=str,
 )
 def test_a_bad_message_is_a_failed_job_that_names_the_field(
-    station: TestStation, args: tuple[Any, ...], kwargs: dict[str, Any], code: str, field: str
+    worker_process: TestStation, args: tuple[Any, ...], kwargs: dict[str, Any], code: str, field: str
 ) -> None:
-    station.adoption.adopt("bad", "text-to-image", args, kwargs)
-    job = station.job("bad")
+    worker_process.bare_messages.adopt("bad", "text-to-image", args, kwargs)
+    job = worker_process.job("bad")
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert (job.error.code, job.error.fault) == (code, "caller")
     assert job.error.field == field.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def test_a_message_may_name_whom_to_tell(station: TestStation, database: Database) -> None:
+def test_a_message_may_name_whom_to_tell(worker_process: TestStation, database: Database) -> None:
     hook = "https://receiver.example/hook"
-    station.adopted("good", webhook_url=hook)
-    station.ledger.cancel("good")
-    station.adopted("bad", promt="x", webhook_url=hook)
-    station.adopted("worse", webhook_url="ftp://receiver.example/")
+    worker_process.adopted("good", webhook_url=hook)
+    worker_process.ledger.cancel("good")
+    worker_process.adopted("bad", promt="x", webhook_url=hook)
+    worker_process.adopted("worse", webhook_url="ftp://receiver.example/")
     assert {event.id: event.url for event in Outbox(database).list()} == {
         "good:canceled": hook,
         "bad:failed": hook,
     }
-    error = station.job("worse").error
+    error = worker_process.job("worse").error
     assert error is not None
     assert (error.code, error.field) == ("invalid_request", "webhook_url")
 
 
-def test_a_message_may_hold_every_option(station: TestStation) -> None:
+def test_a_message_may_hold_every_option(worker_process: TestStation) -> None:
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    job_id = station.adopted(
+    job_id = worker_process.adopted(
         "task-7",
         webhook_url="https://receiver.example",
         webhook_events=["started", "failed"],
@@ -95,32 +95,35 @@ def test_a_message_may_hold_every_option(station: TestStation) -> None:
         retention_s=60,
         traceparent=traceparent,
     )
-    job = station.job(job_id)
+    job = worker_process.job(job_id)
     assert (job.state, job.group, job.traceparent) == (JobState.QUEUED, "night", traceparent)
-    assert station.column(job_id, "webhook_events") == "started,failed"
-    assert station.column(job_id, "retention_s") == 60
+    assert worker_process.column(job_id, "webhook_events") == "started,failed"
+    assert worker_process.column(job_id, "retention_s") == 60
 
 
-def test_a_picture_may_come_inside_the_message(station: TestStation) -> None:
-    image = station.adoption._file(data_address(), "image")
+def test_a_picture_may_come_inside_the_message(worker_process: TestStation) -> None:
+    image = worker_process.bare_messages._file(data_address(), "image")
     assert (image.width, image.height, image.media_type) == (8, 8, "image/png")
-    assert station.adoption._file(image.sha256, "image") == image
+    assert worker_process.bare_messages._file(image.sha256, "image") == image
 
 
-def test_a_message_may_name_several_files(station: TestStation) -> None:
-    (image, mask), archive = (station.adoption._file(data_address(), "image") for _ in "12"), b"PK\x03\x04"
-    station.adoption.adopt(
+def test_a_message_may_name_several_files(worker_process: TestStation) -> None:
+    (image, mask), archive = (
+        (worker_process.bare_messages._file(data_address(), "image") for _ in "12"),
+        b"PK\x03\x04",
+    )
+    worker_process.bare_messages.adopt(
         "paint", "inpainting", (), {"prompt": "x", "image": image.sha256, "mask_image": data_address()}
     )
-    assert station.job("paint").request.mask_image == mask.sha256
-    name = station.store.put_file(archive, "application/zip").sha256
-    assert station.adoption._file(name, "dataset").size_bytes == len(archive)
+    assert worker_process.job("paint").request.mask_image == mask.sha256
+    name = worker_process.store.put_file(archive, "application/zip").sha256
+    assert worker_process.bare_messages._file(name, "dataset").size_bytes == len(archive)
 
 
 @pytest.mark.parametrize("given", [data_address(), "0" * 64, 5])
-def test_a_data_set_has_to_be_brought_first(station: TestStation, given: object) -> None:
-    station.adoption.adopt("bad", "image-classification-training", (), {"dataset": given})
-    error = station.job("bad").error
+def test_a_data_set_has_to_be_brought_first(worker_process: TestStation, given: object) -> None:
+    worker_process.bare_messages.adopt("bad", "image-classification-training", (), {"dataset": given})
+    error = worker_process.job("bad").error
     assert error is not None
     assert (error.code, error.field) == ("invalid_dataset", "dataset")
 
@@ -139,28 +142,28 @@ def test_a_data_set_has_to_be_brought_first(station: TestStation, given: object)
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_bad_picture_is_a_failed_job(station: TestStation, image: object) -> None:
-    station.adoption.adopt("bad", "image-to-text", (), {"image": image})
-    error = station.job("bad").error
+def test_a_bad_picture_is_a_failed_job(worker_process: TestStation, image: object) -> None:
+    worker_process.bare_messages.adopt("bad", "image-to-text", (), {"image": image})
+    error = worker_process.job("bad").error
     assert error is not None
     assert (error.code, error.field) == ("invalid_image", "image")
 
 
 @pytest.mark.parametrize("task_id", ["x" * 65, "a\0b", "任务", "line\nbreak"])
-def test_an_id_that_the_ledger_cannot_hold_gets_a_stand_in(station: TestStation, task_id: str) -> None:
-    job_id = station.adopted(task_id)
-    assert job_id == station.adopted(task_id) != task_id
-    assert station.job(job_id).state is JobState.QUEUED
+def test_an_id_that_the_ledger_cannot_hold_gets_a_stand_in(worker_process: TestStation, task_id: str) -> None:
+    job_id = worker_process.adopted(task_id)
+    assert job_id == worker_process.adopted(task_id) != task_id
+    assert worker_process.job(job_id).state is JobState.QUEUED
 
 
 @pytest.mark.parametrize("task_id", [None, "", 5, ["a"]])
-def test_a_message_without_an_id_is_a_job_of_its_own(station: TestStation, task_id: Any) -> None:
-    job_ids = {station.adopted(task_id), station.adopted(task_id)}
+def test_a_message_without_an_id_is_a_job_of_its_own(worker_process: TestStation, task_id: Any) -> None:
+    job_ids = {worker_process.adopted(task_id), worker_process.adopted(task_id)}
     assert len(job_ids) == 2
-    assert {station.job(job_id).state for job_id in job_ids} == {JobState.QUEUED}
+    assert {worker_process.job(job_id).state for job_id in job_ids} == {JobState.QUEUED}
 
 
-def test_what_a_bad_message_held_is_kept_within_bounds(station: TestStation) -> None:
-    sent: Callable[..., Any] = station.adoption.adopt
+def test_what_a_bad_message_held_is_kept_within_bounds(worker_process: TestStation) -> None:
+    sent: Callable[..., Any] = worker_process.bare_messages.adopt
     sent("bad", "text-to-image", (), {f"p{i}": "y" * 1000 for i in range(1000)})
-    assert len(str(station.job("bad").request)) < 20_000
+    assert len(str(worker_process.job("bad").request)) < 20_000

@@ -123,8 +123,8 @@ def test_its_use_is_noted(keys: ApiKeys) -> None:
     ],
 )  # fmt: skip
 def test_what_a_key_can_not_have(keys: ApiKeys, field: str, value: Any) -> None:
-    terms = {"name": "plain", field: value}
+    options = {"name": "plain", field: value}
     with pytest.raises(InvalidRequest) as refused:
-        keys.create(terms.pop("name"), **terms)
+        keys.create(options.pop("name"), **options)
     assert refused.value.field == field
     assert keys.list() == []

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 from brushwork_core.media import archive
-from brushwork_core.media.archive import Archive, Bounded
+from brushwork_core.media.archive import Archive, BoundedReader
 from brushwork_schemas.errors import InvalidDataset
 
 from tests.archives import tarred, zipped
@@ -157,7 +157,7 @@ def test_damage_at_any_place_is_an_error_of_the_dataset(packed: object) -> None:
 
 
 def test_a_bounded_stream_hands_out_little() -> None:
-    stream = Bounded(io.BytesIO(bytes(100)))
+    stream = BoundedReader(io.BytesIO(bytes(100)))
     assert len(stream.read(50)) == 50
     assert stream.tell() == 50
     with pytest.raises(InvalidDataset):

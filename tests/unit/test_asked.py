@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from brushwork.gateway.admission.job_cost import Asked
+from brushwork.gateway.admission.job_cost import JobCost
 from brushwork_schemas.catalogue import Catalogue
 
 from tests.clients import png
@@ -24,7 +24,7 @@ WORDS = {"prompt": "x", "num_inference_steps": 10}
     ],
 )
 def test_the_cost_of_a_request(kind: str, parameters: dict[str, Any], cost: float) -> None:
-    asked = Asked.by({"kind": kind, "tenant": "t", **parameters}, CATALOGUE)
+    asked = JobCost.by({"kind": kind, "tenant": "t", **parameters}, CATALOGUE)
     assert asked is not None
     assert (asked.kind, asked.tenant) == (kind, "t")
     assert asked.cost == pytest.approx(cost)
@@ -32,4 +32,4 @@ def test_the_cost_of_a_request(kind: str, parameters: dict[str, Any], cost: floa
 
 @pytest.mark.parametrize("request_", [None, [], {}, {"kind": "none"}, {"kind": "text-to-image", "prompt": 5}])
 def test_what_is_wrong_is_left_for_the_submit_to_refuse(request_: Any) -> None:
-    assert Asked.by(request_, CATALOGUE) is None
+    assert JobCost.by(request_, CATALOGUE) is None

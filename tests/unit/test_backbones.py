@@ -10,11 +10,11 @@ import torch
 from brushwork_schemas.catalogue import Model, Source, trained_model
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.classification import trained_classifier
 from brushwork_workers.families.training.architecture import Architecture, head_name, untrained
 from brushwork_workers.families.training.classifier_training import load
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 from brushwork_workers.models.location import locate
 from PIL import Image
 from safetensors.torch import load as unpacked
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(folder: Path) -> Place:
+def place(folder: Path) -> LoadSpec:
     return place_of(Source(weights=WEIGHTS), folder)
 
 
@@ -49,14 +49,14 @@ def served(made: dict[str, Any], folder: Path) -> Any:
     (folder / "config.json").write_bytes(made["config"].bytes())
     (folder / "model.safetensors").write_bytes(made["weights"].bytes())
     model = trained_model(made["model_name"], "image-classification")
-    place = Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
+    place = LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
     loaded = trained_classifier.load(place)
-    performer = loaded.performers["image-classification"]
-    performer.warm_up()
-    return performer
+    handler = loaded.handlers["image-classification"]
+    handler.warm_up()
+    return handler
 
 
-def test_a_frozen_backbone_stays_as_it_is(place: Place, folder: Path) -> None:
+def test_a_frozen_backbone_stays_as_it_is(place: LoadSpec, folder: Path) -> None:
     made = trained(PlainDesk(), place, image_size=32, freeze_backbone=True, num_train_epochs=2)
     before, after = load_file(folder / "model.safetensors"), unpacked(made["weights"].bytes())
     changed = {name for name in after if not torch.equal(before[name], after[name])}
@@ -64,7 +64,7 @@ def test_a_frozen_backbone_stays_as_it_is(place: Place, folder: Path) -> None:
     assert after["fc.weight"].shape[0] == len(COLOURS)
 
 
-def test_a_backbone_that_is_not_frozen_learns_too(place: Place, folder: Path) -> None:
+def test_a_backbone_that_is_not_frozen_learns_too(place: LoadSpec, folder: Path) -> None:
     made = trained(PlainDesk(), place, image_size=32, num_train_epochs=1)
     before, after = load_file(folder / "model.safetensors"), unpacked(made["weights"].bytes())
     assert not torch.equal(before["conv1.0.weight"], after["conv1.0.weight"])
@@ -72,32 +72,32 @@ def test_a_backbone_that_is_not_frozen_learns_too(place: Place, folder: Path) ->
 
 
 @pytest.mark.parametrize("freeze", [False, True])
-def test_the_next_attempt_ends_as_if_nothing_had_happened(place: Place, freeze: bool) -> None:
+def test_the_next_attempt_ends_as_if_nothing_had_happened(place: LoadSpec, freeze: bool) -> None:
     asked: dict[str, Any] = {"image_size": 32, "num_train_epochs": 2, "freeze_backbone": freeze}
-    whole, desk = trained(PlainDesk(), place, **asked), PlainDesk()
+    whole, context = trained(PlainDesk(), place, **asked), PlainDesk()
 
     def kill() -> None:
         raise KeyboardInterrupt
 
-    desk.on_save = kill
+    context.on_save = kill
     with pytest.raises(KeyboardInterrupt):
-        trained(desk, place, **asked)
-    desk.on_save = None
-    resumed = trained(desk, place, **asked)
+        trained(context, place, **asked)
+    context.on_save = None
+    resumed = trained(context, place, **asked)
     mine, theirs = unpacked(whole["weights"].bytes()), unpacked(resumed["weights"].bytes())
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 @pytest.mark.parametrize("source", ["simple_cnn", NAME])
 def test_what_was_trained_tells_pictures_apart(source: str, tmp_path: Path) -> None:
-    desk = PlainDesk()
+    context = PlainDesk()
     made = trained(
-        desk, place_of(Source(architecture=source)), image_size=32, num_train_epochs=20, learning_rate=3e-3
+        context, place_of(Source(architecture=source)), image_size=32, num_train_epochs=20, learning_rate=3e-3
     )
-    performer = served(made, tmp_path / "served")
+    handler = served(made, tmp_path / "served")
     for number, (label, colour) in enumerate(COLOURS.items()):
-        image = desk.store.put(spotted(colour, 9000 + number))
-        told = performer.perform(ImageClassificationRequest(image=image, top_k=9), desk)["predictions"]
+        image = context.store.put(spotted(colour, 9000 + number))
+        told = handler.perform(ImageClassificationRequest(image=image, top_k=9), context)["predictions"]
         assert told[0].label == label
         assert len(told) == len(COLOURS)
         assert sum(each.score for each in told) == pytest.approx(1.0)
@@ -110,15 +110,15 @@ def test_a_folder_of_ones_own_serves_what_was_trained(tmp_path: Path) -> None:
     assert locate(entry) == tmp_path
 
 
-def test_it_answers_as_the_bare_network_does(place: Place, tmp_path: Path) -> None:
-    desk = PlainDesk()
-    made = trained(desk, place, image_size=32, num_train_epochs=1)
-    performer = served(made, tmp_path / "served")
+def test_it_answers_as_the_bare_network_does(place: LoadSpec, tmp_path: Path) -> None:
+    context = PlainDesk()
+    made = trained(context, place, image_size=32, num_train_epochs=1)
+    handler = served(made, tmp_path / "served")
     network = get_model_builder(NAME)(weights=None, num_classes=len(COLOURS)).eval()
     network.load_state_dict(unpacked(made["weights"].bytes()))
-    image = desk.store.put(spotted((90, 90, 90), 5))
-    told = performer.perform(ImageClassificationRequest(image=image), desk)["predictions"]
-    resized = torch.from_numpy(np.array(desk.picture(image).resize((32, 32), Image.Resampling.BILINEAR)))
+    image = context.store.put(spotted((90, 90, 90), 5))
+    told = handler.perform(ImageClassificationRequest(image=image), context)["predictions"]
+    resized = torch.from_numpy(np.array(context.picture(image).resize((32, 32), Image.Resampling.BILINEAR)))
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     pixels = ((resized / 255 - mean) / std).permute(2, 0, 1)[None]
     with torch.no_grad():
@@ -152,7 +152,7 @@ def test_a_folder_that_names_no_weights_is_refused(tmp_path: Path) -> None:
             load(place_of(Source(folder=tmp_path), tmp_path))
 
 
-def test_what_a_network_can_not_take_is_said(place: Place) -> None:
+def test_what_a_network_can_not_take_is_said(place: LoadSpec) -> None:
     with pytest.raises(InvalidRequest) as raised:
         trained(PlainDesk(), place, per_device_train_batch_size=1)
     assert raised.value.field == "per_device_train_batch_size"
@@ -175,5 +175,5 @@ def test_damaged_files_of_a_trained_model_are_refused(tmp_path: Path) -> None:
         model = Model(name="trained:a", family="trained-classifier", source=Source(job="a"))
         with pytest.raises(ModelUnavailable):
             trained_classifier.load(
-                Place(model, tmp_path, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
+                LoadSpec(model, tmp_path, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
             )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from brushwork_workers.batching.arguments import Call, NotShareable, run_together
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.arguments import ModuleCall, NotShareable, run_together
+from brushwork_workers.batching.stats import BatchStats
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 
@@ -30,7 +30,7 @@ def test_calls_share_runs_and_each_gets_its_own_answer() -> None:
 
 def test_calls_of_other_shapes_or_arguments_do_not_share() -> None:
     model = Denoiser()
-    runs: list[Ran] = []
+    runs: list[BatchStats] = []
     with batcher(on_run=runs.append) as calls:
         together(
             calls,
@@ -97,7 +97,7 @@ def test_a_distribution_is_cut_like_a_tensor() -> None:
     def encode(pictures: Tensor) -> DiagonalGaussianDistribution:
         return DiagonalGaussianDistribution(torch.cat([pictures, 0 * pictures], dim=1))
 
-    calls = [Call.of(encode, (torch.full((1, 2, 2, 2), float(i)),), {}) for i in range(3)]
+    calls = [ModuleCall.of(encode, (torch.full((1, 2, 2, 2), float(i)),), {}) for i in range(3)]
     for index, share in enumerate(run_together(calls)):
         assert share.mode().unique().tolist() == [index]
 
@@ -109,20 +109,20 @@ def test_a_timestep_becomes_one_for_each_row() -> None:
         seen.append(timestep)
         return sample
 
-    run_together([Call.of(model, (torch.ones(2, 1), torch.tensor(5)), {}) for _ in range(2)])
-    run_together([Call.of(model, (torch.ones(2, 1), torch.tensor(step)), {}) for step in (5, 7)])
+    run_together([ModuleCall.of(model, (torch.ones(2, 1), torch.tensor(5)), {}) for _ in range(2)])
+    run_together([ModuleCall.of(model, (torch.ones(2, 1), torch.tensor(step)), {}) for step in (5, 7)])
     assert seen[0].tolist() == [5, 5, 5, 5]
     assert seen[1].tolist() == [5, 5, 7, 7]
 
 
 def test_an_answer_without_rows_is_refused() -> None:
-    calls = [Call.of(torch.sum, (torch.ones(1, 2),), {}) for _ in range(2)]
+    calls = [ModuleCall.of(torch.sum, (torch.ones(1, 2),), {}) for _ in range(2)]
     with pytest.raises(NotShareable):
         run_together(calls)
 
 
 def test_a_number_among_the_answers_may_be_of_all_rows() -> None:
-    calls = [Call.of(lambda rows: int(rows.sum()), (torch.full((1, 2), i),), {}) for i in range(2)]
+    calls = [ModuleCall.of(lambda rows: int(rows.sum()), (torch.full((1, 2), i),), {}) for i in range(2)]
     with pytest.raises(NotShareable):
         run_together(calls)
 
@@ -131,13 +131,15 @@ def test_a_number_among_the_answers_may_be_of_all_rows() -> None:
 def test_a_constant_that_cannot_be_read_is_equal_to_itself() -> None:
     """Tensors made in inference mode tell nobody whether they were changed."""
     one, other = torch.ones(3, 2), torch.ones(3, 2)
-    keys = [Call.of(torch.add, (torch.ones(1, 2), constant), {}).key for constant in (one, one, other)]
+    keys = [ModuleCall.of(torch.add, (torch.ones(1, 2), constant), {}).key for constant in (one, one, other)]
     assert keys[0] == keys[1]
     assert keys[0] != keys[2]
 
 
 def test_an_answer_that_holds_nothing_is_handed_to_each() -> None:
-    assert run_together([Call.of(lambda rows: (), (torch.ones(1, 2),), {}) for _ in range(3)]) == [()] * 3
+    assert (
+        run_together([ModuleCall.of(lambda rows: (), (torch.ones(1, 2),), {}) for _ in range(3)]) == [()] * 3
+    )
 
 
 @pytest.mark.parametrize("error", [ValueError, torch.OutOfMemoryError])
@@ -200,14 +202,14 @@ def test_who_draws_from_a_generator_draws_from_its_own() -> None:
 
 @pytest.mark.parametrize("bound", ["rows", "pixels", "model"])
 def test_a_run_stays_within_its_bounds(bound: str) -> None:
-    model, terms = Denoiser(), TERMS
+    model, options = Denoiser(), TERMS
     if bound == "pixels":
-        terms = replace(TERMS, pixels_per_row=100)
+        options = replace(TERMS, pixels_per_row=100)
     if bound == "model":
-        terms = replace(TERMS, max_rows=2)
+        options = replace(TERMS, max_rows=2)
     with batcher(2 if bound == "rows" else 64, 299 if bound == "pixels" else 10**9) as calls:
         together(
-            calls, [lambda: calls.call(terms, model, torch.ones(1, 4), torch.tensor(1.0)) for _ in range(9)]
+            calls, [lambda: calls.call(options, model, torch.ones(1, 4), torch.tensor(1.0)) for _ in range(9)]
         )
     assert max(model.batches) == 2
 
@@ -223,8 +225,8 @@ def test_out_of_memory_at_one_size_is_remembered_for_others() -> None:
 
     with batcher() as calls:
         for side in (10, 5):
-            terms = replace(TERMS, pixels_per_row=side)
-            ask_for_one = partial(calls.call, terms, hungry, torch.ones(1, side))
+            options = replace(TERMS, pixels_per_row=side)
+            ask_for_one = partial(calls.call, options, hungry, torch.ones(1, side))
             together(calls, [ask_for_one] * 16)
     assert max(count for count, side in rows if side == 10) <= 4
     assert 1 < max(count for count, side in rows if side == 5) <= 8

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.model_executor import DirectCalls
-from brushwork_workers.batching.stats import Ran, Report
+from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.batching.stats import BatchingStats, BatchStats
 from torch import Tensor, nn
 
 from tests.gathering import TERMS, Denoiser, ask, batcher, together
@@ -149,7 +149,7 @@ def test_who_is_stopped_while_its_run_is_on_harms_no_neighbour() -> None:
 
 def test_nobody_waits_for_a_job_that_left_while_its_run_was_on() -> None:
     running, go_on = threading.Event(), threading.Event()
-    runs: list[Ran] = []
+    runs: list[BatchStats] = []
 
     def slow(sample: Tensor) -> Tensor:
         running.set()
@@ -216,7 +216,7 @@ class Amplifier(nn.Module):
 @pytest.mark.parametrize("gathering", [True, False])
 def test_each_job_meets_its_own_adapters(gathering: bool) -> None:
     model, runs = Amplifier(), []
-    calls = Batcher(64, 10**9, runs.append) if gathering else DirectCalls()
+    calls = Batcher(64, 10**9, runs.append) if gathering else SerialExecutor()
     jobs = [
         lambda i=i: calls.call(replace(TERMS, adapters=Louder(float(i % 3))), model, torch.ones(1, 1))
         for i in range(12)
@@ -230,7 +230,7 @@ def test_each_job_meets_its_own_adapters(gathering: bool) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
 def test_a_reporter_that_fails_costs_nothing(error: type[BaseException]) -> None:
-    def broken(ran: Ran) -> None:
+    def broken(ran: BatchStats) -> None:
         raise error("no paper")
 
     with batcher(on_run=broken) as calls:
@@ -242,12 +242,12 @@ def test_adapters_are_of_a_module_whichever_method_is_called() -> None:
     model, (quiet, loud) = Amplifier(), (replace(TERMS, adapters=Louder(factor)) for factor in (1.0, 5.0))
     with batcher() as calls:
         asked = [(quiet, model), (loud, model.double), (quiet, model)]
-        answers = [calls.call(terms, function, torch.ones(1, 1)).item() for terms, function in asked]
+        answers = [calls.call(options, function, torch.ones(1, 1)).item() for options, function in asked]
     assert answers == [1.0, 10.0, 1.0]
 
 
 def test_the_report_says_how_large_runs_were_and_why() -> None:
-    report, model = Report(), Denoiser()
+    report, model = BatchingStats(), Denoiser()
     with batcher(max_rows=4, on_run=report.add) as calls:
         together(calls, [lambda i=i: ask(calls, model, i) for i in range(8)])
         together(calls, [lambda: ask(calls, model, 1, return_dict=False)])

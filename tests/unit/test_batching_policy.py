@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 from brushwork_workers.batching import scheduler as rules
-from brushwork_workers.batching.budget import RUNS_BEFORE_GROWTH, Budget
-from brushwork_workers.batching.scheduler import Later, Policy, Run, Waiting
+from brushwork_workers.batching.budget import RUNS_BEFORE_GROWTH, BatchBudget
+from brushwork_workers.batching.scheduler import CallBatch, Scheduler, Wait, WaitingCall
 
 
 class Scene:
     """A policy, a clock and the calls that wait."""
 
     def __init__(self, max_rows: int = 8, max_pixels: int = 10**9) -> None:
-        self.policy = Policy(max_rows, max_pixels)
+        self.policy = Scheduler(max_rows, max_pixels)
         self.now_s = 100.0
 
     def call(self, caller: str, key: str = "unet", **changes: Any) -> None:
         module = key.split(" ")[0]
-        self.policy.arrived(Waiting(caller, module, key, self.now_s, **changes))
+        self.policy.arrived(WaitingCall(caller, module, key, self.now_s, **changes))
 
     def calls(self, *callers: str, key: str = "unet") -> None:
         for caller in callers:
@@ -26,7 +26,7 @@ class Scene:
     def run(self, took_s: float = 0.1) -> tuple[str, list[str]]:
         """The run that is due now: its reason and its callers."""
         decision = self.policy.decide(self.now_s)
-        assert isinstance(decision, Run), f"nothing is due: {decision}"
+        assert isinstance(decision, CallBatch), f"nothing is due: {decision}"
         self.now_s += took_s
         self.policy.answered(decision)
         self.policy.ended(decision, took_s, self.now_s)
@@ -35,7 +35,7 @@ class Scene:
     def pause_s(self) -> float | None:
         """How long the policy wants to wait."""
         decision = self.policy.decide(self.now_s)
-        assert isinstance(decision, Later), f"a run is due: {decision}"
+        assert isinstance(decision, Wait), f"a run is due: {decision}"
         return None if decision.at_s is None else decision.at_s - self.now_s
 
 
@@ -165,7 +165,7 @@ def test_out_of_memory_halves_the_rows_and_keeps_the_order() -> None:
     scene.calls("a", "b", "c", "d")
     scene.now_s += 1
     decision = scene.policy.decide(scene.now_s)
-    assert isinstance(decision, Run)
+    assert isinstance(decision, CallBatch)
     scene.call("e")
     scene.policy.out_of_memory(decision)
     assert scene.run() == ("full", ["a", "b"])
@@ -173,7 +173,7 @@ def test_out_of_memory_halves_the_rows_and_keeps_the_order() -> None:
 
 
 def test_a_budget_grows_back_after_many_good_runs_and_never_beyond_its_bound() -> None:
-    budget = Budget(max_rows=16, max_pixels=1600)
+    budget = BatchBudget(max_rows=16, max_pixels=1600)
     budget.failed(1600)
     assert budget.max_pixels == 800
     for _ in range(RUNS_BEFORE_GROWTH):
@@ -185,7 +185,7 @@ def test_a_budget_grows_back_after_many_good_runs_and_never_beyond_its_bound() -
 
 
 def test_a_budget_never_falls_below_one() -> None:
-    budget = Budget(max_rows=2, max_pixels=2)
+    budget = BatchBudget(max_rows=2, max_pixels=2)
     for _ in range(5):
         budget.failed(budget.max_pixels)
     assert budget.max_pixels == 1
@@ -204,7 +204,7 @@ def test_what_did_not_fit_at_one_size_holds_for_the_others_of_its_module() -> No
         scene.call(caller, key="unet large", pixels=100)
     scene.now_s += 1
     run = scene.policy.decide(scene.now_s)
-    assert isinstance(run, Run)
+    assert isinstance(run, CallBatch)
     scene.policy.out_of_memory(run)
     for caller in "efghi":
         scene.call(caller, key="unet small", pixels=50)
@@ -219,7 +219,7 @@ def test_two_halves_of_a_batch_become_one() -> None:
     scene.calls("a", "b")
     scene.now_s += 1
     decision = scene.policy.decide(scene.now_s)
-    assert isinstance(decision, Run)
+    assert isinstance(decision, CallBatch)
     scene.calls("c", "d")
     scene.now_s += 1
     scene.policy.answered(decision)
@@ -261,7 +261,7 @@ def test_a_run_says_why_others_have_no_part_in_it() -> None:
     scene.call("d", key="unet large")
     scene.call("e", key="vae")
     decision = scene.policy.decide(scene.now_s)
-    assert isinstance(decision, Run)
+    assert isinstance(decision, CallBatch)
     assert decision.passed_over == {"no room": 1, "other arguments": 1, "other module": 1}
 
 
@@ -271,7 +271,7 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
     scene.calls("a", "b")
     scene.now_s += 1
     run = scene.policy.decide(scene.now_s)
-    assert isinstance(run, Run)
+    assert isinstance(run, CallBatch)
     for number in range(rules.MOST_GROUPS):
         scene.call("c", f"key {number}")
         scene.policy.left("c")

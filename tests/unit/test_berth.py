@@ -9,14 +9,14 @@ import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families import LOADERS
 from brushwork_workers.families.diffusion.loading import load
-from brushwork_workers.interface import Loaded, Place
-from brushwork_workers.model_cache.cpu_cache import Attic
+from brushwork_workers.interface import LoadedModules, LoadSpec
+from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.footprint import module_bytes
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.module_offload import Berth
+from brushwork_workers.model_cache.module_offload import ModuleOffload
 from torch import nn
 
 from tests.desks import PlainDesk
@@ -52,8 +52,8 @@ def sent(log: list[str]) -> list[str]:
 
 
 def test_who_is_called_comes_and_who_was_there_leaves(log: list[str]) -> None:
-    berth, one, other = Berth(CPU), Traveller("one", log), Traveller("other", log)
-    berth.serve([one, other])
+    offload, one, other = ModuleOffload(CPU), Traveller("one", log), Traveller("other", log)
+    offload.serve([one, other])
     assert sent(log) == ["one to cpu", "other to cpu"]
     one(torch.ones(1, 2))
     one(torch.ones(1, 2))
@@ -63,8 +63,8 @@ def test_who_is_called_comes_and_who_was_there_leaves(log: list[str]) -> None:
 
 
 def test_one_that_did_not_fit_is_brought_by_its_next_call(log: list[str]) -> None:
-    berth, module = Berth(CPU), Traveller("one", log)
-    berth.serve([module])
+    offload, module = ModuleOffload(CPU), Traveller("one", log)
+    offload.serve([module])
     module.refuses = True
     with pytest.raises(torch.OutOfMemoryError):
         module(torch.ones(1, 2))
@@ -91,20 +91,20 @@ def entry(folder: Path, placement: str) -> Model:
     )
 
 
-def loaded(folder: Path, placement: str, calls: Calls) -> Loaded:
-    return load(Place(entry(folder, placement), folder, CPU, torch.float32, calls, ("text-to-image",)))
+def loaded(folder: Path, placement: str, calls: ModelExecutor) -> LoadedModules:
+    return load(LoadSpec(entry(folder, placement), folder, CPU, torch.float32, calls, ("text-to-image",)))
 
 
-def picture(of: Loaded, seed: int) -> bytes:
+def picture(of: LoadedModules, seed: int) -> bytes:
     words = {"prompt": "a star", "width": 32, "height": 32, "num_inference_steps": 3, "guidance_scale": 2.0}
     request = TextToImageRequest.model_validate({**words, "seed": seed, "clip_skip": 1})
-    image = of.performers["text-to-image"].perform(request, PlainDesk())["images"][0]
+    image = of.handlers["text-to-image"].perform(request, PlainDesk())["images"][0]
     data: bytes = image.bytes()
     return data
 
 
 def test_pictures_are_the_same_and_modules_are_called_by_many(folder: Path) -> None:
-    usual, turns = (loaded(folder, placement, DirectCalls()) for placement in ("auto", "model_offload"))
+    usual, turns = (loaded(folder, placement, SerialExecutor()) for placement in ("auto", "model_offload"))
     assert all(hasattr(module, "_hf_hook") for module in turns.modules)
     expected = [picture(usual, seed) for seed in range(6)]
     assert [picture(turns, seed) for seed in range(6)] == expected
@@ -122,15 +122,15 @@ def test_pictures_are_the_same_and_modules_are_called_by_many(folder: Path) -> N
 
 
 def test_it_takes_as_much_as_its_largest_module(folder: Path) -> None:
-    loader = ModelLoader(LOADERS, CPU, DirectCalls(), find=lambda entry: folder)
+    loader = ModelLoader(LOADERS, CPU, SerialExecutor(), find=lambda entry: folder)
     whole, turns = (entry(folder, placement) for placement in ("auto", "model_offload"))
     assert loader.size_bytes(turns) < loader.size_bytes(whole)
-    largest = max(module_bytes([module]) for module in loaded(folder, "auto", DirectCalls()).modules)
+    largest = max(module_bytes([module]) for module in loaded(folder, "auto", SerialExecutor()).modules)
     assert loader.load(turns).size_bytes == largest == pytest.approx(loader.size_bytes(turns), rel=0.01)
 
 
 def test_the_attic_keeps_none_whose_modules_come_and_go_by_themselves(folder: Path) -> None:
-    served = ModelLoader(LOADERS, CPU, DirectCalls(), find=lambda entry: folder).load(
+    served = ModelLoader(LOADERS, CPU, SerialExecutor(), find=lambda entry: folder).load(
         entry(folder, "model_offload")
     )
-    assert not Attic(2**40, torch.device("meta")).keep(served)
+    assert not CpuCache(2**40, torch.device("meta")).keep(served)

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import DirectCalls, StandIn, Stop
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModuleProxy, SerialExecutor, StopCheck
 from torch import nn
 
 
@@ -16,11 +16,11 @@ class Recording:
     def __init__(self) -> None:
         self.called: list[str] = []
 
-    def call(self, terms: Terms, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        self.called.append(f"{terms} {getattr(function, '__name__', type(function).__name__)}")
+    def call(self, options: CallOptions, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.called.append(f"{options} {getattr(function, '__name__', type(function).__name__)}")
         return function(*args, **kwargs)
 
-    def job(self, stop: Stop, *, priority: int = 0, alone: bool = False) -> AbstractContextManager[None]:
+    def job(self, stop: StopCheck, *, priority: int = 0, alone: bool = False) -> AbstractContextManager[None]:
         return nullcontext()
 
     def close(self) -> None:
@@ -46,37 +46,37 @@ class Coder(nn.Module):
 
 def test_calls_and_heavy_methods_go_through_the_seam_and_nothing_else() -> None:
     calls, coder = Recording(), Coder()
-    stand_in = StandIn(coder, calls, Terms("pocket", "coder"), methods=("decode",))
-    assert stand_in(torch.tensor(3.0)) == 6
-    assert stand_in.decode(torch.tensor(3.0)) == 1.5
-    assert stand_in.describe() == "light"
+    proxy = ModuleProxy(coder, calls, CallOptions("pocket", "coder"), methods=("decode",))
+    assert proxy(torch.tensor(3.0)) == 6
+    assert proxy.decode(torch.tensor(3.0)) == 1.5
+    assert proxy.describe() == "light"
     assert calls.called == ["pocket coder Coder", "pocket coder decode"]
 
 
 def test_every_method_can_be_heavy() -> None:
     calls = Recording()
-    stand_in = StandIn(Coder(), calls, Terms(part="words"), methods=None)
-    assert stand_in.describe() == "light"
-    assert stand_in.training
+    proxy = ModuleProxy(Coder(), calls, CallOptions(part="words"), methods=None)
+    assert proxy.describe() == "light"
+    assert proxy.training
     assert calls.called == ["words describe"]
 
 
 def test_a_stand_in_passes_for_its_module() -> None:
-    stand_in: Any = StandIn(Coder(), DirectCalls(), Terms())
-    assert isinstance(stand_in, nn.Module)
-    assert isinstance(stand_in, Coder)
-    assert next(stand_in.parameters()).item() == 2
-    assert not hasattr(stand_in, "encode")
+    proxy: Any = ModuleProxy(Coder(), SerialExecutor(), CallOptions())
+    assert isinstance(proxy, nn.Module)
+    assert isinstance(proxy, Coder)
+    assert next(proxy.parameters()).item() == 2
+    assert not hasattr(proxy, "encode")
 
 
 def test_direct_calls_build_no_graph() -> None:
-    result = DirectCalls().call(Terms(), Coder(), torch.ones(2))
+    result = SerialExecutor().call(CallOptions(), Coder(), torch.ones(2))
     assert not result.requires_grad
     result += 1  # as schedulers do
 
 
 def test_direct_calls_run_one_at_a_time() -> None:
-    calls = DirectCalls()
+    calls = SerialExecutor()
     inside, most = 0, 0
     counting = threading.Lock()
     start = threading.Barrier(4)
@@ -93,7 +93,7 @@ def test_direct_calls_run_one_at_a_time() -> None:
     def job() -> None:
         start.wait()
         for _ in range(50):
-            calls.call(Terms(), work)
+            calls.call(CallOptions(), work)
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:
@@ -104,14 +104,14 @@ def test_direct_calls_run_one_at_a_time() -> None:
 
 
 def test_an_error_frees_the_device() -> None:
-    calls = DirectCalls()
+    calls = SerialExecutor()
 
     def fail() -> None:
         raise ValueError
 
     for _ in range(2):
         try:
-            calls.call(Terms(), fail)
+            calls.call(CallOptions(), fail)
         except ValueError:
             continue
-    assert calls.call(Terms(), lambda: "still free") == "still free"
+    assert calls.call(CallOptions(), lambda: "still free") == "still free"

@@ -15,9 +15,9 @@ from brushwork.cli import main
 from brushwork.client import Client
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.fleet.process_liveness import here, started_at
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.kinds.result import Provenance, Timings
@@ -211,7 +211,7 @@ def test_how_workers_gather_calls_is_shown(service: Database, brushwork: Command
             **{"ran_because": {"complete": 1}, "passed_over": {"other module": 3}},
         }
     }
-    Roster(service).announce(WorkerEntry("brushwork@here/1", (), (), "cpu", batching=batching))
+    WorkerRegistry(service).announce(WorkerEntry("brushwork@here/1", (), (), "cpu", batching=batching))
     assert json.loads(brushwork("workers", "--json").out)[0]["batching"] == batching
     shown = brushwork("workers", "--batching").out.split()
     for word in ("unet", "500.0", "complete", "other"):
@@ -219,9 +219,9 @@ def test_how_workers_gather_calls_is_shown(service: Database, brushwork: Command
 
 
 def test_a_health_check_asks_for_one_ready_worker(service: Database, brushwork: Command) -> None:
-    roster = Roster(service)
-    roster.announce(WorkerEntry("brushwork@here/1", (), (), "cpu", ready=True))
-    roster.announce(WorkerEntry("brushwork@there/2", (), (), "cpu", ready=False))
+    worker_registry = WorkerRegistry(service)
+    worker_registry.announce(WorkerEntry("brushwork@here/1", (), (), "cpu", ready=True))
+    worker_registry.announce(WorkerEntry("brushwork@there/2", (), (), "cpu", ready=False))
     assert brushwork("workers", "--ready", "here").status == 0
     assert brushwork("workers", "--ready", "there").status == 3
 
@@ -231,7 +231,7 @@ def test_a_worker_s_name_is_its_own(service: Database, brushwork: Command) -> No
     assert began is not None
     name = f"gpu@{socket.gethostname()}/{os.getpid()}-x"
     living = WorkerEntry(name, (), (), "cpu", host=here(), pid=os.getpid(), pid_started_at=began)
-    Roster(service).announce(living)
+    WorkerRegistry(service).announce(living)
     answer = brushwork("worker", "--name", "gpu")
     assert answer.status == 2
     assert f"process {os.getpid()}" in answer.err
@@ -291,7 +291,7 @@ def test_a_running_job_s_preview_is_written(service: Database, brushwork: Comman
     assert late.status == 4
     assert "no preview within 0 s" in late.err
     picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
-    Wire(service).tell([Report(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    JobSignals(service).tell([ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)])
     file = tmp_path / "preview.jpg"
     shown = brushwork("preview", job_id, "--output", str(file))
     assert (shown.status, file.read_bytes()) == (0, picture.jpeg)
@@ -312,9 +312,9 @@ def test_previews_leave_a_pipe_s_output_as_it_is(service: Database, brushwork: C
     job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
     claim = Ledger(service).claim(job_id, "worker-1")
     assert claim is not None
-    wire = Wire(service)
-    wire.preview(job_id)
+    job_signals = JobSignals(service)
+    job_signals.preview(job_id)
     picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
-    wire.tell([Report(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    job_signals.tell([ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)])
     answer = brushwork("wait", job_id, "--preview", "--timeout", "0.6")
     assert (answer.status, answer.out) == (4, "")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import METADATA
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtra, ServiceUnreachable
 from brushwork_schemas.worker import WorkerEntry
@@ -133,13 +133,13 @@ def test_a_writer_waits_for_another(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     waiting, release = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def attempt() -> None:
         with database.writing():
             waiting.set()
             assert release.wait(timeout=10)
 
     with ThreadPoolExecutor(2) as threads:
-        holding = threads.submit(hold)
+        holding = threads.submit(attempt)
         assert waiting.wait(timeout=10)
         writing = threads.submit(Ledger(database).submit, [new_job("a")])
         release.set()
@@ -204,20 +204,23 @@ class TestRoster:
         return WorkerEntry(name, ("text-to-image",), ("pocket-diffusion",), "cpu", ready)
 
     def test_workers_come_are_ready_and_leave(self, database: Database) -> None:
-        roster = Roster(database)
-        roster.announce(self.entry("a"))
-        roster.announce(self.entry("b"))
-        roster.announce(self.entry("a", ready=True))
-        assert [(seen.name, seen.ready) for seen in roster.workers()] == [("a", True), ("b", False)]
-        assert (roster.workers()[0].kinds, roster.workers()[0].device) == (("text-to-image",), "cpu")
-        roster.leave("a")
-        roster.leave("nobody")
-        assert [seen.name for seen in roster.workers()] == ["b"]
+        worker_registry = WorkerRegistry(database)
+        worker_registry.announce(self.entry("a"))
+        worker_registry.announce(self.entry("b"))
+        worker_registry.announce(self.entry("a", ready=True))
+        assert [(seen.name, seen.ready) for seen in worker_registry.workers()] == [("a", True), ("b", False)]
+        assert (worker_registry.workers()[0].kinds, worker_registry.workers()[0].device) == (
+            ("text-to-image",),
+            "cpu",
+        )
+        worker_registry.leave("a")
+        worker_registry.leave("nobody")
+        assert [seen.name for seen in worker_registry.workers()] == ["b"]
 
     def test_the_silent_are_struck_off(self, database: Database) -> None:
-        roster = Roster(database)
-        roster.announce(self.entry("a"))
-        roster.forget(silent_s=60)
-        assert 0 <= roster.workers()[0].silent_s < 60
-        roster.forget(silent_s=-1)
-        assert roster.workers() == []
+        worker_registry = WorkerRegistry(database)
+        worker_registry.announce(self.entry("a"))
+        worker_registry.forget(silent_s=60)
+        assert 0 <= worker_registry.workers()[0].silent_s < 60
+        worker_registry.forget(silent_s=-1)
+        assert worker_registry.workers() == []

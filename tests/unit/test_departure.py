@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
@@ -60,7 +60,7 @@ def leave(url: str, deed: str) -> str:
 def attempts(database: Database) -> list[int]:
     jobs = [JobIndex(database).get(name) for name in "abc"]
     assert {job.state for job in jobs} == {JobState.QUEUED}
-    assert Roster(database).workers() == []
+    assert WorkerRegistry(database).workers() == []
     return [job.attempt for job in jobs]
 
 

@@ -6,11 +6,11 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim, Ledger
-from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.kinds.image_classification_training import Epoch
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.execution.job_context import JobDesk, discard
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.job_context import AttemptContext, discard
 
 from tests.jobs import claimed, lose, new_job
 
@@ -38,8 +38,8 @@ def claim(ledger: Ledger) -> Claim:
     return claimed(ledger, "a")
 
 
-def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> JobDesk:
-    return JobDesk(Hold(claim), store, trainings=Trainings(database))
+def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> AttemptContext:
+    return AttemptContext(Attempt(claim), store, checkpoints=JobCheckpoints(database))
 
 
 def files(folder: Path) -> int:
@@ -49,29 +49,29 @@ def files(folder: Path) -> int:
 def test_the_next_attempt_finds_what_the_last_one_saved(
     claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger, folder: Path
 ) -> None:
-    desk = desk_of(claim, store, database)
-    assert desk.saved() is None
-    desk.save(CURVE, b"one")
-    desk.save(CURVE * 2, b"two")
+    context = desk_of(claim, store, database)
+    assert context.saved() is None
+    context.save(CURVE, b"one")
+    context.save(CURVE * 2, b"two")
     assert files(folder) == 1
     lose(database, "a")
     ledger.reap()
     found = desk_of(claimed(ledger, "a"), store, database).saved()
     assert found is not None
     assert (len(found.curve), found.data) == (2, b"two")
-    assert desk.outputs == []
+    assert context.outputs == []
 
 
 def test_who_has_lost_the_lease_is_told_and_changes_nothing(
     claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger
 ) -> None:
-    desk = desk_of(claim, store, database)
-    desk.save(CURVE, b"one")
+    context = desk_of(claim, store, database)
+    context.save(CURVE, b"one")
     lose(database, "a")
     ledger.reap()
     with pytest.raises(JobStopped):
-        desk.save(CURVE * 2, b"two")
-    found = desk.saved()
+        context.save(CURVE * 2, b"two")
+    found = context.saved()
     assert found is not None
     assert found.data == b"one"
 
@@ -79,25 +79,25 @@ def test_who_has_lost_the_lease_is_told_and_changes_nothing(
 def test_a_file_that_is_gone_means_to_begin_anew(
     claim: Claim, store: ArtifactStore, database: Database
 ) -> None:
-    desk = desk_of(claim, store, database)
-    desk.save(CURVE, b"one")
-    training = Trainings(database).get("a")
+    context = desk_of(claim, store, database)
+    context.save(CURVE, b"one")
+    training = JobCheckpoints(database).get("a")
     assert training is not None
     discard(store, [training.checkpoint or ""])
-    assert desk.saved() is None
+    assert context.saved() is None
 
 
 def test_a_store_that_takes_nothing_does_not_end_the_training(
     claim: Claim, store: ArtifactStore, database: Database, folder: Path
 ) -> None:
-    desk = desk_of(claim, store, database)
-    desk.save(CURVE, b"one")
+    context = desk_of(claim, store, database)
+    context.save(CURVE, b"one")
     # A file where a folder is wanted: not even root can write below it.
     for number in range(256):
         place = folder / f"{number:02x}"
         if not place.exists():
             place.write_bytes(b"")
-    desk.save(CURVE * 2, b"a file of another folder")
-    found = desk.saved()
+    context.save(CURVE * 2, b"a file of another folder")
+    found = context.saved()
     assert found is not None
     assert found.data == b"one"

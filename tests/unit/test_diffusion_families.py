@@ -15,10 +15,10 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.arguments import arguments_of
 from brushwork_workers.families.diffusion.loading import load, read
-from brushwork_workers.interface import Performer, Place
+from brushwork_workers.interface import Handler, LoadSpec
 
 from tests import tiny_pipelines
 from tests.checkpoints import pixart_sigma, qwen_image, sana, stable_diffusion
@@ -52,14 +52,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def place(
-    folder: Path, family: str, calls: Calls | None = None, dtype: torch.dtype = torch.float32, **entry: Any
-) -> Place:
+    folder: Path,
+    family: str,
+    calls: ModelExecutor | None = None,
+    dtype: torch.dtype = torch.float32,
+    **entry: Any,
+) -> LoadSpec:
     model = Model(name="tiny", family=family, source=Source(folder=folder), **entry)
-    return Place(model, folder, torch.device("cpu"), dtype, calls or DirectCalls(), ("text-to-image",))
+    return LoadSpec(model, folder, torch.device("cpu"), dtype, calls or SerialExecutor(), ("text-to-image",))
 
 
-def performer(*args: Any, **kwargs: Any) -> Performer:
-    return load(place(*args, **kwargs)).performers["text-to-image"]
+def handler(*args: Any, **kwargs: Any) -> Handler:
+    return load(place(*args, **kwargs)).handlers["text-to-image"]
 
 
 def asked(family: str, **changes: Any) -> dict[str, Any]:
@@ -68,8 +72,8 @@ def asked(family: str, **changes: Any) -> dict[str, Any]:
     return {**plain, "guidance_scale": 2.5, "seed": 1, **changes}
 
 
-def made(performer: Performer, request: dict[str, Any], desk: PlainDesk | None = None) -> Any:
-    answer = performer.perform(TextToImageRequest.model_validate(request), desk or PlainDesk())
+def made(handler: Handler, request: dict[str, Any], context: PlainDesk | None = None) -> Any:
+    answer = handler.perform(TextToImageRequest.model_validate(request), context or PlainDesk())
     return answer["images"][0].pil()
 
 
@@ -88,7 +92,7 @@ def test_in_half_precision_it_gives_what_diffusers_gives(
     folders: dict[str, Path], family: str, dtype: torch.dtype
 ) -> None:
     request = asked(family)
-    served = made(performer(folders[family], family, dtype=dtype), request)
+    served = made(handler(folders[family], family, dtype=dtype), request)
     upstream = Upstream(folders[family], family, dtype=dtype, **LOADING.get(family, {}))
     assert_equals(served, upstream.pictures(request)[0])
 
@@ -100,7 +104,7 @@ def runs() -> Counter[tuple[str, int]]:
 
 @pytest.fixture
 def calls(runs: Counter[tuple[str, int]]) -> Iterator[Batcher]:
-    batcher = Batcher(64, 10**9, on_run=lambda ran: runs.update([(ran.terms.part, len(ran.run.calls))]))
+    batcher = Batcher(64, 10**9, on_run=lambda ran: runs.update([(ran.options.part, len(ran.run.calls))]))
     yield batcher
     batcher.close()
 
@@ -113,7 +117,7 @@ def test_all_that_is_heavy_is_gathered(
     runs: Counter[tuple[str, int]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    serving = performer(folders[family], family, calls)
+    serving = handler(folders[family], family, calls)
 
     def job(seed: int) -> Any:
         with calls.job(Going(), model="tiny"):
@@ -129,11 +133,11 @@ def test_all_that_is_heavy_is_gathered(
 
 @pytest.mark.parametrize("family", NEWER)
 def test_previews_are_seen_and_change_nothing(folders: dict[str, Path], family: str) -> None:
-    serving, desk = performer(folders[family], family), PlainDesk(watched=True)
-    watched = made(serving, asked(family), desk)
-    assert desk.steps == [(1, 2), (2, 2)]
-    assert [preview.size for preview in desk.previews] == [(min(256, EVERY[family][1]),) * 2] * 2
-    assert all(np.asarray(preview).std() > 1 for preview in desk.previews)
+    serving, context = handler(folders[family], family), PlainDesk(watched=True)
+    watched = made(serving, asked(family), context)
+    assert context.steps == [(1, 2), (2, 2)]
+    assert [preview.size for preview in context.previews] == [(min(256, EVERY[family][1]),) * 2] * 2
+    assert all(np.asarray(preview).std() > 1 for preview in context.previews)
     assert watched.tobytes() == made(serving, asked(family)).tobytes()
 
 

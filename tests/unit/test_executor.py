@@ -12,7 +12,7 @@ from brushwork_core.ledger import Signal
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.executor import Outcome
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 from sqlalchemy import text
 
 from tests.stations import WORKER, Make, TestStation, nothing, raising
@@ -26,9 +26,9 @@ def make(sqlite_url: str, tmp_path: Path) -> Iterator[Make]:
 
 
 def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Make) -> None:
-    station = make(nothing)
-    outcome = station.executor.execute(station.adopted(seed=5))
-    job = station.job()
+    worker_process = make(nothing)
+    outcome = worker_process.executor.execute(worker_process.adopted(seed=5))
+    job = worker_process.job()
     assert outcome is Outcome.SUCCEEDED
     assert job.state is JobState.SUCCEEDED
     assert job.result is not None
@@ -38,7 +38,7 @@ def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Make) -> None:
     assert provenance.versions["torch"] == torch.__version__.split("+")[0]
     assert provenance.timings.queued_s >= 0
     assert provenance.timings.running_s >= 0
-    assert station.store.has(job.result.images[0].sha256)
+    assert worker_process.store.has(job.result.images[0].sha256)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Make) -> None:
 def test_whatever_a_job_raises_ends_only_that_job(
     make: Make, error: BaseException, code: str, fault: str
 ) -> None:
-    station = make(raising(error))
-    assert station.executor.execute(station.adopted()) is Outcome.FAILED
-    failed = station.job().error
+    worker_process = make(raising(error))
+    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.FAILED
+    failed = worker_process.job().error
     assert failed is not None
     assert (failed.code, failed.fault) == (code, fault)
     assert failed.hint or failed.field
-    assert station.pulse.holds() == []
+    assert worker_process.heartbeat.attempts() == []
 
 
 @pytest.mark.parametrize(
@@ -76,79 +76,79 @@ def test_whatever_a_job_raises_ends_only_that_job(
 def test_the_machine_s_fault_gets_another_attempt(make: Make, error: BaseException, code: str) -> None:
     errors = [error]
 
-    def act(request: Any, desk: Desk) -> None:
+    def act(request: Any, context: JobContext) -> None:
         if errors:
             raise errors.pop()
 
-    station = make(act)
-    job_id = station.adopted()
-    assert station.executor.execute(job_id) is Outcome.RETRIED
-    job = station.job()
+    worker_process = make(act)
+    job_id = worker_process.adopted()
+    assert worker_process.executor.execute(job_id) is Outcome.RETRIED
+    job = worker_process.job()
     assert (job.state, job.attempt, job.error) == (JobState.QUEUED, 1, None)
     assert job.last_error is not None
     assert job.last_error.code == code
-    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
-    assert station.job().attempt == 2
+    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.job().attempt == 2
 
 
 def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(make: Make) -> None:
-    station = make(raising(OSError("no room")))
-    job_id = station.adopted()
-    outcomes = [station.executor.execute(job_id) for _ in range(3)]
+    worker_process = make(raising(OSError("no room")))
+    job_id = worker_process.adopted()
+    outcomes = [worker_process.executor.execute(job_id) for _ in range(3)]
     assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
-    assert station.job().state is JobState.FAILED
+    assert worker_process.job().state is JobState.FAILED
 
 
 def test_too_little_memory_even_alone_is_the_end(make: Make) -> None:
-    station = make(raising(MemoryError()))
-    job_id = station.adopted()
-    assert [station.executor.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
-    assert station.job().attempt == 2
+    worker_process = make(raising(MemoryError()))
+    job_id = worker_process.adopted()
+    assert [worker_process.executor.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
+    assert worker_process.job().attempt == 2
 
 
 def test_a_job_leaves_at_its_deadline(make: Make) -> None:
-    def act(request: Any, desk: Desk) -> None:
-        station.pulse.holds()[0]._deadline = 0.0
-        station.intercom.listen()
-        desk.step(1, 2)
+    def act(request: Any, context: JobContext) -> None:
+        worker_process.heartbeat.attempts()[0]._deadline = 0.0
+        worker_process.progress_sync.listen()
+        context.step(1, 2)
 
-    station = make(act)
-    assert station.executor.execute(station.adopted(deadline_s=3600)) is Outcome.EXPIRED
-    assert (station.job().state, station.job().progress.step) == (JobState.EXPIRED, 1)
+    worker_process = make(act)
+    assert worker_process.executor.execute(worker_process.adopted(deadline_s=3600)) is Outcome.EXPIRED
+    assert (worker_process.job().state, worker_process.job().progress.step) == (JobState.EXPIRED, 1)
 
 
 def test_an_internal_error_tells_its_type_and_no_private_words(make: Make) -> None:
-    station = make(raising(ValueError("the secret prompt")))
-    station.executor.execute(station.adopted())
-    error = station.job().error
+    worker_process = make(raising(ValueError("the secret prompt")))
+    worker_process.executor.execute(worker_process.adopted())
+    error = worker_process.job().error
     assert error is not None
     assert "ValueError" in error.message
     assert "secret" not in error.model_dump_json()
 
 
 def test_a_job_that_succeeded_has_done_all_its_steps(make: Make) -> None:
-    station = make(lambda request, desk: [desk.step(step, 20) for step in range(1, 21)])
-    station.executor.execute(station.adopted())
-    assert (station.job().progress.step, station.job().progress.total) == (20, 20)
+    worker_process = make(lambda request, context: [context.step(step, 20) for step in range(1, 21)])
+    worker_process.executor.execute(worker_process.adopted())
+    assert (worker_process.job().progress.step, worker_process.job().progress.total) == (20, 20)
 
 
 def test_a_second_message_for_a_job_is_dropped(make: Make) -> None:
-    station = make(nothing)
-    job_id = station.adopted()
-    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
-    assert station.executor.execute(job_id) is Outcome.DROPPED
-    assert station.executor.execute("nobody") is Outcome.DROPPED
-    assert station.job().attempt == 1
+    worker_process = make(nothing)
+    job_id = worker_process.adopted()
+    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.executor.execute(job_id) is Outcome.DROPPED
+    assert worker_process.executor.execute("nobody") is Outcome.DROPPED
+    assert worker_process.job().attempt == 1
 
 
 def test_a_database_that_is_away_costs_no_job(sqlite_url: str, tmp_path: Path) -> None:
     database = Database(sqlite_url)
-    station = TestStation(database, tmp_path, nothing)
-    job_id = station.adopted()
+    worker_process = TestStation(database, tmp_path, nothing)
+    job_id = worker_process.adopted()
     _rename(database, "jobs", "away")
-    assert station.executor.execute(job_id) is Outcome.LOST
+    assert worker_process.executor.execute(job_id) is Outcome.LOST
     _rename(database, "away", "jobs")
-    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
     database.close()
 
 
@@ -157,106 +157,112 @@ def _rename(database: Database, table: str, name: str) -> None:
         connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
 
-@pytest.mark.parametrize("ear", ["pulse.beat", "intercom.listen"])
+@pytest.mark.parametrize("ear", ["heartbeat.beat", "progress_sync.listen"])
 def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
     steps: list[int] = []
 
-    def act(request: Any, desk: Desk) -> None:
+    def act(request: Any, context: JobContext) -> None:
         for step in range(1, 4):
             if step == 2:
-                station.ledger.cancel("job-1")
-                attrgetter(ear)(station)()
-            desk.step(step, 3)
+                worker_process.ledger.cancel("job-1")
+                attrgetter(ear)(worker_process)()
+            context.step(step, 3)
             steps.append(step)
 
-    station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.CANCELED
-    assert station.job().state is JobState.CANCELED
-    assert station.job().progress.step == 2
+    worker_process = make(act)
+    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.CANCELED
+    assert worker_process.job().state is JobState.CANCELED
+    assert worker_process.job().progress.step == 2
     assert steps == [1]
 
 
 def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(make: Make) -> None:
-    station = make(nothing)
-    assert station.shelf.loaded.keys() == {"stub"}
-    assert station.executor.execute(station.adopted(model="large")) is Outcome.SUCCEEDED
-    assert station.job().attempt == 1
-    assert not station.column("job-1", "is_performing")
+    worker_process = make(nothing)
+    assert worker_process.model_manager.loaded.keys() == {"stub"}
+    assert worker_process.executor.execute(worker_process.adopted(model="large")) is Outcome.SUCCEEDED
+    assert worker_process.job().attempt == 1
+    assert not worker_process.column("job-1", "is_performing")
 
 
 def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Make) -> None:
-    station = make(nothing)
-    station.shelf.rest()
-    job_id = station.adopted(model="large")
-    assert station.executor.execute(job_id) is Outcome.POSTPONED
-    assert (station.job().state, station.job().attempt, station.job().error) == (JobState.QUEUED, 0, None)
-    assert station.executor.execute(station.adopted("job-2")) is Outcome.SUCCEEDED, "its model is here"
+    worker_process = make(nothing)
+    worker_process.model_manager.rest()
+    job_id = worker_process.adopted(model="large")
+    assert worker_process.executor.execute(job_id) is Outcome.POSTPONED
+    assert (worker_process.job().state, worker_process.job().attempt, worker_process.job().error) == (
+        JobState.QUEUED,
+        0,
+        None,
+    )
+    assert worker_process.executor.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED, (
+        "its model is here"
+    )
 
 
 def test_a_job_whose_lease_went_away_writes_nothing(make: Make) -> None:
-    def act(request: Any, desk: Desk) -> None:
-        station.ledger.release("job-1", fence=1)
-        station.pulse.beat()
-        desk.step(1, 2)
+    def act(request: Any, context: JobContext) -> None:
+        worker_process.ledger.release("job-1", fence=1)
+        worker_process.heartbeat.beat()
+        context.step(1, 2)
 
-    station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.LOST
-    assert station.job().state is JobState.QUEUED
+    worker_process = make(act)
+    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert worker_process.job().state is JobState.QUEUED
 
 
 def test_a_late_result_is_refused(make: Make) -> None:
     """The lease is lost and the job does not notice before it is done."""
 
-    def act(request: Any, desk: Desk) -> None:
-        station.ledger.release("job-1", fence=1)
+    def act(request: Any, context: JobContext) -> None:
+        worker_process.ledger.release("job-1", fence=1)
 
-    station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.LOST
-    assert station.job().result is None
+    worker_process = make(act)
+    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert worker_process.job().result is None
 
 
 def test_an_attempt_that_nobody_runs_is_given_back(make: Make) -> None:
-    station = make(nothing)
-    job_id = station.adopted()
-    station.ledger.claim(job_id, WORKER)  # the answer was lost on its way
-    station.pulse.beat()
-    assert station.job().state is JobState.RUNNING, "it may just have been claimed"
-    station.pulse.beat()
-    assert (station.job().state, station.job().attempt) == (JobState.QUEUED, 0)
-    assert station.executor.execute(job_id) is Outcome.SUCCEEDED
+    worker_process = make(nothing)
+    job_id = worker_process.adopted()
+    worker_process.ledger.claim(job_id, WORKER)  # the answer was lost on its way
+    worker_process.heartbeat.beat()
+    assert worker_process.job().state is JobState.RUNNING, "it may just have been claimed"
+    worker_process.heartbeat.beat()
+    assert (worker_process.job().state, worker_process.job().attempt) == (JobState.QUEUED, 0)
+    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
 
 
 def test_progress_reaches_the_ledger(make: Make) -> None:
     seen = []
 
-    def act(request: Any, desk: Desk) -> None:
-        desk.step(1, 2)
-        station.intercom.speak()
-        seen.append(station.job().progress.fraction)
+    def act(request: Any, context: JobContext) -> None:
+        context.step(1, 2)
+        worker_process.progress_sync.speak()
+        seen.append(worker_process.job().progress.fraction)
 
-    station = make(act)
-    station.executor.execute(station.adopted())
+    worker_process = make(act)
+    worker_process.executor.execute(worker_process.adopted())
     assert seen == [0.5]
 
 
 def test_release_all_gives_running_jobs_back_uncharged(make: Make) -> None:
-    def act(request: Any, desk: Desk) -> None:
-        assert station.pulse.release_all() == 1
-        assert station.pulse.holds()[0].signal is Signal.LOST
-        desk.step(1, 2)
+    def act(request: Any, context: JobContext) -> None:
+        assert worker_process.heartbeat.release_all() == 1
+        assert worker_process.heartbeat.attempts()[0].signal is Signal.LOST
+        context.step(1, 2)
 
-    station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.LOST
-    assert (station.job().state, station.job().attempt) == (JobState.QUEUED, 0)
+    worker_process = make(act)
+    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert (worker_process.job().state, worker_process.job().attempt) == (JobState.QUEUED, 0)
 
 
 def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(make: Make) -> None:
-    station = make(nothing)
-    station.adopted("job-1", model="absent")
-    assert station.executor.execute("job-1") is Outcome.RETRIED, "another worker may have it"
-    assert [station.executor.execute("job-1") for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
-    error = station.job().error
+    worker_process = make(nothing)
+    worker_process.adopted("job-1", model="absent")
+    assert worker_process.executor.execute("job-1") is Outcome.RETRIED, "another worker may have it"
+    assert [worker_process.executor.execute("job-1") for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
+    error = worker_process.job().error
     assert error is not None
     assert error.code == "model_not_here"
     assert "no folder" in error.message
-    assert station.executor.execute(station.adopted("job-2")) is Outcome.SUCCEEDED
+    assert worker_process.executor.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED

@@ -11,7 +11,7 @@ import torch
 from brushwork_core.database.database import Database
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.executor import Outcome
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 from tests.servers import wait_until
 from tests.stations import WORKER, Make, TestStation, nothing, raising
@@ -30,21 +30,23 @@ class Neighbour:
     def __init__(self) -> None:
         self._is_running, self._may_end = threading.Event(), threading.Event()
 
-    def act(self, request: Any, desk: Desk) -> None:
+    def act(self, request: Any, context: JobContext) -> None:
         """What each job does; any but this one ends at once."""
         if request.prompt == "other":
             self._is_running.set()
             assert self._may_end.wait(10)
 
-    def before(self, station: TestStation, suspect: str) -> None:
+    def before(self, worker_process: TestStation, suspect: str) -> None:
         """Run both: the suspect has its turn once this one is done, and both succeed."""
-        station.suspect(suspect)
+        worker_process.suspect(suspect)
         with ThreadPoolExecutor(2) as threads:
-            other = threads.submit(station.executor.execute, station.adopted("other", prompt="other"))
+            other = threads.submit(
+                worker_process.executor.execute, worker_process.adopted("other", prompt="other")
+            )
             assert self._is_running.wait(10)
-            alone = threads.submit(station.executor.execute, suspect)
-            wait_until(lambda: len(station.pulse.holds()) == 2)
-            assert not station.column(suspect, "is_performing")
+            alone = threads.submit(worker_process.executor.execute, suspect)
+            wait_until(lambda: len(worker_process.heartbeat.attempts()) == 2)
+            assert not worker_process.column(suspect, "is_performing")
             self._may_end.set()
             assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
 
@@ -54,90 +56,94 @@ class TestAlone:
         seen: list[tuple[str, object, int]] = []
         neighbour = Neighbour()
 
-        def act(request: Any, desk: Desk) -> None:
+        def act(request: Any, context: JobContext) -> None:
             seen.append(
-                (request.prompt, station.column("alone", "is_performing"), len(station.pulse.holds()))
+                (
+                    request.prompt,
+                    worker_process.column("alone", "is_performing"),
+                    len(worker_process.heartbeat.attempts()),
+                )
             )
-            neighbour.act(request, desk)
+            neighbour.act(request, context)
 
-        station = make(act)
-        station.adopted("alone", prompt="alone")
-        neighbour.before(station, "alone")
+        worker_process = make(act)
+        worker_process.adopted("alone", prompt="alone")
+        neighbour.before(worker_process, "alone")
         assert [said[0] for said in seen] == ["other", "alone"]
         assert seen[1][1:] == (True, 1)
 
     def test_a_suspect_has_its_model_loaded_once_it_is_alone(self, make: Make) -> None:
         neighbour = Neighbour()
-        station = make(neighbour.act)
-        station.adopted("alone", model="large")
-        neighbour.before(station, "alone")
-        assert station.shelf.loaded.keys() == {"large"}
+        worker_process = make(neighbour.act)
+        worker_process.adopted("alone", model="large")
+        neighbour.before(worker_process, "alone")
+        assert worker_process.model_manager.loaded.keys() == {"large"}
 
     @pytest.mark.parametrize(("signal", "outcome"), [("cancel", Outcome.CANCELED), ("reap", Outcome.LOST)])
     def test_one_that_still_waits_can_be_stopped(self, make: Make, signal: str, outcome: Outcome) -> None:
-        station = make(nothing)
-        station.adopted("alone")
-        station.suspect("alone")
-        with ThreadPoolExecutor(1) as threads, station.quarantine.together():
-            waiting = threads.submit(station.executor.execute, "alone")
-            wait_until(lambda: station.job("alone").state is JobState.RUNNING)
-            wait_until(station.pulse.holds)
+        worker_process = make(nothing)
+        worker_process.adopted("alone")
+        worker_process.suspect("alone")
+        with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.together():
+            waiting = threads.submit(worker_process.executor.execute, "alone")
+            wait_until(lambda: worker_process.job("alone").state is JobState.RUNNING)
+            wait_until(worker_process.heartbeat.attempts)
             if signal == "cancel":
-                station.ledger.cancel("alone")
+                worker_process.ledger.cancel("alone")
             else:
-                station.ledger.reap([WORKER])
-            station.pulse.beat()
+                worker_process.ledger.reap([WORKER])
+            worker_process.heartbeat.beat()
             assert waiting.result(10) is outcome
-        assert station.job("alone").attempt == (1 if signal == "cancel" else 0)
+        assert worker_process.job("alone").attempt == (1 if signal == "cancel" else 0)
 
 
 class TestDeviceFailed:
     def test_beside_others_nobody_is_charged_and_all_are_suspects(self, make: Make) -> None:
         both = threading.Barrier(2)
 
-        def act(request: Any, desk: Desk) -> None:
+        def act(request: Any, context: JobContext) -> None:
             both.wait(10)
             if request.prompt == "guilty":
                 raise torch.AcceleratorError("device-side assert")
-            wait_until(lambda: station.num_broken)
+            wait_until(lambda: worker_process.num_broken)
 
-        station = make(act)
-        names = [station.adopted(name, prompt=name) for name in ("guilty", "innocent")]
+        worker_process = make(act)
+        names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "innocent")]
         with ThreadPoolExecutor(2) as threads:
-            assert list(threads.map(station.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
-        assert station.num_broken == 1
-        assert [station.job(name).attempt for name in names] == [0, 0]
-        assert all(station.column(name, "suspicion") == WORKER for name in names)
+            assert list(threads.map(worker_process.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
+        assert worker_process.num_broken == 1
+        assert [worker_process.job(name).attempt for name in names] == [0, 0]
+        assert all(worker_process.column(name, "suspicion") == WORKER for name in names)
 
     @pytest.mark.parametrize("is_suspect", [False, True])
     def test_alone_it_is_no_death_of_the_job_and_the_process_ends_all_the_same(
         self, make: Make, is_suspect: bool
     ) -> None:
-        station = make(raising(torch.AcceleratorError("device-side assert")))
-        job_id = station.adopted()
+        worker_process = make(raising(torch.AcceleratorError("device-side assert")))
+        job_id = worker_process.adopted()
         if is_suspect:
-            station.suspect(job_id)
-        outcomes = [station.executor.execute(job_id) for _ in range(3)]
+            worker_process.suspect(job_id)
+        outcomes = [worker_process.executor.execute(job_id) for _ in range(3)]
         assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
-        assert station.num_broken == 3
-        error = station.job().error
+        assert worker_process.num_broken == 3
+        error = worker_process.job().error
         assert error is not None
         assert error.code == "device_failed"
 
     def test_one_that_waits_until_it_is_alone_has_no_part_in_it(self, make: Make) -> None:
-        def act(request: Any, desk: Desk) -> None:
-            wait_until(lambda: len(station.pulse.holds()) == 2)
+        def act(request: Any, context: JobContext) -> None:
+            wait_until(lambda: len(worker_process.heartbeat.attempts()) == 2)
             raise torch.AcceleratorError("device-side assert")
 
-        station = make(act)
-        names = [station.adopted(name, prompt=name) for name in ("guilty", "waiting")]
-        station.suspect("waiting")
+        worker_process = make(act)
+        names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "waiting")]
+        worker_process.suspect("waiting")
         with ThreadPoolExecutor(2) as threads:
-            guilty = threads.submit(station.executor.execute, "guilty")
-            wait_until(lambda: station.job("guilty").state is JobState.RUNNING)
-            waiting = threads.submit(station.executor.execute, "waiting")
+            guilty = threads.submit(worker_process.executor.execute, "guilty")
+            wait_until(lambda: worker_process.job("guilty").state is JobState.RUNNING)
+            waiting = threads.submit(worker_process.executor.execute, "waiting")
             assert guilty.result(10) is Outcome.RETRIED
-            wait_until(lambda: station.job("waiting").state is JobState.QUEUED)
-            station.pulse.beat()
+            wait_until(lambda: worker_process.job("waiting").state is JobState.QUEUED)
+            worker_process.heartbeat.beat()
             assert waiting.result(10) is Outcome.LOST
-        assert [station.job(name).attempt for name in names] == [1, 0]
+        assert [worker_process.job(name).attempt for name in names] == [1, 0]

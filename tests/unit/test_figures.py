@@ -3,10 +3,10 @@
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, WORKERS
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import Outbox
-from brushwork_core.queries.ledger_stats import Figures, OutboxFigures, QueueFigures
+from brushwork_core.queries.ledger_stats import LedgerStats, OutboxStats, QueueStats
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import event, update
@@ -31,10 +31,10 @@ def test_queues_by_kind(ledger: Ledger, database: Database) -> None:
     ledger.submit([new_job("waits", tenant="t")], sent=())
     claimed(ledger, "c")
     earlier(database, JOBS, 50_000, id="waits")
-    queues = Figures(database).queues()
+    queues = LedgerStats(database).queues()
     assert queues[KIND].depth == 3
     assert 50 <= queues[KIND].oldest_s < 100
-    assert queues[OTHER] == QueueFigures(0, 0.0)
+    assert queues[OTHER] == QueueStats(0, 0.0)
 
 
 def test_jobs_by_state(ledger: Ledger, database: Database) -> None:
@@ -42,7 +42,7 @@ def test_jobs_by_state(ledger: Ledger, database: Database) -> None:
     ledger.complete("a", claimed(ledger, "a").fence, result_of(1))
     ledger.fail("b", claimed(ledger, "b").fence, ERROR)
     claimed(ledger, "c")
-    figures = Figures(database)
+    figures = LedgerStats(database)
     assert figures.num_running() == 1
     assert figures.num_ended() == {
         JobState.SUCCEEDED: 1, JobState.FAILED: 1, JobState.CANCELED: 0, JobState.EXPIRED: 0,
@@ -50,8 +50,8 @@ def test_jobs_by_state(ledger: Ledger, database: Database) -> None:
 
 
 def test_events_that_wait_and_those_that_are_dead(ledger: Ledger, database: Database) -> None:
-    figures, outbox = Figures(database), Outbox(database)
-    assert figures.outbox() == OutboxFigures(0, 0.0, 0)
+    figures, outbox = LedgerStats(database), Outbox(database)
+    assert figures.outbox() == OutboxStats(0, 0.0, 0)
     ledger.submit([new_job(job_id, webhook_url=f"https://{job_id}.example") for job_id in "abc"])
     for job_id in "abc":
         ledger.cancel(job_id)
@@ -65,7 +65,7 @@ def test_events_that_wait_and_those_that_are_dead(ledger: Ledger, database: Data
 
 
 def test_what_was_taken_back_is_counted_whoever_did_it(ledger: Ledger, database: Database) -> None:
-    figures = Figures(database)
+    figures = LedgerStats(database)
     assert set(figures.reaped().values()) == {0}
     ledger.submit([new_job(job_id) for job_id in "abc"])
     for job_id in "abc":
@@ -80,11 +80,11 @@ def test_what_was_taken_back_is_counted_whoever_did_it(ledger: Ledger, database:
 
 
 def test_workers_that_are_there(database: Database) -> None:
-    roster = Roster(database)
+    worker_registry = WorkerRegistry(database)
     for name, ready in (("a/1", True), ("b/1", False), ("silent/1", True)):
-        roster.announce(WorkerEntry(name, (KIND,), ("m",), "cpu", ready=ready))
+        worker_registry.announce(WorkerEntry(name, (KIND,), ("m",), "cpu", ready=ready))
     earlier(database, WORKERS, 60_000, name="silent/1")
-    assert Figures(database).workers(30) == {True: 1, False: 1}
+    assert LedgerStats(database).workers(30) == {True: 1, False: 1}
 
 
 def test_what_is_under_way_is_found_by_index(sqlite_url: str) -> None:
@@ -96,7 +96,7 @@ def test_what_is_under_way_is_found_by_index(sqlite_url: str) -> None:
         statements.append((statement, parameters))
 
     event.listen(database.engine, "before_cursor_execute", note)
-    figures = Figures(database)
+    figures = LedgerStats(database)
     Ledger(database).submit([new_job("a")])
     statements.clear()
     figures.queues(), figures.num_running(), figures.outbox()
@@ -122,4 +122,4 @@ def test_states_that_are_no_end_are_not_counted_as_one(
     ledger.submit([new_job("a")])
     if state == "running":
         claimed(ledger, "a")
-    assert set(Figures(database).num_ended().values()) == {0}
+    assert set(LedgerStats(database).num_ended().values()) == {0}

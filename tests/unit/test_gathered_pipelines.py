@@ -14,9 +14,9 @@ import pytest
 import torch
 from brushwork_schemas.families.registry import family_of
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from diffusers import (
@@ -104,11 +104,11 @@ class Jobs:
         self.own: dict[int, dict[str, Any]] = {}
         self.stops: dict[int, Switch] = {}
 
-    def run(self, calls: Calls, threads: int) -> list[Any]:
+    def run(self, calls: ModelExecutor, threads: int) -> list[Any]:
         """A picture for each job, or what it raised."""
         known = family_of(self.family.__name__)
         assert known is not None
-        pipelines = Pipelines(self.pipeline, known.name, calls, Terms("tiny"))
+        pipelines = Pipelines(self.pipeline, known.name, calls, CallOptions("tiny"))
 
         def job(index: int) -> Any:
             with calls.job(self.stops.get(index, Going())):
@@ -123,7 +123,7 @@ class Jobs:
             return list(pool.map(job, range(NUM_JOBS)))
 
     def alone(self) -> list[Any]:
-        return self.run(DirectCalls(), threads=1)
+        return self.run(SerialExecutor(), threads=1)
 
     def together(self) -> list[Any]:
         """From shared runs; that runs were shared is part of the promise, how many is a matter of timing."""
@@ -136,7 +136,7 @@ class Jobs:
 
 
 @contextmanager
-def gathering(on_run: Callable[[Ran], None]) -> Iterator[Batcher]:
+def gathering(on_run: Callable[[BatchStats], None]) -> Iterator[Batcher]:
     calls = Batcher(64, 10**9, on_run)
     try:
         yield calls
@@ -215,7 +215,7 @@ def test_who_casts_its_autoencoder_casts_nobody_elses() -> None:
     """As Stable Diffusion XL does around a decode in half precision."""
     pipeline: Any = FAMILIES[StableDiffusionXLPipeline]()
     pipeline.vae.half()
-    copies = PipelineCopies(pipeline, DirectCalls(), Terms("tiny"))
+    copies = PipelineCopies(pipeline, SerialExecutor(), CallOptions("tiny"))
     caster, other, third = (copies.new().vae for _ in range(3))
     caster.to(dtype=torch.float32)
     third.to(torch.float32)
@@ -241,7 +241,9 @@ class TwoSchedulers(DiffusionPipeline):
 
 
 def test_no_scheduler_is_shared_wherever_a_pipeline_keeps_it() -> None:
-    copies = PipelineCopies(TwoSchedulers(DDIMScheduler(), DDIMScheduler()), DirectCalls(), Terms("tiny"))
+    copies = PipelineCopies(
+        TwoSchedulers(DDIMScheduler(), DDIMScheduler()), SerialExecutor(), CallOptions("tiny")
+    )
     one, other = copies.new(), copies.new()
     assert one.scheduler is not other.scheduler
     assert one.prior_scheduler is not other.prior_scheduler

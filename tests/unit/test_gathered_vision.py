@@ -14,10 +14,10 @@ from brushwork_schemas.kinds.image_classification import ImageClassificationRequ
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.families import LOADERS
-from brushwork_workers.interface import Performer, Place
+from brushwork_workers.interface import Handler, LoadSpec
 from brushwork_workers.models.location import locate
 from PIL import Image
 
@@ -40,25 +40,25 @@ def drawn(index: int) -> Image.Image:
 PICTURES = [drawn(index) for index in range(NUM_JOBS)]
 
 
-def load(kind: str, calls: Calls) -> Performer:
+def load(kind: str, calls: ModelExecutor) -> Handler:
     model = Catalogue.load().of_kind(kind)[0]
-    place = Place(model, locate(model), torch.device("cpu"), torch.float32, calls, model.kinds)
-    return LOADERS[model.family](place).performers[kind]
+    place = LoadSpec(model, locate(model), torch.device("cpu"), torch.float32, calls, model.kinds)
+    return LOADERS[model.family](place).handlers[kind]
 
 
-def run(kind: str, ask: Callable[[str, int], Any], calls: Calls, threads: int) -> list[Result]:
+def run(kind: str, ask: Callable[[str, int], Any], calls: ModelExecutor, threads: int) -> list[Result]:
     """What each of sixteen jobs gives, all begun at once where there is a thread for each."""
-    performer = load(kind, calls)
+    handler = load(kind, calls)
     start = threading.Barrier(threads)
 
     def job(index: int) -> Result:
-        desk = PlainDesk()
-        request = ask(desk.give(PICTURES[index]), index)
+        context = PlainDesk()
+        request = ask(context.give(PICTURES[index]), index)
         start.wait()
         with calls.job(Going()):
-            made = performer.perform(request, desk)
+            made = handler.perform(request, context)
         if "mask" in made:
-            made["pixels"] = np.array(pictures.decode(desk.store.get(made["mask"].sha256)))
+            made["pixels"] = np.array(pictures.decode(context.store.get(made["mask"].sha256)))
         return made
 
     with ThreadPoolExecutor(threads) as pool:
@@ -66,8 +66,8 @@ def run(kind: str, ask: Callable[[str, int], Any], calls: Calls, threads: int) -
 
 
 def alone_and_together(kind: str, ask: Callable[[str, int], Any]) -> list[tuple[Result, Result]]:
-    alone = run(kind, ask, DirectCalls(), threads=1)
-    runs: list[Ran] = []
+    alone = run(kind, ask, SerialExecutor(), threads=1)
+    runs: list[BatchStats] = []
     calls = Batcher(64, 10**9, runs.append)
     try:
         together = run(kind, ask, calls, threads=NUM_JOBS)

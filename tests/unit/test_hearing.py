@@ -2,7 +2,7 @@
 
 import pytest
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_workers.supervision.consumer_watchdog import Hearing
+from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 
 
 class Queue:
@@ -16,9 +16,11 @@ class Queue:
         return self.waiting
 
 
-def hearing(queue: Queue, ended: list[bool], *, concurrency: int = 2, deaf_s: float = -1.0) -> Hearing:
+def consumer_watchdog(
+    queue: Queue, ended: list[bool], *, concurrency: int = 2, deaf_s: float = -1.0
+) -> ConsumerWatchdog:
     """With no patience at all, unless told otherwise."""
-    return Hearing(
+    return ConsumerWatchdog(
         ["text-to-image"],
         queue.num_waiting,
         concurrency=concurrency,
@@ -29,25 +31,25 @@ def hearing(queue: Queue, ended: list[bool], *, concurrency: int = 2, deaf_s: fl
 
 def test_messages_that_wait_beside_a_worker_that_has_room_end_it() -> None:
     ended: list[bool] = []
-    hearing(Queue(1), ended).look()
+    consumer_watchdog(Queue(1), ended).look()
     assert ended
 
 
 def test_it_is_given_time() -> None:
     ended: list[bool] = []
-    hearing(Queue(1), ended, deaf_s=60.0).look()
+    consumer_watchdog(Queue(1), ended, deaf_s=60.0).look()
     assert not ended
 
 
 def test_an_empty_queue_is_no_sign() -> None:
     ended: list[bool] = []
-    hearing(Queue(0), ended).look()
+    consumer_watchdog(Queue(0), ended).look()
     assert not ended
 
 
 def test_one_that_took_a_message_since_the_last_look_hears() -> None:
     ended: list[bool] = []
-    ear = hearing(Queue(1), ended)
+    ear = consumer_watchdog(Queue(1), ended)
     with ear.taken():
         pass
     ear.look()
@@ -58,7 +60,7 @@ def test_one_that_took_a_message_since_the_last_look_hears() -> None:
 
 def test_one_that_is_full_need_not_take_any() -> None:
     ended: list[bool] = []
-    ear = hearing(Queue(1), ended, concurrency=1)
+    ear = consumer_watchdog(Queue(1), ended, concurrency=1)
     with ear.taken():
         ear.look()
         ear.look()
@@ -67,7 +69,7 @@ def test_one_that_is_full_need_not_take_any() -> None:
 
 def test_one_that_is_about_to_stop_need_not_take_any() -> None:
     ended: list[bool] = []
-    ear = hearing(Queue(1), ended)
+    ear = consumer_watchdog(Queue(1), ended)
     ear.rest()
     ear.look()
     assert not ended
@@ -77,7 +79,7 @@ def test_while_redis_is_away_nobody_can_hear() -> None:
     ended: list[bool] = []
     queue = Queue(1)
     queue.answers = False
-    ear = hearing(queue, ended, deaf_s=60.0)
+    ear = consumer_watchdog(queue, ended, deaf_s=60.0)
     ear._hears_since -= 120.0
     with pytest.raises(ServiceUnreachable):
         ear.look()

@@ -10,33 +10,33 @@ from brushwork.gateway.problems import problem_response, status_of
 from brushwork.transports import gateway_protocol
 from brushwork.transports.choice import chosen_settings
 from brushwork.transports.connection import Connection
-from brushwork.transports.exchange import Answer, Call, Lost, Pause, Talk
-from brushwork.transports.gateway_protocol import LONGEST_HOLD_S, Talks
+from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse, Pause, Talk
+from brushwork.transports.gateway_protocol import LONGEST_HOLD_S, GatewayProtocol
 from brushwork.transports.payload import data_address, packed
 from brushwork.transports.problem import error_of
-from brushwork.transports.retrying import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Asking
-from brushwork.waiting import Waiting
+from brushwork.transports.retrying import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Retrying
+from brushwork.waiting import PollingWait
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Postponed, RateLimited
 
 from tests.clients import png
 
 ADDRESS = "http://127.0.0.1:8600"
-GOOD = Answer(200, {}, b"{}")
-GET = Call("GET", "/v1/jobs/x")
+GOOD = HttpResponse(200, {}, b"{}")
+GET = HttpRequest("GET", "/v1/jobs/x")
 NOW = "2026-11-21T09:00:00Z"
 
 
-def played(talk: Talk[Any], *answers: Answer | Lost) -> tuple[Any, list[Call | Pause]]:
+def played(talk: Talk[Any], *answers: HttpResponse | ConnectionLost) -> tuple[Any, list[HttpRequest | Pause]]:
     """What a talk comes to, and its steps, when its calls are answered like this."""
     left, steps = list(answers), []
     try:
         step = next(talk)
         while True:
             steps.append(step)
-            if not isinstance(step, Call):
+            if not isinstance(step, HttpRequest):
                 step = next(talk)
-            elif isinstance(answer := left.pop(0), Lost):
+            elif isinstance(answer := left.pop(0), ConnectionLost):
                 step = talk.throw(answer)
             else:
                 step = talk.send(answer)
@@ -45,12 +45,12 @@ def played(talk: Talk[Any], *answers: Answer | Lost) -> tuple[Any, list[Call | P
         return ended.value, steps
 
 
-def problem(status: int, code: str, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+def problem(status: int, code: str, headers: dict[str, str] | None = None, **fields: Any) -> HttpResponse:
     content = {"code": code, "detail": "It is so.", "fault": "caller", **fields}
-    return Answer(status, headers or {}, json.dumps(content).encode())
+    return HttpResponse(status, headers or {}, json.dumps(content).encode())
 
 
-def job(state: str, **fields: Any) -> Answer:
+def job(state: str, **fields: Any) -> HttpResponse:
     said = {
         "id": "x",
         "kind": "new",
@@ -60,25 +60,25 @@ def job(state: str, **fields: Any) -> Answer:
         "created_at": NOW,
         "links": {},
     }
-    return Answer(200, {}, json.dumps({**said, "state": state, **fields}).encode())
+    return HttpResponse(200, {}, json.dumps({**said, "state": state, **fields}).encode())
 
 
 class TestRepeats:
     def test_a_connection_that_fails_is_tried_again(self) -> None:
-        lost = Lost("reset", may_repeat=True)
-        answer, steps = played(Asking(ADDRESS, 0).asked(GET), lost, lost, GOOD)
+        lost = ConnectionLost("reset", may_repeat=True)
+        answer, steps = played(Retrying(ADDRESS, 0).asked(GET), lost, lost, GOOD)
         assert answer is GOOD
         assert steps == [GET, Pause(REPEAT_AFTER_S[0]), GET, Pause(REPEAT_AFTER_S[1]), GET]
 
     def test_but_not_for_ever(self) -> None:
-        lost = Lost("refused", may_repeat=True)
+        lost = ConnectionLost("refused", may_repeat=True)
         with pytest.raises(ServiceUnreachable, match=f"{ADDRESS} does not answer: refused") as raised:
-            played(Asking(ADDRESS, 0).asked(GET), *[lost] * 3)
+            played(Retrying(ADDRESS, 0).asked(GET), *[lost] * 3)
         assert "BRUSHWORK_URL" in str(raised.value)
 
     def test_time_that_ran_out_is_not_spent_again(self) -> None:
         with pytest.raises(ServiceUnreachable, match="too long"):
-            played(Asking(ADDRESS, 0).asked(GET), Lost("it took too long", may_repeat=False))
+            played(Retrying(ADDRESS, 0).asked(GET), ConnectionLost("it took too long", may_repeat=False))
 
 
 class TestPatience:
@@ -86,11 +86,11 @@ class TestPatience:
 
     def test_who_has_none_is_told_at_once_when_to_come_again(self) -> None:
         with pytest.raises(RateLimited) as raised:
-            played(Asking(ADDRESS, 0).asked(GET), self.later)
+            played(Retrying(ADDRESS, 0).asked(GET), self.later)
         assert raised.value.retry_after_s == 2
 
     def test_who_has_some_waits(self) -> None:
-        answer, steps = played(Asking(ADDRESS, 5).asked(GET), self.later, self.later, GOOD)
+        answer, steps = played(Retrying(ADDRESS, 5).asked(GET), self.later, self.later, GOOD)
         assert answer is GOOD
         assert steps == [GET, Pause(2), GET, Pause(2), GET]
 
@@ -98,13 +98,13 @@ class TestPatience:
     def test_at_once_is_a_while_too_or_it_would_ask_without_end(self, soon: str) -> None:
         again = problem(503, "service_unreachable", {"retry-after": soon})
         with pytest.raises(ServiceUnreachable):
-            played(Asking(ADDRESS, 0).asked(GET), again)
+            played(Retrying(ADDRESS, 0).asked(GET), again)
         with pytest.raises(ServiceUnreachable):
-            played(Asking(ADDRESS, 2.5 * SHORTEST_PAUSE_S).asked(GET), *[again] * 3)
+            played(Retrying(ADDRESS, 2.5 * SHORTEST_PAUSE_S).asked(GET), *[again] * 3)
 
     def test_until_it_is_used_up(self) -> None:
         with pytest.raises(RateLimited):
-            played(Asking(ADDRESS, 5).asked(GET), *[self.later] * 3)
+            played(Retrying(ADDRESS, 5).asked(GET), *[self.later] * 3)
 
     @pytest.mark.parametrize(
         "answer",
@@ -114,9 +114,9 @@ class TestPatience:
             problem(422, "invalid_request", {"retry-after": "1"}),
         ],
     )
-    def test_nobody_waits_for_what_says_no_time(self, answer: Answer) -> None:
+    def test_nobody_waits_for_what_says_no_time(self, answer: HttpResponse) -> None:
         with pytest.raises(BrushworkError):
-            played(Asking(ADDRESS, 60).asked(GET), answer)
+            played(Retrying(ADDRESS, 60).asked(GET), answer)
 
 
 def every_error() -> list[BrushworkError]:
@@ -137,7 +137,7 @@ class TestErrors:
             status_of(error), error.code, error.message,
             fault=error.fault, field=error.field, hint=error.hint,
         )  # fmt: skip
-        answer = Answer(said.status_code, dict(said.headers), bytes(said.body))
+        answer = HttpResponse(said.status_code, dict(said.headers), bytes(said.body))
         back = error_of(answer, ADDRESS)
         assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))
 
@@ -172,7 +172,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("content", [b"<html>", b"", b"[]", b"{}", b'{"code": 5}', b"\xff"])
     def test_what_is_no_problem_is_no_gateway_s(self, content: bytes) -> None:
-        error = error_of(Answer(502, {}, content), ADDRESS)
+        error = error_of(HttpResponse(502, {}, content), ADDRESS)
         assert isinstance(error, ServiceUnreachable)
         assert "502" in str(error)
 
@@ -184,12 +184,12 @@ class Nowhere:
 
 class TestWait:
     def talk(self, timeout_s: float | None, **heard: Any) -> Talk[Any]:
-        waiting = Waiting("x", timeout_s, heard.get("on_progress"), None)
-        return Talks(Asking(ADDRESS, 0), Nowhere()).wait("x", waiting)
+        waiting = PollingWait("x", timeout_s, heard.get("on_progress"), None)
+        return GatewayProtocol(Retrying(ADDRESS, 0), Nowhere()).wait("x", waiting)
 
     def test_who_wants_only_the_end_has_the_question_held(self) -> None:
         done, steps = played(self.talk(None), job("queued"), job("failed"))
-        calls = [step for step in steps if isinstance(step, Call)]
+        calls = [step for step in steps if isinstance(step, HttpRequest)]
         assert done.state == "failed"
         assert [call.headers["Prefer"] for call in calls] == [f"wait={LONGEST_HOLD_S}"] * 2
         assert [call.held_s for call in calls] == [LONGEST_HOLD_S] * 2
@@ -209,28 +209,28 @@ class TestWait:
         assert [(state.value, progress.step) for state, progress in seen] == [
             ("queued", 0), ("running", 1), ("failed", 0)
         ]  # fmt: skip
-        assert not any(step.headers for step in steps if isinstance(step, Call))
+        assert not any(step.headers for step in steps if isinstance(step, HttpRequest))
 
     def test_a_gateway_that_answered_may_be_away_for_a_while(self) -> None:
-        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        away = [ConnectionLost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
         done, _ = played(self.talk(None), job("running"), *away, *away, job("succeeded"))
         assert done.state == "succeeded"
 
     def test_but_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gateway_protocol, "LONGEST_ABSENCE_S", -1.0)
-        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        away = [ConnectionLost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
         with pytest.raises(ServiceUnreachable, match="refused"):
             played(self.talk(None), job("running"), *away)
 
     def test_one_that_never_answered_is_not_waited_for(self) -> None:
-        away = [Lost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
+        away = [ConnectionLost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
         with pytest.raises(ServiceUnreachable, match="refused"):
             played(self.talk(None), *away)
 
     def test_a_question_is_never_held_for_longer_than_there_is_time(self) -> None:
         talk = self.talk(2.5)
         call = next(talk)
-        assert isinstance(call, Call)
+        assert isinstance(call, HttpRequest)
         assert call.headers == {"Prefer": "wait=2"}
         talk.close()
 
@@ -241,7 +241,7 @@ class TestWait:
     @pytest.mark.parametrize("content", [b"<html>", b"[]", b"{}", b'{"id": 5}'])
     def test_an_answer_that_is_no_job_is_told_of(self, content: bytes) -> None:
         with pytest.raises(ServiceUnreachable, match="can't be read"):
-            played(self.talk(None), Answer(200, {}, content))
+            played(self.talk(None), HttpResponse(200, {}, content))
 
     def test_a_job_of_a_newer_gateway_is_read_as_it_stands(self) -> None:
         done, _ = played(self.talk(None), job("succeeded", result={"sound": "ding"}, more=1))
@@ -301,7 +301,7 @@ class TestConnection:
             assert Connection(address, None, 0).options()["trust_env"] is is_asked
 
     def test_a_held_question_has_its_time_besides(self) -> None:
-        held = Connection(ADDRESS, None, 0).request(Call("GET", "/", held_s=20.0))["timeout"]
+        held = Connection(ADDRESS, None, 0).request(HttpRequest("GET", "/", held_s=20.0))["timeout"]
         assert held.read > 20
         assert held.connect < 20
 
@@ -310,7 +310,7 @@ class TestConnection:
             assert repr(client) == f"Client('{ADDRESS}')"
             assert "SECRET" not in repr(client.settings)
             # Two clients of one process may bring different keys.
-            assert client._door._http.headers["Authorization"] == "Bearer bw_SECRET"  # type: ignore[attr-defined]
+            assert client._transport._http.headers["Authorization"] == "Bearer bw_SECRET"  # type: ignore[attr-defined]
 
 
 class TestChoice:

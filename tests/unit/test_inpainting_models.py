@@ -7,9 +7,9 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.loading import load
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 
 from tests.checkpoints.inpainter import inpainter
 
@@ -21,16 +21,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def place(folder: Path, **entry: Any) -> Place:
+def place(folder: Path, **entry: Any) -> LoadSpec:
     model = Model(name="inpainter", family="stable-diffusion", source=Source(folder=folder), **entry)
-    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
+    return LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
 
 
 def test_it_serves_inpainting(folder: Path) -> None:
     size = {"width": 32, "height": 32}
-    performers = load(place(folder, kinds=("inpainting",), defaults=size)).performers
-    assert list(performers) == ["inpainting"]
-    performers["inpainting"].warm_up()
+    handlers = load(place(folder, kinds=("inpainting",), defaults=size)).handlers
+    assert list(handlers) == ["inpainting"]
+    handlers["inpainting"].warm_up()
 
 
 def test_more_than_that_is_refused_with_what_to_write(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brushwork.inputs.file_inputs import FileInputs, Read
-from brushwork.inputs.intake import Complete, Intake
+from brushwork.inputs.intake import PreparedJob, SubmissionIntake
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue
@@ -37,8 +37,8 @@ def files() -> Counted:
     return Counted(ArtifactStore("memory:///"), max_dataset_bytes=2**20)
 
 
-def completed(files: FileInputs, *requests: dict[str, Any]) -> list[Complete]:
-    return Intake(Catalogue.load(None), files).complete(requests)
+def completed(files: FileInputs, *requests: dict[str, Any]) -> list[PreparedJob]:
+    return SubmissionIntake(Catalogue.load(None), files).complete(requests)
 
 
 def test_one_picture_of_many_requests(files: Counted, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ PAINT = {"kind": "inpainting", "prompt": "a red circle"}
 TRAIN = {"kind": "image-classification-training"}
 
 
-def dataset_of(done: Complete) -> str:
+def dataset_of(done: PreparedJob) -> str:
     named: str = done.request.model_dump()["dataset"]
     return named
 

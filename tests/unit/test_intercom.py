@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from brushwork_core.fleet.job_signals import Attempt, Report, Wish
+from brushwork_core.fleet.job_signals import AttemptKey, JobSignal, ProgressReport
 from brushwork_core.ledger import Claim, Signal
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.supervision.progress_sync import Intercom
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.supervision.progress_sync import ProgressSync
 
-STOP = Wish(stop=True, preview=False)
+STOP = JobSignal(stop=True, preview=False)
 
 
 class FakeWire:
@@ -20,18 +20,18 @@ class FakeWire:
     def __init__(self) -> None:
         self.asked = 0
         self.told: list[list[tuple[str, int]]] = []
-        self.wanted: dict[Attempt, Wish] = {}
+        self.wanted: dict[AttemptKey, JobSignal] = {}
         self.shown: list[bytes] = []
         self.deaf: set[str] = set()
         self.away = False
 
-    def wishes(self, worker: str) -> dict[Attempt, Wish]:
+    def signals(self, worker: str) -> dict[AttemptKey, JobSignal]:
         self.asked += 1
         if self.away:
             raise ServiceUnreachable("away")
         return self.wanted
 
-    def tell(self, reports: Sequence[Report]) -> set[Attempt]:
+    def tell(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
         if self.away:
             raise ServiceUnreachable("away")
         if reports:
@@ -40,12 +40,12 @@ class FakeWire:
         return {(report.job_id, report.fence) for report in reports if report.job_id not in self.deaf}
 
 
-def hold(job_id: str, deadline_ms: int | None = None) -> Hold:
-    return Hold(Claim(job_id, "k", "m", {}, fence=1, attempt=1, queued_s=0.0, deadline_ms=deadline_ms))
+def attempt(job_id: str, deadline_ms: int | None = None) -> Attempt:
+    return Attempt(Claim(job_id, "k", "m", {}, fence=1, attempt=1, queued_s=0.0, deadline_ms=deadline_ms))
 
 
-def intercom(wire: Any, *holds: Hold) -> Intercom:
-    return Intercom(wire, "w", lambda: list(holds))
+def progress_sync(job_signals: Any, *attempts: Attempt) -> ProgressSync:
+    return ProgressSync(job_signals, "w", lambda: list(attempts))
 
 
 def step(number: int) -> Progress:
@@ -53,82 +53,82 @@ def step(number: int) -> Progress:
 
 
 def test_without_jobs_nobody_is_asked() -> None:
-    wire = FakeWire()
-    idle = intercom(wire)
+    job_signals = FakeWire()
+    idle = progress_sync(job_signals)
     idle.listen()
     idle.speak()
-    assert (wire.asked, wire.told) == (0, [])
+    assert (job_signals.asked, job_signals.told) == (0, [])
 
 
 def test_only_the_job_that_is_asked_to_stop_is_told() -> None:
-    wire, one, other = FakeWire(), hold("one"), hold("other")
-    wire.wanted = dict.fromkeys([("one", 1), ("other", 2), ("third", 1)], STOP)
-    intercom(wire, one, other).listen()
-    assert (wire.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
+    job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
+    job_signals.wanted = dict.fromkeys([("one", 1), ("other", 2), ("third", 1)], STOP)
+    progress_sync(job_signals, one, other).listen()
+    assert (job_signals.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
 
 
 def test_a_job_whose_deadline_has_passed_is_told_so() -> None:
-    wire = FakeWire()
-    late, early, withdrawn = hold("late", 0), hold("early", 3_600_000), hold("withdrawn", 0)
-    wire.wanted = {("withdrawn", 1): STOP}
-    intercom(wire, late, early, withdrawn).listen()
+    job_signals = FakeWire()
+    late, early, withdrawn = attempt("late", 0), attempt("early", 3_600_000), attempt("withdrawn", 0)
+    job_signals.wanted = {("withdrawn", 1): STOP}
+    progress_sync(job_signals, late, early, withdrawn).listen()
     assert [one.signal for one in (late, early, withdrawn)] == [Signal.EXPIRE, Signal.GO_ON, Signal.CANCEL]
 
 
 def test_a_job_is_watched_as_long_as_somebody_looks() -> None:
-    wire, one, other = FakeWire(), hold("one"), hold("other")
-    listening = intercom(wire, one, other)
-    wire.wanted = {("one", 1): Wish(stop=False, preview=True)}
+    job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
+    listening = progress_sync(job_signals, one, other)
+    job_signals.wanted = {("one", 1): JobSignal(stop=False, preview=True)}
     listening.listen()
     assert (one.is_watched, other.is_watched, one.signal) == (True, False, Signal.GO_ON)
-    wire.wanted = {}
+    job_signals.wanted = {}
     listening.listen()
     assert one.is_watched is False
 
 
 def test_a_preview_is_sent_once() -> None:
-    wire, one = FakeWire(), hold("one")
-    speaking = intercom(wire, one)
+    job_signals, one = FakeWire(), attempt("one")
+    speaking = progress_sync(job_signals, one)
     for number, shows in ((1, True), (2, False), (3, True)):
         one.progress = step(number)
         if shows:
             one.preview = Preview(jpeg=bytes([number]), step=number, total=9)
         speaking.speak()
-    assert wire.shown == [b"\1", b"\3"]
-    assert wire.told == [[("one", 1)], [("one", 2)], [("one", 3)]]
+    assert job_signals.shown == [b"\1", b"\3"]
+    assert job_signals.told == [[("one", 1)], [("one", 2)], [("one", 3)]]
 
 
 def test_only_what_is_new_is_said_and_only_the_latest_of_it() -> None:
-    wire, one, other = FakeWire(), hold("one"), hold("other")
-    speaking = intercom(wire, one, other)
+    job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
+    speaking = progress_sync(job_signals, one, other)
     one.progress = step(1)
     one.progress = step(2)
     speaking.speak()
     speaking.speak()
     one.progress, other.progress = step(3), step(1)
     speaking.speak()
-    assert wire.told == [[("one", 2)], [("one", 3), ("other", 1)]]
+    assert job_signals.told == [[("one", 2)], [("one", 3), ("other", 1)]]
 
 
 def test_what_was_not_heard_is_said_again() -> None:
-    wire, one, other = FakeWire(), hold("one"), hold("other")
-    speaking = intercom(wire, one, other)
-    wire.deaf = {"one"}
+    job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
+    speaking = progress_sync(job_signals, one, other)
+    job_signals.deaf = {"one"}
     one.progress, other.progress = step(1), step(1)
     speaking.speak()
-    wire.deaf = set()
+    job_signals.deaf = set()
     speaking.speak()
-    assert wire.told == [[("one", 1), ("other", 1)], [("one", 1)]]
+    assert job_signals.told == [[("one", 1), ("other", 1)], [("one", 1)]]
 
 
 def test_a_database_that_is_away_is_asked_again() -> None:
-    wire, one = FakeWire(), hold("one")
-    speaking = intercom(wire, one)
-    wire.wanted, wire.away, one.progress = {("one", 1): STOP}, True, step(1)
+    job_signals, one = FakeWire(), attempt("one")
+    speaking = progress_sync(job_signals, one)
+    job_signals.wanted, job_signals.away, one.progress = {("one", 1): STOP}, True, step(1)
     speaking.listen()
     speaking.speak()
-    assert (one.signal, wire.told) == (Signal.GO_ON, [])
-    wire.away = False
+    assert (one.signal, job_signals.told) == (Signal.GO_ON, [])
+    job_signals.away = False
     speaking.listen()
     speaking.speak()
-    assert (one.signal, wire.told) == (Signal.CANCEL, [[("one", 1)]])
+    assert (one.signal, job_signals.told) == (Signal.CANCEL, [[("one", 1)]])

@@ -8,7 +8,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries import job_index
-from brushwork_core.queries.job_index import JobIndex, Running
+from brushwork_core.queries.job_index import JobIndex, RunningCount
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
@@ -128,6 +128,6 @@ def test_who_runs_how_many(index: JobIndex, ledger: Ledger) -> None:
         begun(ledger, job_id, worker)
     ledger.complete("job-05", index.states(["job-05"])["job-05"].fence, result_of(1))
     assert sorted(index.running(), key=lambda running: running.kind) == [
-        Running("one", "image-to-text", 2),
-        Running("one", KIND, 1),
+        RunningCount("one", "image-to-text", 2),
+        RunningCount("one", KIND, 1),
     ]

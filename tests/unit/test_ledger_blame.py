@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import WORKERS
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, Reaped
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
@@ -34,7 +34,7 @@ def submit(ledger: Ledger, job_ids: str, **options: object) -> None:
 
 
 def seen(database: Database, worker: str, ago_s: float = 0.0) -> None:
-    Roster(database).announce(WorkerEntry(worker, ("text-to-image",), (), "cpu", ready=True))
+    WorkerRegistry(database).announce(WorkerEntry(worker, ("text-to-image",), (), "cpu", ready=True))
     with database.writing() as connection:
         earlier = WORKERS.c.seen_at - round(ago_s * 1000)
         connection.execute(update(WORKERS).where(WORKERS.c.name == worker).values(seen_at=earlier))

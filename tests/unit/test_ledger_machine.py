@@ -7,8 +7,8 @@ from typing import Any
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
-from brushwork_core.fleet.job_signals import Report, Wire
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, NewJob, Signal
 from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_core.queries.job_index import JobIndex
@@ -62,7 +62,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.crashing = CrashingLedger(Ledger(self.database, lease_s=LEASE_S), self.database, repeats=True)
         self.ledger: Any = self.crashing
         self.index = JobIndex(self.database)
-        self.wire = Wire(self.database)
+        self.job_signals = JobSignals(self.database)
         self.model = LedgerModel()
         self.ended: dict[str, JobState] = {}
 
@@ -145,26 +145,26 @@ class LedgerMachine(RuleBasedStateMachine):
     def progress(self, number: int, age: int) -> None:
         for job_id, job in self._job(number):
             preview = Preview(jpeg=b"", step=job.fence - age, total=20)
-            report = Report(job_id, preview.step, Progress(step=1, total=20), preview)
-            assert bool(self.wire.tell([report])) is job.is_held(age)
+            report = ProgressReport(job_id, preview.step, Progress(step=1, total=20), preview)
+            assert bool(self.job_signals.tell([report])) is job.is_held(age)
 
     @rule(number=NUMBERS)
     def look(self, number: int) -> None:
         """What is shown was made by the attempt that runs."""
         for job_id, job in self._job(number):
-            shown = self.wire.preview(job_id)
+            shown = self.job_signals.preview(job_id)
             assert shown is None or (job.state, shown.step) == (JobState.RUNNING, job.fence)
 
     @rule()
     def sweep(self) -> None:
-        self.wire.sweep()
+        self.job_signals.sweep()
         with self.database.reading() as connection:
             left = connection.execute(select(PREVIEWS.c.job_id)).scalars()
         assert all(self.model.jobs[job_id].state is JobState.RUNNING for job_id in left)
 
     @rule(worker=WORKERS_HERE)
     def listen(self, worker: str) -> None:
-        stops = {attempt for attempt, wish in self.wire.wishes(worker).items() if wish.stop}
+        stops = {attempt for attempt, wish in self.job_signals.signals(worker).items() if wish.stop}
         running = self.model.running(worker).items()
         assert stops == {(job_id, job.fence) for job_id, job in running if job.withdrawn}
 
@@ -270,7 +270,7 @@ class LedgerMachine(RuleBasedStateMachine):
             connection.execute(update(JOBS).values(lease_expires_at=earlier))
             connection.execute(delete(WORKERS))
         for name in beating:
-            Roster(self.database).announce(WorkerEntry(name, (KIND,), (), "cpu"))
+            WorkerRegistry(self.database).announce(WorkerEntry(name, (KIND,), (), "cpu"))
         for job in self.model.jobs.values():
             job.lease_left_s -= seconds
         expected = self.model.reap(beating, dead)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Dispatch, Ledger, Reaped
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import Progress
@@ -64,7 +64,7 @@ class TestReap:
     def test_reapers_heartbeats_and_progress_do_not_deadlock(
         self, ledger: Ledger, database: Database
     ) -> None:
-        short, wire = Ledger(database, lease_s=NO_LEASE_S), Wire(database)
+        short, job_signals = Ledger(database, lease_s=NO_LEASE_S), JobSignals(database)
         names = [f"job-{number}" for number in range(60)]
         ledger.submit([new_job(name, max_attempts=100) for name in names])
 
@@ -74,7 +74,9 @@ class TestReap:
                 for name in mine:
                     short.claim(name, f"worker-{worker}")
                 short.renew(f"worker-{worker}")
-                wire.tell([Report(name, fence, Progress()) for name in mine for fence in (1, 2, 3)])
+                job_signals.tell(
+                    [ProgressReport(name, fence, Progress()) for name in mine for fence in (1, 2, 3)]
+                )
                 short.reap()
 
         with ThreadPoolExecutor(4) as threads:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from brushwork_core.telemetry import log
-from brushwork_core.telemetry.log import TEXT, AboutFilter, JsonLines, TextLines, about, learned
+from brushwork_core.telemetry.log import TEXT, ContextFilter, JsonLines, TextLines, bound, learned
 
 LOGGER = logging.getLogger("brushwork_schemas.a_test")
 
@@ -19,7 +19,7 @@ def written() -> Iterator[StringIO]:
     stream = StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(json_ensure_ascii=False))
-    handler.addFilter(AboutFilter())
+    handler.addFilter(ContextFilter())
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     yield stream
@@ -31,9 +31,9 @@ def lines(stream: StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_says_what_it_is_about(written: StringIO) -> None:
-    with about(job="a", attempt=2, trace=None):
+    with bound(job="a", attempt=2, trace=None):
         LOGGER.info("It %s.", "begins")
-        with about(step=1):
+        with bound(step=1):
             learned(trace="4bf9")
             LOGGER.warning("红色")
         LOGGER.info("It goes on.")
@@ -49,7 +49,7 @@ def test_a_line_says_what_it_is_about(written: StringIO) -> None:
 
 
 def test_an_error_is_one_line_with_its_traceback(written: StringIO) -> None:
-    with about(job="a"):
+    with bound(job="a"):
         try:
             raise ValueError("two\nlines")
         except ValueError:
@@ -68,7 +68,7 @@ def test_threads_are_about_different_things(written: StringIO) -> None:
     ready = threading.Barrier(2)
 
     def work(job: str) -> None:
-        with about(job=job):
+        with bound(job=job):
             ready.wait(10)
             LOGGER.info(job)
 
@@ -82,10 +82,10 @@ def test_threads_are_about_different_things(written: StringIO) -> None:
 
 def test_text_has_it_at_the_end_of_the_line() -> None:
     record = LOGGER.makeRecord("x", logging.INFO, "file", 1, "It begins.", (), None)
-    with about(job="a", attempt=1):
-        AboutFilter().filter(record)
+    with bound(job="a", attempt=1):
+        ContextFilter().filter(record)
     assert TextLines(TEXT).format(record).endswith(" INFO] It begins. (job=a attempt=1)")
-    AboutFilter().filter(record)
+    ContextFilter().filter(record)
     assert TextLines(TEXT).format(record).endswith("] It begins.")
 
 
@@ -97,7 +97,7 @@ def test_a_process_writes_its_log_where_it_is_told(
     monkeypatch.setattr(logging, "root", root)
     file = tmp_path / "log"
     log.set_up(log_format, level="INFO", file=str(file))
-    with about(job="a"):
+    with bound(job="a"):
         root.info("It begins.")
         root.debug("Too much.")
     logging.captureWarnings(False)

@@ -14,10 +14,10 @@ import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import JobStopped, ModelFileMissing, ModelNotHere, ModelUnavailable
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.loading import load
-from brushwork_workers.interface import FoundAddOn, Performer, Place
+from brushwork_workers.interface import FoundAddOn, Handler, LoadSpec
 from diffusers import StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 
@@ -59,9 +59,9 @@ def found(name: str, folder: Path, weight_name: str | None = None) -> FoundAddOn
     return FoundAddOn(entry, folder)
 
 
-def performer(folder: Path, calls: Calls) -> Performer:
+def handler(folder: Path, calls: ModelExecutor) -> Handler:
     model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder / "model"))
-    place = Place(model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",))
+    place = LoadSpec(model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",))
     (folder / "empty").mkdir(exist_ok=True)
     add_ons = {
         "first": found("first", folder / "first"),
@@ -69,7 +69,7 @@ def performer(folder: Path, calls: Calls) -> Performer:
         "of-a-larger-one": found("of-a-larger-one", folder / "larger"),
         "not-named": found("not-named", folder / "empty"),
     }
-    return load(replace(place, add_ons=add_ons)).performers["text-to-image"]
+    return load(replace(place, add_ons=add_ons)).handlers["text-to-image"]
 
 
 def request(loras: list[dict[str, Any]]) -> TextToImageRequest:
@@ -86,7 +86,7 @@ def request(loras: list[dict[str, Any]]) -> TextToImageRequest:
     )
 
 
-def pixels(of: Performer, loras: list[dict[str, Any]]) -> np.ndarray:
+def pixels(of: Handler, loras: list[dict[str, Any]]) -> np.ndarray:
     made = of.perform(request(loras), PlainDesk())
     return np.asarray(made["images"][0].pil(), dtype=float)
 
@@ -127,7 +127,7 @@ def test_the_sets_give_other_pictures(expected: list[np.ndarray]) -> None:
 
 @pytest.mark.parametrize("order", [1, -1], ids=["forth", "back"])
 def test_one_after_another_each_job_has_its_own(folder: Path, expected: list[np.ndarray], order: int) -> None:
-    served = performer(folder, DirectCalls())
+    served = handler(folder, SerialExecutor())
     for loras, upstream in list(zip(SETS, expected, strict=True))[::order]:
         assert np.abs(pixels(served, loras) - upstream).max() <= 0.6  # half a level is the rounding to 8 bits
 
@@ -137,7 +137,7 @@ def test_at_once_each_job_has_its_own_and_equal_sets_share_runs(
 ) -> None:
     shared: list[int] = []
     with batcher(on_run=lambda ran: shared.append(len(ran.run.calls))) as calls:
-        served = performer(folder, calls)
+        served = handler(folder, calls)
         jobs: list[Callable[[], Any]] = [lambda loras=loras: pixels(served, loras) for loras in SETS * 2]  # type: ignore[misc]
         made = together(calls, jobs)
     assert max(shared) > 1
@@ -147,7 +147,7 @@ def test_at_once_each_job_has_its_own_and_equal_sets_share_runs(
 
 def test_an_adapter_of_another_model_fails_alone(folder: Path, expected: list[np.ndarray]) -> None:
     lora.save(folder / "larger", stable_diffusion_xl(), seed=3)
-    served = performer(folder, DirectCalls())
+    served = handler(folder, SerialExecutor())
     before = pixels(served, SETS[1])
     with pytest.raises(ModelUnavailable, match="of-a-larger-one does not fit tiny"):
         pixels(served, [{"name": "of-a-larger-one"}])
@@ -155,18 +155,18 @@ def test_an_adapter_of_another_model_fails_alone(folder: Path, expected: list[np
     assert np.abs(pixels(served, []) - expected[0]).max() <= 0.6
 
 
-class Left(DirectCalls):
+class Left(SerialExecutor):
     """A job leaves at the moment at which what it waited for is done."""
 
-    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        answer = super().call(terms, function, *args, **kwargs)
+    def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        answer = super().call(options, function, *args, **kwargs)
         if args and args[0] == "first":
             raise JobStopped("canceled")
         return answer
 
 
 def test_an_adapter_whose_job_left_is_there_for_the_next(folder: Path, expected: list[np.ndarray]) -> None:
-    served = performer(folder, Left())
+    served = handler(folder, Left())
     with pytest.raises(JobStopped):
         pixels(served, SETS[1])
     assert np.abs(pixels(served, SETS[1]) - expected[1]).max() <= 0.6
@@ -181,7 +181,7 @@ def test_an_adapter_whose_job_left_is_there_for_the_next(folder: Path, expected:
 )
 def test_an_adapter_that_is_not_here(folder: Path, name: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
-        pixels(performer(folder, DirectCalls()), [{"name": name}])
+        pixels(handler(folder, SerialExecutor()), [{"name": name}])
 
 
 @pytest.mark.parametrize("gathering", [True, False], ids=["batcher", "direct"])
@@ -198,7 +198,7 @@ def test_adapters_that_are_switched_half_way_are_met_by_nobody_else(
             raise error
 
     with batcher() as gathered:
-        served = performer(folder, gathered if gathering else DirectCalls())
+        served = handler(folder, gathered if gathering else SerialExecutor())
         pixels(served, [])
         monkeypatch.setattr(LoraLayer, switch, fails_once)
         for asked in (1, 0, 0, 1):
@@ -210,13 +210,15 @@ def test_adapters_that_are_switched_half_way_are_met_by_nobody_else(
 def test_a_model_that_made_room_is_not_kept_for_its_adapters(folder: Path) -> None:
     model = Model(name="tiny", family="stable-diffusion", source=Source(folder=folder / "model"))
     with batcher() as calls:
-        place = Place(model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",))
+        place = LoadSpec(
+            model, folder / "model", torch.device("cpu"), torch.float32, calls, ("text-to-image",)
+        )
         loaded = load(replace(place, add_ons={"first": found("first", folder / "first")}))
         kept = [weakref.ref(module) for module in loaded.modules]
         for asked in (1, 0):
-            pixels(loaded.performers["text-to-image"], SETS[asked])
+            pixels(loaded.handlers["text-to-image"], SETS[asked])
         # What ran last may still be at hand.
-        calls.call(Terms(), torch.sum, torch.ones(1))
+        calls.call(CallOptions(), torch.sum, torch.ones(1))
         del loaded
         gc.collect()
         assert [module() is None for module in kept] == [True] * len(kept)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.job_signals import Wire
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ServiceUnreachable
@@ -51,7 +51,7 @@ def test_jobs_survive_the_way_back_and_forth(
     states = {name: index.get(name).state for name in ("queued", "running", "ended")}
     assert states == {name: JobState(name.replace("ended", "canceled")) for name in states}
     assert claimed(ledger, "queued").attempt == 1
-    assert Wire(database).preview("running") is None
+    assert JobSignals(database).preview("running") is None
 
 
 def test_the_jobs_of_an_older_version_are_ordinary_ones(
@@ -74,15 +74,15 @@ def test_the_jobs_of_an_older_version_are_ordinary_ones(
 
 
 def test_a_worker_of_an_older_version_is_on_the_roster(database: Database) -> None:
-    roster = Roster(database)
-    roster.announce(WorkerEntry("old/1", ("text-to-image",), ("m",), "cpu", ready=True))
+    worker_registry = WorkerRegistry(database)
+    worker_registry.announce(WorkerEntry("old/1", ("text-to-image",), ("m",), "cpu", ready=True))
     try:
         downgrade(database, "0003")
     finally:
         database.migrate()
-    [seen] = roster.workers()
+    [seen] = worker_registry.workers()
     assert (seen.name, seen.ready, seen.host, seen.pid) == ("old/1", True, "", 0)
-    assert roster.dead_here() == []
+    assert worker_registry.dead_here() == []
 
 
 def test_older_tables_are_named_as_what_is_wrong(database: Database, ledger: Ledger) -> None:

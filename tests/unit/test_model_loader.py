@@ -11,15 +11,15 @@ import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere, ModelUnavailable, OutOfMemory
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.device.selection import machine_memory, model_budget
 from brushwork_workers.families import LOADERS
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache import tuning
-from brushwork_workers.model_cache.cpu_cache import Attic
+from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
-from brushwork_workers.model_cache.load_backoff import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refusals
-from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.model_cache.load_backoff import FIRST_PAUSE_S, LONGEST_PAUSE_S, LoadBackoff
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_loader import ModelLoader
 from safetensors.torch import save_file
 from torch import nn
@@ -33,9 +33,9 @@ def entry(folder: Path, family: str = "torchvision-classifier", **options: Any) 
     return Model(name="tiny", family=family, source=Source(folder=folder), **options)
 
 
-def loader(load: Callable[[Place], Loaded] | None = None, **options: Any) -> ModelLoader:
+def loader(load: Callable[[LoadSpec], LoadedModules] | None = None, **options: Any) -> ModelLoader:
     loaders = LOADERS if load is None else dict.fromkeys(LOADERS, load)
-    return ModelLoader(loaders, CPU, DirectCalls(), **options)
+    return ModelLoader(loaders, CPU, SerialExecutor(), **options)
 
 
 class TestSize:
@@ -121,7 +121,7 @@ class TestLoading:
     def test_the_files_fault_is_told_apart_from_the_device_s(
         self, tmp_path: Path, raised: BaseException, told: type[BrushworkError]
     ) -> None:
-        def fail(place: Place) -> Loaded:
+        def fail(place: LoadSpec) -> LoadedModules:
             raise raised
 
         with pytest.raises(told):
@@ -134,16 +134,16 @@ class TestLoading:
             AddOn(name=name, type="lora", family=of, source=source)
             for name, of in (("here", family), ("gone", family), ("other", "flux"))
         ]
-        seen: list[Place] = []
+        seen: list[LoadSpec] = []
 
         def find(wanted: Model | AddOn) -> Path:
             if wanted.name == "gone":
                 raise ModelNotHere("gone")
             return tmp_path
 
-        def load(place: Place) -> Loaded:
+        def load(place: LoadSpec) -> LoadedModules:
             seen.append(place)
-            return Loaded({})
+            return LoadedModules({})
 
         loader(load, add_ons=add_ons, find=find).load(entry(save_classifier(tmp_path), family))
         assert [(found.entry.name, found.folder) for found in seen[0].add_ons.values()] == [
@@ -180,33 +180,33 @@ class TestTuning:
 
 
 class TestAttic:
-    def served(self, tmp_path: Path, name: str, size_bytes: int) -> Served:
+    def served(self, tmp_path: Path, name: str, size_bytes: int) -> LoadedModel:
         model = entry(tmp_path).model_copy(update={"name": name})
-        return Served(model, {}, "1", "cuda", "float32", 0.0, (nn.Linear(1, 1),), size_bytes)
+        return LoadedModel(model, {}, "1", "cuda", "float32", 0.0, (nn.Linear(1, 1),), size_bytes)
 
     def test_what_was_kept_comes_back_and_is_not_there_twice(self, tmp_path: Path) -> None:
-        attic = Attic(100, torch.device("meta"))
+        cpu_cache = CpuCache(100, torch.device("meta"))
         kept = self.served(tmp_path, "a", 60)
-        assert attic.keep(kept)
-        assert attic.size_bytes == 60
-        assert (attic.take("b"), attic.size_bytes) == (None, 60)
+        assert cpu_cache.keep(kept)
+        assert cpu_cache.size_bytes == 60
+        assert (cpu_cache.take("b"), cpu_cache.size_bytes) == (None, 60)
 
     def test_the_first_that_came_makes_room(self, tmp_path: Path) -> None:
-        attic = Attic(100, torch.device("meta"))
+        cpu_cache = CpuCache(100, torch.device("meta"))
         for name in "ab":
-            attic.keep(self.served(tmp_path, name, 60))
-        assert attic.size_bytes == 60
-        assert attic.take("a") is None
-        assert not attic.keep(self.served(tmp_path, "c", 101))
+            cpu_cache.keep(self.served(tmp_path, name, 60))
+        assert cpu_cache.size_bytes == 60
+        assert cpu_cache.take("a") is None
+        assert not cpu_cache.keep(self.served(tmp_path, "c", 101))
 
     def test_on_the_cpu_there_is_none(self, tmp_path: Path) -> None:
-        assert not Attic(100, CPU).keep(self.served(tmp_path, "a", 60))
+        assert not CpuCache(100, CPU).keep(self.served(tmp_path, "a", 60))
 
 
 class TestRefusals:
     def test_a_pause_that_doubles_and_has_a_bound(self) -> None:
         now = [0.0]
-        refusals = Refusals(clock=lambda: now[0])
+        refusals = LoadBackoff(clock=lambda: now[0])
         pause_s = FIRST_PAUSE_S
         for _ in range(8):
             refusals.add("a", ModelUnavailable("damaged", field="source", hint="mend it"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from brushwork_workers.batching.arguments import number_of
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.call_options import CallOptions
 from torch import Tensor, nn
 
 
@@ -61,6 +61,6 @@ def test_what_can_not_be_watched_is_known_by_its_address() -> None:
 
 
 def test_a_new_module_gets_the_adapters_that_the_old_one_had(batcher: Batcher) -> None:
-    terms = Terms(adapters=Doubling())
+    options = CallOptions(adapters=Doubling())
     for _ in range(20):
-        assert batcher.call(terms, Factor(), torch.ones(1)).item() == 2.0
+        assert batcher.call(options, Factor(), torch.ones(1)).item() == 2.0

@@ -14,7 +14,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import WORKERS
 from brushwork_core.fleet.process_liveness import here, is_gone, started_at
 from brushwork_core.fleet.takeover import take_over_from_dead
-from brushwork_core.fleet.worker_registry import Roster, full_name
+from brushwork_core.fleet.worker_registry import WorkerRegistry, full_name
 from brushwork_core.ledger import Ledger, Reaped
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
@@ -48,7 +48,7 @@ def announce(database: Database, name: str, pid: int, *, host: str = "", since: 
     entry = WorkerEntry(
         name, ("text-to-image",), (), "cpu", host=host or here(), pid=pid, pid_started_at=moment
     )
-    Roster(database).announce(entry)
+    WorkerRegistry(database).announce(entry)
 
 
 class TestGone:
@@ -83,19 +83,19 @@ class TestRoster:
         announce(database, "living/1", os.getpid())
         announce(database, "killed/2", process.pid)
         announce(database, "elsewhere/3", process.pid, host="elsewhere")
-        assert Roster(database).dead_here() == []
+        assert WorkerRegistry(database).dead_here() == []
         process.kill()
         process.wait()
-        assert Roster(database).dead_here() == ["killed/2"]
+        assert WorkerRegistry(database).dead_here() == ["killed/2"]
 
     def test_a_worker_from_before_this_version_is_left_alone(self, database: Database) -> None:
-        Roster(database).announce(WorkerEntry("old/1", (), (), "cpu"))
-        assert Roster(database).dead_here() == []
+        WorkerRegistry(database).announce(WorkerEntry("old/1", (), (), "cpu"))
+        assert WorkerRegistry(database).dead_here() == []
 
     def test_the_lives_of_a_name(self, database: Database) -> None:
         for name in ("a@host/1-x", "a@host/2-y", "ab@host/3-z", "a/a@host/4"):
             announce(database, name, os.getpid())
-        lives = {seen.name for seen in Roster(database).named("a@host")}
+        lives = {seen.name for seen in WorkerRegistry(database).named("a@host")}
         assert lives == {"a@host/1-x", "a@host/2-y"}
 
     def test_a_worker_s_name_has_its_host_and_if_nobody_gave_one_its_number(self) -> None:
@@ -105,16 +105,16 @@ class TestRoster:
         assert full_name(None) == f"brushwork-{os.getpid()}{here_named}"
 
     def test_others_that_serve_a_kind(self, database: Database) -> None:
-        roster = Roster(database)
+        worker_registry = WorkerRegistry(database)
 
         def others(within_s: float = 60) -> bool:
-            return roster.others_serve("text-to-image", but="me", within_s=within_s)
+            return worker_registry.others_serve("text-to-image", but="me", within_s=within_s)
 
-        roster.announce(WorkerEntry("me", ("text-to-image",), (), "cpu", ready=True))
-        roster.announce(WorkerEntry("captions", ("image-to-text",), (), "cpu", ready=True))
-        roster.announce(WorkerEntry("loading", ("text-to-image",), (), "cpu", ready=False))
+        worker_registry.announce(WorkerEntry("me", ("text-to-image",), (), "cpu", ready=True))
+        worker_registry.announce(WorkerEntry("captions", ("image-to-text",), (), "cpu", ready=True))
+        worker_registry.announce(WorkerEntry("loading", ("text-to-image",), (), "cpu", ready=False))
         assert not others()
-        roster.announce(WorkerEntry("other", ("text-to-image",), (), "cpu", ready=True))
+        worker_registry.announce(WorkerEntry("other", ("text-to-image",), (), "cpu", ready=True))
         assert others()
         assert not others(within_s=-1)
 
@@ -141,7 +141,7 @@ class TestSuccession:
         process.kill()
         process.wait()
         assert take_over() == Reaped(queued=("a",))
-        assert [worker.name for worker in Roster(database).workers()] == ["living/2"]
+        assert [worker.name for worker in WorkerRegistry(database).workers()] == ["living/2"]
         assert index.get("b").state is JobState.RUNNING
 
     def test_whoever_had_the_name_and_beats_no_more_is_dead_wherever_it_ran(
@@ -152,7 +152,7 @@ class TestSuccession:
         claimed(ledger, "a", "gpu@box/1-x")
         assert take_over("other@box") == Reaped()
         assert take_over("gpu@box", heartbeat_s=0.05) == Reaped(queued=("a",))
-        assert Roster(database).workers() == []
+        assert WorkerRegistry(database).workers() == []
 
     def test_a_dead_predecessor_on_this_machine_is_not_waited_for(
         self, ledger: Ledger, database: Database, process: Process, take_over: Callable[..., Reaped]
@@ -205,7 +205,7 @@ class TestSuccession:
             connection.execute(update(WORKERS).values(seen_at=WORKERS.c.seen_at - 13_000))
         settings = Settings.load(database_url=database_url, lease_s=12)
         assert take_over_from_dead(settings, "gpu@box") == Reaped()
-        assert Roster(database).workers() == []
+        assert WorkerRegistry(database).workers() == []
 
     def test_a_database_that_is_away_or_has_no_tables_is_left_to_others(self, tmp_path: object) -> None:
         empty = Settings(database_url=f"sqlite:///{tmp_path}/new.sqlite3")  # type: ignore[arg-type]

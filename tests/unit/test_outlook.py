@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, WORKERS
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries import outlooks as ahead
 from brushwork_core.queries.job_index import JobIndex
@@ -38,7 +38,7 @@ def positions(database: Database, *job_ids: str) -> list[int | None]:
 
 
 def worker(database: Database, name: str = "w", *, models: tuple[str, ...] = (MODEL,)) -> None:
-    Roster(database).announce(WorkerEntry(name, (KIND,), models, "cpu", ready=True))
+    WorkerRegistry(database).announce(WorkerEntry(name, (KIND,), models, "cpu", ready=True))
 
 
 def ran(ledger: Ledger, database: Database, job_id: str, begin_ms: int, end_ms: int, by: str = "w") -> None:
@@ -126,10 +126,10 @@ def test_estimates_come_from_what_ended_lately(database: Database, ledger: Ledge
 def test_more_workers_are_quicker(database: Database, ledger: Ledger) -> None:
     ran(ledger, database, "done", 0, 10_000)
     with database.reading() as connection:
-        pace = ahead.Pace.read(connection)
-    assert pace.jobs_per_s(KIND, 1) == pytest.approx(0.1)
-    assert pace.jobs_per_s(KIND, 3) == pytest.approx(0.3)
-    assert pace.jobs_per_s("image-to-text", 1) is None
+        throughput = ahead.Pace.read(connection)
+    assert throughput.jobs_per_s(KIND, 1) == pytest.approx(0.1)
+    assert throughput.jobs_per_s(KIND, 3) == pytest.approx(0.3)
+    assert throughput.jobs_per_s("image-to-text", 1) is None
 
 
 def test_a_job_is_measured_by_those_with_its_label_else_by_its_model(
@@ -139,11 +139,11 @@ def test_a_job_is_measured_by_those_with_its_label_else_by_its_model(
         ran(ledger, database, f"done-{number}", 0, 1000 * seconds)
         change(database, f"done-{number}", label=label)
     with database.reading() as connection:
-        pace = ahead.Pace.read(connection)
-    assert pace.running_s(KIND, MODEL, "small") == 2
-    assert pace.running_s(KIND, MODEL, "large") == 60
-    assert pace.running_s(KIND, MODEL, "new") == 2.5
-    assert pace.running_s(KIND, "new", "new") is None
+        throughput = ahead.Pace.read(connection)
+    assert throughput.running_s(KIND, MODEL, "small") == 2
+    assert throughput.running_s(KIND, MODEL, "large") == 60
+    assert throughput.running_s(KIND, MODEL, "new") == 2.5
+    assert throughput.running_s(KIND, "new", "new") is None
 
 
 def test_a_running_job_is_measured_by_its_own_steps(
@@ -186,7 +186,7 @@ def test_a_job_that_nobody_could_run_is_not_servable_and_has_no_estimate(
         "another kind": WorkerEntry("w", ("image-to-text",), (MODEL,), "cpu", ready=True),
     }
     if why in entries:
-        Roster(database).announce(entries[why])
+        WorkerRegistry(database).announce(entries[why])
     if why == "silent":
         with database.writing() as connection:
             connection.execute(update(WORKERS).values(seen_at=WORKERS.c.seen_at - 60_000))

@@ -7,8 +7,8 @@ import torch
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.families.registry import FAMILIES as KNOWN
 from brushwork_schemas.families.registry import family_of
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from diffusers import ControlNetModel, StableDiffusionInpaintPipeline, StableDiffusionXLPipeline
@@ -28,7 +28,7 @@ PIECES = [(sort, kind) for sort in FAMILIES for kind in ENDING]
 def pipelines(loaded: Any) -> Pipelines:
     family = family_of(type(loaded).__name__)
     assert family is not None
-    return Pipelines(loaded, family.name, DirectCalls(), Terms("tiny"))
+    return Pipelines(loaded, family.name, SerialExecutor(), CallOptions("tiny"))
 
 
 @pytest.mark.parametrize(("sort", "kind"), PIECES, ids=str)
@@ -75,7 +75,7 @@ def test_every_diffusion_family_has_a_class_for_each_of_its_kinds() -> None:
     assert len(generating) == 7
     for family in generating:
         for kind in family.kinds:
-            Pipelines(None, family.name, DirectCalls(), Terms())._class_name(kind, False)
+            Pipelines(None, family.name, SerialExecutor(), CallOptions())._class_name(kind, False)
 
 
 class TestOwnAttributes:
@@ -84,7 +84,7 @@ class TestOwnAttributes:
     def test_a_job_sets_them_for_itself_alone(self) -> None:
         loaded: Any = sana.sana()
         assert loaded.tokenizer.padding_side == "left"
-        copies = PipelineCopies(loaded, DirectCalls(), Terms("tiny"))
+        copies = PipelineCopies(loaded, SerialExecutor(), CallOptions("tiny"))
         one, other = copies.new(), copies.new()
         one.tokenizer.padding_side = "right"
         padded = [
@@ -96,7 +96,7 @@ class TestOwnAttributes:
 
     def test_they_are_taken_back_after_a_call_that_fails(self) -> None:
         loaded: Any = sana.sana()
-        tokenizer = PipelineCopies(loaded, DirectCalls(), Terms("tiny")).new().tokenizer
+        tokenizer = PipelineCopies(loaded, SerialExecutor(), CallOptions("tiny")).new().tokenizer
         tokenizer.padding_side = "right"
         with pytest.raises(ValueError, match="text"):
             tokenizer(3)

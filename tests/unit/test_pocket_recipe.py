@@ -13,7 +13,7 @@ from recipes.pocket.decoder import deepen, faint_weights
 from recipes.pocket.denoiser import few_timesteps, noisy_timesteps
 from recipes.pocket.gates import Passage
 from recipes.pocket.stages import PARTS, Stopped, run_all
-from recipes.pocket.training import Budget, Loop, Plan
+from recipes.pocket.training import Loop, Plan, TimeBudget
 
 
 def test_a_deepened_decoder_gives_the_same_pictures() -> None:
@@ -86,13 +86,13 @@ def test_no_file_of_a_state_is_large(tmp_path: Path) -> None:
     assert len(sizes) > 2
 
 
-def loop_of(folder: Path, budget: Budget) -> Loop:
+def loop_of(folder: Path, budget: TimeBudget) -> Loop:
     torch.manual_seed(0)
     return Loop({"net": nn.Linear(2, 1)}, Plan(budget, average=0.9), folder / "state")
 
 
 def test_a_piece_stops_in_time_and_the_next_goes_on(tmp_path: Path) -> None:
-    loop = loop_of(tmp_path, Budget(minutes=60.0, until_s=float("inf")))
+    loop = loop_of(tmp_path, TimeBudget(minutes=60.0, until_s=float("inf")))
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         if loop.step == 3:
@@ -100,7 +100,7 @@ def test_a_piece_stops_in_time_and_the_next_goes_on(tmp_path: Path) -> None:
         return loop.modules["net"](torch.ones(1, 2)).square().mean(), 1, {}
 
     assert loop.run(loss)
-    again = loop_of(tmp_path, Budget(minutes=120.0, resume=True, until_s=0.0))
+    again = loop_of(tmp_path, TimeBudget(minutes=120.0, resume=True, until_s=0.0))
     assert again.step == 4
     assert not again.run(loss)
     now, before = (one.modules["net"].state_dict() for one in (again, loop))
@@ -112,34 +112,34 @@ def test_nothing_is_built_past_a_gate_that_was_not_reached(tmp_path: Path) -> No
     trained: list[str] = []
     shares = iter([0.97, 0.995])
 
-    def train(part: str, out: Path, budget: Budget) -> bool:
+    def train(part: str, out: Path, budget: TimeBudget) -> bool:
         trained.append(part)
         return True
 
     gates = {"decoder": lambda out: [Passage("reconstructions", next(shares), 0.99)]}
     with pytest.raises(Stopped, match="decoder"):
-        run_all(tmp_path, Budget(10.0), train=train, gates=gates)
+        run_all(tmp_path, TimeBudget(10.0), train=train, gates=gates)
     assert trained == list(PARTS[: PARTS.index("decoder") + 1])
     with pytest.raises(Stopped, match="decoder"):
-        run_all(tmp_path, Budget(10.0), train=train, gates=gates)
+        run_all(tmp_path, TimeBudget(10.0), train=train, gates=gates)
     assert trained == list(PARTS[: PARTS.index("decoder") + 1])
 
     trained.clear()
-    assert run_all(tmp_path, Budget(20.0), train=train, gates=gates)
+    assert run_all(tmp_path, TimeBudget(20.0), train=train, gates=gates)
     assert trained == list(PARTS[PARTS.index("decoder") :])
     trained.clear()
-    assert run_all(tmp_path, Budget(20.0), train=train, gates=gates)
+    assert run_all(tmp_path, TimeBudget(20.0), train=train, gates=gates)
     assert trained == []
 
 
 def test_a_piece_that_is_over_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
     trained: list[str] = []
 
-    def train(part: str, out: Path, budget: Budget) -> bool:
+    def train(part: str, out: Path, budget: TimeBudget) -> bool:
         trained.append(part)
         return part != "autoencoder"
 
-    assert not run_all(tmp_path, Budget(10.0), train=train, gates={})
+    assert not run_all(tmp_path, TimeBudget(10.0), train=train, gates={})
     assert trained == ["text_encoder", "autoencoder"]
 
 

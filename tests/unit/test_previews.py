@@ -10,11 +10,11 @@ import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.families.registry import family_of
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours, sample_pictures
 from brushwork_workers.families.diffusion.loading import load
-from brushwork_workers.interface import Performer, Place
+from brushwork_workers.interface import Handler, LoadSpec
 from brushwork_workers.pocket import WEIGHTS
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.configuration_utils import FrozenDict
@@ -29,12 +29,12 @@ CPU = torch.device("cpu")
 SIZES = {1: (48, 32), 2: (96, 32), 3: (96, 64)}
 
 
-def performer(folder: Path) -> Performer:
+def handler(folder: Path) -> Handler:
     family = family_of(json.loads((folder / "model_index.json").read_text())["_class_name"])
     assert family is not None
     model = Model(name="m", family=family.name, source=Source(folder=folder))
-    place = Place(model, folder, CPU, torch.float32, DirectCalls(), ("text-to-image",))
-    return load(place).performers["text-to-image"]
+    place = LoadSpec(model, folder, CPU, torch.float32, SerialExecutor(), ("text-to-image",))
+    return load(place).handlers["text-to-image"]
 
 
 def request(**changes: object) -> TextToImageRequest:
@@ -53,15 +53,15 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_family_has_previews(family: type[DiffusionPipeline], number: int, tmp_path: Path) -> None:
     FAMILIES[family]().save_pretrained(tmp_path)
-    desk = PlainDesk(watched=True)
-    performer(tmp_path).perform(request(num_images_per_prompt=number), desk)
-    assert [preview.size for preview in desk.previews] == [SIZES[number]] * 3
-    assert all(np.asarray(preview).std() > 1 for preview in desk.previews)
+    context = PlainDesk(watched=True)
+    handler(tmp_path).perform(request(num_images_per_prompt=number), context)
+    assert [preview.size for preview in context.previews] == [SIZES[number]] * 3
+    assert all(np.asarray(preview).std() > 1 for preview in context.previews)
 
 
 @pytest.fixture(scope="module")
-def pocket() -> Performer:
-    return performer(WEIGHTS / "pocket-diffusion")
+def pocket() -> Handler:
+    return handler(WEIGHTS / "pocket-diffusion")
 
 
 class TestPocket:
@@ -75,7 +75,7 @@ class TestPocket:
             "UniPCMultistepScheduler",
         ],
     )
-    def test_previews_come_to_resemble_the_picture(self, pocket: Performer, scheduler: str | None) -> None:
+    def test_previews_come_to_resemble_the_picture(self, pocket: Handler, scheduler: str | None) -> None:
         asked = request(
             prompt="a yellow ring left of a green square on a gray background",
             num_inference_steps=12,
@@ -83,26 +83,26 @@ class TestPocket:
             height=64,
             scheduler=scheduler,
         )
-        desk = PlainDesk(watched=True)
-        made = pocket.perform(asked, desk)["images"][0].pil()
-        alike = [likeness(preview, made) for preview in desk.previews]
+        context = PlainDesk(watched=True)
+        made = pocket.perform(asked, context)["images"][0].pil()
+        alike = [likeness(preview, made) for preview in context.previews]
         assert alike[-1] > 0.6
         # What the scheduler foresees is the picture long before the noise is gone.
         assert alike[5] > 0.8 * alike[-1]
 
-    def test_nobody_looks_nothing_is_made(self, pocket: Performer) -> None:
-        desk = PlainDesk(watched=False)
-        pocket.perform(request(width=64, height=64), desk)
-        assert desk.previews == []
+    def test_nobody_looks_nothing_is_made(self, pocket: Handler) -> None:
+        context = PlainDesk(watched=False)
+        pocket.perform(request(width=64, height=64), context)
+        assert context.previews == []
 
-    def test_to_look_changes_no_pixel(self, pocket: Performer) -> None:
+    def test_to_look_changes_no_pixel(self, pocket: Handler) -> None:
         files = [
             pocket.perform(request(width=64, height=64), PlainDesk(watched=watched))["images"][0].sha256
             for watched in (False, True)
         ]
         assert files[0] == files[1]
 
-    def test_a_preview_that_fails_costs_no_job(self, pocket: Performer) -> None:
+    def test_a_preview_that_fails_costs_no_job(self, pocket: Handler) -> None:
         class Clumsy(PlainDesk):
             def preview(self, picture: Image.Image) -> None:
                 raise OSError("no room")
@@ -140,9 +140,9 @@ class TestForecast:
 
     def test_where_nothing_is_foreseen_there_are_the_latents(self, tmp_path: Path) -> None:
         FAMILIES[diffusers.StableDiffusionPipeline]().save_pretrained(tmp_path)
-        desk = PlainDesk(watched=True)
-        performer(tmp_path).perform(request(scheduler="PNDMScheduler", num_inference_steps=4), desk)
-        assert len(desk.previews) >= 4
+        context = PlainDesk(watched=True)
+        handler(tmp_path).perform(request(scheduler="PNDMScheduler", num_inference_steps=4), context)
+        assert len(context.previews) >= 4
 
 
 class TestColours:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidImage
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.pretrained import PictureProcessor
 from brushwork_workers.families.torchvision_model import TorchvisionModel
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 from PIL import Image
 from torch import nn
 from torchvision.models.segmentation import FCN_ResNet101_Weights
@@ -19,7 +19,7 @@ from transformers import CLIPImageProcessor, ViTImageProcessor
 def processor(folder: Path) -> PictureProcessor:
     model = Model(name="tiny", family="image-classifier", source=Source(folder=folder))
     return PictureProcessor(
-        Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
+        LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
     )
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import pytest
-from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 
 from tests.servers import wait_until
 
@@ -35,8 +35,8 @@ class Visit:
 
 
 @pytest.fixture
-def quarantine() -> Quarantine:
-    return Quarantine()
+def exclusive_gate() -> ExclusiveGate:
+    return ExclusiveGate()
 
 
 @pytest.fixture
@@ -46,17 +46,17 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def together(quarantine: Quarantine, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
-    return lambda: Visit(threads, quarantine.together())
+def together(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
+    return lambda: Visit(threads, exclusive_gate.together())
 
 
 @pytest.fixture
-def alone(quarantine: Quarantine, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
+def alone(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
     def enter() -> Visit:
         looked = threading.Event()
-        before = quarantine._num_waiting_alone
-        visit = Visit(threads, quarantine.alone(looked.set))
-        wait_until(lambda: visit.inside.is_set() or quarantine._num_waiting_alone > before)
+        before = exclusive_gate._num_waiting_alone
+        visit = Visit(threads, exclusive_gate.alone(looked.set))
+        wait_until(lambda: visit.inside.is_set() or exclusive_gate._num_waiting_alone > before)
         return visit
 
     return enter
@@ -108,14 +108,14 @@ def test_two_alone_take_turns(alone: Callable[[], Visit]) -> None:
 
 
 def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
-    quarantine: Quarantine, together: Callable[[], Visit]
+    exclusive_gate: ExclusiveGate, together: Callable[[], Visit]
 ) -> None:
     def stop() -> None:
         raise InterruptedError
 
     first = together()
     assert first.enters()
-    with pytest.raises(InterruptedError), quarantine.alone(stop):
+    with pytest.raises(InterruptedError), exclusive_gate.alone(stop):
         pytest.fail("it went in")
     second = together()
     assert second.enters()
@@ -124,8 +124,10 @@ def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
 
 
 @pytest.mark.parametrize("manner", ["together", "alone"])
-def test_who_fails_inside_has_left(quarantine: Quarantine, manner: str, alone: Callable[[], Visit]) -> None:
-    gates = {"together": quarantine.together, "alone": lambda: quarantine.alone(lambda: None)}
+def test_who_fails_inside_has_left(
+    exclusive_gate: ExclusiveGate, manner: str, alone: Callable[[], Visit]
+) -> None:
+    gates = {"together": exclusive_gate.together, "alone": lambda: exclusive_gate.alone(lambda: None)}
     with pytest.raises(KeyError), gates[manner]():
         raise KeyError
     single = alone()

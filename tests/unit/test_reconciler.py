@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.fleet.process_liveness import here
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ServiceUnreachable
@@ -38,7 +38,7 @@ class FakeQueue:
 def reconciler(database: Database, queue: Any, *, redispatch_after_s: float = -1.0) -> Reconciler:
     return Reconciler(
         Ledger(database, lease_s=600),
-        Roster(database),
+        WorkerRegistry(database),
         queue,
         redispatch_after_s=redispatch_after_s,
         lease_s=600,
@@ -104,13 +104,15 @@ class TestLostWorkers:
         self, database: Database, ledger: Ledger, index: JobIndex
     ) -> None:
         submit(ledger, "a")
-        roster = Roster(database)
+        worker_registry = WorkerRegistry(database)
         # The number is that of a process which began at another time.
-        roster.announce(WorkerEntry("dead/1", (), (), "cpu", host=here(), pid=1, pid_started_at=-1.0))
+        worker_registry.announce(
+            WorkerEntry("dead/1", (), (), "cpu", host=here(), pid=1, pid_started_at=-1.0)
+        )
         claimed(ledger, "a", "dead/1")
         reconciler(database, FakeQueue()).sweep()
         assert index.get("a").state is JobState.QUEUED
-        assert roster.workers() == []
+        assert worker_registry.workers() == []
 
     def test_overdue_jobs_end(self, database: Database, ledger: Ledger, index: JobIndex) -> None:
         submit(ledger, "a", deadline_s=3600)

@@ -3,19 +3,19 @@
 import threading
 
 import pytest
-from brushwork_core.queries.ttl_cache import Remembered
+from brushwork_core.queries.ttl_cache import TtlCache
 
 
 def test_it_is_asked_once_while_the_answer_is_good() -> None:
     asked: list[int] = []
-    remembered = Remembered(lambda: asked.append(1) or len(asked), keep_s=600)
+    remembered = TtlCache(lambda: asked.append(1) or len(asked), keep_s=600)
     assert [remembered.get(), remembered.get()] == [1, 1]
 
 
 def test_it_is_asked_anew_when_the_answer_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
     asked: list[int] = []
-    remembered = Remembered(lambda: asked.append(1) or len(asked), keep_s=0)
+    remembered = TtlCache(lambda: asked.append(1) or len(asked), keep_s=0)
     assert [remembered.get(), remembered.get()] == [1, 2]
 
 
@@ -31,7 +31,7 @@ def test_whoever_comes_while_another_asks_gets_the_older_answer(monkeypatch: pyt
             assert may_answer.wait(10)
         return answer
 
-    remembered = Remembered(ask, keep_s=0)
+    remembered = TtlCache(ask, keep_s=0)
     assert remembered.get() == "old"
     other = threading.Thread(target=remembered.get)
     other.start()
@@ -50,7 +50,7 @@ def test_an_error_is_no_answer() -> None:
             raise answer
         return answer
 
-    remembered = Remembered(ask, keep_s=600)
+    remembered = TtlCache(ask, keep_s=600)
     with pytest.raises(ValueError, match="away"):
         remembered.get()
     assert remembered.get() == "here"

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from brushwork_workers.model_cache.residency import FORGET_S, STAY_LOADS, Later, Load, Residency
+from brushwork_workers.model_cache.residency import FORGET_S, STAY_LOADS, Load, LoadLater, Residency
 
 BUDGET, STAY_S = 100, 30.0
 
@@ -23,7 +23,7 @@ def load(residency: Residency, name: str, size: int, now_s: float, loading_s: fl
     assert residency.settle(name, size, loading_s, now_s)
 
 
-def names(plan: Load | Later) -> tuple[str, list[str]]:
+def names(plan: Load | LoadLater) -> tuple[str, list[str]]:
     assert isinstance(plan, Load)
     return plan.name, [resident.name for resident in plan.gone]
 
@@ -61,7 +61,7 @@ class TestRoom:
         residency.begin(plan)
         assert not residency.settle("b", 41, 1.0, 0.0)
         residency.want("b", 40, 1.0)
-        assert residency.plan(["b"], 1.0) == Later(STAY_S)
+        assert residency.plan(["b"], 1.0) == LoadLater(STAY_S)
         assert names(residency.plan(["b"], STAY_S)) == ("b", ["a"])
 
     def test_too_large_for_the_budget(self, residency: Residency) -> None:
@@ -87,8 +87,8 @@ class TestStay:
     ) -> None:
         load(residency, "a", 60, 0.0, loading_s)
         residency.want("b", 60, 0.0)
-        assert residency.plan(["b"], 0.0) == Later(stays_s)
-        assert residency.plan(["b"], stays_s - 0.1) == Later(stays_s)
+        assert residency.plan(["b"], 0.0) == LoadLater(stays_s)
+        assert residency.plan(["b"], stays_s - 0.1) == LoadLater(stays_s)
         assert names(residency.plan(["b"], stays_s)) == ("b", ["a"])
 
     def test_what_nobody_had_asked_for_may_go_at_once(self, residency: Residency) -> None:
@@ -100,7 +100,7 @@ class TestStay:
         load(residency, "a", 50, 0.0)
         load(residency, "b", 50, 10.0)
         residency.want("c", 100, 10.0)
-        assert residency.plan(["c"], STAY_S) == Later(10.0 + STAY_S)
+        assert residency.plan(["c"], STAY_S) == LoadLater(10.0 + STAY_S)
 
 
 class TestOrder:
@@ -108,7 +108,7 @@ class TestOrder:
         load(residency, "a", 60, 0.0)
         residency.want("large", 100, 1.0)
         residency.want("small", 40, 2.0)
-        assert residency.plan(["small", "large"], 3.0) == Later(STAY_S)
+        assert residency.plan(["small", "large"], 3.0) == LoadLater(STAY_S)
         assert names(residency.plan(["small", "large"], STAY_S)) == ("large", ["a"])
 
     def test_a_job_that_went_back_has_kept_its_model_s_place(self, residency: Residency) -> None:
@@ -140,7 +140,7 @@ class TestDraining:
         load(residency, "a", 100, 0.0)
         assert residency.take("a", STAY_S)
         residency.want("b", 50, STAY_S)
-        assert residency.plan(["b"], STAY_S) == Later(2 * STAY_S)
+        assert residency.plan(["b"], STAY_S) == LoadLater(2 * STAY_S)
         assert not residency.take("a", STAY_S)
         residency.give_back("a", STAY_S + 5)
         assert names(residency.plan(["b"], STAY_S + 5)) == ("b", ["a"])
@@ -192,7 +192,7 @@ class TestDraining:
         residency.plan(["c"], STAY_S)
         late_s = 2 * STAY_S
         assert residency.take("b", late_s)
-        assert residency.plan(["c"], late_s) == Later()
+        assert residency.plan(["c"], late_s) == LoadLater()
         assert not residency.take("b", late_s)
         for _ in range(2):
             residency.give_back("b", late_s)
@@ -203,7 +203,7 @@ class TestDraining:
         residency.take("a", STAY_S)
         residency.want("b", 50, STAY_S)
         residency.plan(["b"], STAY_S)
-        assert residency.plan([], STAY_S) == Later()
+        assert residency.plan([], STAY_S) == LoadLater()
         assert residency.take("a", STAY_S)
 
 
@@ -253,12 +253,12 @@ class Crowd:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_under_any_mix_loads_are_bounded_nobody_starves_and_nothing_overflows(seed: int) -> None:
-    crowd = Crowd({"a": 45, "b": 50, "c": 55, "d": 60}, seed)
+    open_jobs = Crowd({"a": 45, "b": 50, "c": 55, "d": 60}, seed)
     hours, longest_job_s = 4, 20.0
-    crowd.live(hours * 3600, longest_job_s)
+    open_jobs.live(hours * 3600, longest_job_s)
     # No more than two are there at once, and each stays for STAY_S.
-    assert sum(crowd.loads.values()) <= 2 * hours * 3600 / STAY_S
+    assert sum(open_jobs.loads.values()) <= 2 * hours * 3600 / STAY_S
     # All others go first; for each, one stays, and is drained.
-    assert crowd.longest_wait_s <= len(crowd.sizes) * (STAY_S + longest_job_s + 2)
-    assert crowd.most_bytes <= BUDGET
-    assert min(crowd.loads.values()) > hours * 10
+    assert open_jobs.longest_wait_s <= len(open_jobs.sizes) * (STAY_S + longest_job_s + 2)
+    assert open_jobs.most_bytes <= BUDGET
+    assert min(open_jobs.loads.values()) > hours * 10

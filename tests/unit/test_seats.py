@@ -4,18 +4,18 @@ from contextlib import ExitStack
 
 import pytest
 from brushwork.gateway.admission import stream_limit as seating
-from brushwork.gateway.admission.stream_limit import Seats
+from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork_schemas.errors import TooManyStreams
 
 
 @pytest.fixture
-def seats(monkeypatch: pytest.MonkeyPatch) -> Seats:
+def seats(monkeypatch: pytest.MonkeyPatch) -> StreamLimit:
     monkeypatch.setattr(seating, "MOST", 4)
     monkeypatch.setattr(seating, "MOST_OF_A_TENANT", 2)
-    return Seats()
+    return StreamLimit()
 
 
-def test_one_tenant_leaves_seats_for_the_others(seats: Seats) -> None:
+def test_one_tenant_leaves_seats_for_the_others(seats: StreamLimit) -> None:
     with seats.taken("a"), seats.taken("a"):
         with (
             pytest.raises(TooManyStreams, match="2 streams and waits of this key's tenant"),
@@ -29,7 +29,7 @@ def test_one_tenant_leaves_seats_for_the_others(seats: Seats) -> None:
     seats.check("a")
 
 
-def test_where_nobody_is_asked_for_a_key_one_may_have_all(seats: Seats) -> None:
+def test_where_nobody_is_asked_for_a_key_one_may_have_all(seats: StreamLimit) -> None:
     with ExitStack() as sat:
         for _ in range(4):
             sat.enter_context(seats.taken(None))

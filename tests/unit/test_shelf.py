@@ -19,13 +19,13 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     OutOfMemory,
 )
-from brushwork_workers.batching.model_executor import DirectCalls
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.metrics import Metrics
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.model_cache.turn import NotYet, Turn
 from torch import nn
@@ -50,7 +50,7 @@ class Idle:
     def warm_up(self) -> None:
         return
 
-    def perform(self, request: Any, desk: Any) -> dict[str, Any]:
+    def perform(self, request: Any, context: Any) -> dict[str, Any]:
         return {}
 
 
@@ -68,29 +68,35 @@ class Store:
 
     def loader(self) -> ModelLoader:
         loaders = {"torchvision-classifier": self.load, "torchvision-segmenter": self.load}
-        return ModelLoader(loaders, torch.device("cpu"), DirectCalls(), find=_find)
+        return ModelLoader(loaders, torch.device("cpu"), SerialExecutor(), find=_find)
 
-    def load(self, place: Place) -> Loaded:
+    def load(self, place: LoadSpec) -> LoadedModules:
         name = place.model.name
         self.acts.get(name, lambda: None)()
         self.loaded.append(name)
-        performers = {kind: Idle() for kind in place.kinds}
-        return Loaded(performers, [Weights(self.sizes.get(name, place.model.memory_bytes or 0))])
+        handlers = {kind: Idle() for kind in place.kinds}
+        return LoadedModules(handlers, [Weights(self.sizes.get(name, place.model.memory_bytes or 0))])
 
 
 class Job:
     """A job that wants a model, in a thread of its own, and stays with it until it is told to leave."""
 
     def __init__(
-        self, shelf: Shelf, model: Model, threads: ThreadPoolExecutor, quarantine: Quarantine
+        self,
+        model_manager: ModelManager,
+        model: Model,
+        threads: ThreadPoolExecutor,
+        exclusive_gate: ExclusiveGate,
     ) -> None:
         self.said: list[str] = []
-        self.hold = Hold(Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0))
+        self.attempt = Attempt(Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0))
         self.has_it = threading.Event()
         self._leaves = threading.Event()
         with ExitStack() as inside:
-            turn = Turn(self.hold, inside, quarantine, perform=self._say("performs"), rest=self._say("rests"))
-            self._done: Future[None] = threads.submit(self._run, shelf, model, turn)
+            turn = Turn(
+                self.attempt, inside, exclusive_gate, perform=self._say("performs"), rest=self._say("rests")
+            )
+            self._done: Future[None] = threads.submit(self._run, model_manager, model, turn)
 
     def _say(self, word: str) -> Callable[[], bool]:
         def say() -> bool:
@@ -99,8 +105,8 @@ class Job:
 
         return say
 
-    def _run(self, shelf: Shelf, model: Model, turn: Turn) -> None:
-        with shelf.borrow(model, turn) as served:
+    def _run(self, model_manager: ModelManager, model: Model, turn: Turn) -> None:
+        with model_manager.borrow(model, turn) as served:
             assert served.model == model
             self.has_it.set()
             assert self._leaves.wait(BOUND_S)
@@ -129,8 +135,8 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def quarantine() -> Quarantine:
-    return Quarantine()
+def exclusive_gate() -> ExclusiveGate:
+    return ExclusiveGate()
 
 
 @pytest.fixture
@@ -139,11 +145,11 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def shelf(store: Store, metrics: Metrics) -> Iterator[Shelf]:
+def model_manager(store: Store, metrics: Metrics) -> Iterator[ModelManager]:
     """Room for one model, and for two jobs that wait."""
-    shelf = Shelf(store.loader(), Residency(100, stay_s=0.0), num_seats=2, metrics=metrics)
-    yield shelf
-    shelf.close()
+    model_manager = ModelManager(store.loader(), Residency(100, stay_s=0.0), max_waiters=2, metrics=metrics)
+    yield model_manager
+    model_manager.close()
 
 
 def _find(entry: Model | AddOn) -> Path:
@@ -154,34 +160,38 @@ def _find(entry: Model | AddOn) -> Path:
 
 @pytest.fixture
 def job(
-    shelf: Shelf, store: Store, threads: ThreadPoolExecutor, quarantine: Quarantine
+    model_manager: ModelManager, store: Store, threads: ThreadPoolExecutor, exclusive_gate: ExclusiveGate
 ) -> Callable[..., Job]:
-    return lambda name, **options: Job(shelf, store.model(name, **options), threads, quarantine)
+    return lambda name, **options: Job(model_manager, store.model(name, **options), threads, exclusive_gate)
 
 
 Start = Callable[..., Job]
 
 
 class TestStart:
-    def test_what_fits_is_loaded_the_first_of_each_kind_first(self, shelf: Shelf, store: Store) -> None:
+    def test_what_fits_is_loaded_the_first_of_each_kind_first(
+        self, model_manager: ModelManager, store: Store
+    ) -> None:
         sizes = {"a": 50, "b": 50, "c": 20, "d": 30}
         kinds = {"d": "image-segmentation"}
         models = [store.model(name, memory_bytes=sizes[name], kind=kinds.get(name, KIND)) for name in sizes]
-        shelf.open(models)
+        model_manager.open(models)
         assert store.loaded == ["a", "d", "c"]
-        assert shelf.loaded == {"a": 50, "d": 30, "c": 20}
-        assert shelf.names == ("a", "b", "c", "d"), "the others are loaded when a job asks for them"
+        assert model_manager.loaded == {"a": 50, "d": 30, "c": 20}
+        assert model_manager.names == ("a", "b", "c", "d"), "the others are loaded when a job asks for them"
 
-    def test_one_that_could_never_be_loaded_is_not_served(self, shelf: Shelf, store: Store) -> None:
-        shelf.open([store.model("a", memory_bytes=101), store.model("b")])
-        assert shelf.names == ("b",)
+    def test_one_that_could_never_be_loaded_is_not_served(
+        self, model_manager: ModelManager, store: Store
+    ) -> None:
+        model_manager.open([store.model("a", memory_bytes=101), store.model("b")])
+        assert model_manager.names == ("b",)
         with pytest.raises(ModelUnavailable, match="does not serve model other"):
-            shelf.named("other", KIND)
+            model_manager.named("other", KIND)
 
 
 class TestTurns:
     def test_who_comes_later_waits_until_the_model_before_is_left(
-        self, job: Start, shelf: Shelf, store: Store, metrics: Metrics
+        self, job: Start, model_manager: ModelManager, store: Store, metrics: Metrics
     ) -> None:
         first = job("a")
         assert first.gets_it()
@@ -190,7 +200,7 @@ class TestTurns:
         assert not second.has_it.is_set()
         first.leave()
         assert second.gets_it()
-        assert (store.loaded, shelf.loaded) == (["a", "b"], {"b": 60})
+        assert (store.loaded, model_manager.loaded) == (["a", "b"], {"b": 60})
         assert second.said == ["rests", "performs"]
         assert first.said == [], "nothing is written for one that has not to wait"
         evicted = metrics.registry.get_sample_value("brushwork_model_evictions_total", {"model": "a"})
@@ -217,7 +227,7 @@ class TestTurns:
             each.leave()
 
     def test_one_that_turns_out_too_large_for_now_is_loaded_when_there_is_room(
-        self, job: Start, shelf: Shelf, store: Store
+        self, job: Start, model_manager: ModelManager, store: Store
     ) -> None:
         store.sizes["b"] = 70
         first = job("a")
@@ -226,7 +236,7 @@ class TestTurns:
         wait_until(lambda: store.loaded.count("b") == 1)
         first.leave()
         assert second.gets_it()
-        assert shelf.loaded == {"b": 70}
+        assert model_manager.loaded == {"b": 70}
         second.leave()
 
     def test_too_large_altogether(self, job: Start) -> None:
@@ -236,25 +246,27 @@ class TestTurns:
 
 class TestLeaving:
     @pytest.mark.parametrize("signal", [Signal.CANCEL, Signal.EXPIRE, Signal.LOST])
-    def test_who_waits_can_be_told_to_stop(self, job: Start, shelf: Shelf, signal: Signal) -> None:
+    def test_who_waits_can_be_told_to_stop(
+        self, job: Start, model_manager: ModelManager, signal: Signal
+    ) -> None:
         first = job("a")
         assert first.gets_it()
         second = job("b")
         wait_until(lambda: second.said)
-        second.hold.hear(signal)
+        second.attempt.hear(signal)
         with pytest.raises(JobStopped):
             second.end()
         first.leave()
-        assert shelf.loaded == {"a": 60}
+        assert model_manager.loaded == {"a": 60}
 
     def test_so_can_one_for_whose_sake_a_model_is_loaded_which_stays(
-        self, job: Start, shelf: Shelf, store: Store
+        self, job: Start, model_manager: ModelManager, store: Store
     ) -> None:
         go_on = threading.Event()
         store.acts["a"] = lambda: wait_until(go_on.is_set)
         first = job("a")
-        wait_until(lambda: shelf._thread)
-        first.hold.hear(Signal.CANCEL)
+        wait_until(lambda: model_manager._thread)
+        first.attempt.hear(Signal.CANCEL)
         with pytest.raises(JobStopped):
             first.end()
         go_on.set()
@@ -263,19 +275,21 @@ class TestLeaving:
         second.leave()
         assert store.loaded == ["a"]
 
-    def test_a_worker_that_is_to_stop_loads_nothing_more(self, job: Start, shelf: Shelf) -> None:
+    def test_a_worker_that_is_to_stop_loads_nothing_more(
+        self, job: Start, model_manager: ModelManager
+    ) -> None:
         first = job("a")
         assert first.gets_it()
         second = job("b")
         wait_until(lambda: second.said)
-        shelf.rest()
+        model_manager.rest()
         with pytest.raises(NotYet) as gone:
             second.end()
         assert gone.value.after_s == 0
         first.leave()
 
     def test_who_waits_makes_way_for_one_that_has_to_be_alone(
-        self, job: Start, quarantine: Quarantine, threads: ThreadPoolExecutor
+        self, job: Start, exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor
     ) -> None:
         first = job("a")
         assert first.gets_it()
@@ -283,10 +297,10 @@ class TestLeaving:
         wait_until(lambda: second.said)
 
         def be_alone() -> None:
-            with quarantine.alone(lambda: None):
+            with exclusive_gate.alone(lambda: None):
                 pass
 
-        with quarantine.together():
+        with exclusive_gate.together():
             alone = threads.submit(be_alone)
             with pytest.raises(NotYet):
                 second.end()
@@ -298,16 +312,16 @@ class TestLeaving:
         self,
         store: Store,
         threads: ThreadPoolExecutor,
-        quarantine: Quarantine,
+        exclusive_gate: ExclusiveGate,
         patience_s: float,
         moves: bool,
     ) -> None:
         go_on = threading.Event()
         store.acts["a"] = lambda: wait_until(go_on.is_set)
-        shelf = Shelf(store.loader(), Residency(100, stay_s=0.0), patience_s=patience_s)
-        waiting = Job(shelf, store.model("a"), threads, quarantine)
-        wait_until(lambda: shelf._thread is not None)
-        assert shelf._is_moving() is moves
+        model_manager = ModelManager(store.loader(), Residency(100, stay_s=0.0), patience_s=patience_s)
+        waiting = Job(model_manager, store.model("a"), threads, exclusive_gate)
+        wait_until(lambda: model_manager._thread is not None)
+        assert model_manager._is_moving() is moves
         go_on.set()
         assert waiting.gets_it()
         waiting.leave()
@@ -315,7 +329,7 @@ class TestLeaving:
 
 class TestFailure:
     def test_all_who_wait_are_told_and_it_is_not_tried_again_at_once(
-        self, job: Start, shelf: Shelf, store: Store
+        self, job: Start, model_manager: ModelManager, store: Store
     ) -> None:
         tries: list[str] = []
 
@@ -340,7 +354,7 @@ class TestFailure:
         third.leave()
 
     def test_what_was_loaded_before_it_failed_is_gone_when_the_next_may_begin(
-        self, job: Start, store: Store, shelf: Shelf
+        self, job: Start, store: Store, model_manager: ModelManager
     ) -> None:
         halves: list[weakref.ref[nn.Module]] = []
 
@@ -354,7 +368,7 @@ class TestFailure:
         store.acts["damaged"] = fail
         with pytest.raises(ModelUnavailable, match="half-way"):
             job("damaged").end()
-        shelf.close()
+        model_manager.close()
         assert [half() for half in halves] == [None]
 
     def test_too_little_memory_is_told_and_the_next_job_may_try(self, job: Start, store: Store) -> None:

@@ -54,11 +54,11 @@ def within(condition: Callable[[], bool], bound_s: float = 10.0) -> Callable[[],
     """A condition for `run` that fails the test when it does not come true."""
     deadline = time.monotonic() + bound_s
 
-    def holds() -> bool:
+    def attempts() -> bool:
         assert time.monotonic() < deadline, "it did not happen in time"
         return condition()
 
-    return holds
+    return attempts
 
 
 def test_lines_reach_the_listener_with_the_parts_name(supervisor: Supervisor, heard: Heard) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import TELEMETRY
-from brushwork_core.telemetry.process_reports import KEPT_S, ProcessReport, Telemetry
+from brushwork_core.telemetry.process_reports import KEPT_S, ProcessReport, ProcessReports
 from brushwork_core.telemetry.reporter import Reporter, process_name
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import select, update
@@ -26,7 +26,7 @@ def known(database: Database) -> list[str]:
 
 
 def test_the_last_report_of_each_process_counts(database: Database) -> None:
-    telemetry = Telemetry(database)
+    telemetry = ProcessReports(database)
     for samples in ("x 1\n", "x 2\n"):
         assert telemetry.report("b", "worker", samples)
     telemetry.report("a", "sender", "y 1\n")
@@ -37,7 +37,7 @@ def test_the_last_report_of_each_process_counts(database: Database) -> None:
 
 
 def test_who_is_silent_is_not_live_and_is_forgotten_in_the_end(database: Database) -> None:
-    telemetry = Telemetry(database)
+    telemetry = ProcessReports(database)
     for process in ("quiet", "gone", "here"):
         telemetry.report(process, "worker", "")
     grow_old(database, "quiet", 100)
@@ -51,7 +51,7 @@ def test_what_can_not_be_written_is_dropped_and_complained_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(f"sqlite:///{tmp_path}/later.sqlite3")
-    telemetry = Telemetry(database)
+    telemetry = ProcessReports(database)
     with caplog.at_level(logging.WARNING):
         assert [telemetry.report("a", "worker", "") for _ in range(3)] == [False] * 3
     assert len(caplog.records) == 1
@@ -63,7 +63,7 @@ def test_what_can_not_be_written_is_dropped_and_complained_of_once(
 def test_a_reporter_reports_from_its_start_to_its_end(database: Database) -> None:
     registry = CollectorRegistry()
     counter = Counter("brushwork_things", "Things.", registry=registry)
-    telemetry = Telemetry(database)
+    telemetry = ProcessReports(database)
     reporter = Reporter(telemetry, "a", "gateway", registry, every_s=3600)
     reporter.start()
     wait_until(lambda: telemetry.live(60))
@@ -83,7 +83,7 @@ def test_a_collector_that_breaks_costs_a_report_and_no_more(
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Broken())  # type: ignore[arg-type]
-    Reporter(Telemetry(database), "a", "worker", registry).report()
+    Reporter(ProcessReports(database), "a", "worker", registry).report()
     assert known(database) == []
     assert "could not be put together" in caplog.text
 

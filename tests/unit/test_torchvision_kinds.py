@@ -10,11 +10,11 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
-from brushwork_workers.batching.model_executor import DirectCalls
-from brushwork_workers.families.classification.torchvision_classifier import ImageClassification
+from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.families.classification.torchvision_classifier import TorchvisionClassifier
 from brushwork_workers.families.segmentation.class_map import palette
-from brushwork_workers.families.segmentation.torchvision_segmenter import ImageSegmentation
-from brushwork_workers.interface import Place
+from brushwork_workers.families.segmentation.torchvision_segmenter import TorchvisionSegmenter
+from brushwork_workers.interface import LoadSpec
 from PIL import Image
 from safetensors.torch import load_file
 from torchvision.models import shufflenet_v2_x0_5
@@ -29,16 +29,16 @@ FAMILY = {
 }
 
 
-def place(folder: Path, kind: str = "image-classification") -> Place:
+def place(folder: Path, kind: str = "image-classification") -> LoadSpec:
     model = Model(name="tiny", family=FAMILY[kind], source=Source(folder=folder))
-    return Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls())
+    return LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor())
 
 
 def test_classes_equal_torchvision(tmp_path: Path) -> None:
     folder = save_classifier(tmp_path)
-    desk = PlainDesk()
-    request = ImageClassificationRequest(image=desk.give(PICTURE))
-    predictions = ImageClassification(place(folder)).perform(request, desk)["predictions"]
+    context = PlainDesk()
+    request = ImageClassificationRequest(image=context.give(PICTURE))
+    predictions = TorchvisionClassifier(place(folder)).perform(request, context)["predictions"]
 
     network = shufflenet_v2_x0_5(num_classes=len(CLASSES))
     network.load_state_dict(load_file(folder / "model.safetensors"))
@@ -53,17 +53,17 @@ def test_classes_equal_torchvision(tmp_path: Path) -> None:
 
 
 def test_top_k_cuts_the_list(tmp_path: Path) -> None:
-    desk = PlainDesk()
-    request = ImageClassificationRequest(image=desk.give(PICTURE), top_k=1)
-    performer = ImageClassification(place(save_classifier(tmp_path)))
-    assert len(performer.perform(request, desk)["predictions"]) == 1
+    context = PlainDesk()
+    request = ImageClassificationRequest(image=context.give(PICTURE), top_k=1)
+    handler = TorchvisionClassifier(place(save_classifier(tmp_path)))
+    assert len(handler.perform(request, context)["predictions"]) == 1
 
 
 def test_a_mask_has_the_pictures_size_and_its_areas_sum_to_one(tmp_path: Path) -> None:
-    desk = PlainDesk()
-    request = ImageSegmentationRequest(image=desk.give(PICTURE))
-    performer = ImageSegmentation(place(save_segmenter(tmp_path), "image-segmentation"))
-    made = performer.perform(request, desk)
+    context = PlainDesk()
+    request = ImageSegmentationRequest(image=context.give(PICTURE))
+    handler = TorchvisionSegmenter(place(save_segmenter(tmp_path), "image-segmentation"))
+    made = handler.perform(request, context)
     mask = np.asarray(made["mask"].pil())
     assert mask.shape == (56, 40)
     assert made["overlay"].pil().size == (40, 56)
@@ -73,10 +73,10 @@ def test_a_mask_has_the_pictures_size_and_its_areas_sum_to_one(tmp_path: Path) -
 
 
 def test_no_overlay_unless_asked_for(tmp_path: Path) -> None:
-    desk = PlainDesk()
-    request = ImageSegmentationRequest(image=desk.give(PICTURE), overlay=False)
-    performer = ImageSegmentation(place(save_segmenter(tmp_path), "image-segmentation"))
-    assert performer.perform(request, desk)["overlay"] is None
+    context = PlainDesk()
+    request = ImageSegmentationRequest(image=context.give(PICTURE), overlay=False)
+    handler = TorchvisionSegmenter(place(save_segmenter(tmp_path), "image-segmentation"))
+    assert handler.perform(request, context)["overlay"] is None
 
 
 def test_the_palette_tells_classes_apart() -> None:
@@ -92,7 +92,7 @@ def test_the_palette_tells_classes_apart() -> None:
 def test_a_configuration_may_only_name_torchvisions_models(tmp_path: Path, constructor: str) -> None:
     folder = save_classifier(tmp_path, constructor)
     with pytest.raises(ModelUnavailable, match="only constructors in torchvision"):
-        ImageClassification(place(folder))
+        TorchvisionClassifier(place(folder))
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     config["model"]["kwargs"]["num_classes"] = 5
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(RuntimeError, match="size mismatch"):
-        ImageClassification(place(folder))
+        TorchvisionClassifier(place(folder))

@@ -1,7 +1,7 @@
 """Trace contexts: which are followed, which ignored, and what the next hop gets."""
 
 import pytest
-from brushwork_schemas.trace_context import TraceContext, handed_on
+from brushwork_schemas.trace_context import TraceContext, propagated
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -38,11 +38,11 @@ def test_the_trace_stays_and_the_parent_is_new_at_each_hop(said: str, flags: int
 )
 def test_what_is_none_is_ignored(wrong: str | None) -> None:
     assert TraceContext.read(wrong) is None
-    assert handed_on(wrong) == {}
+    assert propagated(wrong) == {}
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
-    [(name, value)] = handed_on(f"cc-{TRACE}-{PARENT}-01-what-the-future-brings").items()
+    [(name, value)] = propagated(f"cc-{TRACE}-{PARENT}-01-what-the-future-brings").items()
     assert name == "traceparent"
     assert value.startswith(f"00-{TRACE}-")
     assert value.endswith("-01")

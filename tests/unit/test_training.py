@@ -29,8 +29,8 @@ def largest_difference(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 
 def test_it_learns_and_says_how_well() -> None:
-    desk = PlainDesk()
-    made = trained(desk, num_train_epochs=6)
+    context = PlainDesk()
+    made = trained(context, num_train_epochs=6)
     assert made["labels"] == tuple(COLOURS)
     assert made["model_name"] == "trained:job-1"
     assert made["validation_accuracy"] == 1.0
@@ -44,9 +44,9 @@ def test_it_learns_and_says_how_well() -> None:
 
 
 def test_steps_only_grow_to_their_total() -> None:
-    desk = PlainDesk()
-    trained(desk)
-    told = [step for step in desk.steps if step != (0, 0)]
+    context = PlainDesk()
+    trained(context)
+    told = [step for step in context.steps if step != (0, 0)]
     assert {total for _, total in told} == {9}
     assert [step for step, _ in told] == sorted(step for step, _ in told)
     assert told[-1] == (9, 9)
@@ -78,31 +78,31 @@ def killing(after: int) -> Callable[[], None]:
 def test_the_next_attempt_ends_as_if_nothing_had_happened(optimizer: str, augmentation: str) -> None:
     asked: dict[str, Any] = {"num_train_epochs": 4, "optimizer": optimizer, "augmentation": augmentation}
     whole = trained(PlainDesk(), **asked)
-    desk = PlainDesk()
-    desk.on_save = killing(2)
+    context = PlainDesk()
+    context.on_save = killing(2)
     with pytest.raises(Killed):
-        trained(desk, **asked)
-    desk.on_save, first = None, len(desk.steps)
-    resumed = trained(desk, **asked)
+        trained(context, **asked)
+    context.on_save, first = None, len(context.steps)
+    resumed = trained(context, **asked)
     assert [epoch.epoch for epoch in resumed["curve"]] == [1, 2, 3, 4]
-    assert min(step for step, total in desk.steps[first:] if total) >= 6, "epochs that were done"
+    assert min(step for step, total in context.steps[first:] if total) >= 6, "epochs that were done"
     assert largest_difference(whole, resumed) == 0.0
     same = [epoch.model_dump(exclude={"seconds"}) for epoch in resumed["curve"]]
     assert same == [epoch.model_dump(exclude={"seconds"}) for epoch in whole["curve"]]
 
 
 def test_a_checkpoint_of_something_else_means_to_begin_anew() -> None:
-    desk = PlainDesk()
-    desk.save((Epoch(epoch=1, train_loss=1, train_accuracy=0, seconds=0),), b"no safetensors")
-    assert len(trained(desk)["curve"]) == 3
+    context = PlainDesk()
+    context.save((Epoch(epoch=1, train_loss=1, train_accuracy=0, seconds=0),), b"no safetensors")
+    assert len(trained(context)["curve"]) == 3
 
 
 def test_a_finished_training_whose_end_was_not_written_is_not_trained_again() -> None:
-    desk = PlainDesk()
-    whole = trained(desk)
-    first = len(desk.steps)
-    again = trained(desk)
-    assert {step for step, total in desk.steps[first:] if total} == {9}
+    context = PlainDesk()
+    whole = trained(context)
+    first = len(context.steps)
+    again = trained(context)
+    assert {step for step, total in context.steps[first:] if total} == {9}
     assert largest_difference(whole, again) == 0.0
 
 
@@ -118,11 +118,11 @@ def test_it_stops_when_it_is_told_to() -> None:
         if step == 4:
             raise JobStopped("told to")
 
-    desk = PlainDesk(stop)
+    context = PlainDesk(stop)
     with pytest.raises(JobStopped):
-        trained(desk)
-    assert desk.kept is not None
-    assert len(desk.kept.curve) == 1
+        trained(context)
+    assert context.kept is not None
+    assert len(context.kept.curve) == 1
 
 
 def test_a_folder_to_judge_by_is_used_and_nothing_is_held_out_then() -> None:
@@ -138,9 +138,9 @@ def test_without_pictures_to_judge_by_it_is_judged_by_what_it_learned() -> None:
 
 
 def test_who_looks_sees_the_curves() -> None:
-    desk = PlainDesk(watched=True)
-    trained(desk)
-    assert [picture.size for picture in desk.previews] == [(960, 420)] * 3
+    context = PlainDesk(watched=True)
+    trained(context)
+    assert [picture.size for picture in context.previews] == [(960, 420)] * 3
 
 
 @pytest.mark.parametrize(

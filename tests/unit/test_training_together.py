@@ -9,9 +9,9 @@ import torch
 from brushwork_schemas.catalogue import Source
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
-from brushwork_workers.interface import Place
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.interface import LoadSpec
 from safetensors.torch import load
 
 from tests.desks import PlainDesk
@@ -29,9 +29,9 @@ def batcher() -> Iterator[Batcher]:
     made.close()
 
 
-def on(calls: Calls, architecture: str = "simple_cnn") -> Place:
+def on(calls: ModelExecutor, architecture: str = "simple_cnn") -> LoadSpec:
     place = place_of(Source(architecture=architecture))
-    return Place(place.model, place.folder, place.device, place.dtype, calls)
+    return LoadSpec(place.model, place.folder, place.device, place.dtype, calls)
 
 
 def weights(made: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -43,14 +43,14 @@ def differs(one: dict[str, Any], other: dict[str, Any]) -> float:
     return max(float((mine[name].float() - theirs[name].float()).abs().max()) for name in mine)
 
 
-def learn(calls: Calls, seed: int, architecture: str = "simple_cnn") -> dict[str, Any]:
+def learn(calls: ModelExecutor, seed: int, architecture: str = "simple_cnn") -> dict[str, Any]:
     with calls.job(Going(), model=architecture):
         return trained(PlainDesk(), on(calls, architecture), seed=seed, num_train_epochs=2, image_size=32)
 
 
 @pytest.mark.parametrize("architecture", ["simple_cnn", DROPS])
 def test_two_at_once_learn_what_each_learns_alone(batcher: Batcher, architecture: str) -> None:
-    alone = [learn(DirectCalls(), seed, architecture) for seed in (1, 2)]
+    alone = [learn(SerialExecutor(), seed, architecture) for seed in (1, 2)]
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda seed: learn(batcher, seed, architecture), (1, 2)))
     assert [differs(*pair) for pair in zip(alone, together, strict=True)] == [0.0, 0.0]
@@ -68,13 +68,13 @@ def test_others_compute_between_its_steps(batcher: Batcher) -> None:
 
     def look(step: int, total: int) -> None:
         with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(batcher.call, Terms(), torch.mul, torch.ones(2, 3), 2)
+            call = pool.submit(batcher.call, CallOptions(), torch.mul, torch.ones(2, 3), 2)
             doubles.append(call.result())
 
-    desk = PlainDesk(look)
+    context = PlainDesk(look)
     with batcher.job(Going()):
-        trained(desk, on(batcher), num_train_epochs=1)
-    assert len(doubles) == len(desk.steps)
+        trained(context, on(batcher), num_train_epochs=1)
+    assert len(doubles) == len(context.steps)
     assert not any(answer.requires_grad for answer in doubles)
 
 
@@ -93,7 +93,7 @@ def test_what_the_device_thread_finds_wrong_reaches_the_job(batcher: Batcher) ->
 
 def test_who_is_told_to_stop_leaves_at_the_next_step(batcher: Batcher) -> None:
     switch = Switch()
-    desk = PlainDesk(lambda step, total: switch.stop() if step == 2 else None)
+    context = PlainDesk(lambda step, total: switch.stop() if step == 2 else None)
     with pytest.raises(Stopped), batcher.job(switch):
-        trained(desk, on(batcher))
-    assert desk.steps[-1][0] == 2
+        trained(context, on(batcher))
+    assert context.steps[-1][0] == 2

@@ -6,7 +6,7 @@ from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, TRAININGS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Retention
 from brushwork_core.ledger import Ledger
-from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.kinds.image_classification_training import Epoch
 
@@ -23,8 +23,8 @@ def epochs(number: int) -> tuple[Epoch, ...]:
 
 
 @pytest.fixture
-def trainings(database: Database) -> Trainings:
-    return Trainings(database)
+def checkpoints(database: Database) -> JobCheckpoints:
+    return JobCheckpoints(database)
 
 
 @pytest.fixture
@@ -34,75 +34,77 @@ def fence(ledger: Ledger) -> int:
     return begun(ledger, "a")
 
 
-def test_nothing_is_known_before_the_first_epoch(trainings: Trainings, fence: int) -> None:
-    assert trainings.get("a") is None
-    assert trainings.get("nobody") is None
+def test_nothing_is_known_before_the_first_epoch(checkpoints: JobCheckpoints, fence: int) -> None:
+    assert checkpoints.get("a") is None
+    assert checkpoints.get("nobody") is None
 
 
-def test_a_running_job_shows_its_curve(trainings: Trainings, fence: int, index: JobIndex) -> None:
+def test_a_running_job_shows_its_curve(checkpoints: JobCheckpoints, fence: int, index: JobIndex) -> None:
     assert index.get("a").curve == ()
-    trainings.note("a", fence, epochs(2), picture("1"))
+    checkpoints.note("a", fence, epochs(2), picture("1"))
     assert index.get("a").curve == epochs(2)
     assert index.list()[0].curve == ()
 
 
 def test_a_note_takes_the_place_of_the_one_before(
-    trainings: Trainings, fence: int, database: Database
+    checkpoints: JobCheckpoints, fence: int, database: Database
 ) -> None:
-    assert trainings.note("a", fence, epochs(1), picture("1")) == ()
-    assert trainings.note("a", fence, epochs(2), picture("2")) == (picture("1").sha256,)
-    found = trainings.get("a")
+    assert checkpoints.note("a", fence, epochs(1), picture("1")) == ()
+    assert checkpoints.note("a", fence, epochs(2), picture("2")) == (picture("1").sha256,)
+    found = checkpoints.get("a")
     assert found is not None
     assert (found.epoch, found.curve, found.checkpoint) == (2, epochs(2), picture("2").sha256)
     assert [count(database, table) for table in (TRAININGS, JOB_ARTIFACTS, ARTIFACTS)] == [1, 1, 1]
 
 
-def test_the_same_note_again_changes_nothing(trainings: Trainings, fence: int, database: Database) -> None:
+def test_the_same_note_again_changes_nothing(
+    checkpoints: JobCheckpoints, fence: int, database: Database
+) -> None:
     for _ in range(2):
-        assert trainings.note("a", fence, epochs(1), picture("1")) == ()
+        assert checkpoints.note("a", fence, epochs(1), picture("1")) == ()
     assert count(database, JOB_ARTIFACTS) == 1
 
 
 def test_a_checkpoint_that_others_refer_to_is_kept(
-    trainings: Trainings, fence: int, ledger: Ledger, database: Database
+    checkpoints: JobCheckpoints, fence: int, ledger: Ledger, database: Database
 ) -> None:
     ledger.submit([new_job("b", inputs=["1"])])
-    trainings.note("a", fence, epochs(1), picture("1"))
-    assert trainings.note("a", fence, epochs(2), picture("2")) == ()
+    checkpoints.note("a", fence, epochs(1), picture("1"))
+    assert checkpoints.note("a", fence, epochs(2), picture("2")) == ()
     assert count(database, ARTIFACTS) == 2
 
 
 def test_who_has_lost_the_lease_writes_nothing(
-    trainings: Trainings, fence: int, ledger: Ledger, database: Database
+    checkpoints: JobCheckpoints, fence: int, ledger: Ledger, database: Database
 ) -> None:
-    trainings.note("a", fence, epochs(1), picture("1"))
+    checkpoints.note("a", fence, epochs(1), picture("1"))
     lose(database, "a")
     ledger.reap()
-    assert trainings.note("a", fence, epochs(2), picture("2")) is None
+    assert checkpoints.note("a", fence, epochs(2), picture("2")) is None
     second = begun(ledger, "a", "other")
-    assert trainings.note("a", fence, epochs(2), picture("2")) is None
-    found = trainings.get("a")
+    assert checkpoints.note("a", fence, epochs(2), picture("2")) is None
+    found = checkpoints.get("a")
     assert found is not None
     assert (found.epoch, found.checkpoint) == (1, picture("1").sha256)
-    assert trainings.note("a", second, epochs(2), picture("3")) == (picture("1").sha256,)
+    assert checkpoints.note("a", second, epochs(2), picture("3")) == (picture("1").sha256,)
 
 
 def test_the_checkpoint_of_a_job_that_waits_for_another_attempt_is_kept(
-    trainings: Trainings, fence: int, ledger: Ledger
+    checkpoints: JobCheckpoints, fence: int, ledger: Ledger
 ) -> None:
-    trainings.note("a", fence, epochs(1), picture("1"))
+    checkpoints.note("a", fence, epochs(1), picture("1"))
     ledger.retry("a", fence, ERROR, after_s=0.0)
-    assert trainings.sweep() == ()
+    assert checkpoints.sweep() == ()
     again = claimed(ledger, "a").fence
-    assert trainings.sweep() == ()
+    assert checkpoints.sweep() == ()
     assert again > fence
 
 
 @pytest.mark.parametrize("way", ["complete", "fail", "stop", "cancel"])
 def test_however_a_job_ends_its_checkpoint_goes_and_its_curve_stays(
-    way: str, trainings: Trainings, fence: int, ledger: Ledger, database: Database
+    way: str, checkpoints: JobCheckpoints, fence: int, ledger: Ledger, database: Database
 ) -> None:
-    trainings.note("a", fence, epochs(1), picture("1"))
+    checkpoints.note("a", fence, epochs(1), picture("1"))
     if way == "complete":
         assert ledger.complete("a", fence, {}, [picture("8")])
     elif way == "fail":
@@ -112,18 +114,18 @@ def test_however_a_job_ends_its_checkpoint_goes_and_its_curve_stays(
     else:
         ledger.release("a", fence)
         ledger.cancel("a")
-    assert trainings.sweep() == (picture("1").sha256,)
-    assert trainings.sweep() == ()
-    found = trainings.get("a")
+    assert checkpoints.sweep() == (picture("1").sha256,)
+    assert checkpoints.sweep() == ()
+    found = checkpoints.get("a")
     assert found is not None
     assert (found.curve, found.checkpoint) == (epochs(1), None)
     assert count(database, ARTIFACTS) == (way == "complete")
 
 
 def test_a_job_that_is_removed_takes_its_training_along(
-    trainings: Trainings, fence: int, ledger: Ledger, database: Database
+    checkpoints: JobCheckpoints, fence: int, ledger: Ledger, database: Database
 ) -> None:
-    trainings.note("a", fence, epochs(1), picture("1"))
+    checkpoints.note("a", fence, epochs(1), picture("1"))
     ledger.fail("a", fence, ERROR)
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE jobs SET finished_at = 1")

@@ -10,10 +10,10 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelUnavailable
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
-from brushwork_workers.batching.model_executor import DirectCalls
+from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families import LOADERS
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
-from brushwork_workers.interface import Performer, Place
+from brushwork_workers.interface import Handler, LoadSpec
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -25,19 +25,19 @@ from tests.desks import PlainDesk
 PICTURE = Image.effect_noise((48, 40), 90).convert("RGB")
 
 
-def loaded(folder: Path, family: str) -> Performer:
+def loaded(folder: Path, family: str) -> Handler:
     model = Model(name="tiny", family=family, source=Source(folder=folder))
-    place = Place(model, folder, torch.device("cpu"), torch.float32, DirectCalls(), model.kinds)
-    return LOADERS[family](place).performers[model.kinds[0]]
+    place = LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
+    return LOADERS[family](place).handlers[model.kinds[0]]
 
 
 @pytest.fixture(scope="module")
-def sam2(tmp_path_factory: pytest.TempPathFactory) -> Performer:
+def sam2(tmp_path_factory: pytest.TempPathFactory) -> Handler:
     return loaded(save_sam2(tmp_path_factory.mktemp("sam2")), "sam-2")
 
 
 @pytest.fixture(scope="module")
-def florence(tmp_path_factory: pytest.TempPathFactory) -> Performer:
+def florence(tmp_path_factory: pytest.TempPathFactory) -> Handler:
     return loaded(save_florence(tmp_path_factory.mktemp("florence")), "florence-2")
 
 
@@ -50,29 +50,29 @@ def florence(tmp_path_factory: pytest.TempPathFactory) -> Performer:
         ({"boxes": [{"x_min": 9, "y_min": 1, "x_max": 9, "y_max": 9}]}, "boxes.0"),
     ],
 )
-def test_what_is_shown_lies_in_the_picture(sam2: Performer, shown: Mapping[str, Any], field: str) -> None:
-    desk = PlainDesk()
-    request = ImageSegmentationRequest.model_validate({"image": desk.give(PICTURE), **shown})
+def test_what_is_shown_lies_in_the_picture(sam2: Handler, shown: Mapping[str, Any], field: str) -> None:
+    context = PlainDesk()
+    request = ImageSegmentationRequest.model_validate({"image": context.give(PICTURE), **shown})
     with pytest.raises(InvalidRequest) as refused:
-        sam2.perform(request, desk)
+        sam2.perform(request, context)
     assert refused.value.field == field
     assert refused.value.hint
 
 
 @pytest.mark.parametrize("prompt", ["<CAPTION> a dog", "<REGION_TO_CATEGORY>", "what is this", "<>"])
-def test_a_prompt_of_florence_is_one_of_its_tasks(florence: Performer, prompt: str) -> None:
-    desk = PlainDesk()
-    request = ImageToTextRequest(image=desk.give(PICTURE), prompt=prompt)
+def test_a_prompt_of_florence_is_one_of_its_tasks(florence: Handler, prompt: str) -> None:
+    context = PlainDesk()
+    request = ImageToTextRequest(image=context.give(PICTURE), prompt=prompt)
     with pytest.raises(InvalidRequest, match="is no task of this model") as refused:
-        florence.perform(request, desk)
+        florence.perform(request, context)
     assert "<OD>" in str(refused.value.hint)
 
 
 def test_a_model_of_one_language_refuses_the_other(tmp_path: Path) -> None:
-    desk = PlainDesk()
-    request = ImageToTextRequest(image=desk.give(PICTURE), language="zh")
+    context = PlainDesk()
+    request = ImageToTextRequest(image=context.give(PICTURE), language="zh")
     with pytest.raises(InvalidRequest, match="does not write 'zh'"):
-        loaded(save_blip(tmp_path), "blip").perform(request, desk)
+        loaded(save_blip(tmp_path), "blip").perform(request, context)
 
 
 def test_the_list_of_classes_is_not_fetched(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """Who finds a seat while its model is not there."""
 
 from brushwork_schemas.errors import OutOfMemory
-from brushwork_workers.model_cache.load_queue import WaitingRoom
+from brushwork_workers.model_cache.load_queue import LoadQueue
 
 
 def test_there_is_one_seat_at_least() -> None:
-    assert WaitingRoom(0).enter("a", 0.0) is not None
+    assert LoadQueue(0).enter("a", 0.0) is not None
 
 
 def test_a_seat_is_free_again_once_somebody_has_left() -> None:
-    room = WaitingRoom(1)
+    room = LoadQueue(1)
     first = room.enter("a", 0.0)
     assert first is not None
     assert room.enter("b", 1.0) is None
@@ -19,14 +19,14 @@ def test_a_seat_is_free_again_once_somebody_has_left() -> None:
 
 
 def test_of_one_model_nobody_sends_another_away() -> None:
-    room = WaitingRoom(2)
+    room = LoadQueue(2)
     seats = [room.enter("a", 0.0) for _ in range(3)]
     assert seats[2] is None
     assert not any(seat.is_lost for seat in seats if seat)
 
 
 def test_a_model_that_has_none_takes_one_of_several() -> None:
-    room = WaitingRoom(2)
+    room = LoadQueue(2)
     seats = [room.enter("a", 0.0) for _ in range(2)]
     assert room.enter("b", 9.0) is not None
     assert sum(seat.is_lost for seat in seats if seat) == 1
@@ -34,7 +34,7 @@ def test_a_model_that_has_none_takes_one_of_several() -> None:
 
 
 def test_who_was_asked_for_first_takes_the_seat_of_the_last() -> None:
-    room = WaitingRoom(2)
+    room = LoadQueue(2)
     early, late = room.enter("b", 2.0), room.enter("c", 3.0)
     assert early is not None
     assert late is not None
@@ -46,7 +46,7 @@ def test_who_was_asked_for_first_takes_the_seat_of_the_last() -> None:
 
 
 def test_who_is_being_served_can_not_be_sent_away() -> None:
-    room = WaitingRoom(1)
+    room = LoadQueue(1)
     seat = room.enter("b", 2.0)
     assert seat is not None
     seat.is_kept = True
@@ -55,7 +55,7 @@ def test_who_is_being_served_can_not_be_sent_away() -> None:
 
 
 def test_only_those_who_wait_for_it_are_told() -> None:
-    room = WaitingRoom(2)
+    room = LoadQueue(2)
     one, other = room.enter("a", 0.0), room.enter("b", 0.0)
     assert one is not None
     assert other is not None

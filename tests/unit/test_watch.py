@@ -9,9 +9,9 @@ import pytest
 from brushwork.gateway.watching import watcher as watching
 from brushwork.gateway.watching.watcher import Watch, Watcher
 from brushwork_core.database.database import Database
-from brushwork_core.fleet.job_signals import Report, Wire
+from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger
-from brushwork_core.queries.job_index import JobIndex, Standing
+from brushwork_core.queries.job_index import JobIndex, JobStatus
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
@@ -30,7 +30,7 @@ class Eyes(JobIndex):
         self.looks: list[tuple[str, ...]] = []
         self.is_away = threading.Event()
 
-    def states(self, job_ids: Collection[str]) -> dict[str, Standing]:
+    def states(self, job_ids: Collection[str]) -> dict[str, JobStatus]:
         self.looks.append(tuple(job_ids))
         if self.is_away.is_set():
             raise ServiceUnreachable("The database does not answer.")
@@ -44,7 +44,7 @@ def eyes(database: Database) -> Eyes:
 
 @pytest.fixture
 def watch(database: Database, eyes: Eyes) -> Watch:
-    return Watch(eyes, Wire(database))
+    return Watch(eyes, JobSignals(database))
 
 
 def run(scene: Coroutine[None, None, None]) -> None:
@@ -63,7 +63,7 @@ async def closing(watch: Watch) -> AsyncIterator[None]:
         await watch.close()
 
 
-async def seen(watcher: Watcher, state: JobState, step: int = 0) -> Standing:
+async def seen(watcher: Watcher, state: JobState, step: int = 0) -> JobStatus:
     while watcher.standing is None or (watcher.standing.state, watcher.standing.progress.step) != (
         state,
         step,
@@ -156,14 +156,14 @@ def test_a_bug_in_one_look_leaves_nobody_without_news(
     ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Wrong(Eyes):
-        def states(self, job_ids: Collection[str]) -> dict[str, Standing]:
+        def states(self, job_ids: Collection[str]) -> dict[str, JobStatus]:
             if not self.looks:
                 self.looks.append(())
                 raise ZeroDivisionError
             return super().states(job_ids)
 
     monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.001)
-    watch = Watch(Wrong(database), Wire(database))
+    watch = Watch(Wrong(database), JobSignals(database))
     ledger.submit([new_job("a")])
     ledger.cancel("a")
 
@@ -211,7 +211,7 @@ def test_previews_are_asked_for_only_when_somebody_wants_them(
     database: Database, ledger: Ledger, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "PREVIEW_EVERY_S", 0.0)
-    wire = Wire(database)
+    job_signals = JobSignals(database)
     ledger.submit([new_job("a"), new_job("b")])
     fences = {job_id: begun(ledger, job_id) for job_id in ("a", "b")}
     picture = Preview(jpeg=b"\xff\xd8", step=2, total=4)
@@ -219,11 +219,15 @@ def test_previews_are_asked_for_only_when_somebody_wants_them(
     async def scene() -> None:
         async with closing(watch):
             with watch.on("a", previews=True) as looks, watch.on("a") as does_not, watch.on("b"):
-                while not wire.wishes("w"):
+                while not job_signals.signals("w"):
                     await asyncio.sleep(0)
-                assert list(wire.wishes("w")) == [("a", fences["a"])]
-                wire.tell(
-                    [Report("a", fences["a"], Progress(step=picture.step, total=picture.total), picture)]
+                assert list(job_signals.signals("w")) == [("a", fences["a"])]
+                job_signals.tell(
+                    [
+                        ProgressReport(
+                            "a", fences["a"], Progress(step=picture.step, total=picture.total), picture
+                        )
+                    ]
                 )
                 while looks.preview is None:
                     await looks.news()

@@ -12,9 +12,9 @@ import pytest
 from brushwork_core.ledger import Claim
 from brushwork_core.settings.stall_bounds import StallBounds
 from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls, DirectCalls
-from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.supervision.watchdog import Watchdog
 
 from tests.servers import wait_until
@@ -25,7 +25,7 @@ SLOW, SLOW_STALL_S = "slow", 900.0
 BOUND_S = 10.0
 
 
-class StillHold(Hold):
+class StillHold(Attempt):
     """A job that has not moved for as long as the test says."""
 
     def __init__(self, job_id: str, still_s: float, kind: str = "k") -> None:
@@ -38,17 +38,17 @@ class StillHold(Hold):
 
 
 @pytest.fixture
-def told() -> list[Sequence[Hold]]:
+def told() -> list[Sequence[Attempt]]:
     return []
 
 
-def watch(told: list[Sequence[Hold]], *holds: Hold) -> Watchdog:
+def watch(told: list[Sequence[Attempt]], *attempts: Attempt) -> Watchdog:
     # Its timer outside of Python is never to run out in here.
     bounds = StallBounds(STALL_S, {SLOW: SLOW_STALL_S})
-    return Watchdog(lambda: list(holds), stall_s=bounds, frozen_s=3600, on_stall=told.append)
+    return Watchdog(lambda: list(attempts), stall_s=bounds, frozen_s=3600, on_stall=told.append)
 
 
-def test_jobs_that_move_are_left_alone(told: list[Sequence[Hold]]) -> None:
+def test_jobs_that_move_are_left_alone(told: list[Sequence[Attempt]]) -> None:
     watchdog = watch(told, StillHold("a", 0.0), StillHold("b", STALL_S - 1))
     watchdog.look()
     watchdog.close()
@@ -56,7 +56,7 @@ def test_jobs_that_move_are_left_alone(told: list[Sequence[Hold]]) -> None:
 
 
 def test_the_one_that_stands_still_is_named(
-    told: list[Sequence[Hold]], capfd: pytest.CaptureFixture[str]
+    told: list[Sequence[Attempt]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     still = StillHold("still", STALL_S + 1)
     watchdog = watch(told, StillHold("moves", 1.0), still)
@@ -65,7 +65,7 @@ def test_the_one_that_stands_still_is_named(
     assert told == [[still]]
 
 
-def test_each_kind_has_its_own_bound(told: list[Sequence[Hold]]) -> None:
+def test_each_kind_has_its_own_bound(told: list[Sequence[Attempt]]) -> None:
     patient, impatient = StillHold("patient", SLOW_STALL_S - 1, SLOW), StillHold("impatient", STALL_S + 1)
     assert watch(told, patient).stalled() == []
     assert watch(told, impatient).stalled() == [impatient]
@@ -73,22 +73,22 @@ def test_each_kind_has_its_own_bound(told: list[Sequence[Hold]]) -> None:
     assert watch(told, hung).stalled() == [hung]
 
 
-def test_who_may_wait_for_a_slow_kind_s_call_is_as_patient(told: list[Sequence[Hold]]) -> None:
+def test_who_may_wait_for_a_slow_kind_s_call_is_as_patient(told: list[Sequence[Attempt]]) -> None:
     waits, calls = StillHold("waits", STALL_S + 1), StillHold("calls", STALL_S + 1, SLOW)
     assert watch(told, waits, calls).stalled() == []
 
 
-def test_a_slow_kind_that_moves_is_nobody_s_excuse(told: list[Sequence[Hold]]) -> None:
+def test_a_slow_kind_that_moves_is_nobody_s_excuse(told: list[Sequence[Attempt]]) -> None:
     hung, moves = StillHold("hung", STALL_S + 1), StillHold("moves", 0.0, SLOW)
     assert watch(told, hung, moves).stalled() == [hung]
 
 
 def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
-    hold = Hold(Claim("a", "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
-    hold._moved_at -= STALL_S
-    assert hold.still_s > STALL_S - 1
-    hold.check()
-    assert hold.still_s < STALL_S / 2
+    attempt = Attempt(Claim("a", "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
+    attempt._moved_at -= STALL_S
+    assert attempt.still_s > STALL_S - 1
+    attempt.check()
+    assert attempt.still_s < STALL_S / 2
 
 
 def test_a_process_in_which_no_python_runs_ends_itself() -> None:
@@ -106,14 +106,14 @@ def test_a_process_in_which_no_python_runs_ends_itself() -> None:
 
 @pytest.fixture(params=["direct", "batcher"])
 def calls(request: pytest.FixtureRequest) -> Iterator[Any]:
-    calls: Calls = DirectCalls() if request.param == "direct" else Batcher(8, 1 << 20)
+    calls: ModelExecutor = SerialExecutor() if request.param == "direct" else Batcher(8, 1 << 20)
     yield calls
     calls.close()
 
 
 def num_waiting(calls: Any) -> int:
     """Calls that wait for the one that runs."""
-    return len(calls._waiting) if isinstance(calls, DirectCalls) else len(calls._pending) - 1
+    return len(calls._waiting) if isinstance(calls, SerialExecutor) else len(calls._pending) - 1
 
 
 def test_who_waits_for_a_device_that_works_moves(calls: Any) -> None:
@@ -125,7 +125,7 @@ def test_who_waits_for_a_device_that_works_moves(calls: Any) -> None:
 
     def run(number: int) -> int:
         with calls.job(Going(), alone=True, on_move=lambda: moves.update([number])):
-            return int(calls.call(Terms("slow"), slow, number))
+            return int(calls.call(CallOptions("slow"), slow, number))
 
     moves: Counter[int] = Counter()
     with ThreadPoolExecutor(3) as threads:

@@ -6,7 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import PREVIEWS
-from brushwork_core.fleet.job_signals import LOOKING_MS, NOTED_AGAIN_AFTER_MS, Report, Wire, Wish
+from brushwork_core.fleet.job_signals import (
+    LOOKING_MS,
+    NOTED_AGAIN_AFTER_MS,
+    JobSignal,
+    JobSignals,
+    ProgressReport,
+)
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import JobNotFound
@@ -20,41 +26,45 @@ PLAN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
 
 
 @pytest.fixture
-def wire(database: Database) -> Wire:
-    return Wire(database)
+def job_signals(database: Database) -> JobSignals:
+    return JobSignals(database)
 
 
 class TestTell:
     def test_all_jobs_in_one_transaction(
-        self, wire: Wire, ledger: Ledger, index: JobIndex, database: Database
+        self, job_signals: JobSignals, ledger: Ledger, index: JobIndex, database: Database
     ) -> None:
         names = [f"job-{number}" for number in range(70)]
         ledger.submit([new_job(name) for name in names])
         fences = {name: claimed(ledger, name).fence for name in names}
         commits = []
         event.listen(database.engine, "commit", commits.append)
-        told = wire.tell([Report(name, fence, Progress(step=5, total=20)) for name, fence in fences.items()])
+        told = job_signals.tell(
+            [ProgressReport(name, fence, Progress(step=5, total=20)) for name, fence in fences.items()]
+        )
         assert (told, len(commits)) == (set(fences.items()), 1)
         assert {index.get(name).progress.fraction for name in names} == {0.25}
         assert index.state("job-0")[1].step == 5
 
     def test_nothing_to_say_asks_nobody(self, tmp_path: object) -> None:
         nowhere = Database("postgresql+psycopg://someone@127.0.0.1:1/nothing")
-        assert Wire(nowhere).tell([]) == set()
+        assert JobSignals(nowhere).tell([]) == set()
 
-    def test_a_stale_fence_is_not_heard(self, wire: Wire, ledger: Ledger, index: JobIndex) -> None:
+    def test_a_stale_fence_is_not_heard(
+        self, job_signals: JobSignals, ledger: Ledger, index: JobIndex
+    ) -> None:
         ledger.submit([new_job("a"), new_job("b")])
         stale = claimed(ledger, "a", "zombie").fence
         ledger.release("a", stale)
         living = claimed(ledger, "a", "living").fence
         other = claimed(ledger, "b").fence
         reports = [
-            Report(*attempt, Progress(step=9, total=9))
+            ProgressReport(*attempt, Progress(step=9, total=9))
             for attempt in (("a", stale), ("b", other), ("nobody", 1))
         ]
-        assert wire.tell(reports) == {("b", other)}
+        assert job_signals.tell(reports) == {("b", other)}
         assert (index.get("a").progress.step, index.get("b").progress.step) == (0, 9)
-        assert wire.tell([Report("a", living, Progress(step=1, total=9))]) == {("a", living)}
+        assert job_signals.tell([ProgressReport("a", living, Progress(step=1, total=9))]) == {("a", living)}
 
     @pytest.mark.parametrize("end", ["complete", "fail", "stop", "release", "reap"])
     def test_an_attempt_that_is_over_is_not_heard(
@@ -74,58 +84,66 @@ class TestTell:
         assert index.get("a") == before
 
     def test_a_row_that_somebody_holds_is_told_next_time(
-        self, wire: Wire, ledger: Ledger, database: Database
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
     ) -> None:
         if database.engine.dialect.name == "sqlite":
             pytest.skip("SQLite has one writer at a time")
         ledger.submit([new_job("a"), new_job("b")])
-        reports = [Report(name, claimed(ledger, name).fence, Progress(step=1, total=2)) for name in "ab"]
+        reports = [
+            ProgressReport(name, claimed(ledger, name).fence, Progress(step=1, total=2)) for name in "ab"
+        ]
         with database.writing() as connection:
             connection.execute(text("SELECT id FROM jobs WHERE id = 'a' FOR UPDATE"))
-            assert wire.tell(reports) == {("b", 1)}
-        assert wire.tell(reports) == {("a", 1), ("b", 1)}
+            assert job_signals.tell(reports) == {("b", 1)}
+        assert job_signals.tell(reports) == {("a", 1), ("b", 1)}
 
 
-STOP, SHOW = Wish(stop=True, preview=False), Wish(stop=False, preview=True)
+STOP, SHOW = JobSignal(stop=True, preview=False), JobSignal(stop=False, preview=True)
 
 
 class TestWishes:
-    def test_those_of_this_worker_that_are_asked_to_stop(self, wire: Wire, ledger: Ledger) -> None:
+    def test_those_of_this_worker_that_are_asked_to_stop(
+        self, job_signals: JobSignals, ledger: Ledger
+    ) -> None:
         ledger.submit([new_job(name) for name in "abcd"])
         for name, worker in zip("abc", ("w", "w", "other"), strict=True):
             claimed(ledger, name, worker)
-        assert wire.wishes("w") == {}
+        assert job_signals.signals("w") == {}
         for name in "bcd":
             ledger.cancel(name)
-        assert wire.wishes("w") == {("b", 1): STOP}
-        assert wire.wishes("other") == {("c", 1): STOP}
-        assert wire.wishes("nobody") == {}
+        assert job_signals.signals("w") == {("b", 1): STOP}
+        assert job_signals.signals("other") == {("c", 1): STOP}
+        assert job_signals.signals("nobody") == {}
         ledger.stop("b", 1)
-        assert wire.wishes("w") == {}
+        assert job_signals.signals("w") == {}
 
-    def test_those_that_somebody_looks_at(self, wire: Wire, ledger: Ledger, database: Database) -> None:
+    def test_those_that_somebody_looks_at(
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
+    ) -> None:
         ledger.submit([new_job(name) for name in "abc"])
         for name in "abc":
             claimed(ledger, name)
-        wire.preview("a")
-        wire.preview("b")
+        job_signals.preview("a")
+        job_signals.preview("b")
         ledger.cancel("b")
-        assert wire.wishes("w") == {("a", 1): SHOW, ("b", 1): Wish(stop=True, preview=True)}
+        assert job_signals.signals("w") == {("a", 1): SHOW, ("b", 1): JobSignal(stop=True, preview=True)}
         time_passes(database, LOOKING_MS)
-        assert wire.wishes("w") == {("b", 1): STOP}
+        assert job_signals.signals("w") == {("b", 1): STOP}
 
-    def test_it_waits_for_no_writer(self, wire: Wire, ledger: Ledger, database: Database) -> None:
+    def test_it_waits_for_no_writer(
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
+    ) -> None:
         ledger.submit([new_job("a")])
         claimed(ledger, "a")
         ledger.cancel("a")
         with database.writing() as connection:
             connection.execute(text("UPDATE jobs SET label = 'other'"))
-            assert wire.wishes("w") == {("a", 1): STOP}
+            assert job_signals.signals("w") == {("a", 1): STOP}
 
-    def test_it_reads_only_running_jobs(self, wire: Wire, database: Database) -> None:
+    def test_it_reads_only_running_jobs(self, job_signals: JobSignals, database: Database) -> None:
         asked: list[tuple[str, object]] = []
         event.listen(database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2:4]))
-        wire.wishes("w")
+        job_signals.signals("w")
         statement, parameters = next(seen for seen in asked if "cancel_requested" in seen[0])
         with database.reading() as connection:
             if connection.dialect.name == "postgresql":
@@ -144,85 +162,93 @@ class TestPreview:
         ledger.submit([new_job("a")])
         return claimed(ledger, "a").fence
 
-    def test_it_comes_once_somebody_has_asked(self, wire: Wire, fence: int, index: JobIndex) -> None:
-        show(wire, fence, step=1)
-        assert wire.preview("a") is None, "nobody had asked"
-        show(wire, fence, step=2)
-        assert wire.preview("a") == picture_of(2)
-        show(wire, fence, step=3)
-        assert wire.preview("a") == picture_of(3)
+    def test_it_comes_once_somebody_has_asked(
+        self, job_signals: JobSignals, fence: int, index: JobIndex
+    ) -> None:
+        show(job_signals, fence, step=1)
+        assert job_signals.preview("a") is None, "nobody had asked"
+        show(job_signals, fence, step=2)
+        assert job_signals.preview("a") == picture_of(2)
+        show(job_signals, fence, step=3)
+        assert job_signals.preview("a") == picture_of(3)
         assert index.get("a").progress.step == 3
 
-    def test_progress_alone_leaves_it(self, wire: Wire, fence: int, database: Database) -> None:
-        wire.preview("a")
-        show(wire, fence, step=2)
+    def test_progress_alone_leaves_it(self, job_signals: JobSignals, fence: int, database: Database) -> None:
+        job_signals.preview("a")
+        show(job_signals, fence, step=2)
         assert said(database, "a", fence, 7, 9)
-        assert wire.preview("a") == picture_of(2)
+        assert job_signals.preview("a") == picture_of(2)
 
-    def test_asking_again_is_written_down_seldom(self, wire: Wire, fence: int, database: Database) -> None:
+    def test_asking_again_is_written_down_seldom(
+        self, job_signals: JobSignals, fence: int, database: Database
+    ) -> None:
         commits: list[object] = []
-        wire.preview("a")
+        job_signals.preview("a")
         # However slow this test may be, it was asked just now.
         time_passes(database, -600_000)
         event.listen(database.engine, "commit", commits.append)
         for _ in range(5):
-            wire.preview("a")
+            job_signals.preview("a")
         assert len(commits) == 0
         time_passes(database, 600_000 + NOTED_AGAIN_AFTER_MS)
         commits.clear()
-        wire.preview("a")
+        job_signals.preview("a")
         assert len(commits) == 1
-        assert wire.wishes("w") == {("a", fence): SHOW}
+        assert job_signals.signals("w") == {("a", fence): SHOW}
 
-    def test_another_attempt_s_is_not_shown(self, wire: Wire, fence: int, ledger: Ledger) -> None:
-        wire.preview("a")
-        show(wire, fence, step=2)
+    def test_another_attempt_s_is_not_shown(
+        self, job_signals: JobSignals, fence: int, ledger: Ledger
+    ) -> None:
+        job_signals.preview("a")
+        show(job_signals, fence, step=2)
         ledger.release("a", fence)
-        assert wire.preview("a") is None
+        assert job_signals.preview("a") is None
         again = claimed(ledger, "a").fence
-        assert wire.preview("a") is None
-        show(wire, fence, step=5)
-        assert wire.preview("a") is None
-        show(wire, again, step=1)
-        assert wire.preview("a") == picture_of(1)
+        assert job_signals.preview("a") is None
+        show(job_signals, fence, step=5)
+        assert job_signals.preview("a") is None
+        show(job_signals, again, step=1)
+        assert job_signals.preview("a") == picture_of(1)
 
     def test_a_job_that_does_not_run_has_none_and_is_not_watched(
-        self, wire: Wire, ledger: Ledger, database: Database
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
     ) -> None:
         ledger.submit([new_job("a")])
-        assert wire.preview("a") is None
+        assert job_signals.preview("a") is None
         fence = claimed(ledger, "a").fence
-        wire.preview("a")
-        show(wire, fence, step=2)
+        job_signals.preview("a")
+        show(job_signals, fence, step=2)
         ledger.complete("a", fence, result_of(1))
-        assert wire.preview("a") is None
+        assert job_signals.preview("a") is None
         ledger.submit([new_job("b")])
-        wire.preview("b")
+        job_signals.preview("b")
         assert count(database, PREVIEWS) == 1
 
-    def test_an_unknown_job_is_not_found(self, wire: Wire) -> None:
+    def test_an_unknown_job_is_not_found(self, job_signals: JobSignals) -> None:
         for job_id in ("nobody", "", "x" * 65):
             with pytest.raises(JobNotFound):
-                wire.preview(job_id)
+                job_signals.preview(job_id)
 
     def test_those_of_jobs_that_do_not_run_are_swept_away(
-        self, wire: Wire, ledger: Ledger, database: Database
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
     ) -> None:
         ledger.submit([new_job(name) for name in "abc"])
         for name in "abc":
             claimed(ledger, name)
-            wire.preview(name)
+            job_signals.preview(name)
         ledger.stop("a", 1)
         ledger.release("b", 1)
-        wire.sweep()
-        wire.sweep()
+        job_signals.sweep()
+        job_signals.sweep()
         assert count(database, PREVIEWS) == 1
-        assert wire.wishes("w") == {("c", 1): SHOW}
+        assert job_signals.signals("w") == {("c", 1): SHOW}
         # Nobody looks any more: what the worker still shows makes no row.
-        show(wire, 1, step=1)
+        show(job_signals, 1, step=1)
         assert count(database, PREVIEWS) == 1
 
-    def test_many_who_ask_and_sweep_at_once(self, wire: Wire, ledger: Ledger, database: Database) -> None:
+    def test_many_who_ask_and_sweep_at_once(
+        self, job_signals: JobSignals, ledger: Ledger, database: Database
+    ) -> None:
         names = [f"job-{number}" for number in range(20)]
         ledger.submit([new_job(name, max_attempts=9) for name in names])
         for name in names:
@@ -230,15 +256,15 @@ class TestPreview:
 
         def work(number: int) -> None:
             for name in names[:: 1 if number % 2 else -1]:
-                wire.preview(name)
-                wire.tell([Report(each, 1, Progress(), picture_of(number)) for each in names])
-                wire.sweep()
+                job_signals.preview(name)
+                job_signals.tell([ProgressReport(each, 1, Progress(), picture_of(number)) for each in names])
+                job_signals.sweep()
                 if number == 0:
                     ledger.fail(name, 1, ERROR)
 
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(work, range(4)))
-        wire.sweep()
+        job_signals.sweep()
         assert count(database, PREVIEWS) == 0
 
 
@@ -246,8 +272,8 @@ def picture_of(step: int) -> Preview:
     return Preview(jpeg=b"\xff\xd8" + bytes([step, 0, 255]), step=step, total=9)
 
 
-def show(wire: Wire, fence: int, *, step: int) -> None:
-    wire.tell([Report("a", fence, Progress(step=step, total=9), picture_of(step))])
+def show(job_signals: JobSignals, fence: int, *, step: int) -> None:
+    job_signals.tell([ProgressReport("a", fence, Progress(step=step, total=9), picture_of(step))])
 
 
 def time_passes(database: Database, milliseconds: int) -> None:

@@ -8,13 +8,13 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.metrics import BatchMetrics
-from brushwork_workers.batching.scheduler import Run, Waiting
-from brushwork_workers.batching.stats import Ran, Report
+from brushwork_workers.batching.scheduler import CallBatch, WaitingCall
+from brushwork_workers.batching.stats import BatchingStats, BatchStats
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.execution.metrics import Metrics, RunningJobs
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
@@ -32,30 +32,30 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
     return registry.get_sample_value(f"brushwork_{name}", labels)
 
 
-def attempts(station: TestStation, outcome: str, code: str = "", model: str = "stub") -> float | None:
+def attempts(worker_process: TestStation, outcome: str, code: str = "", model: str = "stub") -> float | None:
     labels = {"kind": KIND, "model": model, "outcome": outcome, "code": code}
-    return value(station.metrics.registry, "attempts_total", **labels)
+    return value(worker_process.metrics.registry, "attempts_total", **labels)
 
 
 def test_a_job_that_succeeds_is_counted_and_timed(make: Make) -> None:
-    station = make(nothing)
-    station.executor.execute(station.adopted())
-    registry = station.metrics.registry
-    assert attempts(station, "succeeded") == 1
+    worker_process = make(nothing)
+    worker_process.executor.execute(worker_process.adopted())
+    registry = worker_process.metrics.registry
+    assert attempts(worker_process, "succeeded") == 1
     assert value(registry, "job_queue_seconds_count", kind=KIND) == 1
     assert value(registry, "job_running_seconds_count", kind=KIND, model="stub") == 1
     total = value(registry, "job_running_seconds_sum", kind=KIND, model="stub")
-    timings = station.job().result.provenance.timings
+    timings = worker_process.job().result.provenance.timings
     assert total == pytest.approx(timings.running_s)
 
 
 def test_each_way_to_end_is_told_apart(make: Make) -> None:
     ways: dict[str, Callable[[], None]] = {}
 
-    def act(request: Any, desk: Desk) -> None:
+    def act(request: Any, context: JobContext) -> None:
         ways[request.prompt]()
 
-    station = make(act)
+    worker_process = make(act)
 
     def fail() -> None:
         raise InvalidRequest("no", field="prompt")
@@ -64,20 +64,22 @@ def test_each_way_to_end_is_told_apart(make: Make) -> None:
         raise OSError("the disk is full")
 
     def cancel() -> None:
-        station.ledger.cancel("withdrawn")
-        station.pulse.beat()
-        for hold in station.pulse.holds():
-            hold.check()
+        worker_process.ledger.cancel("withdrawn")
+        worker_process.heartbeat.beat()
+        for attempt in worker_process.heartbeat.attempts():
+            attempt.check()
 
     ways |= {"bad": fail, "broken": break_down, "withdrawn": cancel}
     for job_id in ways:
-        station.executor.execute(station.adopted(job_id, prompt=job_id))
-    station.executor.execute("unknown")
-    assert attempts(station, "failed", "invalid_request") == 1
-    assert attempts(station, "retried", "machine_error") == 1
-    assert attempts(station, "canceled") == 1
-    assert value(station.metrics.registry, "messages_dropped_total") == 1
-    assert value(station.metrics.registry, "job_running_seconds_count", kind=KIND, model="stub") is None
+        worker_process.executor.execute(worker_process.adopted(job_id, prompt=job_id))
+    worker_process.executor.execute("unknown")
+    assert attempts(worker_process, "failed", "invalid_request") == 1
+    assert attempts(worker_process, "retried", "machine_error") == 1
+    assert attempts(worker_process, "canceled") == 1
+    assert value(worker_process.metrics.registry, "messages_dropped_total") == 1
+    assert (
+        value(worker_process.metrics.registry, "job_running_seconds_count", kind=KIND, model="stub") is None
+    )
 
 
 def test_models_that_load_and_models_that_do_not(make: Make) -> None:
@@ -99,23 +101,23 @@ def test_what_is_given_back() -> None:
 def test_jobs_that_run_are_counted_by_kind_when_somebody_asks(make: Make) -> None:
     seen: list[float | None] = []
 
-    def look(request: Any, desk: Desk) -> None:
+    def look(request: Any, context: JobContext) -> None:
         seen.append(value(registry, "jobs_running", kind=KIND))
 
-    station = make(look)
-    registry = registry_of(RunningJobs((KIND, "image-to-text"), station.pulse.holds))
-    station.executor.execute(station.adopted())
+    worker_process = make(look)
+    registry = registry_of(RunningJobs((KIND, "image-to-text"), worker_process.heartbeat.attempts))
+    worker_process.executor.execute(worker_process.adopted())
     assert seen == [1]
     assert value(registry, "jobs_running", kind=KIND) == 0
     assert value(registry, "jobs_running", kind="image-to-text") == 0
 
 
 def test_runs_of_the_batcher_are_shown_by_module() -> None:
-    report = Report()
+    report = BatchingStats()
     for rows, reason in ((3, "full"), (3, "lingered"), (500, "full")):
-        call = Waiting(caller="c", module="m", key="k", since_s=1.0, rows=rows)
-        run = Run((call,), reason, room=8, passed_over={"no room": 1})
-        report.add(Ran(run, Terms("tiny", "unet"), began_s=2.0, took_s=0.25))
+        call = WaitingCall(caller="c", module="m", key="k", since_s=1.0, rows=rows)
+        run = CallBatch((call,), reason, room=8, passed_over={"no room": 1})
+        report.add(BatchStats(run, CallOptions("tiny", "unet"), began_s=2.0, took_s=0.25))
     registry = registry_of(BatchMetrics(report))
     module = "tiny unet"
     shown = {

@@ -12,19 +12,19 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from PIL import Image
 from torch import nn
 
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedCheckpoint:
     """What an earlier attempt of a training has left: its curve so far, and what it goes on from."""
 
     curve: tuple[Epoch, ...]
     data: bytes
 
 
-class Desk(Protocol):
+class JobContext(Protocol):
     """What a kind of job sees of the system around it."""
 
     @property
@@ -73,7 +73,7 @@ class Desk(Protocol):
         """Show what there is so far, as a small JPEG of that moment's step."""
         ...
 
-    def saved(self) -> Saved | None:
+    def saved(self) -> SavedCheckpoint | None:
         """What the last `save` of this job has left, whichever attempt it was; None: it begins anew."""
         ...
 
@@ -90,14 +90,14 @@ class Desk(Protocol):
         ...
 
 
-class Performer(Protocol):
+class Handler(Protocol):
     """A loaded model, for one kind of job; its methods may be called from many threads at once."""
 
     def warm_up(self) -> None:
         """Run once on nothing in particular, so that the first job finds everything in place."""
         ...
 
-    def perform(self, request: Any, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: Any, context: JobContext) -> dict[str, Any]:
         """Do one job.
 
         Returns:
@@ -115,7 +115,7 @@ class FoundAddOn:
 
 
 @dataclass(frozen=True)
-class Place:
+class LoadSpec:
     """Where a model is loaded: from which folder, onto what, for whom.
 
     Args:
@@ -123,7 +123,7 @@ class Place:
         folder: Of its files, which are checked: all there, none pickled, of the pinned hashes.
         device: Onto which it is loaded.
         dtype: In which number format.
-        calls: Through which its heavy calls go.
+        model_executor: Through which its heavy calls go.
         kinds: What it is to serve.
         add_ons: What jobs may add to it, by name.
     """
@@ -132,27 +132,27 @@ class Place:
     folder: Path
     device: torch.device
     dtype: torch.dtype
-    calls: Calls
+    model_executor: ModelExecutor
     kinds: tuple[str, ...] = ()
     add_ons: Mapping[str, FoundAddOn] = field(default_factory=dict)
 
     @property
-    def terms(self) -> Terms:
+    def options(self) -> CallOptions:
         """On what terms its calls may share a run."""
-        return Terms(model=self.model.name, max_rows=self.model.max_batch)
+        return CallOptions(model=self.model.name, max_rows=self.model.max_batch)
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModules:
     """What a loader gives.
 
     Args:
-        performers: By kind, one set of weights behind them all.
+        handlers: By kind, one set of weights behind them all.
         modules: That hold weights, add-ons not counted; the shelf sizes and moves them.
     """
 
-    performers: Mapping[str, Performer]
+    handlers: Mapping[str, Handler]
     modules: Sequence[nn.Module] = ()
 
 
-Loader = Callable[[Place], Loaded]
+Loader = Callable[[LoadSpec], LoadedModules]

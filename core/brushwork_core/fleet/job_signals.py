@@ -23,11 +23,11 @@ from brushwork_core.database.tables import JOBS, PREVIEWS, in_state
 LOOKING_MS = 10_000
 NOTED_AGAIN_AFTER_MS = 2_500
 # Which attempt of which job: its id, and the fence of the claim.
-Attempt = tuple[str, int]
+AttemptKey = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Report:
+class ProgressReport:
     """What a worker says of an attempt that it runs; a preview only where there is a new one."""
 
     job_id: str
@@ -37,14 +37,14 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Wish:
+class JobSignal:
     """What callers want of a running job: that it stops, that it shows what it has."""
 
     stop: bool
     preview: bool
 
 
-class Wire:
+class JobSignals:
     """One statement or two for all running jobs of a worker, however many they are.
 
     Args:
@@ -54,7 +54,7 @@ class Wire:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tell(self, reports: Sequence[Report]) -> set[Attempt]:
+    def tell(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
         """Write down how far jobs are and what they look like, all in one transaction.
 
         Returns:
@@ -63,7 +63,7 @@ class Wire:
         """
         return self._database.write(lambda connection: _told(connection, reports)) if reports else set()
 
-    def wishes(self, worker: str) -> dict[Attempt, Wish]:
+    def signals(self, worker: str) -> dict[AttemptKey, JobSignal]:
         """What is wanted of the running jobs of `worker`; a read that waits for nobody.
 
         Returns:
@@ -81,7 +81,9 @@ class Wire:
         )
         with self._database.reading() as connection:
             rows = connection.execute(asked).all()
-        return {(row.id, row.fence): Wish(stop=row.cancel_requested, preview=row.preview) for row in rows}
+        return {
+            (row.id, row.fence): JobSignal(stop=row.cancel_requested, preview=row.preview) for row in rows
+        }
 
     def preview(self, job_id: str) -> Preview | None:
         """Look at a running job: its newest preview, if there is one yet. To look is what has them made.
@@ -142,7 +144,7 @@ _PREVIEW = (
 )
 
 
-def _told(connection: Connection, reports: Sequence[Report]) -> set[Attempt]:
+def _told(connection: Connection, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
     # Rows that somebody holds are passed over: to wait for them while holding others could meet the
     # heartbeat, which takes all rows of this worker, in a deadlock.
     free = (
@@ -159,11 +161,11 @@ def _told(connection: Connection, reports: Sequence[Report]) -> set[Attempt]:
     return {(report.job_id, report.fence) for report in heard}
 
 
-def _progress(report: Report) -> dict[str, object]:
+def _progress(report: ProgressReport) -> dict[str, object]:
     return {"job": report.job_id, "step": report.progress.step, "total": report.progress.total}
 
 
-def _preview(report: Report) -> dict[str, object]:
+def _preview(report: ProgressReport) -> dict[str, object]:
     assert report.preview is not None  # noqa: S101 - only those that have one
     columns = {"fence": report.fence, **report.preview.model_dump()}
     return {"job": report.job_id, **{f"new_{name}": value for name, value in columns.items()}}

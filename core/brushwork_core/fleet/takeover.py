@@ -8,7 +8,7 @@ from brushwork_schemas.worker import SeenWorker
 
 from brushwork_core.database.database import Database
 from brushwork_core.fleet.process_liveness import here
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, Reaped
 from brushwork_core.settings.settings import Settings
 
@@ -34,11 +34,14 @@ def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
     """
     database = Database(settings.database_url.get_secret_value())
     try:
-        roster = Roster(database)
-        dead = {*roster.dead_here(), *(_predecessors(roster, name, settings) if name else ())}
+        worker_registry = WorkerRegistry(database)
+        dead = {
+            *worker_registry.dead_here(),
+            *(_predecessors(worker_registry, name, settings) if name else ()),
+        }
         reaped = Ledger(database, lease_s=settings.lease_s).reap(dead) if dead else Reaped()
         for worker in dead:
-            roster.leave(worker)
+            worker_registry.leave(worker)
     except ServiceUnreachable as error:
         LOGGER.info("Nobody's jobs are taken over: %s", error)
         return Reaped()
@@ -47,11 +50,11 @@ def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
     return reaped
 
 
-def _predecessors(roster: Roster, name: str, settings: Settings) -> list[str]:
+def _predecessors(worker_registry: WorkerRegistry, name: str, settings: Settings) -> list[str]:
     """The lives of a name, all of them over: of those elsewhere that is known when they beat no more."""
     silences_s: dict[str, float] = {}
     while True:
-        dead_here, named = roster.dead_here(), roster.named(name)
+        dead_here, named = worker_registry.dead_here(), worker_registry.named(name)
         unsure = [seen for seen in named if seen.name not in dead_here and _is_fresh(seen, settings)]
         for seen in unsure:
             if seen.host == here() or seen.silent_s < silences_s.get(seen.name, 0.0):

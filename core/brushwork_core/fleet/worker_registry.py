@@ -20,7 +20,7 @@ def full_name(name: str | None) -> str:
 _PROCESS = ("host", "pid", "pid_started_at")
 
 
-class Roster:
+class WorkerRegistry:
     """Keeps the list of workers.
 
     Args:

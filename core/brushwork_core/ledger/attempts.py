@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func,
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
-from brushwork_core.ledger.intake import Intake
+from brushwork_core.ledger.intake import JobIntake
 from brushwork_core.ledger.records import Claim, Signal
 from brushwork_core.ledger.transitions import (
     ROW,
@@ -28,7 +28,7 @@ from brushwork_core.ledger.transitions import (
 OWN_ERROR = "its own error"
 
 
-class Attempts(Intake):
+class Attempts(JobIntake):
     """Claim, renew, and every way in which a worker ends an attempt."""
 
     def claim(self, job_id: str, worker: str) -> Claim | None:

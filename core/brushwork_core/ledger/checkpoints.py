@@ -24,7 +24,7 @@ _ENDED = [state for state in JobState if state.is_terminal]
 
 
 @dataclass(frozen=True)
-class Training:
+class JobCheckpoint:
     """How far a training is: epochs done, how well each went, and its checkpoint's name if there is one."""
 
     epoch: int
@@ -32,7 +32,7 @@ class Training:
     checkpoint: str | None
 
 
-class Trainings:
+class JobCheckpoints:
     """Reads and writes how far trainings are.
 
     Args:
@@ -42,12 +42,12 @@ class Trainings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, job_id: str) -> Training | None:
+    def get(self, job_id: str) -> JobCheckpoint | None:
         """How far that job is; None where it has not finished an epoch."""
         columns = (TRAININGS.c.epoch, TRAININGS.c.curve, TRAININGS.c.checkpoint)
         with self._database.reading() as connection:
             row = connection.execute(select(*columns).where(TRAININGS.c.job_id == job_id)).one_or_none()
-        return None if row is None else Training(row.epoch, read_curve(row.curve), row.checkpoint)
+        return None if row is None else JobCheckpoint(row.epoch, read_curve(row.curve), row.checkpoint)
 
     def note(
         self, job_id: str, fence: int, curve: Sequence[Epoch], checkpoint: Artifact

@@ -17,7 +17,7 @@ from brushwork_core.ledger.records import NewJob, Submitted
 from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, may_start, note_ends
 
 
-class Intake(LedgerPart):
+class JobIntake(LedgerPart):
     """Submit, refuse and cancel."""
 
     def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:

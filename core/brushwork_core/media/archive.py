@@ -82,7 +82,7 @@ class Archive:
         packed = io.BytesIO(data)
         plain = gzip.GzipFile(fileobj=packed) if data.startswith(b"\x1f\x8b") else packed
         # All of it is in memory: there is nothing to close.
-        opened = tarfile.open(fileobj=Bounded(plain), mode="r:")  # noqa: SIM115
+        opened = tarfile.open(fileobj=BoundedReader(plain), mode="r:")  # noqa: SIM115
         for number, info in enumerate(opened):
             _check_number(number)
             _check_name(info.name)
@@ -107,7 +107,7 @@ class Archive:
             raise refused(f"{shown(name)} unpacks to more than {MAX_RATIO} times its size.")
 
 
-class Bounded(io.RawIOBase):
+class BoundedReader(io.RawIOBase):
     """A stream that hands out no more at once than a picture may have.
 
     A tar's own records say how long they are, and tarfile believes them and reads that much.

@@ -33,7 +33,7 @@ _LAYOUT = "Put each picture into the folder of its class: cat/1.png, or train/ca
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetEntry:
     """A picture of the archive: its name there, the index of its class, and whether it is to judge by."""
 
     name: str
@@ -59,9 +59,11 @@ class Dataset:
         self.has_validation = any(part == VALIDATION for part, _, _ in placed)
         _check_classes(placed, self.labels)
         index = {label: number for number, label in enumerate(self.labels)}
-        self.entries = tuple(Entry(name, index[label], part == VALIDATION) for part, label, name in placed)
+        self.entries = tuple(
+            DatasetEntry(name, index[label], part == VALIDATION) for part, label, name in placed
+        )
 
-    def pictures(self) -> Iterator[tuple[Entry, Image.Image]]:
+    def pictures(self) -> Iterator[tuple[DatasetEntry, Image.Image]]:
         """Each entry with its picture, RGB, one after another.
 
         Raises:

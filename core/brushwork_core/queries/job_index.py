@@ -26,7 +26,7 @@ SEARCHED_FIRST = 1000
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """Where a job stands: what changes while it is watched. `fence` tells two attempts apart."""
 
     state: JobState
@@ -36,7 +36,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningCount:
     """How many jobs of a kind a worker runs."""
 
     worker: str
@@ -101,9 +101,9 @@ class JobIndex:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
 
-    def states(self, job_ids: Collection[str]) -> dict[str, Standing]:
+    def states(self, job_ids: Collection[str]) -> dict[str, JobStatus]:
         """Where several jobs stand, by id: one question for all that are watched."""
-        found: dict[str, Standing] = {}
+        found: dict[str, JobStatus] = {}
         ids = list(job_ids)
         with self._database.reading() as connection:
             for start in range(0, len(ids), IDS_A_QUERY):
@@ -136,10 +136,10 @@ class JobIndex:
                 break
         return found
 
-    def running(self) -> Sequence[Running]:
+    def running(self) -> Sequence[RunningCount]:
         """How many jobs run, by worker and kind."""
         with self._database.reading() as connection:
-            return [Running(row.worker, row.kind, row.num_jobs) for row in connection.execute(_RUNNING)]
+            return [RunningCount(row.worker, row.kind, row.num_jobs) for row in connection.execute(_RUNNING)]
 
     def _newest(self, conditions: Sequence[ColumnElement[bool]], limit: int) -> Jobs:
         statement = _WITH_RESULT.where(*conditions).order_by(*_NEWEST).limit(limit)
@@ -166,8 +166,8 @@ def _mentions(text: str) -> ColumnElement[bool]:
     return or_(*(place.icontains(text, autoescape=True) for place in places))
 
 
-def _standing(row: Any) -> Standing:
-    return Standing(
+def _standing(row: Any) -> JobStatus:
+    return JobStatus(
         state=JobState(row.state),
         progress=Progress(step=row.progress_step, total=row.progress_total),
         attempt=row.attempt,

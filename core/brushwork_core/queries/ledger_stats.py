@@ -20,11 +20,11 @@ from brushwork_core.database.tables import (
     waits_for_dispatch,
 )
 from brushwork_core.ledger.recovery import FATES, REAPED
-from brushwork_core.queries.queue_snapshot import Line
+from brushwork_core.queries.queue_snapshot import QueueSnapshot
 
 
 @dataclass(frozen=True)
-class QueueFigures:
+class QueueStats:
     """The queue of a kind.
 
     Args:
@@ -37,7 +37,7 @@ class QueueFigures:
 
 
 @dataclass(frozen=True)
-class OutboxFigures:
+class OutboxStats:
     """The events of webhooks.
 
     Args:
@@ -51,7 +51,7 @@ class OutboxFigures:
     num_dead: int
 
 
-class Figures:
+class LedgerStats:
     """Reads figures. Those of what is under way cost as much as there is of it, however much has ended.
 
     Args:
@@ -61,7 +61,7 @@ class Figures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def queues(self) -> Mapping[str, QueueFigures]:
+    def queues(self) -> Mapping[str, QueueStats]:
         """Each kind's queue."""
         with self._database.reading() as connection:
             return {kind: _queue(connection, kind) for kind in KINDS}
@@ -80,7 +80,7 @@ class Figures:
             found = {row[0]: int(row[1]) for row in connection.execute(counted)}
         return {state: found.get(state, 0) for state in ended}
 
-    def outbox(self) -> OutboxFigures:
+    def outbox(self) -> OutboxStats:
         """What is to be told."""
         oldest_ms = func.coalesce(now_ms() - func.min(WEBHOOK_EVENTS.c.created_at), 0)
         waiting = select(func.count().label("num_open"), oldest_ms.label("oldest_ms")).where(is_open())
@@ -88,7 +88,7 @@ class Figures:
         with self._database.reading() as connection:
             row = connection.execute(waiting).one()
             num_dead = connection.execute(dead).scalar_one()
-        return OutboxFigures(int(row.num_open), max(0.0, row.oldest_ms / 1000), int(num_dead))
+        return OutboxStats(int(row.num_open), max(0.0, row.oldest_ms / 1000), int(num_dead))
 
     def reaped(self) -> Mapping[str, int]:
         """Jobs taken back from lost workers since the tables were made, by what became of them."""
@@ -108,11 +108,11 @@ class Figures:
         return {ready: found.get(ready, 0) for ready in (True, False)}
 
 
-def _queue(connection: Connection, kind: str) -> QueueFigures:
+def _queue(connection: Connection, kind: str) -> QueueStats:
     depth = sum(
         connection.execute(
             select(func.count()).select_from(JOBS).where(JOBS.c.kind == kind, waits)
         ).scalar_one()
         for waits in (waits_for_dispatch(), is_dispatched())
     )
-    return QueueFigures(int(depth), (Line.read(connection, kind).oldest_s or 0.0) if depth else 0.0)
+    return QueueStats(int(depth), (QueueSnapshot.read(connection, kind).oldest_s or 0.0) if depth else 0.0)

@@ -10,7 +10,7 @@ from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_
 _ONE = literal_column("1", Integer).label("one")
 
 
-class Crowd:
+class OpenJobs:
     """Counts open jobs by the partial indexes: a million that have ended cost nothing.
 
     Args:

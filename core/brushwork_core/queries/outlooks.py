@@ -14,10 +14,10 @@ from sqlalchemy import bindparam, select
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS
-from brushwork_core.fleet.worker_registry import Roster
-from brushwork_core.queries.queue_snapshot import Line, num_own_before
-from brushwork_core.queries.throughput import Pace
-from brushwork_core.queries.ttl_cache import Remembered
+from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.queries.queue_snapshot import QueueSnapshot, num_own_before
+from brushwork_core.queries.throughput import Throughput
+from brushwork_core.queries.ttl_cache import TtlCache
 
 KEEP_S = 1.0
 KEEP_PACE_S = 5.0
@@ -28,7 +28,7 @@ class _Ahead:
     """A job's row, with what is known of those around it."""
 
     row: Any
-    pace: Pace
+    throughput: Throughput
     workers: Sequence[SeenWorker]
     position: int | None = None
 
@@ -44,9 +44,9 @@ class Outlooks:
     def __init__(self, database: Database, *, fresh_s: float = 12.0) -> None:
         self._database = database
         self._fresh_s = fresh_s
-        self._lines: dict[str, Remembered[Line]] = {}
-        self._workers = Remembered(Roster(database).workers, KEEP_S)
-        self._pace = Remembered(self._read_pace, KEEP_PACE_S)
+        self._lines: dict[str, TtlCache[QueueSnapshot]] = {}
+        self._workers = TtlCache(WorkerRegistry(database).workers, KEEP_S)
+        self._throughput = TtlCache(self._read_pace, KEEP_PACE_S)
 
     def of(self, job: Job) -> Outlook | None:
         """What lies ahead of the job; None where it has ended.
@@ -64,7 +64,7 @@ class Outlooks:
             is_in_ledger = row.state == JobState.QUEUED and row.dispatched_at is None
             num_own = num_own_before(connection, row) if is_in_ledger else 0
         serving = self.serving(row.kind, row.model)
-        ahead = _Ahead(row, self._pace.get(), serving, self._position(row, num_own))
+        ahead = _Ahead(row, self._throughput.get(), serving, self._position(row, num_own))
         start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
@@ -73,11 +73,11 @@ class Outlooks:
             servable=bool(serving),
         )
 
-    def line(self, kind: str) -> Line:
+    def line(self, kind: str) -> QueueSnapshot:
         """Who waits for a kind."""
         remembered = self._lines.get(kind)
         if remembered is None:
-            remembered = self._lines[kind] = Remembered(lambda: self._read_line(kind), KEEP_S)
+            remembered = self._lines[kind] = TtlCache(lambda: self._read_line(kind), KEEP_S)
         return remembered.get()
 
     def serving(self, kind: str, model: str | None = None) -> Sequence[SeenWorker]:
@@ -101,13 +101,13 @@ class Outlooks:
             return line.dispatched.get(row.id, len(line.dispatched))
         return min(MOST_COUNTED, line.num_before(row.tenant, num_own))
 
-    def _read_line(self, kind: str) -> Line:
+    def _read_line(self, kind: str) -> QueueSnapshot:
         with self._database.reading() as connection:
-            return Line.read(connection, kind)
+            return QueueSnapshot.read(connection, kind)
 
-    def _read_pace(self) -> Pace:
+    def _read_pace(self) -> Throughput:
         with self._database.reading() as connection:
-            return Pace.read(connection)
+            return Throughput.read(connection)
 
 
 _COLUMNS = (
@@ -123,7 +123,7 @@ def _start_ms(ahead: _Ahead) -> float | None:
     row = ahead.row
     if ahead.position is None:
         return float(row.started_at)
-    per_s = ahead.pace.jobs_per_s(row.kind, len(ahead.workers))
+    per_s = ahead.throughput.jobs_per_s(row.kind, len(ahead.workers))
     if not per_s or ahead.position >= MOST_COUNTED:
         return None
     return max(float(row.now) + 1000 * ahead.position / per_s, float(row.not_before or 0))
@@ -135,7 +135,7 @@ def _end_ms(ahead: _Ahead, start_ms: float | None) -> float | None:
         # Its own steps say it better than others' times.
         a_step_ms = (row.now - row.started_at) / row.progress_step
         return float(row.now + a_step_ms * (row.progress_total - row.progress_step))
-    seconds = ahead.pace.running_s(row.kind, row.model, row.label)
+    seconds = ahead.throughput.running_s(row.kind, row.model, row.label)
     if start_ms is None or seconds is None or not ahead.workers:
         return None
     return max(start_ms + 1000 * seconds, float(row.now))

@@ -18,7 +18,7 @@ _ONE = literal_column("1", Integer).label("one")
 
 
 @dataclass(frozen=True)
-class Line:
+class QueueSnapshot:
     """Those who wait for one kind, at one moment.
 
     Args:

@@ -15,7 +15,7 @@ MOST_LOOKED_AT = 1000
 LATELY = 200
 
 
-class Pace:
+class Throughput:
     """Running times and throughput.
 
     Args:

@@ -10,7 +10,7 @@ _Answer = TypeVar("_Answer")
 AS_LONG_AS_IT_TOOK = 20
 
 
-class Remembered(Generic[_Answer]):
+class TtlCache(Generic[_Answer]):
     """Asks anew once the last answer is old; whoever comes meanwhile gets the old one and does not wait.
 
     Args:

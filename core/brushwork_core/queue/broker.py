@@ -12,7 +12,7 @@ import redis
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import KINDS, kind_named
 from brushwork_schemas.options import Priority
-from brushwork_schemas.trace_context import handed_on
+from brushwork_schemas.trace_context import propagated
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
@@ -148,7 +148,7 @@ class Publisher:
         )
         for name in _OF_CANVASES:
             del message.headers[name]
-        message.headers.update(handed_on(job.traceparent))
+        message.headers.update(propagated(job.traceparent))
         # What is sent again waited its turn once: at the end of a full list it would wait as long anew, and a
         # second message of a job whose first is still there would long count as one that waits.
         priority = AGAIN if job.again else REDIS_PRIORITY[job.priority]

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 _BEGAN = "_created"
 
 
-class Families(Collector):
+class MetricFamilies(Collector):
     """Families of metrics, already collected.
 
     Args:
@@ -27,10 +27,10 @@ class Families(Collector):
 
 def text_of(collector: Collector) -> str:
     """What it collects, in Prometheus' text format."""
-    return generate_latest(Families(_without_beginnings(collector.collect()))).decode()
+    return generate_latest(MetricFamilies(_without_beginnings(collector.collect()))).decode()
 
 
-def merged(own: Iterable[Metric], texts: Mapping[str, str]) -> Families:
+def merged(own: Iterable[Metric], texts: Mapping[str, str]) -> MetricFamilies:
     """All in one: each family once, each sample of a text with the label `process`.
 
     Args:
@@ -46,7 +46,7 @@ def merged(own: Iterable[Metric], texts: Mapping[str, str]) -> Families:
                 known.samples += [
                     sample._replace(labels={**sample.labels, "process": process}) for sample in family.samples
                 ]
-    return Families(families[name] for name in sorted(families))
+    return MetricFamilies(families[name] for name in sorted(families))
 
 
 def _read(text: str) -> list[Metric]:

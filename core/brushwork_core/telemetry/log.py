@@ -21,7 +21,7 @@ _ABOUT: ContextVar[Mapping[str, object]] = ContextVar("brushwork_log_about", def
 
 
 @contextmanager
-def about(**facts: object) -> Iterator[None]:
+def bound(**facts: object) -> Iterator[None]:
     """Have each line inside say what it is about; what is None is left out."""
     token = _ABOUT.set({**_ABOUT.get(), **_known(facts)})
     try:
@@ -39,7 +39,7 @@ def _known(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-class AboutFilter(logging.Filter):
+class ContextFilter(logging.Filter):
     """Gives each record what its line is about; lets all through."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -84,7 +84,7 @@ def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None
     """
     handler = logging.FileHandler(Path(file), encoding="utf-8") if file else logging.StreamHandler()
     handler.setFormatter(JsonLines(json_ensure_ascii=False) if log_format == "json" else TextLines(TEXT))
-    handler.addFilter(AboutFilter())
+    handler.addFilter(ContextFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in QUIET:

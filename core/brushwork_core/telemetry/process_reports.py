@@ -31,7 +31,7 @@ class ProcessReport:
     samples: str
 
 
-class Telemetry:
+class ProcessReports:
     """Takes and gives reports. Never hurts who reports: what can't be written is dropped.
 
     Args:

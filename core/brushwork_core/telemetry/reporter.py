@@ -9,7 +9,7 @@ import threading
 from prometheus_client import CollectorRegistry
 
 from brushwork_core.telemetry.exposition import text_of
-from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.process_reports import ProcessReports
 
 LOGGER = logging.getLogger(__name__)
 EVERY_S = 5.0
@@ -28,7 +28,7 @@ class Reporter:
 
     def __init__(
         self,
-        telemetry: Telemetry,
+        telemetry: ProcessReports,
         process: str,
         role: str,
         registry: CollectorRegistry,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.registry import KINDS
 
@@ -15,7 +15,7 @@ ABOUT = "workers"
 def check_workers(settings: Settings) -> Iterator[Finding]:
     """Ready and not silent, of each kind."""
     with existing(settings) as database:
-        seen = Roster(database).workers() if database else []
+        seen = WorkerRegistry(database).workers() if database else []
     alive = [worker for worker in seen if worker.silent_s < settings.lease_s]
     for worker in seen:
         if worker not in alive:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brushwork_core.database.database import Database
 from brushwork_core.fleet.takeover import take_over_from_dead
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
@@ -128,14 +128,14 @@ class Stack:
         database = Database(addresses["BRUSHWORK_DATABASE_URL"])
         try:
             database.migrate()
-            roster = Roster(database)
+            worker_registry = WorkerRegistry(database)
             # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
-            Ledger(database).reap([worker.name for worker in roster.workers()])
-            roster.forget(0)
+            Ledger(database).reap([worker.name for worker in worker_registry.workers()])
+            worker_registry.forget(0)
             for index in range(self._options.workers):
                 supervisor.start(self._worker(index, addresses))
             return supervisor.run(
-                lambda: sum(worker.ready for worker in roster.workers()) >= self._options.workers,
+                lambda: sum(worker.ready for worker in worker_registry.workers()) >= self._options.workers,
                 max_deaths=MAX_DEATHS_AT_START,
             )
         finally:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.request_guard import Guard
+from brushwork.gateway.admission.request_guard import RequestGuard
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,
@@ -24,7 +24,7 @@ from brushwork.gateway.routes import (
     workers,
 )
 from brushwork.gateway.services import services
-from brushwork.gateway.telemetry.access_log import Observation
+from brushwork.gateway.telemetry.access_log import AccessLog
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 from brushwork.gateway.telemetry.reporting import Reporting
 from brushwork.page import pages
@@ -82,10 +82,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(
-        Guard, max_body_bytes=settings.max_upload_bytes, max_dataset_bytes=settings.max_dataset_bytes
+        RequestGuard, max_body_bytes=settings.max_upload_bytes, max_dataset_bytes=settings.max_dataset_bytes
     )
     # The last is the outermost.
-    app.add_middleware(Observation, metrics=counts)
+    app.add_middleware(AccessLog, metrics=counts)
     # They are tried in this order, so what is asked most comes first.
     for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics, pages):
         app.include_router(routes.router)

@@ -6,7 +6,7 @@ from anyio import CapacityLimiter
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.fleet.job_signals import Wire
+from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -14,8 +14,8 @@ from fastapi import Request
 
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
-from brushwork.gateway.admission.limits import Limits
-from brushwork.gateway.admission.stream_limit import Seats
+from brushwork.gateway.admission.limits import KeyLimits
+from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.watching.watcher import Watch
 
 # Pictures of callers that are decoded at once: each may take 150 MB for a moment.
@@ -33,11 +33,11 @@ class Services:
     database: Database
     store: ArtifactStore
     access: Access
-    limits: Limits
+    limits: KeyLimits
     index: JobIndex
     outlooks: Outlooks
     watch: Watch
-    seats: Seats = field(default_factory=Seats)
+    stream_limit: StreamLimit = field(default_factory=StreamLimit)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
@@ -64,8 +64,8 @@ def services(settings: Settings) -> Services:
         database=database,
         store=ArtifactStore(settings.artifacts_url),
         access=Access(ApiKeys(database)),
-        limits=Limits(settings, database),
+        limits=KeyLimits(settings, database),
         index=JobIndex(database),
         outlooks=Outlooks(database, fresh_s=settings.lease_s),
-        watch=Watch(JobIndex(database), Wire(database)),
+        watch=Watch(JobIndex(database), JobSignals(database)),
     )

@@ -17,7 +17,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) address."
 
 
-def luggage(given: object, field: str = "image") -> str | bytes:
+def payload(given: object, field: str = "image") -> str | bytes:
     """What goes to a gateway for a picture: a name that it knows, an address that it may fetch, or the bytes.
 
     Args:

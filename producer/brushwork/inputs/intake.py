@@ -23,7 +23,7 @@ NO_FILE_YET = "0" * 64
 
 
 @dataclass
-class Draft:
+class JobDraft:
     """A request on its way to a job: its parameters are checked, its files are read and not stored yet.
 
     Args:
@@ -40,7 +40,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Complete:
+class PreparedJob:
     """A draft whose files are stored: all that a job is made of.
 
     Args:
@@ -55,7 +55,7 @@ class Complete:
     sha256: str | None
 
 
-class Intake:
+class SubmissionIntake:
     """Turns requests into what jobs are made of.
 
     Args:
@@ -74,7 +74,7 @@ class Intake:
         self._expect = expect
         self._files = files
 
-    def complete(self, requests: Sequence[Mapping[str, Any]]) -> list[Complete]:
+    def complete(self, requests: Sequence[Mapping[str, Any]]) -> list[PreparedJob]:
         """All of them, with their files stored; where one is wrong nothing is, so no file stays behind.
 
         Raises:
@@ -94,14 +94,14 @@ class Intake:
                 if isinstance(each, GivenArchive):
                     each.close()
 
-    def _checked_all(self, requests: Sequence[Mapping[str, Any]]) -> list[Draft]:
+    def _checked_all(self, requests: Sequence[Mapping[str, Any]]) -> list[JobDraft]:
         drafts = []
         for index, request in enumerate(requests):
             with placed(index, len(requests)):
                 drafts.append(self._checked(request))
         return drafts
 
-    def _checked(self, request: Mapping[str, Any]) -> Draft:
+    def _checked(self, request: Mapping[str, Any]) -> JobDraft:
         if not isinstance(request, Mapping):
             raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
         parameters = dict(request)
@@ -112,9 +112,9 @@ class Intake:
         placeholders = dict.fromkeys(given, NO_FILE_YET)
         admitted = admit(kind, parameters | placeholders, self._catalogue)
         self._expect(admitted.model, options.tenant)
-        return Draft(admitted, options, said, given)
+        return JobDraft(admitted, options, said, given)
 
-    def _read_files(self, draft: Draft, read: dict[object, Read]) -> None:
+    def _read_files(self, draft: JobDraft, read: dict[object, Read]) -> None:
         for name in draft.admitted.kind.files:
             if (given := draft.given.get(name)) is None:
                 continue
@@ -124,7 +124,7 @@ class Intake:
                 read[key] = self._files.read(given, name)
             draft.read[name] = read[key]
 
-    def _completed(self, draft: Draft, kept: dict[int, Artifact]) -> Complete:
+    def _completed(self, draft: JobDraft, kept: dict[int, Artifact]) -> PreparedJob:
         files = {}
         for name, read in draft.read.items():
             if id(read) not in kept:
@@ -134,10 +134,10 @@ class Intake:
         request = draft.admitted.request.model_copy(update=named)
         has_key = draft.options.idempotency_key is not None
         sha256 = _digest(draft, files) if has_key else None
-        return Complete(draft.admitted, draft.options, request, tuple(files.values()), sha256)
+        return PreparedJob(draft.admitted, draft.options, request, tuple(files.values()), sha256)
 
 
-def _digest(draft: Draft, files: Mapping[str, Artifact]) -> str:
+def _digest(draft: JobDraft, files: Mapping[str, Artifact]) -> str:
     # The main picture was for long the only file, and has no name here: older keys stay what they were.
     others = {name: artifact.sha256 for name, artifact in files.items() if name != "image"}
     main = [artifact for name, artifact in files.items() if name == "image"]

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.problems import headers_of, status_of
-from brushwork.page.session import Visitor, led_to
+from brushwork.page.session import Session, led_to
 
 
 class PageRoute(APIRoute):
@@ -26,7 +26,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthorized:
-                return led_to(f"/login?next={quote(Visitor(request).here, safe='')}")
+                return led_to(f"/login?next={quote(Session(request).here, safe='')}")
             except BrushworkError as error:
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
@@ -40,6 +40,6 @@ class PageRoute(APIRoute):
 def error_page(request: Request, error: BrushworkError) -> Response:
     """What happened, and what to do about it."""
     status = status_of(error)
-    page = Visitor(request).shown("error.html", status, error=error, number=status)
+    page = Session(request).shown("error.html", status, error=error, number=status)
     page.headers.update(headers_of(error))
     return page

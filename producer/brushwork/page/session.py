@@ -30,7 +30,7 @@ HEADERS = {
 }
 
 
-class Visitor:
+class Session:
     """One request for a page.
 
     Args:

@@ -53,9 +53,9 @@ def chosen_language(cookie: str | None, accepted: str) -> str:
     """The language of the switch, else the first known one of `Accept-Language`, else English."""
     if cookie in LANGUAGES:
         return str(cookie)
-    wishes = [wish.strip().partition(";") for wish in accepted.split(",")]
-    wishes.sort(key=lambda wish: -_weight(wish[2]))
-    known = (name[:2].lower() for name, _, _ in wishes if name[:2].lower() in LANGUAGES)
+    signals = [wish.strip().partition(";") for wish in accepted.split(",")]
+    signals.sort(key=lambda wish: -_weight(wish[2]))
+    known = (name[:2].lower() for name, _, _ in signals if name[:2].lower() in LANGUAGES)
     return next(known, LANGUAGES[0])
 
 

@@ -8,15 +8,15 @@ from brushwork_schemas.preview import Preview
 
 from brushwork.async_client import AsyncClient
 from brushwork.client import Client
-from brushwork.testing.memory_transport import MemoryDoor
+from brushwork.testing.memory_transport import MemoryTransport
 from brushwork.testing.script import Written
-from brushwork.transports.threaded import ThreadedDoor
+from brushwork.transports.threaded import ThreadedTransport
 
 
 class Worker:
     """What a test does in a worker's place; both fake clients have it, and none of it is awaited."""
 
-    _memory: MemoryDoor
+    _memory: MemoryTransport
 
     def answer(self, kind: str, *outcomes: Written) -> None:
         """Say what becomes of jobs of a kind. Without this, they have a small sample result.
@@ -85,7 +85,7 @@ class FakeClient(Worker, Client):
     def __init__(self, *, auto: bool = False, catalogue: Path | None = None) -> None:
         # Nothing of the machine that the tests run on.
         self.settings = Settings.model_construct(catalogue=catalogue)
-        self._door = self._memory = MemoryDoor(self.settings, auto=auto)
+        self._transport = self._memory = MemoryTransport(self.settings, auto=auto)
 
 
 class FakeAsyncClient(Worker, AsyncClient):
@@ -98,5 +98,5 @@ class FakeAsyncClient(Worker, AsyncClient):
 
     def __init__(self, *, auto: bool = False, catalogue: Path | None = None) -> None:
         self.settings = Settings.model_construct(catalogue=catalogue)
-        self._memory = MemoryDoor(self.settings, auto=auto)
-        self._door = ThreadedDoor(self._memory)
+        self._memory = MemoryTransport(self.settings, auto=auto)
+        self._transport = ThreadedTransport(self._memory)

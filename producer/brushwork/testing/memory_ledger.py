@@ -17,7 +17,7 @@ _URGENCY = list(Priority)
 
 
 @dataclass(frozen=True)
-class Entry:
+class MemoryJob:
     """A job on its way in.
 
     Args:
@@ -33,10 +33,10 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._keys: dict[tuple[str, str], Entry] = {}
+        self._keys: dict[tuple[str, str], MemoryJob] = {}
         self._lock = threading.RLock()
 
-    def submit(self, entries: Sequence[Entry]) -> Jobs:
+    def submit(self, entries: Sequence[MemoryJob]) -> Jobs:
         """Enter jobs, all or none; of a repeated key, the earlier one's stands.
 
         Raises:
@@ -140,7 +140,7 @@ class MemoryLedger:
         return self._jobs[job.id]
 
 
-def _standing(entry: Entry, keys: dict[tuple[str, str], Entry]) -> Job:
+def _standing(entry: MemoryJob, keys: dict[tuple[str, str], MemoryJob]) -> Job:
     if entry.job.idempotency_key is None:
         return entry.job
     earlier = keys.setdefault((entry.job.tenant, entry.job.idempotency_key), entry)

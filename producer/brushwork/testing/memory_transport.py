@@ -24,13 +24,13 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.file_inputs import FileInputs
-from brushwork.inputs.intake import Complete, Intake, repeated
-from brushwork.testing.memory_ledger import Entry, Jobs, MemoryLedger
+from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
+from brushwork.testing.memory_ledger import Jobs, MemoryJob, MemoryLedger
 from brushwork.testing.script import Script, Written
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 
-class MemoryDoor:
+class MemoryTransport:
     """Each method as `Client` says; the last of them are the fake worker.
 
     Args:
@@ -44,7 +44,7 @@ class MemoryDoor:
         self.store = ArtifactStore("memory:///")
         self._catalogue = Catalogue.load(settings.catalogue)
         self._files = FileInputs(self.store, max_dataset_bytes=settings.max_dataset_bytes)
-        self._intake = Intake(self._catalogue, self._files, self._expect)
+        self._intake = SubmissionIntake(self._catalogue, self._files, self._expect)
         self._previews: dict[str, Preview] = {}
         self.ledger = MemoryLedger()
         self.script = Script(self.store)
@@ -85,7 +85,7 @@ class MemoryDoor:
         """As `Client.preview`; the test makes them."""
         return self._previews.get(job_id) if self.get(job_id).state is JobState.RUNNING else None
 
-    def wait(self, job_id: str, waiting: Waiting) -> Job:
+    def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`."""
         while not waiting.is_over(*self.look(job_id)):
             if waiting.wants_preview():
@@ -166,7 +166,7 @@ class MemoryDoor:
         job = self.ledger.start_next()
         return None if job is None else self.finish(job.id)
 
-    def _accept(self, entries: Sequence[Entry]) -> Jobs:
+    def _accept(self, entries: Sequence[MemoryJob]) -> Jobs:
         jobs = self.ledger.submit(entries)
         while self._auto and self.run_next() is not None:
             pass
@@ -194,7 +194,7 @@ def _has_trained(job: Job, tenant: str) -> bool:
     return (job.kind, job.state, job.tenant) == (TRAINS, JobState.SUCCEEDED, tenant)
 
 
-def _entry(complete: Complete, settings: Settings, retry_of: str | None = None) -> Entry:
+def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None = None) -> MemoryJob:
     # As exact as a ledger's, which counts milliseconds.
     now = datetime.now(UTC)
     created_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -213,7 +213,7 @@ def _entry(complete: Complete, settings: Settings, retry_of: str | None = None) 
         retry_of=retry_of,
         **{name: getattr(options, name) for name in _KEPT},
     )
-    return Entry(job, complete.sha256)
+    return MemoryJob(job, complete.sha256)
 
 
 _KEPT = ("priority", "tenant", "idempotency_key", "group", "traceparent")

@@ -17,17 +17,17 @@ from brushwork_schemas.worker import SeenWorker
 
 from brushwork.model_list import ModelList
 from brushwork.transports.connection import Connection, answer_of, lost
-from brushwork.transports.exchange import Call, Lost, Pause, Talk, Work
-from brushwork.transports.gateway_protocol import Talks
-from brushwork.transports.http import HttpDoor
-from brushwork.transports.retrying import Asking
+from brushwork.transports.exchange import ConnectionLost, HttpRequest, Pause, Talk, Work
+from brushwork.transports.gateway_protocol import GatewayProtocol
+from brushwork.transports.http import HttpTransport
+from brushwork.transports.retrying import Retrying
 from brushwork.transports.transport import Jobs
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 _Given = TypeVar("_Given")
 
 
-class AsyncHttpDoor:
+class AsyncHttpTransport:
     """Each method as `Client` says, in one event loop.
 
     Args:
@@ -37,7 +37,7 @@ class AsyncHttpDoor:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._files = BlockingFiles(connection)
-        self._talks = Talks(Asking(connection.address, connection.patience_s), self._files)
+        self._protocol = GatewayProtocol(Retrying(connection.address, connection.patience_s), self._files)
         self._http = httpx.AsyncClient(**connection.options())
 
     @property
@@ -47,63 +47,63 @@ class AsyncHttpDoor:
 
     async def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return await self._carry(self._talks.submit_many(requests))
+        return await self._carry(self._protocol.submit_many(requests))
 
     async def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
-        return await self._carry(self._talks.retry(job_id, changes))
+        return await self._carry(self._protocol.retry(job_id, changes))
 
     async def get(self, job_id: str) -> Job:
         """As `Client.get`."""
-        return await self._carry(self._talks.get(job_id))
+        return await self._carry(self._protocol.get(job_id))
 
     async def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
         """As `Client.list`."""
-        return await self._carry(self._talks.list(wanted, limit, before))
+        return await self._carry(self._protocol.list(wanted, limit, before))
 
     async def look(self, job_id: str) -> tuple[JobState, Progress]:
         """As `Client.look`."""
-        return await self._carry(self._talks.look(job_id))
+        return await self._carry(self._protocol.look(job_id))
 
     async def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return await self._carry(self._talks.preview(job_id))
+        return await self._carry(self._protocol.preview(job_id))
 
-    async def wait(self, job_id: str, waiting: Waiting) -> Job:
+    async def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`."""
-        return await self._carry(self._talks.wait(job_id, waiting))
+        return await self._carry(self._protocol.wait(job_id, waiting))
 
     async def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
-        return await self._carry(self._talks.cancel(job_id))
+        return await self._carry(self._protocol.cancel(job_id))
 
     async def outlook(self, job_id: str) -> Outlook | None:
         """As `Client.outlook`."""
-        return await self._carry(self._talks.outlook(job_id))
+        return await self._carry(self._protocol.outlook(job_id))
 
     async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await self._carry(self._talks.upload(file))
+        return await self._carry(self._protocol.upload(file))
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return await self._carry(self._talks.artifact_bytes(sha256))
+        return await self._carry(self._protocol.artifact_bytes(sha256))
 
     def models(self, kind: str | None) -> ModelList:
         """As `Client.models`, to be awaited."""
-        return ModelList(ask=lambda: self._carry(self._talks.models(kind)))
+        return ModelList(ask=lambda: self._carry(self._protocol.models(kind)))
 
     async def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
-        return await self._carry(self._talks.kinds())
+        return await self._carry(self._protocol.kinds())
 
     async def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return await self._carry(self._talks.workers())
+        return await self._carry(self._protocol.workers())
 
     async def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
-        return await self._carry(self._talks.queues())
+        return await self._carry(self._protocol.queues())
 
     async def close(self) -> None:
         """As `Client.close`."""
@@ -115,7 +115,7 @@ class AsyncHttpDoor:
         done: Any = None
         try:
             while True:
-                step = talk.throw(done) if isinstance(done, Lost) else talk.send(done)
+                step = talk.throw(done) if isinstance(done, ConnectionLost) else talk.send(done)
                 done = await self._done(step)
         except StopIteration as ended:
             given: _Given = ended.value
@@ -123,7 +123,7 @@ class AsyncHttpDoor:
         finally:
             talk.close()
 
-    async def _done(self, step: Call | Pause | Work) -> Any:
+    async def _done(self, step: HttpRequest | Pause | Work) -> Any:
         """What comes of a step; where a call is not answered, that it is lost."""
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
@@ -145,15 +145,15 @@ class BlockingFiles:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._door: HttpDoor | None = None
+        self._transport: HttpTransport | None = None
 
     def get(self, sha256: str) -> bytes:
         """As `ByteSource.get`."""
-        if self._door is None:
-            self._door = HttpDoor(self._connection)
-        return self._door.artifact_bytes(sha256)
+        if self._transport is None:
+            self._transport = HttpTransport(self._connection)
+        return self._transport.artifact_bytes(sha256)
 
     def close(self) -> None:
         """Close its connections."""
-        if self._door is not None:
-            self._door.close()
+        if self._transport is not None:
+            self._transport.close()

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
 
-from brushwork.transports.threaded import ThreadedDoor
-from brushwork.transports.transport import Door
+from brushwork.transports.threaded import ThreadedTransport
+from brushwork.transports.transport import Transport
 
 if TYPE_CHECKING:
-    from brushwork.transports.async_http import AsyncHttpDoor
+    from brushwork.transports.async_http import AsyncHttpTransport
 
 # Each door is imported where it is opened: one brings Celery and SQLAlchemy along, the other an HTTP client.
 
@@ -40,26 +40,26 @@ def chosen_settings(
     return chosen.model_copy(update={"url": None}) if named else chosen
 
 
-def opened(settings: Settings, patience_s: float) -> Door:
+def opened(settings: Settings, patience_s: float) -> Transport:
     """The door for these settings."""
     if settings.url is not None:
         from brushwork.transports.connection import Connection
-        from brushwork.transports.http import HttpDoor
+        from brushwork.transports.http import HttpTransport
 
-        return HttpDoor(Connection(settings.url, _key(settings), patience_s))
-    from brushwork.transports.direct import DirectDoor
+        return HttpTransport(Connection(settings.url, _key(settings), patience_s))
+    from brushwork.transports.direct import DirectTransport
 
-    return DirectDoor(settings)
+    return DirectTransport(settings)
 
 
-def opened_for_tasks(settings: Settings, patience_s: float) -> "ThreadedDoor | AsyncHttpDoor":
+def opened_for_tasks(settings: Settings, patience_s: float) -> "ThreadedTransport | AsyncHttpTransport":
     """The door for these settings, for asyncio."""
     if settings.url is not None:
-        from brushwork.transports.async_http import AsyncHttpDoor
+        from brushwork.transports.async_http import AsyncHttpTransport
         from brushwork.transports.connection import Connection
 
-        return AsyncHttpDoor(Connection(settings.url, _key(settings), patience_s))
-    return ThreadedDoor(opened(settings, patience_s))
+        return AsyncHttpTransport(Connection(settings.url, _key(settings), patience_s))
+    return ThreadedTransport(opened(settings, patience_s))
 
 
 def _key(settings: Settings) -> str | None:

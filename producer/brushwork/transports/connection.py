@@ -10,7 +10,7 @@ import httpx
 from brushwork_schemas.errors import InvalidRequest
 
 from brushwork.hosts import is_loopback
-from brushwork.transports.exchange import Answer, Call, Lost
+from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse
 
 CONNECT_S = 5.0
 # Between two pieces of an answer, or of a request; a held question has its time besides.
@@ -51,7 +51,7 @@ class Connection:
             "trust_env": not is_loopback(urlsplit(self.address).hostname or ""),
         }
 
-    def request(self, call: Call, *, in_tasks: bool = False) -> dict[str, Any]:
+    def request(self, call: HttpRequest, *, in_tasks: bool = False) -> dict[str, Any]:
         """Arguments of an httpx client's `request`.
 
         Args:
@@ -68,7 +68,7 @@ class Connection:
         }
 
 
-def _body(call: Call, in_tasks: bool) -> dict[str, Any]:
+def _body(call: HttpRequest, in_tasks: bool) -> dict[str, Any]:
     if call.files:
         files = {name: (name, data, "application/octet-stream") for name, data in call.files.items()}
         return {"files": files, "data": dict(call.fields)}
@@ -93,17 +93,17 @@ async def _pieces_in_tasks(file: BinaryIO) -> AsyncIterator[bytes]:
         yield piece
 
 
-def answer_of(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response) -> HttpResponse:
     """What came back, in our words."""
-    return Answer(response.status_code, dict(response.headers), response.content)
+    return HttpResponse(response.status_code, dict(response.headers), response.content)
 
 
-def lost(error: httpx.TransportError) -> Lost:
+def lost(error: httpx.TransportError) -> ConnectionLost:
     """What an error of the connection means."""
     timed_out = isinstance(error, httpx.TimeoutException)
     reason = str(error) or ("it took too long" if timed_out else type(error).__name__)
     may_repeat = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-    return Lost(reason.rstrip("."), may_repeat=may_repeat)
+    return ConnectionLost(reason.rstrip("."), may_repeat=may_repeat)
 
 
 def checked_address(address: str) -> str:

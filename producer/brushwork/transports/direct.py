@@ -10,8 +10,8 @@ from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import Wire
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
@@ -31,10 +31,10 @@ from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
-from brushwork.inputs.intake import Complete, Intake, repeated
+from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Accepted:
     new: frozenset[str]
 
 
-class DirectDoor:
+class DirectTransport:
     """Talks to the ledger, the queue and the artifact store; each method as `Client` says.
 
     Args:
@@ -70,12 +70,12 @@ class DirectDoor:
         )
         self._ledger = Ledger(self._database)
         self._index = JobIndex(self._database)
-        self._wire = Wire(self._database)
+        self._job_signals = JobSignals(self._database)
         self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
         self._messages = Messages(settings, self._ledger)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._trained = TrainedModels(self._database)
-        self._intake = Intake(self._catalogue, self._files, self._trained.expect)
+        self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
 
     @property
     def place(self) -> str:
@@ -117,9 +117,9 @@ class DirectDoor:
 
     def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return self._wire.preview(job_id)
+        return self._job_signals.preview(job_id)
 
-    def wait(self, job_id: str, waiting: Waiting) -> Job:
+    def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`."""
         while not waiting.is_over(*self.look(job_id)):
             if waiting.wants_preview():
@@ -162,7 +162,7 @@ class DirectDoor:
 
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return Roster(self._database).workers()
+        return WorkerRegistry(self._database).workers()
 
     def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
@@ -196,7 +196,7 @@ class DirectDoor:
         }
         return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
 
-    def _new_job(self, complete: Complete) -> NewJob:
+    def _new_job(self, complete: PreparedJob) -> NewJob:
         admitted, options = complete.admitted, complete.options
         return NewJob(
             tenant=options.tenant,

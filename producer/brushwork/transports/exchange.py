@@ -8,7 +8,7 @@ Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
-class Call:
+class HttpRequest:
     """One request.
 
     Args:
@@ -33,7 +33,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What came back.
 
     Args:
@@ -45,7 +45,7 @@ class Answer:
     content: bytes
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """A call that was not answered.
 
     Args:
@@ -73,6 +73,6 @@ class Work:
     do: Callable[[], Any]
 
 
-# Each step is carried out by whoever runs the talk, which gets an `Answer` for a call, what `do` returned
-# for work, and None for a pause. A call that was not answered raises `Lost` inside of it.
-Talk = Generator[Call | Pause | Work, Any, Given]
+# The runner carries out each step and sends back an `HttpResponse` for a request, the value of `do` for work,
+# and None for a pause. It raises `ConnectionLost` inside the generator if no answer came.
+Talk = Generator[HttpRequest | Pause | Work, Any, Given]

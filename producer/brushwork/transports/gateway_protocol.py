@@ -30,13 +30,13 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.dataset_input import GivenArchive, is_archive, read_archive
-from brushwork.inputs.image_input import luggage
-from brushwork.transports.exchange import Answer, Call, Pause, Talk, Work
+from brushwork.inputs.image_input import payload
+from brushwork.transports.exchange import HttpRequest, HttpResponse, Pause, Talk, Work
 from brushwork.transports.payload import MOST_ALONG_BYTES, data_address, encoded, packed
-from brushwork.transports.responses import Reading
-from brushwork.transports.retrying import Asking
+from brushwork.transports.responses import Responses
+from brushwork.transports.retrying import Retrying
 from brushwork.transports.transport import Jobs
-from brushwork.waiting import LONGEST_POLL_S, Waiting
+from brushwork.waiting import LONGEST_POLL_S, PollingWait
 
 JSON = {"Content-Type": "application/json"}
 # A gateway gives at most so many at once.
@@ -54,17 +54,17 @@ PICTURES = tuple(name for name, sort in FILES.items() if sort != ARCHIVE)
 DATASETS = tuple(name for name, sort in FILES.items() if sort == ARCHIVE)
 
 
-class Talks:
+class GatewayProtocol:
     """Each method as `Client` says.
 
     Args:
-        asking: Asks the gateway.
+        retrying: Asks the gateway.
         files: Where artifacts fetch their bytes from.
     """
 
-    def __init__(self, asking: Asking, files: ByteSource) -> None:
-        self._ask = asking.asked
-        self._read = Reading(files)
+    def __init__(self, retrying: Retrying, files: ByteSource) -> None:
+        self._ask = retrying.asked
+        self._read = Responses(files)
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Talk[Jobs]:
         """As `Client.submit_many`."""
@@ -76,7 +76,7 @@ class Talks:
             return [self._read.job((yield from self._ask(_submission(ready[0]))))]
         yield from self._with_pictures(ready)
         content = yield Work(lambda: encoded({"requests": ready}))
-        answer = yield from self._ask(Call("POST", "/v1/jobs:batch", headers=JSON, content=content))
+        answer = yield from self._ask(HttpRequest("POST", "/v1/jobs:batch", headers=JSON, content=content))
         return self._read.jobs(answer)[0]
 
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Talk[Job]:
@@ -85,12 +85,12 @@ class Talks:
         ready: list[dict[str, Any]] = yield Work(lambda: packed([changes]))
         yield from self._with_datasets(ready)
         yield from self._with_pictures(ready)
-        call = Call("POST", path, headers=JSON, content=encoded(ready[0]))
+        call = HttpRequest("POST", path, headers=JSON, content=encoded(ready[0]))
         return self._read.job((yield from self._ask(call)))
 
     def get(self, job_id: str) -> Talk[Job]:
         """As `Client.get`."""
-        return self._read.job((yield from self._ask(Call("GET", _job_path(job_id)))))
+        return self._read.job((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
     def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Talk[Jobs]:
         """As `Client.list`."""
@@ -101,7 +101,9 @@ class Talks:
             page = {**query, "limit": str(min(limit - len(jobs), PAGE))}
             if cursor is not None:
                 page["cursor"] = cursor
-            found, cursor = self._read.jobs((yield from self._ask(Call("GET", "/v1/jobs", query=page))))
+            found, cursor = self._read.jobs(
+                (yield from self._ask(HttpRequest("GET", "/v1/jobs", query=page)))
+            )
             jobs += found
             if cursor is None or len(jobs) >= limit:
                 return jobs
@@ -113,9 +115,9 @@ class Talks:
 
     def preview(self, job_id: str) -> Talk[Preview | None]:
         """As `Client.preview`."""
-        return self._read.preview((yield from self._ask(Call("GET", f"{_job_path(job_id)}/preview"))))
+        return self._read.preview((yield from self._ask(HttpRequest("GET", f"{_job_path(job_id)}/preview"))))
 
-    def wait(self, job_id: str, waiting: Waiting) -> Talk[Job]:
+    def wait(self, job_id: str, waiting: PollingWait) -> Talk[Job]:
         """As `Client.wait`."""
         path = _job_path(job_id)
         longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else LONGEST_POLL_S
@@ -123,12 +125,12 @@ class Talks:
             hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
             headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
             began = time.monotonic()
-            call = Call("GET", path, headers=headers, held_s=hold_s)
+            call = HttpRequest("GET", path, headers=headers, held_s=hold_s)
             job = self._read.job((yield from self._ask_while_waiting(call, waiting)))
             if waiting.is_over(job.state, job.progress):
                 return job
             if waiting.wants_preview():
-                call = Call("GET", f"{path}/preview")
+                call = HttpRequest("GET", f"{path}/preview")
                 waiting.show(self._read.preview((yield from self._ask_while_waiting(call, waiting))))
             # A gateway that stops, or at which too many wait, holds no question.
             if not hold_s or time.monotonic() - began < hold_s / 2:
@@ -136,11 +138,11 @@ class Talks:
 
     def cancel(self, job_id: str) -> Talk[Job]:
         """As `Client.cancel`."""
-        return self._read.canceled((yield from self._ask(Call("POST", f"{_job_path(job_id)}/cancel"))))
+        return self._read.canceled((yield from self._ask(HttpRequest("POST", f"{_job_path(job_id)}/cancel"))))
 
     def outlook(self, job_id: str) -> Talk[Outlook | None]:
         """As `Client.outlook`."""
-        return self._read.outlook((yield from self._ask(Call("GET", _job_path(job_id)))))
+        return self._read.outlook((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
     def upload(self, file: object) -> Talk[Artifact]:
         """As `Client.upload`."""
@@ -148,7 +150,7 @@ class Talks:
             return file
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(lambda: luggage(file))
+        given: str | bytes = yield Work(lambda: payload(file))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: what lies at an address, or is stored already, can't be brought.",
@@ -162,29 +164,29 @@ class Talks:
         if not is_name(sha256):
             raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
         try:
-            answer = yield from self._ask(Call("GET", f"/v1/files/{sha256}"))
+            answer = yield from self._ask(HttpRequest("GET", f"/v1/files/{sha256}"))
         except FileNotFound as error:
             raise ArtifactMissing(error.message, field=error.field, hint=error.hint) from error
         return answer.content
 
     def models(self, kind: str | None) -> Talk[Sequence[Model]]:
         """As `Client.models`."""
-        models = self._read.models((yield from self._ask(Call("GET", "/v1/models"))))
+        models = self._read.models((yield from self._ask(HttpRequest("GET", "/v1/models"))))
         return [model for model in models if kind is None or kind in model.kinds]
 
     def kinds(self) -> Talk[Sequence[KindDescription]]:
         """As `Client.kinds`."""
-        return self._read.kinds((yield from self._ask(Call("GET", "/v1/kinds"))))
+        return self._read.kinds((yield from self._ask(HttpRequest("GET", "/v1/kinds"))))
 
     def workers(self) -> Talk[Sequence[SeenWorker]]:
         """As `Client.workers`."""
-        return self._read.workers((yield from self._ask(Call("GET", "/v1/workers"))))
+        return self._read.workers((yield from self._ask(HttpRequest("GET", "/v1/workers"))))
 
     def queues(self) -> Talk[Sequence[QueueState]]:
         """As `Client.queues`."""
-        return self._read.queues((yield from self._ask(Call("GET", "/v1/queues"))))
+        return self._read.queues((yield from self._ask(HttpRequest("GET", "/v1/queues"))))
 
-    def _ask_while_waiting(self, call: Call, waiting: Waiting) -> Talk[Answer]:
+    def _ask_while_waiting(self, call: HttpRequest, waiting: PollingWait) -> Talk[HttpResponse]:
         """The answer; a gateway that has answered this wait before may be away for a while."""
         gone_at: float | None = None
         while True:
@@ -219,7 +221,7 @@ class Talks:
 
     def _uploaded(self, data: bytes, field: str) -> Talk[Artifact]:
         try:
-            answer = yield from self._ask(Call("POST", "/v1/files", files={"file": data}))
+            answer = yield from self._ask(HttpRequest("POST", "/v1/files", files={"file": data}))
         except InvalidImage as error:
             error.field = field
             raise
@@ -229,7 +231,9 @@ class Talks:
         archive: GivenArchive = yield Work(lambda: read_archive(given, field))
         try:
             headers = {"Content-Type": archive.media_type}
-            call = Call("POST", "/v1/files", headers=headers, content=archive.file, held_s=LONGEST_STORING_S)
+            call = HttpRequest(
+                "POST", "/v1/files", headers=headers, content=archive.file, held_s=LONGEST_STORING_S
+            )
             return self._read.artifact((yield from self._ask(call)))
         finally:
             archive.close()
@@ -242,13 +246,13 @@ class Talks:
         return (yield from self._dataset_uploaded(given, field)).sha256
 
 
-def _submission(request: dict[str, Any]) -> Call:
+def _submission(request: dict[str, Any]) -> HttpRequest:
     files = {name: request[name] for name in PICTURES if isinstance(request.get(name), bytes)}
     if not files:
-        return Call("POST", "/v1/jobs", headers=JSON, content=encoded(request))
+        return HttpRequest("POST", "/v1/jobs", headers=JSON, content=encoded(request))
     said = {name: value for name, value in request.items() if name not in files}
     fields = {"request": encoded(said).decode()}
-    return Call("POST", "/v1/jobs", files=files, fields=fields)
+    return HttpRequest("POST", "/v1/jobs", files=files, fields=fields)
 
 
 def _job_path(job_id: str) -> str:

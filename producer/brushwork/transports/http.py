@@ -18,16 +18,16 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.transports.connection import Connection, answer_of, lost
-from brushwork.transports.exchange import Call, Lost, Pause, Talk, Work
-from brushwork.transports.gateway_protocol import Talks
-from brushwork.transports.retrying import Asking
+from brushwork.transports.exchange import ConnectionLost, HttpRequest, Pause, Talk, Work
+from brushwork.transports.gateway_protocol import GatewayProtocol
+from brushwork.transports.retrying import Retrying
 from brushwork.transports.transport import Jobs
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 _Given = TypeVar("_Given")
 
 
-class HttpDoor:
+class HttpTransport:
     """Each method as `Client` says.
 
     Args:
@@ -36,7 +36,7 @@ class HttpDoor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._talks = Talks(Asking(connection.address, connection.patience_s), Files(self))
+        self._protocol = GatewayProtocol(Retrying(connection.address, connection.patience_s), Files(self))
         self._http = httpx.Client(**connection.options())
         self._process = os.getpid()
 
@@ -47,63 +47,63 @@ class HttpDoor:
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return self._carry(self._talks.submit_many(requests))
+        return self._carry(self._protocol.submit_many(requests))
 
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
-        return self._carry(self._talks.retry(job_id, changes))
+        return self._carry(self._protocol.retry(job_id, changes))
 
     def get(self, job_id: str) -> Job:
         """As `Client.get`."""
-        return self._carry(self._talks.get(job_id))
+        return self._carry(self._protocol.get(job_id))
 
     def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
         """As `Client.list`."""
-        return self._carry(self._talks.list(wanted, limit, before))
+        return self._carry(self._protocol.list(wanted, limit, before))
 
     def look(self, job_id: str) -> tuple[JobState, Progress]:
         """As `Client.look`."""
-        return self._carry(self._talks.look(job_id))
+        return self._carry(self._protocol.look(job_id))
 
     def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return self._carry(self._talks.preview(job_id))
+        return self._carry(self._protocol.preview(job_id))
 
-    def wait(self, job_id: str, waiting: Waiting) -> Job:
+    def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`."""
-        return self._carry(self._talks.wait(job_id, waiting))
+        return self._carry(self._protocol.wait(job_id, waiting))
 
     def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
-        return self._carry(self._talks.cancel(job_id))
+        return self._carry(self._protocol.cancel(job_id))
 
     def outlook(self, job_id: str) -> Outlook | None:
         """As `Client.outlook`."""
-        return self._carry(self._talks.outlook(job_id))
+        return self._carry(self._protocol.outlook(job_id))
 
     def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return self._carry(self._talks.upload(file))
+        return self._carry(self._protocol.upload(file))
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return self._carry(self._talks.artifact_bytes(sha256))
+        return self._carry(self._protocol.artifact_bytes(sha256))
 
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
-        return self._carry(self._talks.models(kind))
+        return self._carry(self._protocol.models(kind))
 
     def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
-        return self._carry(self._talks.kinds())
+        return self._carry(self._protocol.kinds())
 
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return self._carry(self._talks.workers())
+        return self._carry(self._protocol.workers())
 
     def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
-        return self._carry(self._talks.queues())
+        return self._carry(self._protocol.queues())
 
     def close(self) -> None:
         """As `Client.close`."""
@@ -114,7 +114,7 @@ class HttpDoor:
         done: Any = None
         try:
             while True:
-                step = talk.throw(done) if isinstance(done, Lost) else talk.send(done)
+                step = talk.throw(done) if isinstance(done, ConnectionLost) else talk.send(done)
                 done = self._done(step)
         except StopIteration as ended:
             given: _Given = ended.value
@@ -122,7 +122,7 @@ class HttpDoor:
         finally:
             talk.close()
 
-    def _done(self, step: Call | Pause | Work) -> Any:
+    def _done(self, step: HttpRequest | Pause | Work) -> Any:
         """What comes of a step; where a call is not answered, that it is lost."""
         if isinstance(step, Pause):
             return time.sleep(step.seconds)
@@ -144,12 +144,12 @@ class Files:
     """Where artifacts fetch their bytes: equal for all of one door, so that equal jobs are.
 
     Args:
-        door: It.
+        transport: It.
     """
 
-    def __init__(self, door: HttpDoor) -> None:
-        self._door = door
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
 
     def get(self, sha256: str) -> bytes:
         """As `ByteSource.get`."""
-        return self._door.artifact_bytes(sha256)
+        return self._transport.artifact_bytes(sha256)

@@ -11,7 +11,7 @@ from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import FILES
 from pydantic import BaseModel
 
-from brushwork.inputs.image_input import luggage
+from brushwork.inputs.image_input import payload
 from brushwork.inputs.intake import placed
 
 # More than that of pictures goes ahead, each once; less goes along, so that a wrong request leaves no file.
@@ -53,7 +53,7 @@ def _packed(request: Any) -> dict[str, Any]:
     ready = {name: _sendable(name, value) for name, value in request.items() if name not in FILES}
     for name, sort in FILES.items():
         if (given := request.get(name)) is not None:
-            ready[name] = given if sort == ARCHIVE else luggage(given, name)
+            ready[name] = given if sort == ARCHIVE else payload(given, name)
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC}{uuid.uuid4().hex}"
     return ready

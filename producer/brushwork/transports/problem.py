@@ -8,14 +8,14 @@ from typing import Any
 
 from brushwork_schemas.errors import BrushworkError, Postponed, ServiceUnreachable
 
-from brushwork.transports.exchange import Answer
+from brushwork.transports.exchange import HttpResponse
 
 # Of several requests that were sent together: which, and what of it.
 _PLACE = re.compile(r"requests\[(\d+)\](?:\.(.+))?")
 SOON_S = 1.0
 
 
-def error_of(answer: Answer, address: str) -> BrushworkError:
+def error_of(answer: HttpResponse, address: str) -> BrushworkError:
     """The error that a bad answer tells of: as a direct client would raise it.
 
     Args:
@@ -40,7 +40,7 @@ def error_of(answer: Answer, address: str) -> BrushworkError:
     return error
 
 
-def _problem(answer: Answer) -> dict[str, Any] | None:
+def _problem(answer: HttpResponse) -> dict[str, Any] | None:
     with suppress(ValueError):
         found = json.loads(answer.content)
         if isinstance(found, dict) and isinstance(found.get("code"), str):
@@ -48,7 +48,7 @@ def _problem(answer: Answer) -> dict[str, Any] | None:
     return None
 
 
-def _error(code: str, problem: dict[str, Any], field: str | None, answer: Answer) -> BrushworkError:
+def _error(code: str, problem: dict[str, Any], field: str | None, answer: HttpResponse) -> BrushworkError:
     known = _CLASSES.get(code, BrushworkError)
     message, hint = str(problem.get("detail", code)), problem.get("hint")
     if issubclass(known, Postponed):
@@ -62,7 +62,7 @@ def _error(code: str, problem: dict[str, Any], field: str | None, answer: Answer
     return error
 
 
-def _seconds(answer: Answer) -> float:
+def _seconds(answer: HttpResponse) -> float:
     try:
         return max(0.0, float(answer.headers["retry-after"]))
     except (KeyError, ValueError):

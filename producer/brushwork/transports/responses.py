@@ -17,14 +17,14 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 
-from brushwork.transports.exchange import Answer
+from brushwork.transports.exchange import HttpResponse
 
 Jobs = list[Job]
 _Model = TypeVar("_Model", bound=BaseModel)
 _WORKER_FIELDS = {field.name for field in fields(SeenWorker)}
 
 
-class Reading:
+class Responses:
     """Reads answers.
 
     Args:
@@ -34,32 +34,32 @@ class Reading:
     def __init__(self, files: ByteSource) -> None:
         self._files = files
 
-    def job(self, answer: Answer) -> Job:
+    def job(self, answer: HttpResponse) -> Job:
         """A job."""
         return self._job(_content(answer))
 
-    def jobs(self, answer: Answer) -> tuple[Jobs, str | None]:
+    def jobs(self, answer: HttpResponse) -> tuple[Jobs, str | None]:
         """Jobs, and where the next page begins."""
         content = _content(answer)
         found = [self._job(each) for each in _items(content, "jobs")]
         return found, content.get("next")
 
-    def canceled(self, answer: Answer) -> Job:
+    def canceled(self, answer: HttpResponse) -> Job:
         """The job of a cancellation."""
         return self._job(_content(answer).get("job"))
 
-    def outlook(self, answer: Answer) -> Outlook | None:
+    def outlook(self, answer: HttpResponse) -> Outlook | None:
         """What lies ahead of the job that an answer shows."""
         outlook = _content(answer).get("outlook")
         return None if outlook is None else _parsed(Outlook, outlook)
 
-    def artifact(self, answer: Answer) -> Artifact:
+    def artifact(self, answer: HttpResponse) -> Artifact:
         """A file that was stored."""
         artifact = _parsed(Artifact, _content(answer))
         artifact.bind(self._files)
         return artifact
 
-    def preview(self, answer: Answer) -> Preview | None:
+    def preview(self, answer: HttpResponse) -> Preview | None:
         """A preview; None where the answer is empty."""
         if answer.status == 204:
             return None
@@ -68,19 +68,19 @@ class Reading:
         except ValidationError as error:
             raise _strange("it is no preview") from error
 
-    def models(self, answer: Answer) -> list[Model]:
+    def models(self, answer: HttpResponse) -> list[Model]:
         """Entries of the catalogue."""
         return [_model(each) for each in _items(_content(answer), "models")]
 
-    def kinds(self, answer: Answer) -> list[KindDescription]:
+    def kinds(self, answer: HttpResponse) -> list[KindDescription]:
         """Kinds of job."""
         return [_parsed(KindDescription, each) for each in _items(_content(answer), "kinds")]
 
-    def workers(self, answer: Answer) -> list[SeenWorker]:
+    def workers(self, answer: HttpResponse) -> list[SeenWorker]:
         """Workers."""
         return [_worker(each) for each in _items(_content(answer), "workers")]
 
-    def queues(self, answer: Answer) -> list[QueueState]:
+    def queues(self, answer: HttpResponse) -> list[QueueState]:
         """Queues of all kinds."""
         return [_parsed(QueueState, each) for each in _items(_content(answer), "queues")]
 
@@ -98,7 +98,7 @@ class Reading:
         return job
 
 
-def _content(answer: Answer) -> dict[str, Any]:
+def _content(answer: HttpResponse) -> dict[str, Any]:
     try:
         content = json.loads(answer.content)
     except ValueError as error:

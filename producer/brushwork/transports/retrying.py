@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from brushwork_schemas.errors import ServiceUnreachable
 
-from brushwork.transports.exchange import Answer, Call, Lost, Pause, Talk
+from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse, Pause, Talk
 from brushwork.transports.problem import error_of
 
 # Enough for a gateway that is started anew; every call of ours may be repeated, for submits bear a key.
@@ -15,7 +15,7 @@ POSTPONED = (429, 503)
 SHORTEST_PAUSE_S = 0.1
 
 
-class Asking:
+class Retrying:
     """Asks one gateway.
 
     Args:
@@ -27,7 +27,7 @@ class Asking:
         self._address = address
         self._patience_s = patience_s
 
-    def asked(self, call: Call) -> Talk[Answer]:
+    def asked(self, call: HttpRequest) -> Talk[HttpResponse]:
         """The answer, if it is a good one.
 
         Raises:
@@ -45,11 +45,11 @@ class Asking:
             patience_s -= pause_s
             yield Pause(pause_s)
 
-    def _sent(self, call: Call) -> Talk[Answer]:
+    def _sent(self, call: HttpRequest) -> Talk[HttpResponse]:
         for pause_s in (*REPEAT_AFTER_S, None):
             try:
-                answer: Answer = yield call
-            except Lost as lost:
+                answer: HttpResponse = yield call
+            except ConnectionLost as lost:
                 if pause_s is None or not lost.may_repeat:
                     raise self._unreachable(lost) from lost
                 yield Pause(pause_s)
@@ -57,7 +57,7 @@ class Asking:
                 return answer
         raise AssertionError("the last try returns or raises")
 
-    def _unreachable(self, lost: Lost) -> ServiceUnreachable:
+    def _unreachable(self, lost: ConnectionLost) -> ServiceUnreachable:
         return ServiceUnreachable(
             f"The gateway at {self._address} does not answer: {lost.reason}.",
             field="url",

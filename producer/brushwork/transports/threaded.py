@@ -15,50 +15,50 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.model_list import ModelList
-from brushwork.transports.transport import Door, Jobs
-from brushwork.waiting import Waiting
+from brushwork.transports.transport import Jobs, Transport
+from brushwork.waiting import PollingWait
 
 
-class ThreadedDoor:
+class ThreadedTransport:
     """Each method as `Client` says, awaited.
 
     Args:
-        door: What it leads to.
+        transport: What it leads to.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     @property
     def place(self) -> str:
         """Where it leads to, without passwords."""
-        return self._door.place
+        return self._transport.place
 
     async def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return await asyncio.to_thread(self._door.submit_many, requests)
+        return await asyncio.to_thread(self._transport.submit_many, requests)
 
     async def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
-        return await asyncio.to_thread(self._door.retry, job_id, changes)
+        return await asyncio.to_thread(self._transport.retry, job_id, changes)
 
     async def get(self, job_id: str) -> Job:
         """As `Client.get`."""
-        return await asyncio.to_thread(self._door.get, job_id)
+        return await asyncio.to_thread(self._transport.get, job_id)
 
     async def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
         """As `Client.list`."""
-        return await asyncio.to_thread(self._door.list, wanted, limit, before)
+        return await asyncio.to_thread(self._transport.list, wanted, limit, before)
 
     async def look(self, job_id: str) -> tuple[JobState, Progress]:
         """As `Client.look`."""
-        return await asyncio.to_thread(self._door.look, job_id)
+        return await asyncio.to_thread(self._transport.look, job_id)
 
     async def preview(self, job_id: str) -> Preview | None:
         """As `Client.preview`."""
-        return await asyncio.to_thread(self._door.preview, job_id)
+        return await asyncio.to_thread(self._transport.preview, job_id)
 
-    async def wait(self, job_id: str, waiting: Waiting) -> Job:
+    async def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`, without a thread for as long as it takes; callbacks run in the event loop."""
         while not waiting.is_over(*await self.look(job_id)):
             if waiting.wants_preview():
@@ -68,38 +68,39 @@ class ThreadedDoor:
 
     async def cancel(self, job_id: str) -> Job:
         """As `Client.cancel`."""
-        return await asyncio.to_thread(self._door.cancel, job_id)
+        return await asyncio.to_thread(self._transport.cancel, job_id)
 
     async def outlook(self, job_id: str) -> Outlook | None:
         """As `Client.outlook`."""
-        return await asyncio.to_thread(self._door.outlook, job_id)
+        return await asyncio.to_thread(self._transport.outlook, job_id)
 
     async def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
-        return await asyncio.to_thread(self._door.upload, file)
+        return await asyncio.to_thread(self._transport.upload, file)
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """As `Client.artifact_bytes`."""
-        return await asyncio.to_thread(self._door.artifact_bytes, sha256)
+        return await asyncio.to_thread(self._transport.artifact_bytes, sha256)
 
     def models(self, kind: str | None) -> ModelList:
         """As `Client.models`; a sequence at once, too, which then waits for the database."""
         return ModelList(
-            look=lambda: self._door.models(kind), ask=lambda: asyncio.to_thread(self._door.models, kind)
+            look=lambda: self._transport.models(kind),
+            ask=lambda: asyncio.to_thread(self._transport.models, kind),
         )
 
     async def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
-        return await asyncio.to_thread(self._door.kinds)
+        return await asyncio.to_thread(self._transport.kinds)
 
     async def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return await asyncio.to_thread(self._door.workers)
+        return await asyncio.to_thread(self._transport.workers)
 
     async def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
-        return await asyncio.to_thread(self._door.queues)
+        return await asyncio.to_thread(self._transport.queues)
 
     async def close(self) -> None:
         """As `Client.close`."""
-        await asyncio.to_thread(self._door.close)
+        await asyncio.to_thread(self._transport.close)

@@ -14,13 +14,13 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.waiting import Waiting
+from brushwork.waiting import PollingWait
 
 # Inside a door, `list` is the method.
 Jobs = list[Job]
 
 
-class Door(Protocol):
+class Transport(Protocol):
     """A way to the service. Safe to share between threads."""
 
     @property
@@ -52,7 +52,7 @@ class Door(Protocol):
         """As `Client.preview`."""
         ...
 
-    def wait(self, job_id: str, waiting: Waiting) -> Job:
+    def wait(self, job_id: str, waiting: PollingWait) -> Job:
         """As `Client.wait`."""
         ...
 

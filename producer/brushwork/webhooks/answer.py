@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 
 @dataclass(frozen=True)
-class Answer:
+class DeliveryAnswer:
     """How a receiver answered.
 
     Args:
@@ -29,14 +29,14 @@ class Answer:
         return self.status == HTTPStatus.GONE
 
 
-def answer_of(status: int, headers: Mapping[str, str]) -> Answer:
+def answer_of(status: int, headers: Mapping[str, str]) -> DeliveryAnswer:
     """What a status and its headers mean: only 2xx is a delivery, and nothing is followed."""
     if 200 <= status < 300:
-        return Answer(status)
+        return DeliveryAnswer(status)
     error = f"The receiver answered {status}"
     if 300 <= status < 400:
         error += ", and redirects are not followed"
-    return Answer(status, f"{error}.", wish_s(headers))
+    return DeliveryAnswer(status, f"{error}.", wish_s(headers))
 
 
 def wish_s(headers: Mapping[str, str]) -> float | None:

@@ -12,7 +12,7 @@ from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.httpx import AsyncClient
 
 from brushwork.inputs.address import PUBLIC_HOSTS
-from brushwork.webhooks.answer import Answer, answer_of
+from brushwork.webhooks.answer import DeliveryAnswer, answer_of
 
 # A short answer is read so that its connection serves again; nobody looks at it.
 MOST_READ_BYTES = 16_384
@@ -32,7 +32,7 @@ INNER_TOO = Policy(
 )
 
 
-class Courier:
+class WebhookClient:
     """Posts webhooks; connections are kept for the next.
 
     Args:
@@ -52,19 +52,21 @@ class Courier:
             headers={"User-Agent": "brushwork", "Accept-Encoding": "identity"},
         )
 
-    async def deliver(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+    async def deliver(self, url: str, headers: Mapping[str, str], body: str) -> DeliveryAnswer:
         """Post a JSON body; what went wrong is in the answer."""
         try:
             async with asyncio.timeout(self._total_s):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return Answer(error=f"The receiver took more than {self._total_s:g} s.")
+            return DeliveryAnswer(error=f"The receiver took more than {self._total_s:g} s.")
         except SSRFGuardError as error:
-            return Answer(error=f"The address may not be reached: {error}.{self._hint}", is_final=True)
+            return DeliveryAnswer(
+                error=f"The address may not be reached: {error}.{self._hint}", is_final=True
+            )
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return Answer(error=f"The receiver can't be reached: {type(error).__name__} {error}")
+            return DeliveryAnswer(error=f"The receiver can't be reached: {type(error).__name__} {error}")
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+    async def _post(self, url: str, headers: Mapping[str, str], body: str) -> DeliveryAnswer:
         sent = {**headers, "Content-Type": "application/json"}
         async with self._client.stream(
             "POST", url, headers=sent, content=body.encode(), follow_redirects=False

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from brushwork_core.ledger.outbox import DueEvent, Outbox
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.telemetry.log import about, learned
+from brushwork_core.telemetry.log import bound, learned
 from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
-from brushwork_schemas.trace_context import TraceContext, handed_on
+from brushwork_schemas.trace_context import TraceContext, propagated
 
-from brushwork.webhooks.answer import Answer
-from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.answer import DeliveryAnswer
+from brushwork.webhooks.courier import WebhookClient
 from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.payload import Payload, payload, payload_of_start
 from brushwork.webhooks.schedule import Schedule
@@ -40,7 +40,7 @@ class Sender:
     Args:
         outbox: What is to be told.
         index: Where the jobs are.
-        courier: Carries it.
+        webhook_client: Carries it.
         signature: Signs it.
         schedule: When what failed is tried again.
         num_receivers: Told at once; of each receiver at most one event is on its way.
@@ -53,7 +53,7 @@ class Sender:
         self,
         outbox: Outbox,
         index: JobIndex,
-        courier: Courier,
+        webhook_client: WebhookClient,
         signature: Signature,
         schedule: Schedule,
         *,
@@ -64,7 +64,7 @@ class Sender:
     ) -> None:
         self._outbox = outbox
         self._index = index
-        self._courier = courier
+        self._webhook_client = webhook_client
         self._signature = signature
         self._schedule = schedule
         self._num_receivers = num_receivers
@@ -112,7 +112,7 @@ class Sender:
     async def _tell(self, event: DueEvent) -> None:
         outcome = "broken_off"
         try:
-            with about(event=event.id, job=event.job_id), self._metrics.on_the_way.track_inprogress():
+            with bound(event=event.id, job=event.job_id), self._metrics.on_the_way.track_inprogress():
                 answer = await self._answer(event)
                 outcome = await asyncio.to_thread(self._settle, event, answer)
         except JobNotFound:
@@ -125,15 +125,15 @@ class Sender:
             self._on_the_way.pop(event.receiver, None)
             self._wake.set()
 
-    async def _answer(self, event: DueEvent) -> Answer:
+    async def _answer(self, event: DueEvent) -> DeliveryAnswer:
         try:
             job = await asyncio.to_thread(self._index.get, event.job_id)
             trace = TraceContext.read(job.traceparent)
             learned(trace=trace and trace.trace_id)
             body = _payload(event, job).model_dump_json()
-            headers = self._signature.headers(event.id, event.taken_at, body) | handed_on(job.traceparent)
+            headers = self._signature.headers(event.id, event.taken_at, body) | propagated(job.traceparent)
             began = time.monotonic()
-            answer = await self._courier.deliver(event.url, headers, body)
+            answer = await self._webhook_client.deliver(event.url, headers, body)
             self._metrics.took(time.monotonic() - began)
             return answer
         except BrushworkError:
@@ -141,9 +141,11 @@ class Sender:
         except Exception as error:
             # Ours, and counted as a try: one event is not to hold up its receiver for ever.
             LOGGER.exception("Event %s can't be told.", event.id)
-            return Answer(error=f"{type(error).__name__} inside the sender; its log holds the traceback.")
+            return DeliveryAnswer(
+                error=f"{type(error).__name__} inside the sender; its log holds the traceback."
+            )
 
-    def _settle(self, event: DueEvent, answer: Answer) -> str:
+    def _settle(self, event: DueEvent, answer: DeliveryAnswer) -> str:
         """Note what came of a try; its name in the metrics."""
         pause_s = self._schedule.pause_s(event.attempts, answer.wish_s)
         if answer.error is None:

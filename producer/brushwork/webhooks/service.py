@@ -9,10 +9,10 @@ from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter, process_name
 
-from brushwork.webhooks.courier import Courier
+from brushwork.webhooks.courier import WebhookClient
 from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.sender import Sender
@@ -38,7 +38,7 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     log.set_up(settings.log_format)
     database = Database(settings.database_url.get_secret_value())
     metrics = SenderMetrics()
-    reporter = Reporter(Telemetry(database), process_name("sender"), "sender", metrics.registry)
+    reporter = Reporter(ProcessReports(database), process_name("sender"), "sender", metrics.registry)
     reporter.start()
     try:
         asyncio.run(_send(settings, database, signature, num_receivers, metrics))
@@ -54,11 +54,11 @@ async def _send(
     num_receivers: int,
     metrics: SenderMetrics,
 ) -> None:
-    async with courier_of(settings) as courier:
+    async with courier_of(settings) as webhook_client:
         sender = Sender(
             outbox_of(settings, database),
             JobIndex(database),
-            courier,
+            webhook_client,
             signature,
             Schedule(settings.webhook_retry_s),
             num_receivers=num_receivers,
@@ -71,9 +71,9 @@ async def _send(
         await sender.run()
 
 
-def courier_of(settings: Settings) -> Courier:
+def courier_of(settings: Settings) -> WebhookClient:
     """Who carries, within the bounds that are set."""
-    return Courier(total_s=settings.webhook_timeout_s, private=settings.webhook_private)
+    return WebhookClient(total_s=settings.webhook_timeout_s, private=settings.webhook_private)
 
 
 def outbox_of(settings: Settings, database: Database) -> Outbox:

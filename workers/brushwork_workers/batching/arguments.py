@@ -33,7 +33,7 @@ class NotShareable(Exception):
 
 
 @dataclass(frozen=True)
-class Call:
+class ModuleCall:
     """One call, taken apart.
 
     Args:
@@ -53,7 +53,7 @@ class Call:
     key: Hashable
 
     @classmethod
-    def of(cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Call":
+    def of(cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "ModuleCall":
         """Take a call apart."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
         rows = next((len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
@@ -67,7 +67,7 @@ class Call:
         return self.function(*args, **kwargs)
 
 
-def run_together(calls: Sequence[Call]) -> list[Any]:
+def run_together(calls: Sequence[ModuleCall]) -> list[Any]:
     """The answers to calls of one key, from one run.
 
     Raises:

@@ -12,17 +12,17 @@ from typing import Any
 import torch
 
 from brushwork_workers.batching.arguments import (
-    Call,
+    ModuleCall,
     NotShareable,
     launched,
     owner_of,
     run_together,
 )
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Stop
-from brushwork_workers.batching.scheduler import Policy, Run, Waiting
-from brushwork_workers.batching.staggered_delivery import Handout
-from brushwork_workers.batching.stats import Ran
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import StopCheck
+from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
+from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
+from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.cpu import device_thread
 
 LOGGER = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Withdrawn(Exception):
 class Caller:
     """A job, as the batcher sees it."""
 
-    stop: Stop
+    stop: StopCheck
     priority: int = 0
     alone: bool = False
     on_move: Callable[[], None] = lambda: None
@@ -46,19 +46,19 @@ class Caller:
 class Pending:
     """A call on its way, and where its answer goes."""
 
-    call: Call
-    terms: Terms
+    call: ModuleCall
+    options: CallOptions
     answer: Future[Any] = field(default_factory=Future)
 
 
 class Batcher:
-    """`Calls` that gathers: calls from many threads, one device thread.
+    """`ModelExecutor` that gathers: calls from many threads, one device thread.
 
     Inside `job()` others may wait for this thread's next call; outside nobody does.
 
     Args:
         max_rows: Most rows of one run.
-        max_pixels: Most pixels of one run; see `Terms.pixels_per_row`.
+        max_pixels: Most pixels of one run; see `CallOptions.pixels_per_row`.
         on_run: Told of every run that ended well.
         num_threads: With which torch computes on the device thread, and with one everywhere else; by default
             torch stays as it is.
@@ -68,21 +68,21 @@ class Batcher:
         self,
         max_rows: int,
         max_pixels: int,
-        on_run: Callable[[Ran], None] | None = None,
+        on_run: Callable[[BatchStats], None] | None = None,
         num_threads: int | None = None,
     ) -> None:
         self._on_run = on_run
-        self._policy = Policy(max_rows, max_pixels)
+        self._policy = Scheduler(max_rows, max_pixels)
         self._own = threading.local()
         self._changed = threading.Condition()
-        self._pending: dict[Waiting, Pending] = {}
+        self._pending: dict[WaitingCall, Pending] = {}
         self._alone: set[Hashable] = set()
-        self._handout = Handout()
+        self._handout = StaggeredDelivery()
         self._num_failed = 0
         self._closed = False
         self._thread = device_thread(self._serve, num_threads)
 
-    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What `function(*args, **kwargs)` returns, from a run that others may share.
 
         Raises:
@@ -90,7 +90,7 @@ class Batcher:
             JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
         caller: Caller | None = getattr(self._own, "caller", None)
-        pending = Pending(Call.of(function, args, kwargs), terms)
+        pending = Pending(ModuleCall.of(function, args, kwargs), options)
         self._enter(caller, self._waiting(caller, pending), pending)
         try:
             answer = pending.answer.result()
@@ -105,7 +105,7 @@ class Batcher:
     @contextmanager
     def job(
         self,
-        stop: Stop,
+        stop: StopCheck,
         *,
         model: Hashable = None,
         priority: int = 0,
@@ -131,27 +131,27 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
 
-    def _waiting(self, caller: Caller | None, pending: Pending) -> Waiting:
-        call, terms = pending.call, pending.terms
-        key: Hashable = (call.key, terms.adapters)
+    def _waiting(self, caller: Caller | None, pending: Pending) -> WaitingCall:
+        call, options = pending.call, pending.options
+        key: Hashable = (call.key, options.adapters)
         who: Hashable = caller or threading.get_ident()
         # A call without rows, or one whose answers can't be cut, shares a run with nobody.
         if call.rows == 0 or call.key in self._alone or (caller is not None and caller.alone):
             key = key, who
         rows = max(1, call.rows)
-        return Waiting(
+        return WaitingCall(
             caller=who,
             module=call.module,
             key=key,
             since_s=time.monotonic(),
             rows=rows,
-            pixels=rows * terms.pixels_per_row,
-            max_rows=terms.max_rows,
+            pixels=rows * options.pixels_per_row,
+            max_rows=options.max_rows,
             priority=caller.priority if caller else 0,
             comes_back=caller is not None,
         )
 
-    def _enter(self, caller: Caller | None, waiting: Waiting, pending: Pending) -> None:
+    def _enter(self, caller: Caller | None, waiting: WaitingCall, pending: Pending) -> None:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
@@ -181,7 +181,7 @@ class Batcher:
         finally:
             self._end()
 
-    def _outlive(self, run: Run) -> None:
+    def _outlive(self, run: CallBatch) -> None:
         try:
             self._run(run)
         except BaseException as error:
@@ -199,12 +199,12 @@ class Batcher:
         for pending in left.values():
             pending.answer.cancel()
 
-    def _next_run(self) -> Run | None:
+    def _next_run(self) -> CallBatch | None:
         with self._changed:
             while not self._closed:
                 now_s = time.monotonic()
                 decision = self._policy.decide(now_s)
-                if isinstance(decision, Run):
+                if isinstance(decision, CallBatch):
                     self._handout.give_all()
                     return decision
                 if (due_s := self._handout.due_s) is not None and due_s <= now_s:
@@ -212,7 +212,7 @@ class Batcher:
                 self._changed.wait(_pause_s(decision.at_s, self._handout.due_s))
         return None
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: CallBatch) -> None:
         run, pending = self._wanted(run)
         if not pending:
             return
@@ -220,11 +220,11 @@ class Batcher:
         answers = self._attempt(pending)
         if isinstance(answers, list):
             self._hand_out(run, answers)
-            self._end_run(Ran(run, pending[0].terms, began_s, time.monotonic() - began_s))
+            self._end_run(BatchStats(run, pending[0].options, began_s, time.monotonic() - began_s))
         elif isinstance(answers, torch.OutOfMemoryError):
             self._shrink(run, pending)
         elif isinstance(answers, NotShareable):
-            LOGGER.info("%s runs alone from now on: %s", pending[0].terms, answers)
+            LOGGER.info("%s runs alone from now on: %s", pending[0].options, answers)
             self._alone.add(pending[0].call.key)
             self._one_by_one(run)
         # Whose fault it was shows when each runs alone; the innocent get their answer then.
@@ -233,7 +233,7 @@ class Batcher:
         else:
             self._fail(run.calls[0], answers)
 
-    def _wanted(self, run: Run) -> tuple[Run, list[Pending]]:
+    def _wanted(self, run: CallBatch) -> tuple[CallBatch, list[Pending]]:
         """The run without the calls that were withdrawn since it was chosen."""
         with self._changed:
             # The device works: nobody who waits for it hangs.
@@ -258,10 +258,10 @@ class Batcher:
     def _adapt(self, pending: Pending) -> None:
         # By module, not by method: a VAE has two.
         # Whoever hands out adapters knows which act. To remember it here too would keep the model in memory.
-        if pending.terms.adapters is not None:
-            pending.terms.adapters.activate(owner_of(pending.call.function))
+        if pending.options.adapters is not None:
+            pending.options.adapters.activate(owner_of(pending.call.function))
 
-    def _hand_out(self, run: Run, answers: list[Any]) -> None:
+    def _hand_out(self, run: CallBatch, answers: list[Any]) -> None:
         """Begin to give the answers out; returns when the device has really computed them."""
         done = launched(answers)
         with self._changed:
@@ -279,7 +279,7 @@ class Batcher:
         if done is not None:
             done.synchronize()
 
-    def _end_run(self, ran: Ran) -> None:
+    def _end_run(self, ran: BatchStats) -> None:
         with self._changed:
             self._policy.ended(ran.run, ran.took_s, time.monotonic())
         if self._on_run:
@@ -289,25 +289,25 @@ class Batcher:
                 # Who counts must not cost the device its thread.
                 LOGGER.exception("A run could not be reported")
 
-    def _one_by_one(self, run: Run) -> int:
+    def _one_by_one(self, run: CallBatch) -> int:
         """Run each call alone; how many of them failed."""
         failed_before = self._num_failed
         for waiting in run.calls:
             self._run(replace(run, calls=(waiting,), reason="alone"))
         return self._num_failed - failed_before
 
-    def _blame(self, run: Run, num_failed: int, error: BaseException) -> None:
+    def _blame(self, run: CallBatch, num_failed: int, error: BaseException) -> None:
         """A run that failed while every call of it succeeds alone was too large, whatever was raised."""
         if not num_failed:
             LOGGER.warning("%d rows at once failed and each alone did not; trying fewer: %r", run.rows, error)
             with self._changed:
                 self._policy.too_large(run)
 
-    def _shrink(self, run: Run, pending: Sequence[Pending]) -> None:
+    def _shrink(self, run: CallBatch, pending: Sequence[Pending]) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if len(run.calls) > 1:
-            LOGGER.warning("%d rows of %s do not fit in memory; trying fewer", run.rows, pending[0].terms)
+            LOGGER.warning("%d rows of %s do not fit in memory; trying fewer", run.rows, pending[0].options)
             with self._changed:
                 self._policy.out_of_memory(run)
             return
@@ -318,12 +318,12 @@ class Batcher:
         elif (answer := self._taken(run.calls[0])) is not None:
             answer.set_result(again[0])
 
-    def _fail(self, waiting: Waiting, error: BaseException) -> None:
+    def _fail(self, waiting: WaitingCall, error: BaseException) -> None:
         self._num_failed += 1
         if (answer := self._taken(waiting)) is not None:
             answer.set_exception(error)
 
-    def _taken(self, waiting: Waiting) -> Future[Any] | None:
+    def _taken(self, waiting: WaitingCall) -> Future[Any] | None:
         """Where the answer goes; None if the call was withdrawn."""
         with self._changed:
             pending = self._pending.pop(waiting, None)

@@ -3,7 +3,7 @@
 RUNS_BEFORE_GROWTH = 32
 
 
-class Budget:
+class BatchBudget:
     """Bounds of one run of one module.
 
     Rows alone would not do: what fits of small pictures does not fit of large ones. So memory is counted in

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
+class CallPosition:
     """Where a caller was last.
 
     Args:
@@ -18,7 +18,7 @@ class Place:
     key: Hashable = None
 
 
-class Routes:
+class CallGraph:
     """Learns which module is called after which, and so knows who may be on the way to a group of calls.
 
     A pipeline calls its modules in the same order for every job. Who was in a group's last run comes back to
@@ -26,12 +26,12 @@ class Routes:
     """
 
     def __init__(self) -> None:
-        self._last: dict[Hashable, Place] = {}
-        self._awaited: dict[Hashable, Place] = {}
-        self._num_at: Counter[Place] = Counter()
+        self._last: dict[Hashable, CallPosition] = {}
+        self._awaited: dict[Hashable, CallPosition] = {}
+        self._num_at: Counter[CallPosition] = Counter()
         self._follows: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
 
-    def sets_out(self, caller: Hashable, place: Place) -> None:
+    def sets_out(self, caller: Hashable, place: CallPosition) -> None:
         """The caller has what it wanted there, and will call again."""
         self._forget(caller)
         self._last[caller] = self._awaited[caller] = place
@@ -48,17 +48,17 @@ class Routes:
         self._forget(caller)
         self._last.pop(caller, None)
 
-    def leads_to(self, place: Place) -> bool:
+    def leads_to(self, place: CallPosition) -> bool:
         """Whether anybody is on the way who may come to this group."""
         return any(self._may_lead(origin, place) for origin in self._num_at)
 
-    def give_up(self, place: Place) -> None:
+    def give_up(self, place: CallPosition) -> None:
         """Who has not come to this group by now is not waited for, until it has called again."""
         late = [caller for caller, origin in self._awaited.items() if self._may_lead(origin, place)]
         for caller in late:
             self._forget(caller)
 
-    def _may_lead(self, origin: Place, place: Place) -> bool:
+    def _may_lead(self, origin: CallPosition, place: CallPosition) -> bool:
         if origin.module == place.module:
             return origin.key == place.key
         return place.module in self._follows[origin.module]

@@ -22,7 +22,7 @@ class Adapters(Protocol):
 
 
 @dataclass(frozen=True)
-class Terms:
+class CallOptions:
     """What the one who hands out a module knows of its calls.
 
     Args:

@@ -7,7 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from brushwork_workers.batching.stats import Report, Tally
+from brushwork_workers.batching.stats import BatchingStats, Tally
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SUMS: Mapping[str, tuple[str, Callable[[Tally], float]]] = {
@@ -35,7 +35,7 @@ class BatchMetrics(Collector):
         report: Where they are.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: BatchingStats) -> None:
         self._report = report
 
     def collect(self) -> Iterator[Metric]:

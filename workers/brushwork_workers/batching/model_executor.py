@@ -1,8 +1,8 @@
-"""The seam between a job's thread and a model: every heavy call goes through `Calls`.
+"""The seam between a job's thread and a model: every heavy call goes through `ModelExecutor`.
 
-A job runs the unmodified upstream pipeline; its heavy modules are replaced by stand-ins, which hand each
-call to `Calls`. `DirectCalls` runs one call at a time on the device; `batching.batcher.Batcher` gathers the
-calls of several jobs into one. Nothing else has to know which of them it is.
+A job runs the unmodified upstream pipeline. Proxies replace its heavy modules and pass each call to the
+`ModelExecutor`. `SerialExecutor` runs one call at a time; `batching.batcher.Batcher` gathers the calls of
+several jobs into one. No other module depends on which of the two is used.
 """
 
 import threading
@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import torch
 
 from brushwork_workers.batching.arguments import owner_of
-from brushwork_workers.batching.call_options import Terms
+from brushwork_workers.batching.call_options import CallOptions
 
 
-class Stop(Protocol):
+class StopCheck(Protocol):
     """The wish that a job should not go on; it may come at any moment, from any thread."""
 
     def check(self) -> None:
@@ -33,10 +33,10 @@ def _nothing() -> None:
     return
 
 
-class Calls(Protocol):
+class ModelExecutor(Protocol):
     """Runs a heavy call for a job's thread, which waits for the answer."""
 
-    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What `function(*args, **kwargs)` returns, without gradients.
 
         Raises:
@@ -46,7 +46,7 @@ class Calls(Protocol):
 
     def job(
         self,
-        stop: Stop,
+        stop: StopCheck,
         *,
         model: Hashable = None,
         priority: int = 0,
@@ -70,7 +70,7 @@ class Calls(Protocol):
         ...
 
 
-class DirectCalls:
+class SerialExecutor:
     """One call at a time, in the thread that asks."""
 
     def __init__(self) -> None:
@@ -78,18 +78,18 @@ class DirectCalls:
         self._waiting: set[Callable[[], None]] = set()
         self._own = threading.local()
 
-    def call(self, terms: Terms, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait for the device, then call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
         with self._turn(), torch.no_grad():
-            if terms.adapters is not None:
-                terms.adapters.activate(owner_of(function))
+            if options.adapters is not None:
+                options.adapters.activate(owner_of(function))
             return function(*args, **kwargs)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """The device is this thread's inside; whoever waits for it moves as long as it does."""
-        stop: Stop | None = getattr(self._own, "stop", None)
+        stop: StopCheck | None = getattr(self._own, "stop", None)
         moves = getattr(self._own, "moves", _nothing)
         self._waiting.add(moves)
         with self._device_is_free:
@@ -103,7 +103,7 @@ class DirectCalls:
     @contextmanager
     def job(
         self,
-        stop: Stop,
+        stop: StopCheck,
         *,
         model: Hashable = None,
         priority: int = 0,
@@ -121,8 +121,8 @@ class DirectCalls:
         """There is nothing in the background."""
 
 
-class StandIn:
-    """Looks like a module and passes its calls to `Calls`; all else is the module's own.
+class ModuleProxy:
+    """Looks like a module and passes its calls to `ModelExecutor`; all else is the module's own.
 
     `isinstance` sees the module's class, because pipelines ask for it. A stand-in holds no state, so any
     number of them may stand for one module.
@@ -130,15 +130,17 @@ class StandIn:
     Args:
         module: What is stood in for: a torch module, or a tokenizer.
         calls: Who runs the calls.
-        terms: On what terms.
+        options: On what terms.
         methods: Heavy methods besides the call itself, such as a VAE's `decode`; None means every method.
     """
 
-    def __init__(self, module: Any, calls: Calls, terms: Terms, methods: Collection[str] | None = ()) -> None:
-        self.__dict__.update(_module=module, _call=partial(calls.call, terms), _methods=methods)
+    def __init__(
+        self, module: Any, calls: ModelExecutor, options: CallOptions, methods: Collection[str] | None = ()
+    ) -> None:
+        self.__dict__.update(_module=module, _call=partial(calls.call, options), _methods=methods)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the module through `Calls`."""
+        """Call the module through `ModelExecutor`."""
         return self._call(self._module, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

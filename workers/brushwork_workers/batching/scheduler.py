@@ -8,7 +8,7 @@ The rules, and why:
   once all are back there is nothing to wait for, so it runs at once.
 - **Waiting for who is on the way.** Jobs that begin together do not come together: each has first to be
   claimed, to read its picture, to call the text encoder. So a group also waits for jobs that are between two
-  calls, if jobs went from there to this module before (`Routes`). Else the first ones would run in small
+  calls, if jobs went from there to this module before (`CallGraph`). Else the first ones would run in small
   batches, a step ahead of the others until their end.
 - **Nobody is waited for twice.** Who did not come within the linger is waited for again only after a call.
 - **A bounded linger.** A job that is slow to come back (decoding a picture, asking the ledger) must not
@@ -21,15 +21,15 @@ The rules, and why:
 - **Priority is a head start.** Each step of priority makes a call count as older by `HEAD_START_S`. The
   urgent overtake, and still nobody waits for ever.
 - **No idle waiting.** While a group lingers, another one that is ready runs.
-- **A size that fits.** A run stays within its module's `Budget`.
+- **A size that fits.** A run stays within its module's `BatchBudget`.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from brushwork_workers.batching.budget import Budget
-from brushwork_workers.batching.call_graph import Place, Routes
+from brushwork_workers.batching.budget import BatchBudget
+from brushwork_workers.batching.call_graph import CallGraph, CallPosition
 
 SHORTEST_LINGER_S = 0.001
 LONGEST_LINGER_S = 0.05
@@ -39,7 +39,7 @@ MOST_GROUPS = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Waiting:
+class WaitingCall:
     """A call that waits.
 
     Args:
@@ -71,7 +71,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Run:
+class CallBatch:
     """These calls, of one key, are to be run together now.
 
     Args:
@@ -82,7 +82,7 @@ class Run:
             (of the same module), "other module".
     """
 
-    calls: tuple[Waiting, ...]
+    calls: tuple[WaitingCall, ...]
     reason: str
     room: int = 1
     passed_over: Mapping[str, int] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Later:
+class Wait:
     """Nothing is ready; look again at `at_s`, or when a call arrives. None: only when one arrives."""
 
     at_s: float | None
@@ -109,8 +109,8 @@ class Later:
 class _Group:
     """What is known of the calls of one key."""
 
-    budget: Budget
-    calls: list[Waiting] = field(default_factory=list)
+    budget: BatchBudget
+    calls: list[WaitingCall] = field(default_factory=list)
     last_run_s: float | None = None
     ended_s: float = float("-inf")
 
@@ -125,8 +125,8 @@ class _Group:
         return max(self.calls[0].since_s, self.ended_s) + linger_s
 
     @property
-    def place(self) -> Place:
-        return Place(self.calls[0].module, self.calls[0].key)
+    def place(self) -> CallPosition:
+        return CallPosition(self.calls[0].module, self.calls[0].key)
 
     def reason(self, now_s: float, *, others_come: bool) -> str | None:
         """Why it should run now; None if it should wait."""
@@ -137,9 +137,9 @@ class _Group:
             return "complete"
         return "lingered" if now_s >= self.lingers_until_s else None
 
-    def take(self) -> tuple[Waiting, ...]:
+    def take(self) -> tuple[WaitingCall, ...]:
         """Remove and return the first calls, as many as fit and at least one."""
-        taken: list[Waiting] = []
+        taken: list[WaitingCall] = []
         rows = pixels = 0
         for call in sorted(self.calls, key=lambda call: call.rank):
             rows, pixels = rows + call.rows, pixels + call.pixels
@@ -150,7 +150,7 @@ class _Group:
         return tuple(taken)
 
 
-class Policy:
+class Scheduler:
     """Decides; holds no lock and looks at no clock. All times are seconds of one monotonic clock.
 
     Args:
@@ -161,15 +161,15 @@ class Policy:
     def __init__(self, max_rows: int, max_pixels: int) -> None:
         self._max_rows = max_rows
         self._max_pixels = max_pixels
-        self._budgets: dict[Hashable, Budget] = {}
+        self._budgets: dict[Hashable, BatchBudget] = {}
         self._groups: dict[Hashable, _Group] = {}
-        self._routes = Routes()
+        self._routes = CallGraph()
 
     def began(self, caller: Hashable, model: Hashable) -> None:
         """This caller will call, and as others who began with the same model did."""
-        self._routes.sets_out(caller, Place(("begin", model)))
+        self._routes.sets_out(caller, CallPosition(("begin", model)))
 
-    def arrived(self, call: Waiting) -> None:
+    def arrived(self, call: WaitingCall) -> None:
         """A call waits."""
         self._routes.arrives(call.caller, call.module)
         self._group(call).calls.append(call)
@@ -180,7 +180,7 @@ class Policy:
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
 
-    def decide(self, now_s: float) -> Run | Later:
+    def decide(self, now_s: float) -> CallBatch | Wait:
         """The next run, or when to look again."""
         waiting = [group for group in self._groups.values() if group.calls]
         for group in sorted(waiting, key=lambda group: group.rank):
@@ -190,46 +190,46 @@ class Policy:
                 if reason == "lingered":
                     self._routes.give_up(place)
                 calls = group.take()
-                return Run(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
+                return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
         moments = [group.lingers_until_s for group in waiting]
-        return Later(min(moments) if moments else None)
+        return Wait(min(moments) if moments else None)
 
-    def answered(self, run: Run) -> None:
+    def answered(self, run: CallBatch) -> None:
         """A run fitted and its callers get their answers: they will call again, here or elsewhere."""
         group = self._group(run.calls[0])
         group.budget.succeeded(run.pixels)
         for call in run.calls:
             if call.comes_back:
-                self._routes.sets_out(call.caller, Place(call.module, call.key))
+                self._routes.sets_out(call.caller, CallPosition(call.module, call.key))
 
-    def ended(self, run: Run, took_s: float, now_s: float) -> None:
+    def ended(self, run: CallBatch, took_s: float, now_s: float) -> None:
         """The device is free again."""
         group = self._group(run.calls[0])
         group.last_run_s, group.ended_s = took_s, now_s
 
-    def too_large(self, run: Run) -> None:
+    def too_large(self, run: CallBatch) -> None:
         """A run did not fit; the next ones are smaller."""
         self._group(run.calls[0]).budget.failed(run.pixels)
 
-    def out_of_memory(self, run: Run) -> None:
+    def out_of_memory(self, run: CallBatch) -> None:
         """A run did not fit; its calls are first in the next, smaller ones."""
         self.too_large(run)
         group = self._group(run.calls[0])
         group.calls = [*run.calls, *group.calls]
 
-    def _passed_over(self, taken: Waiting) -> Counter[str]:
+    def _passed_over(self, taken: WaitingCall) -> Counter[str]:
         return Counter(_difference(call, taken) for group in self._groups.values() for call in group.calls)
 
-    def _group(self, call: Waiting) -> _Group:
+    def _group(self, call: WaitingCall) -> _Group:
         # A group may be forgotten while its calls run, and is made anew when they have ended.
         if call.key not in self._groups:
             self._make_room()
             self._groups[call.key] = _Group(self._budget(call))
         return self._groups[call.key]
 
-    def _budget(self, call: Waiting) -> Budget:
+    def _budget(self, call: WaitingCall) -> BatchBudget:
         if call.module not in self._budgets:
-            self._budgets[call.module] = Budget(call.max_rows or self._max_rows, self._max_pixels)
+            self._budgets[call.module] = BatchBudget(call.max_rows or self._max_rows, self._max_pixels)
         return self._budgets[call.module]
 
     def _make_room(self) -> None:
@@ -238,7 +238,7 @@ class Policy:
             self._groups = {key: group for key, group in self._groups.items() if group.calls}
 
 
-def _difference(call: Waiting, taken: Waiting) -> str:
+def _difference(call: WaitingCall, taken: WaitingCall) -> str:
     """Why `call` has no part in the run of `taken`."""
     if call.key == taken.key:
         return "no room"

@@ -9,7 +9,7 @@ from typing import Any
 PATIENCE_S = 0.005
 
 
-class Handout:
+class StaggeredDelivery:
     """A queue of answers; each caller that comes back has the next one given out.
 
     Sixty-four threads that wake at once fight for Python's lock: every small tensor operation between two

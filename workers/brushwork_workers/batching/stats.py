@@ -6,23 +6,23 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.scheduler import Run
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.scheduler import CallBatch
 
 
 @dataclass(frozen=True)
-class Ran:
+class BatchStats:
     """A run that ended well.
 
     Args:
         run: What was chosen, and why.
-        terms: Of its first call.
+        options: Of its first call.
         began_s: When, by a monotonic clock.
         took_s: How long the module ran.
     """
 
-    run: Run
-    terms: Terms
+    run: CallBatch
+    options: CallOptions
     began_s: float
     took_s: float
 
@@ -42,7 +42,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def add(self, ran: Ran) -> None:
+    def add(self, ran: BatchStats) -> None:
         """Count one run."""
         waits = [ran.began_s - call.since_s for call in ran.run.calls]
         self.runs += 1
@@ -77,17 +77,17 @@ class Tally:
         }
 
 
-class Report:
+class BatchingStats:
     """Tallies by model and part, from the start of the process. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
         self._changing = threading.Lock()
 
-    def add(self, ran: Ran) -> None:
+    def add(self, ran: BatchStats) -> None:
         """Count one run."""
         with self._changing:
-            self._tallies.setdefault(str(ran.terms), Tally()).add(ran)
+            self._tallies.setdefault(str(ran.options), Tally()).add(ran)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """`Tally.summary` of each module, by "<model> <part>"."""

@@ -40,14 +40,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Adopted:
+class AcceptedMessage:
     """The job of a message; `waits` where others of its kind have come first and it has to wait its turn."""
 
     job_id: str
     waits: bool = False
 
 
-class Adoption:
+class BareMessages:
     """Makes jobs of bare messages.
 
     Args:
@@ -73,7 +73,9 @@ class Adoption:
         self._catalogue = catalogue
         self._max_attempts = max_attempts
 
-    def adopt(self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Adopted:
+    def adopt(
+        self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AcceptedMessage:
         """Write the job that a message means; one that is wrong becomes a failed job with its reason.
 
         Args:
@@ -91,9 +93,9 @@ class Adoption:
             job = self._admitted(job_id, kind, args, kwargs)
         except RequestError as error:
             self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
-            return Adopted(job_id)
+            return AcceptedMessage(job_id)
         submitted = self._ledger.submit([job])
-        return Adopted(job_id, waits=job_id in submitted.new - submitted.sent)
+        return AcceptedMessage(job_id, waits=job_id in submitted.new - submitted.sent)
 
     def _admitted(self, job_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
         if args:

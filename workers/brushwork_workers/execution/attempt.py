@@ -14,7 +14,7 @@ from brushwork_schemas.preview import Preview
 LOGGER = logging.getLogger(__name__)
 
 
-class Hold:
+class Attempt:
     """One attempt that this process runs. Safe to use from any thread.
 
     Args:
@@ -23,7 +23,7 @@ class Hold:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.attempt = (claim.job_id, claim.fence)
+        self.key = (claim.job_id, claim.fence)
         # Written by the job's own thread, read by the intercom's; each is replaced whole.
         self.progress = Progress()
         self.preview: Preview | None = None

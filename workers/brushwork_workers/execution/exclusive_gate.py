@@ -7,7 +7,7 @@ from contextlib import contextmanager
 LOOK_S = 0.5
 
 
-class Quarantine:
+class ExclusiveGate:
     """Lets in any number of jobs, or one that has to be alone.
 
     A suspect, one of those that ran when a worker died, waits until nobody is inside; as soon as it waits

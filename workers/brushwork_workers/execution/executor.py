@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim, Ledger, Signal
-from brushwork_core.ledger.checkpoints import Trainings
-from brushwork_core.telemetry.log import about
+from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.telemetry.log import bound
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
@@ -20,17 +20,17 @@ from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Result, Timings
 from brushwork_schemas.trace_context import TraceContext
 
-from brushwork_workers.batching.model_executor import Calls
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.execution.exclusive_gate import Quarantine
-from brushwork_workers.execution.job_context import JobDesk
+from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.exclusive_gate import ExclusiveGate
+from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import Metrics
 from brushwork_workers.execution.retries import Retries, sorted_error
-from brushwork_workers.model_cache.loaded_model import Served
-from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.loaded_model import LoadedModel
+from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.turn import NotYet, Turn
 from brushwork_workers.models.revision import versions
-from brushwork_workers.supervision.heartbeat import Pulse
+from brushwork_workers.supervision.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.1
@@ -62,13 +62,13 @@ class Run:
     """One attempt on its way; a step leaves it untouched once it is off: `error`, `stopped`, `later_s`."""
 
     claim: Claim
-    hold: Hold
-    desk: JobDesk
+    attempt: Attempt
+    context: AttemptContext
     # What is left at the end of the attempt.
     inside: ExitStack
     began: float
     request: Request | None = None
-    served: Served | None = None
+    loaded_model: LoadedModel | None = None
     ready: float = 0.0
     result: Result | None = None
     outputs: tuple[Artifact, ...] = field(default=())
@@ -90,15 +90,15 @@ class Executor:
         worker: This process's name in the ledger.
         ledger: Grants and ends attempts.
         store: Holds pictures.
-        shelf: Holds the models.
-        pulse: Keeps the leases alive.
-        calls: Through which the models are called.
-        quarantine: Lets jobs in together, or one alone.
+        model_manager: Holds the models.
+        heartbeat: Keeps the leases alive.
+        model_executor: Through which the models are called.
+        exclusive_gate: Lets jobs in together, or one alone.
         retries: What becomes of an attempt that failed.
         on_broken: Called when the device has failed; it has all that runs taken back, and ends the process.
         lease_s: How long to go on asking a ledger that does not answer.
         metrics: Counts what becomes of attempts.
-        trainings: Where it is written how far trainings are.
+        checkpoints: Where it is written how far trainings are.
     """
 
     def __init__(
@@ -107,33 +107,33 @@ class Executor:
         worker: str,
         ledger: Ledger,
         store: ArtifactStore,
-        shelf: Shelf,
-        pulse: Pulse,
-        calls: Calls,
-        quarantine: Quarantine,
+        model_manager: ModelManager,
+        heartbeat: Heartbeat,
+        model_executor: ModelExecutor,
+        exclusive_gate: ExclusiveGate,
         retries: Retries,
         on_broken: Callable[[], None],
         lease_s: float,
         metrics: Metrics | None = None,
-        trainings: Trainings | None = None,
+        checkpoints: JobCheckpoints | None = None,
     ) -> None:
         self._worker = worker
         self._ledger = ledger
         self._store = store
-        self._shelf = shelf
-        self._pulse = pulse
-        self._calls = calls
-        self._quarantine = quarantine
+        self._model_manager = model_manager
+        self._heartbeat = heartbeat
+        self._model_executor = model_executor
+        self._exclusive_gate = exclusive_gate
         self._retries = retries
         self._on_broken = on_broken
         self._lease_s = lease_s
         self._metrics = metrics or Metrics()
-        self._trainings = trainings
+        self._checkpoints = checkpoints
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
         # Claimed inside: who only waits for one that has to be alone is not to hold a lease.
-        with self._quarantine.together():
+        with self._exclusive_gate.together():
             try:
                 claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
             except ServiceUnreachable as error:
@@ -147,11 +147,11 @@ class Executor:
         return self._attempt(claim)
 
     def _attempt(self, claim: Claim) -> Outcome:
-        hold = Hold(claim)
+        attempt = Attempt(claim)
         self._metrics.claimed(claim)
-        with self._about(claim), self._pulse.holding(hold), ExitStack() as inside:
-            desk = JobDesk(hold, self._store, trainings=self._trainings)
-            run = Run(claim, hold, desk, inside, began=time.monotonic())
+        with self._about(claim), self._heartbeat.holding(attempt), ExitStack() as inside:
+            context = AttemptContext(attempt, self._store, checkpoints=self._checkpoints)
+            run = Run(claim, attempt, context, inside, began=time.monotonic())
             run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)
             outcome = self._finish(run)
@@ -161,7 +161,7 @@ class Executor:
     def _about(self, claim: Claim) -> AbstractContextManager[None]:
         """What every line of the log says that is written for this attempt."""
         trace = TraceContext.read(claim.traceparent)
-        return about(
+        return bound(
             job=claim.job_id,
             kind=claim.kind,
             attempt=claim.attempt,
@@ -182,43 +182,43 @@ class Executor:
     def _prepare(self, run: Run) -> Run:
         claim = run.claim
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
-        model = self._shelf.named(claim.model, claim.kind)
-        served = run.inside.enter_context(self._shelf.borrow(model, self._turn(run)))
-        return replace(run, request=request, served=served, ready=time.monotonic())
+        model = self._model_manager.named(claim.model, claim.kind)
+        loaded_model = run.inside.enter_context(self._model_manager.borrow(model, self._turn(run)))
+        return replace(run, request=request, loaded_model=loaded_model, ready=time.monotonic())
 
     def _turn(self, run: Run) -> Turn:
-        attempt = run.hold.attempt
+        key = run.attempt.key
         return Turn(
-            run.hold,
+            run.attempt,
             run.inside,
-            self._quarantine,
-            perform=lambda: self._patiently(lambda: self._ledger.perform(*attempt)),
-            rest=lambda: self._patiently(lambda: self._ledger.rest(*attempt)),
+            self._exclusive_gate,
+            perform=lambda: self._patiently(lambda: self._ledger.perform(*key)),
+            rest=lambda: self._patiently(lambda: self._ledger.rest(*key)),
         )
 
     def _perform(self, run: Run) -> Run:
-        assert run.served is not None  # noqa: S101 - set by the step before
+        assert run.loaded_model is not None  # noqa: S101 - set by the step before
         assert run.request is not None  # noqa: S101 - as above
-        alone, hold = run.request.deterministic, run.hold
-        with self._calls.job(hold, model=run.claim.model, alone=alone, on_move=hold.move):
-            made = run.served.performers[run.claim.kind].perform(run.request, run.desk)
+        alone, attempt = run.request.deterministic, run.attempt
+        with self._model_executor.job(attempt, model=run.claim.model, alone=alone, on_move=attempt.move):
+            made = run.loaded_model.handlers[run.claim.kind].perform(run.request, run.context)
         result_type = kind_named(run.claim.kind).result_type
-        result = result_type(**made, provenance=self._provenance(run, run.served))
-        return replace(run, result=result, outputs=tuple(run.desk.outputs))
+        result = result_type(**made, provenance=self._provenance(run, run.loaded_model))
+        return replace(run, result=result, outputs=tuple(run.context.outputs))
 
-    def _provenance(self, run: Run, served: Served) -> Provenance:
+    def _provenance(self, run: Run, loaded_model: LoadedModel) -> Provenance:
         return Provenance(
-            model=served.model.name,
-            model_revision=served.revision,
+            model=loaded_model.model.name,
+            model_revision=loaded_model.revision,
             versions=versions(),
-            device=served.device,
-            dtype=served.dtype,
+            device=loaded_model.device,
+            dtype=loaded_model.dtype,
             worker=self._worker,
             attempt=run.claim.attempt,
             timings=Timings(
                 queued_s=run.claim.queued_s,
-                loading_s=run.ready - run.began + run.desk.reading_s,
-                running_s=time.monotonic() - run.ready - run.desk.reading_s,
+                loading_s=run.ready - run.began + run.context.reading_s,
+                running_s=time.monotonic() - run.ready - run.context.reading_s,
             ),
         )
 
@@ -228,7 +228,7 @@ class Executor:
             # Whose fault it was nobody can tell: as after a death, all that ran here are suspects.
             self._on_broken()
             return Outcome.LOST
-        ended, outcome = self._end(run, run.hold)
+        ended, outcome = self._end(run, run.attempt)
         if is_broken:
             self._on_broken()
         return outcome if ended else Outcome.LOST
@@ -236,35 +236,35 @@ class Executor:
     def _is_beside_others(self, run: Run) -> bool:
         # One that has to be alone and is not this one only waits.
         return not run.claim.alone and any(
-            other is not run.hold and not other.claim.alone for other in self._pulse.holds()
+            other is not run.attempt and not other.claim.alone for other in self._heartbeat.attempts()
         )
 
-    def _end(self, run: Run, hold: Hold) -> tuple[bool, Outcome]:
-        attempt, steps = hold.attempt, hold.progress
-        if run.stopped and hold.signal is Signal.CANCEL:
-            return self._tell(lambda: self._ledger.stop(*attempt, progress=steps)), Outcome.CANCELED
-        if run.stopped and hold.signal is Signal.EXPIRE:
-            return self._tell(lambda: self._ledger.expire(*attempt, progress=steps)), Outcome.EXPIRED
+    def _end(self, run: Run, attempt: Attempt) -> tuple[bool, Outcome]:
+        key, steps = attempt.key, attempt.progress
+        if run.stopped and attempt.signal is Signal.CANCEL:
+            return self._tell(lambda: self._ledger.stop(*key, progress=steps)), Outcome.CANCELED
+        if run.stopped and attempt.signal is Signal.EXPIRE:
+            return self._tell(lambda: self._ledger.expire(*key, progress=steps)), Outcome.EXPIRED
         if run.stopped:
             return False, Outcome.LOST
         if run.later_s is not None:
             after_s = run.later_s
-            return self._tell(lambda: self._ledger.release(*attempt, after_s=after_s)), Outcome.POSTPONED
+            return self._tell(lambda: self._ledger.release(*key, after_s=after_s)), Outcome.POSTPONED
         if run.error is not None:
             return self._end_failed(run, run.error)
         assert run.result is not None  # noqa: S101 - neither stopped nor failed
         stored = run.result.model_dump(mode="json")
-        done = self._tell(lambda: self._ledger.complete(*attempt, stored, run.outputs, progress=steps))
+        done = self._tell(lambda: self._ledger.complete(*key, stored, run.outputs, progress=steps))
         return done, Outcome.SUCCEEDED
 
     def _end_failed(self, run: Run, raised: BrushworkError) -> tuple[bool, Outcome]:
-        attempt, error = run.hold.attempt, JobError.of(raised)
+        key, error = run.attempt.key, JobError.of(raised)
         again = self._retries.decide(run.claim, raised)
         if again is None:
-            steps = run.hold.progress
-            return self._tell(lambda: self._ledger.fail(*attempt, error, progress=steps)), Outcome.FAILED
+            steps = run.attempt.progress
+            return self._tell(lambda: self._ledger.fail(*key, error, progress=steps)), Outcome.FAILED
         LOGGER.info("Job %s runs again in %.1f s", run.claim.job_id, again.after_s)
-        return self._tell(lambda: self._ledger.retry(*attempt, error, **asdict(again))), Outcome.RETRIED
+        return self._tell(lambda: self._ledger.retry(*key, error, **asdict(again))), Outcome.RETRIED
 
     def _tell(self, write: Callable[[], bool]) -> bool:
         try:

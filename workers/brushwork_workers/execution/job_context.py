@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Signal
-from brushwork_core.ledger.checkpoints import Trainings
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
@@ -16,33 +16,33 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.preview import Preview
 from PIL import Image
 
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.interface import Saved
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.interface import SavedCheckpoint
 
 LOGGER = logging.getLogger(__name__)
 PREVIEW_EVERY_S = 1.0
 PREVIEW_SIDE = 256
 
 
-class JobDesk:
+class AttemptContext:
     """The desk of one attempt.
 
     Args:
-        hold: The attempt; the intercom carries to the ledger what is noted there.
+        attempt: The attempt; the intercom carries to the ledger what is noted there.
         store: Holds the pictures.
         clock: Gives seconds that only grow.
-        trainings: Where it is written how far trainings are; without them nothing is saved.
+        checkpoints: Where it is written how far trainings are; without them nothing is saved.
     """
 
     def __init__(
         self,
-        hold: Hold,
+        attempt: Attempt,
         store: ArtifactStore,
         clock: Callable[[], float] = time.monotonic,
-        trainings: Trainings | None = None,
+        checkpoints: JobCheckpoints | None = None,
     ) -> None:
-        self._trainings = trainings
-        self._hold = hold
+        self._checkpoints = checkpoints
+        self._attempt = attempt
         self._store = store
         self._clock = clock
         self._shown_at = -math.inf
@@ -51,74 +51,74 @@ class JobDesk:
 
     @property
     def job_id(self) -> str:
-        """As `Desk.job_id`."""
-        return self._hold.claim.job_id
+        """As `JobContext.job_id`."""
+        return self._attempt.claim.job_id
 
     def picture(self, sha256: str) -> Image.Image:
-        """As `Desk.picture`."""
+        """As `JobContext.picture`."""
         began = time.monotonic()
         picture = pictures.decode(self._store.get(sha256))
         self.reading_s += time.monotonic() - began
         return picture
 
     def file(self, sha256: str) -> bytes:
-        """As `Desk.file`."""
+        """As `JobContext.file`."""
         began = time.monotonic()
         data = self._store.get(sha256)
         self.reading_s += time.monotonic() - began
         return data
 
     def keep(self, picture: Image.Image) -> Artifact:
-        """As `Desk.keep`."""
+        """As `JobContext.keep`."""
         artifact = self._store.put_picture(pictures.encode_png(picture))
         self.outputs.append(artifact)
         return artifact
 
     def keep_file(self, data: bytes, media_type: str) -> Artifact:
-        """As `Desk.keep_file`."""
+        """As `JobContext.keep_file`."""
         artifact = self._store.put_file(data, media_type)
         self.outputs.append(artifact)
         return artifact
 
     def step(self, step: int, total: int) -> None:
-        """As `Desk.step`."""
-        self._hold.progress = Progress(step=step, total=total)
-        self._hold.check()
+        """As `JobContext.step`."""
+        self._attempt.progress = Progress(step=step, total=total)
+        self._attempt.check()
 
     def wants_preview(self) -> bool:
-        """As `Desk.wants_preview`."""
-        return self._hold.is_watched and self._clock() - self._shown_at >= PREVIEW_EVERY_S
+        """As `JobContext.wants_preview`."""
+        return self._attempt.is_watched and self._clock() - self._shown_at >= PREVIEW_EVERY_S
 
     def preview(self, picture: Image.Image) -> None:
-        """As `Desk.preview`."""
+        """As `JobContext.preview`."""
         self._shown_at = self._clock()
         jpeg = pictures.encode_small_jpeg(picture, PREVIEW_SIDE)
-        self._hold.preview = Preview(jpeg=jpeg, **self._hold.progress.model_dump())
+        self._attempt.preview = Preview(jpeg=jpeg, **self._attempt.progress.model_dump())
 
-    def saved(self) -> Saved | None:
-        """As `Desk.saved`."""
-        found = self._trainings.get(self.job_id) if self._trainings else None
+    def saved(self) -> SavedCheckpoint | None:
+        """As `JobContext.saved`."""
+        found = self._checkpoints.get(self.job_id) if self._checkpoints else None
         if found is None or found.checkpoint is None:
             return None
         try:
-            return Saved(found.curve, self._store.get(found.checkpoint))
+            return SavedCheckpoint(found.curve, self._store.get(found.checkpoint))
         except ArtifactMissing as error:
             LOGGER.warning("Job %s begins anew: %s", self.job_id, error)
             return None
 
     def save(self, curve: Sequence[Epoch], data: bytes) -> None:
-        """As `Desk.save`; where the ledger or the store does not answer, the one before is still good."""
-        if self._trainings is None:
+        """As `JobContext.save`; if ledger or store are unreachable, the previous checkpoint stays valid."""
+        if self._checkpoints is None:
             return
         try:
             checkpoint = self._store.put_file(data, "application/octet-stream")
-            unneeded = self._trainings.note(*self._hold.attempt, curve, checkpoint)
+            unneeded = self._checkpoints.note(*self._attempt.key, curve, checkpoint)
         except ServiceUnreachable as error:
             LOGGER.warning("Job %s goes on without a checkpoint: %s", self.job_id, error)
             return
         if unneeded is None:
-            self._hold.hear(Signal.LOST)
-            self._hold.check()
+            self._attempt.hear(Signal.LOST)
+            self._attempt.check()
         discard(self._store, unneeded or ())
 
 

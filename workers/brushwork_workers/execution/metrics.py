@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.attempt import Attempt
 
 QUEUE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 RUNNING_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -121,19 +121,19 @@ class RunningJobs(Collector):
 
     Args:
         kinds: That it serves.
-        holds: Gives the jobs.
+        attempts: Gives the jobs.
     """
 
-    def __init__(self, kinds: Collection[str], holds: Callable[[], Iterable[Hold]]) -> None:
+    def __init__(self, kinds: Collection[str], attempts: Callable[[], Iterable[Attempt]]) -> None:
         self._kinds = kinds
-        self._holds = holds
+        self._attempts = attempts
 
     def collect(self) -> Iterator[Metric]:
         """As `Collector`."""
         family = GaugeMetricFamily(
             "brushwork_jobs_running", "Jobs that this worker runs at the moment.", labels=["kind"]
         )
-        running = [hold.claim.kind for hold in self._holds()]
+        running = [attempt.claim.kind for attempt in self._attempts()]
         for kind in self._kinds:
             family.add_metric([kind], running.count(kind))
         yield family

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from brushwork_workers.interface import Loaded, Loader, Place
+from brushwork_workers.interface import LoadedModules, Loader, LoadSpec
 
 _MODULES = {
     "stable-diffusion": "diffusion.loading",
@@ -19,23 +19,23 @@ _MODULES = {
     "git": "captions.git",
     "florence-2": "captions.florence",
     "image-text-to-text": "captions.chat",
-    "image-classifier": "classes.transformers_classifier",
-    "clip": "classes.zero_shot",
-    "siglip": "classes.zero_shot",
-    "torchvision-classifier": "classes.torchvision_classifier",
-    "trained-classifier": "classes.trained_classifier",
-    "semantic-segmenter": "segments.semantic",
-    "universal-segmenter": "segments.universal",
-    "oneformer": "segments.universal",
-    "sam-2": "segments.sam2",
-    "torchvision-segmenter": "segments.torchvision_segmenter",
+    "image-classifier": "classification.transformers_classifier",
+    "clip": "classification.zero_shot",
+    "siglip": "classification.zero_shot",
+    "torchvision-classifier": "classification.torchvision_classifier",
+    "trained-classifier": "classification.trained_classifier",
+    "semantic-segmenter": "segmentation.semantic",
+    "universal-segmenter": "segmentation.universal",
+    "oneformer": "segmentation.universal",
+    "sam-2": "segmentation.sam2",
+    "torchvision-segmenter": "segmentation.torchvision_segmenter",
     "classifier-training": "training.classifier_training",
 }
 
 
 def _lazily(module: str) -> Loader:
-    def load(place: Place) -> Loaded:
-        loaded: Loaded = import_module(f"{__name__}.{module}").load(place)
+    def load(spec: LoadSpec) -> LoadedModules:
+        loaded: LoadedModules = import_module(f"{__name__}.{module}").load(spec)
         return loaded
 
     return load

@@ -9,29 +9,29 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer
 
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import DirectCalls, StandIn
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModuleProxy, SerialExecutor
 from brushwork_workers.families.proportions import check_proportions
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 
 SHOWN_KEYS = 3
 
 
-def pretrained(model_class: Any, place: Place, **options: Any) -> Any:
-    """The network in `place.folder`, on its device, all parameters from the files.
+def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
+    """The network in `spec.folder`, on its device, all parameters from the files.
 
     Args:
         model_class: A class of transformers with `from_pretrained`.
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         **options: More for `from_pretrained`.
 
     Raises:
         ModelUnavailable: The files lack a parameter; transformers would fill in random numbers.
     """
     network, info = model_class.from_pretrained(
-        place.folder,
-        dtype=place.dtype,
-        variant=place.model.source.variant,
+        spec.folder,
+        dtype=spec.dtype,
+        variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
@@ -41,17 +41,17 @@ def pretrained(model_class: Any, place: Place, **options: Any) -> Any:
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(
-            f"Model {place.model.name}: its files lack {len(missing)} parameters of a "
+            f"Model {spec.model.name}: its files lack {len(missing)} parameters of a "
             f"{type(network).__name__}: {', '.join(missing[:SHOWN_KEYS])}.",
             field="source",
             hint="Correct the entry's family, or fetch the files again.",
         )
-    return network.to(place.device).eval()
+    return network.to(spec.device).eval()
 
 
-def tokenizer(place: Place) -> Any:
+def tokenizer(spec: LoadSpec) -> Any:
     """The folder's tokenizer, for any number of threads."""
-    found = AutoTokenizer.from_pretrained(place.folder, local_files_only=True, trust_remote_code=False)
+    found = AutoTokenizer.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
     return one_at_a_time(found, "tokenizer")
 
 
@@ -60,7 +60,7 @@ def one_at_a_time(shared: Any, part: str) -> Any:
 
     Every method of a fast tokenizer may set the padding that another thread's call is about to use.
     """
-    return StandIn(shared, DirectCalls(), Terms(part=part), methods=None)
+    return ModuleProxy(shared, SerialExecutor(), CallOptions(part=part), methods=None)
 
 
 def token_ids(named: int | list[int] | None) -> tuple[int, ...]:
@@ -74,16 +74,16 @@ class PictureProcessor:
     """The folder's image processor.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
 
     Attributes:
-        pixels: Of a square picture as it comes out, for `Terms.pixels_per_row`.
+        pixels: Of a square picture as it comes out, for `CallOptions.pixels_per_row`.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, spec: LoadSpec) -> None:
+        self._spec = spec
         self._processor = AutoImageProcessor.from_pretrained(
-            place.folder, local_files_only=True, trust_remote_code=False
+            spec.folder, local_files_only=True, trust_remote_code=False
         )
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)))["pixel_values"].shape[-2:])
 
@@ -98,5 +98,5 @@ class PictureProcessor:
         if shortest and not getattr(size, "longest_edge", None):
             check_proportions(picture, shortest)
         made = self._processor(images=picture, return_tensors="pt")
-        inputs: Mapping[str, Tensor] = made.to(self._place.device, self._place.dtype)
+        inputs: Mapping[str, Tensor] = made.to(self._spec.device, self._spec.dtype)
         return inputs

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.transforms.v2 import functional as transforms
 
-from brushwork_workers.batching.call_options import Terms
-from brushwork_workers.batching.model_executor import Calls, StandIn
+from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, ModuleProxy
 from brushwork_workers.families.proportions import check_proportions
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 
 _ALLOWED = "torchvision.models."
 
@@ -48,14 +48,14 @@ class TorchvisionModel:
     dtype: torch.dtype
 
     @classmethod
-    def load(cls, place: Place) -> "TorchvisionModel":
+    def load(cls, spec: LoadSpec) -> "TorchvisionModel":
         """Build the network and fill in its weights, all of them and no others.
 
         Raises:
             ModelUnavailable: A file is missing, or the configuration names something not allowed.
         """
-        config = _read_config(place.folder / "config.json", place.model.name)
-        state = load_file(place.folder / "model.safetensors")
+        config = _read_config(spec.folder / "config.json", spec.model.name)
+        state = load_file(spec.folder / "model.safetensors")
         if "weights" in config:
             official = TorchvisionWeights.named(config["weights"])
             network, labels, transform = official.network(state), official.labels, official.transform
@@ -63,8 +63,8 @@ class TorchvisionModel:
             network, labels = _network(config["model"]), tuple(config["labels"])
             network.load_state_dict(state, strict=True)
             transform = partial(_transformed, **config["preprocess"])
-        network = network.to(place.device, place.dtype).eval()
-        return cls(network, labels, transform, place.device, place.dtype)
+        network = network.to(spec.device, spec.dtype).eval()
+        return cls(network, labels, transform, spec.device, spec.dtype)
 
     def tensor(self, picture: Image.Image) -> Tensor:
         """The picture as the network wants it: [1, 3, height, width], normalised.
@@ -78,10 +78,12 @@ class TorchvisionModel:
         batch: Tensor = self.transform(picture).unsqueeze(0).to(self.device, self.dtype)
         return batch
 
-    def through(self, calls: Calls, terms: Terms) -> Callable[[Tensor], Any]:
+    def through(self, model_executor: ModelExecutor, options: CallOptions) -> Callable[[Tensor], Any]:
         """The network as a job's thread may call it."""
         pixels = math.prod(self.tensor(Image.new("RGB", (64, 64))).shape[-2:])
-        return StandIn(self.network, calls, replace(terms, part="network", pixels_per_row=pixels))
+        return ModuleProxy(
+            self.network, model_executor, replace(options, part="network", pixels_per_row=pixels)
+        )
 
 
 def _transformed(picture: Image.Image, resize: int, mean: list[float], std: list[float]) -> Tensor:

@@ -4,10 +4,10 @@ from collections import OrderedDict
 
 import torch
 
-from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 
 
-class Attic:
+class CpuCache:
     """Keeps models up to a number of bytes; those that came first go first.
 
     Args:
@@ -19,28 +19,28 @@ class Attic:
         # A model on the CPU would take there what it takes already.
         self._max_bytes = 0 if device.type == "cpu" else max_bytes
         self._device = device
-        self._kept: OrderedDict[str, Served] = OrderedDict()
+        self._kept: OrderedDict[str, LoadedModel] = OrderedDict()
 
     @property
     def size_bytes(self) -> int:
         """What the models here take."""
-        return sum(served.size_bytes for served in list(self._kept.values()))
+        return sum(loaded_model.size_bytes for loaded_model in list(self._kept.values()))
 
-    def keep(self, served: Served) -> bool:
+    def keep(self, loaded_model: LoadedModel) -> bool:
         """Move a model here, if there is room once others have gone."""
-        if served.size_bytes > self._max_bytes or not served.modules:
+        if loaded_model.size_bytes > self._max_bytes or not loaded_model.modules:
             return False
-        while self.size_bytes + served.size_bytes > self._max_bytes:
+        while self.size_bytes + loaded_model.size_bytes > self._max_bytes:
             self._kept.popitem(last=False)
-        for module in served.modules:
+        for module in loaded_model.modules:
             module.to("cpu")
-        self._kept[served.model.name] = served
+        self._kept[loaded_model.model.name] = loaded_model
         return True
 
-    def take(self, name: str) -> Served | None:
+    def take(self, name: str) -> LoadedModel | None:
         """The model of that name, back on the device; None if it is not here."""
-        served = self._kept.pop(name, None)
-        if served is not None:
-            for module in served.modules:
+        loaded_model = self._kept.pop(name, None)
+        if loaded_model is not None:
+            for module in loaded_model.modules:
                 module.to(self._device)
-        return served
+        return loaded_model

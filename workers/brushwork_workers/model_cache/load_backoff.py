@@ -15,13 +15,13 @@ _Error = TypeVar("_Error", bound=BrushworkError)
 
 
 @dataclass(frozen=True)
-class _Refusal:
+class _FailedLoad:
     error: ModelUnavailable
     pause_s: float
     until_s: float
 
 
-class Refusals:
+class LoadBackoff:
     """Errors by model. After a pause, which doubles each time, a model may be tried again.
 
     Args:
@@ -30,7 +30,7 @@ class Refusals:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._refusals: dict[str, _Refusal] = {}
+        self._refusals: dict[str, _FailedLoad] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._refusals
@@ -42,7 +42,7 @@ class Refusals:
         until_s = self._clock() + pause_s
         if len(self._refusals) >= MOST:
             self._refusals = {of: each for of, each in self._refusals.items() if each.until_s > self._clock()}
-        self._refusals[name] = _Refusal(anew(error), pause_s, until_s)
+        self._refusals[name] = _FailedLoad(anew(error), pause_s, until_s)
 
     def clear(self, name: str) -> None:
         """It could be loaded."""

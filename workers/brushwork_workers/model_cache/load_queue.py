@@ -11,7 +11,7 @@ from brushwork_schemas.errors import BrushworkError
 
 
 @dataclass(eq=False)
-class Seat:
+class Waiter:
     """A place in the room.
 
     Args:
@@ -29,31 +29,31 @@ class Seat:
     is_kept: bool = False
 
 
-class WaitingRoom:
+class LoadQueue:
     """The seats.
 
     Args:
-        num_seats: How many; one at least.
+        max_waiters: How many; one at least.
     """
 
-    def __init__(self, num_seats: int) -> None:
-        self._num_seats = max(1, num_seats)
-        self._seats: list[Seat] = []
+    def __init__(self, max_waiters: int) -> None:
+        self._num_seats = max(1, max_waiters)
+        self._seats: list[Waiter] = []
 
     @property
     def names(self) -> set[str]:
         """The models that are waited for."""
         return {seat.name for seat in self._seats}
 
-    def enter(self, name: str, since_s: float) -> Seat | None:
+    def enter(self, name: str, since_s: float) -> Waiter | None:
         """A seat, if there is one; perhaps one that somebody loses."""
         if len(self._seats) >= self._num_seats and not self._make_room(name, since_s):
             return None
-        seat = Seat(name, since_s)
+        seat = Waiter(name, since_s)
         self._seats.append(seat)
         return seat
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Waiter) -> None:
         """It is free again."""
         if not seat.is_lost:
             self._seats.remove(seat)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from brushwork_schemas.catalogue import Model
 from torch import nn
 
-from brushwork_workers.interface import Performer
+from brushwork_workers.interface import Handler
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedModel:
     """A loaded model and what a result says about it.
 
     Args:
         model: Its entry.
-        performers: By kind.
+        handlers: By kind.
         revision: Of its files.
         device: Where it is, for people.
         dtype: In which number format.
@@ -25,7 +25,7 @@ class Served:
     """
 
     model: Model
-    performers: Mapping[str, Performer]
+    handlers: Mapping[str, Handler]
     revision: str
     device: str
     dtype: str

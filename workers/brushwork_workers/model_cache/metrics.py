@@ -6,29 +6,29 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from brushwork_workers.model_cache.model_manager import Shelf
+from brushwork_workers.model_cache.model_manager import ModelManager
 
 
-class ShelfMetrics(Collector):
+class ModelMetrics(Collector):
     """The models on a shelf, by size.
 
     Args:
-        shelf: Which.
+        model_manager: Which.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, model_manager: ModelManager) -> None:
+        self._model_manager = model_manager
 
     def collect(self) -> Iterator[Metric]:
         """As `Collector`."""
         sizes = GaugeMetricFamily(
             "brushwork_model_bytes", "What each loaded model takes: weights and buffers.", labels=["model"]
         )
-        for model, size_bytes in self._shelf.loaded.items():
+        for model, size_bytes in self._model_manager.loaded.items():
             sizes.add_metric([model], size_bytes)
         yield sizes
         yield GaugeMetricFamily(
             "brushwork_model_budget_bytes",
             "What the loaded models may take together.",
-            value=self._shelf.budget_bytes,
+            value=self._model_manager.budget_bytes,
         )

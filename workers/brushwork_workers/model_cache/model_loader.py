@@ -12,13 +12,13 @@ from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavaila
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from brushwork_workers.batching.model_executor import Calls
+from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.selection import choose_dtype, device_name
 from brushwork_workers.execution.retries import sorted_error
-from brushwork_workers.interface import FoundAddOn, Loaded, Loader, Place
+from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
-from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.location import listed, locate
@@ -36,7 +36,7 @@ class ModelLoader:
     Args:
         loaders: By family.
         device: Onto what.
-        calls: Through which their heavy calls go.
+        model_executor: Through which their heavy calls go.
         add_ons: What there is for jobs to add.
         find: The folder of an entry's files, all checked; raises `ModelUnavailable`.
     """
@@ -45,13 +45,13 @@ class ModelLoader:
         self,
         loaders: Mapping[str, Loader],
         device: torch.device,
-        calls: Calls,
+        model_executor: ModelExecutor,
         add_ons: Iterable[AddOn] = (),
         find: Callable[[Model | AddOn], Path] = locate,
     ) -> None:
         self._loaders = loaders
         self._device = device
-        self._calls = calls
+        self._model_executor = model_executor
         self._add_ons = tuple(add_ons)
         self._find = find
         diffusers_logging.disable_progress_bar()
@@ -77,7 +77,7 @@ class ModelLoader:
         except (OSError, ValueError, KeyError) as error:
             raise _unloadable(model, folder, error) from error
 
-    def load(self, model: Model) -> Served:
+    def load(self, model: Model) -> LoadedModel:
         """The model, ready for its first job.
 
         Raises:
@@ -97,25 +97,27 @@ class ModelLoader:
         except Exception as error:
             LOGGER.debug("Loading %s failed", model.name, exc_info=True)
             raise _unloadable(model, folder, error) from error
-        return self._served(model, folder, loaded, time.monotonic() - began)
+        return self._loaded_models(model, folder, loaded, time.monotonic() - began)
 
-    def _loaded(self, model: Model, folder: Path) -> Loaded:
-        place = Place(
+    def _loaded(self, model: Model, folder: Path) -> LoadedModules:
+        spec = LoadSpec(
             model,
             folder,
             self._device_of(model),
             self._dtype(model),
-            self._calls,
+            self._model_executor,
             model.kinds,
             self._found_add_ons(model),
         )
-        loaded = self._loaders[model.family](place)
+        loaded = self._loaders[model.family](spec)
         tuning.tune(model, loaded.modules)
-        for performer in loaded.performers.values():
-            performer.warm_up()
+        for handler in loaded.handlers.values():
+            handler.warm_up()
         return loaded
 
-    def _served(self, model: Model, folder: Path, loaded: Loaded, loading_s: float) -> Served:
+    def _loaded_models(
+        self, model: Model, folder: Path, loaded: LoadedModules, loading_s: float
+    ) -> LoadedModel:
         device, modules = self._device_of(model), loaded.modules
         parts = [[each] for each in modules] if model.placement == "model_offload" else [modules]
         size_bytes = max(map(module_bytes, parts), default=0)
@@ -126,9 +128,9 @@ class ModelLoader:
             loading_s,
             size_bytes / 2**20,
         )
-        return Served(
+        return LoadedModel(
             model=model,
-            performers=loaded.performers,
+            handlers=loaded.handlers,
             revision=revision(model, folder),
             device=device_name(device),
             dtype=str(self._dtype(model)).removeprefix("torch."),

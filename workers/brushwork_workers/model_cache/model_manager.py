@@ -16,12 +16,12 @@ from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge
 
 from brushwork_workers.execution.metrics import Metrics
 from brushwork_workers.execution.retries import sorted_error
-from brushwork_workers.model_cache.cpu_cache import Attic
-from brushwork_workers.model_cache.load_backoff import Refusals, anew
-from brushwork_workers.model_cache.load_queue import Seat, WaitingRoom
-from brushwork_workers.model_cache.loaded_model import Served
+from brushwork_workers.model_cache.cpu_cache import CpuCache
+from brushwork_workers.model_cache.load_backoff import LoadBackoff, anew
+from brushwork_workers.model_cache.load_queue import LoadQueue, Waiter
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.residency import Later, Load, Residency
+from brushwork_workers.model_cache.residency import Load, LoadLater, Residency
 from brushwork_workers.model_cache.turn import NotYet, Turn
 
 LOGGER = logging.getLogger(__name__)
@@ -49,14 +49,14 @@ class Loading:
     until_s: float
 
 
-class Shelf:
+class ModelManager:
     """Loaded models, borrowed by jobs. One that can't be loaded is noted; the others serve on.
 
     Args:
         loader: Loads them.
         residency: Says which are on the device, and which come next.
-        num_seats: How many jobs may wait for a model in their threads.
-        attic: Where those go that leave the device.
+        max_waiters: How many jobs may wait for a model in their threads.
+        cpu_cache: Where those go that leave the device.
         metrics: Counts what is loaded and what goes.
         patience_s: A load counts as a sign of life for so long, and for as long as a slow disk would take.
     """
@@ -66,20 +66,20 @@ class Shelf:
         loader: ModelLoader,
         residency: Residency,
         *,
-        num_seats: int = 1,
-        attic: Attic | None = None,
+        max_waiters: int = 1,
+        cpu_cache: CpuCache | None = None,
         metrics: Metrics | None = None,
         patience_s: float = LOADING_S,
     ) -> None:
         self._loader = loader
         self._residency = residency
-        self._room = WaitingRoom(num_seats)
-        self._attic = attic or Attic(0, torch.device("cpu"))
+        self._room = LoadQueue(max_waiters)
+        self._cpu_cache = cpu_cache or CpuCache(0, torch.device("cpu"))
         self._metrics = metrics or Metrics()
         self._models: dict[str, Model] = {}
         self._not_here: set[str] = set()
-        self._served: dict[str, Served] = {}
-        self._refusals = Refusals()
+        self._loaded_models: dict[str, LoadedModel] = {}
+        self._refusals = LoadBackoff()
         self._changed = threading.Condition()
         self._loading: Loading | None = None
         self._thread: threading.Thread | None = None
@@ -135,7 +135,7 @@ class Shelf:
         )
 
     @contextmanager
-    def borrow(self, model: Model, turn: Turn) -> Iterator[Served]:
+    def borrow(self, model: Model, turn: Turn) -> Iterator[LoadedModel]:
         """The loaded model, which stays as long as somebody is inside.
 
         Args:
@@ -151,7 +151,7 @@ class Shelf:
         try:
             if not has_begun:
                 turn.begin()
-            yield self._served[model.name]
+            yield self._loaded_models[model.name]
         finally:
             with self._changed:
                 self._residency.give_back(model.name, time.monotonic())
@@ -199,7 +199,7 @@ class Shelf:
         self._not_here.discard(model.name)
         return size_bytes
 
-    def _wait(self, model: Model, seat: Seat, turn: Turn) -> bool:
+    def _wait(self, model: Model, seat: Waiter, turn: Turn) -> bool:
         """Until the model is taken; whether the job has begun meanwhile, as it is loaded for its sake."""
         has_begun = False
         while True:
@@ -216,7 +216,7 @@ class Shelf:
                 turn.wait()
             turn.check(moves=self._is_moving())
 
-    def _step(self, model: Model, seat: Seat) -> Load | float | None:
+    def _step(self, model: Model, seat: Waiter) -> Load | float | None:
         """What one who waits does next: load its model, wait for so long, or, None, it has it."""
         now_s = time.monotonic()
         if self._residency.take(model.name, now_s):
@@ -234,7 +234,7 @@ class Shelf:
         # It may have been to go for the sake of one who waits no longer.
         if self._residency.take(model.name, now_s):
             return None
-        if isinstance(plan, Later):
+        if isinstance(plan, LoadLater):
             return LOOK_S if plan.at_s is None else min(LOOK_S, max(0.0, plan.at_s - now_s))
         if plan.name != model.name:
             self._changed.notify_all()
@@ -266,12 +266,12 @@ class Shelf:
         """What the thread does that loads: raises nothing."""
         try:
             self._put_away([resident.name for resident in load.gone])
-            self._settle(self._attic.take(model.name) or self._loader.load(model), asked=True)
+            self._settle(self._cpu_cache.take(model.name) or self._loader.load(model), asked=True)
         except BaseException as error:
             self._refuse(model, sorted_error(error))
         finally:
             # What was loaded before it failed is in nobody's budget.
-            if model.name not in self._served:
+            if model.name not in self._loaded_models:
                 _give_memory_back()
             with self._changed:
                 self._loading = None
@@ -285,29 +285,29 @@ class Shelf:
         if size_bytes <= self._residency.free_bytes:
             self._settle(self._loader.load(model), asked=False)
 
-    def _settle(self, served: Served, *, asked: bool) -> None:
+    def _settle(self, loaded_model: LoadedModel, *, asked: bool) -> None:
         """Have the loaded model on the shelf, unless it is larger than was said and does not fit."""
-        name = served.model.name
+        name = loaded_model.model.name
         with self._changed:
             fits = self._residency.settle(
-                name, served.size_bytes, served.loading_s, time.monotonic(), asked=asked
+                name, loaded_model.size_bytes, loaded_model.loading_s, time.monotonic(), asked=asked
             )
             if fits:
-                self._served[name] = served
+                self._loaded_models[name] = loaded_model
         self._refusals.clear(name)
-        self._metrics.loaded(name, served.loading_s)
+        self._metrics.loaded(name, loaded_model.loading_s)
         if not fits:
-            LOGGER.warning("Model %s takes %d bytes, more than its files said", name, served.size_bytes)
-            del served
+            LOGGER.warning("Model %s takes %d bytes, more than its files said", name, loaded_model.size_bytes)
+            del loaded_model
             _give_memory_back()
 
     def _put_away(self, names: Sequence[str]) -> None:
         for name in names:
-            served = self._served.pop(name)
-            is_kept = self._attic.keep(served)
+            loaded_model = self._loaded_models.pop(name)
+            is_kept = self._cpu_cache.keep(loaded_model)
             LOGGER.info("Model %s makes room%s", name, " and waits in the CPU's memory" if is_kept else "")
             self._metrics.evicted(name)
-            del served
+            del loaded_model
         if names:
             _give_memory_back()
 

@@ -9,12 +9,12 @@ from accelerate.utils import send_to_device
 from torch import nn
 
 
-class Berth:
+class ModuleOffload:
     """Brings the module that is called, and has the one before it leave.
 
     diffusers' `enable_model_cpu_offload` lets a module leave when the next of a fixed order is called. Here
     jobs are at different points of their pipelines, and any module may follow any other. Calls come one at a
-    time, as `Calls` sees to.
+    time, as `ModelExecutor` sees to.
 
     Args:
         device: Where the place is.
@@ -45,12 +45,12 @@ class Berth:
 class _Arrival(ModelHook):  # type: ignore[misc]
     """Before each call of a module, and of those of its methods by which diffusers asks for this."""
 
-    def __init__(self, berth: Berth, module: nn.Module) -> None:
+    def __init__(self, offload: ModuleOffload, module: nn.Module) -> None:
         # By this name diffusers' pipelines find out where their tensors are to be.
-        self.execution_device = berth.device
-        self._berth = berth
+        self.execution_device = offload.device
+        self._offload = offload
         self._module = module
 
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        self._berth.bring(self._module)
-        return send_to_device(args, self._berth.device), send_to_device(kwargs, self._berth.device)
+        self._offload.bring(self._module)
+        return send_to_device(args, self._offload.device), send_to_device(kwargs, self._offload.device)

@@ -50,7 +50,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Later:
+class LoadLater:
     """Nothing is to be loaded now; look again then, or when a job has left. None: there is no such time."""
 
     at_s: float | None = None
@@ -112,7 +112,7 @@ class Residency:
         self._asked[name] = now_s
         return self._wanted.setdefault(name, now_s)
 
-    def plan(self, waiting: Collection[str], now_s: float) -> Load | Later:
+    def plan(self, waiting: Collection[str], now_s: float) -> Load | LoadLater:
         """What is to be loaded next.
 
         Args:
@@ -122,7 +122,7 @@ class Residency:
         absent = [name for name in waiting if name in self._wanted and name not in self._residents]
         if not absent:
             self._drain(())
-            return Later()
+            return LoadLater()
         name = min(absent, key=lambda name: self._wanted[name])
         lacking = self._sizes[name] - self.free_bytes
         may_go = [resident for resident in self.residents if resident.stays_until_s <= now_s]
@@ -185,20 +185,20 @@ class Residency:
         stays = [max(0.0, resident.stays_until_s - now_s) for resident in self.residents]
         return min(stays, default=0.0) + num_before * self._stay_s
 
-    def _prepare(self, lacking: int, may_go: list[Resident], now_s: float) -> Later:
+    def _prepare(self, lacking: int, may_go: list[Resident], now_s: float) -> LoadLater:
         """Have those drained that are to go, if there are enough that may; else say when there will be."""
         if sum(resident.size_bytes for resident in may_go) < lacking:
             self._drain(())
-            return Later(self._enough_s(lacking))
+            return LoadLater(self._enough_s(lacking))
         if self._drains_since_s is None:
             self._drains_since_s = now_s
         widens_s = self._drains_since_s + self._stay_s
         if now_s >= widens_s:
             self._drain(resident.name for resident in may_go)
-            return Later()
+            return LoadLater()
         order = sorted(may_go, key=self._rank)
         self._drain(resident.name for resident in _fewest(order, lacking) or ())
-        return Later(widens_s)
+        return LoadLater(widens_s)
 
     def _rank(self, resident: Resident) -> tuple[bool, bool, float]:
         # Who is drained already comes first: else two in use might be drained in turns, and neither go.

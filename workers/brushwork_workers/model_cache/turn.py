@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from brushwork_core.ledger import Signal
 
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.execution.exclusive_gate import Quarantine
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 
 LOGGER = logging.getLogger(__name__)
 AFTER_ALONE_S = 1.0
@@ -29,29 +29,29 @@ class Turn:
     """What one job does while it waits for its model, and once it has it.
 
     Args:
-        hold: On the job.
+        attempt: On the job.
         inside: What the job leaves at its end.
-        quarantine: Where one that has to be alone waits until it is.
+        exclusive_gate: Where one that has to be alone waits until it is.
         perform: Says in the ledger that it begins; False where its lease is lost.
         rest: Says that it waits, likewise.
     """
 
     def __init__(
         self,
-        hold: Hold,
+        attempt: Attempt,
         inside: ExitStack,
-        quarantine: Quarantine,
+        exclusive_gate: ExclusiveGate,
         *,
         perform: Callable[[], bool],
         rest: Callable[[], bool],
     ) -> None:
-        self._hold = hold
+        self._attempt = attempt
         self._inside = inside
-        self._quarantine = quarantine
+        self._exclusive_gate = exclusive_gate
         self._perform = perform
         self._rest = rest
         # One that has to be alone is not performing before it is.
-        self._is_resting = hold.claim.alone
+        self._is_resting = attempt.claim.alone
         self._has_begun = False
 
     def check(self, *, moves: bool = True) -> None:
@@ -65,9 +65,9 @@ class Turn:
             NotYet: Another waits for this one to leave, so that it is alone.
         """
         if moves:
-            self._hold.move()
-        self._hold.obey()
-        if self._quarantine.is_awaited and not (self._hold.claim.alone or self._has_begun):
+            self._attempt.move()
+        self._attempt.obey()
+        if self._exclusive_gate.is_awaited and not (self._attempt.claim.alone or self._has_begun):
             raise NotYet(AFTER_ALONE_S)
 
     def wait(self) -> None:
@@ -83,14 +83,14 @@ class Turn:
             JobStopped: The job is to stop.
         """
         self._has_begun = True
-        if self._hold.claim.alone:
-            self._inside.enter_context(self._quarantine.alone(self._hold.check))
-            LOGGER.info("Job %s runs alone", self._hold.claim.job_id)
+        if self._attempt.claim.alone:
+            self._inside.enter_context(self._exclusive_gate.alone(self._attempt.check))
+            LOGGER.info("Job %s runs alone", self._attempt.claim.job_id)
         if self._is_resting:
             self._is_resting = False
             self._say(self._perform)
 
     def _say(self, word: Callable[[], bool]) -> None:
         if not word():
-            self._hold.hear(Signal.LOST)
-        self._hold.obey()
+            self._attempt.hear(Signal.LOST)
+        self._attempt.obey()

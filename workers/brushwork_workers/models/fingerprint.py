@@ -28,8 +28,8 @@ class Fingerprints:
     def __init__(self, folder: Path, remembered_bytes: int = REMEMBERED_BYTES) -> None:
         self._folder = folder
         self._remembered_bytes = remembered_bytes
-        place = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
-        self._file = models_dir() / "verified" / f"{place}.json"
+        spec = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
+        self._file = models_dir() / "verified" / f"{spec}.json"
 
     def of(self, names: Iterable[str]) -> dict[str, str]:
         """SHA-256 of these files, by name.

@@ -12,7 +12,7 @@ from brushwork_core.telemetry import log
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import KINDS
-from brushwork_schemas.trace_context import handed_on
+from brushwork_schemas.trace_context import propagated
 from celery import Celery, Task
 from celery.signals import (
     celeryd_after_setup,
@@ -22,9 +22,9 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from brushwork_workers.dispatch.bare_messages import Adopted
+from brushwork_workers.dispatch.bare_messages import AcceptedMessage
 from brushwork_workers.execution.executor import Outcome
-from brushwork_workers.process.worker_process import Station
+from brushwork_workers.process.worker_process import WorkerProcess
 
 LOGGER = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 78
@@ -54,13 +54,13 @@ def worker_app(settings: Settings) -> Celery:
     )
     for kind in KINDS.values():
         _add_task(app, kind)
-    lives = Lives(app, settings)
+    lives = WorkerLifecycle(app, settings)
     for signal, receiver in lives.receivers():
         signal.connect(receiver, weak=False)
     return app
 
 
-class Lives:
+class WorkerLifecycle:
     """The worker's life as Celery signals it: begin, ready, asked to stop, stopped.
 
     Args:
@@ -93,8 +93,10 @@ class Lives:
         """Load everything before the first message is taken."""
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
         try:
-            self._app.station = Station(self._settings, kinds, self._app, sender, instance.concurrency)
-            self._app.station.open()
+            self._app.worker_process = WorkerProcess(
+                self._settings, kinds, self._app, sender, instance.concurrency
+            )
+            self._app.worker_process.open()
         # Celery logs a receiver's Exception and goes on; a worker without models must not.
         except Exception as error:
             LOGGER.critical("%s", error, exc_info=not isinstance(error, BrushworkError))
@@ -102,16 +104,16 @@ class Lives:
 
     def ready(self, **signal: object) -> None:
         """The worker consumes."""
-        self._app.station.take_work()
+        self._app.worker_process.take_work()
 
     def asked_to_stop(self, how: str, **signal: object) -> None:
         """Let running jobs finish within the grace time, then give them back.
 
         At once if asked again, or by SIGQUIT.
         """
-        station: Station | None = getattr(self._app, "station", None)
-        if station is not None:
-            station.rest()
+        worker_process: WorkerProcess | None = getattr(self._app, "station", None)
+        if worker_process is not None:
+            worker_process.rest()
         grace_s = 0.0 if self._asked_before or how == "Cold" else self._settings.grace_s
         self._asked_before = True
         timer = threading.Timer(grace_s, self._leave)
@@ -121,25 +123,29 @@ class Lives:
     def stopped(self, **signal: object) -> None:
         """All jobs have ended."""
         # A worker that could not begin has none.
-        station: Station | None = getattr(self._app, "station", None)
-        if station is not None:
-            station.close()
+        worker_process: WorkerProcess | None = getattr(self._app, "station", None)
+        if worker_process is not None:
+            worker_process.close()
 
     def _leave(self) -> None:
         # First of all: neither a job that hangs nor a database that is away may keep the process.
         timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (0,))
         timer.daemon = True
         timer.start()
-        released = self._app.station.release()
+        released = self._app.worker_process.release()
         LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
 
 
-def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Adopted:
+def _adopted(
+    app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> AcceptedMessage:
     # A sender that traces its calls has it among the headers of its messages.
-    trace = handed_on(task.request.get("traceparent"))
+    trace = propagated(task.request.get("traceparent"))
     kwargs = trace | kwargs
     try:
-        adopted: Adopted = app.station.adoption.adopt(task.request.id, kind.name, args, kwargs)
+        adopted: AcceptedMessage = app.worker_process.bare_messages.adopt(
+            task.request.id, kind.name, args, kwargs
+        )
     except ServiceUnreachable as error:
         # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
         raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION) from error
@@ -148,15 +154,15 @@ def _adopted(app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs:
 
 def _add_task(app: Celery, kind: Kind) -> None:
     def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
-        app.station.feeder.message_taken()
+        app.worker_process.feeder.message_taken()
         job_id = task.request.id
         if args or kwargs:
             adopted = _adopted(app, kind, task, args, kwargs)
             if adopted.waits:
                 return Outcome.WAITS
             job_id = adopted.job_id
-        with app.station.hearing.taken():
-            outcome: Outcome = app.station.executor.execute(job_id)
+        with app.worker_process.consumer_watchdog.taken():
+            outcome: Outcome = app.worker_process.executor.execute(job_id)
         if outcome is Outcome.FAILED:
             raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
         return outcome

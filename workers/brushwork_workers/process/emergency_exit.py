@@ -5,58 +5,60 @@ import os
 import threading
 from collections.abc import Sequence
 
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import BrushworkError
 
-from brushwork_workers.execution.attempt import Hold
-from brushwork_workers.supervision.heartbeat import Pulse
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.supervision.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger(__name__)
 SECONDS_TO_LEAVE = 2.0
 EXIT_BROKEN = 75
 
 
-class Departure:
+class EmergencyExit:
     """Ends this process, whose threads can't be ended; whoever started it starts another.
 
     Args:
         worker: This process's name in the ledger.
         ledger: To which jobs are given back.
-        roster: Which is left.
-        pulse: Knows the jobs.
+        worker_registry: Which is left.
+        heartbeat: Knows the jobs.
     """
 
-    def __init__(self, worker: str, ledger: Ledger, roster: Roster, pulse: Pulse) -> None:
+    def __init__(
+        self, worker: str, ledger: Ledger, worker_registry: WorkerRegistry, heartbeat: Heartbeat
+    ) -> None:
         self._worker = worker
         self._ledger = ledger
-        self._roster = roster
-        self._pulse = pulse
+        self._worker_registry = worker_registry
+        self._heartbeat = heartbeat
 
-    def stalled(self, stalled: Sequence[Hold]) -> None:
+    def stalled(self, stalled: Sequence[Attempt]) -> None:
         """These jobs do not move any more."""
-        ids = [hold.claim.job_id for hold in stalled]
+        ids = [attempt.claim.job_id for attempt in stalled]
         LOGGER.critical("Nothing moves any more in %s; this worker ends", ", ".join(ids))
         self._leave(stalled, stalled=ids)
 
     def broken(self) -> None:
         """The device has failed, and one of the jobs that run may be why."""
         LOGGER.critical("The device has failed; this worker ends")
-        self._leave(self._pulse.holds())
+        self._leave(self._heartbeat.attempts())
 
     def deaf(self) -> None:
         """No message arrives here any more; no job is to blame."""
         self._leave([])
 
-    def _leave(self, lost: Sequence[Hold], *, stalled: Sequence[str] = ()) -> None:
+    def _leave(self, lost: Sequence[Attempt], *, stalled: Sequence[str] = ()) -> None:
         # First of all: a database that is away must not keep a process that is of no use.
         timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (EXIT_BROKEN,))
         timer.daemon = True
         timer.start()
         try:
-            self._pulse.release_all(but=lost)
+            self._heartbeat.release_all(but=lost)
             self._ledger.reap([self._worker], stalled=stalled)
-            self._roster.leave(self._worker)
+            self._worker_registry.leave(self._worker)
         except BrushworkError as error:
             LOGGER.warning("Its jobs wait until their leases run out: %s", error)
         os._exit(EXIT_BROKEN)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 LOGGER = logging.getLogger(__name__)
 
 
-class Hearing:
+class ConsumerWatchdog:
     """Compares what waits in Redis with what this worker has taken.
 
     Args:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from brushwork_core.ledger import Ledger, Signal
 from brushwork_schemas.errors import BrushworkError
 
-from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.attempt import Attempt
 
 LOGGER = logging.getLogger(__name__)
 
 
-class Recurring:
+class RecurringThread:
     """Calls something again and again in a thread of its own, whatever it raises.
 
     Args:
@@ -58,7 +58,7 @@ class Recurring:
                 return
 
 
-class Pulse:
+class Heartbeat:
     """Knows the jobs this process runs, and renews their leases.
 
     Args:
@@ -69,50 +69,50 @@ class Pulse:
     def __init__(self, ledger: Ledger, worker: str) -> None:
         self._ledger = ledger
         self._worker = worker
-        self._holds: set[Hold] = set()
+        self._attempts: set[Attempt] = set()
         self._strays: set[tuple[str, int]] = set()
         self._changing = threading.Lock()
 
     @contextmanager
-    def holding(self, hold: Hold) -> Iterator[None]:
+    def holding(self, attempt: Attempt) -> Iterator[None]:
         """Keep this job's lease alive inside."""
         with self._changing:
-            self._holds.add(hold)
+            self._attempts.add(attempt)
         try:
             yield
         finally:
             with self._changing:
-                self._holds.discard(hold)
+                self._attempts.discard(attempt)
 
-    def holds(self) -> list[Hold]:
+    def attempts(self) -> list[Attempt]:
         """The jobs that run now."""
         with self._changing:
-            return list(self._holds)
+            return list(self._attempts)
 
-    def beat(self, stalled: Collection[Hold] = ()) -> None:
+    def beat(self, stalled: Collection[Attempt] = ()) -> None:
         """Renew once. A job that was held before and is not renewed is lost; a stray one is given back.
 
         Args:
             stalled: Jobs that do not move any more, and are let go.
         """
-        before = self.holds()
-        renewed = self._ledger.renew(self._worker, without=[hold.claim.job_id for hold in stalled])
-        for hold in before:
-            hold.hear(renewed.get(hold.attempt, Signal.LOST))
-        self._give_back_strays(renewed.keys() - _attempts(before) - _attempts(self.holds()))
+        before = self.attempts()
+        renewed = self._ledger.renew(self._worker, without=[attempt.claim.job_id for attempt in stalled])
+        for attempt in before:
+            attempt.hear(renewed.get(attempt.key, Signal.LOST))
+        self._give_back_strays(renewed.keys() - _attempts(before) - _attempts(self.attempts()))
 
-    def release_all(self, but: Collection[Hold] = ()) -> int:
+    def release_all(self, but: Collection[Attempt] = ()) -> int:
         """Give back every running job but these, uncharged; their threads leave at their next step.
 
         Returns:
             How many.
         """
         released = 0
-        for hold in self.holds():
-            if hold in but:
+        for attempt in self.attempts():
+            if attempt in but:
                 continue
-            released += self._ledger.release(*hold.attempt)
-            hold.hear(Signal.LOST)
+            released += self._ledger.release(*attempt.key)
+            attempt.hear(Signal.LOST)
         return released
 
     def _give_back_strays(self, strays: set[tuple[str, int]]) -> None:
@@ -127,5 +127,5 @@ class Pulse:
         self._strays = strays
 
 
-def _attempts(holds: Iterable[Hold]) -> set[tuple[str, int]]:
-    return {hold.attempt for hold in holds}
+def _attempts(attempts: Iterable[Attempt]) -> set[tuple[str, int]]:
+    return {attempt.key for attempt in attempts}

@@ -7,71 +7,71 @@ it only reads, so no writer keeps it waiting. The other speaks every 250 ms, for
 import logging
 from collections.abc import Callable
 
-from brushwork_core.fleet.job_signals import Report, Wire, Wish
+from brushwork_core.fleet.job_signals import JobSignal, JobSignals, ProgressReport
 from brushwork_core.ledger import Signal
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
 
-from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.attempt import Attempt
 
 LOGGER = logging.getLogger(__name__)
 LISTEN_EVERY_S = 0.05
 SPEAK_EVERY_S = 0.25
-NOTHING = Wish(stop=False, preview=False)
+NOTHING = JobSignal(stop=False, preview=False)
 Said = tuple[Progress, Preview | None]
 # What the ledger holds of a job that has said nothing yet.
 AT_FIRST: Said = (Progress(), None)
 
 
-class Intercom:
+class ProgressSync:
     """Carries word between the jobs of this process and the ledger; asks nothing while none runs.
 
     Args:
-        wire: To the ledger.
+        job_signals: To the ledger.
         worker: This process's name there.
-        holds: Gives the jobs that run now.
+        attempts: Gives the jobs that run now.
     """
 
-    def __init__(self, wire: Wire, worker: str, holds: Callable[[], list[Hold]]) -> None:
-        self._wire = wire
+    def __init__(self, job_signals: JobSignals, worker: str, attempts: Callable[[], list[Attempt]]) -> None:
+        self._job_signals = job_signals
         self._worker = worker
-        self._holds = holds
-        self._told: dict[Hold, Said] = {}
+        self._attempts = attempts
+        self._told: dict[Attempt, Said] = {}
 
     def listen(self) -> None:
         """Tell the jobs what is wanted of them: to stop, to show what they have."""
-        holds = self._holds()
-        if not holds:
+        attempts = self._attempts()
+        if not attempts:
             return
         try:
-            wishes = self._wire.wishes(self._worker)
+            signals = self._job_signals.signals(self._worker)
         except ServiceUnreachable as error:
             # The heartbeat says so too, and not twenty times a second.
             LOGGER.debug("Nothing was heard: %s", error)
             return
-        for hold in holds:
-            wish = wishes.get(hold.attempt, NOTHING)
-            hold.is_watched = wish.preview
+        for attempt in attempts:
+            wish = signals.get(attempt.key, NOTHING)
+            attempt.is_watched = wish.preview
             if wish.stop:
-                hold.hear(Signal.CANCEL)
-            elif hold.is_overdue:
-                hold.hear(Signal.EXPIRE)
+                attempt.hear(Signal.CANCEL)
+            elif attempt.is_overdue:
+                attempt.hear(Signal.EXPIRE)
 
     def speak(self) -> None:
         """Write down the progress and previews of all jobs that went on since they were last written."""
-        holds = self._holds()
-        self._told = {hold: self._told.get(hold, AT_FIRST) for hold in holds}
+        attempts = self._attempts()
+        self._told = {attempt: self._told.get(attempt, AT_FIRST) for attempt in attempts}
         # One reading of each: its job goes on meanwhile.
-        now = {hold: (hold.progress, hold.preview) for hold in holds}
-        news = {hold: said for hold, said in now.items() if said != self._told[hold]}
+        now = {attempt: (attempt.progress, attempt.preview) for attempt in attempts}
+        news = {attempt: said for attempt, said in now.items() if said != self._told[attempt]}
         try:
-            told = self._wire.tell([self._report(hold, *said) for hold, said in news.items()])
+            told = self._job_signals.tell([self._report(attempt, *said) for attempt, said in news.items()])
         except ServiceUnreachable as error:
             LOGGER.debug("Progress was not written: %s", error)
             return
-        self._told |= {hold: said for hold, said in news.items() if hold.attempt in told}
+        self._told |= {attempt: said for attempt, said in news.items() if attempt.key in told}
 
-    def _report(self, hold: Hold, progress: Progress, preview: Preview | None) -> Report:
-        _, shown = self._told[hold]
-        return Report(*hold.attempt, progress, preview if preview is not shown else None)
+    def _report(self, attempt: Attempt, progress: Progress, preview: Preview | None) -> ProgressReport:
+        _, shown = self._told[attempt]
+        return ProgressReport(*attempt.key, progress, preview if preview is not shown else None)

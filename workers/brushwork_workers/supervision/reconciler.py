@@ -3,7 +3,7 @@
 import logging
 import time
 
-from brushwork_core.fleet.worker_registry import Roster
+from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
@@ -20,7 +20,7 @@ class Reconciler:
 
     Args:
         ledger: Holds the jobs.
-        roster: Knows the workers of this machine.
+        worker_registry: Knows the workers of this machine.
         publisher: Sends messages.
         redispatch_after_s: How long a message may be on its way before it counts as gone.
         lease_s: How long a lease lasts.
@@ -29,14 +29,14 @@ class Reconciler:
     def __init__(
         self,
         ledger: Ledger,
-        roster: Roster,
+        worker_registry: WorkerRegistry,
         publisher: Publisher,
         *,
         redispatch_after_s: float,
         lease_s: float,
     ) -> None:
         self._ledger = ledger
-        self._roster = roster
+        self._worker_registry = worker_registry
         self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
@@ -74,10 +74,10 @@ class Reconciler:
         self._reaps_from = time.monotonic() + self._lease_s / 2
 
     def _reap(self) -> None:
-        dead = self._roster.dead_here()
+        dead = self._worker_registry.dead_here()
         reaped = self._ledger.reap(dead)
         for worker in dead:
-            self._roster.leave(worker)
+            self._worker_registry.leave(worker)
         for job_id in reaped.queued:
             alone = ", alone, for one of several may have ended it" if job_id in reaped.suspects else ""
             LOGGER.warning("Job %s lost its worker and is queued again%s", job_id, alone)

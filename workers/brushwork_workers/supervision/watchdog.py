@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from brushwork_core.settings.stall_bounds import StallBounds
 
-from brushwork_workers.execution.attempt import Hold
+from brushwork_workers.execution.attempt import Attempt
 
 # By number: what is written there needs no Python, and no stream that somebody replaced.
 STDERR = 2
@@ -22,7 +22,7 @@ class Watchdog:
     """Looks at all jobs of a process once a second.
 
     Args:
-        holds: Gives the jobs that run now.
+        attempts: Gives the jobs that run now.
         stall_s: A job of a kind that does not move for so long is hung.
         frozen_s: If no Python runs for so long, the process ends.
         on_stall: Told of the jobs that are hung; it ends the process.
@@ -30,13 +30,13 @@ class Watchdog:
 
     def __init__(
         self,
-        holds: Callable[[], list[Hold]],
+        attempts: Callable[[], list[Attempt]],
         *,
         stall_s: StallBounds,
         frozen_s: float,
-        on_stall: Callable[[Sequence[Hold]], None],
+        on_stall: Callable[[Sequence[Attempt]], None],
     ) -> None:
-        self._holds = holds
+        self._attempts = attempts
         self._stall_s = stall_s
         self._frozen_s = frozen_s
         self._on_stall = on_stall
@@ -49,18 +49,20 @@ class Watchdog:
             faulthandler.dump_traceback(file=STDERR)
             self._on_stall(stalled)
 
-    def stalled(self) -> list[Hold]:
+    def stalled(self) -> list[Attempt]:
         """Jobs that do not move."""
-        stands = [(hold, hold.still_s) for hold in self._holds()]
-        return [hold for hold, still_s in stands if still_s > self._patience_s(still_s, stands)]
+        stands = [(attempt, attempt.still_s) for attempt in self._attempts()]
+        return [attempt for attempt, still_s in stands if still_s > self._patience_s(still_s, stands)]
 
-    def _patience_s(self, still_s: float, stands: Sequence[tuple[Hold, float]]) -> float:
+    def _patience_s(self, still_s: float, stands: Sequence[tuple[Attempt, float]]) -> float:
         """How long who has stood for so long may stand.
 
         As long as any that has stood at least as long: it may be their call that it waits for.
         """
         return max(
-            self._stall_s.of(hold.claim.kind) for hold, stood_s in stands if stood_s >= still_s - TOGETHER_S
+            self._stall_s.of(attempt.claim.kind)
+            for attempt, stood_s in stands
+            if stood_s >= still_s - TOGETHER_S
         )
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ SOME_FILE = "0" * 64
 
 
 @dataclass(frozen=True)
-class Asked:
+class JobCost:
     """One job that is asked for.
 
     Args:
@@ -30,7 +30,7 @@ class Asked:
     idempotency_key: str | None
 
     @classmethod
-    def by(cls, request: Any, catalogue: Catalogue) -> "Asked | None":
+    def by(cls, request: Any, catalogue: Catalogue) -> "JobCost | None":
         """What a request of `submit_many` asks; None if it is wrong in any way, for the submit to refuse."""
         if not isinstance(request, Mapping):
             return None

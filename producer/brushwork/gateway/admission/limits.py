@@ -9,19 +9,19 @@ from brushwork_core.access.api_keys import ApiKey
 from brushwork_core.access.key_usage import Charge, KeyUsage, Usage
 from brushwork_core.database.database import Database
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.queries.open_jobs import Crowd
+from brushwork_core.queries.open_jobs import OpenJobs
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest, ServiceUnreachable
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.admission.capacity import Room
-from brushwork.gateway.admission.job_cost import Asked
+from brushwork.gateway.admission.capacity import Capacity
+from brushwork.gateway.admission.job_cost import JobCost
 from brushwork.gateway.admission.rate import Allowance, Rate
 from brushwork.transports.direct import Accepted
 
 
-class Limits:
+class KeyLimits:
     """Refuses what goes beyond a bound, with 429 and Retry-After, before anything is accepted.
 
     Args:
@@ -32,7 +32,7 @@ class Limits:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._rate = Rate(settings)
-        self._room = Room(Crowd(database), settings.max_queued)
+        self._room = Capacity(OpenJobs(database), settings.max_queued)
         self._index = JobIndex(database)
         self._usage = KeyUsage(database)
         self._catalogue = Catalogue.load(settings.catalogue)
@@ -48,7 +48,7 @@ class Limits:
         return self._rate.count(key.id, key.requests_per_minute)
 
     @contextmanager
-    def admit(self, principal: Principal, requests: Sequence[Any]) -> Iterator["Admission"]:
+    def admit(self, principal: Principal, requests: Sequence[Any]) -> Iterator["AdmittedJobs"]:
         """Let requests pass to the submit inside this context, and charge them; if it raises, nothing.
 
         Requests that are wrong pass too: the submit says what is wrong with them.
@@ -79,15 +79,15 @@ class Limits:
         """Close the connections."""
         self._rate.close()
 
-    def _admitted(self, key: ApiKey | None, requests: Sequence[Any], places: ExitStack) -> "Admission":
-        asked = {place: Asked.by(request, self._catalogue) for place, request in enumerate(requests)}
+    def _admitted(self, key: ApiKey | None, requests: Sequence[Any], places: ExitStack) -> "AdmittedJobs":
+        asked = {place: JobCost.by(request, self._catalogue) for place, request in enumerate(requests)}
         right = {place: each for place, each in asked.items() if each is not None}
         self._check_costs(key, right, len(requests))
         new = self._without_repeats(right)
         places.enter_context(self._room.taken(key, list(new.values())))
         return self._charged(key, {place: each.cost for place, each in new.items()})
 
-    def _check_costs(self, key: ApiKey | None, asked: Mapping[int, Asked], count: int) -> None:
+    def _check_costs(self, key: ApiKey | None, asked: Mapping[int, JobCost], count: int) -> None:
         budget = key.daily_budget if key else None
         bounds = [bound for bound in (self._settings.max_job_cost, budget) if bound is not None]
         for place, each in asked.items():
@@ -99,7 +99,7 @@ class Limits:
                 error.index = place if count > 1 else None
                 raise error
 
-    def _without_repeats(self, asked: Mapping[int, Asked]) -> dict[int, Asked]:
+    def _without_repeats(self, asked: Mapping[int, JobCost]) -> dict[int, JobCost]:
         """Without those whose idempotency keys stand for a job already: they only get it again."""
         keys: dict[str, list[str]] = {}
         for each in asked.values():
@@ -110,14 +110,14 @@ class Limits:
             place: each for place, each in asked.items() if (each.tenant, each.idempotency_key) not in known
         }
 
-    def _charged(self, key: ApiKey | None, costs: Mapping[int, float]) -> "Admission":
+    def _charged(self, key: ApiKey | None, costs: Mapping[int, float]) -> "AdmittedJobs":
         if key is None or not costs:
-            return Admission(self._usage, None, costs)
+            return AdmittedJobs(self._usage, None, costs)
         usage = Usage(len(costs), sum(costs.values()))
-        return Admission(self._usage, self._usage.charge(key.id, usage, budget=key.daily_budget), costs)
+        return AdmittedJobs(self._usage, self._usage.charge(key.id, usage, budget=key.daily_budget), costs)
 
 
-class Admission:
+class AdmittedJobs:
     """Requests that may pass, and what was charged for them.
 
     Args:

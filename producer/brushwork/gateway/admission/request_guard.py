@@ -39,7 +39,7 @@ HEADERS = {
 }
 
 
-class Guard:
+class RequestGuard:
     """Plain ASGI, so that streams pass through it untouched.
 
     Args:
@@ -59,7 +59,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
-        visit = _Visit(receive, send, self._max_bytes_of(scope))
+        visit = _GuardedRequest(receive, send, self._max_bytes_of(scope))
         try:
             await self._check(scope, visit.max_bytes)
             await self._app(scope, visit.receive, visit.send)
@@ -68,7 +68,7 @@ class Guard:
                 raise
             visit.refusal = error
         if visit.refusal is not None:
-            await _Refusal(scope, receive, send, visit.is_sending).answer(visit.refusal)
+            await _RefusedRequest(scope, receive, send, visit.is_sending).answer(visit.refusal)
 
     def _max_bytes_of(self, scope: Scope) -> int:
         """What a body may have: more where it is an archive, or a form that says how long it is."""
@@ -107,7 +107,7 @@ class Guard:
             )
 
 
-class _Visit:
+class _GuardedRequest:
     """One request, as the application sees it.
 
     Args:
@@ -145,7 +145,7 @@ class _Visit:
         await self._send(message)
 
 
-class _Refusal:
+class _RefusedRequest:
     """An answer to somebody who may still be sending.
 
     Args:

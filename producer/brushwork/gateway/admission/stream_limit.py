@@ -11,7 +11,7 @@ MOST_OF_A_TENANT = 250
 HINT = "Come again later, or ask for the job now and then."
 
 
-class Seats:
+class StreamLimit:
     """Counts who sits; all of it lives in the event loop."""
 
     def __init__(self) -> None:

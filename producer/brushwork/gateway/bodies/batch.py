@@ -12,7 +12,7 @@ MOST_JOBS = 1000
 Lists = dict[str, Annotated[list[Any], Field(min_length=1)]]
 
 
-class Batch(BaseModel):
+class BatchRequest(BaseModel):
     """Requests; or a template with either `product` or `zip`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,7 +23,7 @@ class Batch(BaseModel):
     zip: Lists = Field({}, min_length=1, description="The first values together, the second ones, and so on.")
 
     @classmethod
-    def read(cls, body: Mapping[str, Any]) -> "Batch":
+    def read(cls, body: Mapping[str, Any]) -> "BatchRequest":
         """The batch that a body holds.
 
         Raises:

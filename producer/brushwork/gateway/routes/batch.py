@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.bodies.batch import MOST_JOBS, Batch
+from brushwork.gateway.bodies.batch import MOST_JOBS, BatchRequest
 from brushwork.gateway.bodies.json_body import parsed_object
 from brushwork.gateway.bodies.received import JSON, Received
 from brushwork.gateway.bodies.submission import Submission
@@ -41,7 +41,7 @@ async def submit_batch(services: Gateway, principal: Submitter, body: Body, resp
 def _requests_of(body: Received) -> list[Any]:
     if body.media_type != JSON:
         body.refuse_type(JSON)
-    return Batch.read(parsed_object(body.data)).expanded()
+    return BatchRequest.read(parsed_object(body.data)).expanded()
 
 
 def _place(error: RequestError) -> None:

@@ -15,7 +15,7 @@ from brushwork.gateway.routes.jobs import Gateway, Reader
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
-class ModelList(BaseModel):
+class ModelListView(BaseModel):
     """The catalogue."""
 
     models: Sequence[Model]
@@ -32,12 +32,12 @@ def models(
     services: Gateway,
     principal: Reader,
     kind: Annotated[str | None, Query(description="Only those of this kind.")] = None,
-) -> ModelList:
+) -> ModelListView:
     """The models that a job may name, also trained ones; the first of a kind is its default."""
     if kind is not None:
         kind_named(kind)
     listed = services.client.models_of(principal.tenant or "", kind)
-    return ModelList(models=[_shown(model) for model in listed])
+    return ModelListView(models=[_shown(model) for model in listed])
 
 
 @router.get("/kinds", operation_id="list_kinds", summary="The kinds of job")

@@ -69,7 +69,7 @@ async def follow(
     The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
     What happens in the same tenth of a second is told as one.
     """
-    services.seats.check(principal.holder)
+    services.stream_limit.check(principal.holder)
     beginning = await run_in_threadpool(_beginning, services, principal, job_id)
     if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
         return Response(status_code=204, headers=dict(response.headers))
@@ -81,7 +81,7 @@ async def follow(
         return await run_in_threadpool(services.access.still_opens, key_of(request))
 
     events = told(beginning, services.watch, read, may_stay, last_event_id=last_event_id, previews=previews)
-    return EventStream(events, dict(response.headers), services.seats.taken(principal.holder))
+    return EventStream(events, dict(response.headers), services.stream_limit.taken(principal.holder))
 
 
 def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:

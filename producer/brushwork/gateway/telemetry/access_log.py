@@ -7,7 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from brushwork_core.telemetry.log import about
+from brushwork_core.telemetry.log import bound
 from brushwork_schemas.trace_context import TraceContext
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +24,7 @@ UNKNOWN_ROUTE = "unknown"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Observation:
+class AccessLog:
     """Plain ASGI, outside of all else, so that it sees every answer as it goes out.
 
     Args:
@@ -47,7 +47,7 @@ class Observation:
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
         trace = TraceContext.read(headers.get("traceparent"))
         answer = _Answer(scope, send, request_id, self._metrics)
-        with about(request=request_id, trace=trace and trace.trace_id):
+        with bound(request=request_id, trace=trace and trace.trace_id):
             try:
                 await self._app(scope, receive, answer.send)
             finally:

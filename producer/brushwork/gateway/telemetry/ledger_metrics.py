@@ -6,8 +6,8 @@ ended is counted seldom: for that every one of them is looked at, in an index, 0
 
 from collections.abc import Iterator, Mapping
 
-from brushwork_core.queries.ledger_stats import Figures
-from brushwork_core.queries.ttl_cache import Remembered
+from brushwork_core.queries.ledger_stats import LedgerStats
+from brushwork_core.queries.ttl_cache import TtlCache
 from brushwork_schemas.states import JobState
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -25,13 +25,13 @@ class LedgerMetrics(Collector):
         within_s: A worker that was heard of within so long is there.
     """
 
-    def __init__(self, figures: Figures, within_s: float) -> None:
-        self._queues = Remembered(figures.queues, FRESH_S)
-        self._running = Remembered(figures.num_running, FRESH_S)
-        self._ended = Remembered(figures.num_ended, ENDED_FRESH_S)
-        self._outbox = Remembered(figures.outbox, FRESH_S)
-        self._reaped = Remembered(figures.reaped, FRESH_S)
-        self._workers = Remembered(lambda: figures.workers(within_s), FRESH_S)
+    def __init__(self, figures: LedgerStats, within_s: float) -> None:
+        self._queues = TtlCache(figures.queues, FRESH_S)
+        self._running = TtlCache(figures.num_running, FRESH_S)
+        self._ended = TtlCache(figures.num_ended, ENDED_FRESH_S)
+        self._outbox = TtlCache(figures.outbox, FRESH_S)
+        self._reaped = TtlCache(figures.reaped, FRESH_S)
+        self._workers = TtlCache(lambda: figures.workers(within_s), FRESH_S)
 
     def collect(self) -> Iterator[Metric]:
         """As `Collector`."""

@@ -1,9 +1,9 @@
 """What a gateway counts, and where it is reported."""
 
 from brushwork_core.database.database import Database
-from brushwork_core.queries.ledger_stats import Figures
+from brushwork_core.queries.ledger_stats import LedgerStats
 from brushwork_core.settings.settings import Settings
-from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter, process_name
 from fastapi import Request
 
@@ -22,8 +22,8 @@ class Reporting:
 
     def __init__(self, settings: Settings, database: Database, metrics: GatewayMetrics) -> None:
         self.metrics = metrics
-        self.telemetry = Telemetry(database)
-        self.of_ledger = LedgerMetrics(Figures(database), within_s=settings.lease_s)
+        self.telemetry = ProcessReports(database)
+        self.of_ledger = LedgerMetrics(LedgerStats(database), within_s=settings.lease_s)
         self.process = process_name("gateway")
         self._reporter = Reporter(self.telemetry, self.process, "gateway", metrics.registry)
 

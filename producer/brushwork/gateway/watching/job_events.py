@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from brushwork_core.queries.job_index import Standing
+from brushwork_core.queries.job_index import JobStatus
 from brushwork_schemas.errors import JobNotFound, ServiceUnreachable
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
@@ -65,7 +65,7 @@ class EventStream(EventSourceResponse):
 class Beginning:
     """A job as a stream finds it. `standing` was read before `job`, so that nothing falls in between."""
 
-    standing: Standing
+    standing: JobStatus
     job: JobView
 
     def is_known_by(self, last_event_id: str | None) -> bool:
@@ -73,7 +73,7 @@ class Beginning:
         return last_event_id == event_id(self.standing)
 
 
-def event_id(standing: Standing) -> str:
+def event_id(standing: JobStatus) -> str:
     """Names where a job stands; an equal one means that nothing was missed."""
     return f"{standing.fence}.{standing.progress.step}.{standing.state.value}"
 
@@ -112,7 +112,7 @@ async def told(
             yield _event("end", job.model_dump_json(), watcher.standing)
 
 
-async def _changes(watcher: Watcher, seen: Standing, may_stay: MayStay) -> AsyncIterator[ServerSentEvent]:
+async def _changes(watcher: Watcher, seen: JobStatus, may_stay: MayStay) -> AsyncIterator[ServerSentEvent]:
     shown, until = None, time.monotonic() + LONGEST_S
     ask_key_at = time.monotonic() + ASK_KEY_EVERY_S
     while not watcher.is_over and (left_s := until - time.monotonic()) > 0:
@@ -131,7 +131,7 @@ async def _changes(watcher: Watcher, seen: Standing, may_stay: MayStay) -> Async
             yield _event("preview", _shown(shown), now)
 
 
-def _moves(seen: Standing, now: Standing) -> Iterator[ServerSentEvent]:
+def _moves(seen: JobStatus, now: JobStatus) -> Iterator[ServerSentEvent]:
     if now.state.is_terminal:
         return
     if (now.state, now.fence) != (seen.state, seen.fence):
@@ -157,5 +157,5 @@ def _shown(preview: Preview) -> str:
     return json.dumps({"step": preview.step, "total": preview.total, "image": image})
 
 
-def _event(name: str, data: str, standing: Standing | None = None) -> ServerSentEvent:
+def _event(name: str, data: str, standing: JobStatus | None = None) -> ServerSentEvent:
     return ServerSentEvent(data, event=name, id=event_id(standing) if standing else None, sep="\n")

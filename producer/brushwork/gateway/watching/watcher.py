@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from brushwork_core.fleet.job_signals import Wire
-from brushwork_core.queries.job_index import JobIndex, Standing
+from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.queries.job_index import JobIndex, JobStatus
 from brushwork_schemas.errors import BrushworkError, JobNotFound
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
@@ -35,7 +35,7 @@ class Watcher:
 
     def __init__(self, *, previews: bool = False) -> None:
         self.wants_previews = previews
-        self.standing: Standing | None = None
+        self.standing: JobStatus | None = None
         self.preview: Preview | None = None
         self.is_let_go = False
         self._news = asyncio.Event()
@@ -49,7 +49,7 @@ class Watcher:
         self._news.clear()
         return is_new
 
-    def tell(self, standing: Standing | None) -> None:
+    def tell(self, standing: JobStatus | None) -> None:
         """Where the job stands now; None where it is gone."""
         if standing is None:
             self.let_go()
@@ -79,12 +79,12 @@ class Watch:
 
     Args:
         index: Asked where jobs stand.
-        wire: Asked for previews.
+        job_signals: Asked for previews.
     """
 
-    def __init__(self, index: JobIndex, wire: Wire) -> None:
+    def __init__(self, index: JobIndex, job_signals: JobSignals) -> None:
         self._index = index
-        self._wire = wire
+        self._job_signals = job_signals
         self._watchers: dict[str, set[Watcher]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -101,7 +101,7 @@ class Watch:
         """Whether the ledger is asked: only while somebody watches."""
         return self._looking is not None
 
-    def standing(self, job_id: str) -> Standing | None:
+    def standing(self, job_id: str) -> JobStatus | None:
         """Where a job stands now, by a look of its own; None where there is none of that id."""
         return self._index.states([job_id]).get(job_id)
 
@@ -192,7 +192,7 @@ class Watch:
             await self._look_at_previews(own, standings)
             self._previews_at = time.monotonic() + PREVIEW_EVERY_S
 
-    async def _look_at_previews(self, own: CapacityLimiter, standings: dict[str, Standing]) -> None:
+    async def _look_at_previews(self, own: CapacityLimiter, standings: dict[str, JobStatus]) -> None:
         wanted = [
             job_id
             for job_id, watchers in self._watchers.items()
@@ -210,7 +210,7 @@ class Watch:
         found = {}
         for job_id in job_ids:
             with suppress(JobNotFound):
-                if (preview := self._wire.preview(job_id)) is not None:
+                if (preview := self._job_signals.preview(job_id)) is not None:
                     found[job_id] = preview
         return found
 

@@ -16,8 +16,8 @@ from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.list_query import STORABLE
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Visitor
-from brushwork.page.views.thumbnail import Portrait
+from brushwork.page.session import Session
+from brushwork.page.views.thumbnail import Thumbnail
 
 A_PAGE = 48
 
@@ -51,9 +51,9 @@ def gallery(
     after = Cursor.parsed(cursor) if cursor else None
     jobs = services.index.list(wanted, limit=A_PAGE + 1, before=after)
     older = {**filters, "cursor": Cursor.of(jobs[A_PAGE - 1]).text} if len(jobs) > A_PAGE else None
-    return Visitor(request, principal).shown(
+    return Session(request, principal).shown(
         "gallery.html",
-        portraits=[Portrait.of(job) for job in jobs[:A_PAGE]],
+        thumbnails=[Thumbnail.of(job) for job in jobs[:A_PAGE]],
         chosen=chosen,
         is_filtered=bool(filters),
         is_first=not cursor,

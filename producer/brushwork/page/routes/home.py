@@ -25,8 +25,8 @@ from brushwork.inputs.file_inputs import FileInputs
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Visitor, led_to
-from brushwork.page.views.thumbnail import Portrait
+from brushwork.page.session import Session, led_to
+from brushwork.page.views.thumbnail import Thumbnail
 
 NEWEST = 12
 MOST_FORM_FIELDS = 200
@@ -39,7 +39,7 @@ Gateway = Annotated[Services, Depends(Services.of)]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """An empty or filled form of one kind.
 
     Args:
@@ -52,7 +52,7 @@ class Sheet:
     served: frozenset[str]
 
     @classmethod
-    def of(cls, kind_name: str, services: Services, principal: Principal) -> "Sheet":
+    def of(cls, kind_name: str, services: Services, principal: Principal) -> "ContactSheet":
         """The kind's form as this caller gets it."""
         kind = kind_named(kind_name)
         models = list(services.client.models_of(principal.tenant or "", kind.name))
@@ -85,17 +85,17 @@ def front(
     model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """The form of one kind; filled with a job's request, with a picture, words or a model, if asked for."""
-    sheet = Sheet.of(kind, services, principal)
+    sheet = ContactSheet.of(kind, services, principal)
     if again is None:
         typed = TypedForm.fresh(sheet.fields)
     else:
         job = visible(services, principal, again)
-        sheet = Sheet.of(job.kind, services, principal)
+        sheet = ContactSheet.of(job.kind, services, principal)
         typed = TypedForm.of_job(job, sheet.fields)
     typed.stored |= {"image": image} if image else {}
     typed.values |= {"prompt": prompt} if prompt else {}
     typed.values |= {"model": model} if model else {}
-    return _shown(Visitor(request, principal), services, principal, sheet, typed)
+    return _shown(Session(request, principal), services, principal, sheet, typed)
 
 
 @router.post("/jobs")
@@ -106,15 +106,15 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     async with request.form(max_files=len(FILES), **bounds) as form:
         name = form.get("kind")
         kind = name if isinstance(name, str) else FIRST_KIND
-        sheet = await run_in_threadpool(Sheet.of, kind, services, principal)
+        sheet = await run_in_threadpool(ContactSheet.of, kind, services, principal)
         typed = await TypedForm.posted(form, sheet.fields, most_bytes)
         try:
             parameters = {**typed.parameters(sheet.fields), "kind": sheet.kind.name}
             accepted = await Submission(services, principal).accept([parameters])
         except RequestError as error:
             await _keep_files(services, principal, typed, error)
-            visitor = Visitor(request, principal)
-            page = await run_in_threadpool(_shown, visitor, services, principal, sheet, typed, error)
+            session = Session(request, principal)
+            page = await run_in_threadpool(_shown, session, services, principal, sheet, typed, error)
             page.headers.update(headers_of(error))
             return page
     return led_to(f"/jobs/{accepted.jobs[0].id}")
@@ -146,17 +146,17 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
 
 
 def _shown(
-    visitor: Visitor,
+    session: Session,
     services: Services,
     principal: Principal,
-    sheet: Sheet,
+    sheet: ContactSheet,
     typed: TypedForm,
     error: BrushworkError | None = None,
 ) -> Response:
     # Of who comes here with a form that was refused, it is not sure.
     may_read = principal.may(Scope.READ)
     newest = services.client.list(tenant=principal.tenant, limit=NEWEST) if may_read else []
-    return visitor.shown(
+    return session.shown(
         "front.html",
         200 if error is None else status_of(error),
         kinds=KINDS,
@@ -164,5 +164,5 @@ def _shown(
         typed=typed,
         error=error,
         wrong=error.field.partition(".")[0] if error is not None and error.field else None,
-        portraits=[Portrait.of(job) for job in newest],
+        thumbnails=[Thumbnail.of(job) for job in newest],
     )

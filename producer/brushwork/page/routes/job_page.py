@@ -16,9 +16,9 @@ from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.routes.jobs import visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Visitor, led_to
+from brushwork.page.session import Session, led_to
 from brushwork.page.views import repeat_commands
-from brushwork.page.views.job_view import Exhibit
+from brushwork.page.views.job_view import JobDetails
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
@@ -32,15 +32,15 @@ JobId = Annotated[str, Path(max_length=64)]
 def job_page(job_id: JobId, request: Request, services: Gateway, principal: Reader) -> Response:
     """All there is to know of a job."""
     job = visible(services, principal, job_id)
-    visitor = Visitor(request, principal)
-    return visitor.shown(
+    session = Session(request, principal)
+    return session.shown(
         "job.html",
         job=job,
         enlarges=_is_served(UPSCALING, services),
-        exhibit=Exhibit.of(job, services.store, TenantFiles(services.database)),
+        job_details=JobDetails.of(job, services.store, TenantFiles(services.database)),
         outlook=services.outlooks.of(job),
-        curl=repeat_commands.curl(job, visitor.origin, with_key=principal.key is not None),
-        python=repeat_commands.python(job, visitor.origin),
+        curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
+        python=repeat_commands.python(job, session.origin),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from brushwork.gateway.admission.access import COOKIE
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import THEME, THEMES, Visitor, led_to
+from brushwork.page.session import THEME, THEMES, Session, led_to
 from brushwork.page.words import COOKIE as LANGUAGE
 from brushwork.page.words import LANGUAGES
 
@@ -26,7 +26,7 @@ def login_form(request: Request, services: Gateway, next: str = "/") -> Response
         if services.access.is_open():
             # A key of another gateway on this machine: to browsers they are one. Nobody asks for any here.
             return led_to(next, {COOKIE: None}, secure=request.url.scheme == "https")
-        return Visitor(request).shown("login.html", next=next, error=None)
+        return Session(request).shown("login.html", next=next, error=None)
     return led_to(next)
 
 
@@ -41,7 +41,7 @@ def login(
     try:
         services.access.principal(key.strip())
     except Unauthorized as error:
-        return Visitor(request).shown("login.html", 401, next=next, error=error)
+        return Session(request).shown("login.html", 401, next=next, error=error)
     return led_to(next, {COOKIE: key.strip()}, secure=request.url.scheme == "https")
 
 

@@ -10,7 +10,7 @@ from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.routes import workers
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Visitor
+from brushwork.page.session import Session
 
 router = APIRouter(route_class=PageRoute)
 
@@ -22,7 +22,7 @@ def workers_page(
     principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
 ) -> Response:
     """Who is there, and how much waits."""
-    return Visitor(request, principal).shown(
+    return Session(request, principal).shown(
         "workers.html",
         workers=workers.workers(services, principal).workers,
         queues=workers.queues(services, principal).queues,

@@ -34,7 +34,7 @@ MOST_SEGMENTS, MOST_CONFUSED = 50, 30
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class JobDetails:
     """A job, taken apart for its page.
 
     Args:
@@ -53,7 +53,7 @@ class Exhibit:
     legend: Sequence[LegendEntry]
 
     @classmethod
-    def of(cls, job: Job, store: ArtifactStore, files: TenantFiles) -> "Exhibit":
+    def of(cls, job: Job, store: ArtifactStore, files: TenantFiles) -> "JobDetails":
         """The job's exhibit."""
         result, request = job.result, asked(job)
         segmented = isinstance(result, ImageSegmentationResult)

@@ -20,7 +20,7 @@ NAMED_CLASSES = 3
 
 
 @dataclass(frozen=True)
-class Portrait:
+class Thumbnail:
     """What a card needs to know of a job.
 
     Args:
@@ -34,7 +34,7 @@ class Portrait:
     num_pictures: int
 
     @classmethod
-    def of(cls, job: Job) -> "Portrait":
+    def of(cls, job: Job) -> "Thumbnail":
         """The job's portrait."""
         pictures = pictures_within(job.result)
         num = len(pictures) if isinstance(job.result, GenerationResult) else min(1, len(pictures))

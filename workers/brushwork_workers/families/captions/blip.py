@@ -10,33 +10,33 @@ from transformers import BlipForConditionalGeneration
 from brushwork_workers.families.captions.captioner import Captioner, Question
 from brushwork_workers.families.captions.languages import only_english
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, tokenizer
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(BlipForConditionalGeneration, place)
-    performer = Captioner(
-        place,
+    network = pretrained(BlipForConditionalGeneration, spec)
+    handler = Captioner(
+        spec,
         network,
-        Blip(place, network),
+        Blip(spec, network),
         [network.config.text_config.sep_token_id],
         speaker=network.text_decoder,
     )
-    return Loaded({"image-to-text": performer}, [network])
+    return LoadedModules({"image-to-text": handler}, [network])
 
 
 class Blip:
     """What is particular to BLIP.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = PictureProcessor(place)
-        self._tokenizer = tokenizer(place)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = PictureProcessor(spec)
+        self._tokenizer = tokenizer(spec)
         self._places = network.config.text_config.max_position_embeddings
 
     def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:

@@ -9,10 +9,10 @@ from brushwork_schemas.kinds.image_to_text import Caption, ImageToTextRequest
 from PIL import Image
 from torch import Tensor
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.captions.decoding import Decoding
 from brushwork_workers.families.captions.writer import Writer
-from brushwork_workers.interface import Desk, Place
+from brushwork_workers.interface import JobContext, LoadSpec
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Captioner:
     """A loaded captioner.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model, with `generate`.
         reader: What is particular to its family.
         ends: Tokens that end a text.
@@ -55,22 +55,24 @@ class Captioner:
     """
 
     def __init__(
-        self, place: Place, network: Any, reader: Reader, ends: Collection[int], speaker: Any = None
+        self, spec: LoadSpec, network: Any, reader: Reader, ends: Collection[int], speaker: Any = None
     ) -> None:
-        self._place = place
+        self._spec = spec
         self._reader = reader
         shape = reader.ask(Image.new("RGB", (64, 64)), "en", "").inputs["pixel_values"].shape
-        terms = replace(place.terms, part="network", pixels_per_row=max(1, shape[-1] * shape[-2]))
-        self._writer = StandIn(Writer(network, speaker or network, ends), place.calls, terms, ("write",))
+        options = replace(spec.options, part="network", pixels_per_row=max(1, shape[-1] * shape[-2]))
+        self._writer = ModuleProxy(
+            Writer(network, speaker or network, ends), spec.model_executor, options, ("write",)
+        )
 
     def warm_up(self) -> None:
         """Caption a black picture."""
         question = self._reader.ask(Image.new("RGB", (64, 64)), "en", "")
         self._write(question, Decoding(max_new_tokens=min(question.room, 4)), seed=0)
 
-    def perform(self, request: ImageToTextRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageToTextRequest, context: JobContext) -> dict[str, Any]:
         """As many captions of one picture as were asked for."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         question = self._reader.ask(picture, request.language, request.prompt)
         decoding = Decoding.of(request, question.room)
         candidates = self._write(question, decoding, request.seed or 0)
@@ -90,4 +92,4 @@ class Captioner:
     def _moved(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return value.to(self._place.device, self._place.dtype if value.is_floating_point() else None)
+        return value.to(self._spec.device, self._spec.dtype if value.is_floating_point() else None)

@@ -8,31 +8,29 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from brushwork_workers.families.captions.captioner import Captioner, Question
 from brushwork_workers.families.pretrained import one_at_a_time, pretrained, token_ids
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 
 DESCRIBE = "Describe this image in one sentence."
 IN_LANGUAGE = {"en": "", "zh": " 请用中文回答。"}
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(AutoModelForImageTextToText, place)
+    network = pretrained(AutoModelForImageTextToText, spec)
     ends = token_ids(network.generation_config.eos_token_id)
-    return Loaded({"image-to-text": Captioner(place, network, Chat(place, network), ends)}, [network])
+    return LoadedModules({"image-to-text": Captioner(spec, network, Chat(spec, network), ends)}, [network])
 
 
 class Chat:
     """What is particular to models with a chat template.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        processor = AutoProcessor.from_pretrained(
-            place.folder, local_files_only=True, trust_remote_code=False
-        )
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
         self._processor = one_at_a_time(processor, "processor")
         self._places = network.config.get_text_config().max_position_embeddings
 

@@ -10,15 +10,15 @@ from transformers import VisionEncoderDecoderModel
 from brushwork_workers.families.captions.captioner import Captioner, Question
 from brushwork_workers.families.captions.languages import only_english
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(VisionEncoderDecoderModel, place)
+    network = pretrained(VisionEncoderDecoderModel, spec)
     ends = token_ids(network.generation_config.eos_token_id)
-    return Loaded(
-        {"image-to-text": Captioner(place, network, EncoderDecoder(place, network), ends)}, [network]
+    return LoadedModules(
+        {"image-to-text": Captioner(spec, network, EncoderDecoder(spec, network), ends)}, [network]
     )
 
 
@@ -29,13 +29,13 @@ class EncoderDecoder:
     which a caption in it begins.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = PictureProcessor(place)
-        self._tokenizer = tokenizer(place)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = PictureProcessor(spec)
+        self._tokenizer = tokenizer(spec)
         self._start = network.generation_config.decoder_start_token_id
         self._places = network.decoder.config.max_position_embeddings
 

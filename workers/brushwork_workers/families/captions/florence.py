@@ -11,30 +11,30 @@ from transformers import AutoProcessor, Florence2ForConditionalGeneration
 from brushwork_workers.families.captions.captioner import Captioner, Question
 from brushwork_workers.families.captions.languages import only_english
 from brushwork_workers.families.pretrained import one_at_a_time, pretrained, token_ids
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 
 CAPTION = "<CAPTION>"
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(Florence2ForConditionalGeneration, place)
+    network = pretrained(Florence2ForConditionalGeneration, spec)
     ends = token_ids(network.generation_config.eos_token_id)
-    return Loaded({"image-to-text": Captioner(place, network, Florence(place, network), ends)}, [network])
+    return LoadedModules(
+        {"image-to-text": Captioner(spec, network, Florence(spec, network), ends)}, [network]
+    )
 
 
 class Florence:
     """What is particular to Florence-2.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        processor = AutoProcessor.from_pretrained(
-            place.folder, local_files_only=True, trust_remote_code=False
-        )
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
         self._alone = tuple(processor.task_prompts_without_inputs)
         self._with_words = tuple(processor.task_prompts_with_input)
         self._processor = one_at_a_time(processor, "processor")

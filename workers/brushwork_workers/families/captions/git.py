@@ -9,27 +9,27 @@ from transformers import GitForCausalLM
 from brushwork_workers.families.captions.captioner import Captioner, Question
 from brushwork_workers.families.captions.languages import only_english
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
-from brushwork_workers.interface import Loaded, Place
+from brushwork_workers.interface import LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(GitForCausalLM, place)
+    network = pretrained(GitForCausalLM, spec)
     ends = token_ids(network.generation_config.eos_token_id)
-    return Loaded({"image-to-text": Captioner(place, network, Git(place, network), ends)}, [network])
+    return LoadedModules({"image-to-text": Captioner(spec, network, Git(spec, network), ends)}, [network])
 
 
 class Git:
     """What is particular to GIT.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = PictureProcessor(place)
-        self._tokenizer = tokenizer(place)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = PictureProcessor(spec)
+        self._tokenizer = tokenizer(spec)
         self._places = network.config.max_position_embeddings - 1
 
     def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:

@@ -8,33 +8,33 @@ from PIL import Image
 
 from brushwork_workers.families.classification.ranking import best
 from brushwork_workers.families.torchvision_model import TorchvisionModel
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    performer = ImageClassification(place)
-    return Loaded({"image-classification": performer}, [performer._model.network])
+    handler = TorchvisionClassifier(spec)
+    return LoadedModules({"image-classification": handler}, [handler._model.network])
 
 
-class ImageClassification:
+class TorchvisionClassifier:
     """A loaded classifier.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._model = TorchvisionModel.load(place)
-        self._network = self._model.through(place.calls, place.terms)
+    def __init__(self, spec: LoadSpec) -> None:
+        self._model = TorchvisionModel.load(spec)
+        self._network = self._model.through(spec.model_executor, spec.options)
 
     def warm_up(self) -> None:
         """Classify a black picture."""
         self._probabilities(Image.new("RGB", (64, 64)))
 
-    def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """The `top_k` best classes of one picture; all of them where there are fewer."""
-        probabilities = self._probabilities(desk.picture(request.image))
+        probabilities = self._probabilities(context.picture(request.image))
         return {"predictions": best(probabilities, self._model.labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:

@@ -8,43 +8,43 @@ from brushwork_schemas.kinds.image_classification import ImageClassificationRequ
 from PIL import Image
 from transformers import AutoModelForImageClassification
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.ranking import best
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(AutoModelForImageClassification, place)
-    return Loaded({"image-classification": ImageClassification(place, network)}, [network])
+    network = pretrained(AutoModelForImageClassification, spec)
+    return LoadedModules({"image-classification": TransformersClassifier(spec, network)}, [network])
 
 
-class ImageClassification:
+class TransformersClassifier:
     """A loaded classifier.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = PictureProcessor(place)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = PictureProcessor(spec)
         config = network.config
         self._labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
         # As transformers' own pipeline: classes that don't exclude one another have a probability each.
         is_apart = config.problem_type == "multi_label_classification" or config.num_labels == 1
         self._probabilities_of = torch.sigmoid if is_apart else _softmax
-        terms = replace(place.terms, part="network", pixels_per_row=self._pictures.pixels)
-        self._network = StandIn(network, place.calls, terms)
+        options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
+        self._network = ModuleProxy(network, spec.model_executor, options)
 
     def warm_up(self) -> None:
         """Classify a black picture."""
         self._probabilities(Image.new("RGB", (64, 64)))
 
-    def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """The `top_k` best classes of one picture; all of them where there are fewer."""
-        probabilities = self._probabilities(desk.picture(request.image))
+        probabilities = self._probabilities(context.picture(request.image))
         return {"predictions": best(probabilities, self._labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.label_memory import LabelMemory
 from brushwork_workers.families.classification.ranking import best
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, tokenizer
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 KEPT_LABELS = 4096
 # So many rows a call: a run of several jobs then has room for their calls.
@@ -29,47 +29,47 @@ LABELS_A_CALL = 32
 TOKENS_STEP = 8
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(AutoModel, place)
-    return Loaded({"image-classification": ZeroShot(place, network)}, [network])
+    network = pretrained(AutoModel, spec)
+    return LoadedModules({"image-classification": ZeroShot(spec, network)}, [network])
 
 
 class ZeroShot:
     """A loaded pair of encoders, one for pictures and one for words.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = PictureProcessor(place)
-        self._tokenizer = tokenizer(place)
-        self._device = place.device
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = PictureProcessor(spec)
+        self._tokenizer = tokenizer(spec)
+        self._device = spec.device
         # SigLIP was trained with a bias and sentences of one length, and asks of each label by itself.
         self._is_siglip = hasattr(network, "logit_bias")
         self._longest = int(network.config.text_config.max_position_embeddings)
         self._scale = float(network.logit_scale.exp())
         self._bias = float(network.logit_bias) if self._is_siglip else 0.0
-        terms = replace(place.terms, part="pictures", pixels_per_row=self._pictures.pixels)
-        self._image = StandIn(network, place.calls, terms, ("get_image_features",))
-        terms = replace(place.terms, part="labels")
-        self._text = StandIn(network, place.calls, terms, ("get_text_features",))
+        options = replace(spec.options, part="pictures", pixels_per_row=self._pictures.pixels)
+        self._image = ModuleProxy(network, spec.model_executor, options, ("get_image_features",))
+        options = replace(spec.options, part="labels")
+        self._text = ModuleProxy(network, spec.model_executor, options, ("get_text_features",))
         self._memory = LabelMemory(KEPT_LABELS)
 
     def warm_up(self) -> None:
         """Compare a black picture with two labels."""
         self._scores(Image.new("RGB", (64, 64)), ["black", "white"], is_alone=True)
 
-    def perform(self, request: ImageClassificationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """The `top_k` best of the labels.
 
         CLIP's probabilities add up to 1 over the labels; SigLIP's are each label's own.
         """
         labels, template = request.candidate_labels or (), request.hypothesis_template or "{}"
         sentences = [template.replace("{}", label) for label in labels]
-        scores = self._scores(desk.picture(request.image), sentences, is_alone=request.deterministic)
+        scores = self._scores(context.picture(request.image), sentences, is_alone=request.deterministic)
         return {"predictions": best(scores, labels, request.top_k)}
 
     def _scores(self, picture: Image.Image, sentences: Sequence[str], *, is_alone: bool) -> Tensor:

@@ -10,7 +10,7 @@ from brushwork_schemas.errors import InvalidRequest, ModelNotHere, ModelUnavaila
 from brushwork_schemas.kinds.generation import GenerationRequest
 from PIL import Image
 
-from brushwork_workers.interface import FoundAddOn, Place
+from brushwork_workers.interface import FoundAddOn, LoadSpec
 
 LOGGER = logging.getLogger(__name__)
 _CLASSES = (
@@ -29,12 +29,12 @@ class ControlNets:
 
     Args:
         pipeline: The loaded `DiffusionPipeline`.
-        place: For the ControlNets that there are, and onto what they are loaded.
+        spec: For the ControlNets that there are, and onto what they are loaded.
     """
 
-    def __init__(self, pipeline: Any, place: Place) -> None:
+    def __init__(self, pipeline: Any, spec: LoadSpec) -> None:
         self._denoiser = pipeline.components.get("unet") or pipeline.components.get("transformer")
-        self._place = place
+        self._spec = spec
         self._loaded: dict[str, Any] = {}
         self._loading = threading.Lock()
 
@@ -71,7 +71,7 @@ class ControlNets:
         }
 
     def _load(self, name: str) -> Any:
-        found = self._place.add_ons.get(name)
+        found = self._spec.add_ons.get(name)
         if found is None:
             raise ModelNotHere(
                 f"The ControlNet {name} is not on this machine.",
@@ -90,7 +90,7 @@ class ControlNets:
                 hint="Check that its files are complete and of a class of ControlNets of diffusers.",
             ) from error
         self._check_fit(name, module)
-        LOGGER.info("ControlNet %s is ready for %s", name, self._place.model.name)
+        LOGGER.info("ControlNet %s is ready for %s", name, self._spec.model.name)
         return module
 
     def _read(self, found: FoundAddOn) -> Any:
@@ -104,19 +104,19 @@ class ControlNets:
             )
         module = getattr(diffusers, class_name).from_pretrained(
             found.folder,
-            dtype=self._place.dtype,
+            dtype=self._spec.dtype,
             variant=found.entry.source.variant,
             use_safetensors=True,
             local_files_only=True,
         )
-        return module.to(self._place.device).eval()
+        return module.to(self._spec.device).eval()
 
     def _check_fit(self, name: str, module: Any) -> None:
         for field in _SHARED:
             wanted, given = (getattr(each.config, field, None) for each in (self._denoiser, module))
             if wanted is not None and given is not None and wanted != given:
                 raise InvalidRequest(
-                    f"controlnet: {name} was made for another sort of model than {self._place.model.name}: "
+                    f"controlnet: {name} was made for another sort of model than {self._spec.model.name}: "
                     f"{field} is {given} there and {wanted} here.",
                     field="controlnet",
                     hint="Choose one that was trained with this model's denoiser.",

@@ -18,13 +18,13 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreparedGeneration:
     """One run, beyond what its request says.
 
     Args:
@@ -66,7 +66,9 @@ class Generation:
         self._controlnets = controlnets
         self._colours = colours
 
-    def run(self, request: GenerationRequest, desk: Desk, asked: Asked) -> dict[str, Any]:
+    def run(
+        self, request: GenerationRequest, context: JobContext, asked: PreparedGeneration
+    ) -> dict[str, Any]:
         """Make the pictures of one job; picture i from the seed `seed + i`.
 
         Returns:
@@ -74,30 +76,36 @@ class Generation:
         """
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        answer = self._answer(request, self._with_add_ons(request, desk, asked), seeds, desk)
+        answer = self._answer(request, self._with_add_ons(request, context, asked), seeds, context)
         flagged = getattr(answer, "nsfw_content_detected", None)
         return {
-            "images": tuple(desk.keep(picture) for picture in answer.images),
+            "images": tuple(context.keep(picture) for picture in answer.images),
             "seed": seed,
             "seeds": seeds,
             "nsfw_content_detected": None if flagged is None else tuple(bool(each) for each in flagged),
         }
 
-    def warm_up(self, request: GenerationRequest, asked: Asked) -> None:
+    def warm_up(self, request: GenerationRequest, asked: PreparedGeneration) -> None:
         """Make the pictures of a request for nobody."""
         self._answer(request, asked, (0,) * request.num_images_per_prompt)
 
-    def _with_add_ons(self, request: GenerationRequest, desk: Desk, asked: Asked) -> Asked:
+    def _with_add_ons(
+        self, request: GenerationRequest, context: JobContext, asked: PreparedGeneration
+    ) -> PreparedGeneration:
         asked = replace(asked, adapters=self._loras.chosen(request.loras))
         if request.controlnet is None or request.control_image is None:
             return asked
         controlnet = self._controlnets.named(request.controlnet)
-        picture, size = desk.picture(request.control_image), (asked.width or 0, asked.height or 0)
+        picture, size = context.picture(request.control_image), (asked.width or 0, asked.height or 0)
         control = self._controlnets.arguments(request, asked.kind, picture, size)
         return replace(asked, controlnet=controlnet, own={**asked.own, **control})
 
     def _answer(
-        self, request: GenerationRequest, asked: Asked, seeds: tuple[int, ...], desk: Desk | None = None
+        self,
+        request: GenerationRequest,
+        asked: PreparedGeneration,
+        seeds: tuple[int, ...],
+        context: JobContext | None = None,
     ) -> Any:
         pipeline = self.pipelines.new(
             asked.kind,
@@ -109,7 +117,7 @@ class Generation:
         if asked.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
         steps = request.num_inference_steps or 0
-        watch = None if desk is None else _Watch(desk, steps, asked, pipeline, self._colours)
+        watch = None if context is None else _Watch(context, steps, asked, pipeline, self._colours)
         return pipeline(
             **arguments_of(request, self.pipelines.family, pipeline),
             **_understood(pipeline, width=asked.width, height=asked.height),
@@ -130,7 +138,7 @@ class _Watch:
     """Told of each step by a running pipeline; says so at the desk, and shows what there is.
 
     Args:
-        desk: Of the job.
+        context: Of the job.
         num_steps: That it asked for.
         asked: For the size of its pictures.
         pipeline: That runs.
@@ -138,9 +146,14 @@ class _Watch:
     """
 
     def __init__(
-        self, desk: Desk, num_steps: int, asked: Asked, pipeline: Any, colours: LatentColours | None
+        self,
+        context: JobContext,
+        num_steps: int,
+        asked: PreparedGeneration,
+        pipeline: Any,
+        colours: LatentColours | None,
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._num_steps = num_steps
         self._asked = asked
         self._pipeline = pipeline
@@ -157,14 +170,14 @@ class _Watch:
 
     def _step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
         # Some schedulers take more model calls than steps; the pipeline knows how many.
-        self._desk.step(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
-        if self._colours is not None and self._desk.wants_preview():
+        self._context.step(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
+        if self._colours is not None and self._context.wants_preview():
             ahead = self._forecast.latents
             self._show(latents if ahead is None else ahead, self._colours)
 
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:
-            self._desk.preview(self._picture(latents, colours))
+            self._context.preview(self._picture(latents, colours))
         # A preview is a courtesy: no job fails for one.
         except Exception as error:
             LOGGER.debug("No preview: %r", error)

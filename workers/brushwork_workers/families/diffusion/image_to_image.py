@@ -6,9 +6,9 @@ from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from PIL import Image
 
-from brushwork_workers.families.diffusion.generation import Asked, Generation
+from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.families.diffusion.picture_size import picture_size
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 KIND = "image-to-image"
 
@@ -38,14 +38,14 @@ class ImageToImage:
         black = Image.new("RGB", (request.width or 64, request.height or 64))
         self._generation.warm_up(request, self._asked(request, black))
 
-    def perform(self, request: ImageToImageRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageToImageRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job."""
-        return self._generation.run(request, desk, self._asked(request, desk.picture(request.image)))
+        return self._generation.run(request, context, self._asked(request, context.picture(request.image)))
 
-    def _asked(self, request: ImageToImageRequest, picture: Image.Image) -> Asked:
+    def _asked(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
         width, height = picture_size(picture.size, request, self._model)
         image = copies(fitted(picture, (width, height)), request)
-        return Asked(KIND, width, height, {"image": image, "strength": request.strength})
+        return PreparedGeneration(KIND, width, height, {"image": image, "strength": request.strength})
 
 
 def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Image]:

@@ -6,10 +6,10 @@ from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.inpainting import InpaintingRequest
 from PIL import Image
 
-from brushwork_workers.families.diffusion.generation import Asked, Generation
+from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.families.diffusion.image_to_image import copies, fitted
 from brushwork_workers.families.diffusion.picture_size import picture_size
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 KIND = "inpainting"
 
@@ -41,16 +41,18 @@ class Inpainting:
         mask = Image.linear_gradient("L").resize(black.size)
         self._generation.warm_up(request, self._asked(request, black, mask))
 
-    def perform(self, request: InpaintingRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job: white in the mask is made anew."""
-        picture, mask = desk.picture(request.image), desk.picture(request.mask_image)
-        return self._generation.run(request, desk, self._asked(request, picture, mask.convert("L")))
+        picture, mask = context.picture(request.image), context.picture(request.mask_image)
+        return self._generation.run(request, context, self._asked(request, picture, mask.convert("L")))
 
-    def _asked(self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image) -> Asked:
+    def _asked(
+        self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image
+    ) -> PreparedGeneration:
         width, height = size = picture_size(picture.size, request, self._model)
         # Not sharpened as a picture is: the pipeline cuts it at half grey.
         fitting = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
         image = copies(fitted(picture, size), request)
-        return Asked(
+        return PreparedGeneration(
             KIND, width, height, {"image": image, "mask_image": fitting, "strength": request.strength}
         )

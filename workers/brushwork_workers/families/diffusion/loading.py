@@ -17,56 +17,56 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
-from brushwork_workers.interface import Loaded, Performer, Place
-from brushwork_workers.model_cache.module_offload import Berth
+from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
+from brushwork_workers.model_cache.module_offload import ModuleOffload
 
-_PERFORMERS: dict[str, Callable[[Place, Generation], Performer]] = {
-    "text-to-image": lambda place, generation: TextToImage(place.model, generation),
-    "image-to-image": lambda place, generation: ImageToImage(place.model, generation),
-    "inpainting": lambda place, generation: Inpainting(place.model, generation),
+_PERFORMERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
+    "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
+    "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
+    "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
 }
 
 
-def load(place: Place) -> Loaded:
-    """The pipeline's performers, for those of `place.kinds` that there are."""
-    pipeline = read(place)
-    pipelines = Pipelines(pipeline, place.model.family, place.calls, place.terms)
-    _check_kinds(pipeline, place)
+def load(spec: LoadSpec) -> LoadedModules:
+    """The pipeline's performers, for those of `spec.kinds` that there are."""
+    pipeline = read(spec)
+    pipelines = Pipelines(pipeline, spec.model.family, spec.model_executor, spec.options)
+    _check_kinds(pipeline, spec)
     colours = LatentColours.fitted(getattr(pipeline, "vae", None))
-    generation = Generation(pipelines, Loras(pipeline, place), ControlNets(pipeline, place), colours)
-    made = {kind: make(place, generation) for kind, make in _PERFORMERS.items() if kind in place.kinds}
-    if _takes_turns(place):
-        Berth(place.device).serve(pipelines.modules)
-    return Loaded(made, pipelines.modules)
+    generation = Generation(pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours)
+    made = {kind: make(spec, generation) for kind, make in _PERFORMERS.items() if kind in spec.kinds}
+    if _takes_turns(spec):
+        ModuleOffload(spec.device).serve(pipelines.modules)
+    return LoadedModules(made, pipelines.modules)
 
 
-def _takes_turns(place: Place) -> bool:
-    return place.model.placement == "model_offload"
+def _takes_turns(spec: LoadSpec) -> bool:
+    return spec.model.placement == "model_offload"
 
 
-def _check_kinds(pipeline: Any, place: Place) -> None:
+def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
     """Refuse an entry that promises what its denoiser can't do."""
     unet = pipeline.components.get("unet")
     # Besides its latents, it is given the mask and the latents of what stays.
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels
-    if is_inpainter and set(place.kinds) - {"inpainting"}:
+    if is_inpainter and set(spec.kinds) - {"inpainting"}:
         raise ModelUnavailable(
-            f"Model {place.model.name} was made for inpainting and does nothing else.",
+            f"Model {spec.model.name} was made for inpainting and does nothing else.",
             field="kinds",
             hint='Write kinds = ["inpainting"] in its entry.',
         )
 
 
-def read(place: Place) -> Any:
+def read(spec: LoadSpec) -> Any:
     """The pipeline in its folder, on the device: safetensors alone, and no code but diffusers' own."""
     pipeline = DiffusionPipeline.from_pretrained(
-        place.folder,
-        dtype=place.dtype,
-        variant=place.model.source.variant,
+        spec.folder,
+        dtype=spec.dtype,
+        variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
-        **_left_out(place),
-    ).to("cpu" if _takes_turns(place) else place.device)
+        **_left_out(spec),
+    ).to("cpu" if _takes_turns(spec) else spec.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, PreTrainedModel):
@@ -75,12 +75,12 @@ def read(place: Place) -> Any:
     return pipeline
 
 
-def _left_out(place: Place) -> dict[str, Any]:
+def _left_out(spec: LoadSpec) -> dict[str, Any]:
     """Components that are not to be loaded, said so that diffusers does not ask for them."""
-    index = json.loads((place.folder / "model_index.json").read_text("utf-8"))
+    index = json.loads((spec.folder / "model_index.json").read_text("utf-8"))
     # As the third text encoder of Stable Diffusion 3, which many do without.
     left_out: dict[str, Any] = {name: None for name, of in index.items() if of == [None, None]}
-    if "safety_checker" in index and not _is_checked(place.model, index):
+    if "safety_checker" in index and not _is_checked(spec.model, index):
         left_out |= {"safety_checker": None, "requires_safety_checker": False}
     return left_out
 

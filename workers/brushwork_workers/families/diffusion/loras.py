@@ -13,7 +13,7 @@ from brushwork_schemas.kinds.generation import LoraChoice
 from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
 from torch import nn
 
-from brushwork_workers.interface import FoundAddOn, Place
+from brushwork_workers.interface import FoundAddOn, LoadSpec
 
 LOGGER = logging.getLogger(__name__)
 Weights = tuple[tuple[str, float], ...]
@@ -47,12 +47,12 @@ class Loras:
 
     Args:
         pipeline: The loaded `DiffusionPipeline`; of those without adapters no job may ask for any.
-        place: For the adapters that there are, and for calls.
+        spec: For the adapters that there are, and for calls.
     """
 
-    def __init__(self, pipeline: Any, place: Place) -> None:
+    def __init__(self, pipeline: Any, spec: LoadSpec) -> None:
         self._pipeline = pipeline
-        self._place = place
+        self._spec = spec
         self._loaded: dict[str, str] = {}
         self._states: dict[int, Weights | None] = {}
         self._loading = threading.Lock()
@@ -90,11 +90,11 @@ class Loras:
             if name not in self._loaded:
                 file = self._file(name)
                 # Where calls run: while layers are put into a module, nobody may be inside of it.
-                self._place.calls.call(self._place.terms, self._load, name, file)
+                self._spec.model_executor.call(self._spec.options, self._load, name, file)
             return self._loaded[name]
 
     def _file(self, name: str) -> Path:
-        found = self._place.add_ons.get(name)
+        found = self._spec.add_ons.get(name)
         if found is None:
             raise ModelNotHere(
                 f"The adapter {name} is not on this machine.",
@@ -123,15 +123,15 @@ class Loras:
         except Exception as error:
             self._forget(adapter)
             raise ModelUnavailable(
-                f"The adapter {name} does not fit {self._place.model.name}: {error}.",
+                f"The adapter {name} does not fit {self._spec.model.name}: {error}.",
                 field="loras",
-                hint=f"Check that {file} is a LoRA adapter for models of family {self._place.model.family}.",
+                hint=f"Check that {file} is a LoRA adapter for models of family {self._spec.model.family}.",
             ) from error
         finally:
             # peft has switched the new one on; whoever calls next has it switched off.
             self._states = {id(module): None for module in self._modules()}
         self._loaded[name] = adapter
-        LOGGER.info("Adapter %s is ready for %s", name, self._place.model.name)
+        LOGGER.info("Adapter %s is ready for %s", name, self._spec.model.name)
 
     def _forget(self, adapter: str) -> None:
         """Take out what was put in before it failed."""

@@ -10,8 +10,8 @@ from typing import Any, Self
 import torch
 from diffusers import SchedulerMixin
 
-from brushwork_workers.batching.call_options import Adapters, Terms
-from brushwork_workers.batching.model_executor import Calls, DirectCalls, StandIn
+from brushwork_workers.batching.call_options import Adapters, CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor, ModuleProxy, SerialExecutor
 from brushwork_workers.families.diffusion.schedulers import new_scheduler
 
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -28,16 +28,16 @@ class PipelineCopies:
 
     Args:
         pipeline: A loaded `DiffusionPipeline`; it is never run itself.
-        calls: Through which the heavy modules are called.
-        terms: On what terms; part, pixels and adapters are filled in here.
+        model_executor: Through which the heavy modules are called.
+        options: On what terms; part, pixels and adapters are filled in here.
     """
 
-    def __init__(self, pipeline: Any, calls: Calls, terms: Terms) -> None:
+    def __init__(self, pipeline: Any, model_executor: ModelExecutor, options: CallOptions) -> None:
         self._pipeline = pipeline
-        self._calls = calls
-        self._terms = terms
+        self._model_executor = model_executor
+        self._options = options
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
-        self._preparing = DirectCalls()
+        self._preparing = SerialExecutor()
         self._casts = _Casts(getattr(pipeline, "vae", None))
 
     @property
@@ -67,37 +67,37 @@ class PipelineCopies:
             InvalidRequest: diffusers has no such class, or it does not suit the model.
         """
         original = self._pipeline if of is None else of
-        terms = replace(self._terms, pixels_per_row=pixels, adapters=adapters)
+        options = replace(self._options, pixels_per_row=pixels, adapters=adapters)
         pipeline = copy.copy(original)
         for name, component in original.components.items():
             if component is not None and name != "scheduler":
                 # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
-                pipeline.__dict__[name] = self._own(name, component, terms)
+                pipeline.__dict__[name] = self._own(name, component, options)
         pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
         return pipeline
 
-    def _own(self, name: str, component: Any, terms: Terms) -> Any:
+    def _own(self, name: str, component: Any, options: CallOptions) -> Any:
         """What a job has in place of a component."""
         if name == "vae":
-            terms = replace(terms, part=name, adapters=None)
-            return _Autoencoder(component, self._calls, terms, self._casts)
+            options = replace(options, part=name, adapters=None)
+            return _Autoencoder(component, self._model_executor, options, self._casts)
         if name in _HEAVY:
-            adapters = terms.adapters if name in _ADAPTABLE else None
-            sort = _TextEncoder if name in _TEXT_ENCODERS else StandIn
-            return sort(component, self._calls, replace(terms, part=name, adapters=adapters))
+            adapters = options.adapters if name in _ADAPTABLE else None
+            sort = _TextEncoder if name in _TEXT_ENCODERS else ModuleProxy
+            return sort(component, self._model_executor, replace(options, part=name, adapters=adapters))
         if name.startswith(_PREPARING):
             return _Preparing(component, self._preparing, name)
         return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
 
 
-class _Preparing(StandIn):
+class _Preparing(ModuleProxy):
     """A stand-in for a tokenizer or a processor, one call at a time; a job may set attributes for itself.
 
     Sana sets the side on which its tokenizer pads.
     """
 
-    def __init__(self, component: Any, calls: Calls, part: str) -> None:
-        super().__init__(component, calls, Terms(part=part), methods=None)
+    def __init__(self, component: Any, model_executor: ModelExecutor, part: str) -> None:
+        super().__init__(component, model_executor, CallOptions(part=part), methods=None)
         self.__dict__["_set"] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -124,17 +124,17 @@ class _Preparing(StandIn):
                 setattr(self._module, name, value)
 
 
-class _TextEncoder(StandIn):
+class _TextEncoder(ModuleProxy):
     """A stand-in for a text encoder that has its layers where Stable Diffusion looks for them.
 
     To skip the last of them its pipelines (diffusers 0.42) take `text_model.final_layer_norm`; in
     transformers 5 a `CLIPTextModel` is itself what it had under that name.
     """
 
-    def __init__(self, module: Any, calls: Calls, terms: Terms) -> None:
-        super().__init__(module, calls, terms)
-        plain = replace(terms, adapters=None)
-        self.__dict__["_layers"] = StandIn(module, calls, plain, methods=("final_layer_norm",))
+    def __init__(self, module: Any, model_executor: ModelExecutor, options: CallOptions) -> None:
+        super().__init__(module, model_executor, options)
+        plain = replace(options, adapters=None)
+        self.__dict__["_layers"] = ModuleProxy(module, model_executor, plain, methods=("final_layer_norm",))
 
     def __getattr__(self, name: str) -> Any:
         if name == "text_model" and not hasattr(self._module, name):
@@ -162,15 +162,17 @@ class _Casts:
         return [made for made in self._made.values() if made is not self._own]
 
 
-class _Autoencoder(StandIn):
+class _Autoencoder(ModuleProxy):
     """A stand-in for a VAE that its job may cast, and only for itself.
 
     Stable Diffusion XL casts a VAE in half precision to float32 around its calls, and back. The one that all
     jobs share stays as it is.
     """
 
-    def __init__(self, module: Any, calls: Calls, terms: Terms, casts: _Casts) -> None:
-        super().__init__(module, calls, terms, _OF_A_VAE)
+    def __init__(
+        self, module: Any, model_executor: ModelExecutor, options: CallOptions, casts: _Casts
+    ) -> None:
+        super().__init__(module, model_executor, options, _OF_A_VAE)
         self.__dict__["_casts"] = casts
 
     def to(self, *args: Any, dtype: torch.dtype | None = None) -> Self:

@@ -8,8 +8,8 @@ import diffusers
 from brushwork_schemas.errors import InvalidRequest
 from torch import nn
 
-from brushwork_workers.batching.call_options import Adapters, Terms
-from brushwork_workers.batching.model_executor import Calls
+from brushwork_workers.batching.call_options import Adapters, CallOptions
+from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 
@@ -55,14 +55,16 @@ class Pipelines:
     Args:
         pipeline: The loaded `DiffusionPipeline`, of whatever class its folder names.
         family: Of the catalogue.
-        calls: Through which the heavy modules are called.
-        terms: On what terms; part, pixels and adapters are filled in for each job.
+        model_executor: Through which the heavy modules are called.
+        options: On what terms; part, pixels and adapters are filled in for each job.
     """
 
-    def __init__(self, pipeline: Any, family: str, calls: Calls, terms: Terms) -> None:
+    def __init__(
+        self, pipeline: Any, family: str, model_executor: ModelExecutor, options: CallOptions
+    ) -> None:
         self.loaded = pipeline
         self.family = family
-        self._copies = PipelineCopies(pipeline, calls, terms)
+        self._copies = PipelineCopies(pipeline, model_executor, options)
         self._built: dict[tuple[str, int], Any] = {}
         self._building = threading.Lock()
 

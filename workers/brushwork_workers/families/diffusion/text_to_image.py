@@ -5,8 +5,8 @@ from typing import Any
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 
-from brushwork_workers.families.diffusion.generation import Asked, Generation
-from brushwork_workers.interface import Desk
+from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
+from brushwork_workers.interface import JobContext
 
 KIND = "text-to-image"
 
@@ -29,10 +29,10 @@ class TextToImage:
         request = TextToImageRequest.model_validate(known)
         self._generation.warm_up(request, _asked(request))
 
-    def perform(self, request: TextToImageRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: TextToImageRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job."""
-        return self._generation.run(request, desk, _asked(request))
+        return self._generation.run(request, context, _asked(request))
 
 
-def _asked(request: TextToImageRequest) -> Asked:
-    return Asked(KIND, request.width, request.height, own={})
+def _asked(request: TextToImageRequest) -> PreparedGeneration:
+    return PreparedGeneration(KIND, request.width, request.height, own={})

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class Heads(nn.Module):
+class OutputHeads(nn.Module):
     """A network that answers with some of its outputs only.
 
     The others may not be one row for each picture, and then no two jobs could share a run.

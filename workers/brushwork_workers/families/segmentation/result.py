@@ -8,20 +8,20 @@ from PIL import Image
 
 from brushwork_workers.families.segmentation.class_map import ClassMap
 from brushwork_workers.families.segmentation.coco_segments import largest_first
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 
 def answer(
     request: ImageSegmentationRequest,
-    desk: Desk,
+    context: JobContext,
     picture: Image.Image,
     classes: ClassMap,
     segments: Iterable[Segment],
 ) -> dict[str, Any]:
     """The fields of the result, its pictures stored: mask and, where asked for, overlay."""
-    overlay = desk.keep(classes.overlay(picture)) if request.overlay else None
+    overlay = context.keep(classes.overlay(picture)) if request.overlay else None
     return {
-        "mask": desk.keep(classes.mask()),
+        "mask": context.keep(classes.mask()),
         "overlay": overlay,
         "labels": tuple(classes.labels),
         "areas": classes.areas(),

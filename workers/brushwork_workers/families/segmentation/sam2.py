@@ -19,20 +19,20 @@ from PIL import Image
 from torch import Tensor
 from transformers import Sam2Model, Sam2Processor
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.pretrained import pretrained
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap
 from brushwork_workers.families.segmentation.coco_segments import segment
 from brushwork_workers.families.segmentation.result import answer
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 _MASK_SIDE_SHARE = 4
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(Sam2Model, place)
-    return Loaded({"image-segmentation": PromptedSegmentation(place, network)}, [network])
+    network = pretrained(Sam2Model, spec)
+    return LoadedModules({"image-segmentation": PromptedSegmentation(spec, network)}, [network])
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,28 @@ class PromptedSegmentation:
     """A loaded segmenter.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._place = place
-        self._processor: Any = Sam2Processor.from_pretrained(place.folder, local_files_only=True)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._spec = spec
+        self._processor: Any = Sam2Processor.from_pretrained(spec.folder, local_files_only=True)
         made = self._processor(images=Image.new("RGB", (64, 64)), return_tensors="pt")
         pixels = math.prod(made["pixel_values"].shape[-2:])
-        terms = replace(place.terms, part="pictures", pixels_per_row=pixels)
-        self._encoder = StandIn(network, place.calls, terms, ("get_image_embeddings",))
-        terms = replace(place.terms, part="objects", pixels_per_row=pixels // _MASK_SIDE_SHARE**2 or 1)
-        self._decoder = StandIn(network, place.calls, terms)
+        options = replace(spec.options, part="pictures", pixels_per_row=pixels)
+        self._encoder = ModuleProxy(network, spec.model_executor, options, ("get_image_embeddings",))
+        options = replace(spec.options, part="objects", pixels_per_row=pixels // _MASK_SIDE_SHARE**2 or 1)
+        self._decoder = ModuleProxy(network, spec.model_executor, options)
 
     def warm_up(self) -> None:
         """Cut something out of a black picture."""
         black = Image.new("RGB", (64, 64))
         self._cuts(black, [Prompt(0, (Point(x=32, y=32),), None)])
 
-    def perform(self, request: ImageSegmentationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Objects, and a mask in which the smaller lies above the larger; segment i + 1 is object i."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         _check_inside(request, picture)
         cuts = self._cuts(picture, _prompts(request))
         indices = np.zeros((picture.height, picture.width), dtype=np.uint8)
@@ -97,11 +97,11 @@ class PromptedSegmentation:
         last = max(cut.number for cut in cuts)
         labels = (BACKGROUND, *(f"object {number + 1}" for number in range(last + 1)))
         segments = [segment(cut.mask, cut.number + 1, score=cut.score) for cut in cuts]
-        return answer(request, desk, picture, ClassMap(indices, labels), segments)
+        return answer(request, context, picture, ClassMap(indices, labels), segments)
 
     def _cuts(self, picture: Image.Image, prompts: Sequence[Prompt]) -> list[Cut]:
         made = self._processor(images=picture, return_tensors="pt")
-        pixels = made["pixel_values"].to(self._place.device, self._place.dtype)
+        pixels = made["pixel_values"].to(self._spec.device, self._spec.dtype)
         embeddings = self._encoder.get_image_embeddings(pixels)
         alike: dict[tuple[int, bool], list[Prompt]] = defaultdict(list)
         for prompt in prompts:
@@ -140,7 +140,7 @@ class PromptedSegmentation:
         if boxes:
             said["input_boxes"] = [[[box.x_min, box.y_min, box.x_max, box.y_max] for box in boxes]]
         made = self._processor(original_sizes=sizes, return_tensors="pt", **said)
-        device, dtype = self._place.device, self._place.dtype
+        device, dtype = self._spec.device, self._spec.dtype
         return {
             name: made[name].to(device, dtype if made[name].is_floating_point() else None) for name in said
         }

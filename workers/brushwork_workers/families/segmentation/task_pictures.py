@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoImageProcessor, OneFormerProcessor
 
 from brushwork_workers.families.pretrained import tokenizer
-from brushwork_workers.interface import Place
+from brushwork_workers.interface import LoadSpec
 
 TASKS = ("semantic", "instance", "panoptic")
 _SETTINGS = ("preprocessor_config.json", "processor_config.json")
@@ -21,22 +21,22 @@ class TaskPictures:
     """The folder's image processor; for OneFormer also the three tasks, as tokens.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
 
     Attributes:
         processor: It knows what a network's queries mean, too.
-        pixels: Of a square picture as it comes out, for `Terms.pixels_per_row`.
+        pixels: Of a square picture as it comes out, for `CallOptions.pixels_per_row`.
 
     Raises:
         ModelFileMissing: OneFormer's list of classes is not in the folder; transformers would fetch it.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        is_told = place.model.family == "oneformer"
-        options = {"repo_path": str(_with_classes(place))} if is_told else {}
+    def __init__(self, spec: LoadSpec) -> None:
+        self._spec = spec
+        is_told = spec.model.family == "oneformer"
+        options = {"repo_path": str(_with_classes(spec))} if is_told else {}
         self.processor = AutoImageProcessor.from_pretrained(
-            place.folder, local_files_only=True, trust_remote_code=False, **options
+            spec.folder, local_files_only=True, trust_remote_code=False, **options
         )
         self._tokens = self._tasks() if is_told else {}
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)), "semantic")["pixel_values"].shape[-2:])
@@ -44,14 +44,14 @@ class TaskPictures:
     def __call__(self, picture: Image.Image, task: str) -> dict[str, Tensor]:
         """The picture as the network wants it; the first axis counts pictures."""
         made = self.processor(images=picture, return_tensors="pt")
-        inputs: dict[str, Tensor] = {**made.to(self._place.device, self._place.dtype)}
+        inputs: dict[str, Tensor] = {**made.to(self._spec.device, self._spec.dtype)}
         if self._tokens:
-            inputs["task_inputs"] = self._tokens[task].to(self._place.device)
+            inputs["task_inputs"] = self._tokens[task].to(self._spec.device)
         return inputs
 
     def _tasks(self) -> dict[str, Tensor]:
         black = Image.new("RGB", (64, 64))
-        words = tokenizer(self._place)._module
+        words = tokenizer(self._spec)._module
         whole: Any = OneFormerProcessor(self.processor, words, **self._lengths())
         return {
             task: whole(images=black, task_inputs=[task], return_tensors="pt")["task_inputs"]
@@ -59,19 +59,19 @@ class TaskPictures:
         }
 
     def _lengths(self) -> dict[str, int]:
-        known = _settings(self._place.folder)
+        known = _settings(self._spec.folder)
         return {name: known[name] for name in ("max_seq_length", "task_seq_length") if name in known}
 
 
-def _with_classes(place: Place) -> Path:
-    named = _settings(place.folder).get("class_info_file")
-    if named and not (place.folder / named).is_file():
+def _with_classes(spec: LoadSpec) -> Path:
+    named = _settings(spec.folder).get("class_info_file")
+    if named and not (spec.folder / named).is_file():
         raise ModelFileMissing(
-            f"Model {place.model.name}: {place.folder / named} is missing, which its preprocessing names.",
+            f"Model {spec.model.name}: {spec.folder / named} is missing, which its preprocessing names.",
             field="source",
             hint="It is in the data set repository shi-labs/oneformer_demo; put it into the model's folder.",
         )
-    return place.folder
+    return spec.folder
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -9,35 +9,35 @@ from brushwork_workers.families.segmentation.class_map import ClassMap, best_cla
 from brushwork_workers.families.segmentation.coco_segments import of_classes
 from brushwork_workers.families.segmentation.result import answer
 from brushwork_workers.families.torchvision_model import TorchvisionModel
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    performer = ImageSegmentation(place)
-    return Loaded({"image-segmentation": performer}, [performer._model.network])
+    handler = TorchvisionSegmenter(spec)
+    return LoadedModules({"image-segmentation": handler}, [handler._model.network])
 
 
-class ImageSegmentation:
+class TorchvisionSegmenter:
     """A loaded segmentation net.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._model = TorchvisionModel.load(place)
-        self._network = self._model.through(place.calls, place.terms)
+    def __init__(self, spec: LoadSpec) -> None:
+        self._model = TorchvisionModel.load(spec)
+        self._network = self._model.through(spec.model_executor, spec.options)
 
     def warm_up(self) -> None:
         """Segment a black picture."""
         self._classes(Image.new("RGB", (64, 64)))
 
-    def perform(self, request: ImageSegmentationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Mask, areas, segments and, where asked for, the overlay of one picture."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         classes = self._classes(picture)
-        return answer(request, desk, picture, classes, of_classes(classes))
+        return answer(request, context, picture, classes, of_classes(classes))
 
     def _classes(self, picture: Image.Image) -> ClassMap:
         """The best class for each pixel, at the picture's own size."""

@@ -15,59 +15,59 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForUniversalSegmentation
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.pretrained import one_at_a_time, pretrained
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap, best_class, labels_of
 from brushwork_workers.families.segmentation.coco_segments import of_classes, segment
-from brushwork_workers.families.segmentation.heads import Heads
+from brushwork_workers.families.segmentation.heads import OutputHeads
 from brushwork_workers.families.segmentation.result import answer
 from brushwork_workers.families.segmentation.task_pictures import TaskPictures
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 THRESHOLD = 0.5
 # Numbers that finding the objects of a picture may hold: a mask for each query, at the picture's size.
 ROOM = 128 * 1024 * 1024
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    network = pretrained(AutoModelForUniversalSegmentation, place)
-    return Loaded({"image-segmentation": UniversalSegmentation(place, network)}, [network])
+    network = pretrained(AutoModelForUniversalSegmentation, spec)
+    return LoadedModules({"image-segmentation": UniversalSegmentation(spec, network)}, [network])
 
 
 class UniversalSegmentation:
     """A loaded segmenter.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         network: The model.
     """
 
-    def __init__(self, place: Place, network: Any) -> None:
-        self._pictures = TaskPictures(place)
+    def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._pictures = TaskPictures(spec)
         # One picture at a time: what it holds meanwhile is a mask for each query.
         self._finder = one_at_a_time(self._pictures.processor, "objects")
         self._labels = labels_of(network.config)
-        terms = replace(place.terms, part="network", pixels_per_row=self._pictures.pixels)
-        heads = Heads(network, "class_queries_logits", "masks_queries_logits")
-        self._network = StandIn(heads, place.calls, terms)
+        options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
+        heads = OutputHeads(network, "class_queries_logits", "masks_queries_logits")
+        self._network = ModuleProxy(heads, spec.model_executor, options)
 
     def warm_up(self) -> None:
         """Look at a black picture."""
         self._queries(Image.new("RGB", (64, 64)), "semantic")
 
-    def perform(self, request: ImageSegmentationRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Mask, areas, segments and, where asked for, the overlay of one picture, as the task says."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         size = (picture.height, picture.width)
         task = request.task or "semantic"
         queries = self._queries(picture, task)
         if task == "semantic":
             classes = self._classes(queries, size)
-            return answer(request, desk, picture, classes, of_classes(classes))
+            return answer(request, context, picture, classes, of_classes(classes))
         threshold = THRESHOLD if request.threshold is None else request.threshold
         classes, segments = self._objects(queries, size, task, threshold)
-        return answer(request, desk, picture, classes, segments)
+        return answer(request, context, picture, classes, segments)
 
     def _queries(self, picture: Image.Image, task: str) -> SimpleNamespace:
         """What the network's queries found: classes [1, queries, classes + 1], masks [1, queries, h, w]."""

@@ -14,72 +14,72 @@ from torch import Tensor
 
 from brushwork_workers.families.training.architecture import SIMPLE, Architecture
 from brushwork_workers.families.training.curve_plot import curve_plot
-from brushwork_workers.families.training.dataset_split import Material, read
+from brushwork_workers.families.training.dataset_split import DatasetSplit, read
 from brushwork_workers.families.training.preparation import Preparation
 from brushwork_workers.families.training.trainer import Trainer
-from brushwork_workers.families.training.training_loop import Course, best_epoch
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.families.training.training_loop import TrainingLoop, best_epoch
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 WEIGHTS_TYPE = "application/vnd.safetensors"
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind. It holds no memory: every job begins with a network of its own."""
-    return Loaded({"image-classification-training": ImageClassificationTraining(place)})
+    return LoadedModules({"image-classification-training": ImageClassificationTraining(spec)})
 
 
 class ImageClassificationTraining:
     """What trainings of one architecture have in common.
 
     Args:
-        place: Which, from where, onto what.
+        spec: Which, from where, onto what.
 
     Raises:
         ModelUnavailable: There is no such architecture, or its weights are not here.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._architecture = _architecture(place)
-        self._call = partial(place.calls.call, replace(place.terms, part="training"))
+    def __init__(self, spec: LoadSpec) -> None:
+        self._spec = spec
+        self._architecture = _architecture(spec)
+        self._call = partial(spec.model_executor.call, replace(spec.options, part="training"))
 
     def warm_up(self) -> None:
         """Nothing is shared that could be warm."""
 
-    def perform(self, request: ImageClassificationTrainingRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageClassificationTrainingRequest, context: JobContext) -> dict[str, Any]:
         """Train, and keep weights, configuration and plot."""
         _check(request, self._architecture)
         assert request.image_size is not None  # noqa: S101 - filled in at the door
         kind = self._architecture
         preparation = Preparation(request.image_size, kind.mean, kind.std)
-        material = read(desk, request.dataset, preparation, request.validation_split, request.seed or 0)
+        material = read(context, request.dataset, preparation, request.validation_split, request.seed or 0)
         _check_material(request, material)
-        made = (request, kind, len(material.labels), preparation, self._place.device)
+        made = (request, kind, len(material.labels), preparation, self._spec.device)
         trainer: Trainer = self._call(partial(Trainer, *made))
-        course = Course(request, material, trainer, self._call, desk)
+        course = TrainingLoop(request, material, trainer, self._call, context)
         course.run()
         return {
-            "model_name": f"{TRAINED}{desk.job_id}",
-            "weights": desk.keep_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
-            "config": desk.keep_file(_config(kind, preparation, material), "application/json"),
-            "plot": desk.keep(curve_plot(course.curve)),
+            "model_name": f"{TRAINED}{context.job_id}",
+            "weights": context.keep_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
+            "config": context.keep_file(_config(kind, preparation, material), "application/json"),
+            "plot": context.keep(curve_plot(course.curve)),
             **_measured(course, material),
         }
 
 
-def _architecture(place: Place) -> Architecture:
-    source = place.model.source
+def _architecture(spec: LoadSpec) -> Architecture:
+    source = spec.model.source
     if source.architecture is not None:
         return Architecture.named(source.architecture)
     try:
-        weights = str(json.loads((place.folder / "config.json").read_text("utf-8"))["weights"])
+        weights = str(json.loads((spec.folder / "config.json").read_text("utf-8"))["weights"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
-            f"Model {place.model.name}: config.json in {place.folder} names no weights: {error!r}.",
+            f"Model {spec.model.name}: config.json in {spec.folder} names no weights: {error!r}.",
             field="source",
             hint="Trainings begin from torchvision's weights: brushwork models pull fetches them.",
         ) from error
-    return Architecture.pretrained(weights, place.folder / "model.safetensors")
+    return Architecture.pretrained(weights, spec.folder / "model.safetensors")
 
 
 def _check(request: ImageClassificationTrainingRequest, architecture: Architecture) -> None:
@@ -96,7 +96,7 @@ def _check(request: ImageClassificationTrainingRequest, architecture: Architectu
         )
 
 
-def _check_material(request: ImageClassificationTrainingRequest, material: Material) -> None:
+def _check_material(request: ImageClassificationTrainingRequest, material: DatasetSplit) -> None:
     if request.early_stopping_patience is not None and not len(material.validation):
         raise InvalidRequest(
             "early_stopping_patience: there are no pictures to judge by.",
@@ -105,7 +105,7 @@ def _check_material(request: ImageClassificationTrainingRequest, material: Mater
         )
 
 
-def _config(architecture: Architecture, preparation: Preparation, material: Material) -> bytes:
+def _config(architecture: Architecture, preparation: Preparation, material: DatasetSplit) -> bytes:
     content = {
         "library": "brushwork",
         "architecture": architecture.name,
@@ -117,7 +117,7 @@ def _config(architecture: Architecture, preparation: Preparation, material: Mate
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def _measured(course: Course, material: Material) -> dict[str, Any]:
+def _measured(course: TrainingLoop, material: DatasetSplit) -> dict[str, Any]:
     best = best_epoch(course.curve)
     judged = material.validation if len(material.validation) else material.train
     _, taken = course.judged(judged)

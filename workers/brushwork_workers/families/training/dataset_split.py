@@ -10,7 +10,7 @@ from torch import Tensor
 
 from brushwork_workers.families.training.preparation import Preparation
 from brushwork_workers.families.training.rng import generator
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 MAX_BYTES = 4 * 2**30
 
@@ -41,7 +41,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Material:
+class DatasetSplit:
     """What a training has.
 
     Args:
@@ -64,11 +64,11 @@ def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
     return pieces
 
 
-def read(desk: Desk, sha256: str, preparation: Preparation, share: float, seed: int) -> Material:
+def read(context: JobContext, sha256: str, preparation: Preparation, share: float, seed: int) -> DatasetSplit:
     """The dataset of that name, decoded.
 
     Args:
-        desk: Whence it comes, and who hears that the job moves.
+        context: Whence it comes, and who hears that the job moves.
         sha256: The archive's.
         preparation: How each picture is made ready.
         share: Of each class, held out by `seed` where the archive has no folder to judge by.
@@ -78,7 +78,7 @@ def read(desk: Desk, sha256: str, preparation: Preparation, share: float, seed: 
         InvalidDataset: It can't be read; the message names the file.
         JobStopped: The job is to stop.
     """
-    dataset = Dataset(desk.file(sha256))
+    dataset = Dataset(context.file(sha256))
     side, number = preparation.image_size, len(dataset.entries)
     if number * 3 * side * side > MAX_BYTES:
         raise refused(
@@ -87,14 +87,14 @@ def read(desk: Desk, sha256: str, preparation: Preparation, share: float, seed: 
         )
     pixels = torch.empty((number, 3, side, side), dtype=torch.uint8)
     for index, (_, picture) in enumerate(dataset.pictures()):
-        desk.step(0, 0)
+        context.step(0, 0)
         pixels[index] = preparation.pixels(picture)
     everything = Examples(pixels, torch.tensor([entry.label for entry in dataset.entries]))
     held = torch.tensor([entry.is_validation for entry in dataset.entries])
     if not dataset.has_validation:
         held = held_out(everything.labels, share, seed)
     train, validation = (everything.some(which.nonzero()[:, 0]) for which in (~held, held))
-    return Material(dataset.labels, train, validation)
+    return DatasetSplit(dataset.labels, train, validation)
 
 
 def held_out(labels: Tensor, share: float, seed: int) -> Tensor:

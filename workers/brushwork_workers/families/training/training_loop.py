@@ -12,10 +12,10 @@ from torch import Tensor
 from brushwork_workers.families.training.augmentation import augmented
 from brushwork_workers.families.training.checkpoint import Checkpoint
 from brushwork_workers.families.training.curve_plot import curve_plot
-from brushwork_workers.families.training.dataset_split import Examples, Material, batches_of
+from brushwork_workers.families.training.dataset_split import DatasetSplit, Examples, batches_of
 from brushwork_workers.families.training.rng import generator
 from brushwork_workers.families.training.trainer import Trainer
-from brushwork_workers.interface import Desk
+from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
 # To judge takes no gradients, and so little memory.
@@ -23,7 +23,7 @@ JUDGED_AT_ONCE = 128
 OnDevice = Callable[..., Any]
 
 
-class Course:
+class TrainingLoop:
     """One training.
 
     Args:
@@ -31,23 +31,23 @@ class Course:
         material: What is learned.
         trainer: What learns.
         on_device: Calls its methods on the device thread.
-        desk: Hears how far it is, and keeps what it leaves.
+        context: Hears how far it is, and keeps what it leaves.
     """
 
     def __init__(
         self,
         request: ImageClassificationTrainingRequest,
-        material: Material,
+        material: DatasetSplit,
         trainer: Trainer,
         on_device: OnDevice,
-        desk: Desk,
+        context: JobContext,
     ) -> None:
         self._request = request
         self._seed = request.seed or 0
         self._material = material
         self._trainer = trainer
         self._on_device = on_device
-        self._desk = desk
+        self._context = context
         self._size = request.per_device_train_batch_size
         self._steps_per_epoch = len(batches_of(torch.arange(len(material.train)), self._size))
         self._best: Mapping[str, Tensor] = {}
@@ -86,10 +86,10 @@ class Course:
 
     def _step(self, inside: int = 0) -> None:
         """Say how many steps are done: of whole epochs, and inside of this one."""
-        self._desk.step(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
+        self._context.step(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
 
     def _resume(self) -> None:
-        saved = self._desk.saved()
+        saved = self._context.saved()
         if saved is None:
             return
         try:
@@ -97,10 +97,10 @@ class Course:
             self._on_device(self._trainer.resume, checkpoint.state)
         except ValueError as error:
             # Such as one that an older brushwork has left.
-            LOGGER.warning("Job %s begins anew: %s", self._desk.job_id, error)
+            LOGGER.warning("Job %s begins anew: %s", self._context.job_id, error)
             return
         self.curve, self._best = saved.curve, checkpoint.best
-        LOGGER.info("Job %s goes on after epoch %d", self._desk.job_id, len(self.curve))
+        LOGGER.info("Job %s goes on after epoch %d", self._context.job_id, len(self.curve))
 
     def _is_over(self) -> bool:
         patience = self._request.early_stopping_patience
@@ -128,11 +128,11 @@ class Course:
         if best_epoch(curve) == len(curve):
             self._best = self._on_device(self._trainer.learned)
         checkpoint = Checkpoint(self._on_device(self._trainer.state), self._best)
-        self._desk.save(curve, checkpoint.packed(self._desk.job_id))
+        self._context.save(curve, checkpoint.packed(self._context.job_id))
         self.curve = curve
         self._step()
-        if self._desk.wants_preview():
-            self._desk.preview(curve_plot(curve))
+        if self._context.wants_preview():
+            self._context.preview(curve_plot(curve))
 
     def _learned(self, index: int) -> tuple[float, float]:
         """Learn from every picture once: mean cross-entropy, and the share that was right."""

@@ -13,19 +13,19 @@ from brushwork_workers.families.diffusion.loading import read
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.upscaling.edges import extended
 from brushwork_workers.families.upscaling.size_limit import check_room
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 WARM_UP_SIDE = 64
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The pipeline, for its one kind."""
-    pipeline = read(place)
-    copies = PipelineCopies(pipeline, place.calls, place.terms)
-    return Loaded({"image-upscaling": ImageUpscaling(place.model, pipeline, copies)}, copies.modules)
+    pipeline = read(spec)
+    copies = PipelineCopies(pipeline, spec.model_executor, spec.options)
+    return LoadedModules({"image-upscaling": DiffusionUpscaler(spec.model, pipeline, copies)}, copies.modules)
 
 
-class ImageUpscaling:
+class DiffusionUpscaler:
     """A loaded upscaler, whose latents are as large as the picture that it begins with.
 
     Args:
@@ -45,9 +45,9 @@ class ImageUpscaling:
         black = Image.new("RGB", (WARM_UP_SIDE, WARM_UP_SIDE))
         self._copies.new()(prompt="", image=black, num_inference_steps=2)
 
-    def perform(self, request: ImageUpscalingRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
         """One picture, as many times larger as the autoencoder's latents are smaller."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         check_room(picture, self._scale, self._model)
         size = picture.width * self._scale, picture.height * self._scale
         # The pipeline would squeeze it to whole multiples: here it grows to them, and what grew is cut off.
@@ -61,18 +61,18 @@ class ImageUpscaling:
             noise_level=request.noise_level,
             # On the CPU, so that a seed means the same picture on every device.
             generator=torch.Generator("cpu").manual_seed(request.seed or 0),
-            callback=self._reporting(desk, request.num_inference_steps or 0),
+            callback=self._reporting(context, request.num_inference_steps or 0),
         ).images[0]
         return {
-            "image": desk.keep(made.crop((0, 0, *size))),
+            "image": context.keep(made.crop((0, 0, *size))),
             "scale": float(self._scale),
             "seed": request.seed or 0,
         }
 
-    def _reporting(self, desk: Desk, num_steps: int) -> Callable[[int, object, torch.Tensor], None]:
+    def _reporting(self, context: JobContext, num_steps: int) -> Callable[[int, object, torch.Tensor], None]:
         def report(step: int, timestep: object, latents: torch.Tensor) -> None:
-            desk.step(step + 1, num_steps)
-            if self._colours is not None and desk.wants_preview():
-                desk.preview(self._colours.picture(latents))
+            context.step(step + 1, num_steps)
+            if self._colours is not None and context.wants_preview():
+                context.preview(self._colours.picture(latents))
 
         return report

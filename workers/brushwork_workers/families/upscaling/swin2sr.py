@@ -9,11 +9,11 @@ from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
 from PIL import Image
 from transformers import AutoImageProcessor, Swin2SRForImageSuperResolution
 
-from brushwork_workers.batching.model_executor import StandIn
+from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.upscaling.edges import extended
 from brushwork_workers.families.upscaling.size_limit import check_room
 from brushwork_workers.families.upscaling.tiles import tiles
-from brushwork_workers.interface import Desk, Loaded, Place
+from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 # Attention is within windows, so that memory grows with the pixels, not with their square: this bounds it.
 TILE_SIDE = 512
@@ -21,40 +21,40 @@ TILE_SIDE = 512
 SMALLEST_SIDE = 8
 
 
-def load(place: Place) -> Loaded:
+def load(spec: LoadSpec) -> LoadedModules:
     """The model, for its one kind."""
-    performer = ImageUpscaling(place)
-    return Loaded({"image-upscaling": performer}, [performer.network])
+    handler = Swin2SRUpscaler(spec)
+    return LoadedModules({"image-upscaling": handler}, [handler.network])
 
 
-class ImageUpscaling:
+class Swin2SRUpscaler:
     """A loaded Swin2SR. A picture that is larger than a tile is done in several.
 
     Args:
-        place: Which model, from where, onto what.
+        spec: Which model, from where, onto what.
         tile_side: In pixels of the picture that is given.
     """
 
-    def __init__(self, place: Place, tile_side: int = TILE_SIDE) -> None:
-        self._model = place.model
+    def __init__(self, spec: LoadSpec, tile_side: int = TILE_SIDE) -> None:
+        self._model = spec.model
         self._tile_side = tile_side
         network = Swin2SRForImageSuperResolution.from_pretrained(
-            place.folder, dtype=place.dtype, use_safetensors=True, local_files_only=True
+            spec.folder, dtype=spec.dtype, use_safetensors=True, local_files_only=True
         )
         # A cast, for transformers' own annotation of `to` has lost its first argument.
-        self.network = cast(Any, network).to(place.device).eval()
+        self.network = cast(Any, network).to(spec.device).eval()
         self._scale: int = self.network.config.upscale
-        self._processor = AutoImageProcessor.from_pretrained(place.folder, local_files_only=True)
-        self._calls = place.calls
-        self._terms = replace(place.terms, part="network")
+        self._processor = AutoImageProcessor.from_pretrained(spec.folder, local_files_only=True)
+        self._model_executor = spec.model_executor
+        self._options = replace(spec.options, part="network")
 
     def warm_up(self) -> None:
         """Enlarge a black picture."""
         self._enlarged(Image.new("RGB", (16, 16)))
 
-    def perform(self, request: ImageUpscalingRequest, desk: Desk) -> dict[str, Any]:
+    def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
         """One picture, `scale` times as wide and as high; a step for each of its tiles."""
-        picture = desk.picture(request.image)
+        picture = context.picture(request.image)
         check_room(picture, self._scale, self._model)
         scale = self._scale
         whole = Image.new("RGB", (picture.width * scale, picture.height * scale))
@@ -62,16 +62,18 @@ class ImageUpscaling:
         for number, part in enumerate(parts, start=1):
             larger = self._enlarged(picture.crop(part.box))
             whole.paste(larger.crop(part.kept(scale)), part.corner(scale))
-            desk.step(number, len(parts))
-        return {"image": desk.keep(whole), "scale": float(scale)}
+            context.step(number, len(parts))
+        return {"image": context.keep(whole), "scale": float(scale)}
 
     def _enlarged(self, picture: Image.Image) -> Image.Image:
         """The whole of a picture at once."""
         enough = extended(picture, SMALLEST_SIDE, SMALLEST_SIDE)
         pixels = self._processor(enough, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(self.network.device, self.network.dtype)
-        terms = replace(self._terms, pixels_per_row=pixels.shape[-2] * pixels.shape[-1])
-        made: torch.Tensor = StandIn(self.network, self._calls, terms)(pixel_values=pixels).reconstruction
+        options = replace(self._options, pixels_per_row=pixels.shape[-2] * pixels.shape[-1])
+        made: torch.Tensor = ModuleProxy(self.network, self._model_executor, options)(
+            pixel_values=pixels
+        ).reconstruction
         # The processor pads to whole windows, always by at least a pixel.
         made = made[0, :, : picture.height * self._scale, : picture.width * self._scale]
         levels = (made.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
