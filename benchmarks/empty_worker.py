@@ -7,7 +7,7 @@ import argparse
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process.service import serve
 

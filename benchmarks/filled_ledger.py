@@ -5,7 +5,7 @@ from typing import Any
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from sqlalchemy import text
 
 _A_STATEMENT = 10_000
@@ -64,9 +64,9 @@ def _queued(count: int, first: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         moment = _BEGAN_MS + 100 * (first + number)
         # A quarter each, and the first of them are on their way.
-        kind = list(KINDS)[number % len(KINDS)]
+        kind = list(all_kinds())[number % len(all_kinds())]
         yield _row(f"queued-{number}", kind, "queued", moment, number) | {
-            "dispatched_at": moment if number < _AHEAD * len(KINDS) else None
+            "dispatched_at": moment if number < _AHEAD * len(all_kinds()) else None
         }
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from brushwork_schemas.catalogue import AddOn, Model, Source
-from brushwork_schemas.families.registry import FAMILIES
+from brushwork_schemas.families.registry import all_families
 
 NOWHERE = Source(folder=Path("nowhere"))
 MODELS = [
-    Model(name=name, family=name, source=NOWHERE) for name in FAMILIES if name != "classifier-training"
+    Model(name=name, family=name, source=NOWHERE) for name in all_families() if name != "classifier-training"
 ] + [
     Model(
         name="simple_cnn", family="classifier-training", source=Source(architecture="simple_cnn"),
@@ -16,7 +16,7 @@ MODELS = [
 ]  # fmt: skip
 ADD_ONS = [
     AddOn(name=f"{sort}-{name}", type=sort, family=name, source=NOWHERE)
-    for name in FAMILIES
+    for name in all_families()
     for sort in ("lora", "controlnet")
 ]
 

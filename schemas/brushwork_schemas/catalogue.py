@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from brushwork_schemas.families.family import Family
-from brushwork_schemas.families.registry import FAMILIES
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.plugins import catalogue_files
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 TRAINED = "trained:"
@@ -130,25 +132,25 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_its_family(cls, entry: Any) -> Any:
-        if not isinstance(entry, Mapping) or entry.get("family") not in FAMILIES:
+        if not isinstance(entry, Mapping) or entry.get("family") not in all_families():
             return entry
-        family = FAMILIES[entry["family"]]
+        family = all_families()[entry["family"]]
         known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
         return {**known, **entry}
 
     @model_validator(mode="after")
     def _serves_its_kinds(self) -> Self:
-        if self.family not in FAMILIES:
-            raise ValueError(f"there is no family {self.family!r}; families are {', '.join(FAMILIES)}")
+        if self.family not in all_families():
+            raise ValueError(f"there is no family {self.family!r}; families are {', '.join(all_families())}")
         for kind in self.kinds:
-            if kind not in KINDS:
-                raise ValueError(f"there is no kind {kind!r}; kinds are {', '.join(KINDS)}")
-            if kind not in self.about.kinds:
-                raise ValueError(f"{self.family} serves {', '.join(self.about.kinds)}, not {kind}")
-        requests = [KINDS[kind].request_type for kind in self.kinds]
+            if kind not in all_kinds():
+                raise ValueError(f"there is no kind {kind!r}; kinds are {', '.join(all_kinds())}")
+            if kind not in self.family_spec.kinds:
+                raise ValueError(f"{self.family} serves {', '.join(self.family_spec.kinds)}, not {kind}")
+        requests = [all_kinds()[kind].request_type for kind in self.kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
-        if unheard := set(self.accepts) - set(self.about.accepts):
+        if unheard := set(self.accepts) - set(self.family_spec.accepts):
             raise ValueError(f"{self.family} has no {', '.join(sorted(unheard))}")
         fields = {name for request in requests for name in request.model_fields}
         _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
@@ -156,7 +158,7 @@ class Model(BaseModel):
             if kind in self.kinds:
                 if not isinstance(own, dict):
                     raise ValueError(f"defaults.{kind} is a table of that kind's fields")
-                _known(f"defaults.{kind}", set(own), set(KINDS[kind].request_type.model_fields))
+                _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
         for kind in self.kinds:
             self._check_defaults(kind)
         return self
@@ -171,17 +173,17 @@ class Model(BaseModel):
                 raise ValueError(f"defaults: {name} can't be {value!r} for {kind}: {reason}") from None
 
     @property
-    def about(self) -> Family:
+    def family_spec(self) -> Family:
         """Its family."""
-        return FAMILIES[self.family]
+        return all_families()[self.family]
 
     def defaults_of(self, kind: str) -> dict[str, Any]:
         """What a request of that kind gets where its caller says nothing."""
-        fields = KINDS[kind].request_type.model_fields
+        fields = all_kinds()[kind].request_type.model_fields
         found: dict[str, Any] = {}
-        for given in (self.about.defaults, self.defaults):
+        for given in (self.family_spec.defaults, self.defaults):
             found |= {name: value for name, value in given.items() if name in fields}
-        for given in (self.about.defaults, self.defaults):
+        for given in (self.family_spec.defaults, self.defaults):
             found |= given.get(kind, {})
         return found
 
@@ -207,7 +209,7 @@ def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None
 
 @cache
 def _field_of(kind: str, name: str) -> TypeAdapter[Any]:
-    field: Any = KINDS[kind].request_type.model_fields[name]
+    field: Any = all_kinds()[kind].request_type.model_fields[name]
     return TypeAdapter(Annotated[field.annotation, field])
 
 
@@ -225,10 +227,13 @@ class Catalogue:
 
     @classmethod
     def load(cls, user_file: Path | None = None) -> "Catalogue":
-        """The packaged models, with those of `user_file` added or put in their place.
+        """Return the models of all registered catalogues and of `user_file`.
+
+        Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
+        before those of plug-ins.
 
         Raises:
-            InvalidRequest: A file can't be read; the message names file, model and field.
+            InvalidRequest: A file cannot be read. The message names file, model and field.
         """
         packaged = _packaged()
         if user_file is None:
@@ -268,7 +273,7 @@ class Catalogue:
         found = self._models.get(name) if name else None
         reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
         message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
-        also = " trained:<job id> is one that a job has trained." if kind == "image-classification" else ""
+        also = " trained:<job id> selects a model that a job trained." if trains_for(kind) else ""
         raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
 
     def entry(self, name: str) -> "Model | AddOn":
@@ -309,24 +314,42 @@ class Catalogue:
 
 
 def trained_model(name: str, kind: str) -> Model:
-    """The entry of a model that a job has trained.
+    """Return the catalogue entry of a model that a job trained.
+
+    Args:
+        name: `trained:<job id>`.
+        kind: Kind of the jobs that the model is to serve.
 
     Raises:
-        UnknownModel: It serves another kind, or that is no name of one.
+        UnknownModel: No kind trains models that serve `kind`, or the name has no valid job id.
     """
     job = name.removeprefix(TRAINED)
-    if kind != "image-classification" or not _JOB_ID.fullmatch(job):
-        raise UnknownModel(
-            f"Model {name!r} does not serve {kind}.",
-            field="model",
-            hint="trained:<job id> of an image-classification-training job serves image-classification.",
-        )
-    return Model(name=name, family="trained-classifier", source=Source(job=job), licence="yours")
+    training = trains_for(kind)
+    if training is None or training.trains is None or not _JOB_ID.fullmatch(job):
+        raise UnknownModel(f"Model {name!r} does not serve {kind}.", field="model", hint=_trained_hint())
+    return Model(name=name, family=training.trains.family, source=Source(job=job), licence="yours")
+
+
+def trains_for(kind: str) -> Kind | None:
+    """Return the kind whose jobs train models that serve `kind`, or None."""
+    return next((each for each in all_kinds().values() if each.trains and each.trains.kind == kind), None)
+
+
+def _trained_hint() -> str:
+    pairs = [(each.name, each.trains.kind) for each in all_kinds().values() if each.trains]
+    return " ".join(f"trained:<job id> of a {training} job serves {kind}." for training, kind in pairs)
 
 
 @cache
 def _packaged() -> Catalogue:
-    return _read(PACKAGED)
+    models: dict[str, Model] = {}
+    add_ons: dict[str, AddOn] = {}
+    for file in catalogue_files():
+        read = _read(file)
+        # The first file that names a model wins, and its models come first.
+        models |= {name: model for name, model in read._models.items() if name not in models}
+        add_ons = {**read._add_ons, **add_ons}
+    return Catalogue(models, add_ons)
 
 
 def _read(file: Path) -> Catalogue:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Page]
@@ -138,7 +138,7 @@ def test_nothing_moves_for_who_wants_no_motion(visit: Visit) -> None:
 def test_workers_and_the_way_to_flower_are_seen_at_a_glance(visit: Visit, stack: Settings) -> None:
     page = visit("/workers")
     expect(page.locator(".crew li").first).to_contain_text("Ready")
-    expect(page.locator("table tbody tr")).to_have_count(len(KINDS))
+    expect(page.locator("table tbody tr")).to_have_count(len(all_kinds()))
     assert re.match(
         r"http://127\.0\.0\.1:\d+", page.get_by_role("link", name="Flower").get_attribute("href") or ""
     )

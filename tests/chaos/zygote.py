@@ -25,7 +25,7 @@ import psycopg  # noqa: F401
 from brushwork_core.database import migration  # noqa: F401
 from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process import consumer  # noqa: F401
 from brushwork_workers.process.service import serve

@@ -10,7 +10,7 @@ from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES, KINDS
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
@@ -86,7 +86,7 @@ def _complete_batch(body: dict[str, Any]) -> None:
         lists[name] = values[:1]
         template.pop(name, None)
     kind = template.get("kind")
-    if kind not in KINDS:
+    if kind not in all_kinds():
         return
     _fit(template, kind)
     for name in set(lists) - {"kind"}:
@@ -97,7 +97,7 @@ def _complete_batch(body: dict[str, Any]) -> None:
             del lists[name]
     if not lists:
         lists["deterministic"] = [False]
-    for name, field in KINDS[kind].request_type.model_fields.items():
+    for name, field in all_kinds()[kind].request_type.model_fields.items():
         if field.is_required() and name not in lists:
             template.setdefault(name, _example(name))
 
@@ -113,7 +113,7 @@ def _fit(request: dict[str, Any], kind: str) -> None:
 
 
 def _fitted(name: str, value: Any, kind: str) -> Any:
-    request, model = KINDS[kind].request_type, CATALOGUE.of_kind(kind)[0]
+    request, model = all_kinds()[kind].request_type, CATALOGUE.of_kind(kind)[0]
     if name == "model" or name in BY_MODEL or name in request.SPECIAL - (ALONE & set(model.accepts)):
         return None
     if name == "scheduler" and value not in model.schedulers:
@@ -123,6 +123,6 @@ def _fitted(name: str, value: Any, kind: str) -> Any:
 
 
 def _example(name: str) -> str:
-    if name not in FILES:
+    if name not in file_fields():
         return "x"
-    return ARCHIVE_NAMES[0] if FILES[name] == ARCHIVE else NAMES[0]
+    return ARCHIVE_NAMES[0] if file_fields()[name] == ARCHIVE else NAMES[0]

@@ -8,7 +8,7 @@ import pytest
 from brushwork import InvalidRequest, Job, JobFailed, JobNotFound, JobState, Progress, RequestError
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_schemas.errors import JobNotEnded
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.worker import WorkerEntry
 
 from tests.clients import KIND, LedgerHand, Stand, png
@@ -181,12 +181,12 @@ class TestOffers:
         model = client.models(KIND)[0]
         assert (model.name, model.kinds[0], model.defaults["width"]) == ("pocket-diffusion", KIND, 64)
         assert "EulerDiscreteScheduler" in model.schedulers
-        assert {kind for model in client.models() for kind in model.kinds} == KINDS.keys()
+        assert {kind for model in client.models() for kind in model.kinds} == all_kinds().keys()
         assert list(client.models("nonsense")) == []
 
     def test_kinds_say_what_they_take_and_give(self, client: Any) -> None:
         kinds = {kind.name: kind for kind in client.kinds()}
-        assert kinds.keys() == KINDS.keys()
+        assert kinds.keys() == all_kinds().keys()
         made = kinds[KIND]
         assert (made.default_model, made.request["required"]) == ("pocket-diffusion", ["prompt"])
         assert "priority" in made.options["properties"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from brushwork.gateway.application import create_app
-from brushwork.gateway.openapi.kind_examples import DATASET, EXAMPLES
+from brushwork.gateway.openapi.kind_examples import examples
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.examples import UPLOADED_ARCHIVE
+from brushwork_schemas.kinds.registry import all_kinds
 
 from tests.contract.run import run
 from tests.contract.words import ARCHIVES
@@ -65,7 +66,7 @@ def test_every_operation_says_all_there_is_to_say(document: dict[str, Any]) -> N
 
 def test_bodies_are_told_apart_by_their_kind(document: dict[str, Any]) -> None:
     body = document["components"]["schemas"]["Submission"]
-    assert set(body["discriminator"]["mapping"]) == set(KINDS)
+    assert set(body["discriminator"]["mapping"]) == set(all_kinds())
     assert [part["$ref"] for part in body["oneOf"]] == list(body["discriminator"]["mapping"].values())
 
 
@@ -75,10 +76,10 @@ def test_no_address_leads_out(document: dict[str, Any]) -> None:
 
 def test_the_examples_work_as_they_stand(settings: Settings, document: dict[str, Any]) -> None:
     content = operations(document)["submit_job"]["requestBody"]["content"]["application/json"]
-    assert set(content["examples"]) == set(KINDS) == set(EXAMPLES)
+    assert set(content["examples"]) == set(all_kinds()) == set(examples())
     with gateway(settings) as http:
         brought = http.post("/v1/files", content=ARCHIVES[0], headers={"Content-Type": "application/zip"})
-        assert brought.json()["sha256"] == DATASET
+        assert brought.json()["sha256"] == UPLOADED_ARCHIVE
         for example in content["examples"].values():
             answer = http.post("/v1/jobs", json=example["value"])
             assert answer.status_code == 201, answer.text
@@ -87,7 +88,7 @@ def test_the_examples_work_as_they_stand(settings: Settings, document: dict[str,
 def test_models_and_kinds_are_listed_with_their_schemas(settings: Settings) -> None:
     with gateway(settings) as http:
         kinds = http.get("/v1/kinds").json()["kinds"]
-        assert [kind["name"] for kind in kinds] == list(KINDS)
+        assert [kind["name"] for kind in kinds] == list(all_kinds())
         assert all("properties" in kind[part] for kind in kinds for part in ("request", "options", "result"))
         models = http.get("/v1/models", params={"kind": "text-to-image"}).json()["models"]
         assert models[0]["name"] == "pocket-diffusion"

@@ -4,7 +4,6 @@ import base64
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.files.trained_models import SERVES, TRAINS
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.settings.settings import Settings
@@ -14,6 +13,8 @@ from starlette.testclient import TestClient
 from tests.archives import png
 from tests.gateways import bearer, key
 from tests.jobs import begun, new_job, picture
+
+TRAINS, SERVES = "image-classification-training", "image-classification"
 
 PICTURE = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 

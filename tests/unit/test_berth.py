@@ -10,8 +10,8 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
-from brushwork_workers.families import LOADERS
 from brushwork_workers.families.diffusion.loading import load
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.footprint import module_bytes

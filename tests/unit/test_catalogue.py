@@ -6,8 +6,8 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import PACKAGED, Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
-from brushwork_schemas.families.registry import FAMILIES
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.kinds.registry import all_kinds
 
 LEAST = {
     "prompt": "a red circle",
@@ -29,13 +29,13 @@ def write(folder: Path, text: str) -> Path:
 
 def test_each_kind_has_a_packaged_model() -> None:
     catalogue = Catalogue.load()
-    for kind in KINDS:
+    for kind in all_kinds():
         assert kind in catalogue.named(None, kind).kinds
 
 
 def test_each_family_that_makes_pictures_says_how_large_and_with_how_many_steps() -> None:
     fields = {"width", "height", "num_inference_steps", "guidance_scale"}
-    for family in FAMILIES.values():
+    for family in all_families().values():
         if "text-to-image" in family.kinds:
             assert fields <= set(family.defaults), family.name
 
@@ -127,7 +127,7 @@ def test_the_packaged_file_is_the_one_that_ships() -> None:
     assert PACKAGED.read_text("utf-8").count("[models.") == len(list(Catalogue.load()))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", all_kinds())
 def test_a_kind_s_default_is_here_wherever_a_model_of_it_ships(kind: str) -> None:
     sources = [model.source for model in Catalogue.load().of_kind(kind)]
     own = [source.packaged or source.architecture for source in sources]
@@ -139,19 +139,19 @@ def test_every_packaged_model_says_where_it_is_from_and_under_which_licence() ->
     for entry in (*catalogue, *catalogue.add_ons):
         assert entry.licence != "unknown", entry.name
         assert entry.source.folder is None
-        assert entry.family in FAMILIES
+        assert entry.family in all_families()
 
 
 @pytest.mark.parametrize("model", list(Catalogue.load()), ids=lambda model: model.name)
 def test_the_least_that_a_packaged_model_may_be_asked_is_admitted(model: Model) -> None:
     for kind in model.kinds:
-        fields = KINDS[kind].request_type.model_fields
+        fields = all_kinds()[kind].request_type.model_fields
         needed = [name for name, field in fields.items() if field.is_required()]
-        needed += [group[0] for group in model.about.requires]
+        needed += [group[0] for group in model.family_spec.requires]
         asked = {name: LEAST[name] for name in needed}
         request = admit(kind, {"model": model.name, **asked}, Catalogue.load()).request
         for name, value in model.defaults_of(kind).items():
-            if name not in ("width", "height") or not KINDS[kind].takes_image:
+            if name not in ("width", "height") or not all_kinds()[kind].takes_image:
                 assert getattr(request, name) == value
 
 
@@ -170,7 +170,7 @@ def test_the_guide_tells_of_each_of_them_and_of_each_family() -> None:
         assert f"`{entry.family}`" in told[entry.name]
         assert entry.licence in told[entry.name]
     told = rows(families)
-    for family in FAMILIES.values():
+    for family in all_families().values():
         for word in (*family.classes, *family.accepts):
             assert f"`{word}`" in told[family.name], family.name
 

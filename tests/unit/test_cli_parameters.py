@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from brushwork.cli.parameters import parsed
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ from brushwork_schemas.kinds.registry import KINDS
     ],
 )
 def test_words_become_typed_parameters(kind: str, words: list[str], parameters: dict[str, Any]) -> None:
-    found = parsed(KINDS[kind], words)
+    found = parsed(all_kinds()[kind], words)
     assert found == parameters
     assert {name: type(value) for name, value in found.items()} == {
         name: type(value) for name, value in parameters.items()
@@ -67,22 +67,22 @@ def test_words_become_typed_parameters(kind: str, words: list[str], parameters: 
 @pytest.mark.parametrize("word", ["width=abc", "widht=64", "language=fr"])
 def test_what_does_not_fit_is_left_for_submit_to_refuse(word: str) -> None:
     name, value = word.split("=")
-    assert parsed(KINDS["text-to-image"], [word]) == {name: value}
+    assert parsed(all_kinds()["text-to-image"], [word]) == {name: value}
 
 
 def test_an_unquoted_prompt_is_refused_with_the_fix() -> None:
     with pytest.raises(InvalidRequest, match="points"):
-        parsed(KINDS["image-segmentation"], ["points=here"])
+        parsed(all_kinds()["image-segmentation"], ["points=here"])
     with pytest.raises(InvalidRequest, match="twice") as caught:
-        parsed(KINDS["text-to-image"], ["a", "red", "circle"])
+        parsed(all_kinds()["text-to-image"], ["a", "red", "circle"])
     assert "quotes" in (caught.value.hint or "")
 
 
 def test_a_prompt_where_the_picture_belongs_is_refused_with_its_name() -> None:
     with pytest.raises(InvalidRequest, match="image is given twice") as caught:
-        parsed(KINDS["image-to-image"], ["a blue circle", "image=circle.png"])
+        parsed(all_kinds()["image-to-image"], ["a blue circle", "image=circle.png"])
     assert 'prompt="..."' in (caught.value.hint or "")
 
 
 def test_a_number_beyond_its_limits_stays_a_number() -> None:
-    assert parsed(KINDS["text-to-image"], ["x", "width=17"])["width"] == 17
+    assert parsed(all_kinds()["text-to-image"], ["x", "width=17"])["width"] == 17

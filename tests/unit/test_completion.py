@@ -1,7 +1,7 @@
 """What the shell is offered: commands, kinds, models and states."""
 
 import pytest
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 from tests.commands import run_command
 
@@ -10,7 +10,7 @@ from tests.commands import run_command
     ("typed", "offered"),
     [
         ("brushwork re", {"retry"}),
-        ("brushwork submit image-", {kind for kind in KINDS if kind.startswith("image-")}),
+        ("brushwork submit image-", {kind for kind in all_kinds() if kind.startswith("image-")}),
         ("brushwork jobs --kind text", {"text-to-image"}),
         ("brushwork jobs --state ca", {"canceled"}),
         ("brushwork jobs --model pocket-c", {"pocket-captioner", "pocket-classifier"}),

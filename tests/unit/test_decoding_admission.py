@@ -60,8 +60,8 @@ def test_what_does_not_go_together_is_refused(parameters: Mapping[str, Any], fie
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"candidate_labels": ["cat", "dog", "cat"]}, "must not name a label twice"),
-        ({"candidate_labels": ["cat"], "hypothesis_template": "a photo"}, "must hold {}"),
+        ({"candidate_labels": ["cat", "dog", "cat"]}, "must not contain a label twice"),
+        ({"candidate_labels": ["cat"], "hypothesis_template": "a photo"}, "must contain {}"),
     ],
 )
 def test_labels_are_asked_for_once_and_have_a_place(parameters: Mapping[str, Any], message: str) -> None:

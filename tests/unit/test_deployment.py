@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -36,7 +36,7 @@ def workers(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", all_kinds())
 def test_every_kind_has_one_worker_with_a_gpu(workers: dict[str, dict[str, Any]], kind: str) -> None:
     [worker] = [worker for worker in workers.values() if kind in worker["command"][4].split(",")]
     assert worker["command"][3] == "--kinds"

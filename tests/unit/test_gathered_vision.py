@@ -16,7 +16,7 @@ from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.batching.stats import BatchStats
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import Handler, LoadSpec
 from brushwork_workers.models.location import locate
 from PIL import Image

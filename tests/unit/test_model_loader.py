@@ -13,7 +13,7 @@ from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere,
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.device.selection import machine_memory, model_budget
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.cpu_cache import CpuCache

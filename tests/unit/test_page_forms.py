@@ -15,7 +15,7 @@ from brushwork.page.views import repeat_commands
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 from starlette.datastructures import FormData
@@ -24,21 +24,21 @@ from tests.every_family import ADD_ONS, of_kind
 
 
 def fields(kind: str, *, tenants: bool = True) -> dict[str, FormField]:
-    made = form_fields(KINDS[kind], of_kind(kind), tenants=tenants, add_ons=ADD_ONS)
+    made = form_fields(all_kinds()[kind], of_kind(kind), tenants=tenants, add_ons=ADD_ONS)
     return {field.name: field for field in made}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", all_kinds())
 def test_every_parameter_and_option_has_a_field(kind: str) -> None:
     programs_only = {"version", "idempotency_key", "traceparent"}
-    wanted = KINDS[kind].request_type.model_fields.keys() | JobOptions.model_fields.keys()
+    wanted = all_kinds()[kind].request_type.model_fields.keys() | JobOptions.model_fields.keys()
     assert fields(kind).keys() == wanted - programs_only
     assert "tenant" not in fields(kind, tenants=False)
 
 
 def test_a_field_that_no_model_knows_is_left_out_and_others_say_who_knows_them() -> None:
     pocket = Catalogue.load().of_kind("text-to-image")[:1]
-    made = {field.name: field for field in form_fields(KINDS["text-to-image"], pocket, tenants=True)}
+    made = {field.name: field for field in form_fields(all_kinds()["text-to-image"], pocket, tenants=True)}
     # There is nothing that could be added to it.
     assert not {"loras", "controlnet", "control_image", "controlnet_conditioning_scale"} & made.keys()
     assert made["negative_prompt"].known_by is None

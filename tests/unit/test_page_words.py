@@ -9,7 +9,7 @@ from brushwork.page import templates
 from brushwork.page.forms.form_field import form_fields
 from brushwork.page.views import clock, sizes
 from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 
@@ -71,7 +71,7 @@ def test_every_key_of_a_template_is_there_and_every_key_is_used() -> None:
 def test_every_field_state_kind_and_choice_has_its_words(language: str) -> None:
     known = catalogue(language)
     missing = []
-    for kind in KINDS.values():
+    for kind in all_kinds().values():
         for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS):
             missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]
             if field.name not in ("model", "scheduler", "loras", "controlnet"):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.families.registry import FAMILIES as KNOWN
+from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.families.registry import family_of
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import SerialExecutor
@@ -71,7 +71,7 @@ def test_no_controlnet_where_diffusers_has_no_such_pipeline() -> None:
 
 
 def test_every_diffusion_family_has_a_class_for_each_of_its_kinds() -> None:
-    generating = [each for each in KNOWN.values() if "text-to-image" in each.kinds]
+    generating = [each for each in all_families().values() if "text-to-image" in each.kinds]
     assert len(generating) == 7
     for family in generating:
         for kind in family.kinds:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.families.registry import FAMILIES
+from brushwork_schemas.families.registry import all_families
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture, new_scheduler
 from diffusers import (
     DDIMScheduler,
@@ -64,7 +64,7 @@ def test_to_begin_with_a_picture_needs_the_noise_of_flow_matching() -> None:
 
 def test_families_offer_schedulers_that_their_own_allows() -> None:
     owns = {"stable-diffusion-3": FLOW, "flux": FLOW, "qwen-image": FLOW, "sana": SOLVER}
-    offering = [family for family in FAMILIES.values() if family.schedulers]
+    offering = [family for family in all_families().values() if family.schedulers]
     assert len(offering) == 7
     for family in offering:
         for name in family.schedulers:

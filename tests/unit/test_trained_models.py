@@ -8,7 +8,7 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Retention
-from brushwork_core.files.trained_models import SERVES, TRAINS, TrainedModels
+from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model, Source, trained_model
@@ -23,6 +23,8 @@ from brushwork_schemas.errors import (
 from brushwork_workers.models.trained_files import KEPT, TrainedFiles
 
 from tests.jobs import ERROR, begun, new_job
+
+TRAINS, SERVES = "image-classification-training", "image-classification"
 
 OTHER = Model(name="x", family="torchvision-classifier", source=Source(folder=Path("elsewhere")))
 

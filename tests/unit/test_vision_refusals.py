@@ -11,7 +11,7 @@ from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelUnav
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.model_executor import SerialExecutor
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
 from brushwork_workers.interface import Handler, LoadSpec
 from PIL import Image

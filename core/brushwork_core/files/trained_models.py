@@ -5,13 +5,13 @@ from typing import Any
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import ModelNotHere, UnknownModel
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS
 
-TRAINS, SERVES = "image-classification-training", "image-classification"
 NEWEST = 50
 
 
@@ -34,7 +34,7 @@ class TrainedModels:
         job_id = model.source.job
         if job_id is None:
             return
-        mine = (JOBS.c.id == job_id, JOBS.c.kind == TRAINS, JOBS.c.tenant == tenant)
+        mine = (JOBS.c.id == job_id, _trains(), JOBS.c.tenant == tenant)
         with self._database.reading() as connection:
             state = connection.execute(select(JOBS.c.state).where(*mine)).scalar_one_or_none()
         if state is None:
@@ -42,15 +42,23 @@ class TrainedModels:
         if state != JobState.SUCCEEDED:
             raise _unknown(f"Model {model.name!r}: that training is {state} and has given no model.")
 
-    def newest(self, tenant: str, kind: str | None = SERVES) -> list[Model]:
-        """The newest models that this tenant's jobs have trained, if they serve that kind; None is any."""
-        if kind not in (None, SERVES):
+    def newest(self, tenant: str, kind: str | None = None) -> list[Model]:
+        """Return the newest trained models of a tenant.
+
+        Args:
+            tenant: Owner of the jobs.
+            kind: Only models that serve this kind; None means any kind.
+        """
+        training = {each.name: each.trains.kind for each in all_kinds().values() if each.trains}
+        wanted = [name for name, serves in training.items() if kind in (None, serves)]
+        if not wanted:
             return []
-        done = (JOBS.c.kind == TRAINS, JOBS.c.state == JobState.SUCCEEDED, JOBS.c.tenant == tenant)
+        done = (JOBS.c.kind.in_(wanted), JOBS.c.state == JobState.SUCCEEDED, JOBS.c.tenant == tenant)
         latest = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
+        newest = select(JOBS.c.id, JOBS.c.kind).where(*done).order_by(*latest).limit(NEWEST)
         with self._database.reading() as connection:
-            ids = connection.execute(select(JOBS.c.id).where(*done).order_by(*latest).limit(NEWEST)).scalars()
-            return [trained_model(f"{TRAINED}{job_id}", SERVES) for job_id in ids]
+            rows = connection.execute(newest).all()
+        return [trained_model(f"{TRAINED}{row.id}", training[row.kind]) for row in rows]
 
     def files(self, job_id: str) -> dict[str, Artifact]:
         """What a training has left, by the name that a loader gives it.
@@ -59,7 +67,7 @@ class TrainedModels:
             ModelNotHere: The job is gone, or has trained nothing.
         """
         stored = select(RESULTS.c.result).join(JOBS, JOBS.c.id == RESULTS.c.job_id)
-        mine = (JOBS.c.id == job_id, JOBS.c.kind == TRAINS)
+        mine = (JOBS.c.id == job_id, _trains())
         with self._database.reading() as connection:
             result: dict[str, Any] | None = connection.execute(stored.where(*mine)).scalar_one_or_none()
         if result is None:
@@ -72,7 +80,11 @@ class TrainedModels:
         return {file: Artifact.model_validate(result[name]) for file, name in names.items()}
 
 
+def _trains() -> ColumnElement[bool]:
+    return JOBS.c.kind.in_([each.name for each in all_kinds().values() if each.trains])
+
+
 def _unknown(message: str) -> UnknownModel:
     return UnknownModel(
-        message, field="model", hint=f"trained:<job id> names a succeeded {TRAINS} job of the same tenant."
+        message, field="model", hint="trained:<job id> names a succeeded training job of the same tenant."
     )

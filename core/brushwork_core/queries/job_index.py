@@ -10,7 +10,7 @@ from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.job_filter import EVERYTHING, MOST_SEARCHED, JobFilter
 from brushwork_schemas.kinds.image_classification_training import Epoch
-from brushwork_schemas.kinds.registry import typed_request, typed_result
+from brushwork_schemas.kinds.registry import all_kinds, typed_request, typed_result
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
@@ -21,7 +21,6 @@ from brushwork_core.database.tables import JOBS, RESULTS, TRAININGS, in_state
 # Inside the class, `list` is the method.
 Jobs = list[Job]
 IDS_A_QUERY = 500
-TRAINING = "image-classification-training"
 SEARCHED_FIRST = 1000
 
 
@@ -64,7 +63,7 @@ class JobIndex:
         with self._database.reading() as connection:
             row = connection.execute(_ONE, by).mappings().one_or_none()
             # Few are trainings, and all others are to cost nothing more.
-            trains = row is not None and row["kind"] == TRAINING
+            trains = row is not None and _trains(row["kind"])
             curve = connection.execute(_CURVE, by).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
@@ -145,6 +144,11 @@ class JobIndex:
         statement = _WITH_RESULT.where(*conditions).order_by(*_NEWEST).limit(limit)
         with self._database.reading() as connection:
             return [_job(row) for row in connection.execute(statement).mappings()]
+
+
+def _trains(kind: str) -> bool:
+    known = all_kinds().get(kind)
+    return known is not None and known.trains is not None
 
 
 def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, func, select
 
@@ -64,7 +64,7 @@ class LedgerStats:
     def queues(self) -> Mapping[str, QueueStats]:
         """Each kind's queue."""
         with self._database.reading() as connection:
-            return {kind: _queue(connection, kind) for kind in KINDS}
+            return {kind: _queue(connection, kind) for kind in all_kinds()}
 
     def num_running(self) -> int:
         """Jobs that run."""

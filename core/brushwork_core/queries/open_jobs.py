@@ -1,6 +1,6 @@
 """How many jobs there are that have not ended, counted no further than it matters."""
 
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import CompoundSelect, Integer, Select, func, literal_column, select, union_all
 
@@ -35,7 +35,7 @@ class OpenJobs:
         of_tenant = func.coalesce(JOBS.c.tenant, "") == tenant
         parts = [select(_ONE).where(in_state(JobState.RUNNING), of_tenant)]
         # Each kind by itself, for so the indexes of queued jobs are sorted.
-        for kind in KINDS:
+        for kind in all_kinds():
             of_kind = JOBS.c.kind == kind
             parts.append(select(_ONE).where(waits_for_dispatch(), of_kind, JOBS.c.tenant == tenant))
             parts.append(select(_ONE).where(is_dispatched(), of_kind, of_tenant))

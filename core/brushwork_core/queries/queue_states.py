@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.queue_state import QueueState
 
 from brushwork_core.queries.job_index import JobIndex
@@ -19,7 +19,7 @@ def queue_states(index: JobIndex, outlooks: Outlooks) -> list[QueueState]:
     running: Counter[str] = Counter()
     for one in index.running():
         running[one.kind] += one.num_jobs
-    return [_state(outlooks, kind, running[kind]) for kind in KINDS]
+    return [_state(outlooks, kind, running[kind]) for kind in all_kinds()]
 
 
 def _state(outlooks: Outlooks, kind: str, running: int) -> QueueState:

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.options import Priority
 from brushwork_schemas.trace_context import propagated
 from celery import Celery
@@ -157,4 +157,4 @@ class Publisher:
 
 def queue_names() -> list[str]:
     """All queues: one for each kind, and named as the kind."""
-    return list(KINDS)
+    return list(all_kinds())

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class StallBounds:
         by_kind_s: dict[str, float] = {}
         for entry in others:
             kind, _, bound = (word.strip() for word in entry.partition("="))
-            if kind not in KINDS:
-                raise ValueError(f"{entry.strip()!r} is not KIND=SECONDS; kinds are {', '.join(KINDS)}")
+            if kind not in all_kinds():
+                raise ValueError(f"{entry.strip()!r} is not KIND=SECONDS; kinds are {', '.join(all_kinds())}")
             if kind in by_kind_s:
                 raise ValueError(f"{kind} is there twice")
             by_kind_s[kind] = _seconds(bound)

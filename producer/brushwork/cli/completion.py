@@ -5,12 +5,12 @@ from contextlib import suppress
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 
 def kinds() -> list[str]:
     """All kinds of jobs."""
-    return list(KINDS)
+    return list(all_kinds())
 
 
 def models() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import JobOptions
 from pydantic import TypeAdapter, ValidationError
 
@@ -56,7 +56,7 @@ def typed(kind: Kind, name: str, value: str) -> Any:
         return short_forms.read(name, value)
     field = kind.request_type.model_fields.get(name) or JobOptions.model_fields.get(name)
     # A file's field holds the name of an artifact; a caller gives a path or address instead.
-    if field is None or name in FILES:
+    if field is None or name in file_fields():
         return value
     try:
         declared: Any = field.annotation

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 from brushwork.doctor.database_check import existing
 from brushwork.doctor.finding import Finding, ok, warn
@@ -26,7 +26,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
             )
         elif not worker.ready:
             yield warn(ABOUT, f"{worker.name} is not ready.", "It loads its models, or its log says why not.")
-    for kind in KINDS:
+    for kind in all_kinds():
         ready = sum(worker.ready and kind in worker.kinds for worker in alive)
         if ready:
             yield ok(ABOUT, f"{kind}: {ready} ready.")

@@ -3,7 +3,7 @@
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 
 from brushwork.inputs.dataset_input import DatasetInputs, GivenArchive, is_archive
 from brushwork.inputs.image_input import ImageInputs
@@ -33,7 +33,7 @@ class FileInputs:
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: It can't be read, or breaks a limit.
         """
-        if FILES[field] == ARCHIVE:
+        if file_fields()[field] == ARCHIVE:
             return self._datasets.read(given, field)
         return self._pictures.read(given, field)
 

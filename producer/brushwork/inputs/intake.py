@@ -10,7 +10,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from pydantic import BaseModel
@@ -107,8 +107,8 @@ class SubmissionIntake:
         parameters = dict(request)
         kind = parameters.pop("kind", None)
         options = taken_options(parameters)
-        said = {name: value for name, value in parameters.items() if name not in FILES}
-        given = {name: parameters[name] for name in FILES if parameters.get(name) is not None}
+        said = {name: value for name, value in parameters.items() if name not in file_fields()}
+        given = {name: parameters[name] for name in file_fields() if parameters.get(name) is not None}
         placeholders = dict.fromkeys(given, NO_FILE_YET)
         admitted = admit(kind, parameters | placeholders, self._catalogue)
         self._expect(admitted.model, options.tenant)
@@ -119,7 +119,7 @@ class SubmissionIntake:
             if (given := draft.given.get(name)) is None:
                 continue
             # The same bytes may be a picture here and an archive there.
-            key = (FILES[name], given if isinstance(given, str | bytes) else id(given))
+            key = (file_fields()[name], given if isinstance(given, str | bytes) else id(given))
             if key not in read:
                 read[key] = self._files.read(given, name)
             draft.read[name] = read[key]

@@ -8,15 +8,14 @@ from typing import Any
 
 import uuid_utils
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.trained_models import SERVES, TRAINS
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model
+from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model, trains_for
 from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.description import KindDescription, described_kinds
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
@@ -121,10 +120,16 @@ class MemoryTransport:
     def models(self, kind: str | None) -> Sequence[Model]:
         """As `Client.models`."""
         listed = [model for model in self._catalogue if kind is None or kind in model.kinds]
-        if kind not in (None, SERVES):
+        if kind is not None and trains_for(kind) is None:
             return listed
-        trained = [job for job in self.ledger.newest_first() if _has_trained(job, "")]
-        return [*listed, *(trained_model(f"{TRAINED}{job.id}", SERVES) for job in trained)]
+        trained = [
+            trained_model(f"{TRAINED}{job.id}", trains.kind)
+            for job in self.ledger.newest_first()
+            if _has_trained(job, "")
+            and (trains := all_kinds()[job.kind].trains)
+            and kind in (None, trains.kind)
+        ]
+        return [*listed, *trained]
 
     def kinds(self) -> Sequence[KindDescription]:
         """As `Client.kinds`."""
@@ -145,7 +150,7 @@ class MemoryTransport:
                 running=states[kind, JobState.RUNNING],
                 workers=0,
             )
-            for kind in KINDS
+            for kind in all_kinds()
         ]
 
     def close(self) -> None:
@@ -181,7 +186,7 @@ class MemoryTransport:
         raise UnknownModel(
             f"Model {model.name!r}: you have no training of that name that has succeeded.",
             field="model",
-            hint=f"trained:<job id> names a succeeded {TRAINS} job of the same tenant.",
+            hint="trained:<job id> names a succeeded training job of the same tenant.",
         )
 
     def _bound(self, job: Job) -> Job:
@@ -191,7 +196,8 @@ class MemoryTransport:
 
 
 def _has_trained(job: Job, tenant: str) -> bool:
-    return (job.kind, job.state, job.tenant) == (TRAINS, JobState.SUCCEEDED, tenant)
+    kind = all_kinds()[job.kind]
+    return bool(kind.trains) and (job.state, job.tenant) == (JobState.SUCCEEDED, tenant)
 
 
 def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None = None) -> MemoryJob:

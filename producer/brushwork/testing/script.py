@@ -10,12 +10,10 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media.pictures import encode_png
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import Job, JobError
-from brushwork_schemas.kinds.generation import GenerationResult
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.result import Result
 from PIL import Image
-
-from brushwork.testing.sample_results import sample
 
 # A result of the kind, or part of one; a function of the job that returns one or raises; an error.
 Outcome = Result | Mapping[str, Any] | Sequence[Any] | str | bytes | Image.Image | BaseException | None
@@ -64,12 +62,13 @@ class Script:
         return said if isinstance(said, Result) else self._result(job, said)
 
     def _result(self, job: Job, said: Any) -> Result:
-        fields = {**sample(job, self._picture), **_fields(job.kind, said)}
+        kind = kind_named(job.kind)
+        fields = {**kind.sample(job, self._picture), **_fields(kind, said)}
         if "images" in fields:
             seed = fields.setdefault("seed", job.request.seed)
             fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])
         stored = {name: self._stored(value) for name, value in fields.items()}
-        return KINDS[job.kind].result_type.model_validate({"provenance": _provenance(job), **stored})
+        return kind.result_type.model_validate({"provenance": _provenance(job), **stored})
 
     def _stored(self, value: Any) -> Any:
         """The value with artifacts in place of pictures and other files."""
@@ -88,28 +87,20 @@ class Script:
         return Image.open(io.BytesIO(self._store.get(sha256)))
 
 
-def _fields(kind: str, said: Any) -> Mapping[str, Any]:
-    """Fields of a result, from the short forms too.
+def _fields(kind: Kind, said: Any) -> Mapping[str, Any]:
+    """Return the result fields for what a test has written.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not a result of this kind.
     """
     if said is None:
         return {}
-    if kind == "image-classification" and isinstance(said, Mapping) and "predictions" not in said:
-        return {"predictions": [{"label": label, "score": score} for label, score in said.items()]}
+    short = kind.from_short(said)
+    if short is not None:
+        return short
     if isinstance(said, Mapping):
         return said
-    if kind == "image-to-text" and isinstance(said, str):
-        return {"generated_text": said}
-    makes_pictures = issubclass(KINDS[kind].result_type, GenerationResult)
-    if makes_pictures and isinstance(said, Image.Image | bytes):
-        return {"images": [said]}
-    if makes_pictures and isinstance(said, Sequence) and not isinstance(said, str):
-        return {"images": list(said)}
-    if kind == "image-upscaling" and isinstance(said, Image.Image | bytes):
-        return {"image": said}
-    raise TypeError(f"a {type(said).__name__} is no result of {kind}")
+    raise TypeError(f"a {type(said).__name__} is not a result of {kind.name}")
 
 
 def _provenance(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
@@ -50,8 +50,8 @@ LONGEST_SILENT_POLL_S = 1.0
 LONGEST_ABSENCE_S = 20.0
 # The gateway answers once it has stored all of it.
 LONGEST_STORING_S = 600.0
-PICTURES = tuple(name for name, sort in FILES.items() if sort != ARCHIVE)
-DATASETS = tuple(name for name, sort in FILES.items() if sort == ARCHIVE)
+PICTURES = tuple(name for name, sort in file_fields().items() if sort != ARCHIVE)
+DATASETS = tuple(name for name, sort in file_fields().items() if sort == ARCHIVE)
 
 
 class GatewayProtocol:

@@ -8,7 +8,7 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from pydantic import BaseModel
 
 from brushwork.inputs.image_input import payload
@@ -50,8 +50,8 @@ def data_address(data: bytes) -> str:
 def _packed(request: Any) -> dict[str, Any]:
     if not isinstance(request, Mapping):
         raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
-    ready = {name: _sendable(name, value) for name, value in request.items() if name not in FILES}
-    for name, sort in FILES.items():
+    ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
+    for name, sort in file_fields().items():
         if (given := request.get(name)) is not None:
             ready[name] = given if sort == ARCHIVE else payload(given, name)
     if ready.get("idempotency_key") is None:

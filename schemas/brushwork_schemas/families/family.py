@@ -5,26 +5,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """Models that are loaded and asked in the same way.
 
+    A plug-in registers its families under the entry point group `brushwork.families`; see docs/plugins.md.
+
     Args:
-        name: As a catalogue entry states it.
-        library: Who loads it: diffusers, transformers, torchvision, or brushwork itself.
-        classes: Names in `_class_name` of model_index.json, or in `architectures` of config.json, by which
-            its folders are known. Empty where files do not tell.
-        kinds: What it can do; an entry may allow less.
-        accepts: Those fields of its requests that only some families know; see `Request.SPECIAL`.
-        defaults: Of request fields, where the entry gives none; under a kind's name, for that kind alone.
-        multiple_of: Both sides of its pictures are multiples of this, in pixels.
-        requires: Of each of these groups of fields, a request sets at least one.
-        schedulers: diffusers scheduler classes that its models can be asked for.
-        needs: Packages besides those of the extra `workers`.
+        name: Name of the family, as catalogue entries state it.
+        library: Library that loads its models: diffusers, transformers, torchvision, or another name. It
+            decides which files of a folder are read; for other names `config.json` and `model.safetensors`
+            (or its shards).
+        loader: Function `package.module:function` that loads a model. It takes a `LoadSpec` and returns
+            `LoadedModules` (`brushwork_workers.interface`). It is resolved only inside a worker.
+        classes: Class names in `model_index.json` or `config.json` by which a folder's family is recognised.
+            A leading `*` stands for any prefix. Empty if files do not name a class.
+        kinds: Kinds that its models can serve; a catalogue entry may list fewer.
+        accepts: Special request fields (`Request.SPECIAL`) that its models accept.
+        defaults: Default values of request fields; under the name of a kind, values for that kind alone.
+        multiple_of: Width and height of generated pictures must be multiples of this, in pixels.
+        requires: Groups of request fields; a request must set at least one field of each group.
+        schedulers: diffusers scheduler classes that a request may choose.
+        needs: Packages that its models need in addition to the extra `workers`.
     """
 
     name: str
     library: str
+    loader: str
     classes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()

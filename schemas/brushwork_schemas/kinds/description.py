@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.options import JobOptions
 
 
@@ -25,7 +25,7 @@ class KindDescription(BaseModel):
 
 def described_kinds(catalogue: Catalogue) -> list[KindDescription]:
     """All kinds."""
-    return [_described(kind, catalogue) for kind in KINDS.values()]
+    return [_described(kind, catalogue) for kind in all_kinds().values()]
 
 
 def _described(kind: Kind, catalogue: Catalogue) -> KindDescription:

@@ -1,90 +1,287 @@
-"""Requests and results that all kinds of image generation share."""
+"""Requests, results and rules that all kinds of image generation share."""
 
-from typing import Annotated
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Artifact, Picture
-from brushwork_schemas.kinds.request import Request, Side, Text, not_blank
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
+
+if TYPE_CHECKING:
+    from brushwork_schemas.catalogue import Catalogue, Model
+    from brushwork_schemas.job import Job
+    from brushwork_schemas.kinds.kind import ReadPicture
 
 
 class LoraChoice(BaseModel):
-    """An adapter and how strongly it acts."""
+    """A LoRA adapter and its weight."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: str = Field(max_length=200, description="Its name in the catalogue.")
-    weight: float = Field(1.0, ge=-4.0, le=4.0, allow_inf_nan=False, description="0 is without it.")
+    name: str = Field(max_length=200, description="Name of the adapter in the catalogue.")
+    weight: float = Field(
+        1.0, ge=-4.0, le=4.0, allow_inf_nan=False, description="Weight of the adapter; 0 switches it off."
+    )
 
 
 class GenerationRequest(Request):
-    """What all that make pictures step by step have in common."""
+    """Fields of all requests that generate pictures in denoising steps."""
 
     SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip"})
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
-        max_length=2000, description="What the picture should show."
+        max_length=2000, title="Prompt", description="What the picture should show."
     )
-    negative_prompt: Text = Field("", max_length=2000, description="What it should not show.")
-    width: Side | None = Field(None, description="Pixels; by default the model's own width.")
-    height: Side | None = Field(None, description="Pixels; by default the model's own height.")
+    negative_prompt: Text = Field(
+        "", max_length=2000, title="Negative prompt", description="What the picture should not show."
+    )
+    width: Side | None = Field(
+        None, title="Width", description="Width in pixels; by default the model's default width."
+    )
+    height: Side | None = Field(
+        None, title="Height", description="Height in pixels; by default the model's default height."
+    )
     num_inference_steps: int | None = Field(
-        None, ge=1, le=200, description="Denoising steps; more are slower and usually finer."
+        None,
+        ge=1,
+        le=200,
+        title="Steps",
+        description="Number of denoising steps. More steps take longer and usually give finer pictures.",
     )
     guidance_scale: float | None = Field(
         None,
         ge=0.0,
         le=50.0,
         allow_inf_nan=False,
-        description="Weight of classifier-free guidance (Ho and Salimans, 2022); 1 and below switch it off.",
+        title="Guidance scale",
+        description="Weight of classifier-free guidance (Ho and Salimans, 2022). 1 and below switch it off.",
     )
     seed: int | None = Field(
         None,
         ge=0,
         le=2**63 - 1,
-        description="Start of the random numbers; picture i of a job uses seed + i. Drawn if left out.",
+        title="Seed",
+        description="Seed of the random numbers; picture i of a job uses seed + i. Random by default.",
     )
-    num_images_per_prompt: int = Field(1, ge=1, le=16, description="Pictures to make.")
+    num_images_per_prompt: int = Field(
+        1, ge=1, le=16, title="Pictures", description="Number of pictures to generate."
+    )
     scheduler: str | None = Field(
-        None, max_length=100, description="A diffusers scheduler class, by default the model's own."
+        None,
+        max_length=100,
+        title="Scheduler",
+        description="A diffusers scheduler class that the model offers; by default the model's own.",
     )
     clip_skip: int | None = Field(
-        None, ge=1, le=11, description="Last layers of the text encoder that are left out."
+        None, ge=1, le=11, title="Clip skip", description="Number of last text encoder layers to skip."
     )
     loras: Annotated[tuple[LoraChoice, ...], Field(strict=False)] = Field(
-        (), max_length=8, description="Adapters of the catalogue that change the model for this job."
+        (), max_length=8, title="LoRA adapters", description="LoRA adapters of the catalogue to apply."
     )
     controlnet: str | None = Field(
-        None, max_length=200, description="A ControlNet of the catalogue; it needs `control_image`."
+        None,
+        max_length=200,
+        title="ControlNet",
+        description="A ControlNet of the catalogue. It requires `control_image`.",
     )
     control_image: Picture | None = Field(
-        None, description="What the ControlNet goes by, such as edges or depth; an artifact."
+        None,
+        title="Control image",
+        description="Picture that the ControlNet follows, such as edges or depth.",
     )
     controlnet_conditioning_scale: float | None = Field(
-        None, ge=0.0, le=4.0, allow_inf_nan=False, description="How strongly it goes by it; by default 1."
+        None,
+        ge=0.0,
+        le=4.0,
+        allow_inf_nan=False,
+        title="ControlNet scale",
+        description="Weight of the ControlNet; 1 by default.",
     )
 
     @property
     def summary(self) -> str:
-        """Size, steps and pictures."""
+        """Size, number of pictures and steps."""
         pictures = f" x{self.num_images_per_prompt}" if self.num_images_per_prompt > 1 else ""
         size = f"{self.width}x{self.height}{pictures} " if self.width and self.height else pictures.lstrip()
         return f"{size}{self.num_inference_steps} steps"
 
     @property
     def cost(self) -> float:
-        """Of a complete request."""
+        """Megapixels x pictures x steps of a complete request."""
         pixels = (self.width or 0) * (self.height or 0) * self.num_images_per_prompt
         return pixels * (self.num_inference_steps or 0) / 1e6
 
 
 class GenerationResult(Result):
-    """Pictures, and the seed of each: a job of one picture with `seeds[i]` makes `images[i]` again."""
+    """Pictures and their seeds. A job for one picture with seed `seeds[i]` generates `images[i]` again."""
 
     images: tuple[Artifact, ...]
     seed: int
     seeds: tuple[int, ...]
     nsfw_content_detected: tuple[bool, ...] | None = Field(
-        None, description="For each picture whether the model's safety checker blacked it out, if it has one."
+        None, description="For each picture whether the safety checker of the model replaced it with black."
     )
+
+
+def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
+    """Refuse sizes, steps and schedulers that the model does not offer.
+
+    Raises:
+        InvalidRequest: A field exceeds a limit of the model.
+    """
+    for name, side in (("width", request.width or 0), ("height", request.height or 0)):
+        _at_most(name, side, model.limits.max_side, model)
+        multiple = model.family_spec.multiple_of
+        if side % multiple:
+            raise InvalidRequest(
+                f"{name}: {side} is not a multiple of {multiple}, as {model.name} requires.",
+                field=name,
+                hint=f"Use {-(-side // multiple) * multiple}.",
+            )
+    limits = model.limits
+    _at_most("num_inference_steps", request.num_inference_steps or 0, limits.max_steps, model)
+    _at_most("num_images_per_prompt", request.num_images_per_prompt, limits.max_images, model)
+    pixels = (request.width or 0) * (request.height or 0) * request.num_images_per_prompt
+    if pixels > limits.max_pixels_per_job:
+        raise InvalidRequest(
+            f"width x height x num_images_per_prompt is {pixels} pixels. {model.name} allows "
+            f"{limits.max_pixels_per_job} pixels per job.",
+            field="num_images_per_prompt",
+            hint="Use fewer or smaller pictures, or submit several jobs.",
+        )
+    if request.scheduler is not None and request.scheduler not in model.schedulers:
+        offered = ", ".join(model.schedulers)
+        raise InvalidRequest(
+            f"scheduler: {model.name} does not offer {request.scheduler!r}.",
+            field="scheduler",
+            hint=f"Choose one of {offered}."
+            if offered
+            else "Leave the field out: the model has one scheduler.",
+        )
+
+
+def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
+    """Refuse LoRA adapters and ControlNets that do not fit.
+
+    Raises:
+        UnknownModel: The catalogue has no such entry for the family of the model.
+        InvalidRequest: The fields contradict each other.
+    """
+    for index, lora in enumerate(request.loras):
+        catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
+    if len({lora.name for lora in request.loras}) < len(request.loras):
+        raise InvalidRequest(
+            "loras: an adapter is listed twice.",
+            field="loras",
+            hint="List it once, with the sum of its weights.",
+        )
+    if request.controlnet is not None:
+        catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
+    if (request.controlnet is None) != (request.control_image is None):
+        missing = "controlnet" if request.controlnet is None else "control_image"
+        raise InvalidRequest(
+            f"{missing}: required, because controlnet and control_image are used together.",
+            field=missing,
+            hint="Set both fields, or neither.",
+        )
+
+
+def check_strength(request: Any, model: "Model", catalogue: "Catalogue") -> None:
+    """Refuse a strength that leaves no denoising step.
+
+    Raises:
+        InvalidRequest: `num_inference_steps` x `strength` rounds to 0.
+    """
+    num_steps, strength = request.num_inference_steps or 0, request.strength
+    if strength is not None and int(num_steps * strength) < 1:
+        raise InvalidRequest(
+            f"strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
+            field="strength",
+            hint=f"Use at least {math.ceil(1000 / num_steps) / 1000:g}, or at least "
+            f"{math.ceil(1 / strength)} steps.",
+        )
+
+
+def size_of_input(asked: Any, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
+    """Leave out default sizes of the model: the result has the size of the input picture."""
+    left_out = {name for name in ("width", "height") if getattr(asked, name) is None}
+    return {name: value for name, value in complete.items() if name not in left_out}
+
+
+def facts(result: GenerationResult) -> Iterable[tuple[str, str]]:
+    """Return size and seed of each picture."""
+    hidden = result.nsfw_content_detected or (False,) * len(result.images)
+    for index, (image, seed) in enumerate(zip(result.images, result.seeds, strict=False)):
+        note = ", replaced with black by the safety checker" if hidden[index] else ""
+        yield f"image {index}", f"{image.width}x{image.height}, seed {seed}{note}"
+
+
+def sample(job: "Job", picture: "ReadPicture") -> Mapping[str, Any]:
+    """Return pictures of one colour each, which depends on prompt and seed."""
+    from PIL import Image
+
+    request = job.request
+    size = (request.width, request.height)
+    if None in size:
+        size = picture(request.image).size
+    drawn = [
+        hashlib.sha256(f"{request.seed + number} {request.prompt}".encode()).digest()
+        for number in range(request.num_images_per_prompt)
+    ]
+    return {"images": [Image.new("RGB", size, tuple(colour[:3])) for colour in drawn]}
+
+
+def from_short(written: Any) -> Mapping[str, Any] | None:
+    """Return the fields for a picture or a list of pictures."""
+    if isinstance(written, str):
+        return None
+    if isinstance(written, list | tuple):
+        return {"images": list(written)}
+    is_picture = isinstance(written, bytes) or hasattr(written, "getbands")
+    return {"images": [written]} if is_picture else None
+
+
+def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
+    if value > limit:
+        raise InvalidRequest(f"{name}: {value} exceeds the limit of {model.name}, {limit}.", field=name)
+
+
+GENERATION_CHINESE = {
+    **CHINESE,
+    "field.prompt.label": "提示词",
+    "field.prompt.hint": "画面上应有的内容。",
+    "field.negative_prompt.label": "反向提示词",
+    "field.negative_prompt.hint": "画面上不应有的内容。",
+    "field.width.label": "宽度",
+    "field.width.hint": "像素。",
+    "field.height.label": "高度",
+    "field.height.hint": "像素。",
+    "field.num_inference_steps.label": "迭代步数",
+    "field.num_inference_steps.hint": "步数越多越慢，画面通常越精细。",
+    "field.guidance_scale.label": "提示词引导系数 (CFG)",
+    "field.guidance_scale.hint": "遵循提示词的程度；不大于 1 则关闭。",
+    "field.num_images_per_prompt.label": "张数",
+    "field.num_images_per_prompt.hint": "",
+    "field.scheduler.label": "采样方法",
+    "field.scheduler.hint": "模型提供的 diffusers 调度器。",
+    "field.strength.label": "重绘幅度",
+    "field.strength.hint": "0 到 1：允许改变多少。",
+    "field.clip_skip.label": "CLIP 跳过层",
+    "field.clip_skip.hint": "跳过文本编码器的最后几层。",
+    "field.loras.label": "LoRA 模型",
+    "field.loras.hint": "每行一个：名称:0.8",
+    "field.controlnet.label": "ControlNet",
+    "field.controlnet.hint": "除提示词外的引导。",
+    "field.control_image.label": "引导图",
+    "field.control_image.hint": "ControlNet 依据的图片，例如边缘或深度。",
+    "field.controlnet_conditioning_scale.label": "ControlNet 强度",
+    "field.controlnet_conditioning_scale.hint": "遵循的程度；不填为 1。",
+    "field.mask_image.label": "蒙版",
+    "field.mask_image.hint": "白色处重绘，黑色处保留。",
+}
+"""Chinese labels and hints of the fields of image generation."""

@@ -3,21 +3,44 @@
 from pydantic import Field
 
 from brushwork_schemas.artifact import Picture
-from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds import generation
+from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.kind import Kind
 
 
 class ImageToImageRequest(GenerationRequest):
-    """Make pictures from a prompt and a picture that they begin with."""
+    """Generate pictures from a prompt and a picture to start from."""
 
-    image: Picture = Field(description="What they begin with, an artifact.")
+    image: Picture = Field(title="Picture to start from", description="The picture to start from.")
     strength: float | None = Field(
         None,
         gt=0.0,
         le=1.0,
         allow_inf_nan=False,
-        description="How much may change: of the denoising steps, this share is made.",
+        title="Strength",
+        description="How much may change, 0 to 1: the share of the denoising steps that are run.",
     )
 
 
 class ImageToImageResult(GenerationResult):
-    """Pictures made from a prompt and a picture."""
+    """Pictures generated from a prompt and a picture."""
+
+
+KIND = Kind(
+    name="image-to-image",
+    request_type=ImageToImageRequest,
+    result_type=ImageToImageResult,
+    title={"en": "Variation", "zh": "图生图"},
+    action={"en": "Generate a picture from another one", "zh": "由一张图片生成另一张"},
+    example={"prompt": "a blue circle", "image": RED_PICTURE, "strength": 0.6},
+    sample=generation.sample,
+    facts=generation.facts,
+    checks=(generation.check_limits, generation.check_add_ons, generation.check_strength),
+    complete=generation.size_of_input,
+    from_short=generation.from_short,
+    follow_up={"en": "Change it with words", "zh": "用文字修改"},
+    makes_pictures=True,
+    words={"zh": {**GENERATION_CHINESE, "field.image.label": "起始图片"}},
+    order=20,
+)

@@ -3,15 +3,40 @@
 from pydantic import Field
 
 from brushwork_schemas.artifact import Picture
-from brushwork_schemas.kinds.generation import GenerationResult
+from brushwork_schemas.kinds import generation
+from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
+from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationResult
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.kind import Kind
 
 
 class InpaintingRequest(ImageToImageRequest):
-    """Make a part of a picture anew from a prompt."""
+    """Generate part of a picture again from a prompt."""
 
-    mask_image: Picture = Field(description="White where it is made anew, black where it stays; an artifact.")
+    image: Picture = Field(title="Picture", description="The picture of which a part is generated again.")
+    mask_image: Picture = Field(
+        title="Mask",
+        description="A picture that is white where pixels are generated and black where they stay.",
+    )
 
 
 class InpaintingResult(GenerationResult):
-    """Pictures of which a part was made anew."""
+    """Pictures of which a part was generated again."""
+
+
+KIND = Kind(
+    name="inpainting",
+    request_type=InpaintingRequest,
+    result_type=InpaintingResult,
+    title={"en": "Inpainting", "zh": "局部重绘"},
+    action={"en": "Generate part of a picture again", "zh": "重绘图片的一部分"},
+    example={"prompt": "a blue circle", "image": RED_PICTURE, "mask_image": WHITE_PICTURE},
+    sample=generation.sample,
+    facts=generation.facts,
+    checks=(generation.check_limits, generation.check_add_ons, generation.check_strength),
+    complete=generation.size_of_input,
+    from_short=generation.from_short,
+    makes_pictures=True,
+    words={"zh": GENERATION_CHINESE},
+    order=30,
+)

@@ -1,49 +1,165 @@
 """The class `Kind`: everything that belongs to one kind of job."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
+from brushwork_schemas.kinds.view import Block, Localized, localized
+
+if TYPE_CHECKING:
+    from brushwork_schemas.catalogue import Catalogue, Model
+    from brushwork_schemas.job import Job
 
 PICTURE, ARCHIVE = "image/*", "application/zip"
+# Reads an input of a job by its SHA-256: a `PIL.Image.Image`.
+ReadPicture = Callable[[str], Any]
 
 
-@dataclass(frozen=True)
+def pictures_of(result: Any) -> Sequence[Artifact]:
+    """Return all files of a result that are pictures, in the order of its fields."""
+    return [each for each in artifacts_within(result) if each.media_type.startswith("image/")]
+
+
+def _no_facts(result: Any) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+def _no_headline(result: Any) -> str:
+    return ""
+
+
+def _no_view(job: "Job") -> Sequence[Block]:
+    return ()
+
+
+def _as_given(asked: Any, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
+    return complete
+
+
+def _not_short(written: Any) -> Mapping[str, Any] | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModels:
+    """The models that jobs of a kind train.
+
+    A request selects one with `model="trained:<job id>"`.
+
+    Args:
+        kind: Kind of the jobs that the models serve.
+        family: Family that loads them.
+    """
+
+    kind: str
+    family: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of job. Its queue bears its name; its Celery task is `brushwork.<name>`."""
+    """A kind of job. Its queue has its name; its Celery task is `brushwork.<name>`.
+
+    A plug-in registers its kinds under the entry point group `brushwork.kinds`; see docs/plugins.md. All
+    callables must import heavy packages only when they are called.
+
+    Args:
+        name: Name, such as `text-to-image`; the Hugging Face task name where there is one.
+        request_type: Model of its requests.
+        result_type: Model of its results.
+        title: A noun for menus, in English (`en`) and Chinese (`zh`).
+        action: A short imperative for the heading of its form, likewise.
+        example: A request that works as it stands. OpenAPI and `brushwork kinds` show it.
+        sample: Returns the fields of a small, plausible result for a job, pictures as PIL images and other
+            files as (bytes, media type); the fake clients answer with it. It also gets a function that reads
+            input pictures.
+        facts: Returns (label, value) pairs of a result for the command line and the page.
+        view: Returns the blocks of a job's page, also while the job runs; without blocks, the facts are
+            shown.
+        headline: Returns one line about a result for thumbnails; empty means the prompt.
+        main_pictures: Returns the pictures of a result that are shown large and as thumbnails, main picture
+            first.
+        checks: Rules that involve more than one field, or the model. Each gets the complete request, the
+            model and the catalogue, and raises `InvalidRequest` with the name of the field.
+        complete: Returns the fields of a request after defaults were filled in. It gets the request as it was
+            sent, the fields so far and the model.
+        draws_seed: Whether a request without a seed gets a random one; None means yes if it has the field
+            `seed`.
+        from_short: Returns result fields for what a test of a fake client may write in short, or None.
+        follow_up: Label of the link that passes a picture on to this kind, such as "Describe it"; None for no
+            link.
+        makes_pictures: Whether its results are new pictures, not findings about an input.
+        trains: Set if its jobs train models.
+        words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`.
+        order: Position among all kinds in menus and lists.
+    """
 
     name: str
     request_type: type[Request]
     result_type: type[Result]
+    title: Localized
+    action: Localized
+    example: Mapping[str, Any]
+    sample: Callable[["Job", ReadPicture], Mapping[str, Any]]
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = _no_facts
+    view: Callable[["Job"], Sequence[Block]] = _no_view
+    headline: Callable[[Any], str] = _no_headline
+    main_pictures: Callable[[Any], Sequence[Artifact]] = pictures_of
+    checks: Sequence[Callable[[Any, "Model", "Catalogue"], None]] = ()
+    complete: Callable[[Any, Mapping[str, Any], "Model"], Mapping[str, Any]] = _as_given
+    draws_seed: Callable[[Any, "Model"], bool] | None = None
+    from_short: Callable[[Any], Mapping[str, Any] | None] = _not_short
+    follow_up: Localized | None = None
+    makes_pictures: bool = False
+    trains: TrainedModels | None = None
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    order: int = 1000
 
     @property
     def task_name(self) -> str:
-        """Name of the Celery task, also for programs that know nothing of brushwork."""
+        """Name of the Celery task, also for programs that do not use this package."""
         return f"brushwork.{self.name}"
 
     @property
     def takes_image(self) -> bool:
-        """Whether its request is about a picture, `image`."""
+        """Whether its requests have the field `image`."""
         return "image" in self.request_type.model_fields
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """Fields of its request that name files, the main picture first, and the sort of each.
+        """Fields of its request that name files, and the media type of each; the main picture first.
 
-        The sort is `image/*` or `application/zip`.
+        The media type is `image/*` or `application/zip`.
         """
         schema = self.request_type.model_json_schema()["properties"]
         found = {name: _media_type(schema[name]) for name in sorted(schema, key="image".__ne__)}
-        return {name: sort for name, sort in found.items() if sort}
+        return {name: media_type for name, media_type in found.items() if media_type}
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Those of them that are pictures; the main one first."""
-        return tuple(name for name, sort in self.files.items() if sort == PICTURE)
+        """Fields of its request that name pictures; the main picture first."""
+        return tuple(name for name, media_type in self.files.items() if media_type == PICTURE)
+
+    def field_label(self, name: str, language: str = "en") -> str:
+        """Return the label of a request field: a translation, else the field's title."""
+        known = self.request_type.model_fields.get(name)
+        english = (known.title if known else None) or name.replace("_", " ").capitalize()
+        return self.words.get(language, {}).get(f"field.{name}.label", english)
+
+    def field_hint(self, name: str, language: str = "en") -> str:
+        """Return one sentence of help for a request field: a translation, else the field's description."""
+        known = self.request_type.model_fields.get(name)
+        english = (known.description if known else None) or ""
+        return self.words.get(language, {}).get(f"field.{name}.hint", english)
+
+    def title_in(self, language: str) -> str:
+        """Return the title in a language, or in English."""
+        return localized(self.title, language)
 
 
-def _media_type(field: dict[str, Any]) -> str | None:
-    ways = (field, *field.get("anyOf", ()))
+def _media_type(schema: Mapping[str, Any]) -> str | None:
+    ways = (schema, *schema.get("anyOf", ()))
     return next((way["contentMediaType"] for way in ways if "contentMediaType" in way), None)

@@ -1,78 +1,69 @@
-"""The kinds of job: each with its request, its result and the queue it waits in."""
+"""All kinds of jobs: the built-in kinds and those of installed plug-ins."""
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from brushwork_schemas.errors import UnknownKind
-from brushwork_schemas.kinds.image_classification import ImageClassificationRequest, ImageClassificationResult
-from brushwork_schemas.kinds.image_classification_training import (
-    ImageClassificationTrainingRequest,
-    ImageClassificationTrainingResult,
-)
-from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest, ImageSegmentationResult
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest, ImageToImageResult
-from brushwork_schemas.kinds.image_to_text import ImageToTextRequest, ImageToTextResult
-from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest, ImageUpscalingResult
-from brushwork_schemas.kinds.inpainting import InpaintingRequest, InpaintingResult
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest, TextToImageResult
+from brushwork_schemas.plugins import KINDS, registered
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("text-to-image", TextToImageRequest, TextToImageResult),
-        Kind("image-to-image", ImageToImageRequest, ImageToImageResult),
-        Kind("inpainting", InpaintingRequest, InpaintingResult),
-        Kind("image-upscaling", ImageUpscalingRequest, ImageUpscalingResult),
-        Kind("image-to-text", ImageToTextRequest, ImageToTextResult),
-        Kind(
-            "image-classification",
-            ImageClassificationRequest,
-            ImageClassificationResult,
-        ),
-        Kind("image-segmentation", ImageSegmentationRequest, ImageSegmentationResult),
-        Kind(
-            "image-classification-training",
-            ImageClassificationTrainingRequest,
-            ImageClassificationTrainingResult,
-        ),
-    )
-}
 
-# Of all kinds together; a field of one name is of one sort everywhere.
-FILES: dict[str, str] = {name: sort for kind in KINDS.values() for name, sort in kind.files.items()}
+@cache
+def all_kinds() -> Mapping[str, Kind]:
+    """Return all kinds by name, the built-in ones first, in the order in which they are shown."""
+    kinds = registered(KINDS, Kind, lambda kind: kind.name).values()
+    in_order = sorted(kinds, key=lambda kind: (kind.order, kind.name))
+    return MappingProxyType({kind.name: kind for kind in in_order})
+
+
+@cache
+def file_fields() -> Mapping[str, str]:
+    """Return the fields of all requests that name files, and the media type of each.
+
+    A field of one name has one media type in all kinds.
+    """
+    found: dict[str, str] = {}
+    for kind in all_kinds().values():
+        found = {**found, **kind.files}
+    return MappingProxyType(found)
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of that name.
+    """Return the kind with this name.
 
     Raises:
-        UnknownKind: There is none.
+        UnknownKind: No kind has this name.
     """
     try:
-        return KINDS[name]
+        return all_kinds()[name]
     except (KeyError, TypeError):
         raise UnknownKind(
-            f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(KINDS)}."
+            f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(all_kinds())}."
         ) from None
 
 
 def typed_request(kind_name: str, stored: Any) -> Any:
-    """A stored request as its kind's model; of an unknown kind, or one that was refused, as it stands."""
-    kind = KINDS.get(kind_name)
+    """Return a stored request as the request type of its kind.
+
+    A request of an unknown kind, and a request that was refused, is returned as it was stored.
+    """
+    kind = all_kinds().get(kind_name)
     try:
         return kind.request_type.model_validate(stored) if kind else stored
     except ValidationError:
-        # A job that was refused keeps its sender's own words, whatever they were.
+        # A refused job keeps the request as its sender wrote it.
         return stored
 
 
 def typed_result(kind_name: str, stored: Any) -> Any:
-    """A stored result as its kind's model."""
-    kind = KINDS.get(kind_name)
+    """Return a stored result as the result type of its kind, or as it was stored if that fails."""
+    kind = all_kinds().get(kind_name)
     try:
         return kind.result_type.model_validate(stored) if kind and stored is not None else stored
     except ValidationError:
-        # Written by a newer brushwork: one such job must not hide all others from a list.
+        # A newer version wrote it. One such job must not break the lists it is part of.
         return stored

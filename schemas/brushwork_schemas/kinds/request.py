@@ -1,7 +1,7 @@
-"""What a caller may ask, one frozen model for each kind of job.
+"""What the requests of all kinds have in common.
 
-Names and meanings are those of diffusers and transformers. A field that is None is filled in by
-`admission.admit` from the model's defaults before the job is written, so a stored request is complete.
+Names and meanings of fields are those of diffusers and transformers. `admission.admit` fills in fields that
+are None from the model's defaults before the job is written, so a stored request is complete.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -10,17 +10,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _storable(text: str) -> str:
-    # PostgreSQL stores no U+0000, and no tokenizer has a use for it.
+    # PostgreSQL cannot store U+0000, and no tokenizer uses it.
     if "\0" in text:
-        raise ValueError("must not hold the character U+0000")
-    # Half of a pair of UTF-16: neither stored nor read by a tokenizer.
+        raise ValueError("must not contain the character U+0000")
+    # Half of a UTF-16 surrogate pair can neither be stored nor tokenized.
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must be text, without halves of surrogate pairs")
+        raise ValueError("must not contain unpaired UTF-16 surrogates")
     return text
 
 
 def not_blank(text: str) -> str:
-    """Return `text`; raise ValueError where it is blank."""
+    """Return `text`; raise ValueError if it is blank."""
     if not text.strip():
         raise ValueError("must not be blank")
     return text
@@ -31,31 +31,51 @@ Side = Annotated[int, Field(ge=16, le=4096, multiple_of=8)]
 
 
 class Request(BaseModel):
-    """What all kinds have in common. Later fields must have a default, so that old messages stay readable."""
+    """Fields of every request.
+
+    Fields that are added later must have a default, so that old messages stay readable.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    # Fields that only some models know: a request that sets one is refused by a model that does not.
+    # Fields that only some models accept. A request that sets one is refused for other models.
     SPECIAL: ClassVar[frozenset[str]] = frozenset()
 
-    version: Literal[1] = Field(1, description="Version of this request's schema.")
+    version: Literal[1] = Field(1, title="Version", description="Version of the request schema.")
     model: str | None = Field(
         None,
         max_length=200,
-        description="A model's name in the catalogue; by default the first of the kind.",
+        title="Model",
+        description="Name of a model in the catalogue; by default the first model of the kind.",
     )
     deterministic: bool = Field(
         False,
-        description="Share no run of the model with other jobs. Sums round otherwise in a batch, by a few "
-        "millionths of the range; alone, the same request on the same machine gives the same bytes.",
+        title="Deterministic",
+        description="Run this job without sharing a batch, so that the same request on the same machine gives "
+        "the same bytes. Batches change results by rounding, a few millionths of the range.",
     )
 
     @property
     def summary(self) -> str:
-        """What sets the cost of this request, in a few words; nothing private."""
+        """What decides the cost of the request, in a few words, without private text."""
         return ""
 
     @property
     def cost(self) -> float:
-        """What it takes from a budget: megapixels x denoising steps; 1 for a picture that is looked at."""
+        """Cost for budgets: megapixels x denoising steps; 1 for a request that only reads a picture."""
         return 1.0
+
+
+CHINESE = {
+    "field.model.label": "模型",
+    "field.model.hint": "",
+    "field.version.label": "版本",
+    "field.version.hint": "请求格式的版本。",
+    "field.deterministic.label": "逐字节一致",
+    "field.deterministic.hint": "不与其他任务共用批次，使同样的请求得到同样的字节。",
+    "field.image.label": "图片",
+    "field.image.hint": "PNG、JPEG 或 WebP。",
+    "field.seed.label": "随机种子",
+    "field.seed.hint": "同样的种子得到同样的图片。不填则随机。",
+}
+"""Chinese labels and hints of fields that several kinds have."""

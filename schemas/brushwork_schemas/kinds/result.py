@@ -1,4 +1,4 @@
-"""What a finished job holds, one frozen model for each kind, in Hugging Face's terms."""
+"""What the results of all kinds have in common."""
 
 from typing import Literal
 
@@ -6,23 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Timings(BaseModel):
-    """Where a job's time went, in seconds."""
+    """Where the time of a job went, in seconds."""
 
     model_config = ConfigDict(frozen=True)
 
-    queued_s: float = Field(description="From accepted to claimed by the worker that finished it.")
-    loading_s: float = Field(description="Getting the model ready and reading the inputs.")
+    queued_s: float = Field(description="From acceptance to the claim of the worker that finished the job.")
+    loading_s: float = Field(description="Loading the model and reading the inputs.")
     running_s: float = Field(description="Inference, with decoding and encoding of pictures.")
 
 
 class Provenance(BaseModel):
-    """With the request, all that is needed to make a result again."""
+    """With the request, all that is needed to reproduce a result."""
 
     model_config = ConfigDict(frozen=True)
 
     model: str
-    model_revision: str = Field(description="SHA-256 over the model's files, or the commit it was pinned to.")
-    versions: dict[str, str] = Field(description="Packages that took part.")
+    model_revision: str = Field(description="SHA-256 of the model's files, or the commit it is pinned to.")
+    versions: dict[str, str] = Field(description="Versions of the packages that were used.")
     device: str
     dtype: str
     worker: str
@@ -31,7 +31,7 @@ class Provenance(BaseModel):
 
 
 class Result(BaseModel):
-    """What all results have in common."""
+    """Fields of every result."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,11 +1,30 @@
 """Kind `text-to-image`: pictures from a prompt."""
 
-from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds import generation
+from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.kind import Kind
 
 
 class TextToImageRequest(GenerationRequest):
-    """Make pictures from a prompt."""
+    """Generate pictures from a prompt."""
 
 
 class TextToImageResult(GenerationResult):
-    """Pictures made from a prompt."""
+    """Pictures generated from a prompt."""
+
+
+KIND = Kind(
+    name="text-to-image",
+    request_type=TextToImageRequest,
+    result_type=TextToImageResult,
+    title={"en": "Picture", "zh": "文生图"},
+    action={"en": "Generate a picture", "zh": "生成图片"},
+    example={"prompt": "a red circle above a blue square", "seed": 7},
+    sample=generation.sample,
+    facts=generation.facts,
+    checks=(generation.check_limits, generation.check_add_ons),
+    from_short=generation.from_short,
+    makes_pictures=True,
+    words={"zh": GENERATION_CHINESE},
+    order=10,
+)

@@ -28,7 +28,7 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import taken_options
 from brushwork_schemas.webhook_url import checked_url
 from PIL import UnidentifiedImageError
@@ -113,7 +113,11 @@ class BareMessages:
                 hint="Send a repeated message with the same task_id.",
             )
         # Only of the main picture, null is no way to leave it out.
-        given = [name for name in FILES if parameters.get(name) is not None or name == "image" in parameters]
+        given = [
+            name
+            for name in file_fields()
+            if parameters.get(name) is not None or name == "image" in parameters
+        ]
         inputs = {name: self._file(parameters[name], name) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)
@@ -141,9 +145,9 @@ class BareMessages:
             try:
                 return self._known(given, field)
             except ArtifactMissing as error:
-                kind = InvalidDataset if FILES[field] == ARCHIVE else InvalidImage
+                kind = InvalidDataset if file_fields()[field] == ARCHIVE else InvalidImage
                 raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
-        if FILES[field] == ARCHIVE:
+        if file_fields()[field] == ARCHIVE:
             raise InvalidDataset(
                 f"{field}: it is no artifact's SHA-256.",
                 field=field,
@@ -153,7 +157,7 @@ class BareMessages:
         return self._store.put_picture(data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
-        if FILES[field] != ARCHIVE:
+        if file_fields()[field] != ARCHIVE:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from brushwork_schemas.errors import ModelUnavailable, RemoteCode, UnknownModelClass
 from brushwork_schemas.families.family import Family
-from brushwork_schemas.families.registry import FAMILIES, family_of
+from brushwork_schemas.families.registry import all_families, family_of
 
 from brushwork_workers.models.listing import Listing
 
@@ -119,7 +119,7 @@ def _own_code(file: str, what: str) -> RemoteCode:
 
 
 def _unknown(file: str, named: str) -> ModelUnavailable:
-    offered = [name for family in FAMILIES.values() for name in family.classes]
+    offered = [name for family in all_families().values() for name in family.classes]
     return UnknownModelClass(
         f"{file} names the class {named}, which belongs to no family that can be served.",
         field="source",

@@ -5,7 +5,7 @@ from posixpath import basename, dirname, join
 from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn
 from brushwork_schemas.errors import ModelFileMissing, ModelUnavailable
-from brushwork_schemas.families.registry import FAMILIES
+from brushwork_schemas.families.registry import all_families
 
 from brushwork_workers.models.class_names import (
     CONFIG,
@@ -51,7 +51,7 @@ def _files(entry: Entry, listing: Listing) -> list[str]:
         if entry.type == "lora":
             return [adapter_file(listing, entry.weight_name)]
         return _controlnet(listing, variant)
-    family = FAMILIES[entry.family]
+    family = all_families()[entry.family]
     if family.library == "diffusers":
         _expect(listing, PIPELINE)
         expect_family(listing, family)

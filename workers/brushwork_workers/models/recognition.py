@@ -8,7 +8,7 @@ from typing import Any, Literal
 from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
-from brushwork_schemas.families.registry import FAMILIES, family_of
+from brushwork_schemas.families.registry import all_families, family_of
 from pydantic import ValidationError
 
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_own_code
@@ -74,7 +74,7 @@ def _made(name: str, sort: Sort, table: dict[str, Any]) -> Recognised:
     try:
         if sort == "model":
             return Recognised(Model.model_validate({"name": name, **table}), table)
-        if table["family"] not in FAMILIES:
+        if table["family"] not in all_families():
             raise InvalidRequest(
                 f"There is no family {table['family']!r}.", field="family", hint=f"Families are {_names()}."
             )
@@ -116,4 +116,6 @@ def _family(listing: Listing, sort: Sort) -> str:
 
 def _names(taken: str | None = None) -> str:
     """Of all families, or of those whose requests take `taken`."""
-    return ", ".join(name for name, family in FAMILIES.items() if taken is None or taken in family.accepts)
+    return ", ".join(
+        name for name, family in all_families().items() if taken is None or taken in family.accepts
+    )

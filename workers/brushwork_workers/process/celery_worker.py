@@ -11,7 +11,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.trace_context import propagated
 from celery import Celery, Task
 from celery.signals import (
@@ -52,7 +52,7 @@ def worker_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=60.0,
         task_remote_tracebacks=False,
     )
-    for kind in KINDS.values():
+    for kind in all_kinds().values():
         _add_task(app, kind)
     lives = WorkerLifecycle(app, settings)
     for signal, receiver in lives.receivers():
@@ -91,7 +91,7 @@ class WorkerLifecycle:
 
     def begin(self, sender: str, instance: Any, **signal: object) -> None:
         """Load everything before the first message is taken."""
-        kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in KINDS]
+        kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in all_kinds()]
         try:
             self._app.worker_process = WorkerProcess(
                 self._settings, kinds, self._app, sender, instance.concurrency

@@ -39,7 +39,7 @@ from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.job_context import discard
 from brushwork_workers.execution.metrics import Metrics, RunningJobs
 from brushwork_workers.execution.retries import Retries
-from brushwork_workers.families import LOADERS
+from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import ModelMetrics
 from brushwork_workers.model_cache.model_loader import ModelLoader

@@ -7,7 +7,7 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 1000
@@ -48,7 +48,7 @@ class Reconciler:
             LOGGER.info("Job %s was not begun before its deadline", job_id)
         if time.monotonic() >= self._reaps_from:
             self._reap()
-        for kind in KINDS:
+        for kind in all_kinds():
             num_sent = self._ledger.num_dispatched(kind)
             if num_sent:
                 # Messages that wait are no reason to send more; only the difference can be lost.

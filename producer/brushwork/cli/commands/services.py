@@ -10,7 +10,7 @@ from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.worker import SeenWorker
 from rich.table import Table
 
@@ -20,7 +20,7 @@ from brushwork.cli.service import service
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.batching import batching_table
 
-ALL_KINDS = ",".join(KINDS)
+ALL_KINDS = ",".join(all_kinds())
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 

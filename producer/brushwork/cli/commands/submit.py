@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 
 from brushwork.cli import completion
 from brushwork.cli.commands.wait import Previews, waited
@@ -15,7 +15,9 @@ from brushwork.cli.views.job import print_job
 
 
 def submit(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=completion.kinds)],
+    kind: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(all_kinds())}.", autocompletion=completion.kinds)
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(

@@ -8,7 +8,7 @@ from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.generation import GenerationRequest
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import taken_options
 
 # What a job costs does not depend on its files.
@@ -37,7 +37,7 @@ class JobCost:
         parameters = dict(request)
         try:
             kind, options = parameters.pop("kind", None), taken_options(parameters)
-            parameters |= {name: SOME_FILE for name in FILES if parameters.get(name) is not None}
+            parameters |= {name: SOME_FILE for name in file_fields() if parameters.get(name) is not None}
             admitted = admit(kind, parameters, catalogue)
         except BrushworkError:
             return None

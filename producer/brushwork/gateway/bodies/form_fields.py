@@ -5,7 +5,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.registry import FILES, KINDS
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions
 from pydantic import BaseModel
 
@@ -30,9 +30,9 @@ def parameters_of(body: Received) -> dict[str, Any]:
         body.refuse_type(JSON, FORM)
     parameters = _of_fields(dict(body.fields))
     for name, data in body.files.items():
-        if name not in FILES or name in parameters:
+        if name not in file_fields() or name in parameters:
             raise InvalidRequest(
-                f"The form has a file {name[:80]!r}; files are {', '.join(FILES)}, each once.",
+                f"The form has a file {name[:80]!r}; files are {', '.join(file_fields())}, each once.",
                 field=name[:80],
             )
         parameters[name] = data
@@ -63,7 +63,7 @@ def _value(name: str, text: str) -> Any:
 @cache
 def _others() -> frozenset[str]:
     """Names of the parameters that are no words."""
-    models: tuple[type[BaseModel], ...] = (JobOptions, *(kind.request_type for kind in KINDS.values()))
+    models: tuple[type[BaseModel], ...] = (JobOptions, *(kind.request_type for kind in all_kinds().values()))
     fields = {name: field.annotation for model in models for name, field in model.model_fields.items()}
     return frozenset(name for name, annotation in fields.items() if not _takes_words(annotation))
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 from brushwork_core.media.archive_type import ALIASES, ENDINGS, HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -67,7 +67,7 @@ async def received(request: Request) -> AsyncIterator[Received]:
     elif media_type == FORM:
         most_bytes = request.app.state.services.settings.max_upload_bytes
         longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
-        parts = request.form(max_files=len(FILES), max_fields=MOST_FIELDS, max_part_size=longest)
+        parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
         async with parts as form:
             yield await _parts_of(form.multi_items(), most_bytes)
     else:

@@ -8,7 +8,7 @@ from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import FILES
+from brushwork_schemas.kinds.registry import file_fields
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
@@ -58,11 +58,11 @@ class Submission:
             (name, request[name])
             for request in requests
             if isinstance(request, Mapping)
-            for name in FILES
+            for name in file_fields()
             if request.get(name) is not None
         ]
         sources = {PictureSource.of(each) for _, each in given}
-        is_archive = any(FILES[name] == ARCHIVE for name, _ in given)
+        is_archive = any(file_fields()[name] == ARCHIVE for name, _ in given)
         if PictureSource.ADDRESS in sources or is_archive:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
@@ -94,11 +94,13 @@ class Submission:
     def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
         owned = {**request, "tenant": self._tenant(request.get("tenant"))}
         # Only of the main picture, null is no way to leave it out.
-        given = [name for name in FILES if request.get(name) is not None or name == "image" in request]
+        given = [
+            name for name in file_fields() if request.get(name) is not None or name == "image" in request
+        ]
         return owned | {name: self._file(request[name], name) for name in given}
 
     def _file(self, given: Any, field: str) -> Any:
-        if FILES[field] == ARCHIVE:
+        if file_fields()[field] == ARCHIVE:
             return resolved_dataset(given, field, self._files, self._principal)
         if not isinstance(given, str):
             return resolved(given, field, self._files, self._principal)

@@ -7,11 +7,11 @@ from typing import Any
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from pydantic.json_schema import models_json_schema
 
 from brushwork.gateway.bodies.picture_source import DATA_TYPES as PICTURES
-from brushwork.gateway.openapi.kind_examples import EXAMPLES, JOB
+from brushwork.gateway.openapi.kind_examples import JOB, examples
 from brushwork.gateway.openapi.kind_schemas import KindSchemas, Schema, component_name
 from brushwork.gateway.problems import MEDIA_TYPE
 
@@ -35,7 +35,7 @@ PROBLEMS: dict[str, tuple[int, ...]] = {
 }
 # What the types of parameters can't say.
 PARAMETERS: dict[str, Schema] = {
-    "kind": {"enum": list(KINDS)},
+    "kind": {"enum": list(all_kinds())},
     "cursor": {"format": "cursor"},
     "sha256": {"format": "sha256"},
 }
@@ -103,9 +103,11 @@ def _bodies(kinds: KindSchemas) -> dict[str, Schema]:
         "BatchByZip": kinds.by_zip,
     }
     found: dict[str, Schema] = {
-        component_name(kind, what): make(kind) for what, make in parts.items() for kind in KINDS.values()
+        component_name(kind, what): make(kind)
+        for what, make in parts.items()
+        for kind in all_kinds().values()
     }
-    by_kind = {kind.name: _ref(component_name(kind, "Submission")) for kind in KINDS.values()}
+    by_kind = {kind.name: _ref(component_name(kind, "Submission")) for kind in all_kinds().values()}
     found["Submission"] = {
         "oneOf": list(by_kind.values()),
         "discriminator": {
@@ -113,7 +115,7 @@ def _bodies(kinds: KindSchemas) -> dict[str, Schema]:
             "mapping": {name: part["$ref"] for name, part in by_kind.items()},
         },
     }
-    found["Changes"] = {"anyOf": [_ref(component_name(kind, "Changes")) for kind in KINDS.values()]}
+    found["Changes"] = {"anyOf": [_ref(component_name(kind, "Changes")) for kind in all_kinds().values()]}
     found["BatchOfRequests"] = {
         "type": "object",
         "properties": {
@@ -125,15 +127,15 @@ def _bodies(kinds: KindSchemas) -> dict[str, Schema]:
     lists = [
         _ref(component_name(kind, what))
         for what in ("BatchByProduct", "BatchByZip")
-        for kind in KINDS.values()
+        for kind in all_kinds().values()
     ]
     found["Batch"] = {"anyOf": [_ref("BatchOfRequests"), *lists]}
     return found
 
 
 def _requests_and_results() -> dict[str, Schema]:
-    wanted: list[Any] = [(kind.request_type, "validation") for kind in KINDS.values()]
-    wanted += [(kind.result_type, "serialization") for kind in KINDS.values()]
+    wanted: list[Any] = [(kind.request_type, "validation") for kind in all_kinds().values()]
+    wanted += [(kind.result_type, "serialization") for kind in all_kinds().values()]
     _, definitions = models_json_schema(wanted, ref_template=REF)
     found: dict[str, Schema] = definitions["$defs"]
     return found
@@ -142,8 +144,8 @@ def _requests_and_results() -> dict[str, Schema]:
 def _narrow_jobs(schemas: dict[str, Schema]) -> None:
     """Say what a job's request and result are, which its type leaves open."""
     job = schemas["JobView"]["properties"]
-    requests = [_ref(kind.request_type.__name__) for kind in KINDS.values()]
-    results = [_ref(kind.result_type.__name__) for kind in KINDS.values()]
+    requests = [_ref(kind.request_type.__name__) for kind in all_kinds().values()]
+    results = [_ref(kind.result_type.__name__) for kind in all_kinds().values()]
     # A request that was refused is as its sender wrote it; a result of tomorrow's may have more to it.
     job["request"]["anyOf"] = [*requests, {"type": "object"}]
     job["result"]["anyOf"] = [*results, {"type": "object"}, {"type": "null"}]
@@ -182,9 +184,9 @@ def _complete(operation: Schema) -> None:
 
 def _request_body(name: str) -> Schema | None:
     if name == "submit_job":
-        examples = {kind: {"summary": text, "value": value} for kind, (text, value) in EXAMPLES.items()}
+        shown = {kind: {"summary": text, "value": value} for kind, (text, value) in examples().items()}
         return _content(
-            {JSON: {"schema": _ref("Submission"), "examples": examples}, FORM: {"schema": FORM_BODY}}
+            {JSON: {"schema": _ref("Submission"), "examples": shown}, FORM: {"schema": FORM_BODY}}
         )
     if name == "submit_batch":
         template = {"kind": "text-to-image", "prompt": "a red circle above a blue square"}

@@ -1,43 +1,17 @@
-"""A request of each kind that works as it stands, and a job as it is answered."""
+"""Examples in the OpenAPI document: a request of each kind, and a job as an answer shows it."""
 
 from typing import Any
 
-# 8 x 8 pixels, red: small enough to be read, and a whole PNG.
-RED = (
-    "data:image/png;base64,"
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mP8z4AdMDEMKQkAzUEBD7t4NqoAAAAASUVORK5CYII="
-)
-WHITE = (
-    "data:image/png;base64,"
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR4nGP8//8/AzbAhFV00EoAAFbUAw037MyjAAAAAElFTkSuQmCC"
-)
-# The name of a file that is brought before.
-DATASET = "8dcc7e601606217f3b754766511182a916b17e9a26a94c9d887104eba92e9bb2"
-EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "text-to-image": (
-        "A picture from words",
-        {"kind": "text-to-image", "prompt": "a red circle above a blue square", "seed": 7},
-    ),
-    "image-to-image": (
-        "A picture from another one",
-        {"kind": "image-to-image", "prompt": "a blue circle", "image": RED, "strength": 0.6},
-    ),
-    "inpainting": (
-        "A part of a picture made anew",
-        {"kind": "inpainting", "prompt": "a blue circle", "image": RED, "mask_image": WHITE},
-    ),
-    "image-upscaling": ("A picture made larger", {"kind": "image-upscaling", "image": RED}),
-    "image-to-text": ("Words for a picture", {"kind": "image-to-text", "image": RED}),
-    "image-classification": (
-        "What a picture shows",
-        {"kind": "image-classification", "image": RED, "top_k": 3},
-    ),
-    "image-segmentation": ("Where it shows it", {"kind": "image-segmentation", "image": RED}),
-    "image-classification-training": (
-        "A classifier of one's own; the archive was brought with POST /v1/files",
-        {"kind": "image-classification-training", "dataset": DATASET, "num_train_epochs": 3},
-    ),
-}
+from brushwork_schemas.kinds.registry import all_kinds
+
+
+def examples() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return a summary and a complete request for each kind, by name."""
+    return {
+        kind.name: (kind.action["en"], {"kind": kind.name, **kind.example}) for kind in all_kinds().values()
+    }
+
+
 JOB_ID = "01a1fd79-5759-771b-a704-8171fd68eb18"
 JOB: dict[str, Any] = {
     "id": JOB_ID,

@@ -7,7 +7,7 @@ from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.registry import KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.states import JobState
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -59,7 +59,7 @@ def gallery(
         is_first=not cursor,
         older=f"/gallery?{urlencode(older)}" if older else None,
         newest=f"/gallery?{urlencode(filters)}",
-        kinds=list(KINDS),
+        kinds=list(all_kinds()),
         models=[known.name for known in services.client.models_of(principal.tenant or "")],
         states=list(JobState),
     )

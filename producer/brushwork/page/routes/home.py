@@ -9,7 +9,7 @@ from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, RequestError
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import FILES, KINDS, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -30,7 +30,7 @@ from brushwork.page.views.thumbnail import Thumbnail
 
 NEWEST = 12
 MOST_FORM_FIELDS = 200
-FIRST_KIND = next(iter(KINDS))
+FIRST_KIND = next(iter(all_kinds()))
 
 router = APIRouter(route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
@@ -103,7 +103,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     """Submit what the form holds; where it is refused, show it again with the reason at its field."""
     most_bytes = services.settings.max_upload_bytes
     bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
-    async with request.form(max_files=len(FILES), **bounds) as form:
+    async with request.form(max_files=len(file_fields()), **bounds) as form:
         name = form.get("kind")
         kind = name if isinstance(name, str) else FIRST_KIND
         sheet = await run_in_threadpool(ContactSheet.of, kind, services, principal)
@@ -159,7 +159,7 @@ def _shown(
     return session.shown(
         "front.html",
         200 if error is None else status_of(error),
-        kinds=KINDS,
+        kinds=all_kinds(),
         sheet=sheet,
         typed=typed,
         error=error,

@@ -16,7 +16,7 @@ from brushwork_schemas.kinds.image_classification_training import Epoch, ImageCl
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult, Segment
 from brushwork_schemas.kinds.image_to_text import Caption, ImageToTextResult
 from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
-from brushwork_schemas.kinds.registry import KINDS
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.result import Provenance, Result
 
 from brushwork.inputs import short_forms
@@ -121,14 +121,14 @@ class JobDetails:
     @property
     def makes_pictures(self) -> bool:
         """Whether pictures are what it makes, and not what it looks at."""
-        kind = KINDS.get(self.job.kind)
+        kind = all_kinds().get(self.job.kind)
         makers = (GenerationRequest, ImageUpscalingRequest)
         return kind is None or issubclass(kind.request_type, makers)
 
     @property
     def takes_picture(self) -> bool:
         """Whether it is about a picture that it is given."""
-        kind = KINDS.get(self.job.kind)
+        kind = all_kinds().get(self.job.kind)
         return kind is not None and kind.takes_image
 
     @property
@@ -139,7 +139,7 @@ class JobDetails:
     @property
     def told(self) -> Mapping[str, Any]:
         """What is worth showing of the request: no files, and lists as people write them."""
-        kind = KINDS.get(self.job.kind)
+        kind = all_kinds().get(self.job.kind)
         left_out = {"version", *(kind.files if kind else ())}
         return {
             name: short_forms.written(name, value) or value if name in short_forms.FORMS else value
@@ -221,7 +221,7 @@ class JobDetails:
 
 
 def _inputs(job: Job, request: Mapping[str, Any], files: TenantFiles) -> dict[str, Artifact]:
-    kind = KINDS.get(job.kind)
+    kind = all_kinds().get(job.kind)
     found: dict[str, Artifact] = {}
     for name in kind.files if kind else ():
         given = request.get(name)

@@ -31,7 +31,7 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
         scale = min(1.0, math.sqrt(_default_area(model) / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
-    multiple = model.about.multiple_of
+    multiple = model.family_spec.multiple_of
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
 
 
