@@ -1,0 +1,16 @@
+"""Titles and actions of kinds in the language of the reader, also of kinds that are not installed."""
+
+from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.view import localized
+
+
+def kind_title(name: str, language: str) -> str:
+    """Return the title of the kind with this name, or the name if the kind is not installed."""
+    kind = all_kinds().get(name)
+    return localized(kind.title, language) if kind else name
+
+
+def kind_action(name: str, language: str) -> str:
+    """Return the action of the kind with this name, such as "Generate a picture", or the name."""
+    kind = all_kinds().get(name)
+    return localized(kind.action, language) if kind else name
