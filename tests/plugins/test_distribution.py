@@ -69,9 +69,7 @@ def ended(http: httpx.Client, job_id: str) -> dict[str, Any]:
     return job
 
 
-def test_the_client_gets_typed_results_of_both_families(
-    environment: Environment, up: Up, ramp: Path
-) -> None:
+def test_the_client_gets_typed_results_of_both_families(environment: Environment, up: Up, ramp: Path) -> None:
     script = f"""
 import json, sys
 from brushwork import Client

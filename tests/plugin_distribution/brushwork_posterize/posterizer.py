@@ -44,7 +44,9 @@ class PosterizationHandler:
 
     def warm_up(self) -> None:
         """Posterize a black picture."""
-        self._network(torch.zeros(1, 3, 64, 64, device=self._device), torch.tensor([2.0], device=self._device))
+        self._network(
+            torch.zeros(1, 3, 64, 64, device=self._device), torch.tensor([2.0], device=self._device)
+        )
 
     def perform(self, request: PosterizationRequest, context: JobContext) -> dict[str, Any]:
         """Posterize one picture."""
@@ -53,14 +55,15 @@ class PosterizationHandler:
         levels = torch.tensor([float(request.num_levels)], device=self._device)
         made = self._network(pixels.unsqueeze(0).to(self._device), levels)[0].cpu()
         poster: Image.Image = transforms.to_pil_image(made.clamp(0, 1))
-        return {"image": context.keep(poster), "colours": _colours(poster)}
+        return {"image": context.save_picture(poster), "colours": _colours(poster)}
 
 
 def _colours(picture: Image.Image) -> list[dict[str, Any]]:
     number = picture.width * picture.height
     counted: Any = sorted(picture.getcolors(number) or [], reverse=True)[:MOST_COLOURS]
     return [
-        {"colour": "#{:02x}{:02x}{:02x}".format(*colour), "share": count / number} for count, colour in counted
+        {"colour": "#{:02x}{:02x}{:02x}".format(*colour), "share": count / number}
+        for count, colour in counted
     ]
 
 
