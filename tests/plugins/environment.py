@@ -1,4 +1,4 @@
-"""A fresh environment with the built wheel of brushwork and the wheel of the plug-in, and nothing of this checkout.
+"""A fresh environment with the wheels of brushwork and of the plug-in, and nothing of this checkout.
 
 All other packages are those of the environment that runs the tests.
 """

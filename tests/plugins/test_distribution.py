@@ -1,4 +1,4 @@
-"""A separate distribution adds a kind and two families: they work everywhere, and no file of ours names them."""
+"""A separate distribution adds a kind and two families. They work everywhere; no file of ours names them."""
 
 import base64
 import io
@@ -78,7 +78,8 @@ with Client() as client:
     job = client.wait(client.submit("{KIND}", image={str(ramp)!r}, num_levels=2).id, timeout_s=60)
     assert isinstance(job.result, PosterizationResult), job
     picture = job.result.image.pil()
-    bright = client.submit("image-classification", model="brightness", image=picture.resize((8, 8)).point(lambda _: 250))
+    light = picture.resize((8, 8)).point(lambda _: 250)
+    bright = client.submit("image-classification", model="brightness", image=light)
     found = client.wait(bright.id, timeout_s=60).result
     print(json.dumps({{
         "colours": sorted({{colour for _, colour in picture.getcolors()}}),

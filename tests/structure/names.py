@@ -62,6 +62,6 @@ def _uses(checkout: Path, file: Path, names: set[str]) -> Iterator[str]:
 def _importing(checkout: Path, module: str, old: str) -> Iterator[Path]:
     for file in _files(checkout):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == module:
-                if any(alias.name == old for alias in node.names):
-                    yield file
+            names = node.names if isinstance(node, ast.ImportFrom) and node.module == module else ()
+            if any(alias.name == old for alias in names):
+                yield file

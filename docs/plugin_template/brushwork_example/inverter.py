@@ -20,7 +20,7 @@ class InversionHandler:
 
     def __init__(self, network, spec):
         self.device = spec.device
-        # Calls through a proxy are gathered: those of several jobs with pictures of one size run as one batch.
+        # Calls through a proxy are gathered: those of several jobs with equal sizes run as one batch.
         self.network = ModuleProxy(network, spec.model_executor, spec.options)
 
     def warm_up(self):

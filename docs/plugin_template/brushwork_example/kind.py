@@ -1,4 +1,4 @@
-"""Kind `image-inversion`: a picture with inverted colours. Clients and gateways load this module: no torch here."""
+"""Kind `image-inversion`: a picture with inverted colours. Clients load this module: no torch here."""
 
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
