@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.chromium import LAUNCH, program
+from tests.fresh_environment import ROOT, Environment
 from tests.integration.embedded import Up
-from tests.plugins.environment import ROOT, Environment
 from tests.servers import wait_until
 
 KIND = "image-posterization"
@@ -26,7 +26,7 @@ PATIENCE_MS = 60_000
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return Environment.made(tmp_path_factory.mktemp("plugin"))
+    return Environment.made(tmp_path_factory.mktemp("plugin"), ROOT, ROOT / "tests" / "plugin_distribution")
 
 
 @pytest.fixture(scope="module")

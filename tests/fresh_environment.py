@@ -1,4 +1,4 @@
-"""A fresh environment with the wheels of brushwork and of the plug-in, and nothing of this checkout.
+"""Fresh environments with the wheels of some projects, and nothing of this checkout.
 
 All other packages are those of the environment that runs the tests.
 """
@@ -9,8 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PLUGIN = ROOT / "tests" / "plugin_distribution"
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,14 @@ class Environment:
         return str(self.folder / "bin" / "python")
 
     @classmethod
-    def made(cls, folder: Path) -> "Environment":
-        """Build both wheels and install them."""
-        wheels = [_wheel(ROOT, folder / "wheels"), _wheel(PLUGIN, folder / "wheels")]
+    def made(cls, folder: Path, *projects: Path) -> "Environment":
+        """Build the wheels of these projects and install them.
+
+        Args:
+            folder: Where wheels and environment go.
+            *projects: Folders that hold a `pyproject.toml`.
+        """
+        wheels = [_wheel(project, folder / "wheels") for project in projects]
         made = cls(folder / "environment")
         _run(sys.executable, "-m", "venv", "--without-pip", str(made.folder))
         (packages,) = made.folder.glob("lib/python*/site-packages")
