@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
@@ -133,38 +132,35 @@ def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> st
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-OPTION_WORDS = FieldWords(
-    JobOptions,
-    {
-        "zh": {
-            "field.priority.label": "优先级",
-            "field.priority.hint": "在同一租户的同类任务中的优先级。",
-            "field.tenant.label": "租户",
-            "field.tenant.hint": "任务所属的租户；各租户轮流执行。",
-            "field.deadline_s.label": "期限",
-            "field.deadline_s.hint": "从现在起的秒数；到时仍未结束的任务会过期。",
-            "field.idempotency_key.label": "幂等键",
-            "field.idempotency_key.hint": "用同样的键再次提交同样的请求，会返回第一次提交的任务。",
-            "field.webhook_url.label": "Webhook",
-            "field.webhook_url.hint": "接收任务事件的 http(s) 地址，不含用户名和密码。",
-            "field.webhook_events.label": "Webhook 事件",
-            "field.webhook_events.hint": "要通知的事件；不选则通知除“开始”以外的所有事件。",
-            "field.group.label": "分组",
-            "field.group.hint": "您给相关任务起的名称，可用于筛选。",
-            "field.retention_s.label": "保留时间",
-            "field.retention_s.hint": "任务结束后最多保留的秒数，之后可能被删除。",
-            "field.traceparent.label": "追踪",
-            "field.traceparent.hint": "调用的 W3C Trace Context，会传给工作进程和 Webhook。",
-            "choice.low": "低",
-            "choice.normal": "普通",
-            "choice.high": "高",
-            "choice.urgent": "紧急",
-            "choice.started": "开始",
-            "choice.succeeded": "完成",
-            "choice.failed": "失败",
-            "choice.canceled": "取消",
-            "choice.expired": "过期",
-        }
-    },
-)
-"""Labels, hints and choices of the options in English and Chinese."""
+OPTION_TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "field.priority.label": "优先级",
+        "field.priority.hint": "在同一租户的同类任务中的优先级。",
+        "field.tenant.label": "租户",
+        "field.tenant.hint": "任务所属的租户；各租户轮流执行。",
+        "field.deadline_s.label": "期限",
+        "field.deadline_s.hint": "从现在起的秒数；到时仍未结束的任务会过期。",
+        "field.idempotency_key.label": "幂等键",
+        "field.idempotency_key.hint": "用同样的键再次提交同样的请求，会返回第一次提交的任务。",
+        "field.webhook_url.label": "Webhook",
+        "field.webhook_url.hint": "接收任务事件的 http(s) 地址，不含用户名和密码。",
+        "field.webhook_events.label": "Webhook 事件",
+        "field.webhook_events.hint": "要通知的事件；不选则通知除“开始”以外的所有事件。",
+        "field.group.label": "分组",
+        "field.group.hint": "您给相关任务起的名称，可用于筛选。",
+        "field.retention_s.label": "保留时间",
+        "field.retention_s.hint": "任务结束后最多保留的秒数，之后可能被删除。",
+        "field.traceparent.label": "追踪",
+        "field.traceparent.hint": "调用的 W3C Trace Context，会传给工作进程和 Webhook。",
+        "choice.low": "低",
+        "choice.normal": "普通",
+        "choice.high": "高",
+        "choice.urgent": "紧急",
+        "choice.started": "开始",
+        "choice.succeeded": "完成",
+        "choice.failed": "失败",
+        "choice.canceled": "取消",
+        "choice.expired": "过期",
+    }
+}
+"""Chinese labels, hints and choices of the options; see `kinds.field_words.FieldWords`."""

@@ -42,7 +42,10 @@ def test_a_step_without_a_value_is_skipped() -> None:
 
 @pytest.mark.parametrize("loss", [0.0, 1e-9, 3.0, 1e9])
 def test_it_stays_in_its_frame(loss: float) -> None:
-    for each in (chart([loss] * 2, [2 * loss] * 2, num_steps=2), chart([0.5, loss], num_steps=2, is_share=True)):
+    for each in (
+        chart([loss] * 2, [2 * loss] * 2, num_steps=2),
+        chart([0.5, loss], num_steps=2, is_share=True),
+    ):
         for number in range(len(each.lines)):
             for x, y in points(each, number):
                 assert 0 <= x <= WIDTH

@@ -12,7 +12,7 @@ from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.view import in_percent
-from brushwork_schemas.options import OPTION_WORDS
+from brushwork_schemas.options import OPTION_TRANSLATIONS
 from brushwork_schemas.states import JobState
 
 from tests.every_family import ADD_ONS, of_kind
@@ -66,7 +66,7 @@ def test_every_state_has_its_words(language: str) -> None:
 
 @pytest.mark.parametrize("kind", all_kinds().values(), ids=lambda kind: kind.name)
 def test_every_field_and_choice_of_a_built_in_kind_has_chinese_words(kind: Kind) -> None:
-    words = {**kind.words["zh"], **OPTION_WORDS.translations["zh"]}
+    words = {**kind.words["zh"], **OPTION_TRANSLATIONS["zh"]}
     missing = []
     for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS, language="zh"):
         missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.kinds.view import in_percent, localized
-from brushwork_schemas.options import OPTION_WORDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from brushwork.page.assets import asset_path
 from brushwork.page.views import clock, sizes
-from brushwork.page.views.kind_words import kind_action, kind_title
+from brushwork.page.views.kind_words import OPTION_WORDS, kind_action, kind_title
 
 FOLDER = Path(__file__).parent / "templates"
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Archive, Artifact
 from brushwork_schemas.kinds.examples import UPLOADED_ARCHIVE
-from brushwork_schemas.kinds.kind import Kind, ReadPicture, TrainedModels
+from brushwork_schemas.kinds.kind import Kind, ModelTraining, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import (
@@ -318,7 +318,7 @@ KIND = Kind(
     facts=_facts,
     view=_view,
     headline=_headline,
-    trains=TrainedModels(kind="image-classification", family="trained-classifier"),
+    trains=ModelTraining(kind="image-classification", family="trained-classifier"),
     words={
         "zh": {
             **CHINESE,

@@ -66,7 +66,7 @@ def _not_short(written: Any) -> Mapping[str, Any] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedModels:
+class ModelTraining:
     """The models that jobs of a kind train.
 
     A request selects one with `model="trained:<job id>"`.
@@ -139,7 +139,7 @@ class Kind:
     from_short: Callable[[Any], Mapping[str, Any] | None] = _not_short
     follow_up: Localized | None = None
     makes_pictures: bool = False
-    trains: TrainedModels | None = None
+    trains: ModelTraining | None = None
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     order: int = 1000
 

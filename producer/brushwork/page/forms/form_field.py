@@ -8,9 +8,10 @@ from typing import Any, Literal
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
-from brushwork_schemas.options import OPTION_WORDS, JobOptions
+from brushwork_schemas.options import JobOptions
 
 from brushwork.inputs import short_forms
+from brushwork.page.views.kind_words import OPTION_WORDS
 
 Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file", "suggest", "lines"]
 # Fields that are useful to programs only.

@@ -1,7 +1,11 @@
-"""Titles and actions of kinds in the language of the reader, also of kinds that are not installed."""
+"""Titles and actions of kinds, also of kinds that are not installed; labels of the options of a job."""
 
+from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.view import localized
+from brushwork_schemas.options import OPTION_TRANSLATIONS, JobOptions
+
+OPTION_WORDS = FieldWords(JobOptions, OPTION_TRANSLATIONS)
 
 
 def kind_title(name: str, language: str) -> str:
