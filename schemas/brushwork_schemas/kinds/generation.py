@@ -241,7 +241,7 @@ def view(job: "Job") -> Sequence[Block]:
 
 def seed_note(seed: int) -> Cell:
     """Return the note that names a seed."""
-    return {"en": f"seed {seed}", "zh": f"种子 {seed}"}
+    return {"en": f"seed {seed}", "zh": f"随机种子 {seed}"}
 
 
 _HIDDEN = {"en": "replaced with black by the safety checker", "zh": "已被安全检查器替换为黑色"}

@@ -66,8 +66,8 @@ def _table_facts(table: Table) -> Facts:
     first, *others = (localized(column, _LANGUAGE) for column in table.columns)
     for row in table.rows:
         label, *values = (localized(cell, _LANGUAGE) for cell in row)
-        told = [f"{name} {value}" for name, value in zip(others, values, strict=False) if value]
-        yield f"{first} {label}", ", ".join(told)
+        parts = [f"{name} {value}" for name, value in zip(others, values, strict=False) if value]
+        yield f"{first} {label}", ", ".join(parts)
 
 
 def _ending(file: Artifact) -> str:
