@@ -150,7 +150,8 @@ class _Maker:
             name=name,
             shape=shape,
             label=self.words.label(name, self.language),
-            hint=self.words.hint(name, self.language),
+            # The choices of this field explain it.
+            hint="" if name == "model" else self.words.hint(name, self.language),
             required=required,
             # With one model there is nothing to choose.
             folded=not required and (folded or (name == "model" and len(self.models) == 1)),
