@@ -72,7 +72,8 @@ def _measured(folder: Path, stay_s: float, options: argparse.Namespace) -> Row:
     room = {"model_memory_gb": budget / 2**30, "model_stay_s": stay_s}
     redis = RedisServer(folder).start()
     try:
-        with serving(catalogue, redis, folder, kinds=KIND, models=",".join(MODELS), **room) as served:
+        names = ",".join(MODELS)
+        with serving(catalogue, redis, folder, kinds=KIND, models=names, by_command=True, **room) as served:
             before = len(_loads(served))
             jobs = _asked(served, options.seconds, options.callers)
             return _row(jobs, served, stay_s, options.seconds, len(_loads(served)) - before, size / budget)
