@@ -93,7 +93,7 @@ class Kind:
         result_type: Model of its results.
         title: A noun for menus, in English (`en`) and Chinese (`zh`).
         action: A short imperative for the heading of its form, likewise.
-        example: A request that works as it stands. OpenAPI and `brushwork kinds` show it.
+        example: A request that works as it stands. OpenAPI shows it.
         sample: Returns the fields of a small, plausible result for a job, pictures as PIL images and other
             files as (bytes, media type); the fake clients answer with it. It also gets a function that reads
             input pictures.

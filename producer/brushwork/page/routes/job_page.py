@@ -1,6 +1,7 @@
 """The page of a job: its progress, its result, and what is needed to run it again."""
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated
 
 from brushwork_core.access.api_keys import Scope
@@ -37,17 +38,22 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
         "job.html",
         job=job,
         details=JobDetails.of(job, services.store, TenantFiles(services.database)),
-        follow_ups=follow_ups(job.kind, lambda kind: _is_served(kind, services)),
+        follow_ups=follow_ups(job.kind, _is_served(services)),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
         python=repeat_commands.python(job, session.origin),
     )
 
 
-def _is_served(kind: str, services: Services) -> bool:
-    """Whether a worker has the default model of the kind now."""
-    models = services.client.models(kind)
-    return bool(models and services.outlooks.serving(kind, models[0].name))
+def _is_served(services: Services) -> Callable[[str], bool]:
+    """Return a function that tells whether a worker has the default model of a kind now."""
+    models = services.client.models()
+
+    def is_served(kind: str) -> bool:
+        default = next((model.name for model in models if kind in model.kinds), None)
+        return default is not None and bool(services.outlooks.serving(kind, default))
+
+    return is_served
 
 
 @router.post("/again")
