@@ -298,7 +298,7 @@ GENERATION_CHINESE = {
     "field.height.hint": "像素。",
     "field.num_inference_steps.label": "迭代步数",
     "field.num_inference_steps.hint": "步数越多越慢，画面通常越精细。",
-    "field.guidance_scale.label": "提示词引导系数 (CFG)",
+    "field.guidance_scale.label": "提示词引导系数（CFG）",
     "field.guidance_scale.hint": "遵循提示词的程度；不大于 1 则关闭。",
     "field.num_images_per_prompt.label": "张数",
     "field.num_images_per_prompt.hint": "",

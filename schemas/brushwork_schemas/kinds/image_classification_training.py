@@ -323,7 +323,7 @@ KIND = Kind(
         "zh": {
             **CHINESE,
             "result.weights.label": "权重",
-            "result.config.label": "说明",
+            "result.config.label": "配置",
             "result.plot.label": "曲线图",
             "field.seed.hint": "用于划分、初始权重和顺序。不填则随机。",
             "field.dataset.label": "数据集",
