@@ -5,6 +5,7 @@ from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import JobError, Progress
+from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
 
@@ -45,7 +46,10 @@ class Attempts(JobIntake):
         taken = row._asdict()
         del taken["webhook_events"]
         return Claim(
-            queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
+            queued_s=taken.pop("queued_ms") / 1000,
+            alone=taken.pop("suspicion") is not None,
+            priority=Priority(taken.pop("priority")),
+            **taken,
         )
 
     def perform(self, job_id: str, fence: int) -> bool:
@@ -226,7 +230,7 @@ _CLAIM = (
         (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
         JOBS.c.suspicion,
         (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-        *(JOBS.c.traceparent, JOBS.c.webhook_events),
+        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events),
     )
 )
 _DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)

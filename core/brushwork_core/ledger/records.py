@@ -71,6 +71,7 @@ class Claim:
             memory.
         deadline_ms: Milliseconds left until its deadline.
         traceparent: Of the call that brought the job.
+        priority: Calls of a more urgent job run first on the device.
     """
 
     job_id: str
@@ -84,6 +85,7 @@ class Claim:
     alone: bool = False
     deadline_ms: int | None = None
     traceparent: str | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True)
