@@ -16,7 +16,7 @@ from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.footprint import module_bytes
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.module_offload import ModuleOffload
+from brushwork_workers.device.module_offload import ModuleOffload
 from torch import nn
 
 from tests.desks import PlainDesk

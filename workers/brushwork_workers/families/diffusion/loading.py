@@ -18,7 +18,7 @@ from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
-from brushwork_workers.model_cache.module_offload import ModuleOffload
+from brushwork_workers.device.module_offload import ModuleOffload
 
 _PERFORMERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
