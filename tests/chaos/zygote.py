@@ -25,7 +25,6 @@ import psycopg  # noqa: F401
 from brushwork_core.database import migration  # noqa: F401
 from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process import consumer  # noqa: F401
 from brushwork_workers.process.service import serve
@@ -103,10 +102,15 @@ def _live(order: Order, zygote: int) -> None:
     if order.clock_ahead_s:
         set_clock_ahead(order.clock_ahead_s)
     scripted = LoadedModules({SCRIPTED_KIND: Scripted(Journal(Path(order.journal)))})
-    LOADERS["stable-diffusion"] = lambda place: scripted
     settings = Settings(**order.settings)
     take_over_from_dead(settings)
-    serve(settings, kinds=order.kinds, name=order.name, concurrency=order.concurrency)
+    serve(
+        settings,
+        kinds=order.kinds,
+        name=order.name,
+        concurrency=order.concurrency,
+        loaders={"stable-diffusion": lambda spec: scripted},
+    )
 
 
 def _redirect(log: Path) -> None:

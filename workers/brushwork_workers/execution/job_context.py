@@ -119,7 +119,7 @@ class AttemptContext:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
         if unneeded is None:
-            self._attempt.hear(Signal.LOST)
+            self._attempt.receive(Signal.LOST)
             self._attempt.check()
         discard(self._store, unneeded or ())
 
