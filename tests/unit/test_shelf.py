@@ -91,9 +91,12 @@ class Job:
         model: Model,
         threads: ThreadPoolExecutor,
         exclusive_gate: ExclusiveGate,
+        *,
+        alone: bool = False,
     ) -> None:
         self.said: list[str] = []
-        self.attempt = Attempt(Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0))
+        claim = Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0, alone=alone)
+        self.attempt = Attempt(claim)
         self.has_it = threading.Event()
         self._leaves = threading.Event()
         start = AttemptStart(self.attempt, self.ledger(), LedgerPatience(0.0), exclusive_gate)
@@ -255,6 +258,26 @@ class TestTurns:
         assert second.gets_it()
         assert model_manager.sizes() == {"b": 70}
         second.leave()
+
+    def test_a_suspect_that_needs_a_second_load_does_not_wait_for_itself(
+        self,
+        job: Start,
+        model_manager: ModelManager,
+        store: Store,
+        exclusive_gate: ExclusiveGate,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        store.sizes["b"] = 70
+        first = job("a")
+        assert first.gets_it()
+        model = store.model("b", memory_bytes=10)
+        suspect = Job(model_manager, model, threads, exclusive_gate, alone=True)
+        wait_until(lambda: store.loaded.count("b") == 1)
+        first.leave()
+        assert suspect.gets_it()
+        assert suspect.said == ["performs"]
+        assert store.loaded == ["a", "b", "b"]
+        suspect.leave()
 
     def test_too_large_altogether(self, job: Start) -> None:
         with pytest.raises(ModelTooLarge, match="BRUSHWORK_MODEL_MEMORY_GB"):
