@@ -10,21 +10,24 @@ from collections.abc import Callable
 import torch
 
 # malloc.h of the GNU C library.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 KEPT_BYTES = 2**30
 GROWTH_BYTES = 64 * 2**20
 
 
 def keep_memory() -> bool:
-    """Make the C library keep up to a gibibyte of freed memory; False if it cannot.
+    """Make the C library keep up to a gibibyte of freed memory for all threads together; False if it cannot.
 
     By default it returns every block of more than 32 MiB to the system at once. For the next block the system
     fills all pages with zeros, which takes longer than the computation in a decoder's larger batches.
+
+    By default most threads also get an arena of their own. It keeps as much memory as the largest picture of
+    its thread took, and no other thread can use it. With one arena a worker keeps that memory once.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES}
+    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES, _M_ARENA_MAX: 1}
     return all(mallopt(name, value) for name, value in wanted.items())
 
 
