@@ -5,7 +5,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, TRAININGS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Retention
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.kinds.image_classification_training import Epoch
@@ -106,11 +106,11 @@ def test_however_a_job_ends_its_checkpoint_goes_and_its_curve_stays(
 ) -> None:
     checkpoints.note("a", fence, epochs(1), picture("1"))
     if way == "complete":
-        assert ledger.complete("a", fence, {}, [picture("8")])
+        assert ledger.complete("a", fence, {}, [picture("8")]) is WriteOutcome.APPLIED
     elif way == "fail":
-        assert ledger.fail("a", fence, ERROR)
+        assert ledger.fail("a", fence, ERROR) is WriteOutcome.APPLIED
     elif way == "stop":
-        assert ledger.stop("a", fence)
+        assert ledger.stop("a", fence) is WriteOutcome.APPLIED
     else:
         ledger.release("a", fence)
         ledger.cancel("a")

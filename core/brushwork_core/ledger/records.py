@@ -122,6 +122,23 @@ class Reaped:
     suspects: tuple[str, ...] = ()
 
 
+class WriteOutcome(Enum):
+    """What became of a fenced write. Compare it with `is`: it has no truth value."""
+
+    APPLIED = "applied"
+    """The database holds what was written."""
+    LEASE_LOST = "lease lost"
+    """The fence is out of date: another attempt has the job, or the job has ended. Nothing was changed."""
+
+    @classmethod
+    def of(cls, changed: bool) -> "WriteOutcome":
+        """Return the outcome of a statement, by whether it changed a row."""
+        return cls.APPLIED if changed else cls.LEASE_LOST
+
+    def __bool__(self) -> bool:
+        raise TypeError("A WriteOutcome has no truth value. Use `is WriteOutcome.APPLIED`.")
+
+
 class Signal(Enum):
     """What a running job is told."""
 
