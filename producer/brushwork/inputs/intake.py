@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brushwork_schemas.admission import Admitted, admit
@@ -11,7 +11,6 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import file_fields
-from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from pydantic import BaseModel
 
@@ -50,7 +49,6 @@ class PreparedJob:
 
     admitted: Admitted
     options: JobOptions
-    request: Request
     inputs: tuple[Artifact, ...]
     sha256: str | None
 
@@ -131,10 +129,10 @@ class SubmissionIntake:
                 kept[id(read)] = self._files.keep(read)
             files[name] = kept[id(read)]
         named = {name: artifact.sha256 for name, artifact in files.items()}
-        request = draft.admitted.request.model_copy(update=named)
+        admitted = replace(draft.admitted, request=draft.admitted.request.model_copy(update=named))
         has_key = draft.options.idempotency_key is not None
         sha256 = _digest(draft, files) if has_key else None
-        return PreparedJob(draft.admitted, draft.options, request, tuple(files.values()), sha256)
+        return PreparedJob(admitted, draft.options, tuple(files.values()), sha256)
 
 
 def _digest(draft: JobDraft, files: Mapping[str, Artifact]) -> str:

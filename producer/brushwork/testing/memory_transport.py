@@ -212,7 +212,7 @@ def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None = Non
         model=admitted.model.name,
         label=admitted.label,
         state=JobState.QUEUED,
-        request=complete.request,
+        request=complete.admitted.request,
         created_at=created_at,
         deadline_at=None if deadline_s is None else created_at + timedelta(seconds=deadline_s),
         max_attempts=settings.max_attempts,

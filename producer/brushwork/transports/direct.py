@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
@@ -99,7 +99,7 @@ class DirectTransport:
         """As `retry`; says besides whether the job is new."""
         old = self.get(job_id)
         (complete,) = self._intake.complete([repeated(old, changes)])
-        return self._accept([replace(self._new_job(complete), retry_of=old.id)])
+        return self._accept([self._new_job(complete, retry_of=old.id)])
 
     def get(self, job_id: str) -> Job:
         """As `Client.get`."""
@@ -196,26 +196,15 @@ class DirectTransport:
         }
         return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
 
-    def _new_job(self, complete: PreparedJob) -> NewJob:
-        admitted, options = complete.admitted, complete.options
-        return NewJob(
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            idempotency_key=options.idempotency_key,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            request_sha256=complete.sha256,
-            id=str(uuid_utils.uuid7()),
-            kind=admitted.kind.name,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=complete.request.model_dump(mode="json"),
-            max_attempts=self.settings.max_attempts,
+    def _new_job(self, complete: PreparedJob, retry_of: str | None = None) -> NewJob:
+        return NewJob.of(
+            str(uuid_utils.uuid7()),
+            complete.admitted,
+            complete.options,
             inputs=complete.inputs,
+            max_attempts=self.settings.max_attempts,
+            request_sha256=complete.sha256,
+            retry_of=retry_of,
         )
 
     def _bound(self, job: Job) -> Job:
