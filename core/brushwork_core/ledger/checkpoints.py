@@ -12,11 +12,10 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Delete, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, TRAININGS
-from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.transitions import holds
 
 ROLE = "resume"
@@ -100,9 +99,7 @@ def _noted(
     # Locked, so that nobody reaps the job between this look and the commit.
     if connection.execute(select(JOBS.c.id).where(holds(job_id, fence)).with_for_update()).first() is None:
         return None
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    written = dialect.insert(TRAININGS).values(job_id=job_id, **row)
-    connection.execute(written.on_conflict_do_update(index_elements=[TRAININGS.c.job_id], set_=row))
+    upsert(connection, TRAININGS, {"job_id": job_id}, row)
     known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
     connection.execute(known, checkpoint.model_dump())
     link = {"job_id": job_id, "sha256": checkpoint.sha256, "role": ROLE}

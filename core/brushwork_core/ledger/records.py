@@ -1,14 +1,16 @@
 """What goes into the ledger and what comes out of it, besides jobs as callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from brushwork_schemas.admission import Admitted
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.job import JobError
+from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.options import JobOptions, Priority
+
+from brushwork_core.ledger.job_row import job_of
 
 WORKER_LOST = JobError(
     code="worker_lost",
@@ -108,10 +110,24 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Submitted:
-    """What a submit wrote, by id: `new` jobs, and of them those that count as `sent`."""
+    """What a submit wrote.
 
-    new: frozenset[str]
+    Args:
+        rows: Rows of the new jobs, by id.
+        sent: Ids of new jobs whose messages are to be sent now. They count as dispatched.
+    """
+
+    rows: Mapping[str, Mapping[str, Any]]
     sent: frozenset[str]
+
+    @property
+    def new(self) -> frozenset[str]:
+        """Ids of the new jobs."""
+        return frozenset(self.rows)
+
+    def job(self, job_id: str) -> Job:
+        """Return a new job as its caller sees it."""
+        return job_of(self.rows[job_id])
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The direct door: a client's own connections to ledger, queue and store."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,21 +180,24 @@ class DirectTransport:
         first = self._messages.with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
-        standing = self._standing(jobs, submitted.new)
-        return Accepted([self._bound(job) for job in self._index.get_many(standing)], submitted.new)
+        earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
+        return Accepted(
+            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
+            submitted.new,
+        )
 
-    def _standing(self, jobs: Sequence[NewJob], new: Collection[str]) -> Sequence[str]:
-        """The ids of the jobs that stand for these: of a repeated idempotency key, the earlier one's."""
+    def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
+        """The jobs that were submitted before with the same idempotency keys, by tenant and key."""
         keys: dict[str, list[str]] = {}
-        for job in jobs:
-            if job.id not in new and job.idempotency_key:
-                keys.setdefault(job.tenant, []).append(job.idempotency_key)
-        earlier = {
+        for tenant, key in map(_key, repeated_jobs):
+            keys.setdefault(tenant, []).append(key)
+        ids = {
             (tenant, key): job_id
-            for tenant, repeated_keys in keys.items()
-            for key, job_id in self._index.ids_of_keys(tenant, repeated_keys).items()
+            for tenant, known in keys.items()
+            for key, job_id in self._index.ids_of_keys(tenant, known).items()
         }
-        return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
+        jobs = {job.id: self._bound(job) for job in self._index.get_many(list(ids.values()))}
+        return {key: jobs[job_id] for key, job_id in ids.items() if job_id in jobs}
 
     def _new_job(self, complete: PreparedJob, retry_of: str | None = None) -> NewJob:
         return NewJob.of(
@@ -211,3 +214,7 @@ class DirectTransport:
         for artifact in artifacts_within(job.result):
             artifact.bind(self._store)
         return job
+
+
+def _key(job: NewJob) -> tuple[str, str]:
+    return job.tenant, job.idempotency_key or ""
