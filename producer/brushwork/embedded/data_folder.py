@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from brushwork_core.settings.settings import ENV_FILE
+from brushwork_core.settings.environment import ENV_FILE
 from brushwork_core.timing.backoff import Backoff, retried
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 

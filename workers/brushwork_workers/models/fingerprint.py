@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from brushwork_core.files.model_folders import models_dir
 from brushwork_core.files.sha256 import sha256_of_file
+from brushwork_core.settings.environment import models_dir
 
 # Below it, to read the file takes no longer than to look it up.
 REMEMBERED_BYTES = 32 * 1024 * 1024

@@ -5,7 +5,6 @@ with torch's unpickler for tensors alone; workers never see it.
 """
 
 import json
-import os
 import pickle
 import re
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any, Self
 import httpx
 import torch
 from brushwork_core.files.sha256 import sha256_of_file
+from brushwork_core.settings.environment import torchvision_mirror
 from brushwork_schemas.errors import HashMismatch, ModelUnavailable, PickledWeights, ServiceUnreachable
 from safetensors.torch import save_file
 from torchvision.models import get_weight
@@ -59,7 +59,7 @@ class TorchvisionFile:
     @property
     def url(self) -> str:
         """Where it is fetched; `TORCHVISION_MIRROR` takes the place of download.pytorch.org/models."""
-        mirror = os.environ.get("TORCHVISION_MIRROR")
+        mirror = torchvision_mirror()
         official: str = self._weights.url
         return official.replace(_OFFICIAL, mirror.rstrip("/") + "/") if mirror else official
 
