@@ -17,6 +17,7 @@ from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.plugins import catalogue_files
+from brushwork_schemas.validation import first_invalid
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 TRAINED = "trained:"
@@ -169,8 +170,8 @@ class Model(BaseModel):
             try:
                 _field_of(kind, name).validate_python(value)
             except ValidationError as error:
-                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"defaults: {name} can't be {value!r} for {kind}: {reason}") from None
+                reason = first_invalid(error).reason
+                raise ValueError(f"defaults: {name} cannot be {value!r} for {kind}: {reason}") from None
 
     @property
     def family_spec(self) -> Family:
@@ -376,10 +377,9 @@ def _entry(file: Path, made: Any, table: str, name: str, entry: Any, **known: st
     try:
         return made.model_validate({**known, "name": name, **entry} if isinstance(entry, dict) else entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in (table, name, *first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise _unreadable(file, f"{field}: {reason}") from error
+        wrong = first_invalid(error)
+        field = ".".join(filter(None, (table, name, wrong.name)))
+        raise _unreadable(file, f"{field}: {wrong.reason}") from error
 
 
 def _unreadable(file: Path, reason: str) -> InvalidRequest:

@@ -14,6 +14,7 @@ from hmac import compare_digest
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
+from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
@@ -197,10 +198,9 @@ def _checked(terms: dict[str, Any]) -> NewKey:
     try:
         return NewKey(**terms)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        field = str(first["loc"][0])
-        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
-        raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0]
+        raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
 
 
 def _hash(secret: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.validation import first_invalid
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -112,9 +113,10 @@ class Settings(
         try:
             return cls(_env_file=file if file.is_file() else None, **given)
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            field = str(first["loc"][0])
-            reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            wrong = first_invalid(error)
+            field = wrong.name.partition(".")[0]
             raise InvalidRequest(
-                f"{field}: {reason}.", field=field, hint=f"Set BRUSHWORK_{field.upper()}, or the argument."
+                f"{field}: {wrong.reason}.",
+                field=field,
+                hint=f"Change BRUSHWORK_{field.upper()}, or the argument {field}.",
             ) from None
