@@ -31,7 +31,7 @@ picture, number = sys.argv[1], int(sys.argv[2])
 reading = ("image-to-text", "image-classification", "image-segmentation")
 with Client() as client:
     for index in range(number):
-        painted = client.submit("text-to-image", prompt="a red circle", num_inference_steps=4, priority="high")
+        painted = client.submit("text-to-image", prompt="a red circle", num_inference_steps=4)
         print(painted.id)
         for kind in reading:
             print(client.submit(kind, image=picture).id)
