@@ -9,6 +9,7 @@ from urllib.parse import quote
 from brushwork_core.files.tenant_files import is_name
 from brushwork_schemas.artifact import Artifact, ByteSource
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -20,7 +21,6 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.outlook import Outlook
