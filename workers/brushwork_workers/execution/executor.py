@@ -137,7 +137,12 @@ class Executor:
             try:
                 claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
             except ServiceUnreachable as error:
-                LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
+                LOGGER.error(
+                    "Job %s could not be claimed; it waits in the ledger: %s",
+                    job_id,
+                    error,
+                    extra={"job": job_id},
+                )
                 return Outcome.LOST
             if claim is None:
                 self._metrics.dropped()
