@@ -1,7 +1,7 @@
 """The log of a process, as text or JSON. Each line carries its context, such as the job that it is about.
 
-The context is set once, around the work: `with bound(job=..., attempt=...)`. Every line that is written inside
-has these fields, lines of other libraries too. A single line about a job takes `extra={"job": job_id}` instead.
+The context is set once, around the work: `with bound(job=..., attempt=...)`. Every line that is written
+inside has these fields, lines of other libraries too. A single line takes `extra={"job": job_id}` instead.
 The content of a request is never part of a context.
 """
 
