@@ -11,7 +11,7 @@ from typing import Any
 import brushwork_workers.model_cache.model_manager as shelf_module
 import pytest
 import torch
-from brushwork_core.ledger import Claim, Signal
+from brushwork_core.ledger import Claim, Signal, WriteOutcome
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     JobStopped,
@@ -107,10 +107,10 @@ class Job:
         """A ledger that takes down what is noted there."""
         return SimpleNamespace(rest=self._say("rests"), perform=self._say("performs"))
 
-    def _say(self, word: str) -> Callable[[str, int], bool]:
-        def say(job_id: str, fence: int) -> bool:
+    def _say(self, word: str) -> Callable[[str, int], WriteOutcome]:
+        def say(job_id: str, fence: int) -> WriteOutcome:
             self.said.append(word)
-            return True
+            return WriteOutcome.APPLIED
 
         return say
 

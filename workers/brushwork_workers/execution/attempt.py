@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from brushwork_core.ledger import Claim, Signal
-from brushwork_core.telemetry.log import bound
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
@@ -96,5 +95,5 @@ class Attempt:
             callback()
         except Exception:
             # The caller is the heartbeat, which has other jobs to signal.
-            with bound(job=self.claim.job_id):
-                LOGGER.exception("Job %s: a stop callback failed", self.claim.job_id)
+            job_id = self.claim.job_id
+            LOGGER.exception("Job %s: a stop callback failed", job_id, extra={"job": job_id})

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from brushwork_core.ledger import Ledger, Signal
+from brushwork_core.ledger import Ledger, Signal, WriteOutcome
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -83,7 +83,8 @@ class AttemptStart:
                 self._note(self._ledger.perform)
             yield
 
-    def _note(self, write: Callable[[str, int], bool]) -> None:
-        if not self._patience.ask(lambda: write(*self._attempt.key)):
+    def _note(self, write: Callable[[str, int], WriteOutcome]) -> None:
+        written = self._patience.ask(lambda: write(*self._attempt.key))
+        if written is WriteOutcome.LEASE_LOST:
             self._attempt.receive(Signal.LOST)
         self._attempt.raise_if_stopped()

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from enum import StrEnum
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Claim, Ledger, Signal
+from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.telemetry.log import bound
+from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Timings
-from brushwork_schemas.trace_context import TraceContext
 
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
@@ -255,13 +255,14 @@ class Executor:
         LOGGER.info("Job %s runs again in %.1f s", attempt.claim.job_id, again.after_s)
         return self._write(Outcome.RETRIED, lambda: self._ledger.retry(*key, written, **asdict(again)))
 
-    def _write(self, outcome: Outcome, write: Callable[[], bool]) -> Outcome:
+    def _write(self, outcome: Outcome, write: Callable[[], WriteOutcome]) -> Outcome:
         """Write the end of an attempt; `outcome` if it was written, else LOST."""
         try:
-            return outcome if self._patience.ask(write) else Outcome.LOST
+            written = self._patience.ask(write)
         except ServiceUnreachable as error:
             LOGGER.error("The end of an attempt could not be written, so the job will run again: %s", error)
             return Outcome.LOST
+        return outcome if written is WriteOutcome.APPLIED else Outcome.LOST
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:
         code, running_s = "", None

@@ -1,13 +1,12 @@
 """Ask the ledger again while it cannot be reached, as long as a lease may still be held."""
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from brushwork_core.timing.backoff import Backoff, retried
 from brushwork_schemas.errors import ServiceUnreachable
 
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 2.0
+BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
 _Answer = TypeVar("_Answer")
 
 
@@ -27,13 +26,8 @@ class LedgerPatience:
         Raises:
             ServiceUnreachable: The database could not be reached within the limit.
         """
-        give_up = time.monotonic() + self._limit_s
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                return call()
-            except ServiceUnreachable:
-                if time.monotonic() > give_up:
-                    raise
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        return retried(call, is_temporary=_is_unreachable, backoff=BACKOFF, timeout_s=self._limit_s)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return isinstance(error, ServiceUnreachable)

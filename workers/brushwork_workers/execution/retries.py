@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brushwork_core.ledger import Claim
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import (
     BrushworkError,
     DeviceFailed,
@@ -61,7 +62,7 @@ class RetryPolicy:
             return None if claim.alone else NextAttempt(0.0, alone=True)
         if not isinstance(error, MachineError):
             return None
-        pause_s = min(self._first_pause_s * 2 ** (claim.attempt - 1), LONGEST_PAUSE_S)
+        pause_s = Backoff(self._first_pause_s, LONGEST_PAUSE_S).pause_s(claim.attempt)
         # The random number protects no secret.
         pause_s *= 1 + SPREAD * random.random()  # noqa: S311
         avoid = self._worker if self._has_others(claim.kind) else None

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import BrushworkError, ModelUnavailable
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
+BACKOFF = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
 # A catalogue has fewer models than this, but trained models come and go.
 MAX_MODELS = 1000
 _Error = TypeVar("_Error", bound=BrushworkError)
@@ -17,7 +19,7 @@ _Error = TypeVar("_Error", bound=BrushworkError)
 @dataclass(frozen=True)
 class _FailedLoad:
     error: ModelUnavailable
-    pause_s: float
+    failures: int
     until_s: float
 
 
@@ -38,11 +40,11 @@ class LoadBackoff:
     def add(self, name: str, error: ModelUnavailable) -> None:
         """Record that a model could not be loaded."""
         before = self._failed.get(name)
-        pause_s = min(2 * before.pause_s, LONGEST_PAUSE_S) if before else FIRST_PAUSE_S
-        until_s = self._clock() + pause_s
+        failures = before.failures + 1 if before else 1
+        until_s = self._clock() + BACKOFF.pause_s(failures)
         if len(self._failed) >= MAX_MODELS:
             self._failed = {key: each for key, each in self._failed.items() if each.until_s > self._clock()}
-        self._failed[name] = _FailedLoad(without_traceback(error), pause_s, until_s)
+        self._failed[name] = _FailedLoad(without_traceback(error), failures, until_s)
 
     def clear(self, name: str) -> None:
         """Record that a model could be loaded."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
-from brushwork_core.telemetry.log import bound
 from brushwork_schemas.errors import BrushworkError
 
 from brushwork_workers.execution.attempt import Attempt
@@ -42,8 +41,7 @@ class EmergencyExit:
         """Exit because these jobs are hung."""
         ids = [attempt.claim.job_id for attempt in stalled]
         for job_id in ids:
-            with bound(job=job_id):
-                LOGGER.critical("Job %s is hung; this worker exits", job_id)
+            LOGGER.critical("Job %s is hung; this worker exits", job_id, extra={"job": job_id})
         self._exit(stalled, stalled=ids)
 
     def device_failed(self, running: Sequence[Attempt]) -> None:

@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable
 
-from brushwork_core.ledger import Ledger, Signal
-from brushwork_core.telemetry.log import bound
+from brushwork_core.ledger import Ledger, Signal, WriteOutcome
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.running_attempts import RunningAttempts
@@ -57,7 +56,7 @@ class Heartbeat:
         for attempt in self._running.attempts():
             if attempt in but:
                 continue
-            released += self._ledger.release(*attempt.key)
+            released += self._ledger.release(*attempt.key) is WriteOutcome.APPLIED
             attempt.receive(Signal.LOST)
         return released
 
@@ -69,9 +68,12 @@ class Heartbeat:
         may have been claimed just now, so only those seen twice are given back.
         """
         for job_id, fence in strays & self._strays:
-            if self._ledger.release(job_id, fence):
-                with bound(job=job_id):
-                    LOGGER.warning("Job %s was claimed by this worker but is not running; requeued", job_id)
+            if self._ledger.release(job_id, fence) is WriteOutcome.APPLIED:
+                LOGGER.warning(
+                    "Job %s was claimed by this worker but is not running; it is queued again",
+                    job_id,
+                    extra={"job": job_id},
+                )
         self._strays = strays
 
 

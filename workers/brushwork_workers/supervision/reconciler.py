@@ -6,7 +6,6 @@ import time
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queue.broker import Publisher
-from brushwork_core.telemetry.log import bound
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds
 
@@ -46,8 +45,7 @@ class Reconciler:
     def sweep(self) -> None:
         """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again."""
         for job_id in self._expire():
-            with bound(job=job_id):
-                LOGGER.info("Job %s expired: it did not start before its deadline", job_id)
+            LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
         if time.monotonic() >= self._reap_not_before:
             self._reap()
         for kind in all_kinds():
@@ -82,11 +80,13 @@ class Reconciler:
             self._worker_registry.leave(worker)
         for job_id in reaped.queued:
             alone = "; it will run alone, because it may be the cause" if job_id in reaped.suspects else ""
-            with bound(job=job_id):
-                LOGGER.warning("Job %s lost its worker and is queued again%s", job_id, alone)
+            LOGGER.warning(
+                "Job %s lost its worker and is queued again%s", job_id, alone, extra={"job": job_id}
+            )
         for job_id in reaped.failed:
-            with bound(job=job_id):
-                LOGGER.error("Job %s failed: it lost its worker in its last attempt", job_id)
+            LOGGER.error(
+                "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}
+            )
 
     def _publish_again(self, kind: str, limit: int) -> None:
         jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
