@@ -21,7 +21,7 @@ from tests.stations import WORKER, Make, TestStation, nothing, raising
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits to be alone looks for its own signals after this time."""
-    monkeypatch.setattr(quarantine_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(quarantine_module, "CHECK_EVERY_S", 0.02)
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ class Job:
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is called when a signal comes for a job that waits: it looks again after this time."""
-    monkeypatch.setattr(shelf_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(shelf_module, "CHECK_EVERY_S", 0.02)
 
 
 @pytest.fixture
