@@ -1,5 +1,6 @@
 """The path of one job in a worker: every way an attempt can end."""
 
+import logging
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Signal
+from brushwork_core.telemetry.log import ContextFilter
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.executor import Outcome
@@ -230,6 +232,22 @@ def test_an_attempt_that_nobody_runs_is_given_back(make: Make) -> None:
     worker_process.heartbeat.beat()
     assert (worker_process.job().state, worker_process.job().attempt) == (JobState.QUEUED, 0)
     assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("model", ["stub", "large", "absent"])
+def test_every_line_of_the_log_names_the_job(
+    make: Make, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker_process = make(nothing)
+    job_id = worker_process.adopted(model=model)
+    caplog.clear()
+    caplog.set_level(logging.INFO, "brushwork_workers")
+    caplog.handler.addFilter(ContextFilter())
+    worker_process.executor.execute(job_id)
+    lines = {record.name: vars(record)["about"].get("job") for record in caplog.records}
+    assert set(lines.values()) == {job_id}
+    # Also those of the thread that loads a model for the job.
+    assert ("brushwork_workers.model_cache.model_loader" in lines) == (model == "large")
 
 
 def test_progress_reaches_the_ledger(make: Make) -> None:

@@ -7,15 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 import torch
-from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.process_liveness import here, started_at
-from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger
-from brushwork_core.ledger.checkpoints import JobCheckpoints
-from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.environment import models_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
@@ -52,6 +44,7 @@ from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.emergency_exit import EmergencyExit
+from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
@@ -92,34 +85,28 @@ class WorkerProcess:
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
         self._started_at = started_at(os.getpid()) or 0.0
-        self._database = Database(settings.database_url.get_secret_value())
-        self._database.migrate()
+        self._services = WorkerServices.open(settings, app)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
             keep_memory()
         self._is_ready = threading.Event()
-        self._store = ArtifactStore(settings.artifacts_url)
-        self._ledger = Ledger(self._database, lease_s=settings.lease_s)
-        self._worker_registry = WorkerRegistry(self._database)
-        self._job_signals = JobSignals(self._database)
-        self._checkpoints = JobCheckpoints(self._database)
-        self._trained = TrainedModels(self._database)
-        self._publisher = Publisher(app)
         self._registry = CollectorRegistry()
         self._metrics = JobMetrics(self._registry)
         self._batching = BatchingStats()
         self._model_executor = self._new_model_executor()
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
         self._running = RunningAttempts()
-        self._heartbeat = Heartbeat(self._ledger, self.worker, self._running)
+        self._heartbeat = Heartbeat(self._services.ledger, self.worker, self._running)
         self._reporter = self._new_reporter()
         self._emergency_exit = EmergencyExit(
-            self.worker, self._ledger, self._worker_registry, self._heartbeat
+            self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
         self.bare_messages = self._new_bare_messages()
         self.executor = self._new_executor()
-        self.feeder = Feeder(self._ledger, self._publisher, self.kinds, settings.queue_ahead)
+        self.feeder = Feeder(
+            self._services.ledger, self._services.publisher, self.kinds, settings.queue_ahead
+        )
         self.consumer_watchdog = self._new_consumer_watchdog(concurrency)
         self._watchdog = self._new_watchdog()
         self._reconciler = self._new_reconciler()
@@ -161,12 +148,12 @@ class WorkerProcess:
         self._reporter.stop()
         self._watchdog.close()
         try:
-            self._worker_registry.leave(self.worker)
+            self._services.worker_registry.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("This worker's entry stays in the registry for now: %s", error)
         self._model_manager.close()
         self._model_executor.close()
-        self._database.close()
+        self._services.database.close()
 
     def _models(self) -> list[Model]:
         chosen = self.settings.models
@@ -187,7 +174,9 @@ class WorkerProcess:
 
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
-        files = TrainedFiles(self._trained, self._store, models_dir() / "trained", locate)
+        files = TrainedFiles(
+            self._services.trained_models, self._services.store, models_dir() / "trained", locate
+        )
         loader = ModelLoader(
             Loaders(replaced), self._device, self._model_executor, self._catalogue.add_ons, files.find
         )
@@ -205,19 +194,19 @@ class WorkerProcess:
 
     def _new_bare_messages(self) -> BareMessages:
         return BareMessages(
-            self._ledger,
-            self._store,
+            self._services.ledger,
+            self._services.store,
             self._catalogue,
             max_attempts=self.settings.max_attempts,
-            expect=self._trained.expect,
+            expect=self._services.trained_models.expect,
         )
 
     def _new_executor(self) -> Executor:
         return Executor(
             worker=self.worker,
-            ledger=self._ledger,
-            store=self._store,
-            checkpoints=self._checkpoints,
+            ledger=self._services.ledger,
+            store=self._services.store,
+            checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
             model_executor=self._model_executor,
             running=self._running,
@@ -237,12 +226,12 @@ class WorkerProcess:
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        return Reporter(ProcessReports(self._database), self.worker, "worker", self._registry)
+        return Reporter(ProcessReports(self._services.database), self.worker, "worker", self._registry)
 
     def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
         return ConsumerWatchdog(
             self.kinds,
-            self._publisher.num_waiting,
+            self._services.publisher.num_waiting,
             concurrency=concurrency,
             limit_s=self.settings.deaf_s,
             on_stuck=self._emergency_exit.consumer_stuck,
@@ -258,16 +247,16 @@ class WorkerProcess:
 
     def _new_reconciler(self) -> Reconciler:
         return Reconciler(
-            self._ledger,
-            self._worker_registry,
-            self._publisher,
+            self._services.ledger,
+            self._services.worker_registry,
+            self._services.publisher,
             redispatch_after_s=self.settings.redispatch_after_s,
             lease_s=self.settings.lease_s,
         )
 
     def _new_threads(self) -> list[RecurringThread]:
         settings = self.settings
-        progress_sync = ProgressSync(self._job_signals, self.worker, self._running.attempts)
+        progress_sync = ProgressSync(self._services.job_signals, self.worker, self._running.attempts)
         return [
             RecurringThread("heartbeat", settings.heartbeat_s, self._beat),
             RecurringThread("job-signals", RECEIVE_EVERY_S, progress_sync.receive),
@@ -278,11 +267,13 @@ class WorkerProcess:
         ]
 
     def _others_serve(self, kind: str) -> bool:
-        return self._worker_registry.others_serve(kind, but=self.worker, within_s=self.settings.lease_s)
+        return self._services.worker_registry.others_serve(
+            kind, but=self.worker, within_s=self.settings.lease_s
+        )
 
     def _beat(self) -> None:
         self._heartbeat.beat(self._watchdog.stalled())
-        self._worker_registry.announce(
+        self._services.worker_registry.announce(
             WorkerEntry(
                 name=self.worker,
                 kinds=self.kinds,
@@ -298,6 +289,6 @@ class WorkerProcess:
 
     def _sweep(self) -> None:
         self._reconciler.sweep()
-        self._job_signals.sweep()
-        discard(self._store, self._checkpoints.sweep())
-        self._worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
+        self._services.job_signals.sweep()
+        discard(self._services.store, self._services.checkpoints.sweep())
+        self._services.worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
