@@ -22,6 +22,24 @@ print(*(set(sys.modules) - before))
 """
 
 
+ALL_MODULES = """
+import importlib, pkgutil, sys
+before = set(sys.modules)
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
+print(*(set(sys.modules) - before))
+"""
+
+
+def loaded_by_all_modules_of(package: str) -> set[str]:
+    """Modules that a fresh interpreter loads when it imports every module of a package."""
+    command = [sys.executable, "-c", ALL_MODULES, package]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.split())
+
+
 def loaded(forbidden: set[str]) -> set[str]:
     """Top-level modules that the import adds to a fresh interpreter which can't find the forbidden ones."""
     command = [sys.executable, "-c", PROGRAM, *sorted(forbidden)]
@@ -74,3 +92,20 @@ def test_what_comes_with_the_package_is_enough() -> None:
     }
     assert others >= HEAVY
     assert "brushwork" in loaded(others)
+
+
+def test_the_schemas_load_no_storage_and_no_queue() -> None:
+    modules = loaded_by_all_modules_of("brushwork_schemas")
+    assert {"brushwork_schemas.admission", "brushwork_schemas.kinds.registry"} <= modules
+    storage = {
+        "sqlalchemy",
+        "redis",
+        "PIL",
+        "celery",
+        "kombu",
+        "psutil",
+        "obstore",
+        "httpx",
+        "brushwork_core",
+    }
+    assert {module.split(".")[0] for module in modules} & (HEAVY | storage) == set()

@@ -1,8 +1,8 @@
 """The direct door: a client's own connections to ledger, queue and store."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
@@ -19,9 +19,9 @@ from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription, described_kinds
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
@@ -31,7 +31,7 @@ from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
-from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs
 from brushwork.waiting import PollingWait
@@ -85,21 +85,25 @@ class DirectTransport:
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return self.accept(requests).jobs
+        return self.accept(self.draft(requests)).jobs
 
-    def accept(self, requests: Sequence[Mapping[str, Any]]) -> Accepted:
-        """As `submit_many`; says besides which of the jobs are new."""
-        return self._accept([self._new_job(complete) for complete in self._intake.complete(requests)])
+    def draft(self, requests: Sequence[Mapping[str, Any]]) -> Sequence[JobDraft]:
+        """Validate requests; no file is read and nothing is stored."""
+        return self._intake.draft(requests)
+
+    def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
+        """Store the files and the jobs of validated requests, and publish their messages."""
+        prepared = self._intake.prepare(drafts)
+        return self._accept([self._new_job(each, retry_of) for each in prepared])
 
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
         return self.accept_retry(job_id, changes).jobs[0]
 
     def accept_retry(self, job_id: str, changes: Mapping[str, Any]) -> Accepted:
-        """As `retry`; says besides whether the job is new."""
+        """Run a job again, and return whether the new job is new."""
         old = self.get(job_id)
-        (complete,) = self._intake.complete([repeated(old, changes)])
-        return self._accept([replace(self._new_job(complete), retry_of=old.id)])
+        return self.accept(self.draft([repeated(old, changes)]), retry_of=old.id)
 
     def get(self, job_id: str) -> Job:
         """As `Client.get`."""
@@ -180,45 +184,41 @@ class DirectTransport:
         first = self._messages.with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
-        standing = self._standing(jobs, submitted.new)
-        return Accepted([self._bound(job) for job in self._index.get_many(standing)], submitted.new)
+        earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
+        return Accepted(
+            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
+            submitted.new,
+        )
 
-    def _standing(self, jobs: Sequence[NewJob], new: Collection[str]) -> Sequence[str]:
-        """The ids of the jobs that stand for these: of a repeated idempotency key, the earlier one's."""
+    def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
+        """The jobs that were submitted before with the same idempotency keys, by tenant and key."""
         keys: dict[str, list[str]] = {}
-        for job in jobs:
-            if job.id not in new and job.idempotency_key:
-                keys.setdefault(job.tenant, []).append(job.idempotency_key)
-        earlier = {
+        for tenant, key in map(_key, repeated_jobs):
+            keys.setdefault(tenant, []).append(key)
+        ids = {
             (tenant, key): job_id
-            for tenant, repeated_keys in keys.items()
-            for key, job_id in self._index.ids_of_keys(tenant, repeated_keys).items()
+            for tenant, known in keys.items()
+            for key, job_id in self._index.ids_of_keys(tenant, known).items()
         }
-        return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
+        jobs = {job.id: self._bound(job) for job in self._index.get_many(list(ids.values()))}
+        return {key: jobs[job_id] for key, job_id in ids.items() if job_id in jobs}
 
-    def _new_job(self, complete: PreparedJob) -> NewJob:
-        admitted, options = complete.admitted, complete.options
-        return NewJob(
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            idempotency_key=options.idempotency_key,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            request_sha256=complete.sha256,
-            id=str(uuid_utils.uuid7()),
-            kind=admitted.kind.name,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=complete.request.model_dump(mode="json"),
-            max_attempts=self.settings.max_attempts,
+    def _new_job(self, complete: PreparedJob, retry_of: str | None = None) -> NewJob:
+        return NewJob.of(
+            str(uuid_utils.uuid7()),
+            complete.admitted,
+            complete.options,
             inputs=complete.inputs,
+            max_attempts=self.settings.max_attempts,
+            request_sha256=complete.sha256,
+            retry_of=retry_of,
         )
 
     def _bound(self, job: Job) -> Job:
         for artifact in artifacts_within(job.result):
             artifact.bind(self._store)
         return job
+
+
+def _key(job: NewJob) -> tuple[str, str]:
+    return job.tenant, job.idempotency_key or ""

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from brushwork_core.files.tenant_files import is_name
-from brushwork_schemas.artifact import Artifact, ByteSource
+from brushwork_schemas.artifact import Artifact, ByteSource, is_sha256
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -20,7 +20,6 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.outlook import Outlook
@@ -161,7 +160,7 @@ class GatewayProtocol:
 
     def artifact_bytes(self, sha256: str) -> Talk[bytes]:
         """As `Client.artifact_bytes`."""
-        if not is_name(sha256):
+        if not is_sha256(sha256):
             raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
         try:
             answer = yield from self._ask(HttpRequest("GET", f"/v1/files/{sha256}"))
@@ -241,7 +240,7 @@ class GatewayProtocol:
     def _dataset_named(self, given: object, field: str) -> Talk[str]:
         if isinstance(given, Artifact):
             return given.sha256
-        if isinstance(given, str) and is_name(given):
+        if isinstance(given, str) and is_sha256(given):
             return given
         return (yield from self._dataset_uploaded(given, field)).sha256
 

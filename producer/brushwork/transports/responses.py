@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from brushwork_schemas.artifact import Artifact, ByteSource, artifacts_within
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
+from brushwork_schemas.validation import first_invalid
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 
@@ -119,8 +120,8 @@ def _parsed(model: type[_Model], content: Any) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise _strange(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        wrong = first_invalid(error)
+        raise _strange(f"{wrong.name}: {wrong.reason}") from error
 
 
 def _model(content: Any) -> Model:
