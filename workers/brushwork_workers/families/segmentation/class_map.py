@@ -56,7 +56,7 @@ class ClassMap:
         return Image.composite(coloured, picture, is_object)
 
     def areas(self) -> dict[str, float]:
-        """Return the share of the pixels of each class that occurs, 0 to 1. Classes of equal name are added."""
+        """Return the share of the pixels of each class that occurs, 0 to 1. Classes of one name are added up."""
         counts = np.bincount(self.indices.ravel(), minlength=len(self.labels))
         found: dict[str, float] = {}
         for label, count in zip(self.labels, counts, strict=True):
