@@ -16,8 +16,8 @@ def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict
     Args:
         request: A complete request.
         family: The name of the model's family.
-        pipeline: The pipeline that will be called. The configurations of its modules tell variants of a family
-            apart.
+        pipeline: The pipeline that will be called. The configurations of its modules tell variants of a
+            family apart.
 
     Raises:
         InvalidRequest: The model does not support a field of the request.
@@ -55,8 +55,8 @@ def _flux(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
 
 
 def _pixart(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
-    # Caption cleaning needs optional packages and removes Chinese characters. Without it, a prompt has the same
-    # effect on every worker.
+    # Caption cleaning needs optional packages and removes Chinese characters. Without it, a prompt has the
+    # same effect on every worker.
     return {**_sana(request, pipeline), "clean_caption": False}
 
 

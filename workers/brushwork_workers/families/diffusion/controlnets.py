@@ -76,7 +76,7 @@ class ControlNets:
             raise ModelNotHere(
                 f"The ControlNet {name} is not on this machine.",
                 field="controlnet",
-                hint=f"Run `brushwork models pull {name}` on the machine of the worker, and restart the worker.",
+                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
             )
         try:
             module = self._read(found_add_on)
@@ -116,8 +116,8 @@ class ControlNets:
             expected, found = (getattr(each.config, field, None) for each in (self._denoiser, module))
             if expected is not None and found is not None and expected != found:
                 raise InvalidRequest(
-                    f"controlnet: {name} does not fit {self._spec.model.name}: its {field} is {found}, that of "
-                    f"the model is {expected}.",
+                    f"controlnet: {name} does not fit {self._spec.model.name}: its {field} is {found}, that "
+                    f"of the model is {expected}.",
                     field="controlnet",
                     hint="Choose a ControlNet that was trained for this model.",
                 )

@@ -42,8 +42,8 @@ class LoraSet:
 class Loras:
     """The adapters of one loaded pipeline. Each is loaded for the first job that needs it, and then kept.
 
-    peft adds layers to the modules that all jobs share. Which adapters are active, and with which weights, is a
-    state of the module. Every call therefore names the state that it needs, also a call without adapters.
+    peft adds layers to the modules that all jobs share. Which adapters are active, and with which weights, is
+    a state of the module. Every call therefore names the state that it needs, also a call without adapters.
 
     Args:
         pipeline: The loaded `DiffusionPipeline`.
@@ -102,7 +102,7 @@ class Loras:
             raise ModelNotHere(
                 f"The adapter {name} is not on this machine.",
                 field="loras",
-                hint=f"Run `brushwork models pull {name}` on the machine of the worker, and restart the worker.",
+                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
             )
         return weights_file(found)
 
@@ -128,7 +128,7 @@ class Loras:
             raise ModelUnavailable(
                 f"The adapter {name} does not fit {self._spec.model.name}: {error}.",
                 field="loras",
-                hint=f"Check that {file} is a LoRA adapter for models of the family {self._spec.model.family}.",
+                hint=f"Check that {file} is a LoRA adapter for the family {self._spec.model.family}.",
             ) from error
         finally:
             # peft activates a new adapter. The next call must set the state again.

@@ -71,7 +71,8 @@ class PipelineCopies:
         pipeline = copy.copy(original)
         for name, component in original.components.items():
             if component is not None and name != "scheduler":
-                # Not through the setter of the pipeline, which would write the proxies into its configuration.
+                # Not through the setter of the pipeline, which would write the proxies into its
+                # configuration.
                 pipeline.__dict__[name] = self._own(name, component, options)
         pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
         return pipeline
@@ -171,8 +172,8 @@ class _DtypeCopies:
 class _AutoencoderProxy(ModuleProxy):
     """A proxy of a VAE whose number format a job can change without affecting other jobs.
 
-    Stable Diffusion XL casts a half-precision VAE to float32 before its calls, and back after them. The shared
-    VAE stays unchanged.
+    Stable Diffusion XL casts a half-precision VAE to float32 before its calls, and back after them. The
+    shared VAE stays unchanged.
     """
 
     def __init__(

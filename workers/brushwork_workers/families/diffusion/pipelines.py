@@ -92,8 +92,8 @@ class Pipelines:
             adapters: The adapters of the denoiser and the text encoders.
 
         Raises:
-            InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the model
-                or the kind.
+            InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
+                model or the kind.
         """
         original = self._original(self._class_name(kind, controlnet is not None), controlnet)
         pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters)

@@ -26,7 +26,7 @@ def new_scheduler(own: Any, name: str | None = None) -> Any:
         raise InvalidRequest(
             f"scheduler: diffusers has no {name}.",
             field="scheduler",
-            hint="Use the name of a scheduler class, for example EulerDiscreteScheduler, or leave scheduler out.",
+            hint="Use the name of a scheduler class such as EulerDiscreteScheduler, or leave scheduler out.",
         )
     return scheduler_type.from_config(own.config, **_converted_options(own, scheduler_type))
 

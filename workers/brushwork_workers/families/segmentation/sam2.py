@@ -87,7 +87,7 @@ class PromptedSegmentation:
         self._find_objects(black, [Prompt(0, (Point(x=32, y=32),), None)])
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
-        """Segment the marked objects. Segment i + 1 is object i. In the mask, small objects cover large ones."""
+        """Segment the marked objects. Segment i + 1 is object i. In the mask, smaller objects are on top."""
         picture = context.picture(request.image)
         _check_prompts(request, picture)
         objects = self._find_objects(picture, _prompts(request))

@@ -100,8 +100,8 @@ def _replace_head(network: nn.Module, num_classes: int) -> None:
     weights_enum, _, name = head_name(network).rpartition(".")
     old = network.get_submodule(head_name(network))
     if isinstance(old, nn.Conv2d):
-        transform: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
+        new: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
     else:
         assert isinstance(old, nn.Linear)  # noqa: S101 - `head_name` looks for these two
-        transform = nn.Linear(old.in_features, num_classes)
-    setattr(network.get_submodule(weights_enum), name, transform)
+        new = nn.Linear(old.in_features, num_classes)
+    setattr(network.get_submodule(weights_enum), name, new)

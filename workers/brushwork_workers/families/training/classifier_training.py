@@ -92,7 +92,7 @@ def _check(request: ImageClassificationTrainingRequest, architecture: Architectu
         )
     if request.per_device_train_batch_size == 1 and architecture.name != SIMPLE:
         raise InvalidRequest(
-            "per_device_train_batch_size: a network with batch normalisation needs at least 2 pictures per batch.",
+            "per_device_train_batch_size: a network with batch normalisation needs at least 2 pictures.",
             field="per_device_train_batch_size",
             hint="Set per_device_train_batch_size to 2 or more.",
         )

@@ -58,7 +58,8 @@ class DatasetSplit:
 def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
     """Split `order` into batches of `size` indices.
 
-    A last batch of one index is joined to the batch before it, because batch normalisation needs two pictures.
+    A last batch of one index is joined to the batch before it, because batch normalisation needs two
+    pictures.
     """
     pieces = list(order.split(size))
     if len(pieces) > 1 and size > 1 and len(pieces[-1]) == 1:

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-# The largest side of the feature map that enters the dense layers. Larger maps are averaged down to it: without
-# that, the first dense layer could have a billion weights.
+# The largest side of the feature map that enters the dense layers. Larger maps are averaged down to it:
+# without that, the first dense layer could have a billion weights.
 LARGEST_MAP = 16
 
 

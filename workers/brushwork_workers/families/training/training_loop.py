@@ -156,7 +156,7 @@ class TrainingLoop:
 
 
 def best_epoch(curve: Sequence[Epoch]) -> int:
-    """Return the best epoch, counted from 1: the highest validation accuracy, then the lowest validation loss.
+    """Return the best epoch, counted from 1: highest validation accuracy, then lowest validation loss.
 
     Without validation examples it is the last epoch; without any epoch it is 0.
     """

@@ -50,7 +50,8 @@ class DiffusionUpscaler:
         picture = context.picture(request.image)
         check_output_size(picture, self._scale, self._model)
         size = picture.width * self._scale, picture.height * self._scale
-        # The pipeline would shrink the picture to whole multiples. Padding it avoids that; the output is cropped.
+        # The pipeline would shrink the picture to whole multiples. Padding it avoids that; the output is
+        # cropped.
         padded_picture = pad_to(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
         output: Image.Image = self._copies.new(pixels=size[0] * size[1])(
             prompt=request.prompt,

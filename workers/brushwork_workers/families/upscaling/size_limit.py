@@ -20,15 +20,15 @@ def check_output_size(picture: Image.Image, scale: int, model: Model) -> None:
     limits = model.limits
     if max(width, height) > limits.max_side:
         raise InvalidImage(
-            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at most "
-            f"{limits.max_side} pixels per side.",
+            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
+            f"most {limits.max_side} pixels per side.",
             field="image",
             hint=f"Send a picture of at most {limits.max_side // scale} pixels per side.",
         )
     if width * height > limits.max_pixels_per_job:
         raise InvalidImage(
-            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at most "
-            f"{limits.max_pixels_per_job} pixels in all.",
+            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
+            f"most {limits.max_pixels_per_job} pixels in all.",
             field="image",
-            hint=f"Send a picture of at most {limits.max_pixels_per_job // scale**2} pixels (width x height).",
+            hint=f"Send a picture of at most {limits.max_pixels_per_job // scale**2} pixels in all.",
         )

@@ -1,4 +1,4 @@
-"""Overlapping tiles of equal size for a large picture. Each pixel of the result comes from exactly one tile."""
+"""Overlapping tiles of equal size for a large picture. Each pixel of the result comes from one tile."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Tile:
         return self.columns.start, self.rows.start, self.columns.stop, self.rows.stop
 
     def kept(self, scale: int) -> tuple[int, int, int, int]:
-        """Return the owned part of the upscaled tile: left, top, right, bottom, from the corner of the tile."""
+        """Return the owned part of the upscaled tile, counted from its corner: left, top, right, bottom."""
         left, top = self.columns.start, self.rows.start
         return (
             scale * (self.columns.owned_start - left),
