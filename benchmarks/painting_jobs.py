@@ -7,7 +7,7 @@ import numpy as np
 from brushwork_workers.pocket import WEIGHTS
 
 from benchmarks.contestant import Job
-from recipes.pocket.grammar import english, sample_test
+from recipes.pocket.scenes.grammar import english, sample_test
 
 MODEL = WEIGHTS / "pocket-diffusion"
 GUIDANCE = 2.0
