@@ -1,4 +1,4 @@
-"""Pictures to be classified: drawings of the pocket world at 224x224, as PNG."""
+"""Pictures for classification: drawings of the pocket world at 224x224, as PNG."""
 
 import io
 from itertools import cycle, islice

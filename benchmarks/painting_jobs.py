@@ -1,4 +1,4 @@
-"""The pictures that the text-to-image benchmarks ask for, alike for every contestant."""
+"""The jobs of the text-to-image benchmarks, the same for every contestant."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How well the pocket pipelines paint what a prompt asks for, judged by the pixels of their pictures."""
+"""The accuracy of the pocket pipelines: whether the pixels of a picture match its prompt."""
 
 import functools
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How well the pocket models read drawn pictures: classes, masks and captions."""
+"""The accuracy of the pocket models on drawn pictures: classes, masks and captions."""
 
 from pathlib import Path
 

@@ -159,7 +159,7 @@ def test_what_was_not_trained_does_not_take_the_place_of_what_ships(tmp_path: Pa
     kept = tmp_path / "weights" / model / "unet" / "config.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}")
-    with pytest.raises(FileNotFoundError, match=f"{model} was not trained there"):
+    with pytest.raises(FileNotFoundError, match=f"{model} was not trained"):
         shipping.ship(model, tmp_path / "out", tmp_path / "weights")
     assert kept.read_text() == "{}"
 
@@ -167,9 +167,9 @@ def test_what_was_not_trained_does_not_take_the_place_of_what_ships(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--minutes", "0"], "more than 0 minutes"),
-        (["--minutes", "nan"], "more than 0 minutes"),
-        (["--minutes", "5", "--piece", "-1"], "more than 0 minutes"),
+        (["--minutes", "0"], "is not a positive number of minutes"),
+        (["--minutes", "nan"], "is not a positive number of minutes"),
+        (["--minutes", "5", "--piece", "-1"], "is not a positive number of minutes"),
         (["--minutes", "5", "--processes", "0"], "at least 1"),
     ],
 )
