@@ -56,7 +56,7 @@ def measure(client: Client, num_cancels: int, at_once: int, pictures: int) -> No
 
 
 def seconds_a_step(client: Client, at_once: int, pictures: int) -> float:
-    """Return the step times of jobs that are not canceled."""
+    """Return the median time of a step, in seconds, of jobs that are not canceled."""
     ended = [client.wait(job.id, timeout_s=600) for job in submitted(client, at_once, pictures)]
     spent = [job.raise_for_state().result.provenance.timings.running_s for job in ended]
     return float(statistics.median(spent)) / NUM_STEPS

@@ -16,7 +16,7 @@ _TENANTS = 10
 
 
 def num_queued(num_jobs: int) -> int:
-    """Return the number of queued jobs among `number` jobs."""
+    """Return the number of queued jobs in a ledger of `num_jobs` jobs."""
     return num_jobs // 3
 
 

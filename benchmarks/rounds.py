@@ -40,7 +40,7 @@ class Stage:
 
 
 def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int, stage: Stage) -> Seconds:
-    """Yield the result of each turn, round by round. Every second round runs in reverse order."""
+    """Run all turns round by round and return their results. Every second round runs in reverse order."""
     seconds: Seconds = {name: [] for name in turns}
     for index in range(num_rounds):
         order = list(turns) if index % 2 == 0 else list(turns)[::-1]
