@@ -4,10 +4,16 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from brushwork_schemas.errors import BrushworkError, Forbidden, PayloadTooLarge
+from brushwork_schemas.errors import (
+    BrushworkError,
+    Forbidden,
+    HeadersTooLarge,
+    PayloadTooLarge,
+    RequestError,
+    UnsupportedMediaType,
+)
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,7 +69,7 @@ class RequestGuard:
         try:
             await self._check(scope, visit.max_bytes)
             await self._app(scope, visit.receive, visit.send)
-        except (BrushworkError, HTTPException) as error:
+        except BrushworkError as error:
             if visit.has_begun:
                 raise
             visit.refusal = error
@@ -83,15 +89,25 @@ class RequestGuard:
     async def _check(self, scope: Scope, max_bytes: int) -> None:
         headers = Headers(scope=scope)
         if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEADERS_BYTES:
-            raise HTTPException(431, f"The headers are longer than {LONGEST_HEADERS_BYTES} bytes")
+            raise HeadersTooLarge(
+                f"The headers are larger than {LONGEST_HEADERS_BYTES} bytes.",
+                hint="Send a shorter cookie, and large values in the body.",
+            )
         hosts = headers.getlist("host")
         if len(hosts) != 1:
-            raise HTTPException(400, f"A request has one Host, and not {len(hosts)}")
+            raise RequestError(
+                f"Host: the request has {len(hosts)} of these headers; it must have exactly one.",
+                field="Host",
+            )
         await self._check_host(scope, hosts[0])
         if scope["method"] not in SAFE and "authorization" not in headers:
             _check_origin(headers, hosts[0])
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise HTTPException(415, "Compressed bodies are not taken")
+            raise UnsupportedMediaType(
+                "Content-Encoding: compressed bodies are not supported.",
+                field="Content-Encoding",
+                hint="Send the body uncompressed.",
+            )
         if _announced_bytes(headers) > max_bytes:
             raise _too_large(max_bytes)
 
@@ -123,7 +139,7 @@ class _GuardedRequest:
         self._num_bytes = 0
         self.has_begun = False
         self.is_sending = True
-        self.refusal: BrushworkError | HTTPException | None = None
+        self.refusal: BrushworkError | None = None
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -162,7 +178,7 @@ class _RefusedRequest:
         self._send = send
         self._end: Message | None = None
 
-    async def answer(self, error: BrushworkError | HTTPException) -> None:
+    async def answer(self, error: BrushworkError) -> None:
         """Say it, then take what is still coming, and hang up."""
         response = await self._response(error)
         response.headers["Connection"] = "close"
@@ -173,7 +189,7 @@ class _RefusedRequest:
         if self._end is not None:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _response(self, error: BrushworkError | HTTPException) -> Response:
+    async def _response(self, error: BrushworkError) -> Response:
         accepts = Headers(scope=self._scope).get("accept", "")
         is_page = not root.without_root(self._scope["path"]).startswith("/v1/")
         if is_page and "text/html" in accepts and isinstance(error, BrushworkError):
@@ -220,7 +236,7 @@ def _announced_bytes(headers: Headers) -> int:
     if not announced:
         return 0
     if len(announced) > 1 or not (announced[0].isascii() and announced[0].isdecimal()):
-        raise HTTPException(400, "Content-Length: it should be one whole number")
+        raise RequestError("Content-Length: must be one whole number.", field="Content-Length")
     return int(announced[0][:20])
 
 

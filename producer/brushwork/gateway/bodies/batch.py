@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from brushwork_schemas.errors import InvalidRequest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brushwork.gateway.problems import invalid_request
+
 MOST_JOBS = 1000
 Lists = dict[str, Annotated[list[Any], Field(min_length=1)]]
 
@@ -32,10 +34,7 @@ class BatchRequest(BaseModel):
         try:
             batch = cls.model_validate(dict(body))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])[:100] or "body"
-            reason = first["msg"].replace("Input should", "it should")
-            raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+            raise invalid_request(error.errors()) from None
         batch._check_form()
         return batch
 

@@ -22,7 +22,7 @@ def parameters_of(body: Received) -> dict[str, Any]:
 
     Raises:
         InvalidRequest: It can't be read.
-        HTTPException: It is neither: 415.
+        UnsupportedMediaType: The body is neither JSON nor a form.
     """
     if body.media_type == JSON:
         return parsed_object(body.data)

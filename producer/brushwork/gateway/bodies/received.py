@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from brushwork_core.media.archive_type import ALIASES, ENDINGS, HEAD_BYTES, archive_type
-from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge
+from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -43,12 +42,19 @@ class Received:
     archive: BinaryIO | None = None
 
     def refuse_type(self, *known: str) -> None:
-        """Say what is taken here.
+        """Refuse the media type.
+
+        Args:
+            known: Media types that the path accepts.
 
         Raises:
-            HTTPException: Always: 415.
+            UnsupportedMediaType: Always.
         """
-        raise HTTPException(415, f"{self.media_type[:80]!r} is not taken here, but {', '.join(known)}")
+        raise UnsupportedMediaType(
+            f"Content-Type: {self.media_type[:80]!r} is not supported at this path.",
+            field="Content-Type",
+            hint=f"Use {', '.join(known)}.",
+        )
 
 
 async def received(request: Request) -> AsyncIterator[Received]:

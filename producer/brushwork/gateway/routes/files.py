@@ -8,14 +8,14 @@ from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from brushwork.gateway.admission.access import Principal, asks_for
-from brushwork.gateway.bodies.byte_range import NotSatisfiable, parsed_range
+from brushwork.gateway.bodies.byte_range import parsed_range
 from brushwork.gateway.bodies.received import ARCHIVES, FORM, Received, received
-from brushwork.gateway.problems import problem_response
+from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
@@ -78,8 +78,8 @@ def get(
         return Response(status_code=304, headers=headers)
     try:
         part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
-    except NotSatisfiable:
-        return _no_such_part(artifact)
+    except RangeNotSatisfiable as error:
+        return answer_to(error, {"Content-Range": f"bytes */{artifact.size_bytes}"})
     start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
     headers["Content-Length"] = str(end - start)
     if part:
@@ -145,13 +145,3 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
 def _is_known(if_none_match: str | None, etag: str) -> bool:
     known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return etag in known or known == ["*"]
-
-
-def _no_such_part(artifact: Artifact) -> Response:
-    return problem_response(
-        416,
-        "range_not_satisfiable",
-        f"The file has {artifact.size_bytes} bytes, and none of those asked for.",
-        field="Range",
-        headers={"Content-Range": f"bytes */{artifact.size_bytes}"},
-    )
