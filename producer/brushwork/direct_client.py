@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Model
 
 from brushwork.client import Client
+from brushwork.transports.backend import Backend
 from brushwork.transports.direct import Accepted, DirectTransport
 
 
@@ -16,14 +16,14 @@ class DirectClient(Client):
 
     Args:
         settings: Where ledger, queue and store are.
-        database: The ledger's, where the caller has it open already, and closes it.
+        backend: The objects to work with, if the caller has built them; the caller then closes them.
     """
 
     _transport: DirectTransport
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings.model_copy(update={"url": None})
-        self._transport = DirectTransport(self.settings, database)
+        self._transport = DirectTransport(self.settings, backend)
 
     def accept(self, requests: Iterable[Mapping[str, Any]]) -> Accepted:
         """As `submit_many`; says besides which of the jobs are new."""

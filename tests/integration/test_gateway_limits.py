@@ -12,6 +12,7 @@ from brushwork.gateway.admission.rate import Rate
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.access.key_usage import KeyUsage, Usage
 from brushwork_core.database.database import Database
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import QueueFull, RateLimited
 from starlette.testclient import TestClient
@@ -80,7 +81,10 @@ def test_who_comes_at_the_same_time_finds_no_more_room(
     of_key = {bound: 2} if bound == "max_open_jobs" else {}
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("bounded", tenant="a", **of_key)))
-    limits, mine = KeyLimits(settings.overridden(**of_all), database), {**JOB, "tenant": "a"}
+    limits, mine = (
+        KeyLimits(settings.overridden(**of_all), database, JobIndex(database)),
+        {**JOB, "tenant": "a"},
+    )
     with limits.admit(principal, [mine]):
         with limits.admit(principal, [mine]), pytest.raises(QueueFull), limits.admit(principal, [mine]):
             raise AssertionError("there were two places")
@@ -145,7 +149,7 @@ def test_one_idempotency_key_sent_by_many_at_once_is_charged_once(
 ) -> None:
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("many", daily_budget=100 * COST)))
-    limits, client = KeyLimits(settings, database), DirectClient(settings)
+    limits, client = KeyLimits(settings, database, JobIndex(database)), DirectClient(settings)
     together = threading.Barrier(8)
 
     def submit() -> None:

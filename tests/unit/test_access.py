@@ -1,7 +1,7 @@
 """Who asks: nobody is asked for a key until there is one; what a key may; when a revoked one is forgotten."""
 
 import pytest
-from brushwork.gateway.admission.access import REMEMBER_S, Access, Principal
+from brushwork.gateway.admission.access import CACHE_S, Access, Principal
 from brushwork_core.access.api_keys import ApiKeys, Scope, id_of
 from brushwork_core.database.database import Database
 from brushwork_schemas.errors import Unauthorized
@@ -38,7 +38,7 @@ def test_the_first_key_shuts_a_door_that_was_open(keys: ApiKeys) -> None:
     access = Access(keys)
     assert access.principal(None).key is None
     keys.create("first")
-    wait_until(lambda: refuses(access, None), bound_s=5 * REMEMBER_S, what="the shutting of the door")
+    wait_until(lambda: refuses(access, None), bound_s=5 * CACHE_S, what="the shutting of the door")
 
 
 def test_a_revoked_key_is_forgotten(keys: ApiKeys) -> None:
@@ -46,7 +46,7 @@ def test_a_revoked_key_is_forgotten(keys: ApiKeys) -> None:
     key = keys.create("first")
     assert access.principal(key).key is not None
     keys.revoke(id_of(key))
-    wait_until(lambda: refuses(access, key), bound_s=5 * REMEMBER_S, what="the forgetting of the key")
+    wait_until(lambda: refuses(access, key), bound_s=5 * CACHE_S, what="the forgetting of the key")
 
 
 def test_scopes_and_tenants(keys: ApiKeys) -> None:
@@ -60,10 +60,10 @@ def test_scopes_and_tenants(keys: ApiKeys) -> None:
 def test_what_is_remembered_needs_no_database(keys: ApiKeys, database: Database) -> None:
     access = Access(keys)
     key = keys.create("first")
-    assert access.remembered(key) is None
+    assert access.cached(key) is None
     access.principal(key)
     database.close()
-    remembered = access.remembered(key)
+    remembered = access.cached(key)
     assert remembered is not None
     assert remembered.key is not None
     assert remembered.key.name == "first"

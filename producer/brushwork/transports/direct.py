@@ -6,19 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import uuid_utils
-from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import JobSignals
-from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger, NewJob
-from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.queries.outlooks import Outlooks
+from brushwork_core.ledger import NewJob
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.description import KindDescription, described_kinds
@@ -32,6 +24,7 @@ from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
+from brushwork.transports.backend import Backend
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs
 from brushwork.waiting import PollingWait
@@ -55,26 +48,26 @@ class DirectTransport:
 
     Args:
         settings: Where they are.
-        database: The ledger's, where the caller has it open already, and closes it.
+        backend: The objects to work with, if the caller has built them; the caller then closes them.
     """
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings
-        self._is_borrowed = database is not None
-        self._database = database or Database(settings.database_url.get_secret_value())
-        self._store = ArtifactStore(settings.artifacts_url)
+        self._is_borrowed = backend is not None
+        self._backend = backend = backend or Backend.opened(settings)
+        self._store = backend.store
         self._files = FileInputs(
             self._store,
             max_dataset_bytes=settings.max_dataset_bytes,
             allow_addresses=settings.image_addresses,
         )
-        self._ledger = Ledger(self._database)
-        self._index = JobIndex(self._database)
-        self._job_signals = JobSignals(self._database)
-        self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
+        self._ledger = backend.ledger
+        self._index = backend.index
+        self._job_signals = backend.job_signals
+        self._outlooks = backend.outlooks
         self._messages = Messages(settings, self._ledger)
-        self._catalogue = Catalogue.load(settings.catalogue)
-        self._trained = TrainedModels(self._database)
+        self._catalogue = backend.catalogue
+        self._trained = backend.trained_models
         self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
 
     @property
@@ -139,7 +132,7 @@ class DirectTransport:
     def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
         artifact = self._files.stored(file)
-        TenantFiles(self._database).enter("", artifact)
+        self._backend.tenant_files.enter("", artifact)
         artifact.bind(self._store)
         return artifact
 
@@ -162,7 +155,7 @@ class DirectTransport:
 
     def workers(self) -> Sequence[SeenWorker]:
         """As `Client.workers`."""
-        return WorkerRegistry(self._database).workers()
+        return self._backend.worker_registry.workers()
 
     def queues(self) -> Sequence[QueueState]:
         """As `Client.queues`."""
@@ -172,7 +165,7 @@ class DirectTransport:
         """As `Client.close`."""
         self._messages.close()
         if not self._is_borrowed:
-            self._database.close()
+            self._backend.close()
 
     def _accept(self, jobs: Sequence[NewJob]) -> Accepted:
         if not jobs:

@@ -27,13 +27,14 @@ class KeyLimits:
     Args:
         settings: The bounds of all, and where Redis is.
         database: Where jobs and usage are.
+        index: Finds the jobs of idempotency keys.
     """
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, index: JobIndex) -> None:
         self._settings = settings
         self._rate = Rate(settings)
         self._room = Capacity(OpenJobs(database), settings.max_queued)
-        self._index = JobIndex(database)
+        self._index = index
         self._usage = KeyUsage(database)
         self._catalogue = Catalogue.load(settings.catalogue)
 

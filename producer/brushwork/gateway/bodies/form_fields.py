@@ -10,7 +10,8 @@ from brushwork_schemas.options import JobOptions
 from pydantic import BaseModel
 
 from brushwork.gateway.bodies.json_body import parsed, parsed_object
-from brushwork.gateway.bodies.received import FORM, JSON, Received
+from brushwork.gateway.bodies.received import Received
+from brushwork.gateway.media_types import FORM, JSON
 from brushwork.inputs import short_forms
 
 # A field that holds a whole request as JSON, in place of one field for each parameter.

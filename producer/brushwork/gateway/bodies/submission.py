@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.kind import ARCHIVE
@@ -28,7 +27,7 @@ class Submission:
     def __init__(self, services: Services, principal: Principal) -> None:
         self._services = services
         self._principal = principal
-        self._files = TenantFiles(services.database)
+        self._files = services.tenant_files
         # By what names them: a batch that says the same of many jobs holds their picture once.
         self._pictures: dict[str, Any] = {}
 

@@ -10,12 +10,11 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds.registry import all_kinds
 from pydantic.json_schema import models_json_schema
 
-from brushwork.gateway.bodies.picture_source import DATA_TYPES as PICTURES
+from brushwork.gateway.media_types import FORM, JSON, PICTURES
 from brushwork.gateway.openapi.kind_examples import JOB, examples
 from brushwork.gateway.openapi.kind_schemas import KindSchemas, Schema, component_name
 from brushwork.gateway.problems import MEDIA_TYPE
 
-JSON, FORM = "application/json", "multipart/form-data"
 REF = "#/components/schemas/{model}"
 PUBLIC = ("alive", "ready")
 TAGS = {

@@ -12,7 +12,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.options import JobOptions
 
-from brushwork.gateway.bodies.picture_source import DATA_TYPES
+from brushwork.gateway.media_types import PICTURES
 
 Schema = dict[str, Any]
 WORDS = r"^[^\u0000]*$"
@@ -111,7 +111,7 @@ class KindSchemas:
 
     def _picture_forms(self) -> list[Schema]:
         named = "SHA-256, in hexadecimal digits, of a file that the caller brought or that its job made."
-        itself = f"The picture itself: `data:TYPE;base64,...`; TYPE is {', '.join(DATA_TYPES)}."
+        itself = f"The picture itself: `data:TYPE;base64,...`; TYPE is {', '.join(PICTURES)}."
         forms: list[Schema] = [
             {"type": "string", "format": "sha256", "minLength": 64, "maxLength": 64, "description": named},
             {"type": "string", "format": "data-url", "description": itself},
