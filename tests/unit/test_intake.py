@@ -38,7 +38,8 @@ def files() -> Counted:
 
 
 def completed(files: FileInputs, *requests: dict[str, Any]) -> list[PreparedJob]:
-    return SubmissionIntake(Catalogue.load(None), files).complete(requests)
+    intake = SubmissionIntake(Catalogue.load(None), files)
+    return intake.prepare(intake.draft(requests))
 
 
 def test_one_picture_of_many_requests(files: Counted, tmp_path: Path) -> None:

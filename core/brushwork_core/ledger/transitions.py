@@ -5,7 +5,6 @@ from typing import Any
 
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from brushwork_schemas.webhook_url import receiver_of
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -23,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, TALLIES, WEBHOOK_EVENTS, in_state
 from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.ledger.webhook_receiver import receiver_of
 
 ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
 # A job counts as older by so much for each step of priority.

@@ -1,8 +1,8 @@
-"""What callers submit, checked as a whole before anything of it is stored."""
+"""Validate submitted requests, then read and store their files. Nothing is stored if any request is wrong."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.admission import Admitted, admit
@@ -18,34 +18,38 @@ from pydantic import BaseModel
 from brushwork.inputs.dataset_input import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs, Read
 
-# Stands for a file while all else is checked.
+# Takes the place of a file while the other parameters are validated.
 NO_FILE_YET = "0" * 64
 
 
-@dataclass
+@dataclass(frozen=True)
 class JobDraft:
-    """A request on its way to a job: its parameters are checked, its files are read and not stored yet.
+    """A validated request. Its files are not read yet; nothing is stored.
 
     Args:
-        said: What the caller said, without files.
-        given: Its files as they were given, by field.
-        read: Its files as they were read, by field.
+        admitted: Kind, model and complete request. File fields of the request hold a placeholder.
+        options: Priority, tenant, idempotency key and the other job options.
+        parameters: The parameters as the caller gave them, without options and files.
+        files: The files as the caller gave them, by field name.
     """
 
     admitted: Admitted
     options: JobOptions
-    said: Mapping[str, Any]
-    given: Mapping[str, object]
-    read: dict[str, Read] = field(default_factory=dict)
+    parameters: Mapping[str, Any]
+    files: Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class PreparedJob:
-    """A draft whose files are stored: all that a job is made of.
+    """A validated request whose files are stored: everything that a new job needs.
 
     Args:
-        inputs: The files, the main picture first.
-        sha256: Of what the caller said, where a key asks for it: a seed that was drawn differs each time.
+        admitted: As in the draft.
+        options: As in the draft.
+        request: The complete request; file fields hold the names of the stored files.
+        inputs: The stored files, the main picture first.
+        sha256: Digest of what the caller gave; requests of one idempotency key are compared by it. None
+            without a key.
     """
 
     admitted: Admitted
@@ -56,12 +60,13 @@ class PreparedJob:
 
 
 class SubmissionIntake:
-    """Turns requests into what jobs are made of.
+    """Turns requests into drafts, and drafts into prepared jobs.
 
     Args:
-        catalogue: The models that can be asked for.
+        catalogue: The models that requests may name.
         files: Reads and stores pictures and archives.
-        expect: Raises `UnknownModel` where a model is none that this tenant may ask for.
+        expect: Called with the model and the tenant of each request. It raises `UnknownModel` if this tenant
+            may not use the model.
     """
 
     def __init__(
@@ -74,95 +79,118 @@ class SubmissionIntake:
         self._expect = expect
         self._files = files
 
-    def complete(self, requests: Sequence[Mapping[str, Any]]) -> list[PreparedJob]:
-        """All of them, with their files stored; where one is wrong nothing is, so no file stays behind.
+    def draft(self, requests: Sequence[Mapping[str, Any]]) -> list[JobDraft]:
+        """Validate requests. No file is read and nothing is stored.
+
+        Args:
+            requests: Mappings, each with its `kind`, its parameters and its options.
 
         Raises:
-            RequestError: One is wrong; the message starts with its index where there are several.
+            RequestError: A request is wrong. If there are several, the message starts with its index.
         """
-        drafts = self._checked_all(requests)
-        # One file of many requests is read once, and held once.
-        read: dict[object, Read] = {}
+        drafts = []
+        for index, request in enumerate(requests):
+            with located(index, len(requests)):
+                drafts.append(self._drafted(request))
+        return drafts
+
+    def prepare(self, drafts: Sequence[JobDraft]) -> list[PreparedJob]:
+        """Read the files of all drafts, then store them. If one file is wrong, none is stored.
+
+        Raises:
+            InvalidImage, InvalidDataset, AddressRefused: A file can't be read or breaks a limit. If there are
+                several drafts, the message starts with the index.
+            ServiceUnreachable: The artifact store does not answer.
+        """
+        # A file that several requests share is read once and held once.
+        cache: dict[object, Read] = {}
         try:
+            read = []
             for index, draft in enumerate(drafts):
-                with placed(index, len(requests)):
-                    self._read_files(draft, read)
+                with located(index, len(drafts)):
+                    read.append(self._read_files(draft, cache))
             kept: dict[int, Artifact] = {}
-            return [self._completed(draft, kept) for draft in drafts]
+            return [self._prepared(draft, files, kept) for draft, files in zip(drafts, read, strict=True)]
         finally:
-            for each in read.values():
+            for each in cache.values():
                 if isinstance(each, GivenArchive):
                     each.close()
 
-    def _checked_all(self, requests: Sequence[Mapping[str, Any]]) -> list[JobDraft]:
-        drafts = []
-        for index, request in enumerate(requests):
-            with placed(index, len(requests)):
-                drafts.append(self._checked(request))
-        return drafts
-
-    def _checked(self, request: Mapping[str, Any]) -> JobDraft:
+    def _drafted(self, request: Mapping[str, Any]) -> JobDraft:
         if not isinstance(request, Mapping):
-            raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
+            raise InvalidRequest(
+                f"A request must be a mapping with a `kind`, not a {type(request).__name__}."
+            )
         parameters = dict(request)
         kind = parameters.pop("kind", None)
         options = taken_options(parameters)
-        said = {name: value for name, value in parameters.items() if name not in file_fields()}
-        given = {name: parameters[name] for name in file_fields() if parameters.get(name) is not None}
-        placeholders = dict.fromkeys(given, NO_FILE_YET)
+        without_files = {name: value for name, value in parameters.items() if name not in file_fields()}
+        files = {name: parameters[name] for name in file_fields() if parameters.get(name) is not None}
+        placeholders = dict.fromkeys(files, NO_FILE_YET)
         admitted = admit(kind, parameters | placeholders, self._catalogue)
         self._expect(admitted.model, options.tenant)
-        return JobDraft(admitted, options, said, given)
+        return JobDraft(admitted, options, without_files, files)
 
-    def _read_files(self, draft: JobDraft, read: dict[object, Read]) -> None:
+    def _read_files(self, draft: JobDraft, cache: dict[object, Read]) -> dict[str, Read]:
+        read = {}
         for name in draft.admitted.kind.files:
-            if (given := draft.given.get(name)) is None:
+            if (given := draft.files.get(name)) is None:
                 continue
-            # The same bytes may be a picture here and an archive there.
+            # The same bytes may be a picture in one field and an archive in another.
             key = (file_fields()[name], given if isinstance(given, str | bytes) else id(given))
-            if key not in read:
-                read[key] = self._files.read(given, name)
-            draft.read[name] = read[key]
+            if key not in cache:
+                cache[key] = self._files.read(given, name)
+            read[name] = cache[key]
+        return read
 
-    def _completed(self, draft: JobDraft, kept: dict[int, Artifact]) -> PreparedJob:
-        files = {}
-        for name, read in draft.read.items():
+    def _prepared(self, draft: JobDraft, files: Mapping[str, Read], kept: dict[int, Artifact]) -> PreparedJob:
+        artifacts = {}
+        for name, read in files.items():
             if id(read) not in kept:
                 kept[id(read)] = self._files.keep(read)
-            files[name] = kept[id(read)]
-        named = {name: artifact.sha256 for name, artifact in files.items()}
-        request = draft.admitted.request.model_copy(update=named)
+            artifacts[name] = kept[id(read)]
+        names = {name: artifact.sha256 for name, artifact in artifacts.items()}
+        request = draft.admitted.request.model_copy(update=names)
         has_key = draft.options.idempotency_key is not None
-        sha256 = _digest(draft, files) if has_key else None
-        return PreparedJob(draft.admitted, draft.options, request, tuple(files.values()), sha256)
+        sha256 = _digest(draft, artifacts) if has_key else None
+        return PreparedJob(draft.admitted, draft.options, request, tuple(artifacts.values()), sha256)
 
 
 def _digest(draft: JobDraft, files: Mapping[str, Artifact]) -> str:
-    # The main picture was for long the only file, and has no name here: older keys stay what they were.
+    # The main picture was the only file at first and has no name here: digests of older jobs stay valid.
     others = {name: artifact.sha256 for name, artifact in files.items() if name != "image"}
     main = [artifact for name, artifact in files.items() if name == "image"]
-    return digest(draft.admitted.kind.name, {**draft.said, **others}, main)
+    return digest(draft.admitted.kind.name, {**draft.parameters, **others}, main)
 
 
 def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The request that a retry of `old` submits.
+    """Return the request that a retry of `old` submits.
+
+    Args:
+        old: The job to run again.
+        changes: Parameters and options that replace those of `old`.
 
     Raises:
-        JobNotEnded: It can't be retried yet.
+        JobNotEnded: `old` has not ended yet.
     """
     if not old.is_finished:
         raise JobNotEnded(
-            f"Job {old.id} is {old.state}: only one that has ended can be run again.",
-            hint="Wait for its end, or cancel it.",
+            f"Job {old.id} is {old.state}. Only a job that has ended can be retried.",
+            hint="Wait until it has ended, or cancel it first.",
         )
-    said = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
-    kept = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
-    return {**said, **kept, **changes, "kind": old.kind}
+    parameters = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
+    options = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
+    return {**parameters, **options, **changes, "kind": old.kind}
 
 
 @contextmanager
-def placed(index: int, count: int) -> Iterator[None]:
-    """Say in an error which of several requests it is about."""
+def located(index: int, count: int) -> Iterator[None]:
+    """Add the index of a request to any error raised inside the `with` block.
+
+    Args:
+        index: Index of the request, from 0.
+        count: Number of requests. The message is changed only if there is more than one.
+    """
     try:
         yield
     except BrushworkError as error:

@@ -55,12 +55,11 @@ class MemoryTransport:
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return self._accept([_entry(each, self._settings) for each in self._intake.complete(requests)])
+        return self._accept(requests)
 
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
-        (complete,) = self._intake.complete([repeated(self.get(job_id), changes)])
-        return self._accept([_entry(complete, self._settings, retry_of=job_id)])[0]
+        return self._accept([repeated(self.get(job_id), changes)], retry_of=job_id)[0]
 
     def get(self, job_id: str) -> Job:
         """As `Client.get`."""
@@ -171,8 +170,9 @@ class MemoryTransport:
         job = self.ledger.start_next()
         return None if job is None else self.finish(job.id)
 
-    def _accept(self, entries: Sequence[MemoryJob]) -> Jobs:
-        jobs = self.ledger.submit(entries)
+    def _accept(self, requests: Sequence[Mapping[str, Any]], retry_of: str | None = None) -> Jobs:
+        prepared = self._intake.prepare(self._intake.draft(requests))
+        jobs = self.ledger.submit([_entry(each, self._settings, retry_of) for each in prepared])
         while self._auto and self.run_next() is not None:
             pass
         return [self.get(job.id) for job in jobs]
@@ -200,7 +200,7 @@ def _has_trained(job: Job, tenant: str) -> bool:
     return bool(kind.trains) and (job.state, job.tenant) == (JobState.SUCCEEDED, tenant)
 
 
-def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None = None) -> MemoryJob:
+def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None) -> MemoryJob:
     # As exact as a ledger's, which counts milliseconds.
     now = datetime.now(UTC)
     created_at = now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -23,7 +23,7 @@ from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
-from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
 from brushwork.transports.backend import Backend
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs
@@ -78,21 +78,25 @@ class DirectTransport:
 
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
         """As `Client.submit_many`."""
-        return self.accept(requests).jobs
+        return self.accept(self.draft(requests)).jobs
 
-    def accept(self, requests: Sequence[Mapping[str, Any]]) -> Accepted:
-        """As `submit_many`; says besides which of the jobs are new."""
-        return self._accept([self._new_job(complete) for complete in self._intake.complete(requests)])
+    def draft(self, requests: Sequence[Mapping[str, Any]]) -> Sequence[JobDraft]:
+        """Validate requests; no file is read and nothing is stored."""
+        return self._intake.draft(requests)
+
+    def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
+        """Store the files and the jobs of validated requests, and publish their messages."""
+        prepared = self._intake.prepare(drafts)
+        return self._accept([replace(self._new_job(each), retry_of=retry_of) for each in prepared])
 
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
         """As `Client.retry`."""
         return self.accept_retry(job_id, changes).jobs[0]
 
     def accept_retry(self, job_id: str, changes: Mapping[str, Any]) -> Accepted:
-        """As `retry`; says besides whether the job is new."""
+        """Run a job again, and return whether the new job is new."""
         old = self.get(job_id)
-        (complete,) = self._intake.complete([repeated(old, changes)])
-        return self._accept([replace(self._new_job(complete), retry_of=old.id)])
+        return self.accept(self.draft([repeated(old, changes)]), retry_of=old.id)
 
     def get(self, job_id: str) -> Job:
         """As `Client.get`."""

@@ -12,7 +12,7 @@ from brushwork_schemas.kinds.registry import file_fields
 from pydantic import BaseModel
 
 from brushwork.inputs.image_input import payload
-from brushwork.inputs.intake import placed
+from brushwork.inputs.intake import located
 
 # More than that of pictures goes ahead, each once; less goes along, so that a wrong request leaves no file.
 MOST_ALONG_BYTES = 8 * 2**20
@@ -31,7 +31,7 @@ def packed(requests: Sequence[Any]) -> list[dict[str, Any]]:
     """
     ready = []
     for index, request in enumerate(requests):
-        with placed(index, len(requests)):
+        with located(index, len(requests)):
             ready.append(_packed(request))
     return ready
 
@@ -49,7 +49,7 @@ def data_address(data: bytes) -> str:
 
 def _packed(request: Any) -> dict[str, Any]:
     if not isinstance(request, Mapping):
-        raise InvalidRequest(f"A request is a mapping with its kind, no {type(request).__name__}.")
+        raise InvalidRequest(f"A request must be a mapping with a `kind`, not a {type(request).__name__}.")
     ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
     for name, sort in file_fields().items():
         if (given := request.get(name)) is not None:
