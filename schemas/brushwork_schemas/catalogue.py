@@ -370,14 +370,23 @@ def _read(file: Path) -> Catalogue:
     )
 
 
-def _entry(file: Path, made: Any, table: str, name: str, entry: Any, **known: str) -> Any:
+def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Resolve a relative `source.folder` against the folder of the catalogue file."""
+    source = entry.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("folder"), str):
+        return entry
+    return {**entry, "source": {**source, "folder": folder / source["folder"]}}
+
+
+def _entry(file: Path, made: Any, section: str, name: str, entry: Any, **known: str) -> Any:
     if isinstance(entry, dict) and "name" in entry:
-        raise _unreadable(file, f"{table}.{name}: the table's own name is its name")
+        raise _unreadable(file, f"{section}.{name}: remove `name`; the name of the table is the name")
     try:
-        return made.model_validate({**known, "name": name, **entry} if isinstance(entry, dict) else entry)
+        table = {**known, "name": name, **_anchored(entry, file.parent)} if isinstance(entry, dict) else entry
+        return made.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in (table, name, *first["loc"]))
+        field = ".".join(str(part) for part in (section, name, *first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
         raise _unreadable(file, f"{field}: {reason}") from error
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import brushwork_workers.model_cache.model_manager as shelf_module
 import pytest
 import torch
 from brushwork_core.ledger import Claim, Signal
@@ -121,6 +122,12 @@ class Job:
     def end(self) -> None:
         """Wait for it; raises what it has met."""
         self._done.result(BOUND_S)
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is called when a signal comes for a job that waits: it looks again after this time."""
+    monkeypatch.setattr(shelf_module, "LOOK_S", 0.02)
 
 
 @pytest.fixture

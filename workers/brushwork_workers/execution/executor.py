@@ -114,8 +114,8 @@ class Executor:
         retries: Retries,
         on_broken: Callable[[], None],
         lease_s: float,
-        metrics: Metrics | None = None,
-        checkpoints: JobCheckpoints | None = None,
+        metrics: Metrics,
+        checkpoints: JobCheckpoints,
     ) -> None:
         self._worker = worker
         self._ledger = ledger
@@ -127,7 +127,7 @@ class Executor:
         self._retries = retries
         self._on_broken = on_broken
         self._lease_s = lease_s
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._checkpoints = checkpoints
 
     def execute(self, job_id: str) -> Outcome:
@@ -150,7 +150,7 @@ class Executor:
         attempt = Attempt(claim)
         self._metrics.claimed(claim)
         with self._about(claim), self._heartbeat.holding(attempt), ExitStack() as inside:
-            context = AttemptContext(attempt, self._store, checkpoints=self._checkpoints)
+            context = AttemptContext(attempt, self._store, self._checkpoints)
             run = Run(claim, attempt, context, inside, began=time.monotonic())
             run = _guarded(self._prepare, run)
             run = _guarded(self._perform, run)

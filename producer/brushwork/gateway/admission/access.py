@@ -1,6 +1,7 @@
 """Authentication: the principal of a request. Each tenant has API keys; without any key, loopback is open."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -44,10 +45,12 @@ class Access:
 
     Args:
         keys: The keys in the database.
+        clock: Returns seconds of a clock that never goes back.
     """
 
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
+        self._clock = clock
         self._cached_keys: dict[bytes, tuple[float, ApiKey]] = {}
         self._cached_open: tuple[float, bool] = (0.0, False)
 
@@ -80,22 +83,22 @@ class Access:
         """Return the principal if the cache knows it; None if the database must be read."""
         if key is None:
             until, is_open = self._cached_open
-            return Principal() if is_open and time.monotonic() < until else None
+            return Principal() if is_open and self._clock() < until else None
         until, known = self._cached_keys.get(_digest(key), (0.0, None))
-        return Principal(known) if known is not None and time.monotonic() < until else None
+        return Principal(known) if known is not None and self._clock() < until else None
 
     def is_open(self) -> bool:
         """Return whether requests need no API key, which is so as long as there is none."""
         until, is_open = self._cached_open
-        if time.monotonic() >= until:
+        if self._clock() >= until:
             is_open = not self._keys.are_there()
-            self._cached_open = (time.monotonic() + CACHE_S, is_open)
+            self._cached_open = (self._clock() + CACHE_S, is_open)
         return is_open
 
     def _verified(self, key: str) -> ApiKey:
         if (cached := self.cached(key)) is not None and cached.key is not None:
             return cached.key
-        now, verified = time.monotonic(), self._keys.verify(key)
+        now, verified = self._clock(), self._keys.verify(key)
         if len(self._cached_keys) >= MOST_CACHED:
             self._cached_keys.clear()
         self._cached_keys[_digest(key)] = (now + CACHE_S, verified)
