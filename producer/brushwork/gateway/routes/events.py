@@ -1,4 +1,4 @@
-"""The events of a job, as they happen."""
+"""The events of a job as a stream."""
 
 from typing import Annotated, Any
 
@@ -40,10 +40,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `snapshot` and `end` carry the job as `GET /v1/jobs/{id}` does, "
         '`state` {"state", "attempt"}, `progress` {"step", "total"}, `preview` {"step", "total", "image"} '
-        "with a data: address. A comment every 15 s keeps the connection open.",
+        "with a data: address. A comment every 15 seconds keeps the connection open.",
         "content": {"text/event-stream": {"schema": EVENT, "example": EXAMPLE}},
     },
-    204: {"description": "The caller has seen the end: there is nothing more, and no reason to ask again."},
+    204: {"description": "The caller has seen the end of the job. There are no more events."},
 }
 
 
@@ -61,13 +61,15 @@ async def follow(
     response: Response,
     services: Gateway,
     principal: Reader,
-    previews: Annotated[bool, Query(description="Whether to have previews made, and send them.")] = False,
-    last_event_id: Annotated[str | None, Header(description="The id of the last event seen.")] = None,
+    previews: Annotated[bool, Query(description="Whether to make and send previews.")] = False,
+    last_event_id: Annotated[
+        str | None, Header(description="Id of the last event that was received.")
+    ] = None,
 ) -> Response:
-    """The job now, then every change until its end; an `EventSource` resumes by itself.
+    """Send the job now, then every change until its end.
 
-    The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
-    What happens in the same tenth of a second is told as one.
+    The stream may end early, when the gateway stops or after an hour. Connect again with `Last-Event-ID`; an
+    `EventSource` does so by itself. Changes within a tenth of a second are sent as one event.
     """
     services.stream_limit.check(principal.stream_tenant)
     start = await run_in_threadpool(_start, services, principal, job_id)
