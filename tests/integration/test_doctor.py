@@ -199,9 +199,9 @@ def test_a_catalogue_that_can_not_be_read(settings: Set, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("model.safetensors", b"", "cut off"),
-        ("model.safetensors", (64).to_bytes(8, "little") + b"{}", "cut off"),
-        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "cut off"),
+        ("model.safetensors", b"", "truncated"),
+        ("model.safetensors", (64).to_bytes(8, "little") + b"{}", "truncated"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "truncated"),
         ("model.bin", b"pickled", "no .safetensors file"),
         ("config.json", b"{", "config.json"),
         (None, b"", "Correct the catalogue entry"),
@@ -254,7 +254,7 @@ def test_workers_that_are_ready_starting_silent_and_missing(settings: Set, datab
     assert by_message["starting is not ready."] is Level.WARN
     assert by_message["image-to-text: no worker is ready."] is Level.WARN
     silent = [finding.message for finding in check_workers(settings(lease_s=1e-6))]
-    assert any("ready is silent" in message for message in silent)
+    assert any("ready has sent no heartbeat" in message for message in silent)
     assert "text-to-image: no worker is ready." in silent
 
 
@@ -280,7 +280,7 @@ def test_a_gateway_that_is_away(settings: Set) -> None:
 def test_a_gateway_that_wants_a_key(settings: Set, database: Database) -> None:
     ApiKeys(database).create("first")
     with Listening(settings()) as gateway:
-        for key, words in ((None, "wants a key"), ("bw_none", "does not take this key")):
+        for key, words in ((None, "requires an API key"), ("bw_none", "refuses this API key")):
             assert words in the_fail(check_gateway(settings(url=gateway.address, api_key=key)))
 
 

@@ -134,7 +134,7 @@ def test_the_process_sends_until_it_is_told_to_stop(
     assert process.returncode == 0
     assert receiver.ids == ["a:canceled"]
     [told] = [line for line in map(json.loads, log.splitlines()) if "was delivered to" in line["message"]]
-    assert told["message"].startswith("Event a:canceled was told to http://127.0.0.1")
+    assert told["message"].startswith("Event a:canceled was delivered to http://127.0.0.1")
     assert (told["event"], told["job"], told["trace"]) == ("a:canceled", "a", TRACEPARENT.split("-")[1])
     assert "private" not in log
     [last] = ProcessReports(database).live(60)
