@@ -13,18 +13,18 @@ from brushwork.transports.direct import Accepted, DirectTransport
 
 
 class DirectClient(Client):
-    """A `Client` that never goes by HTTP, whatever the settings say: the gateway would ask itself.
+    """A `Client` that never uses HTTP, even if the settings name a gateway. The gateway itself uses it.
 
     Args:
-        settings: Where ledger, queue and store are.
-        database: The ledger's, where the caller has it open already, and closes it.
+        settings: Addresses of Redis, the database and the artifact store.
+        database: The ledger's database, if the caller has opened it. The caller then closes it.
     """
 
     _transport: DirectTransport
 
     def __init__(self, settings: Settings, database: Database | None = None) -> None:
         self.settings = settings.model_copy(update={"url": None})
-        self._transport = DirectTransport(self.settings, database)
+        self._connect(DirectTransport(self.settings, database))
 
     def draft(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[JobDraft]:
         """Validate requests; no file is read and nothing is stored.

@@ -140,7 +140,7 @@ def test_waiting_too_long_ends_with_status_4(service: Database, brushwork: Comma
     job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
     waited = brushwork("wait", job_id, "--timeout", "0.05")
     assert waited.status == 4
-    assert "it goes on" in waited.err
+    assert "It continues" in waited.err
 
 
 def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:
@@ -272,13 +272,13 @@ def test_ctrl_c_while_waiting_ends_with_status_130_and_the_job_goes_on(service: 
 WAIT_AND_TELL = """
 import sys
 from brushwork.cli import main
-from brushwork.transports.direct import DirectDoor
+from brushwork.transports.direct import DirectTransport
 
-def look(self, job_id, plain=DirectDoor.look):
+def look(self, job_id, plain=DirectTransport.look):
     print("waiting", flush=True)
     return plain(self, job_id)
 
-DirectDoor.look = look
+DirectTransport.look = look
 main(sys.argv[1:])
 """
 
