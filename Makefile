@@ -1,11 +1,13 @@
 # `make` alone prints what there is. PYTHON chooses the interpreter of a new .venv: make demo PYTHON=python3.12
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run in so many processes at once, each with servers of its own.
+PROCESSES ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: help demo test chaos contract lint bench accuracy clean
+.PHONY: help demo test thorough chaos contract lint bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -14,8 +16,11 @@ help: ## Print this list
 demo: .venv/.demo ## See it work: pictures made, captioned, classified and segmented, into demo/
 	@$(BIN)/python -m brushwork demo
 
-test: .venv/.dev ## Run every test
-	@$(BIN)/python -m pytest
+test: .venv/.dev ## Run every test: 15 minutes at most on two cores
+	@$(BIN)/python -m pytest -n $(PROCESSES) --durations 20
+
+thorough: .venv/.dev ## Run every test on both databases, by every client and in full batches, as before a release
+	@$(BIN)/python -m pytest -n $(PROCESSES) --durations 20 --thorough
 
 chaos: .venv/.dev ## Break everything, on both databases, and see that nothing is lost: docs/reliability.md
 	@$(BIN)/python -m tests.chaos

@@ -1,9 +1,11 @@
 """What many tests need: databases that are new for each test, and servers that live as long as the run."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
@@ -19,6 +21,52 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 pytest.register_assert_rewrite("tests.bad_receivers")
 
 DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="every test on both databases, every client in the clients' suite, 16 jobs in every batch",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses `database_url` on both databases, unless a mark `one_database` says why one is enough."""
+    if "database_url" in metafunc.fixturenames:
+        is_one = metafunc.definition.get_closest_marker("one_database") is not None
+        databases = DATABASES[:1] if is_one and not is_thorough(metafunc.config) else DATABASES
+        metafunc.parametrize("database_url", databases, indirect=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The files that a process of `pytest -n 2` runs."""
+    from tests.scheduling import FileScheduling
+
+    return FileScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through all that was imported, again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """At its end, Python collects what was imported; extension modules complain if it can't."""
+    gc.unfreeze()
+
+
+def is_thorough(config: pytest.Config) -> bool:
+    """Whether what `make test` leaves out is wanted too."""
+    return bool(config.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether what `make test` leaves out is wanted too."""
+    return is_thorough(pytestconfig)
 
 
 @pytest.fixture(autouse=True)
@@ -88,9 +136,9 @@ def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.url("ledger")
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A migrated database of either sort."""
+    """A migrated database of either sort: see `pytest_generate_tests`."""
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
     return str(request.getfixturevalue(fixture))
 

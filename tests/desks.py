@@ -1,11 +1,12 @@
 """A desk without a system around it, for performers under test."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable
+from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_workers.interface import SavedCheckpoint
 from PIL import Image
 
@@ -31,17 +32,17 @@ class PlainDesk:
     def file(self, sha256: str) -> bytes:
         return self.store.get(sha256)
 
-    def keep_file(self, data: bytes, media_type: str) -> Artifact:
+    def save_file(self, data: bytes, media_type: str) -> Artifact:
         artifact = self.store.put_file(data, media_type)
         artifact.bind(self.store)
         return artifact
 
-    def keep(self, picture: Image.Image) -> Artifact:
+    def save_picture(self, picture: Image.Image) -> Artifact:
         artifact = self.store.put_picture(pictures.encode_png(picture))
         artifact.bind(self.store)
         return artifact
 
-    def step(self, step: int, total: int) -> None:
+    def progress(self, step: int, total: int) -> None:
         self.steps.append((step, total))
         if self._on_step:
             self._on_step(step, total)
@@ -50,16 +51,20 @@ class PlainDesk:
     def job_id(self) -> str:
         return "job-1"
 
-    def saved(self) -> SavedCheckpoint | None:
+    def checkpoint(self) -> SavedCheckpoint | None:
         return self.kept
 
-    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
-        self.kept = SavedCheckpoint(tuple(curve), data)
+    def check_stop(self) -> None:
+        return
+
+    def save_checkpoint(self, data: bytes, summary: Any) -> None:
+        # As the ledger does: what comes back is what JSON makes of it.
+        self.kept = SavedCheckpoint(data, json.loads(json.dumps(summary)))
         if self.on_save:
             self.on_save()
 
     def wants_preview(self) -> bool:
         return self.watched
 
-    def preview(self, picture: Image.Image) -> None:
+    def show_preview(self, picture: Image.Image) -> None:
         self.previews.append(picture)

@@ -30,7 +30,9 @@ class HubServer:
         # Path and first byte of every file that was sent.
         self.sent: list[tuple[str, int]] = []
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -10,6 +10,7 @@ from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.job import Job
@@ -63,7 +64,7 @@ class Obedient:
 
     def perform(self, request: Any, context: JobContext) -> dict[str, Any]:
         self._act(request, context)
-        picture = context.keep(Image.new("RGB", (request.width, request.height), "gray"))
+        picture = context.save_picture(Image.new("RGB", (request.width, request.height), "gray"))
         return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}
 
 
@@ -105,6 +106,7 @@ class TestStation:
             on_broken=self._break,
             lease_s=0.5,
             metrics=self.metrics,
+            checkpoints=JobCheckpoints(database),
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:

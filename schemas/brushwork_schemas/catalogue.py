@@ -17,6 +17,7 @@ from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.plugins import catalogue_files
+from brushwork_schemas.validation import first_invalid
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 TRAINED = "trained:"
@@ -169,8 +170,8 @@ class Model(BaseModel):
             try:
                 _field_of(kind, name).validate_python(value)
             except ValidationError as error:
-                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"defaults: {name} can't be {value!r} for {kind}: {reason}") from None
+                reason = first_invalid(error).reason
+                raise ValueError(f"defaults: {name} cannot be {value!r} for {kind}: {reason}") from None
 
     @property
     def family_spec(self) -> Family:
@@ -370,16 +371,24 @@ def _read(file: Path) -> Catalogue:
     )
 
 
-def _entry(file: Path, made: Any, table: str, name: str, entry: Any, **known: str) -> Any:
+def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Resolve a relative `source.folder` against the folder of the catalogue file."""
+    source = entry.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("folder"), str):
+        return entry
+    return {**entry, "source": {**source, "folder": folder / source["folder"]}}
+
+
+def _entry(file: Path, made: Any, section: str, name: str, entry: Any, **known: str) -> Any:
     if isinstance(entry, dict) and "name" in entry:
-        raise _unreadable(file, f"{table}.{name}: the table's own name is its name")
+        raise _unreadable(file, f"{section}.{name}: remove `name`; the name of the table is the name")
     try:
-        return made.model_validate({**known, "name": name, **entry} if isinstance(entry, dict) else entry)
+        table = {**known, "name": name, **_anchored(entry, file.parent)} if isinstance(entry, dict) else entry
+        return made.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in (table, name, *first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise _unreadable(file, f"{field}: {reason}") from error
+        wrong = first_invalid(error)
+        field = ".".join(filter(None, (section, name, wrong.name)))
+        raise _unreadable(file, f"{field}: {wrong.reason}") from error
 
 
 def _unreadable(file: Path, reason: str) -> InvalidRequest:

@@ -69,9 +69,9 @@ class Scripted:
             if script.deed and step == script.at and not (script.once and fence > 1):
                 DEEDS[script.deed]()
             time.sleep(script.pause_s)
-            context.step(step, script.steps)
+            context.progress(step, script.steps)
         time.sleep(script.rest_s)
-        picture = context.keep(_picture(request.seed))
+        picture = context.save_picture(_picture(request.seed))
         self._journal.note("done", job_id, fence)
         return {"images": (picture,), "seed": request.seed, "seeds": (request.seed,)}
 

@@ -11,6 +11,7 @@ from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
 from tests.clients import BY_HTTP, DIRECT, FAKES, Stand, standing
+from tests.conftest import is_thorough
 from tests.gateways import gateway, settings_at
 from tests.integration.embedded import Up
 from tests.receivers import Receiver
@@ -29,21 +30,32 @@ def stack(running_up: Up) -> Settings:
     return running_up.settings()
 
 
-# HTTP hides the database; what is fake has none.
-STANDS = [
-    *((way, database) for way in DIRECT for database in ("sqlite", "postgresql")),
-    *((way, "sqlite") for way in BY_HTTP),
-    *((way, "") for way in FAKES),
-]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The clients that a test of their suite is for: each way to the service, by threads and by tasks.
+
+    The mark `inputs` says that what a test tries is decided before the ways of threads and tasks part, and
+    `both_databases` that the direct way meets different statements on PostgreSQL.
+    """
+    if "stand" not in metafunc.fixturenames:
+        return
+    marked, thorough = metafunc.definition.get_closest_marker, is_thorough(metafunc.config)
+    is_of_inputs = marked("inputs") is not None and not thorough
+    ways = [way for way in (*DIRECT, *BY_HTTP, *FAKES) if not (is_of_inputs and "Async" in way)]
+    if marked("servers"):
+        ways = [way for way in ways if way not in FAKES]
+    stands = [(way, "" if way in FAKES else "sqlite") for way in ways]
+    if thorough or marked("both_databases"):
+        # HTTP hides the database, and awaiting changes no statement.
+        stands += [(way, "postgresql") for way in (DIRECT if thorough else DIRECT[:1])]
+    names = ["-".join(filter(None, stand)) for stand in stands]
+    metafunc.parametrize("stand", stands, ids=names, indirect=True)
 
 
-@pytest.fixture(params=STANDS, ids=lambda param: "-".join(filter(None, param)))
+@pytest.fixture
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
-    """Every client with whoever does the work; the mark `servers` says why a test is none for fakes."""
+    """A client with whoever does the work: see `pytest_generate_tests`."""
     way, database = request.param
     if not database:
-        if mark := request.node.get_closest_marker("servers"):
-            pytest.skip(f"{way}: {mark.args[0]}")
         with standing(way, None) as fake:
             yield fake
         return

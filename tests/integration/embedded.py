@@ -29,6 +29,7 @@ class Up:
         environment: Added to a clean environment.
         stub: Run a worker without models in place of the real one.
         output: An open file that its output goes to; by default a log file beside the data folder.
+        python: Interpreter of the environment that has brushwork.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Up:
         environment: Mapping[str, str] | None = None,
         stub: bool = False,
         output: int | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.data = data
         self._log = data.with_name(f"{data.name}.log")
@@ -53,7 +55,7 @@ class Up:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "brushwork", "up", "--data", str(data), *options),
+                    *(python, "-m", "brushwork", "up", "--data", str(data), *options),
                     *(() if about_http else ("--no-gateway",)),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -130,7 +130,8 @@ class TestGateway:
 
     def test_what_listens_and_is_no_gateway_is_told_of(self) -> None:
         with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            looking = {"poll_interval": 0.01}
+            threading.Thread(target=server.serve_forever, kwargs=looking, daemon=True).start()
             for client in both(f"http://127.0.0.1:{server.server_port}"):
                 with pytest.raises(ServiceUnreachable, match=r"status 404 .* not a brushwork gateway"):
                     asked(client, "kinds")

@@ -11,6 +11,7 @@ from brushwork_schemas.errors import InvalidDataset
 
 from tests.clients import Stand, png
 
+inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
 KIND = "image-classification-training"
 
 
@@ -22,6 +23,7 @@ def zipped() -> bytes:
     return buffer.getvalue()
 
 
+@inputs
 @pytest.mark.parametrize("way", ["path", "str", "bytes", "file", "artifact", "name"])
 def test_each_way_to_give_a_data_set_stores_the_same(stand: Stand, tmp_path: Path, way: str) -> None:
     data = zipped()
@@ -51,6 +53,7 @@ def test_a_folder_of_class_folders_is_packed(client: Any, tmp_path: Path) -> Non
     assert first.request.dataset == other.request.dataset == brought.sha256
 
 
+@inputs
 @pytest.mark.parametrize(
     "dataset", [b"no archive", b"", "f" * 64, "", "a\0b", "/none/such", 5.0, [], png()], ids=str
 )

@@ -13,6 +13,8 @@ from brushwork_schemas.worker import WorkerEntry
 
 from tests.clients import KIND, LedgerHand, Stand, png
 
+inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
+both_databases = pytest.mark.both_databases("lists, locks and sums differ")
 UNKNOWN_IDS = [
     *("nobody", "", "a\0b", "\ud800", "x" * 65, "x" * 100_000, "ä", None, 5, "' OR 1=1 --"),
     *("..", ".", "a/cancel", "%2e%2e", "?limit=5", "#"),
@@ -20,6 +22,7 @@ UNKNOWN_IDS = [
 
 
 class TestGet:
+    @inputs
     @pytest.mark.parametrize("job_id", UNKNOWN_IDS, ids=lambda job_id: ascii(job_id)[:12])
     def test_a_job_that_is_not_there(self, client: Any, job_id: Any) -> None:
         names = ("get", "look", "wait", "cancel", "preview", "outlook", "retry")
@@ -43,6 +46,7 @@ class TestGet:
         assert job.created_at.utcoffset() == timedelta(0)
 
 
+@both_databases
 class TestList:
     def test_pages_hold_each_job_once_newest_first(self, client: Any) -> None:
         jobs = client.submit_many([{"kind": KIND, "prompt": str(number)} for number in range(25)])
@@ -98,6 +102,7 @@ class TestList:
         assert stand.client.list() == [job]
         assert stand.client.list()[0].result.images[0].bytes() == png("blue")
 
+    @inputs
     @pytest.mark.parametrize(
         ("narrow", "field"),
         [
@@ -111,6 +116,7 @@ class TestList:
         assert raised.value.field == field
 
 
+@both_databases
 class TestCancel:
     def test_a_queued_job_is_canceled_at_once(self, client: Any) -> None:
         job = client.cancel(client.submit(KIND, prompt="x").id)
@@ -130,6 +136,7 @@ class TestCancel:
         assert stand.client.cancel(job.id) == job
 
 
+@both_databases
 class TestRetry:
     def test_everything_is_as_it_was(self, stand: Stand) -> None:
         old = stand.finished()
@@ -159,6 +166,7 @@ class TestRetry:
         assert raised.value.field == "width"
 
 
+@both_databases
 class TestOutlook:
     def test_who_comes_later_waits_longer(self, client: Any) -> None:
         jobs = [client.submit(KIND, prompt="x") for _ in range(3)]

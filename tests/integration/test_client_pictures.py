@@ -13,8 +13,11 @@ from PIL import Image
 
 from tests.clients import LedgerHand, Stand, png
 
+inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
+
 
 class TestImages:
+    @inputs
     @pytest.mark.parametrize("way", ["path", "str", "bytes", "bytearray", "memoryview", "pil", "hash"])
     def test_each_way_to_give_a_picture_stores_the_same(self, stand: Stand, tmp_path: Path, way: str) -> None:
         client = stand.client
@@ -39,6 +42,7 @@ class TestImages:
         job = stand.client.submit("image-segmentation", image=source.result.images[0])
         assert job.request.image == source.result.images[0].sha256
 
+    @inputs
     @pytest.mark.parametrize(
         "image", ["f" * 64, "", ".", "/dev/zero", "a\0b", "\udcff", "HTTP://127.0.0.1/", 5.0, []]
     )
@@ -59,6 +63,7 @@ class TestImages:
         with pytest.raises(InvalidImage, match="is no file"):
             client.submit("image-to-text", image=tmp_path / "fifo")
 
+    @inputs
     @pytest.mark.parametrize(
         "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
     )
@@ -110,6 +115,7 @@ class TestUpload:
         assert client.upload(Image.open(io.BytesIO(first.bytes()))).width == 16
         assert client.upload(png()) == client.upload(first) == first
 
+    @inputs
     @pytest.mark.parametrize("image", [b"nonsense", "/no/such/file", 5, png()[:50]])
     def test_what_is_no_picture_is_refused(self, stand: Stand, image: Any) -> None:
         with pytest.raises(InvalidImage) as raised:
@@ -124,6 +130,7 @@ class TestArtifacts:
         assert artifact.save(tmp_path / "saved.png").read_bytes() == png("blue")
         assert artifact.pil().size == (artifact.width, artifact.height) == (16, 8)
 
+    @inputs
     @pytest.mark.parametrize("name", ["0" * 64, "nobody", "", "../../etc/passwd", "a/b", "\ud800"])
     def test_what_is_not_there_is_missing(self, client: Any, name: str) -> None:
         with pytest.raises(ArtifactMissing):

@@ -26,6 +26,8 @@ from tests.clients import DIRECT, KIND, Stand, num_rows, opened, png
 from tests.live_gateways import Listening
 from tests.servers import RedisServer
 
+inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
+both_databases = pytest.mark.both_databases("keys that meet, and many rows in one statement")
 # kombu's list of the messages of ordinary priority.
 QUEUE = f"{KIND}\x06\x166"
 NO_QUEUE = "its jobs are in memory, and in no queue"
@@ -62,6 +64,7 @@ class TestOne:
         assert (job.priority, job.tenant, job.group) == ("high", "t", "g")
         assert (job.deadline_at - job.created_at).total_seconds() == pytest.approx(60, abs=1)
 
+    @inputs
     @pytest.mark.parametrize("option", [{"priority": "highest"}, {"tenant": "a b"}, {"deadline_s": -1}])
     def test_a_wrong_option_is_named(self, stand: Stand, option: dict[str, Any]) -> None:
         with pytest.raises(InvalidRequest) as raised:
@@ -69,6 +72,7 @@ class TestOne:
         assert [raised.value.field] == list(option)
         assert stand.hand.num_stored() == (0, 0)
 
+    @inputs
     @pytest.mark.parametrize(
         ("kind", "parameters", "error", "field"),
         [
@@ -105,6 +109,7 @@ class TestOne:
         assert "pocket-diffusion" in str(raised.value)
 
 
+@both_databases
 class TestKeys:
     def test_a_key_stands_for_one_job(self, client: Any) -> None:
         jobs = [client.submit(KIND, prompt="x", idempotency_key="key") for _ in range(2)]
@@ -145,6 +150,7 @@ class TestKeys:
         assert client.submit(KIND, prompt="x").id != client.submit(KIND, prompt="x").id
 
 
+@both_databases
 class TestMany:
     def test_they_come_in_order(self, client: Any) -> None:
         jobs = client.submit_many({"kind": KIND, "prompt": str(number)} for number in range(50))
@@ -170,6 +176,7 @@ class TestMany:
         assert stand.client.submit_many([]) == []
         assert stand.hand.num_stored() == (0, 0)
 
+    @inputs
     @pytest.mark.parametrize(
         ("wrong", "field"),
         [

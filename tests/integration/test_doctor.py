@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from brushwork.doctor import database_check
+from brushwork.doctor import database_check, torch_check
 from brushwork.doctor.checkup import findings
 from brushwork.doctor.database_check import check_database
 from brushwork.doctor.finding import Level
@@ -48,11 +48,13 @@ source = {{ folder = "{folder}" }}
 """
 
 
+elsewhere = pytest.mark.one_database("what it looks at is in no database")
+
+
 @pytest.fixture
-def settings(database_url: str, redis_url: str, tmp_path: Path) -> Set:
-    """Of a service where all is well, with some changed."""
+def well(redis_url: str, tmp_path: Path) -> Set:
+    """Of a service where all is well but for its database, with some changed."""
     well = {
-        "database_url": database_url,
         "redis_url": redis_url,
         "artifacts_url": str(tmp_path / "artifacts"),
         "webhook_secret": "whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
@@ -61,8 +63,19 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Set:
 
 
 @pytest.fixture
-def sqlite_settings(sqlite_url: str, settings: Set) -> Set:
-    return partial(settings, database_url=sqlite_url)
+def settings(well: Set, database_url: str) -> Set:
+    return lambda **changes: well(**{"database_url": database_url, **changes})
+
+
+@pytest.fixture
+def sqlite_settings(well: Set, sqlite_url: str) -> Set:
+    return partial(well, database_url=sqlite_url)
+
+
+@pytest.fixture
+def quick_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look at torch takes seconds; here a process that has none says what one without a GPU says."""
+    monkeypatch.setattr(torch_check, "_LOOK", f"print({json.dumps(json.dumps(NO_GPU))})")
 
 
 def levels(found: Iterator[object]) -> set[str]:
@@ -76,6 +89,7 @@ def the_fail(found: Iterator[object], level: Level = Level.FAIL) -> str:
     return f"{bad.message} {bad.hint}"  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("quick_torch")
 def test_where_all_is_well_nothing_fails(settings: Set) -> None:
     found = list(findings(settings()))
     assert [finding for finding in found if finding.level is Level.FAIL] == []
@@ -85,17 +99,20 @@ def test_where_all_is_well_nothing_fails(settings: Set) -> None:
     }  # fmt: skip
 
 
+@elsewhere
 def test_a_redis_that_is_away(settings: Set) -> None:
     words = the_fail(check_redis(settings(redis_url=f"redis://127.0.0.1:{free_port()}/0")))
     assert "BRUSHWORK_REDIS_URL" in words
 
 
+@elsewhere
 def test_a_wrong_password_of_redis_is_found_and_not_shown(settings: Set, redis_server: RedisServer) -> None:
     words = the_fail(check_redis(settings(redis_url=f"redis://:wrongsecret@127.0.0.1:{redis_server.port}/0")))
     assert "does not answer" in words
     assert "wrongsecret" not in words
 
 
+@elsewhere
 def test_a_redis_that_drops_messages_and_forgets_them(settings: Set, redis_server: RedisServer) -> None:
     with redis_server.connect() as connection:
         connection.config_set("maxmemory-policy", "allkeys-lru")
@@ -108,6 +125,7 @@ def test_a_redis_that_drops_messages_and_forgets_them(settings: Set, redis_serve
     assert "appendonly yes" in str(found[1].hint)
 
 
+@elsewhere
 def test_a_database_that_is_not_there_is_not_made(settings: Set, tmp_path: Path) -> None:
     nowhere = settings(database_url=f"sqlite:///{tmp_path / 'none' / 'ledger.sqlite3'}")
     assert "brushwork migrate" in the_fail(check_database(nowhere))
@@ -115,6 +133,7 @@ def test_a_database_that_is_not_there_is_not_made(settings: Set, tmp_path: Path)
     assert not (tmp_path / "none").exists()
 
 
+@elsewhere
 def test_a_database_without_tables(settings: Set, tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite3").touch()
     words = the_fail(check_database(settings(database_url=f"sqlite:///{tmp_path / 'empty.sqlite3'}")))
@@ -133,6 +152,7 @@ def test_tables_of_another_version(settings: Set, database: Database, revision: 
             connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{before}'")  # noqa: S608
 
 
+@elsewhere
 def test_a_database_server_that_is_away(settings: Set) -> None:
     url = f"postgresql+psycopg://nobody:secretword@127.0.0.1:{free_port()}/none?connect_timeout=2"
     words = the_fail(check_database(settings(database_url=url)))
@@ -147,11 +167,13 @@ def test_sqlite_on_a_network_file_system(sqlite_settings: Set, monkeypatch: pyte
     assert "PostgreSQL" in the_fail(check_database(sqlite_settings()))
 
 
+@elsewhere
 def test_a_store_that_takes_nothing(settings: Set, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "BRUSHWORK_ARTIFACTS_URL" in the_fail(check_store(settings(artifacts_url=str(tmp_path / "file"))))
 
 
+@elsewhere
 def test_a_store_is_left_as_it_was(settings: Set, tmp_path: Path) -> None:
     assert levels(check_store(settings())) == {"ok"}
     assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
@@ -165,6 +187,8 @@ def test_room_on_the_disk(free: int, level: Level) -> None:
     assert space(Path("/"), free).level is level
 
 
+@elsewhere
+@pytest.mark.usefixtures("quick_torch")
 def test_a_catalogue_that_can_not_be_read(settings: Set, tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("[models.own]\nkind = 7\n")
     found = [each for each in findings(settings(catalogue=tmp_path / "own.toml")) if each.about == "models"]
@@ -243,6 +267,7 @@ def test_keys_that_are_revoked_or_expire_soon(settings: Set, database: Database)
     assert "(second) expires" in the_fail(check_gateway(settings()), Level.WARN)
 
 
+@elsewhere
 def test_a_gateway_that_is_away(settings: Set) -> None:
     away = settings(url=f"http://127.0.0.1:{free_port()}")
     assert "brushwork gateway" in the_fail(check_gateway(away))
@@ -250,6 +275,7 @@ def test_a_gateway_that_is_away(settings: Set) -> None:
     assert {finding.about for finding in findings(away)} == {"packages", "gateway"}
 
 
+@elsewhere
 def test_a_gateway_that_wants_a_key(settings: Set, database: Database) -> None:
     ApiKeys(database).create("first")
     with Listening(settings()) as gateway:
@@ -257,6 +283,7 @@ def test_a_gateway_that_wants_a_key(settings: Set, database: Database) -> None:
             assert words in the_fail(check_gateway(settings(url=gateway.address, api_key=key)))
 
 
+@elsewhere
 def test_webhook_secrets(settings: Set) -> None:
     assert levels(check_webhooks(settings())) == {"ok"}
     wrong = the_fail(check_webhooks(settings(webhook_secret="whsec_dG9vIHNob3J0")))
@@ -274,7 +301,11 @@ def test_events_that_are_given_up(settings: Set, database: Database, ledger: Led
 
 @pytest.fixture
 def doctor(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sqlite_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    quick_torch: None,
 ) -> Callable[..., Answer]:
     """The command, on a service whose Redis is away."""
     monkeypatch.setenv("BRUSHWORK_DATABASE_URL", sqlite_url)

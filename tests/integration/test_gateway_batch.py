@@ -9,6 +9,10 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+pytestmark = pytest.mark.one_database(
+    "the ledger is tested on both, and test_gateway_routes calls every route on both"
+)
+
 DRAW = {"kind": "text-to-image", "prompt": "x"}
 BARE = {"kind": "text-to-image"}
 HERE = "/v1/jobs:batch"

@@ -23,6 +23,10 @@ from tests.jobs import begun, new_job, result_of, said
 from tests.live_gateways import GatewayProcess, Listening, events
 from tests.servers import wait_until
 
+pytestmark = pytest.mark.one_database(
+    "Wire and ledger are tested on both, and test_gateway_routes reads a stream on both"
+)
+
 
 @pytest.fixture
 def gateway(settings: Settings) -> Iterator[Listening]:

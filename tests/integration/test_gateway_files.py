@@ -12,6 +12,9 @@ from starlette.testclient import TestClient
 from tests.clients import png
 from tests.gateways import bearer, gateway, key
 
+pytestmark = pytest.mark.one_database(
+    "TenantFiles is tested on both, and test_gateway_routes calls every route on both"
+)
 PNG = {"Content-Type": "image/png"}
 PICTURE = png()
 NAME = hashlib.sha256(PICTURE).hexdigest()

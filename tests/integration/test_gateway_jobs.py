@@ -18,6 +18,9 @@ from starlette.testclient import TestClient
 from tests.clients import num_rows, png
 from tests.gateways import bearer, gateway, key
 
+pytestmark = pytest.mark.one_database(
+    "the ledger is tested on both, and test_gateway_routes calls every route on both"
+)
 PNG = {"Content-Type": "image/png"}
 DRAW: dict[str, Any] = {"kind": "text-to-image", "prompt": "a red circle", "seed": 7}
 LOOK: dict[str, Any] = {"kind": "image-classification"}

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from tests.clients import png
 from tests.gateways import HERE, key
 
+pytestmark = pytest.mark.one_database("addresses in answers; test_gateway_routes calls every route on both")
+
 ROOT = "/some/pictures"
 DRAW = {"kind": "text-to-image", "prompt": 'a link: href="/x"'}
 

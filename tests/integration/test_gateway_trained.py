@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.image_classification_training import Epoch
@@ -24,7 +24,7 @@ def acme(settings: Settings, ledger: Ledger) -> dict[str, str]:
     """Its key; one of its trainings has ended well."""
     ledger.submit([new_job("job-1", kind=TRAINS, tenant="acme")])
     files = {"config": picture("1").model_dump(), "weights": picture("2").model_dump()}
-    assert ledger.complete("job-1", begun(ledger, "job-1"), files)
+    assert ledger.complete("job-1", begun(ledger, "job-1"), files) is WriteOutcome.APPLIED
     return bearer(key(settings, "acme"))
 
 
@@ -63,8 +63,8 @@ def test_a_running_training_shows_its_curve(
     http: TestClient, settings: Settings, ledger: Ledger, database: Database, acme: dict[str, str]
 ) -> None:
     ledger.submit([new_job("job-9", kind=TRAINS, tenant="acme")])
-    curve = [Epoch(epoch=1, train_loss=0.5, train_accuracy=0.75, seconds=2.0)]
+    curve = [Epoch(epoch=1, train_loss=0.5, train_accuracy=0.75, seconds=2.0).model_dump(mode="json")]
     JobCheckpoints(database).note("job-9", begun(ledger, "job-9"), curve, picture("3"))
     shown = http.get("/v1/jobs/job-9", headers=acme).json()
     assert shown["state"] == "running"
-    assert shown["curve"] == [curve[0].model_dump()]
+    assert shown["curve"] == curve

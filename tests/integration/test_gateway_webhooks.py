@@ -18,6 +18,7 @@ from tests.receivers import BOUND_S, SECRET, Receiver, Sending, sender_process
 from tests.servers import wait_until
 from tests.telling import TRACE, TRACEPARENT, wait_told
 
+pytestmark = pytest.mark.one_database("the outbox and its sender are tested on both")
 SEEDS = (1, 2, 3)
 MOMENTS = ("started", "succeeded")
 

@@ -12,6 +12,10 @@ from starlette.testclient import TestClient
 from tests.gateways import gateway, key
 from tests.pages import COOKIE, submitted
 
+pytestmark = pytest.mark.one_database(
+    "ApiKeys and lists are tested on both, and test_gateway_routes calls every route on both"
+)
+
 
 @pytest.fixture
 def http(settings: Settings) -> Iterator[TestClient]:

@@ -18,6 +18,10 @@ from tests.clients import png
 from tests.gateways import gateway
 from tests.pages import COOKIE, PROMPT, ended, stored, submitted
 
+pytestmark = pytest.mark.one_database(
+    "the ledger is tested on both, and test_gateway_routes calls every route on both"
+)
+
 
 @pytest.fixture
 def http(settings: Settings) -> Iterator[TestClient]:

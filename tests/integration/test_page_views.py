@@ -19,6 +19,10 @@ from tests.drawn import png as encoded
 from tests.gateways import gateway
 from tests.pages import PROMPT, ended, stored, submitted
 
+pytestmark = pytest.mark.one_database(
+    "lists are tested on both, and test_gateway_routes calls every route on both"
+)
+
 
 @pytest.fixture
 def http(settings: Settings) -> Iterator[TestClient]:

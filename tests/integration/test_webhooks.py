@@ -15,10 +15,10 @@ from tests.receivers import (
     Receiver,
     Reply,
     Sending,
-    attempt,
     break_off,
     flood,
     hang_up,
+    hold,
     status,
     trickle,
 )
@@ -166,7 +166,7 @@ def test_the_status_counts_whatever_becomes_of_the_rest_of_the_answer(
     assert sorted(receiver.ids) == ["a:canceled", "b:canceled"]
 
 
-@pytest.mark.parametrize("reply", [attempt, trickle])
+@pytest.mark.parametrize("reply", [hold, trickle])
 def test_a_receiver_has_a_total_time(
     receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox, reply: Reply
 ) -> None:
@@ -180,7 +180,7 @@ def test_a_receiver_has_a_total_time(
 def test_a_slow_receiver_holds_up_nobody_else(
     receiver: Receiver, database: Database, ledger: Ledger, outbox: Outbox
 ) -> None:
-    receiver.replies += [attempt]
+    receiver.replies += [hold]
     slow = [f"slow-{number}" for number in range(20)]
     quick = [f"quick-{number}" for number in range(20)]
     ended(ledger, receiver.url, *slow)

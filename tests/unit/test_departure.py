@@ -111,7 +111,12 @@ def test_a_ledger_that_refuses_keeps_nobody(database: Database, sqlite_url: str)
 
 def test_nor_does_one_that_does_not_answer(database: Database, sqlite_url: str) -> None:
     # Its process writes, and waits for itself.
-    leave(sqlite_url, "with Database(url).writing(): departure.deaf()")
+    leave(
+        sqlite_url,
+        "import brushwork_workers.process.emergency_exit as module\n"
+        "module.SECONDS_TO_LEAVE = 0.2\n"
+        "with Database(url).writing(): departure.deaf()",
+    )
     with database.reading() as connection:
         held = connection.exec_driver_sql("SELECT count(*) FROM jobs WHERE worker IS NOT NULL")
         assert held.scalar_one() == 3

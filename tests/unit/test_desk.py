@@ -3,8 +3,10 @@
 import io
 
 import pytest
+from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim
+from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_schemas.job import Progress
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.job_context import AttemptContext
@@ -17,22 +19,29 @@ def attempt() -> Attempt:
 
 
 @pytest.fixture
-def context(attempt: Attempt) -> AttemptContext:
-    return AttemptContext(attempt, ArtifactStore("memory:///"))
+def checkpoints(sqlite_url: str) -> JobCheckpoints:
+    return JobCheckpoints(Database(sqlite_url))
+
+
+@pytest.fixture
+def context(attempt: Attempt, checkpoints: JobCheckpoints) -> AttemptContext:
+    return AttemptContext(attempt, ArtifactStore("memory:///"), checkpoints)
 
 
 def test_a_step_is_noted(attempt: Attempt, context: AttemptContext) -> None:
-    context.step(3, 20)
+    context.progress(3, 20)
     assert attempt.progress == Progress(step=3, total=20)
 
 
-def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(attempt: Attempt) -> None:
+def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(
+    attempt: Attempt, checkpoints: JobCheckpoints
+) -> None:
     now = [100.0]
-    context = AttemptContext(attempt, ArtifactStore("memory:///"), clock=lambda: now[0])
+    context = AttemptContext(attempt, ArtifactStore("memory:///"), checkpoints, clock=lambda: now[0])
     assert context.wants_preview() is False
     attempt.is_watched = True
     assert context.wants_preview() is True
-    context.preview(Image.new("RGB", (8, 8)))
+    context.show_preview(Image.new("RGB", (8, 8)))
     now[0] += 0.9
     assert context.wants_preview() is False
     now[0] += 0.1
@@ -47,8 +56,8 @@ def test_a_preview_is_a_small_plain_jpeg_of_its_step(
 ) -> None:
     picture = Image.effect_noise(size, 90)
     picture.info["comment"] = b"a private word"
-    context.step(7, 20)
-    context.preview(picture)
+    context.progress(7, 20)
+    context.show_preview(picture)
     assert attempt.preview is not None
     assert (attempt.preview.step, attempt.preview.total) == (7, 20)
     with Image.open(io.BytesIO(attempt.preview.jpeg)) as opened:

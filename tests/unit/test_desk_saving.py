@@ -14,7 +14,7 @@ from brushwork_workers.execution.job_context import AttemptContext, discard
 
 from tests.jobs import claimed, lose, new_job
 
-CURVE = (Epoch(epoch=1, train_loss=1.0, train_accuracy=0.5, seconds=1.0),)
+CURVE = [Epoch(epoch=1, train_loss=1.0, train_accuracy=0.5, seconds=1.0).model_dump(mode="json")]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def claim(ledger: Ledger) -> Claim:
 
 
 def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> AttemptContext:
-    return AttemptContext(Attempt(claim), store, checkpoints=JobCheckpoints(database))
+    return AttemptContext(Attempt(claim), store, JobCheckpoints(database))
 
 
 def files(folder: Path) -> int:
@@ -50,15 +50,15 @@ def test_the_next_attempt_finds_what_the_last_one_saved(
     claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger, folder: Path
 ) -> None:
     context = desk_of(claim, store, database)
-    assert context.saved() is None
-    context.save(CURVE, b"one")
-    context.save(CURVE * 2, b"two")
+    assert context.checkpoint() is None
+    context.save_checkpoint(b"one", CURVE)
+    context.save_checkpoint(b"two", CURVE * 2)
     assert files(folder) == 1
     lose(database, "a")
     ledger.reap()
-    found = desk_of(claimed(ledger, "a"), store, database).saved()
+    found = desk_of(claimed(ledger, "a"), store, database).checkpoint()
     assert found is not None
-    assert (len(found.curve), found.data) == (2, b"two")
+    assert (found.summary, found.data) == (CURVE * 2, b"two")
     assert context.outputs == []
 
 
@@ -66,12 +66,12 @@ def test_who_has_lost_the_lease_is_told_and_changes_nothing(
     claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger
 ) -> None:
     context = desk_of(claim, store, database)
-    context.save(CURVE, b"one")
+    context.save_checkpoint(b"one", CURVE)
     lose(database, "a")
     ledger.reap()
     with pytest.raises(JobStopped):
-        context.save(CURVE * 2, b"two")
-    found = context.saved()
+        context.save_checkpoint(b"two", CURVE * 2)
+    found = context.checkpoint()
     assert found is not None
     assert found.data == b"one"
 
@@ -80,24 +80,24 @@ def test_a_file_that_is_gone_means_to_begin_anew(
     claim: Claim, store: ArtifactStore, database: Database
 ) -> None:
     context = desk_of(claim, store, database)
-    context.save(CURVE, b"one")
+    context.save_checkpoint(b"one", CURVE)
     training = JobCheckpoints(database).get("a")
     assert training is not None
     discard(store, [training.checkpoint or ""])
-    assert context.saved() is None
+    assert context.checkpoint() is None
 
 
 def test_a_store_that_takes_nothing_does_not_end_the_training(
     claim: Claim, store: ArtifactStore, database: Database, folder: Path
 ) -> None:
     context = desk_of(claim, store, database)
-    context.save(CURVE, b"one")
+    context.save_checkpoint(b"one", CURVE)
     # A file where a folder is wanted: not even root can write below it.
     for number in range(256):
         place = folder / f"{number:02x}"
         if not place.exists():
             place.write_bytes(b"")
-    context.save(CURVE * 2, b"a file of another folder")
-    found = context.saved()
+    context.save_checkpoint(b"a file of another folder", CURVE * 2)
+    found = context.checkpoint()
     assert found is not None
     assert found.data == b"one"

@@ -110,7 +110,7 @@ def test_a_job_leaves_at_its_deadline(make: Make) -> None:
     def act(request: Any, context: JobContext) -> None:
         worker_process.heartbeat.attempts()[0]._deadline = 0.0
         worker_process.progress_sync.listen()
-        context.step(1, 2)
+        context.progress(1, 2)
 
     worker_process = make(act)
     assert worker_process.executor.execute(worker_process.adopted(deadline_s=3600)) is Outcome.EXPIRED
@@ -127,7 +127,7 @@ def test_an_internal_error_tells_its_type_and_no_private_words(make: Make) -> No
 
 
 def test_a_job_that_succeeded_has_done_all_its_steps(make: Make) -> None:
-    worker_process = make(lambda request, context: [context.step(step, 20) for step in range(1, 21)])
+    worker_process = make(lambda request, context: [context.progress(step, 20) for step in range(1, 21)])
     worker_process.executor.execute(worker_process.adopted())
     assert (worker_process.job().progress.step, worker_process.job().progress.total) == (20, 20)
 
@@ -166,7 +166,7 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
             if step == 2:
                 worker_process.ledger.cancel("job-1")
                 attrgetter(ear)(worker_process)()
-            context.step(step, 3)
+            context.progress(step, 3)
             steps.append(step)
 
     worker_process = make(act)
@@ -203,7 +203,7 @@ def test_a_job_whose_lease_went_away_writes_nothing(make: Make) -> None:
     def act(request: Any, context: JobContext) -> None:
         worker_process.ledger.release("job-1", fence=1)
         worker_process.heartbeat.beat()
-        context.step(1, 2)
+        context.progress(1, 2)
 
     worker_process = make(act)
     assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
@@ -236,7 +236,7 @@ def test_progress_reaches_the_ledger(make: Make) -> None:
     seen = []
 
     def act(request: Any, context: JobContext) -> None:
-        context.step(1, 2)
+        context.progress(1, 2)
         worker_process.progress_sync.speak()
         seen.append(worker_process.job().progress.fraction)
 
@@ -249,7 +249,7 @@ def test_release_all_gives_running_jobs_back_uncharged(make: Make) -> None:
     def act(request: Any, context: JobContext) -> None:
         assert worker_process.heartbeat.release_all() == 1
         assert worker_process.heartbeat.attempts()[0].signal is Signal.LOST
-        context.step(1, 2)
+        context.progress(1, 2)
 
     worker_process = make(act)
     assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST

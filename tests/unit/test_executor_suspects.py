@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import brushwork_workers.execution.exclusive_gate as quarantine_module
 import pytest
 import torch
 from brushwork_core.database.database import Database
@@ -15,6 +16,12 @@ from brushwork_workers.interface import JobContext
 
 from tests.servers import wait_until
 from tests.stations import WORKER, Make, TestStation, nothing, raising
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits to be alone looks for its own signals after this time."""
+    monkeypatch.setattr(quarantine_module, "LOOK_S", 0.02)
 
 
 @pytest.fixture

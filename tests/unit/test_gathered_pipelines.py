@@ -32,7 +32,8 @@ from PIL import Image
 from tests.stops import Going, Stopped, Switch
 from tests.tiny_pipelines import FAMILIES
 
-NUM_JOBS = 16
+# With `--thorough`, 16 of every family. Here too 16 of one family, which go through every scheduler.
+MANY, FEW = 16, 4
 # Of the pixel range, in float32: what rounding alone may do. About 3e-6 is usual.
 TOLERANCE = 1e-4
 # Among them one that draws noise at each step and one that calls the model twice for a step.
@@ -96,13 +97,24 @@ def prepared(family: type[DiffusionPipeline]) -> Any:
 
 
 class Jobs:
-    """Sixteen jobs of one family and kind; each may be given arguments of its own."""
+    """Jobs of one family and kind; each may be given arguments of its own.
 
-    def __init__(self, family: type[DiffusionPipeline], kind: str = "text-to-image") -> None:
-        self.family, self.kind = family, kind
+    Args:
+        family: The class of their pipeline.
+        num_jobs: How many.
+        kind: One of `KINDS`.
+    """
+
+    def __init__(self, family: type[DiffusionPipeline], num_jobs: int, kind: str = "text-to-image") -> None:
+        self.family, self.num_jobs, self.kind = family, num_jobs, kind
         self.pipeline = prepared(family)
         self.own: dict[int, dict[str, Any]] = {}
         self.stops: dict[int, Switch] = {}
+
+    @property
+    def odd(self) -> int:
+        """The job that fails or is canceled, in the midst of the others."""
+        return self.num_jobs // 3
 
     def run(self, calls: ModelExecutor, threads: int) -> list[Any]:
         """A picture for each job, or what it raised."""
@@ -120,19 +132,26 @@ class Jobs:
                     return error
 
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(job, range(NUM_JOBS)))
+            return list(pool.map(job, range(self.num_jobs)))
 
     def alone(self) -> list[Any]:
-        return self.run(SerialExecutor(), threads=1)
+        """The pictures as each job makes them by itself, with no argument of its own."""
+        return made_alone(self.family, self.num_jobs, self.kind)
 
     def together(self) -> list[Any]:
         """From shared runs; that runs were shared is part of the promise, how many is a matter of timing."""
         sizes: list[int] = []
         with gathering(lambda ran: sizes.append(len(ran.run.calls))) as calls:
-            made = self.run(calls, threads=NUM_JOBS)
+            made = self.run(calls, threads=self.num_jobs)
         print(f"mean batch {np.mean(sizes):.1f}")
         assert max(sizes) > 1
         return made
+
+
+@cache
+def made_alone(family: type[DiffusionPipeline], num_jobs: int, kind: str) -> list[Any]:
+    """Each job by itself: the same for every test, since seeds decide everything."""
+    return Jobs(family, num_jobs, kind).run(SerialExecutor(), threads=1)
 
 
 @contextmanager
@@ -155,18 +174,23 @@ def assert_equal(expected: list[Any], made: list[Any], but: int | None = None) -
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 
 
+@pytest.fixture
+def num_jobs(family: type[DiffusionPipeline], thorough: bool) -> int:
+    return MANY if thorough or family is StableDiffusionPipeline else FEW
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @every_family
-def test_sixteen_jobs_together_equal_sixteen_alone(family: type[DiffusionPipeline], kind: str) -> None:
-    jobs = Jobs(family, kind)
+def test_jobs_together_equal_jobs_alone(family: type[DiffusionPipeline], num_jobs: int, kind: str) -> None:
+    jobs = Jobs(family, num_jobs, kind)
     assert_equal(jobs.alone(), jobs.together())
 
 
 @every_family
 def test_a_neighbour_that_fails_changes_no_picture(
-    family: type[DiffusionPipeline], monkeypatch: pytest.MonkeyPatch
+    family: type[DiffusionPipeline], num_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = Jobs(family)
+    jobs = Jobs(family, num_jobs)
     expected = jobs.alone()
 
     def explode(pipeline: Any, step: int, time: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -174,41 +198,53 @@ def test_a_neighbour_that_fails_changes_no_picture(
 
     too_large = ValueError("too large")
     denoise_unless(jobs.pipeline, monkeypatch, lambda sample: bool(sample.abs().max() > 1e5), too_large)
-    jobs.own[5] = {"callback_on_step_end": explode}
+    jobs.own[jobs.odd] = {"callback_on_step_end": explode}
     made = jobs.together()
-    assert isinstance(made[5], ValueError)
-    assert_equal(expected, made, but=5)
+    assert isinstance(made[jobs.odd], ValueError)
+    assert_equal(expected, made, but=jobs.odd)
 
 
 @every_family
-def test_a_neighbour_that_is_canceled_changes_no_picture(family: type[DiffusionPipeline]) -> None:
-    jobs = Jobs(family)
+def test_a_neighbour_that_is_canceled_changes_no_picture(
+    family: type[DiffusionPipeline], num_jobs: int
+) -> None:
+    jobs = Jobs(family, num_jobs)
     expected = jobs.alone()
     steps: list[int] = []
 
     def cancel_at_the_second(pipeline: Any, step: int, time: Any, given: dict[str, Any]) -> dict[str, Any]:
         steps.append(step)
         if step == 1:
-            jobs.stops[5].stop()
+            jobs.stops[jobs.odd].stop()
         return {}
 
-    jobs.stops[5] = Switch()
-    jobs.own[5] = {"callback_on_step_end": cancel_at_the_second, "num_inference_steps": 12}
+    jobs.stops[jobs.odd] = Switch()
+    jobs.own[jobs.odd] = {"callback_on_step_end": cancel_at_the_second, "num_inference_steps": 12}
     made = jobs.together()
-    assert isinstance(made[5], Stopped)
+    assert isinstance(made[jobs.odd], Stopped)
     assert steps == [0, 1]
-    assert_equal(expected, made, but=5)
+    assert_equal(expected, made, but=jobs.odd)
 
 
 @every_family
 def test_pictures_stay_the_same_where_memory_ends(
-    family: type[DiffusionPipeline], monkeypatch: pytest.MonkeyPatch
+    family: type[DiffusionPipeline], num_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = Jobs(family)
+    jobs = Jobs(family, num_jobs)
     expected = jobs.alone()
     full = torch.OutOfMemoryError("simulated")
-    denoise_unless(jobs.pipeline, monkeypatch, lambda sample: len(sample) > 5, full)
+    # One job has two rows where it is guided.
+    most_rows = 5 if num_jobs == MANY else 2
+    refused: list[int] = []
+
+    def is_too_large(sample: torch.Tensor) -> bool:
+        if len(sample) > most_rows:
+            refused.append(len(sample))
+        return len(sample) > most_rows
+
+    denoise_unless(jobs.pipeline, monkeypatch, is_too_large, full)
     assert_equal(expected, jobs.together())
+    assert refused
 
 
 def test_who_casts_its_autoencoder_casts_nobody_elses() -> None:

@@ -22,21 +22,23 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def jobs(database: Database, ledger: Ledger) -> None:
     """Twelve jobs, a minute apart, which differ in all that lists know."""
-    for number in range(12):
-        job = new_job(
+    jobs = [
+        new_job(
             f"job-{number:02}",
             kind=KIND if number % 2 else "image-to-text",
             tenant="odd" if number % 3 else "even",
             group="ours" if number in (1, 4, 7) else None,
         )
-        ledger.submit([job])
-        created_at = round((BEGAN + timedelta(minutes=number)).timestamp() * 1000)
-        columns = {
-            "created_at": created_at,
-            "model": "large" if number > 8 else "small",
-            "request": {"prompt": f"{'A Red' if number < 6 else 'a blue'} circle, 50%_{number}"},
-        }
-        with database.writing() as connection:
+        for number in range(12)
+    ]
+    ledger.submit(jobs)
+    with database.writing() as connection:
+        for number, job in enumerate(jobs):
+            columns = {
+                "created_at": round((BEGAN + timedelta(minutes=number)).timestamp() * 1000),
+                "model": "large" if number > 8 else "small",
+                "request": {"prompt": f"{'A Red' if number < 6 else 'a blue'} circle, 50%_{number}"},
+            }
             connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(**columns))
     ledger.cancel("job-03")
 

@@ -97,7 +97,7 @@ def test_a_bomb_is_refused_before_its_pixels_are_decoded() -> None:
     assert len(data) < 15_000
     program = (
         "import resource, sys\n"
-        "from brushwork_schemas import pictures\n"
+        "from brushwork_core.media import pictures\n"
         "from brushwork_schemas.errors import InvalidImage\n"
         "data = sys.stdin.buffer.read()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.families.registry import all_families
-from brushwork_schemas.families.registry import family_of
+from brushwork_schemas.families.registry import all_families, family_of
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies

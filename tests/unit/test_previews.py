@@ -1,6 +1,8 @@
 """Previews from latents: of every family, by every sort of scheduler, and of the model that ships."""
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import diffusers
@@ -49,12 +51,26 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
     return float(np.corrcoef(pixels)[0, 1])
 
 
+@pytest.fixture(scope="module")
+def handlers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[type[DiffusionPipeline]], Handler]:
+    """One of each family, loaded when it is asked for."""
+
+    @cache
+    def loaded(family: type[DiffusionPipeline]) -> Handler:
+        folder = tmp_path_factory.mktemp(family.__name__)
+        FAMILIES[family]().save_pretrained(folder)
+        return handler(folder)
+
+    return loaded
+
+
 @pytest.mark.parametrize("number", SIZES)
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_every_family_has_previews(family: type[DiffusionPipeline], number: int, tmp_path: Path) -> None:
-    FAMILIES[family]().save_pretrained(tmp_path)
+def test_every_family_has_previews(
+    handlers: Callable[[type[DiffusionPipeline]], Handler], family: type[DiffusionPipeline], number: int
+) -> None:
     context = PlainDesk(watched=True)
-    handler(tmp_path).perform(request(num_images_per_prompt=number), context)
+    handlers(family).perform(request(num_images_per_prompt=number), context)
     assert [preview.size for preview in context.previews] == [SIZES[number]] * 3
     assert all(np.asarray(preview).std() > 1 for preview in context.previews)
 
@@ -138,10 +154,12 @@ class TestForecast:
         assert scheduler.step(torch.ones(1), 1, torch.ones(1)) == ("stepped",)
         assert forecast.latents is None
 
-    def test_where_nothing_is_foreseen_there_are_the_latents(self, tmp_path: Path) -> None:
-        FAMILIES[diffusers.StableDiffusionPipeline]().save_pretrained(tmp_path)
+    def test_where_nothing_is_foreseen_there_are_the_latents(
+        self, handlers: Callable[[type[DiffusionPipeline]], Handler]
+    ) -> None:
         context = PlainDesk(watched=True)
-        handler(tmp_path).perform(request(scheduler="PNDMScheduler", num_inference_steps=4), context)
+        asked = request(scheduler="PNDMScheduler", num_inference_steps=4)
+        handlers(diffusers.StableDiffusionPipeline).perform(asked, context)
         assert len(context.previews) >= 4
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
+import brushwork_workers.execution.exclusive_gate as quarantine_module
 import pytest
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 
@@ -32,6 +33,12 @@ class Visit:
     def leave(self) -> None:
         self._leave.set()
         self._done.result(BOUND_S)
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits to be alone looks for its own signals after this time."""
+    monkeypatch.setattr(quarantine_module, "LOOK_S", 0.02)
 
 
 @pytest.fixture

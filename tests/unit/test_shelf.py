@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import brushwork_workers.model_cache.model_manager as shelf_module
 import pytest
 import torch
-from brushwork_core.ledger import Claim, Signal
+from brushwork_core.ledger import Claim, Signal, WriteOutcome
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     JobStopped,
@@ -98,10 +99,10 @@ class Job:
             )
             self._done: Future[None] = threads.submit(self._run, model_manager, model, turn)
 
-    def _say(self, word: str) -> Callable[[], bool]:
-        def say() -> bool:
+    def _say(self, word: str) -> Callable[[], WriteOutcome]:
+        def say() -> WriteOutcome:
             self.said.append(word)
-            return True
+            return WriteOutcome.APPLIED
 
         return say
 
@@ -121,6 +122,12 @@ class Job:
     def end(self) -> None:
         """Wait for it; raises what it has met."""
         self._done.result(BOUND_S)
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is called when a signal comes for a job that waits: it looks again after this time."""
+    monkeypatch.setattr(shelf_module, "LOOK_S", 0.02)
 
 
 @pytest.fixture

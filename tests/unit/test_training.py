@@ -93,7 +93,8 @@ def test_the_next_attempt_ends_as_if_nothing_had_happened(optimizer: str, augmen
 
 def test_a_checkpoint_of_something_else_means_to_begin_anew() -> None:
     context = PlainDesk()
-    context.save((Epoch(epoch=1, train_loss=1, train_accuracy=0, seconds=0),), b"no safetensors")
+    epoch = Epoch(epoch=1, train_loss=1, train_accuracy=0, seconds=0)
+    context.save_checkpoint(b"no safetensors", [epoch.model_dump(mode="json")])
     assert len(trained(context)["curve"]) == 3
 
 
@@ -122,7 +123,7 @@ def test_it_stops_when_it_is_told_to() -> None:
     with pytest.raises(JobStopped):
         trained(context)
     assert context.kept is not None
-    assert len(context.kept.curve) == 1
+    assert len(context.kept.summary) == 1
 
 
 def test_a_folder_to_judge_by_is_used_and_nothing_is_held_out_then() -> None:

@@ -46,7 +46,7 @@ def test_an_address_is_taken_as_it_is(url: str) -> None:
         ("https://receiver.example/a b", "without spaces"),
         ("https://receiver.example/\r\nX-Header: x", "without spaces"),
         ("https://receiver.example/" + "a" * 2000, "more than 2000"),
-        (5, "it should be a valid string"),
+        (5, "must be a valid string"),
     ],
 )
 def test_what_is_none_is_refused_with_its_reason(url: Any, words: str) -> None:

@@ -63,6 +63,6 @@ def test_only_the_extras_ask_for_torch(wheel: zipfile.ZipFile) -> None:
     assert all("extra ==" in line for line in heavy)
 
 
-def test_it_holds_three_packages_and_no_tests(wheel: zipfile.ZipFile) -> None:
+def test_it_holds_the_four_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist() if ".dist-info" not in name}
-    assert tops == {"brushwork", "brushwork_schemas", "brushwork_workers"}
+    assert tops == {"brushwork", "brushwork_core", "brushwork_schemas", "brushwork_workers"}

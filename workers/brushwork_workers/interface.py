@@ -1,4 +1,9 @@
-"""The interface between workers and model families: what a loader is given, and what a handler does."""
+"""The interface between a worker and a model family: what a loader is given, and what a handler does.
+
+A family names a `Loader`. The worker calls it once per model with a `LoadSpec`, and receives `LoadedModules`:
+one `Handler` per kind of job. For each job the worker calls `Handler.perform` with the job's request and a
+`JobContext`, which is the same for every kind.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +13,6 @@ from typing import Any, Protocol
 import torch
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
-from brushwork_schemas.kinds.image_classification_training import Epoch
 from PIL import Image
 from torch import nn
 
@@ -18,97 +22,181 @@ from brushwork_workers.batching.model_executor import ModelExecutor
 
 @dataclass(frozen=True)
 class SavedCheckpoint:
-    """What an earlier attempt of a training has left: its curve so far, and what it goes on from."""
+    """The last checkpoint of a job, written by this attempt or by an earlier one.
 
-    curve: tuple[Epoch, ...]
+    Args:
+        data: The bytes that were passed to `JobContext.save_checkpoint`.
+        summary: The JSON value that was passed with them.
+    """
+
     data: bytes
+    summary: Any
 
 
 class JobContext(Protocol):
-    """What a kind of job sees of the system around it."""
+    """What a handler uses of the system while it performs one job.
+
+    A context belongs to one attempt of one job. Use it only in the thread that called `Handler.perform`, and
+    not after `perform` has returned.
+    """
 
     @property
     def job_id(self) -> str:
-        """The job's name, for results that others are to find by it."""
+        """The id of the job, at most 64 printable ASCII characters."""
         ...
 
     def picture(self, sha256: str) -> Image.Image:
-        """The input of that name, RGB.
+        """Read an input picture.
+
+        Args:
+            sha256: The name of the input: 64 hexadecimal digits, as in the request.
+
+        Returns:
+            The decoded picture in mode RGB.
 
         Raises:
-            ArtifactMissing: It is not in the store.
-            InvalidImage: It is no picture, or too large.
+            ArtifactMissing: The store has no file of that name.
+            InvalidImage: The file is not a picture, or the picture is too large.
         """
         ...
 
     def file(self, sha256: str) -> bytes:
-        """The input of that name, as it was given.
+        """Read an input file as it was uploaded.
+
+        Args:
+            sha256: The name of the input: 64 hexadecimal digits, as in the request.
 
         Raises:
-            ArtifactMissing: It is not in the store.
+            ArtifactMissing: The store has no file of that name.
         """
         ...
 
-    def keep(self, picture: Image.Image) -> Artifact:
-        """Store a picture as a PNG output."""
-        ...
+    def save_picture(self, picture: Image.Image) -> Artifact:
+        """Store a picture as an output of the job, in PNG format.
 
-    def keep_file(self, data: bytes, media_type: str) -> Artifact:
-        """Store an output that is no picture."""
-        ...
-
-    def step(self, step: int, total: int) -> None:
-        """Say that `step` of `total` steps are done.
+        Returns:
+            The reference to put into the result.
 
         Raises:
-            JobStopped: The job was canceled or its lease is lost; leave it.
+            ServiceUnreachable: The store cannot be reached. The job will be run again.
+        """
+        ...
+
+    def save_file(self, data: bytes, media_type: str) -> Artifact:
+        """Store any other file as an output of the job.
+
+        Args:
+            data: The content of the file.
+            media_type: Its media type, for example `application/json`.
+
+        Returns:
+            The reference to put into the result.
+
+        Raises:
+            ServiceUnreachable: The store cannot be reached. The job will be run again.
+        """
+        ...
+
+    def progress(self, step: int, total: int) -> None:
+        """Report that `step` of `total` steps are done, and stop if the job must stop.
+
+        Call it at least every few seconds: a canceled job ends here, and a job that reports nothing for
+        longer than the stall limit of its kind counts as hung.
+
+        Args:
+            step: Steps that are done, 0 to `total`.
+            total: All steps of the job; 0 if the number is not known yet.
+
+        Raises:
+            JobStopped: The job was canceled, its deadline has passed, or its lease is lost. Let it pass.
+        """
+        ...
+
+    def check_stop(self) -> None:
+        """Stop if the job must stop, without new progress to report. Also shows that the job is not hung.
+
+        Raises:
+            JobStopped: The job was canceled, its deadline has passed, or its lease is lost. Let it pass.
         """
         ...
 
     def wants_preview(self) -> bool:
-        """Whether `preview` would be looked at: somebody asked for one, and the last is a second old."""
+        """Whether to call `show_preview` now.
+
+        True while a client watches the job's previews and the last preview is at least one second old.
+        """
         ...
 
-    def preview(self, picture: Image.Image) -> None:
-        """Show what there is so far, as a small JPEG of that moment's step."""
-        ...
-
-    def saved(self) -> SavedCheckpoint | None:
-        """What the last `save` of this job has left, whichever attempt it was; None: it begins anew."""
-        ...
-
-    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
-        """Keep what another attempt goes on from, in place of what was kept before.
+    def show_preview(self, picture: Image.Image) -> None:
+        """Show an unfinished picture to clients, as a small JPEG that belongs to the current step.
 
         Args:
-            curve: All epochs so far; callers see them at once.
-            data: No other job's are the same.
+            picture: A picture of any size, in mode RGB.
+        """
+        ...
+
+    def checkpoint(self) -> SavedCheckpoint | None:
+        """Read the last checkpoint of this job, to resume from it.
+
+        Returns:
+            The checkpoint that this attempt or an earlier one saved; None if the job starts from the
+            beginning.
+        """
+        ...
+
+    def save_checkpoint(self, data: bytes, summary: Any) -> None:
+        """Save a checkpoint in place of the one before, so that another attempt can resume from it.
+
+        If the ledger or the store cannot be reached, the previous checkpoint stays valid and the job goes on.
+
+        Args:
+            data: What the next attempt resumes from. Make it different for every job, for example by
+                including the job id: files are stored by their content, and equal files of two jobs are one
+                file.
+            summary: A small JSON value (lists, dictionaries with string keys, strings, numbers, booleans,
+                None) that describes the checkpoint.
 
         Raises:
-            JobStopped: The job's lease is lost; leave it.
+            JobStopped: The lease of the job is lost. Let it pass.
         """
         ...
 
 
 class Handler(Protocol):
-    """A loaded model, for one kind of job; its methods may be called from many threads at once."""
+    """A loaded model for one kind of job. Its methods may be called from many threads at once."""
 
     def warm_up(self) -> None:
-        """Run once on nothing in particular, so that the first job finds everything in place."""
+        """Run once on made-up input, so that the first job does not pay for first-time initialisation."""
         ...
 
     def perform(self, request: Any, context: JobContext) -> dict[str, Any]:
-        """Do one job.
+        """Perform one job.
+
+        Args:
+            request: A validated request, of the kind's request type.
+            context: Inputs, outputs, progress and checkpoints of this job.
 
         Returns:
-            The fields of the kind's result, all but `provenance`.
+            The fields of the kind's result, without `provenance`.
+
+        Raises:
+            JobStopped: `context` raised it; do not catch it.
+            RequestError: The request or an input is wrong. The job fails at once.
+            MachineError: The worker's machine is at fault. The job is run again, on another worker if there
+                is one. `MemoryError` and `OSError` count as such, too.
+            Exception: Any other error fails the job with the code `internal`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class FoundAddOn:
-    """A LoRA adapter or a ControlNet whose files are here."""
+    """A LoRA adapter or a ControlNet whose files are on this machine.
+
+    Args:
+        entry: Its catalogue entry.
+        folder: The folder of its files, which are verified.
+    """
 
     entry: AddOn
     folder: Path
@@ -116,16 +204,16 @@ class FoundAddOn:
 
 @dataclass(frozen=True)
 class LoadSpec:
-    """Where a model is loaded: from which folder, onto what, for whom.
+    """Which model a loader loads, from which folder, onto which device.
 
     Args:
-        model: The catalogue's entry.
-        folder: Of its files, which are checked: all there, none pickled, of the pinned hashes.
-        device: Onto which it is loaded.
-        dtype: In which number format.
-        model_executor: Through which its heavy calls go.
-        kinds: What it is to serve.
-        add_ons: What jobs may add to it, by name.
+        model: The catalogue entry.
+        folder: The folder of the model's files. They are verified: complete, of the pinned hashes, no pickle.
+        device: The device to load the model onto.
+        dtype: The number format of the weights.
+        model_executor: Runs all heavy calls of the model; see `ModuleProxy`.
+        kinds: The kinds of job that the model is to serve.
+        add_ons: The add-ons that a job may ask for, by name.
     """
 
     model: Model
@@ -138,17 +226,17 @@ class LoadSpec:
 
     @property
     def options(self) -> CallOptions:
-        """On what terms its calls may share a run."""
+        """Options for the calls of this model: its name, and the largest batch that its entry allows."""
         return CallOptions(model=self.model.name, max_rows=self.model.max_batch)
 
 
 @dataclass(frozen=True)
 class LoadedModules:
-    """What a loader gives.
+    """The result of a loader.
 
     Args:
-        handlers: By kind, one set of weights behind them all.
-        modules: That hold weights, add-ons not counted; the shelf sizes and moves them.
+        handlers: One handler per kind; all share one set of weights.
+        modules: The modules that hold weights, without add-ons. The model manager measures and moves them.
     """
 
     handlers: Mapping[str, Handler]
@@ -156,3 +244,4 @@ class LoadedModules:
 
 
 Loader = Callable[[LoadSpec], LoadedModules]
+"""Loads a model. It may raise `ModelUnavailable` with a reason; any other exception becomes one."""

@@ -8,17 +8,19 @@ import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
+from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import API_KEYS
+from brushwork_core.timing.timestamps import moment_of
 
 PREFIX = "bw"
 ID_BYTES = 6
@@ -196,10 +198,9 @@ def _checked(terms: dict[str, Any]) -> NewKey:
     try:
         return NewKey(**terms)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        field = str(first["loc"][0])
-        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
-        raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0]
+        raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
 
 
 def _hash(secret: str) -> str:
@@ -219,12 +220,8 @@ def _api_key(row: Any) -> ApiKey:
         requests_per_minute=row.requests_per_minute,
         daily_budget=row.daily_budget,
         max_open_jobs=row.max_open_jobs,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
-        expires_at=_moment(row.expires_at),
-        revoked_at=_moment(row.revoked_at),
-        last_used_at=_moment(row.last_used_at),
+        created_at=moment_of(row.created_at),
+        expires_at=moment_of(row.expires_at),
+        revoked_at=moment_of(row.revoked_at),
+        last_used_at=moment_of(row.last_used_at),
     )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.write_queue import WriteQueue
+from brushwork_core.timing.backoff import Backoff, retried
 
 SQLITE_BUSY_TIMEOUT_S = 30
 LOCKED_LOOK_S = 0.01
@@ -261,15 +261,18 @@ def _write_ahead(connection: Any) -> None:
     Where several do that to a new file at once, one gets through, and SQLite tells the others that it is
     locked without waiting as it does otherwise.
     """
-    give_up = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                raise
-        time.sleep(LOCKED_LOOK_S)
+    retried(
+        lambda: connection.execute("PRAGMA journal_mode=WAL"),
+        is_temporary=_is_busy,
+        backoff=Backoff(LOCKED_LOOK_S, LOCKED_LOOK_S),
+        timeout_s=SQLITE_BUSY_TIMEOUT_S,
+    )
+
+
+def _is_busy(error: Exception) -> bool:
+    return (
+        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -16,10 +16,22 @@ from brushwork_core.ledger.records import (
     Reaped,
     Signal,
     Submitted,
+    WriteOutcome,
 )
 from brushwork_core.ledger.recovery import Recovery
 
-__all__ = ["STALLED", "WORKER_LOST", "Claim", "Dispatch", "Ledger", "NewJob", "Reaped", "Signal", "Submitted"]
+__all__ = [
+    "STALLED",
+    "WORKER_LOST",
+    "Claim",
+    "Dispatch",
+    "Ledger",
+    "NewJob",
+    "Reaped",
+    "Signal",
+    "Submitted",
+    "WriteOutcome",
+]
 
 
 class Ledger(Attempts, Backlog, Recovery):

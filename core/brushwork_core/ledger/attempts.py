@@ -1,4 +1,8 @@
-"""What a worker does with the jobs it runs: every write is guarded by the fence of its claim."""
+"""What a worker does with the jobs that it runs.
+
+Every write is guarded by the fence of the claim, and returns a `WriteOutcome`: `APPLIED`, or `LEASE_LOST`
+where the fence is out of date. A caller compares it with `is`; its use as a truth value raises `TypeError`.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func,
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
-from brushwork_core.ledger.records import Claim, Signal
+from brushwork_core.ledger.records import Claim, Signal, WriteOutcome
 from brushwork_core.ledger.transitions import (
     ROW,
     STARTED,
@@ -48,16 +52,12 @@ class Attempts(JobIntake):
             queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
         )
 
-    def perform(self, job_id: str, fence: int) -> bool:
-        """Say that a job that waited until it was alone begins now; False where the lease is lost."""
+    def perform(self, job_id: str, fence: int) -> WriteOutcome:
+        """Mark a job as performing: only a performing job can be blamed for the death of its worker."""
         return self._write(held(job_id, fence).values(is_performing=True))
 
-    def rest(self, job_id: str, fence: int) -> bool:
-        """Say that a job waits, such as for its model: another's death is no matter of its own meanwhile.
-
-        Returns:
-            False where the lease is lost.
-        """
+    def rest(self, job_id: str, fence: int) -> WriteOutcome:
+        """Mark a job as waiting, such as for its model. It cannot be blamed while it waits."""
         return self._write(held(job_id, fence).values(is_performing=False))
 
     def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
@@ -89,39 +89,48 @@ class Attempts(JobIntake):
         outputs: Sequence[Artifact] = (),
         *,
         progress: Progress | None = None,
-    ) -> bool:
-        """Store the result and end the job, all its steps done, in one transaction.
+    ) -> WriteOutcome:
+        """Store the result and end the job as succeeded, in one transaction.
+
+        Args:
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            result: Result as JSON.
+            outputs: Files of the result, already stored.
+            progress: Last progress. All its steps count as done.
 
         Returns:
-            Whether the result stands: also True where an earlier call of the same fence was
-            committed and only its answer was lost; False where the lease is lost.
+            `APPLIED` also where an earlier call with the same fence was committed and only its reply was
+            lost.
         """
         total = None if progress is None else progress.total
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> WriteOutcome:
             ended = connection.execute(_SUCCEED, {"job": job_id, "held": fence, "total": total}).first()
             if ended is not None:
                 connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
                 if ended.webhook_url is not None:
                     note_ends(connection, [job_id])
-                return True
+                return WriteOutcome.APPLIED
             stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
-            return connection.execute(stored).scalar_one_or_none() == fence
+            return WriteOutcome.of(connection.execute(stored).scalar_one_or_none() == fence)
 
         return self._database.write(write)
 
-    def fail(self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None) -> bool:
-        """End a running job with an error; False where the lease is lost."""
+    def fail(
+        self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None
+    ) -> WriteOutcome:
+        """End a running job with an error."""
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._end(job_id, failed.values(**_steps(progress)))
 
-    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
-        """End a running job as canceled, by the worker that left it; False where the lease is lost."""
+    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> WriteOutcome:
+        """End a running job as canceled. Its worker calls this after it has stopped the work."""
         return self._end(job_id, end(held(job_id, fence), JobState.CANCELED).values(**_steps(progress)))
 
-    def expire(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
-        """End a running job whose deadline has passed; False where the lease is lost."""
+    def expire(self, job_id: str, fence: int, *, progress: Progress | None = None) -> WriteOutcome:
+        """End a running job whose deadline has passed."""
         return self._end(job_id, end(held(job_id, fence), JobState.EXPIRED).values(**_steps(progress)))
 
     def retry(
@@ -133,18 +142,18 @@ class Attempts(JobIntake):
         after_s: float,
         avoid: str | None = None,
         alone: bool = False,
-    ) -> bool:
-        """Put a running job back for another attempt, with the error of this one; False where it is lost.
+    ) -> WriteOutcome:
+        """Put a running job back in the queue for another attempt.
 
-        One that was asked to stop ends as canceled instead, and one whose attempts are used up as failed.
+        A job that was asked to stop is canceled instead. A job whose attempts are used up fails instead.
 
         Args:
-            job_id: Which job.
-            fence: Of the claim.
-            error: Why.
-            after_s: Nobody takes it before.
-            avoid: A worker that is not to take it for as long again.
-            alone: It then runs alone.
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            error: Error of this attempt.
+            after_s: Seconds before a worker can claim the job.
+            avoid: Name of a worker that cannot claim the job for another `after_s` seconds.
+            alone: Whether the next attempt runs alone in its worker.
         """
         pause_ms = round(after_s * 1000)
         again = requeue(held(job_id, fence)).values(
@@ -157,42 +166,44 @@ class Attempts(JobIntake):
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._give_back(job_id, fence, again, at_last=failed)
 
-    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> bool:
-        """Give a running job back, uncharged, for another worker; False where the lease is lost.
+    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> WriteOutcome:
+        """Put a running job back in the queue. The attempt is not counted.
 
-        One that was asked to stop ends as canceled instead: nobody waits for it any more.
+        A job that was asked to stop is canceled instead.
 
         Args:
-            job_id: Which job.
-            fence: Of the claim.
-            after_s: Nobody takes it before.
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            after_s: Seconds before a worker can claim the job.
         """
         uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
         if after_s > 0:
             uncharged = uncharged.values(not_before=now_ms() + round(after_s * 1000))
         return self._give_back(job_id, fence, uncharged)
 
-    def _give_back(self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None) -> bool:
-        """Requeue a held job, unless it was withdrawn, or this was its last attempt and that is to end it."""
+    def _give_back(
+        self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None
+    ) -> WriteOutcome:
+        """Requeue a running job; or cancel it if that was asked; or run `at_last` after its last attempt."""
         is_last = (JOBS.c.attempt >= JOBS.c.max_attempts).label("is_last")
         current = select(JOBS.c.cancel_requested, is_last).where(holds(job_id, fence)).with_for_update()
         with self._database.writing() as connection:
             job = connection.execute(current).first()
             if job is None:
-                return False
+                return WriteOutcome.LEASE_LOST
             withdrawn = end(held(job_id, fence), JobState.CANCELED)
             ended = withdrawn if job.cancel_requested else at_last if job.is_last else None
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
-        return True
+        return WriteOutcome.APPLIED
 
-    def _end(self, job_id: str, statement: Update) -> bool:
-        def write(connection: Connection) -> bool:
+    def _end(self, job_id: str, statement: Update) -> WriteOutcome:
+        def write(connection: Connection) -> WriteOutcome:
             ended = connection.execute(statement.returning(JOBS.c.webhook_url)).first()
             if ended is not None and ended.webhook_url is not None:
                 note_ends(connection, [job_id])
-            return ended is not None
+            return WriteOutcome.of(ended is not None)
 
         return self._database.write(write)
 

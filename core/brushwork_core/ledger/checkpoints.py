@@ -1,7 +1,7 @@
-"""How far trainings are: what their next attempt goes on from, and their curves for whoever looks.
+"""Checkpoints of jobs: the file that the next attempt resumes from, and a summary of it for clients.
 
-No transition of a job knows of it. It is written by the attempt that runs, guarded by its fence, and swept
-away once the job has ended; the curve stays.
+A checkpoint is written by the running attempt, guarded by its fencing token, and removed once the job has
+ended; the summary stays. The state transitions of a job do not read it.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Delete, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, TRAININGS
-from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.transitions import holds
 
 ROLE = "resume"
@@ -25,15 +23,19 @@ _ENDED = [state for state in JobState if state.is_terminal]
 
 @dataclass(frozen=True)
 class JobCheckpoint:
-    """How far a training is: epochs done, how well each went, and its checkpoint's name if there is one."""
+    """The last checkpoint of a job.
 
-    epoch: int
-    curve: tuple[Epoch, ...]
+    Args:
+        summary: The JSON value that the handler saved with it. That of a training is its list of epochs.
+        checkpoint: The artifact's name; None once the job has ended.
+    """
+
+    summary: Any
     checkpoint: str | None
 
 
 class JobCheckpoints:
-    """Reads and writes how far trainings are.
+    """Reads and writes the checkpoints of jobs.
 
     Args:
         database: Where the tables are.
@@ -43,32 +45,31 @@ class JobCheckpoints:
         self._database = database
 
     def get(self, job_id: str) -> JobCheckpoint | None:
-        """How far that job is; None where it has not finished an epoch."""
-        columns = (TRAININGS.c.epoch, TRAININGS.c.curve, TRAININGS.c.checkpoint)
+        """The last checkpoint of that job; None if it has not saved one."""
+        columns = (TRAININGS.c.curve, TRAININGS.c.checkpoint)
         with self._database.reading() as connection:
             row = connection.execute(select(*columns).where(TRAININGS.c.job_id == job_id)).one_or_none()
-        return None if row is None else JobCheckpoint(row.epoch, read_curve(row.curve), row.checkpoint)
+        return None if row is None else JobCheckpoint(row.curve, row.checkpoint)
 
-    def note(
-        self, job_id: str, fence: int, curve: Sequence[Epoch], checkpoint: Artifact
-    ) -> tuple[str, ...] | None:
-        """Write what a running attempt has reached, and link its checkpoint in place of the one before.
+    def note(self, job_id: str, fence: int, summary: Any, checkpoint: Artifact) -> tuple[str, ...] | None:
+        """Write the checkpoint of a running attempt in place of the one before.
 
-        All of it is one transaction, so that the next attempt finds curve and checkpoint of one epoch.
+        Summary and file are written in one transaction, so that they always belong together.
 
         Args:
-            job_id: Which job.
-            fence: Of the attempt's claim.
-            curve: All epochs so far.
-            checkpoint: Stored already.
+            job_id: The job.
+            fence: The fencing token of the attempt's claim.
+            summary: A JSON value that describes the checkpoint.
+            checkpoint: The file, which is in the store already.
 
         Returns:
             Names of files that nobody refers to any more; None where the lease is lost, and nothing changed.
         """
         row = {
             "fence": fence,
-            "epoch": len(curve),
-            "curve": [epoch.model_dump(mode="json") for epoch in curve],
+            # The columns are named after the first kind that saved checkpoints.
+            "epoch": len(summary) if isinstance(summary, list) else 0,
+            "curve": summary,
             "checkpoint": checkpoint.sha256,
         }
         return self._database.write(lambda connection: _noted(connection, job_id, fence, row, checkpoint))
@@ -89,20 +90,13 @@ class JobCheckpoints:
         return self._database.write(lambda connection: _let_go(connection, job_ids)) if job_ids else ()
 
 
-def read_curve(stored: Sequence[dict[str, Any]]) -> tuple[Epoch, ...]:
-    """A curve as the table holds it."""
-    return tuple(Epoch.model_validate(epoch) for epoch in stored)
-
-
 def _noted(
     connection: Connection, job_id: str, fence: int, row: dict[str, Any], checkpoint: Artifact
 ) -> tuple[str, ...] | None:
     # Locked, so that nobody reaps the job between this look and the commit.
     if connection.execute(select(JOBS.c.id).where(holds(job_id, fence)).with_for_update()).first() is None:
         return None
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    written = dialect.insert(TRAININGS).values(job_id=job_id, **row)
-    connection.execute(written.on_conflict_do_update(index_elements=[TRAININGS.c.job_id], set_=row))
+    upsert(connection, TRAININGS, {"job_id": job_id}, row)
     known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
     connection.execute(known, checkpoint.model_dump())
     link = {"job_id": job_id, "sha256": checkpoint.sha256, "role": ROLE}

@@ -36,9 +36,9 @@ class JobIntake(LedgerPart):
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
             at_once = {job.id for job in jobs if job.kind not in waiting and (sent is None or job.id in sent)}
-            new = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
-            _check_keys(connection, [job for job in jobs if job.id not in new and job.idempotency_key])
-        return Submitted(frozenset(new), frozenset(new & at_once))
+            rows = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
+            _check_keys(connection, [job for job in jobs if job.id not in rows and job.idempotency_key])
+        return Submitted(rows, frozenset(rows.keys() & at_once))
 
     def refuse(self, job: NewJob, error: JobError) -> bool:
         """Write a job that can't be run as failed, so that who sent it finds out why.
@@ -47,15 +47,15 @@ class JobIntake(LedgerPart):
             Whether the id was new.
         """
         with self._database.writing() as connection:
-            new = self._insert(
+            rows = self._insert(
                 connection,
                 [job],
                 state=JobState.FAILED,
                 error=literal(error.model_dump(), JOBS.c.error.type),
                 finished_at=now_ms(),
             )
-            note_ends(connection, list(new))
-        return bool(new)
+            note_ends(connection, list(rows))
+        return bool(rows)
 
     def cancel(self, job_id: str) -> JobState:
         """Withdraw a job: a queued one ends here, a running one is asked to stop.
@@ -96,27 +96,28 @@ class JobIntake(LedgerPart):
         jobs: Sequence[NewJob],
         dispatched: Collection[str] = (),
         **columns: Any,
-    ) -> set[str]:
+    ) -> dict[str, dict[str, Any]]:
+        """Insert the jobs whose id and idempotency key are new; their rows by id."""
         if not jobs:
-            return set()
+            return {}
         clock = connection.execute(select(now_ms())).scalar_one()
         statement = (
             insert_or_ignore(connection, JOBS)
             .values(created_at=now_ms(), queued_at=now_ms(), **columns)
-            .returning(JOBS.c.id)
+            .returning(JOBS)
         )
         # In one order everywhere, so that two transactions that share keys never wait in a circle.
         in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
-        rows = [
+        values = [
             {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
             for job in in_order
         ]
-        new = set(connection.execute(statement, rows).scalars())
+        rows = {row["id"]: dict(row) for row in connection.execute(statement, values).mappings()}
         self._link(
             connection,
-            [(job.id, artifact, "input") for job in jobs if job.id in new for artifact in job.inputs],
+            [(job.id, artifact, "input") for job in jobs if job.id in rows for artifact in job.inputs],
         )
-        return new
+        return rows
 
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:

@@ -3,6 +3,7 @@
 from sqlalchemy import Update
 
 from brushwork_core.database.database import Database
+from brushwork_core.ledger.records import WriteOutcome
 
 
 class LedgerPart:
@@ -17,5 +18,6 @@ class LedgerPart:
         self._database = database
         self._lease_ms = round(lease_s * 1000)
 
-    def _write(self, statement: Update) -> bool:
-        return self._database.write(lambda connection: bool(connection.execute(statement).rowcount))
+    def _write(self, statement: Update) -> WriteOutcome:
+        changed = self._database.write(lambda connection: connection.execute(statement).rowcount)
+        return WriteOutcome.of(changed > 0)

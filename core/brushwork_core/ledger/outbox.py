@@ -7,7 +7,7 @@ anew after a while.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from brushwork_schemas.errors import EventNotFound
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, Update, and_, func, select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import WEBHOOK_EVENTS, is_open
+from brushwork_core.timing.timestamps import moment_of
 
 LEASE_S = 75.0
 LONGEST_ERROR = 500
@@ -242,9 +243,9 @@ def _due_event(row: Any) -> DueEvent:
         state=JobState(row.state),
         url=row.url,
         receiver=row.receiver,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        created_at=moment_of(row.created_at),
         attempts=row.attempts,
-        taken_at=datetime.fromtimestamp(row.taken_at / 1000, UTC),
+        taken_at=moment_of(row.taken_at),
     )
 
 
@@ -254,15 +255,11 @@ def _webhook_event(row: Any) -> WebhookEvent:
         job_id=row.job_id,
         state=JobState(row.state),
         url=row.url,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        created_at=moment_of(row.created_at),
         attempts=row.attempts,
-        next_try_at=_moment(row.next_try_at),
-        delivered_at=_moment(row.delivered_at),
+        next_try_at=moment_of(row.next_try_at),
+        delivered_at=moment_of(row.delivered_at),
         dead=row.dead,
         last_status=row.last_status,
         last_error=row.last_error,
     )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

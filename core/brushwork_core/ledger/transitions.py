@@ -1,7 +1,6 @@
 """The pieces of statement that move jobs: which row, who may, and where to."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
@@ -17,11 +16,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, TALLIES, WEBHOOK_EVENTS, in_state
-from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.webhook_receiver import receiver_of
 
 ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
@@ -97,10 +95,8 @@ def _note(connection: Connection, name: ColumnElement[str], which: ColumnElement
 def add_to_tally(connection: Connection, name: str, number: int) -> None:
     """Count what has just happened, in the transaction in which it happened; nothing costs nothing."""
     if number:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        first = dialect.insert(TALLIES).values(name=name, number=number)
         more = {"number": TALLIES.c.number + number}
-        connection.execute(first.on_conflict_do_update(index_elements=[TALLIES.c.name], set_=more))
+        upsert(connection, TALLIES, {"name": name}, {"number": number}, changes=more)
 
 
 def may_start() -> ColumnElement[bool]:

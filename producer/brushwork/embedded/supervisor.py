@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Literal
 
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import MachineError
 
 from brushwork.embedded.child import Child, Part
@@ -19,22 +20,18 @@ Stop = Literal["stop"]
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """How long a part that died waits for its next life: twice as long each time, up to a bound.
+class RestartBackoff(Backoff):
+    """Pauses before a part that died is started again.
 
     Args:
-        first_s: The first pause.
-        longest_s: The bound.
-        stable_s: A life of this length makes the next pause a first one again.
+        first_s: Seconds after the first death.
+        longest_s: Upper limit of a pause in seconds.
+        stable_s: A part that ran for so many seconds starts again with the first pause.
     """
 
     first_s: float = 0.5
     longest_s: float = 30.0
     stable_s: float = 60.0
-
-    def pause_s(self, deaths: int) -> float:
-        """The pause after so many deaths in a row."""
-        return float(min(self.first_s * 2 ** (deaths - 1), self.longest_s))
 
 
 @dataclass
@@ -69,11 +66,11 @@ class Supervisor:
         say: Callable[[str, str], None],
         *,
         on_death: Callable[[Part], None] = lambda part: None,
-        backoff: Backoff | None = None,
+        backoff: RestartBackoff | None = None,
         kept_fds: Sequence[int] = (),
     ) -> None:
         self._say = say
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or RestartBackoff()
         self._kept_fds = kept_fds
         self._on_death = on_death
         self._charges: dict[str, _Charge] = {}

@@ -1,9 +1,10 @@
 """The sender of webhooks beside the embedded stack, and the secret that it signs with."""
 
 import base64
-import os
 import sys
 from collections.abc import Mapping
+
+from brushwork_core.settings.environment import variable
 
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder
@@ -21,5 +22,5 @@ def webhook_sender(folder: DataFolder, addresses: Mapping[str, str]) -> Part:
 
 def secret(folder: DataFolder) -> str:
     """What webhooks are signed with: the operator's choice, else one that is made at first and kept."""
-    chosen = os.environ.get("BRUSHWORK_WEBHOOK_SECRET")
+    chosen = variable("BRUSHWORK_WEBHOOK_SECRET")
     return chosen or "whsec_" + base64.b64encode(folder.secret("webhooks").encode("ascii")).decode("ascii")

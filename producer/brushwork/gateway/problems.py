@@ -4,10 +4,10 @@ import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Fault, Postponed
+from brushwork_schemas.validation import first_invalid
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,7 +19,6 @@ LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 # How soon what does not answer now may be asked again.
 RETRY_AFTER_S = 2
-SHOWN_CHARACTERS = 200
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 STATUS: dict[type[BrushworkError], int] = {
     errors.JobNotFound: 404,
@@ -142,11 +141,10 @@ def _methods_of(request: Request) -> list[str]:
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - for the type checker
-    first: Mapping[str, Any] = error.errors()[0]
-    # The first part says where it stood: in the path, the query, a header or the body.
-    field = ".".join(str(part) for part in first["loc"][1:])[:SHOWN_CHARACTERS] or str(first["loc"][0])
-    reason = str(first["msg"])[:SHOWN_CHARACTERS].replace("Input should", "it should")
-    return problem_response(422, "invalid_request", f"{field}: {reason}.", field=field)
+    # The first part of the place is path, query, header or body.
+    wrong = first_invalid(error.errors(), skip=1)
+    field = wrong.name or first_invalid(error.errors()).name
+    return problem_response(422, "invalid_request", f"{field}: {wrong.reason}.", field=field)
 
 
 async def _of_a_bug(request: Request, error: Exception) -> JSONResponse:

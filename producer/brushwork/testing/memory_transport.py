@@ -222,7 +222,7 @@ def _entry(prepared: PreparedJob, settings: Settings, retry_of: str | None) -> M
         model=admitted.model.name,
         label=admitted.label,
         state=JobState.QUEUED,
-        request=prepared.request,
+        request=admitted.request,
         created_at=created_at,
         deadline_at=None if deadline_s is None else created_at + timedelta(seconds=deadline_s),
         max_attempts=settings.max_attempts,

@@ -1,7 +1,7 @@
 """The transport with connections of its own to the ledger, the queue and the artifact store."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
@@ -94,7 +94,7 @@ class DirectTransport(Transport):
     def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         """Store the files and the jobs of validated requests, and publish their messages."""
         prepared = self._intake.prepare(drafts)
-        return self._accept([replace(self._new_job(each), retry_of=retry_of) for each in prepared])
+        return self._accept([self._new_job(each, retry_of) for each in prepared])
 
     @blocking
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
@@ -193,45 +193,41 @@ class DirectTransport(Transport):
         first = self._messages.with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
-        accepted_ids = self._accepted_ids(jobs, submitted.new)
-        return Accepted([self._bound(job) for job in self._index.get_many(accepted_ids)], submitted.new)
+        earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
+        return Accepted(
+            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
+            submitted.new,
+        )
 
-    def _accepted_ids(self, jobs: Sequence[NewJob], new: Collection[str]) -> Sequence[str]:
-        """Return the id of the accepted job for each of `jobs`: of the first one with its idempotency key."""
+    def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
+        """Return the jobs that were submitted before with the same idempotency keys, by tenant and key."""
         keys: dict[str, list[str]] = {}
-        for job in jobs:
-            if job.id not in new and job.idempotency_key:
-                keys.setdefault(job.tenant, []).append(job.idempotency_key)
-        earlier = {
+        for tenant, key in map(_key, repeated_jobs):
+            keys.setdefault(tenant, []).append(key)
+        ids = {
             (tenant, key): job_id
-            for tenant, repeated_keys in keys.items()
-            for key, job_id in self._index.ids_of_keys(tenant, repeated_keys).items()
+            for tenant, known in keys.items()
+            for key, job_id in self._index.ids_of_keys(tenant, known).items()
         }
-        return [job.id if job.id in new else earlier[job.tenant, job.idempotency_key or ""] for job in jobs]
+        jobs = {job.id: self._bound(job) for job in self._index.get_many(list(ids.values()))}
+        return {key: jobs[job_id] for key, job_id in ids.items() if job_id in jobs}
 
-    def _new_job(self, complete: PreparedJob) -> NewJob:
-        admitted, options = complete.admitted, complete.options
-        return NewJob(
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            idempotency_key=options.idempotency_key,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            request_sha256=complete.sha256,
-            id=str(uuid_utils.uuid7()),
-            kind=admitted.kind.name,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=complete.request.model_dump(mode="json"),
+    def _new_job(self, prepared: PreparedJob, retry_of: str | None) -> NewJob:
+        return NewJob.of(
+            str(uuid_utils.uuid7()),
+            prepared.admitted,
+            prepared.options,
+            inputs=prepared.inputs,
             max_attempts=self.settings.max_attempts,
-            inputs=complete.inputs,
+            request_sha256=prepared.sha256,
+            retry_of=retry_of,
         )
 
     def _bound(self, job: Job) -> Job:
         for artifact in artifacts_within(job.result):
             artifact.bind(self._store)
         return job
+
+
+def _key(job: NewJob) -> tuple[str, str]:
+    return job.tenant, job.idempotency_key or ""

@@ -14,6 +14,7 @@ from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
+from brushwork_schemas.validation import first_invalid
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 
@@ -119,8 +120,8 @@ def _parsed(model: type[_Model], content: Any) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise _unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        wrong = first_invalid(error)
+        raise _unreadable(f"{wrong.name}: {wrong.reason}") from error
 
 
 def _model(content: Any) -> Model:

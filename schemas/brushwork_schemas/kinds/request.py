@@ -51,8 +51,8 @@ class Request(BaseModel):
     deterministic: bool = Field(
         False,
         title="Deterministic",
-        description="Run this job without sharing a batch, so that the same request on the same machine gives "
-        "the same bytes. Batches change results by rounding, a few millionths of the range.",
+        description="Run this job without sharing a batch, so that the same request on the same machine "
+        "gives the same bytes. Batches change results by rounding, a few millionths of the range.",
     )
 
     @property

@@ -1,9 +1,10 @@
-"""What a running job may use: pictures in, pictures out, word of its progress, and the wish to stop."""
+"""The context that a handler gets for one attempt: inputs, outputs, progress, previews and checkpoints."""
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Signal
@@ -12,7 +13,6 @@ from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
-from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.preview import Preview
 from PIL import Image
 
@@ -25,21 +25,21 @@ PREVIEW_SIDE = 256
 
 
 class AttemptContext:
-    """The desk of one attempt.
+    """The `JobContext` of one attempt.
 
     Args:
-        attempt: The attempt; the intercom carries to the ledger what is noted there.
-        store: Holds the pictures.
-        clock: Gives seconds that only grow.
-        checkpoints: Where it is written how far trainings are; without them nothing is saved.
+        attempt: The attempt. `ProgressSync` writes its progress and preview to the ledger.
+        store: Holds inputs, outputs and checkpoints.
+        checkpoints: Records the last checkpoint of each job.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
         self,
         attempt: Attempt,
         store: ArtifactStore,
+        checkpoints: JobCheckpoints,
         clock: Callable[[], float] = time.monotonic,
-        checkpoints: JobCheckpoints | None = None,
     ) -> None:
         self._checkpoints = checkpoints
         self._attempt = attempt
@@ -51,70 +51,72 @@ class AttemptContext:
 
     @property
     def job_id(self) -> str:
-        """As `JobContext.job_id`."""
+        """The id of the job."""
         return self._attempt.claim.job_id
 
     def picture(self, sha256: str) -> Image.Image:
-        """As `JobContext.picture`."""
+        """Read and decode an input picture."""
         began = time.monotonic()
         picture = pictures.decode(self._store.get(sha256))
         self.reading_s += time.monotonic() - began
         return picture
 
     def file(self, sha256: str) -> bytes:
-        """As `JobContext.file`."""
+        """Read an input file."""
         began = time.monotonic()
         data = self._store.get(sha256)
         self.reading_s += time.monotonic() - began
         return data
 
-    def keep(self, picture: Image.Image) -> Artifact:
-        """As `JobContext.keep`."""
+    def save_picture(self, picture: Image.Image) -> Artifact:
+        """Store a picture as an output."""
         artifact = self._store.put_picture(pictures.encode_png(picture))
         self.outputs.append(artifact)
         return artifact
 
-    def keep_file(self, data: bytes, media_type: str) -> Artifact:
-        """As `JobContext.keep_file`."""
+    def save_file(self, data: bytes, media_type: str) -> Artifact:
+        """Store any other file as an output."""
         artifact = self._store.put_file(data, media_type)
         self.outputs.append(artifact)
         return artifact
 
-    def step(self, step: int, total: int) -> None:
-        """As `JobContext.step`."""
+    def progress(self, step: int, total: int) -> None:
+        """Report progress, and stop if the job must stop."""
         self._attempt.progress = Progress(step=step, total=total)
         self._attempt.check()
 
+    def check_stop(self) -> None:
+        """Stop if the job must stop."""
+        self._attempt.check()
+
     def wants_preview(self) -> bool:
-        """As `JobContext.wants_preview`."""
+        """Whether a client watches and the last preview is old enough."""
         return self._attempt.is_watched and self._clock() - self._shown_at >= PREVIEW_EVERY_S
 
-    def preview(self, picture: Image.Image) -> None:
-        """As `JobContext.preview`."""
+    def show_preview(self, picture: Image.Image) -> None:
+        """Keep a small JPEG for the next progress report."""
         self._shown_at = self._clock()
         jpeg = pictures.encode_small_jpeg(picture, PREVIEW_SIDE)
         self._attempt.preview = Preview(jpeg=jpeg, **self._attempt.progress.model_dump())
 
-    def saved(self) -> SavedCheckpoint | None:
-        """As `JobContext.saved`."""
-        found = self._checkpoints.get(self.job_id) if self._checkpoints else None
+    def checkpoint(self) -> SavedCheckpoint | None:
+        """Read the last checkpoint of the job."""
+        found = self._checkpoints.get(self.job_id)
         if found is None or found.checkpoint is None:
             return None
         try:
-            return SavedCheckpoint(found.curve, self._store.get(found.checkpoint))
+            return SavedCheckpoint(self._store.get(found.checkpoint), found.summary)
         except ArtifactMissing as error:
-            LOGGER.warning("Job %s begins anew: %s", self.job_id, error)
+            LOGGER.warning("Job %s starts from the beginning: %s", self.job_id, error)
             return None
 
-    def save(self, curve: Sequence[Epoch], data: bytes) -> None:
-        """As `JobContext.save`; if ledger or store are unreachable, the previous checkpoint stays valid."""
-        if self._checkpoints is None:
-            return
+    def save_checkpoint(self, data: bytes, summary: Any) -> None:
+        """Save a checkpoint; if ledger or store cannot be reached, the previous one stays valid."""
         try:
-            checkpoint = self._store.put_file(data, "application/octet-stream")
-            unneeded = self._checkpoints.note(*self._attempt.key, curve, checkpoint)
+            artifact = self._store.put_file(data, "application/octet-stream")
+            unneeded = self._checkpoints.note(*self._attempt.key, summary, artifact)
         except ServiceUnreachable as error:
-            LOGGER.warning("Job %s goes on without a checkpoint: %s", self.job_id, error)
+            LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
         if unneeded is None:
             self._attempt.hear(Signal.LOST)
@@ -123,7 +125,7 @@ class AttemptContext:
 
 
 def discard(store: ArtifactStore, names: Iterable[str]) -> None:
-    """Remove files that no job refers to any more; what can't be removed now is left to `brushwork prune`."""
+    """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
     for name in names:
         try:
             store.remove_if_old(name, 0.0)

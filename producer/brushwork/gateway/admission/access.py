@@ -46,10 +46,12 @@ class Access:
 
     Args:
         keys: Where they are kept.
+        clock: Seconds of a clock that never goes back.
     """
 
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
+        self._clock = clock
         self._known: dict[bytes, tuple[float, ApiKey]] = {}
         self._open: tuple[float, bool] = (0.0, False)
 
@@ -79,14 +81,14 @@ class Access:
         """Who brings this key, or none, where the database need not be asked for it."""
         if key is None:
             until, is_open = self._open
-            return Principal() if is_open and time.monotonic() < until else None
+            return Principal() if is_open and self._clock() < until else None
         until, known = self._known.get(_digest(key), (0.0, None))
-        return Principal(known) if known is not None and time.monotonic() < until else None
+        return Principal(known) if known is not None and self._clock() < until else None
 
     def _verified(self, key: str) -> ApiKey:
         if (remembered := self.remembered(key)) is not None and remembered.key is not None:
             return remembered.key
-        now, verified = time.monotonic(), self._keys.verify(key)
+        now, verified = self._clock(), self._keys.verify(key)
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
         self._known[_digest(key)] = (now + REMEMBER_S, verified)
@@ -95,9 +97,9 @@ class Access:
     def is_open(self) -> bool:
         """Whether nobody is asked for a key: as long as there is none."""
         until, is_open = self._open
-        if time.monotonic() >= until:
+        if self._clock() >= until:
             is_open = not self._keys.are_there()
-            self._open = (time.monotonic() + REMEMBER_S, is_open)
+            self._open = (self._clock() + REMEMBER_S, is_open)
         return is_open
 
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import Annotated, Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MOST_JOBS = 1000
@@ -32,10 +33,9 @@ class BatchRequest(BaseModel):
         try:
             batch = cls.model_validate(dict(body))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])[:100] or "body"
-            reason = first["msg"].replace("Input should", "it should")
-            raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+            wrong = first_invalid(error)
+            field = wrong.name or "body"
+            raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
         batch._check_form()
         return batch
 

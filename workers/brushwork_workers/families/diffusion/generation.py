@@ -79,7 +79,7 @@ class Generation:
         answer = self._answer(request, self._with_add_ons(request, context, asked), seeds, context)
         flagged = getattr(answer, "nsfw_content_detected", None)
         return {
-            "images": tuple(context.keep(picture) for picture in answer.images),
+            "images": tuple(context.save_picture(picture) for picture in answer.images),
             "seed": seed,
             "seeds": seeds,
             "nsfw_content_detected": None if flagged is None else tuple(bool(each) for each in flagged),
@@ -170,14 +170,14 @@ class _Watch:
 
     def _step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
         # Some schedulers take more model calls than steps; the pipeline knows how many.
-        self._context.step(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
+        self._context.progress(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
         if self._colours is not None and self._context.wants_preview():
             ahead = self._forecast.latents
             self._show(latents if ahead is None else ahead, self._colours)
 
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:
-            self._context.preview(self._picture(latents, colours))
+            self._context.show_preview(self._picture(latents, colours))
         # A preview is a courtesy: no job fails for one.
         except Exception as error:
             LOGGER.debug("No preview: %r", error)

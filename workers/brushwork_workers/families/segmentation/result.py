@@ -19,9 +19,9 @@ def answer(
     segments: Iterable[Segment],
 ) -> dict[str, Any]:
     """The fields of the result, its pictures stored: mask and, where asked for, overlay."""
-    overlay = context.keep(classes.overlay(picture)) if request.overlay else None
+    overlay = context.save_picture(classes.overlay(picture)) if request.overlay else None
     return {
-        "mask": context.keep(classes.mask()),
+        "mask": context.save_picture(classes.mask()),
         "overlay": overlay,
         "labels": tuple(classes.labels),
         "areas": classes.areas(),

@@ -60,9 +60,9 @@ class ImageClassificationTraining:
         course.run()
         return {
             "model_name": f"{TRAINED}{context.job_id}",
-            "weights": context.keep_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
-            "config": context.keep_file(_config(kind, preparation, material), "application/json"),
-            "plot": context.keep(curve_plot(course.curve)),
+            "weights": context.save_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
+            "config": context.save_file(_config(kind, preparation, material), "application/json"),
+            "plot": context.save_picture(curve_plot(course.curve)),
             **_measured(course, material),
         }
 

@@ -87,7 +87,7 @@ def read(context: JobContext, sha256: str, preparation: Preparation, share: floa
         )
     pixels = torch.empty((number, 3, side, side), dtype=torch.uint8)
     for index, (_, picture) in enumerate(dataset.pictures()):
-        context.step(0, 0)
+        context.progress(0, 0)
         pixels[index] = preparation.pixels(picture)
     everything = Examples(pixels, torch.tensor([entry.label for entry in dataset.entries]))
     held = torch.tensor([entry.is_validation for entry in dataset.entries])

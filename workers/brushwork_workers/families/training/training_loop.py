@@ -86,20 +86,21 @@ class TrainingLoop:
 
     def _step(self, inside: int = 0) -> None:
         """Say how many steps are done: of whole epochs, and inside of this one."""
-        self._context.step(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
+        self._context.progress(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
 
     def _resume(self) -> None:
-        saved = self._context.saved()
+        saved = self._context.checkpoint()
         if saved is None:
             return
         try:
             checkpoint = Checkpoint.unpacked(saved.data)
+            curve = tuple(Epoch.model_validate(epoch) for epoch in saved.summary)
             self._on_device(self._trainer.resume, checkpoint.state)
         except ValueError as error:
             # Such as one that an older brushwork has left.
             LOGGER.warning("Job %s begins anew: %s", self._context.job_id, error)
             return
-        self.curve, self._best = saved.curve, checkpoint.best
+        self.curve, self._best = curve, checkpoint.best
         LOGGER.info("Job %s goes on after epoch %d", self._context.job_id, len(self.curve))
 
     def _is_over(self) -> bool:
@@ -128,11 +129,12 @@ class TrainingLoop:
         if best_epoch(curve) == len(curve):
             self._best = self._on_device(self._trainer.learned)
         checkpoint = Checkpoint(self._on_device(self._trainer.state), self._best)
-        self._context.save(curve, checkpoint.packed(self._context.job_id))
+        summary = [each.model_dump(mode="json") for each in curve]
+        self._context.save_checkpoint(checkpoint.packed(self._context.job_id), summary)
         self.curve = curve
         self._step()
         if self._context.wants_preview():
-            self._context.preview(curve_plot(curve))
+            self._context.show_preview(curve_plot(curve))
 
     def _learned(self, index: int) -> tuple[float, float]:
         """Learn from every picture once: mean cross-entropy, and the share that was right."""

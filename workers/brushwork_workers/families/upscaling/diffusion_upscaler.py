@@ -64,15 +64,15 @@ class DiffusionUpscaler:
             callback=self._reporting(context, request.num_inference_steps or 0),
         ).images[0]
         return {
-            "image": context.keep(made.crop((0, 0, *size))),
+            "image": context.save_picture(made.crop((0, 0, *size))),
             "scale": float(self._scale),
             "seed": request.seed or 0,
         }
 
     def _reporting(self, context: JobContext, num_steps: int) -> Callable[[int, object, torch.Tensor], None]:
         def report(step: int, timestep: object, latents: torch.Tensor) -> None:
-            context.step(step + 1, num_steps)
+            context.progress(step + 1, num_steps)
             if self._colours is not None and context.wants_preview():
-                context.preview(self._colours.picture(latents))
+                context.show_preview(self._colours.picture(latents))
 
         return report

@@ -62,8 +62,8 @@ class Swin2SRUpscaler:
         for number, part in enumerate(parts, start=1):
             larger = self._enlarged(picture.crop(part.box))
             whole.paste(larger.crop(part.kept(scale)), part.corner(scale))
-            context.step(number, len(parts))
-        return {"image": context.keep(whole), "scale": float(scale)}
+            context.progress(number, len(parts))
+        return {"image": context.save_picture(whole), "scale": float(scale)}
 
     def _enlarged(self, picture: Image.Image) -> Image.Image:
         """The whole of a picture at once."""

@@ -1,0 +1,76 @@
+"""Fresh environments with the wheels of some projects, and nothing of this checkout.
+
+All other packages are those of the environment that runs the tests.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment.
+
+    Args:
+        folder: Its folder.
+    """
+
+    folder: Path
+
+    @property
+    def python(self) -> str:
+        """The interpreter."""
+        return str(self.folder / "bin" / "python")
+
+    @classmethod
+    def made(cls, folder: Path, *projects: Path) -> "Environment":
+        """Build the wheels of these projects and install them.
+
+        Args:
+            folder: Where wheels and environment go.
+            *projects: Folders that hold a `pyproject.toml`.
+        """
+        wheels = [_wheel(project, folder / "wheels") for project in projects]
+        made = cls(folder / "environment")
+        _run(sys.executable, "-m", "venv", "--without-pip", str(made.folder))
+        (packages,) = made.folder.glob("lib/python*/site-packages")
+        # Folders in a .pth file are searched, but their own .pth files are not read: so not this checkout.
+        borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
+        (packages / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
+        options = ("install", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
+        _run(sys.executable, "-m", "pip", "--python", made.python, *options, *map(str, wheels))
+        return made
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run the interpreter with these arguments outside of the checkout and return its output.
+
+        Args:
+            *arguments: Arguments of the interpreter.
+            **environment: Environment variables that are added.
+        """
+        return _run(self.python, *arguments, cwd=self.folder, environment=environment)
+
+
+def _wheel(project: Path, folder: Path) -> Path:
+    before = set(folder.glob("*.whl"))
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=project)
+    (built,) = set(folder.glob("*.whl")) - before
+    return built
+
+
+def _run(*command: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> str:
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BRUSHWORK_", "CELERY_", "PYTHONPATH"))
+    }
+    done = subprocess.run(
+        command, cwd=cwd, env={**plain, **(environment or {})}, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+    return done.stdout

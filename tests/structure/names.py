@@ -1,0 +1,67 @@
+"""Names: those that the redesign replaced, and classes that are defined twice."""
+
+import ast
+import io
+import tokenize
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.structure.rooms import LAYERS
+
+OLD_NAMES = Path(__file__).with_name("old_names.toml")
+SEARCHED = (*LAYERS, "recipes")
+
+
+def old_names(checkout: Path) -> Iterator[str]:
+    """Yield each use of an old name as `file:line name`."""
+    listed = tomllib.loads(OLD_NAMES.read_text("utf-8"))
+    for module, old, _ in listed["names"]:
+        file = _file_of(checkout, module)
+        if file is None:
+            yield f"{OLD_NAMES.name}: there is no module {module}"
+            continue
+        yield from _uses(checkout, file, {old})
+        for importing in _importing(checkout, module, old):
+            yield f"{importing.relative_to(checkout)}: imports {old} of {module}"
+    for folder, names in listed["variables"].items():
+        place = checkout / folder
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            yield from _uses(checkout, file, set(names))
+
+
+def repeated_classes(checkout: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the classes that are defined in more than one place, by name."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for file in _files(checkout):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(file.relative_to(checkout))
+    return {name: files for name, files in sorted(found.items()) if len(files) > 1}
+
+
+def _files(checkout: Path) -> Iterator[Path]:
+    for layer in SEARCHED:
+        yield from sorted((checkout / layer).rglob("*.py"))
+
+
+def _file_of(checkout: Path, module: str) -> Path | None:
+    folders = {package: folder for folder, package in LAYERS.items()}
+    top = module.split(".")[0]
+    path = checkout.joinpath(folders.get(top, ""), *module.split("."))
+    return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
+
+
+def _uses(checkout: Path, file: Path, names: set[str]) -> Iterator[str]:
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline):
+        if token.type == tokenize.NAME and token.string in names:
+            yield f"{file.relative_to(checkout)}:{token.start[0]} {token.string}"
+
+
+def _importing(checkout: Path, module: str, old: str) -> Iterator[Path]:
+    for file in _files(checkout):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = node.names if isinstance(node, ast.ImportFrom) and node.module == module else ()
+            if any(alias.name == old for alias in names):
+                yield file

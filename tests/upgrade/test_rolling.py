@@ -1,0 +1,169 @@
+"""A rolling upgrade: workers and clients of the version before and of this one share queue and database."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brushwork_core.database.database import Database
+from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.job import Job
+from PIL import Image, ImageDraw
+
+from tests.fresh_environment import ROOT, Environment
+from tests.servers import RedisServer, wait_until
+from tests.structure.rooms import checked_out
+from tests.worker_process import environment
+
+# The last revision before rooms and names were moved.
+BEFORE = "c50291044008c8064354ec3ecdd2b3e6691a95af"
+START_S = 180.0
+KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
+SUBMIT = """
+import sys
+from brushwork import Client
+picture, number = sys.argv[1], int(sys.argv[2])
+reading = ("image-to-text", "image-classification", "image-segmentation")
+with Client() as client:
+    for index in range(number):
+        painted = client.submit("text-to-image", prompt="a red circle", num_inference_steps=4)
+        print(painted.id)
+        for kind in reading:
+            print(client.submit(kind, image=picture).id)
+"""
+READ = """
+import json, sys
+from brushwork import Client
+with Client() as client:
+    print(json.dumps([[job.state.value, type(job.result).__name__] for job in map(client.get, sys.argv[1:])]))
+"""
+
+
+class Worker:
+    """A worker of one version, in a process of its own."""
+
+    def __init__(self, version: Environment, name: str, settings: Settings, log: Path) -> None:
+        self.name, self._log = name, log
+        command = (version.python, "-m", "brushwork", "worker", "--kinds", KINDS, "--name", name)
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("BRUSHWORK_")}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=version.folder,
+                env={**plain, **environment(settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait_ready(self, database: Database) -> "Worker":
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self._log.read_text()[-4000:]
+            return any(
+                seen.ready and seen.pid == self.process.pid for seen in WorkerRegistry(database).workers()
+            )
+
+        wait_until(is_ready, bound_s=START_S, what=f"the start of {self.name}")
+        return self
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, Environment]:
+    """Environments of the version before and of this one."""
+    if subprocess.run(["git", "cat-file", "-e", BEFORE], cwd=ROOT, capture_output=True).returncode:
+        message = f"the history of this clone has no revision {BEFORE}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    folder = tmp_path_factory.mktemp("versions")
+    source = folder / "source"
+    source.mkdir()
+    return (
+        Environment.made(folder / "before", checked_out(BEFORE, source)),
+        Environment.made(folder / "after", ROOT),
+    )
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    drawn = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(drawn).ellipse((16, 16, 48, 48), fill="red")
+    drawn.save(tmp_path / "circle.png")
+    return tmp_path / "circle.png"
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer, redis_url: str, sqlite_url: str, tmp_path: Path) -> Settings:
+    artifacts = str(tmp_path / "artifacts")
+    return Settings(redis_url=redis_url, database_url=sqlite_url, artifacts_url=artifacts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    opened = Database(settings.database_url.get_secret_value())
+    yield opened
+    opened.close()
+
+
+def submitted(version: Environment, settings: Settings, picture: Path, number: int) -> list[str]:
+    said = version.run("-c", SUBMIT, str(picture), str(number), **environment(settings))
+    return said.split()
+
+
+def ended(database: Database, ids: list[str]) -> list[Job]:
+    index = JobIndex(database)
+    wait_until(
+        lambda: all(job.is_finished for job in index.get_many(ids)), bound_s=240, what="the end of all jobs"
+    )
+    jobs = list(index.get_many(ids))
+    assert [(job.state, job.error) for job in jobs] == [("succeeded", None)] * len(ids)
+    return jobs
+
+
+@pytest.mark.timeout(900)
+def test_jobs_of_both_versions_are_done_by_workers_of_both_and_of_either_alone(
+    versions: tuple[Environment, Environment],
+    settings: Settings,
+    database: Database,
+    picture: Path,
+    tmp_path: Path,
+) -> None:
+    before, after = versions
+    old = Worker(before, "old@here", settings, tmp_path / "old.log")
+    new = Worker(after, "new@here", settings, tmp_path / "new.log")
+    try:
+        old.wait_ready(database)
+        new.wait_ready(database)
+        both = submitted(before, settings, picture, 6) + submitted(after, settings, picture, 6)
+        names = {str(job.worker).partition("/")[0] for job in ended(database, both)}
+        assert names == {"old@here", "new@here"}
+        # Forwards: the old worker goes while old clients still submit.
+        forwards = submitted(before, settings, picture, 4)
+        old.stop()
+        forwards += submitted(before, settings, picture, 2) + submitted(after, settings, picture, 2)
+        ended(database, forwards)
+        # Back: the new worker goes while new clients still submit.
+        back = submitted(after, settings, picture, 4)
+        new.stop()
+        old = Worker(before, "old-again@here", settings, tmp_path / "old-again.log").wait_ready(database)
+        back += submitted(after, settings, picture, 2)
+        done = ended(database, back)
+        assert {str(job.worker).partition("/")[0] for job in done} >= {"old-again@here"}
+    finally:
+        old.stop(signal.SIGKILL)
+        new.stop(signal.SIGKILL)
+    # Each version reads the results of all jobs, in its own types.
+    ids = both + forwards + back
+    read = [json.loads(version.run("-c", READ, *ids, **environment(settings))) for version in versions]
+    assert read[0] == read[1]
+    assert {state for state, _ in read[0]} == {"succeeded"}
