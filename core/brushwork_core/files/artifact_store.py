@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
 import obstore
-from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from brushwork_core.files.sha256 import is_sha256, sha256_of, sha256_of_stream
+from brushwork_core.files.sha256 import sha256_of, sha256_of_stream
 
 if TYPE_CHECKING:
     # obstore has it for type checkers only.

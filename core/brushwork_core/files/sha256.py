@@ -1,11 +1,12 @@
 """Names of files: the SHA-256 of their bytes, as 64 hexadecimal digits."""
 
 import hashlib
-import re
 from pathlib import Path
 from typing import BinaryIO
 
-_NAME = re.compile(r"[0-9a-f]{64}")
+from brushwork_schemas.artifact import is_sha256
+
+__all__ = ["is_sha256", "sha256_of", "sha256_of_file", "sha256_of_stream"]
 
 
 def sha256_of(data: bytes) -> str:
@@ -22,8 +23,3 @@ def sha256_of_file(path: Path) -> str:
     """Return the name of the file at `path`, which may be larger than memory."""
     with path.open("rb") as file:
         return sha256_of_stream(file)
-
-
-def is_sha256(name: str) -> bool:
-    """Return whether `name` has the form of a file's name."""
-    return _NAME.fullmatch(name) is not None

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from brushwork_core.files.tenant_files import is_name
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import (
@@ -29,8 +28,8 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.inputs.dataset_input import GivenArchive, is_archive, read_archive
-from brushwork.inputs.image_input import payload
+from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
+from brushwork.inputs.picture_files import sendable_picture
 from brushwork.transports.connection import Connection
 from brushwork.transports.flow import Flow, HttpRequest, HttpResponse, Pause, Work, blocking
 from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
@@ -162,7 +161,7 @@ class GatewayTransport(Transport):
             return file
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(lambda: payload(file))
+        given: str | bytes = yield Work(lambda: sendable_picture(file))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: a URL or the name of a stored file can't be uploaded.",
@@ -173,7 +172,7 @@ class GatewayTransport(Transport):
 
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:
         """Download a stored file."""
-        if not is_name(sha256):
+        if not is_sha256(sha256):
             raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
         try:
             answer = yield from self._ask(HttpRequest("GET", f"/v1/files/{sha256}"))
@@ -258,7 +257,7 @@ class GatewayTransport(Transport):
     def _dataset_named(self, given: object, field: str) -> Flow[str]:
         if isinstance(given, Artifact):
             return given.sha256
-        if isinstance(given, str) and is_name(given):
+        if isinstance(given, str) and is_sha256(given):
             return given
         return (yield from self._dataset_uploaded(given, field)).sha256
 

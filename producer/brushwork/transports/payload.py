@@ -11,8 +11,8 @@ from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from pydantic import BaseModel
 
-from brushwork.inputs.image_input import payload
-from brushwork.inputs.intake import located
+from brushwork.inputs.batch_errors import located
+from brushwork.inputs.picture_files import sendable_picture
 
 # Pictures of up to this size together are part of the request, so that a wrong request stores no file. Larger
 # ones are uploaded before the request, each once.
@@ -54,7 +54,7 @@ def _packed(request: Any) -> dict[str, Any]:
     ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
     for name, sort in file_fields().items():
         if (given := request.get(name)) is not None:
-            ready[name] = given if sort == ARCHIVE else payload(given, name)
+            ready[name] = given if sort == ARCHIVE else sendable_picture(given, name)
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"
     return ready
