@@ -8,8 +8,8 @@ from typing import Any, Self
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState

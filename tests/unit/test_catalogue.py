@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from brushwork_schemas.admission import admit
-from brushwork_schemas.catalogue import PACKAGED, Catalogue, Model
+from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue.catalogue import PACKAGED
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -89,7 +90,7 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + 'accepts = ["prompt"]', "models.mine: accepts names no parameter"),
         (MINE.replace("stable-diffusion", "flux") + 'accepts = ["negative_prompt"]', "flux has no"),
         (MINE + "licens = 'x'", "models.mine.licens"),
-        (MINE + "name = 'other'", "models.mine: the table's own name is its name"),
+        (MINE + "name = 'other'", "models.mine: remove `name`"),
         (MINE + "dtype = 'int3'", "models.mine.dtype"),
         (MINE + "defaults = { widht = 3 }", "models.mine: defaults names no parameter"),
         (MINE + "defaults = { inpainting = 3 }", "models.mine: defaults.inpainting is a table"),

@@ -93,6 +93,24 @@ asyncio.run(main())
 """
 
 
+ALL_MODULES = """
+import importlib, pkgutil, sys
+before = set(sys.modules)
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
+print(*(set(sys.modules) - before))
+"""
+
+
+def loaded_by_all_modules_of(package: str) -> set[str]:
+    """Modules that a fresh interpreter loads when it imports every module of a package."""
+    command = [sys.executable, "-c", ALL_MODULES, package]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.split())
+
+
 def loaded(forbidden: Iterable[str], program: str = "") -> set[str]:
     """Modules that the import adds to a fresh interpreter, which can't find the forbidden ones.
 
@@ -170,3 +188,20 @@ def test_a_client_by_http_needs_the_schemas_pydantic_and_httpx_alone() -> None:
     modules = loaded(others | rooms - {"brushwork_core.settings"}, USE_BY_HTTP)
     assert "httpx" in modules
     assert "brushwork.transports.direct" not in modules
+
+
+def test_the_schemas_load_no_storage_and_no_queue() -> None:
+    modules = loaded_by_all_modules_of("brushwork_schemas")
+    assert {"brushwork_schemas.admission", "brushwork_schemas.kinds.registry"} <= modules
+    storage = {
+        "sqlalchemy",
+        "redis",
+        "PIL",
+        "celery",
+        "kombu",
+        "psutil",
+        "obstore",
+        "httpx",
+        "brushwork_core",
+    }
+    assert tops(modules) & (HEAVY | storage) == set()

@@ -93,9 +93,9 @@ def test_who_has_lost_the_lease_writes_nothing(
     checkpoints.note("a", fence, summary(1), picture("1"))
     lose(database, "a")
     ledger.reap()
-    assert checkpoints.note("a", fence, summary(2), picture("2")) is None
+    assert checkpoints.note("a", fence, summary(2), picture("2")) is WriteOutcome.LEASE_LOST
     second = begun(ledger, "a", "other")
-    assert checkpoints.note("a", fence, summary(2), picture("2")) is None
+    assert checkpoints.note("a", fence, summary(2), picture("2")) is WriteOutcome.LEASE_LOST
     found = checkpoints.get("a")
     assert found is not None
     assert (found.summary, found.checkpoint) == (summary(1), picture("1").sha256)

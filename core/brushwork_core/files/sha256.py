@@ -4,10 +4,6 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from brushwork_schemas.artifact import is_sha256
-
-__all__ = ["is_sha256", "sha256_of", "sha256_of_file", "sha256_of_stream"]
-
 
 def sha256_of(data: bytes) -> str:
     """Return the name of a file with these bytes."""

@@ -28,28 +28,32 @@ from brushwork_core.ledger.transitions import (
     requeue,
 )
 
-# Stands for a dead worker in the row of a job that runs alone because of what it raised itself.
+# In the column of suspicion: the job runs alone because of its own error, not because its worker died.
 OWN_ERROR = "its own error"
 
 
 class Attempts(JobIntake):
-    """Claim, renew, and every way in which a worker ends an attempt."""
+    """Claim a job, renew leases, and end an attempt."""
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Take a queued job for `worker`.
+        """Claim a queued job.
+
+        Args:
+            job_id: Id of the job.
+            worker: Name of the worker.
 
         Returns:
-            None if it is taken, finished, overdue or unknown; or not to be run by this worker, or not yet:
-            then it will be dispatched again.
+            None if the job is running, ended, overdue or unknown. None also if it must not run yet or not on
+            this worker; the job is dispatched again then.
         """
-        by = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
-        row = self._database.write(lambda connection: _claimed(connection, by))
+        values = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
+        row = self._database.write(lambda connection: _claimed(connection, values))
         if row is None:
             return None
-        taken = row._asdict()
-        del taken["webhook_events"]
+        columns = row._asdict()
+        del columns["webhook_events"]
         return Claim(
-            queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
+            queued_s=columns.pop("queued_ms") / 1000, alone=columns.pop("suspicion") is not None, **columns
         )
 
     def perform(self, job_id: str, fence: int) -> WriteOutcome:
@@ -61,19 +65,19 @@ class Attempts(JobIntake):
         return self._write(held(job_id, fence).values(is_performing=False))
 
     def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
-        """Prolong the leases of `worker` in one statement.
+        """Renew all leases of a worker in one statement.
 
         Args:
-            worker: Whose.
-            without: Jobs that do not move any more, and are to be lost.
+            worker: Name of the worker.
+            without: Ids of stalled jobs, whose leases are not renewed.
 
         Returns:
-            The (job id, fence) pairs that were prolonged; whatever else it runs is lost.
+            The signal of each renewed attempt, by job id and fence. Other attempts of the worker are lost.
         """
-        moving = (JOBS.c.id.not_in(without),) if without else ()
+        renewable = (JOBS.c.id.not_in(without),) if without else ()
         statement = (
             update(JOBS)
-            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *moving)
+            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *renewable)
             .values(lease_expires_at=now_ms() + self._lease_ms)
             .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
         )
@@ -191,8 +195,8 @@ class Attempts(JobIntake):
             job = connection.execute(current).first()
             if job is None:
                 return WriteOutcome.LEASE_LOST
-            withdrawn = end(held(job_id, fence), JobState.CANCELED)
-            ended = withdrawn if job.cancel_requested else at_last if job.is_last else None
+            canceled = end(held(job_id, fence), JobState.CANCELED)
+            ended = canceled if job.cancel_requested else at_last if job.is_last else None
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
@@ -208,7 +212,7 @@ class Attempts(JobIntake):
         return self._database.write(write)
 
 
-# The two that every job meets are put together once: to take a statement apart costs as much as to run it.
+# The two statements of every job are built once: to build one costs as much as to run it.
 _CLAIM = (
     ROW.where(
         in_state(JobState.QUEUED),
@@ -250,17 +254,17 @@ _SUCCEED = (
 _STORE = insert(RESULTS)
 
 
-def _claimed(connection: Connection, by: dict[str, Any]) -> Any:
-    row = connection.execute(_CLAIM, by).one_or_none()
+def _claimed(connection: Connection, values: dict[str, Any]) -> Any:
+    row = connection.execute(_CLAIM, values).one_or_none()
     if row is None:
-        # If it only is too early, or this worker the wrong one, its message is gone all the same.
-        connection.execute(_DISPATCH_AGAIN, {"job": by["job"]})
-    # Few ask for it, and the claim of all others is to cost nothing more.
+        # It may be too early, or the wrong worker. The message is consumed, so another one is needed.
+        connection.execute(_DISPATCH_AGAIN, {"job": values["job"]})
+    # Few jobs have this event, and the claim of the others must not cost more.
     elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
         note_start(connection, row.job_id)
     return row
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:
-    """Columns that say how far a job came; none where its last word stands."""
+    """Columns of the progress; none where the stored progress stays."""
     return {} if progress is None else {"progress_step": progress.step, "progress_total": progress.total}

@@ -1,4 +1,4 @@
-"""What callers do with jobs: bring them, and withdraw them."""
+"""Jobs from callers: submit, refuse and cancel."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -18,20 +18,20 @@ from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, may_sta
 
 
 class JobIntake(LedgerPart):
-    """Submit, refuse and cancel."""
+    """Submit, refuse and cancel jobs."""
 
     def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:
-        """Write new jobs as queued, all or none.
+        """Write new jobs as queued, in one transaction.
 
-        An id that is there already is left as it is, as is the job that already has an idempotency key.
+        A job whose id or idempotency key exists already is not written.
 
         Args:
-            jobs: To be written.
-            sent: Ids of those whose messages can be sent at once, by default all. They count as dispatched
-                now, except where others of their kind wait already: those have come first.
+            jobs: Jobs to write.
+            sent: Ids of jobs whose messages can be sent now, by default all. They count as dispatched, unless
+                other jobs of their kind wait in the ledger: those are first.
 
         Raises:
-            IdempotencyConflict: A key stands for another request.
+            IdempotencyConflict: A key was used for another request.
         """
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
@@ -41,7 +41,7 @@ class JobIntake(LedgerPart):
         return Submitted(rows, frozenset(rows.keys() & at_once))
 
     def refuse(self, job: NewJob, error: JobError) -> bool:
-        """Write a job that can't be run as failed, so that who sent it finds out why.
+        """Write a job that cannot run as failed, so that its sender can read the error.
 
         Returns:
             Whether the id was new.
@@ -58,25 +58,25 @@ class JobIntake(LedgerPart):
         return bool(rows)
 
     def cancel(self, job_id: str) -> JobState:
-        """Withdraw a job: a queued one ends here, a running one is asked to stop.
+        """Cancel a queued job, or ask the worker of a running job to stop it.
 
         Returns:
-            The state after the call: canceled; running, until its worker leaves it; or the terminal
-            state it had already reached.
+            The state after the call: `canceled`; `running` until the worker has stopped; or the terminal
+            state that the job had before.
 
         Raises:
-            JobNotFound: There is no such job.
+            JobNotFound: No job has this id.
         """
         before = self.withdraw(job_id)
         return JobState.CANCELED if before is JobState.QUEUED else before
 
     def withdraw(self, job_id: str) -> JobState:
-        """As `cancel`, and of several callers at once it tells each what its own call did.
+        """Cancel a job like `cancel`, and return what this call changed.
 
         Returns:
-            The state before the call: of a queued job this call is the end, and of no other's.
+            The state before the call. Of several calls at the same time, only one sees `queued`.
         """
-        # Locked first: between two guarded updates a reap or release could move the job past both.
+        # Locked first: between two guarded updates, a reap or a release could change the state past both.
         current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
         row = update(JOBS).where(JOBS.c.id == job_id)
         with self._database.writing() as connection:
@@ -106,7 +106,7 @@ class JobIntake(LedgerPart):
             .values(created_at=now_ms(), queued_at=now_ms(), **columns)
             .returning(JOBS)
         )
-        # In one order everywhere, so that two transactions that share keys never wait in a circle.
+        # Always in the same order, so that two transactions that share keys cannot deadlock.
         in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
         values = [
             {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
@@ -122,7 +122,7 @@ class JobIntake(LedgerPart):
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:
             return
-        # In one order everywhere, so that two transactions that share pictures never wait in a circle.
+        # Always in the same order, so that two transactions that share files cannot deadlock.
         artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
         connection.execute(
             insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
@@ -134,8 +134,8 @@ class JobIntake(LedgerPart):
         )
 
 
-# What a new job brings along; all else starts the same for every job.
-_GIVEN = (
+# Columns whose values are those of the new job.
+_COPIED = (
     *("id", "kind", "model", "label", "request", "max_attempts"),
     *("tenant", "priority", "idempotency_key", "request_sha256", "webhook_url"),
     *("retry_of", "retention_s", "traceparent"),
@@ -145,17 +145,17 @@ _GIVEN = (
 def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
     deadline = None if job.deadline_s is None else clock_ms + round(job.deadline_s * 1000)
     return {
-        **{name: getattr(job, name) for name in _GIVEN},
+        **{name: getattr(job, name) for name in _COPIED},
         "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
         "deadline_at": deadline,
         "job_group": job.group,
-        # Each once: the column is as wide as all there are.
+        # Without repetitions: the column is as wide as all names together.
         "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
     }
 
 
 def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]:
-    """Kinds of which jobs wait in the ledger: who comes now is not to overtake them."""
+    """Kinds that have jobs waiting in the ledger, which new jobs must not overtake."""
     waiting = set()
     for kind in kinds:
         one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
@@ -174,5 +174,5 @@ def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
             raise IdempotencyConflict(
                 f"The idempotency key {job.idempotency_key!r} was used for another request.",
                 field="idempotency_key",
-                hint="A key stands for one request: take a new one for each, and the same one to repeat it.",
+                hint="Use a new key for each request. Use the same key only to repeat the same request.",
             )

@@ -1,4 +1,4 @@
-"""A job as its caller sees it, made of a row of the ledger."""
+"""Conversion of a row of the ledger to the `Job` that callers see."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

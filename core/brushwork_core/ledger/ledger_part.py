@@ -1,4 +1,4 @@
-"""What every part of the ledger has."""
+"""The base class of the parts of the ledger."""
 
 from sqlalchemy import Update
 
@@ -10,8 +10,8 @@ class LedgerPart:
     """A part of the ledger.
 
     Args:
-        database: Where the tables are.
-        lease_s: How long a claim or renewal lasts.
+        database: Database of the ledger.
+        lease_s: Seconds for which a claim or a renewal is valid.
     """
 
     def __init__(self, database: Database, *, lease_s: float = 12.0) -> None:

@@ -1,4 +1,4 @@
-"""What goes into the ledger and what comes out of it, besides jobs as callers see them."""
+"""Values that the ledger takes and returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from brushwork_core.ledger.job_row import job_of
 
 WORKER_LOST = JobError(
     code="worker_lost",
-    message="Every worker that ran this job alone was lost while it ran.",
+    message="Every worker that ran this job alone died while it ran.",
     fault="machine",
-    hint="Look at the workers' logs at the time of its attempts; the job may be what kills them.",
+    hint="Read the logs of the workers at the time of the attempts. The job may be the cause.",
 )
 STALLED = JobError(
     code="stalled",
-    message="The job stopped moving, and its worker let go of it.",
+    message="The job made no progress within the stall limit.",
     fault="machine",
-    hint="Look at the worker's log: it holds where every thread stood. BRUSHWORK_STALL_S sets the bound.",
+    hint="The worker's log shows where each thread was blocked. BRUSHWORK_STALL_S sets the limit.",
 )
 
 
@@ -132,13 +132,21 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Claim:
-    """A worker's right to one attempt.
+    """A claimed job: the right of a worker to one attempt.
 
     Args:
-        alone: Its worker is to run nothing beside it: it was there when a worker died, or had too little
-            memory.
-        deadline_ms: Milliseconds left until its deadline.
-        traceparent: Of the call that brought the job.
+        job_id: Id of the job.
+        kind: Name of its kind.
+        model: Name of its model.
+        request: The request as JSON.
+        fence: Fence of this claim.
+        attempt: Number of this attempt, from 1.
+        queued_s: Seconds that the job waited since it was last queued.
+        max_attempts: Attempts before the job fails.
+        alone: Whether the worker must run no other job beside it: the job ran in a worker that died, or had
+            too little memory.
+        deadline_ms: Milliseconds until the deadline; None for no deadline.
+        traceparent: W3C Trace Context of the call that submitted the job.
     """
 
     job_id: str
@@ -156,10 +164,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What a message to the queue needs to know of a job.
+    """The properties of a job that its message in the queue needs.
 
     Args:
-        again: A worker had it already, or its message was lost: it goes before all that were never sent.
+        job_id: Id of the job.
+        kind: Name of its kind.
+        label: Model and cost in a few words, without private text.
+        priority: Priority of the job.
+        tenant: Tenant of the job.
+        traceparent: W3C Trace Context of the call that submitted the job.
+        again: Whether the job was claimed before, or its message was lost. It then precedes new jobs.
     """
 
     job_id: str
@@ -172,15 +186,20 @@ class Dispatch:
 
     @classmethod
     def of(cls, job: NewJob) -> "Dispatch":
-        """Of a job that was just written."""
+        """Return the properties of a job that was just written."""
         return cls(job.id, job.kind, job.label, job.priority, job.tenant, job.traceparent)
 
 
 @dataclass(frozen=True)
 class Reaped:
-    """What a reap did with the jobs whose worker was lost, by id.
+    """What a reap did with jobs of lost workers.
 
-    `queued` run again, and of them `suspects` alone; the others ended.
+    Args:
+        queued: Ids of jobs that run again.
+        failed: Ids of jobs that failed.
+        canceled: Ids of jobs that were canceled.
+        expired: Ids of jobs that expired.
+        suspects: Ids of queued jobs that run alone.
     """
 
     queued: tuple[str, ...] = ()
@@ -208,7 +227,7 @@ class WriteOutcome(Enum):
 
 
 class Signal(Enum):
-    """What a running job is told."""
+    """What the ledger tells a running job."""
 
     GO_ON = "go on"
     CANCEL = "cancel"

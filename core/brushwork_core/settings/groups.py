@@ -41,14 +41,14 @@ class ServiceSettings(BaseModel):
         # Checked here, for Celery would find out only after a job was accepted.
         address = urlsplit(url.get_secret_value().split(";", 1)[0])
         if address.scheme not in REDIS_SCHEMES:
-            raise ValueError(f"it starts with none of {', '.join(REDIS_SCHEMES)}")
+            raise ValueError(f"must start with one of {', '.join(REDIS_SCHEMES)}")
         try:
             _ = address.port
         except ValueError:
-            raise ValueError("its port is no number") from None
+            raise ValueError("has an invalid port") from None
         number = address.path.strip("/")
         if address.scheme in ("redis", "rediss") and number and not number.isdecimal():
-            raise ValueError("what follows host and port is the number of a database")
+            raise ValueError("must have the number of a database after host and port")
         return url
 
 

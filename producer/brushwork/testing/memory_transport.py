@@ -10,10 +10,10 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model, trains_for
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription, described_kinds
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview

@@ -18,9 +18,9 @@ from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription, described_kinds
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview

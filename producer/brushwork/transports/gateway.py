@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -19,7 +20,6 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.outlook import Outlook

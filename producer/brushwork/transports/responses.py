@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from brushwork_schemas.artifact import Artifact, ByteSource, artifacts_within
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.description import KindDescription
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState

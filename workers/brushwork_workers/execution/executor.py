@@ -12,13 +12,13 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.telemetry.log import bound
+from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Result, Timings
-from brushwork_schemas.trace_context import TraceContext
 
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.execution.attempt import Attempt
@@ -137,7 +137,12 @@ class Executor:
             try:
                 claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
             except ServiceUnreachable as error:
-                LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
+                LOGGER.error(
+                    "Job %s could not be claimed; it waits in the ledger: %s",
+                    job_id,
+                    error,
+                    extra={"job": job_id},
+                )
                 return Outcome.LOST
             if claim is None:
                 self._metrics.dropped()

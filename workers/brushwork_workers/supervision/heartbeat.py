@@ -123,7 +123,11 @@ class Heartbeat:
         """
         for job_id, fence in strays & self._strays:
             if self._ledger.release(job_id, fence) is WriteOutcome.APPLIED:
-                LOGGER.warning("Job %s is held by this worker and not run: it goes back to the queue", job_id)
+                LOGGER.warning(
+                    "Job %s is held by this worker and not run: it goes back to the queue",
+                    job_id,
+                    extra={"job": job_id},
+                )
         self._strays = strays
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from brushwork_core.access.api_keys import HOW_TO_BRING_ONE, ApiKey, ApiKeys, Scope
+from brushwork_core.access.api_keys import HOW_TO_SEND_A_KEY, ApiKey, ApiKeys, Scope
 from brushwork_schemas.errors import Forbidden, ServiceUnreachable, Unauthorized
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -65,7 +65,7 @@ class Access:
             return Principal(self._verified(key))
         if self.is_open():
             return Principal()
-        raise Unauthorized("An API key is needed here.", hint=HOW_TO_BRING_ONE)
+        raise Unauthorized("An API key is needed here.", hint=HOW_TO_SEND_A_KEY)
 
     def still_opens(self, key: str | None) -> bool:
         """Whether who came in with this key, or none, may stay; while the database is away, everybody may."""
