@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Model
 
 from brushwork.client import Client
 from brushwork.inputs.intake import JobDraft
+from brushwork.transports.backend import Backend
 from brushwork.transports.direct import Accepted, DirectTransport
 
 
@@ -17,14 +17,15 @@ class DirectClient(Client):
 
     Args:
         settings: Addresses of Redis, the database and the artifact store.
-        database: The ledger's database, if the caller has opened it. The caller then closes it.
+        backend: Database, store and the objects that use them, if the caller has built them. The caller then
+            closes them.
     """
 
     _transport: DirectTransport
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings.model_copy(update={"url": None})
-        self._connect(DirectTransport(self.settings, database))
+        self._connect(DirectTransport(self.settings, backend))
 
     def draft(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[JobDraft]:
         """Validate requests; no file is read and nothing is stored.

@@ -12,6 +12,11 @@
     │   ├── IdempotencyConflict a key that stands for another request
     │   ├── JobNotFound         no job with that id
     │   ├── FileNotFound        no file of that name, or none that this caller may see
+    │   ├── RouteNotFound       the gateway has no such path
+    │   ├── MethodNotAllowed    the path does not support this HTTP method
+    │   ├── UnsupportedMediaType    the body has a type or an encoding that the path does not accept
+    │   ├── RangeNotSatisfiable the file is shorter than the requested range
+    │   ├── HeadersTooLarge     the headers are larger than the gateway accepts
     │   ├── PayloadTooLarge     more bytes than the gateway takes at once
     │   ├── Unauthorized        no key, or none that is known and in force
     │   ├── Forbidden           the key may not do this
@@ -73,7 +78,10 @@ class BrushworkError(Exception):
 
 
 class RequestError(BrushworkError):
-    """The caller's fault; sending the same request again fails again."""
+    """The caller's fault; sending the same request again fails again.
+
+    Raised itself where the gateway cannot read a request as HTTP, or a body as the form that it claims to be.
+    """
 
     code = "bad_request"
     fault = "caller"
@@ -149,6 +157,36 @@ class KeyNotFound(RequestError):
     """There is no API key of that id."""
 
     code = "key_not_found"
+
+
+class RouteNotFound(RequestError):
+    """The gateway has no such path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The path does not support this HTTP method."""
+
+    code = "method_not_allowed"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body has a media type or a content encoding that the path does not accept."""
+
+    code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(RequestError):
+    """The file is shorter than the requested range."""
+
+    code = "range_not_satisfiable"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers of the request are larger than the gateway accepts."""
+
+    code = "request_header_fields_too_large"
 
 
 class PayloadTooLarge(RequestError):

@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
-from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import JobSignals
-from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger, NewJob
-from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.queries.outlooks import Outlooks
+from brushwork_core.ledger import NewJob
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
@@ -31,6 +23,7 @@ from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
+from brushwork.transports.backend import Backend
 from brushwork.transports.flow import blocking
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs, Transport
@@ -54,26 +47,27 @@ class DirectTransport(Transport):
 
     Args:
         settings: Addresses of Redis, the database and the artifact store.
-        database: The ledger's database, if the caller has opened it. The caller then closes it.
+        backend: Database, store and the objects that use them, if the caller has built them. The caller then
+            closes them.
     """
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings
-        self._is_borrowed = database is not None
-        self._database = database or Database(settings.database_url.get_secret_value())
-        self._store = ArtifactStore(settings.artifacts_url)
+        self._is_borrowed = backend is not None
+        self._backend = backend = backend or Backend.opened(settings)
+        self._store = backend.store
         self._files = FileInputs(
             self._store,
             max_dataset_bytes=settings.max_dataset_bytes,
             allow_addresses=settings.image_addresses,
         )
-        self._ledger = Ledger(self._database)
-        self._index = JobIndex(self._database)
-        self._job_signals = JobSignals(self._database)
-        self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
+        self._ledger = backend.ledger
+        self._index = backend.index
+        self._job_signals = backend.job_signals
+        self._outlooks = backend.outlooks
         self._messages = Messages(settings, self._ledger)
-        self._catalogue = Catalogue.load(settings.catalogue)
-        self._trained = TrainedModels(self._database)
+        self._catalogue = backend.catalogue
+        self._trained = backend.trained_models
         self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
 
     @property
@@ -143,7 +137,7 @@ class DirectTransport(Transport):
     def upload(self, file: object) -> Artifact:
         """Store a picture or a data set."""
         artifact = self._files.stored(file)
-        TenantFiles(self._database).enter("", artifact)
+        self._backend.tenant_files.enter("", artifact)
         artifact.bind(self._store)
         return artifact
 
@@ -170,7 +164,7 @@ class DirectTransport(Transport):
     @blocking
     def workers(self) -> Sequence[SeenWorker]:
         """Return the workers whose heartbeats are fresh."""
-        return WorkerRegistry(self._database).workers()
+        return self._backend.worker_registry.workers()
 
     @blocking
     def queues(self) -> Sequence[QueueState]:
@@ -182,7 +176,7 @@ class DirectTransport(Transport):
         """Close the connections to Redis, and to the database unless the caller opened it."""
         self._messages.close()
         if not self._is_borrowed:
-            self._database.close()
+            self._backend.close()
 
     def _get(self, job_id: str) -> Job:
         return self._bound(self._index.get(job_id))

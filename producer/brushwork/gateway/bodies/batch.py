@@ -6,8 +6,9 @@ from math import prod
 from typing import Annotated, Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brushwork.gateway.problems import invalid_request
 
 MOST_JOBS = 1000
 Lists = dict[str, Annotated[list[Any], Field(min_length=1)]]
@@ -33,9 +34,7 @@ class BatchRequest(BaseModel):
         try:
             batch = cls.model_validate(dict(body))
         except ValidationError as error:
-            wrong = first_invalid(error)
-            field = wrong.name or "body"
-            raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
+            raise invalid_request(error.errors()) from None
         batch._check_form()
         return batch
 

@@ -10,10 +10,10 @@ from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.media_types import PICTURES
 
-DATA_TYPES = ("image/png", "image/jpeg", "image/webp")
 _ADDRESSES = ("http://", "https://")
-_PREFIXES = tuple(f"data:{media_type};base64," for media_type in DATA_TYPES)
+_PREFIXES = tuple(f"data:{media_type};base64," for media_type in PICTURES)
 HINT = (
     "Give the SHA-256 of a file that you have brought or that a job of yours made, "
     "or the picture itself as data:image/png;base64,..."

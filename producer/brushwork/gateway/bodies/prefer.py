@@ -52,7 +52,7 @@ async def wait_as_preferred(
     until, has_ended = time.monotonic() + seconds, job.is_finished
     if not has_ended:
         try:
-            with services.stream_limit.taken(principal.holder):
+            with services.stream_limit.opened(principal.stream_tenant):
                 has_ended = await services.watch.ended(job.id, seconds, has_left=request.is_disconnected)
         except TooManyStreams:
             return False

@@ -5,18 +5,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from brushwork_core.media.archive_type import ALIASES, ENDINGS
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
-from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge
+from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
-JSON = "application/json"
-FORM = "multipart/form-data"
-ARCHIVES = (*ENDINGS, *ALIASES)
+from brushwork.gateway.media_types import ARCHIVES, FORM
+from brushwork.gateway.services import Services
+
 MOST_FIELDS = 64
 # A data address may stand in a field too; the guard bounds the body as a whole.
 LONGEST_FIELD_BYTES = 40 * 2**20
@@ -44,12 +42,19 @@ class Received:
     archive: BinaryIO | None = None
 
     def refuse_type(self, *known: str) -> None:
-        """Say what is taken here.
+        """Refuse the media type.
+
+        Args:
+            known: Media types that the path accepts.
 
         Raises:
-            HTTPException: Always: 415.
+            UnsupportedMediaType: Always.
         """
-        raise HTTPException(415, f"{self.media_type[:80]!r} is not taken here, but {', '.join(known)}")
+        raise UnsupportedMediaType(
+            f"Content-Type: {self.media_type[:80]!r} is not supported at this path.",
+            field="Content-Type",
+            hint=f"Use {', '.join(known)}.",
+        )
 
 
 async def received(request: Request) -> AsyncIterator[Received]:
@@ -66,7 +71,7 @@ async def received(request: Request) -> AsyncIterator[Received]:
             await _spool(request, cast("BinaryIO", spooled))
             yield Received(media_type, archive=cast("BinaryIO", spooled))
     elif media_type == FORM:
-        most_bytes = request.app.state.services.settings.max_upload_bytes
+        most_bytes = (await Services.of(request)).settings.max_upload_bytes
         longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
         parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
         async with parts as form:

@@ -9,10 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.bodies.batch import MOST_JOBS, BatchRequest
 from brushwork.gateway.bodies.json_body import parsed_object
-from brushwork.gateway.bodies.received import JSON, Received
+from brushwork.gateway.bodies.received import Received
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.routes.jobs import Gateway
-from brushwork.gateway.routes.submit import Body, Submitter
+from brushwork.gateway.dependencies import Gateway, Submitter
+from brushwork.gateway.media_types import JSON
+from brushwork.gateway.routes.submit import Body
 from brushwork.gateway.watching.job_view import JobView, view
 
 router = APIRouter(tags=["jobs"])

@@ -10,7 +10,7 @@ from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from brushwork.gateway.routes.jobs import Gateway, Reader
+from brushwork.gateway.dependencies import Gateway, Reader
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.admission.access import Principal, key_of
-from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
+from brushwork.gateway.dependencies import Gateway, JobId, Reader, visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_events import Beginning, EventStream, told
 from brushwork.gateway.watching.job_view import view
@@ -69,7 +69,7 @@ async def follow(
     The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
     What happens in the same tenth of a second is told as one.
     """
-    services.stream_limit.check(principal.holder)
+    services.stream_limit.check(principal.stream_tenant)
     beginning = await run_in_threadpool(_beginning, services, principal, job_id)
     if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
         return Response(status_code=204, headers=dict(response.headers))
@@ -78,10 +78,10 @@ async def follow(
         return view(await run_in_threadpool(services.client.get, job_id))
 
     async def may_stay() -> bool:
-        return await run_in_threadpool(services.access.still_opens, key_of(request))
+        return await run_in_threadpool(services.access.is_still_valid, key_of(request))
 
     events = told(beginning, services.watch, read, may_stay, last_event_id=last_event_id, previews=previews)
-    return EventStream(events, dict(response.headers), services.stream_limit.taken(principal.holder))
+    return EventStream(events, dict(response.headers), services.stream_limit.opened(principal.stream_tenant))
 
 
 def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:

@@ -3,30 +3,26 @@
 from typing import Annotated, BinaryIO
 
 from anyio import to_thread
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
-from brushwork.gateway.admission.access import Principal, asks_for
-from brushwork.gateway.bodies.byte_range import NotSatisfiable, parsed_range
-from brushwork.gateway.bodies.received import ARCHIVES, FORM, Received, received
-from brushwork.gateway.problems import problem_response
+from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.bodies.byte_range import parsed_range
+from brushwork.gateway.bodies.received import Received, received
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter
+from brushwork.gateway.media_types import ARCHIVES, FORM, PICTURES
+from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
 FileName = Annotated[str, Path(description="SHA-256 of the file, 64 hexadecimal digits.")]
 FIELD = "file"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 _ENDINGS = {
     **PICTURES,
     **ENDINGS,
@@ -72,14 +68,14 @@ def get(
     download: Annotated[bool, Query(description="For a browser to save and not to show it.")] = False,
 ) -> Response:
     """The file as it was stored, in pieces; whole, or the part that `Range` names."""
-    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = _headers(artifact, download)
     if _is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
         part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
-    except NotSatisfiable:
-        return _no_such_part(artifact)
+    except RangeNotSatisfiable as error:
+        return answer_to(error, {"Content-Range": f"bytes */{artifact.size_bytes}"})
     start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
     headers["Content-Length"] = str(end - start)
     if part:
@@ -95,7 +91,7 @@ def get(
 @router.head("/{sha256}", operation_id="head_file", summary="What a file is", response_class=Response)
 def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
     """The headers that `GET` would answer with."""
-    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = {**_headers(artifact, False), "Content-Length": str(artifact.size_bytes)}
     return Response(headers=headers, media_type=artifact.media_type)
 
@@ -118,7 +114,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> A
         artifact = services.store.put_picture(plain)
     else:
         artifact = _kept_dataset(services, file)
-    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    services.tenant_files.enter(principal.tenant or "", artifact)
     return artifact
 
 
@@ -145,13 +141,3 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
 def _is_known(if_none_match: str | None, etag: str) -> bool:
     known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return etag in known or known == ["*"]
-
-
-def _no_such_part(artifact: Artifact) -> Response:
-    return problem_response(
-        416,
-        "range_not_satisfiable",
-        f"The file has {artifact.size_bytes} bytes, and none of those asked for.",
-        field="Range",
-        headers={"Content-Range": f"bytes */{artifact.size_bytes}"},
-    )

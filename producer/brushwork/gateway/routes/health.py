@@ -1,13 +1,11 @@
 """Whether the gateway lives, and whether it can do its work."""
 
-from typing import Annotated
-
 from brushwork_schemas.errors import ServiceUnreachable
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from brushwork.gateway.services import Services
+from brushwork.gateway.dependencies import Gateway
 
 router = APIRouter(tags=["health"])
 
@@ -25,7 +23,7 @@ async def alive() -> Health:
 
 
 @router.get("/readyz", operation_id="ready", summary="Whether it can do its work")
-def ready(services: Annotated[Services, Depends(Services.of)]) -> Health:
+def ready(services: Gateway) -> Health:
     """Whether jobs can be accepted: whether the database answers. Redis may be away; jobs wait for it."""
     with services.database.reading() as connection:
         if connection.execute(text("SELECT 1")).scalar() != 1:

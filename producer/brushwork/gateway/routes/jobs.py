@@ -2,29 +2,20 @@
 
 from typing import Annotated, Literal
 
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.ledger import Ledger
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
+from brushwork.gateway.dependencies import Gateway, JobId, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, view, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
-JobId = Annotated[str, Path(max_length=64, description="The job's id.")]
-
-
 Outcome = Literal["canceled", "canceling", "too_late"]
 # By the state that the job was in.
 _OUTCOMES: dict[JobState, Outcome] = {JobState.QUEUED: "canceled", JobState.RUNNING: "canceling"}
@@ -38,18 +29,6 @@ class Cancellation(BaseModel):
         "too_late: it had ended before."
     )
     job: JobView
-
-
-def visible(services: Services, principal: Principal, job_id: str) -> Job:
-    """The job, if this caller may see it.
-
-    Raises:
-        JobNotFound: There is none, or it is another tenant's: the two can't be told apart.
-    """
-    job = services.client.get(job_id)
-    if principal.tenant is not None and job.tenant != principal.tenant:
-        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-    return job
 
 
 @router.get("/{job_id}", operation_id="get_job", summary="One job", response_model=JobView)
@@ -89,5 +68,5 @@ def list_jobs(
 def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
     """Withdraw a job, and say honestly what came of it."""
     visible(services, principal, job_id)
-    before = Ledger(services.database).withdraw(job_id)
+    before = services.ledger.withdraw(job_id)
     return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=view(services.client.get(job_id)))

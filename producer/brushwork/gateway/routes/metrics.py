@@ -7,7 +7,7 @@ from brushwork_core.telemetry.exposition import merged, text_of
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from brushwork.gateway.admission.access import asks_for
+from brushwork.gateway.dependencies import require_scope
 from brushwork.gateway.telemetry.reporting import Reporting
 
 router = APIRouter(tags=["health"])
@@ -18,7 +18,7 @@ MEDIA_TYPES = ("text/plain", "application/openmetrics-text")
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(asks_for(Scope.ADMIN))],
+    dependencies=[Depends(require_scope(Scope.ADMIN))],
     response_class=Response,
     responses={200: {"content": {name: {"schema": {"type": "string"}} for name in MEDIA_TYPES}}},
 )

@@ -3,7 +3,7 @@
 from brushwork_schemas.preview import Preview
 from fastapi import APIRouter, Response
 
-from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
+from brushwork.gateway.dependencies import Gateway, JobId, Reader, visible
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

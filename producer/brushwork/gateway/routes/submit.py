@@ -2,25 +2,22 @@
 
 from typing import Annotated, Any
 
-from brushwork_core.access.api_keys import Scope
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.form_fields import parameters_of
 from brushwork.gateway.bodies.prefer import Prefer, wait_as_preferred
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.bodies.submission import Submission
+from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
 from brushwork.gateway.root import below_root
-from brushwork.gateway.routes.jobs import Gateway, JobId, visible
 from brushwork.gateway.watching.job_view import JobView, view
 from brushwork.transports.direct import Accepted
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
 Body = Annotated[Received, Depends(received)]
 IdempotencyKey = Annotated[
     str | None,

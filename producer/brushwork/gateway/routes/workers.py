@@ -8,7 +8,7 @@ from brushwork_schemas.queue_state import QueueState
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from brushwork.gateway.routes.jobs import Gateway, Reader
+from brushwork.gateway.dependencies import Gateway, Reader
 
 router = APIRouter(prefix="/v1", tags=["workers"])
 

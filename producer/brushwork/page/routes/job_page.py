@@ -3,17 +3,14 @@
 import secrets
 from typing import Annotated
 
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.admission import SEED_BITS
 from brushwork_schemas.kinds.registry import kind_named
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.routes.jobs import visible
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, led_to
@@ -21,9 +18,6 @@ from brushwork.page.views import repeat_commands
 from brushwork.page.views.job_view import JobDetails
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute)
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
 UPSCALING = "image-upscaling"
 JobId = Annotated[str, Path(max_length=64)]
 
@@ -37,7 +31,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
         "job.html",
         job=job,
         enlarges=_is_served(UPSCALING, services),
-        job_details=JobDetails.of(job, services.store, TenantFiles(services.database)),
+        job_details=JobDetails.of(job, services.store, services.tenant_files),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
         python=repeat_commands.python(job, session.origin),
