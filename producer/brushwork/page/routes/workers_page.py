@@ -1,4 +1,4 @@
-"""Workers and queues at a glance."""
+"""The page of the workers and queues."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -17,7 +17,7 @@ def workers_page(
     services: Gateway,
     principal: Reader,
 ) -> Response:
-    """Who is there, and how much waits."""
+    """Show the workers that run, and the number of jobs that wait for each kind."""
     return Session(request, principal).shown(
         "workers.html",
         workers=workers.workers(services, principal).workers,
