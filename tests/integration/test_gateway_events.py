@@ -163,7 +163,7 @@ def test_a_key_that_is_revoked_sees_no_more(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job_events, "ASK_KEY_EVERY_S", 0.05)
+    monkeypatch.setattr(job_events, "CHECK_KEY_EVERY_S", 0.05)
     monkeypatch.setattr(access, "CACHE_S", 0.05)
     ledger.submit([new_job("a", tenant="one"), new_job("b", tenant="one")])
     revoked, other = key(settings, "one"), key(settings, "one")
@@ -178,13 +178,13 @@ def test_a_key_that_is_revoked_sees_no_more(
         assert going_on.until("end")
 
 
-def test_whoever_hangs_up_is_let_go(gateway: Listening, queued: str) -> None:
+def test_whoever_hangs_up_is_stopped(gateway: Listening, queued: str) -> None:
     watch = gateway.services.watch
     with events(gateway.address, queued) as stream:
         stream.next()
         assert watch.num_watchers == 1
     wait_until(lambda: watch.num_watchers == 0, what="the end of the stream")
-    wait_until(lambda: not watch.is_looking, what="the end of looking")
+    wait_until(lambda: not watch.is_polling, what="the end of looking")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{gateway.address}/v1/jobs/{queued}", headers={"Prefer": "wait=60"}, timeout=0.2)
     wait_until(lambda: watch.num_watchers == 0, what="the end of the wait")

@@ -109,7 +109,7 @@ def test_a_form_that_is_too_large_is_answered_by_a_page(settings: Settings) -> N
         answer = http.post("/jobs", **form, headers=browser)  # type: ignore[arg-type]
         assert answer.status_code == 413
         assert answer.headers["Content-Type"].startswith("text/html")
-        assert "A request may have at most 4096 bytes." in answer.text
+        assert "The body is larger than the limit of 4096 bytes." in answer.text
         assert '<html lang="zh' in answer.text
         by_program = http.post("/jobs", **form, headers={"Accept": "*/*"})  # type: ignore[arg-type]
         assert (by_program.status_code, by_program.json()["code"]) == (413, "payload_too_large")

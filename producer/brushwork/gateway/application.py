@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.request_guard import RequestGuard
+from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,
@@ -27,10 +28,21 @@ from brushwork.gateway.services import services
 from brushwork.gateway.telemetry.access_log import AccessLog
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 from brushwork.gateway.telemetry.reporting import Reporting
-from brushwork.page import pages
-from brushwork.page.page_route import error_page
 
 VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Page:
+    """The web page of a gateway, which is built on the gateway and is passed in.
+
+    Args:
+        router: Its routes.
+        error_page: Returns an error as a page.
+    """
+
+    router: APIRouter
+    error_page: ErrorPage
 
 
 class _Application(FastAPI):
@@ -52,8 +64,13 @@ class _Application(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application. It opens its connections when it starts, and closes them when it stops."""
+def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
+    """Return the application. It opens its connections when it starts, and closes them when it stops.
+
+    Args:
+        settings: Settings of the gateway.
+        page: The web page; None for a gateway with the HTTP interface alone.
+    """
     gateway_metrics = GatewayMetrics()
 
     @asynccontextmanager
@@ -88,11 +105,13 @@ def create_app(settings: Settings) -> FastAPI:
         max_dataset_bytes=settings.max_dataset_bytes,
         # The services exist only after the start.
         is_open=lambda: app.state.services.access.is_open(),
-        error_page=error_page,
+        error_page=page.error_page if page else None,
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)
     # Routes are matched in this order: the most frequent ones first.
-    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics, pages):
+    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics):
         app.include_router(routes.router)
+    if page:
+        app.include_router(page.router)
     return app

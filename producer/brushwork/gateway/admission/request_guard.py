@@ -53,8 +53,8 @@ class RequestGuard:
         app: The application.
         max_body_bytes: Most bytes of a body. The received bytes count, whatever the headers say.
         max_dataset_bytes: Most bytes of a body that brings an archive, which is not held in memory.
-        is_open: Returns whether the gateway answers without API keys.
-        error_page: Returns an error as a page, for browsers that asked for one.
+        is_open: Returns whether the gateway answers without API keys. By default it requires one.
+        error_page: Returns an error as a page, for browsers that asked for one. None for problems only.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class RequestGuard:
         *,
         max_body_bytes: int,
         max_dataset_bytes: int,
-        is_open: Callable[[], bool],
-        error_page: ErrorPage,
+        is_open: Callable[[], bool] = lambda: False,
+        error_page: ErrorPage | None = None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
@@ -138,7 +138,8 @@ class RequestGuard:
 
     async def _response(self, scope: Scope, error: BrushworkError) -> Response:
         accepted = Headers(scope=scope).get("accept", "")
-        if "text/html" in accepted and not root.without_root(scope["path"]).startswith("/v1/"):
+        is_page = "text/html" in accepted and not root.without_root(scope["path"]).startswith("/v1/")
+        if is_page and self._error_page is not None:
             return await run_in_threadpool(self._error_page, Request(scope), error)
         return answer_to(error)
 

@@ -1,4 +1,4 @@
-"""Which bytes of a file a request asks for: RFC 9110, section 14."""
+"""The `Range` header: RFC 9110, section 14."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _ONE = re.compile(r"\s*(\d{0,19})-(\d{0,19})\s*")
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes from `start` up to and without `end`, of `size` in all."""
+    """Bytes from `start` to `end` (exclusive) of a file with `size` bytes."""
 
     start: int
     end: int
@@ -19,12 +19,12 @@ class ByteRange:
 
     @property
     def length(self) -> int:
-        """How many bytes these are."""
+        """Number of bytes."""
         return self.end - self.start
 
     @property
     def content_range(self) -> str:
-        """The value of `Content-Range`."""
+        """Value of the header `Content-Range`."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}"
 
 

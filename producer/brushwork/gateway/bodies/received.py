@@ -1,4 +1,4 @@
-"""What a request brought: a body as it is, or the fields and the files of a form."""
+"""The body of a request: its bytes, or the fields and files of a form."""
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -16,9 +16,9 @@ from brushwork.gateway.media_types import ARCHIVES, FORM
 from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
-# A data address may stand in a field too; the guard bounds the body as a whole.
+# A field may hold a picture as a data: address. The guard limits the body as a whole.
 LONGEST_FIELD_BYTES = 40 * 2**20
-# The fields of a form that brings an archive are held in memory, and the guard lets more of it pass.
+# Fields are held in memory, and the guard allows a larger body for a form with an archive.
 LONGEST_FIELD_BESIDE_BYTES = 256 * 2**10
 SPOOLED_FROM_BYTES = 2**20
 
@@ -28,11 +28,11 @@ class Received:
     """The body of a request.
 
     Args:
-        media_type: Without parameters, in small letters; empty where none was named.
-        data: The body; empty for a form and for an archive.
-        fields: Those of a form, files not among them.
-        files: Those of a form, by the name of their field; an archive is open, and is not in memory.
-        archive: The body, if it is to be an archive.
+        media_type: Media type without parameters, in lower case; empty if the request has none.
+        data: The bytes; empty for a form and for an archive.
+        fields: Fields of a form, without files.
+        files: Files of a form, by field. An archive is an open file, so that it is not held in memory.
+        archive: The body as an open file, if its media type is that of an archive.
     """
 
     media_type: str
@@ -58,12 +58,12 @@ class Received:
 
 
 async def received(request: Request) -> AsyncIterator[Received]:
-    """A dependency: the body, read to its end. Name it after the one that asks who is there.
+    """Read the whole body; a FastAPI dependency. Declare it after the one that checks the API key.
 
     Raises:
-        InvalidRequest: A form holds a field twice.
-        PayloadTooLarge: A file of a form is too large for a picture, and no archive.
-        HTTPException: It is no form, or has too many parts: 400.
+        RequestError: The form is malformed, or has too many parts.
+        InvalidRequest: The form repeats a field.
+        PayloadTooLarge: A file that is not an archive is larger than a picture may be.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in ARCHIVES:
@@ -81,17 +81,23 @@ async def received(request: Request) -> AsyncIterator[Received]:
 
 
 async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:
-    """What a file of a form holds; an archive stays where it is, for it may be larger than memory.
+    """Return the bytes of a file in a form. An archive is returned as an open file: it may be large.
+
+    Args:
+        file: File of a form.
+        most_bytes: Size limit of files that are not archives, in bytes.
 
     Raises:
-        PayloadTooLarge: It is no archive, and has more than so many bytes.
+        PayloadTooLarge: The file is not an archive, and larger than the limit.
     """
     head = await file.read(ARCHIVE_HEAD_BYTES)
     await file.seek(0)
     if archive_type(head) is not None:
         return file.file
     if (file.size or 0) > most_bytes:
-        raise PayloadTooLarge(f"A file that is no archive may have at most {most_bytes} bytes.")
+        raise PayloadTooLarge(
+            f"The file is larger than {most_bytes} bytes, the limit of files that are not archives."
+        )
     return await file.read()
 
 
@@ -100,7 +106,7 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
         if name in fields or name in files:
-            raise InvalidRequest(f"The form holds {name[:80]!r} twice.", field=name[:80])
+            raise InvalidRequest(f"{name[:80]}: the form repeats this field.", field=name[:80])
         if isinstance(value, UploadFile):
             files[name] = await content_of(value, most_bytes)
         else:
@@ -120,5 +126,5 @@ async def _spool(request: Request, file: BinaryIO) -> None:
 
 
 def _length(request: Request) -> int:
-    # The guard has seen to it that it is a number.
+    # The guard has checked that it is a number.
     return int(request.headers.get("content-length", "0"))

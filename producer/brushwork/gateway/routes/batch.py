@@ -1,4 +1,4 @@
-"""Many jobs by one request, all or none."""
+"""Submit many jobs with one request: all, or none."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class JobList(BaseModel):
 
 @router.post("/v1/jobs:batch", status_code=201, operation_id="submit_batch", summary="Submit many jobs")
 async def submit_batch(services: Gateway, principal: Submitter, body: Body, response: Response) -> JobList:
-    """Accept up to 1000 jobs, or none: an error names the first wrong one, as `requests[3].prompt`."""
+    """Submit up to 1000 jobs. If one is wrong, none is accepted. `field` names it: `requests[3].prompt`."""
     requests = await run_in_threadpool(_requests_of, body)
     try:
         accepted = await Submission(services, principal).accept(requests)

@@ -1,4 +1,4 @@
-"""Files: pictures and data sets brought before the jobs that need them, and the files that jobs have made."""
+"""Files: uploaded pictures and archives, and the files that jobs have made."""
 
 from typing import Annotated, BinaryIO
 
@@ -21,7 +21,7 @@ from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
-FileName = Annotated[str, Path(description="SHA-256 of the file, 64 hexadecimal digits.")]
+FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
 FIELD = "file"
 _ENDINGS = {
     **PICTURES,
@@ -29,22 +29,22 @@ _ENDINGS = {
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
 }
-# What a browser may show; all else it saves.
+# A browser may show these. It saves all others.
 _SHOWN = (*PICTURES, "application/json")
 
 
-@router.post("", status_code=201, operation_id="upload_file", summary="Bring a picture or a data set")
+@router.post("", status_code=201, operation_id="upload_file", summary="Upload a picture or an archive")
 async def upload(
     response: Response,
     services: Gateway,
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
 ) -> Artifact:
-    """Store a picture, or an archive to train on, for jobs to name it by its SHA-256.
+    """Store a picture or an archive. Jobs name it by its SHA-256.
 
-    A picture with metadata, an orientation or transparency is written anew as PNG, so the name may be that of
-    other bytes than were sent; bringing the same file again is harmless. What an archive holds is looked at
-    by the job that trains on it.
+    A picture with metadata, an orientation or transparency is stored as a new PNG, so its SHA-256 may differ
+    from that of the sent bytes. The same file may be uploaded again. The content of an archive is checked by
+    the job that uses it.
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers
@@ -53,21 +53,25 @@ async def upload(
     return artifact
 
 
-@router.get("/{sha256}", operation_id="get_file", summary="A file", response_class=StreamingResponse)
+@router.get("/{sha256}", operation_id="get_file", summary="Download a file", response_class=StreamingResponse)
 def get(
     sha256: FileName,
     services: Gateway,
     principal: Reader,
     byte_range: Annotated[
-        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of it.")
+        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of the file.")
     ] = None,
     if_range: Annotated[
-        str | None, Header(description="Only of the file with this ETag is the part.")
+        str | None, Header(description="`Range` applies only if the file has this ETag.")
     ] = None,
-    if_none_match: Annotated[str | None, Header(description="ETags that the caller has already.")] = None,
-    download: Annotated[bool, Query(description="For a browser to save and not to show it.")] = False,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags that the caller has. A known file is answered with 304.")
+    ] = None,
+    download: Annotated[
+        bool, Query(description="Whether a browser saves the file instead of showing it.")
+    ] = False,
 ) -> Response:
-    """The file as it was stored, in pieces; whole, or the part that `Range` names."""
+    """Return the stored file, or the part that `Range` selects."""
     artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = _headers(artifact, download)
     if _is_known(if_none_match, headers["ETag"]):
@@ -88,9 +92,11 @@ def get(
     )
 
 
-@router.head("/{sha256}", operation_id="head_file", summary="What a file is", response_class=Response)
+@router.head(
+    "/{sha256}", operation_id="head_file", summary="Get the headers of a file", response_class=Response
+)
 def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
-    """The headers that `GET` would answer with."""
+    """Return the headers that `GET` returns."""
     artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = {**_headers(artifact, False), "Content-Length": str(artifact.size_bytes)}
     return Response(headers=headers, media_type=artifact.media_type)
@@ -101,7 +107,9 @@ def _file_of(body: Received) -> bytes | BinaryIO:
         return body.archive
     if body.media_type == FORM:
         if body.files.keys() != {FIELD} or body.fields:
-            raise InvalidRequest(f"The form should hold one file, {FIELD!r}, and nothing else.", field=FIELD)
+            raise InvalidRequest(
+                f"{FIELD}: the form must contain one file with this name, and no other field.", field=FIELD
+            )
         return body.files[FIELD]
     if body.media_type not in PICTURES:
         body.refuse_type(*PICTURES, *ARCHIVES, FORM)
@@ -130,7 +138,7 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
     return {
         "ETag": f'"{artifact.sha256}"',
         "Accept-Ranges": "bytes",
-        # Named by its content, it never changes; private, for it is one tenant's.
+        # A file never changes, for its name is the hash of its content. It belongs to one tenant.
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": f'{manner}; filename="{name}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
