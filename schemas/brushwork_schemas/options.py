@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.validation import first_invalid
 from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
@@ -117,12 +118,10 @@ def taken_options(parameters: dict[str, Any]) -> JobOptions:
     try:
         return JobOptions(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        reason = first["msg"].removeprefix("Value error, ")
-        reason = reason.replace("Input should", "it should").replace("String should", "it should")
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0]
         raise InvalidRequest(
-            f"{field}: {reason}.", field=field, hint=JobOptions.model_fields[field].description
+            f"{field}: {wrong.reason}.", field=field, hint=JobOptions.model_fields[field].description
         ) from None
 
 

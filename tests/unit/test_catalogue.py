@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from brushwork_schemas.admission import admit
-from brushwork_schemas.catalogue import PACKAGED, Catalogue, Model
+from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue.catalogue import PACKAGED
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -80,8 +81,8 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         ("[[models]]\nkind = 'x'", "[models.<name>]"),
         ("[model.mine]\n", "[models.<name>]"),
         ("[models]\nmine = 3", "models.mine"),
-        ('[models.mine]\nfamily = "stable-diffusion"', "models.mine.source: Field required"),
-        (f"[models.mine]\n{SOURCE}", "models.mine.family: Field required"),
+        ('[models.mine]\nfamily = "stable-diffusion"', "models.mine.source: is required"),
+        (f"[models.mine]\n{SOURCE}", "models.mine.family: is required"),
         (MINE.replace("stable-diffusion", "stable"), "models.mine: there is no family 'stable'"),
         (MINE + 'kinds = ["text-to-imag"]', "models.mine: there is no kind 'text-to-imag'"),
         (MINE + 'kinds = ["image-to-text"]', "serves text-to-image, image-to-image, inpainting, not"),
@@ -89,7 +90,7 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + 'accepts = ["prompt"]', "models.mine: accepts names no parameter"),
         (MINE.replace("stable-diffusion", "flux") + 'accepts = ["negative_prompt"]', "flux has no"),
         (MINE + "licens = 'x'", "models.mine.licens"),
-        (MINE + "name = 'other'", "models.mine: the table's own name is its name"),
+        (MINE + "name = 'other'", "models.mine: remove `name`"),
         (MINE + "dtype = 'int3'", "models.mine.dtype"),
         (MINE + "defaults = { widht = 3 }", "models.mine: defaults names no parameter"),
         (MINE + "defaults = { inpainting = 3 }", "models.mine: defaults.inpainting is a table"),
@@ -97,9 +98,9 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + "defaults = { image-to-text = {} }", "models.mine: defaults names no parameter"),
         (MINE + "limits = { max_side = 'x' }", "models.mine.limits.max_side"),
         (MINE + "limits = { max_side = -1 }", "models.mine.limits.max_side"),
-        (MINE + "defaults = { width = 77 }", "defaults: width can't be 77 for text-to-image"),
-        (MINE + "defaults = { num_inference_steps = 'many' }", "num_inference_steps can't be 'many'"),
-        (MINE + "defaults = { inpainting = { strength = 7.0 } }", "strength can't be 7.0 for inpainting"),
+        (MINE + "defaults = { width = 77 }", "defaults: width cannot be 77 for text-to-image"),
+        (MINE + "defaults = { num_inference_steps = 'many' }", "num_inference_steps cannot be 'many'"),
+        (MINE + "defaults = { inpainting = { strength = 7.0 } }", "strength cannot be 7.0 for inpainting"),
         (MINE + 'licence = "a\\u001bb"', "models.mine.licence"),
         (MINE.replace("models.mine", 'models."a b"'), "models.a b.name"),
         (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, repository"),

@@ -11,7 +11,7 @@ from typing import Any
 import brushwork_workers.model_cache.model_manager as shelf_module
 import pytest
 import torch
-from brushwork_core.ledger import Claim, Signal
+from brushwork_core.ledger import Claim, Signal, WriteOutcome
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     JobStopped,
@@ -99,10 +99,10 @@ class Job:
             )
             self._done: Future[None] = threads.submit(self._run, model_manager, model, turn)
 
-    def _say(self, word: str) -> Callable[[], bool]:
-        def say() -> bool:
+    def _say(self, word: str) -> Callable[[], WriteOutcome]:
+        def say() -> WriteOutcome:
             self.said.append(word)
-            return True
+            return WriteOutcome.APPLIED
 
         return say
 

@@ -9,7 +9,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Retention
 from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model, Source, trained_model
 from brushwork_schemas.errors import (
@@ -52,7 +52,7 @@ def train(
         (store or ArtifactStore("memory:///")).put_file(f"{job_id}{part}".encode(), "x/y") for part in "ab"
     ]
     result = {"config": made[0].model_dump(), "weights": made[1].model_dump()}
-    assert ledger.complete(job_id, begun(ledger, job_id), result, made)
+    assert ledger.complete(job_id, begun(ledger, job_id), result, made) is WriteOutcome.APPLIED
     return made
 
 

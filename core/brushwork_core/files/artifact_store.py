@@ -1,9 +1,7 @@
 """Where artifacts lie: a folder or S3, through obstore; each named by the SHA-256 of its bytes."""
 
-import hashlib
 import itertools
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
 
 import obstore
-from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
+
+from brushwork_core.files.sha256 import sha256_of, sha256_of_stream
 
 if TYPE_CHECKING:
     # obstore has it for type checkers only.
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # A file of that age that is stored again is written again.
 AGES_S = 600.0
 PIECE_BYTES = 256 * 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ArtifactStore:
@@ -46,7 +45,7 @@ class ArtifactStore:
         Raises:
             ServiceUnreachable: The store does not take it (full, read-only, out of reach).
         """
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_of(data)
         try:
             self._create(sha256, data)
         except (BaseError, OSError) as error:
@@ -78,7 +77,7 @@ class ArtifactStore:
                 yield [
                     StoredFile(file["path"].rsplit("/", 1)[-1], file["size"])
                     for file in found
-                    if _SHA256.fullmatch(file["path"].rsplit("/", 1)[-1]) and _is_older(file, older_than_s)
+                    if is_sha256(file["path"].rsplit("/", 1)[-1]) and _is_older(file, older_than_s)
                 ]
         except (BaseError, OSError) as error:
             raise _silent(error) from error
@@ -112,7 +111,7 @@ class ArtifactStore:
             ServiceUnreachable: As `put`.
         """
         file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        sha256 = sha256_of_stream(file)
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
@@ -130,7 +129,7 @@ class ArtifactStore:
             ServiceUnreachable: The store does not answer.
         """
         try:
-            if _SHA256.fullmatch(sha256):
+            if is_sha256(sha256):
                 return bytes(obstore.get(self._store, _path(sha256)).bytes())
         except FileNotFoundError:
             pass
@@ -150,7 +149,7 @@ class ArtifactStore:
         return itertools.chain((first,), pieces)
 
     def _pieces(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
-        if not _SHA256.fullmatch(sha256):
+        if not is_sha256(sha256):
             raise _missing(sha256)
         try:
             found = obstore.get(self._store, _path(sha256), options={"range": (start, end)})
@@ -176,7 +175,7 @@ class ArtifactStore:
             ServiceUnreachable: The store does not answer.
         """
         try:
-            if _SHA256.fullmatch(sha256):
+            if is_sha256(sha256):
                 return int(obstore.head(self._store, _path(sha256))["size"])
         except FileNotFoundError:
             pass

@@ -10,7 +10,7 @@ from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brushwork_core.settings.settings import data_dir
+from brushwork_core.settings.environment import hub_cache_dir, models_dir
 
 Entry = Model | AddOn
 
@@ -34,12 +34,6 @@ class Lock(BaseModel):
     revision: str | None = None
     pulled_at: datetime
     files: dict[str, LockedFile]
-
-
-def models_dir() -> Path:
-    """Where pulled models lie: `BRUSHWORK_MODEL_FILES`, else `models` in the data folder."""
-    chosen = os.environ.get("BRUSHWORK_MODEL_FILES")
-    return Path(chosen) if chosen else data_dir() / "models"
 
 
 def pulled_place(source: Source) -> Path | None:
@@ -72,10 +66,8 @@ def place_of(source: Source) -> Path | None:
 
 def hub_cache_place(source: Source) -> Path:
     """The folder in the cache of Hugging Face's own tools, there or not."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     name = str(source.repository).replace("/", "--")
-    return cache / f"models--{name}" / "snapshots" / str(source.revision)
+    return hub_cache_dir() / f"models--{name}" / "snapshots" / str(source.revision)
 
 
 def is_here(source: Source) -> bool:

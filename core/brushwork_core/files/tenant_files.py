@@ -1,6 +1,6 @@
 """Files that tenants have brought, and who may see which: a tenant's own, and those of its jobs."""
 
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.errors import FileNotFound
 from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
@@ -49,17 +49,12 @@ class TenantFiles:
             conditions.append(or_(_brought_by(tenant), _of_a_job_of(tenant)))
         row = None
         # No file has another name, and PostgreSQL refuses some of what may come here.
-        if is_name(sha256):
+        if is_sha256(sha256):
             with self._database.reading() as connection:
                 row = connection.execute(select(*_COLUMNS).where(*conditions)).mappings().one_or_none()
         if row is None:
             raise FileNotFound(f"There is no file {ascii(sha256)[:80]}.", field="sha256")
         return Artifact(**row)
-
-
-def is_name(text: str) -> bool:
-    """Whether a file can have that name."""
-    return len(text) == 64 and all(character in "0123456789abcdef" for character in text)
 
 
 def remove_old_entries(connection: Connection, older_than_ms: int) -> None:

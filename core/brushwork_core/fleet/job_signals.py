@@ -6,17 +6,16 @@ transition knows of previews. A preview is shown while its attempt runs, and swe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Progress, checked_id
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, in_state
+from brushwork_core.database.upsert import upsert
 
 # Whoever asked for a preview counts as looking for so long, and a caller that goes on asking is written down
 # anew only this often: to ask is a read, most of the time.
@@ -121,13 +120,7 @@ class JobSignals:
 
     def _ask(self, job_id: str) -> None:
         with self._database.writing() as connection:
-            dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-            asked = {"asked_at": now_ms()}
-            connection.execute(
-                dialect.insert(PREVIEWS)
-                .values(job_id=job_id, **asked)
-                .on_conflict_do_update(index_elements=[PREVIEWS.c.job_id], set_=asked)
-            )
+            upsert(connection, PREVIEWS, {"job_id": job_id}, {"asked_at": now_ms()})
 
 
 _SOMEBODY_LOOKS: ColumnElement[bool] = PREVIEWS.c.job_id.is_not(None)

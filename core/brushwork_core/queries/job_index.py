@@ -1,22 +1,21 @@
 """Finds jobs again: by id, or newest first by what is known of them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import Job, JobError, Progress, checked_id
+from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import EVERYTHING, MOST_SEARCHED, JobFilter
-from brushwork_schemas.kinds.image_classification_training import Epoch
-from brushwork_schemas.kinds.registry import all_kinds, typed_request, typed_result
-from brushwork_schemas.options import Priority
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS, TRAININGS, in_state
+from brushwork_core.ledger.job_row import job_of
+from brushwork_core.timing.timestamps import milliseconds_of
 
 # Inside the class, `list` is the method.
 Jobs = list[Job]
@@ -67,7 +66,7 @@ class JobIndex:
             curve = connection.execute(_CURVE, by).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-        return _job(row, curve or ())
+        return job_of(row, curve or ())
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
         """The jobs of these ids, in their order; ids that are not there are left out."""
@@ -76,7 +75,7 @@ class JobIndex:
             for start in range(0, len(job_ids), IDS_A_QUERY):
                 wanted = JOBS.c.id.in_(job_ids[start : start + IDS_A_QUERY])
                 rows = connection.execute(_WITH_RESULT.where(wanted)).mappings()
-                found |= {row["id"]: _job(row) for row in rows}
+                found |= {row["id"]: job_of(row) for row in rows}
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     def ids_of_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, str]:
@@ -122,7 +121,7 @@ class JobIndex:
         """
         conditions = list(_conditions(wanted))
         if before is not None:
-            mark = (_milliseconds(before.created_at), before.id)
+            mark = (milliseconds_of(before.created_at), before.id)
             conditions.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
         if not wanted.text:
             return self._newest(conditions, limit)
@@ -143,7 +142,7 @@ class JobIndex:
     def _newest(self, conditions: Sequence[ColumnElement[bool]], limit: int) -> Jobs:
         statement = _WITH_RESULT.where(*conditions).order_by(*_NEWEST).limit(limit)
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(statement).mappings()]
+            return [job_of(row) for row in connection.execute(statement).mappings()]
 
 
 def _trains(kind: str) -> bool:
@@ -159,9 +158,9 @@ def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.state is not None:
         yield JOBS.c.state == wanted.state
     if wanted.created_after is not None:
-        yield JOBS.c.created_at > _milliseconds(wanted.created_after)
+        yield JOBS.c.created_at > milliseconds_of(wanted.created_after)
     if wanted.created_before is not None:
-        yield JOBS.c.created_at < _milliseconds(wanted.created_before)
+        yield JOBS.c.created_at < milliseconds_of(wanted.created_before)
 
 
 def _mentions(text: str) -> ColumnElement[bool]:
@@ -194,42 +193,3 @@ _IS_IT = JOBS.c.id == bindparam("job")
 _ONE = _WITH_RESULT.where(_IS_IT)
 _CURVE = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
 _STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)
-
-
-def _job(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> Job:
-    return Job(
-        id=row["id"],
-        kind=row["kind"],
-        model=row["model"],
-        label=row["label"],
-        state=JobState(row["state"]),
-        request=typed_request(row["kind"], row["request"]),
-        result=typed_result(row["kind"], row["result"]),
-        error=JobError(**row["error"]) if row["error"] else None,
-        last_error=JobError(**row["last_error"]) if row["last_error"] else None,
-        retry_at=_moment(row["not_before"]),
-        priority=Priority(row["priority"]),
-        tenant=row["tenant"],
-        deadline_at=_moment(row["deadline_at"]),
-        idempotency_key=row["idempotency_key"],
-        group=row["job_group"],
-        retry_of=row["retry_of"],
-        traceparent=row["traceparent"],
-        progress=Progress(step=row["progress_step"], total=row["progress_total"]),
-        curve=tuple(Epoch.model_validate(epoch) for epoch in curve),
-        cancel_requested=row["cancel_requested"],
-        attempt=row["attempt"],
-        max_attempts=row["max_attempts"],
-        worker=row["worker"],
-        created_at=_moment(row["created_at"]),
-        started_at=_moment(row["started_at"]),
-        finished_at=_moment(row["finished_at"]),
-    )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -19,7 +19,7 @@ from brushwork_core.database.tables import (
     is_open,
     waits_for_dispatch,
 )
-from brushwork_core.ledger.recovery import FATES, REAPED
+from brushwork_core.ledger.recovery import OUTCOMES, REAPED
 from brushwork_core.queries.queue_snapshot import QueueSnapshot
 
 
@@ -95,7 +95,7 @@ class LedgerStats:
         counted = select(TALLIES.c.name, TALLIES.c.number).where(TALLIES.c.name.startswith(REAPED))
         with self._database.reading() as connection:
             found = {row.name.removeprefix(REAPED): int(row.number) for row in connection.execute(counted)}
-        return {fate: found.get(fate, 0) for fate in FATES}
+        return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
 
     def workers(self, within_s: float) -> Mapping[bool, int]:
         """Workers that were heard of within so many seconds, by whether they are ready."""

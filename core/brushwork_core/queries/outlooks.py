@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from brushwork_schemas.catalogue import TRAINED
@@ -18,6 +17,7 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.queries.queue_snapshot import QueueSnapshot, num_own_before
 from brushwork_core.queries.throughput import Throughput
 from brushwork_core.queries.ttl_cache import TtlCache
+from brushwork_core.timing.timestamps import moment_of
 
 KEEP_S = 1.0
 KEEP_PACE_S = 5.0
@@ -68,8 +68,8 @@ class Outlooks:
         start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
-            estimated_start_at=_time(start_ms),
-            estimated_end_at=_time(_end_ms(ahead, start_ms)),
+            estimated_start_at=moment_of(start_ms),
+            estimated_end_at=moment_of(_end_ms(ahead, start_ms)),
             servable=bool(serving),
         )
 
@@ -139,7 +139,3 @@ def _end_ms(ahead: _Ahead, start_ms: float | None) -> float | None:
     if start_ms is None or seconds is None or not ahead.workers:
         return None
     return max(start_ms + 1000 * seconds, float(row.now))
-
-
-def _time(milliseconds: float | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -12,12 +12,12 @@ import redis
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.options import Priority
-from brushwork_schemas.trace_context import propagated
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
 from brushwork_core.ledger import Dispatch
 from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry.trace_context import propagated
 
 LOGGER = logging.getLogger(__name__)
 ORIGIN = "brushwork"

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import TELEMETRY
+from brushwork_core.database.upsert import upsert
 
 LOGGER = logging.getLogger(__name__)
 # Whoever was not heard of for so long has ended, and what it counted has long been read.
@@ -69,7 +68,5 @@ def _put(connection: Connection, process: str, role: str, samples: str) -> None:
     ended = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
     if ended:
         connection.execute(delete(TELEMETRY).where(TELEMETRY.c.process.in_(ended)))
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     columns = {"role": role, "seen_at": now_ms(), "samples": samples}
-    new = dialect.insert(TELEMETRY).values(process=process, **columns)
-    connection.execute(new.on_conflict_do_update(index_elements=[TELEMETRY.c.process], set_=columns))
+    upsert(connection, TELEMETRY, {"process": process}, columns)

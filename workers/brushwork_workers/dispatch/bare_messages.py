@@ -122,22 +122,8 @@ class BareMessages:
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)
         self._expect(admitted.model, options.tenant)
-        return NewJob(
-            id=job_id,
-            kind=kind,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=admitted.request.model_dump(mode="json"),
-            max_attempts=self._max_attempts,
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            inputs=tuple(inputs.values()),
+        return NewJob.of(
+            job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
 
     def _file(self, given: object, field: str) -> Artifact:

@@ -95,4 +95,6 @@ class Attempt:
             callback()
         except Exception:
             # Who tells is the heartbeat, and other jobs wait to be told.
-            LOGGER.exception("Job %s could not be told to stop", self.claim.job_id)
+            LOGGER.exception(
+                "Job %s could not be told to stop", self.claim.job_id, extra={"job": self.claim.job_id}
+            )

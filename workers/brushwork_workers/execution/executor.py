@@ -9,16 +9,16 @@ from enum import StrEnum
 from typing import TypeVar
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Claim, Ledger, Signal
+from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.telemetry.log import bound
+from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Result, Timings
-from brushwork_schemas.trace_context import TraceContext
 
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.execution.attempt import Attempt
@@ -137,7 +137,12 @@ class Executor:
             try:
                 claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
             except ServiceUnreachable as error:
-                LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
+                LOGGER.error(
+                    "Job %s could not be claimed; it waits in the ledger: %s",
+                    job_id,
+                    error,
+                    extra={"job": job_id},
+                )
                 return Outcome.LOST
             if claim is None:
                 self._metrics.dropped()
@@ -231,7 +236,7 @@ class Executor:
         ended, outcome = self._end(run, run.attempt)
         if is_broken:
             self._on_broken()
-        return outcome if ended else Outcome.LOST
+        return outcome if ended is WriteOutcome.APPLIED else Outcome.LOST
 
     def _is_beside_others(self, run: Run) -> bool:
         # One that has to be alone and is not this one only waits.
@@ -239,14 +244,14 @@ class Executor:
             other is not run.attempt and not other.claim.alone for other in self._heartbeat.attempts()
         )
 
-    def _end(self, run: Run, attempt: Attempt) -> tuple[bool, Outcome]:
+    def _end(self, run: Run, attempt: Attempt) -> tuple[WriteOutcome, Outcome]:
         key, steps = attempt.key, attempt.progress
         if run.stopped and attempt.signal is Signal.CANCEL:
             return self._tell(lambda: self._ledger.stop(*key, progress=steps)), Outcome.CANCELED
         if run.stopped and attempt.signal is Signal.EXPIRE:
             return self._tell(lambda: self._ledger.expire(*key, progress=steps)), Outcome.EXPIRED
         if run.stopped:
-            return False, Outcome.LOST
+            return WriteOutcome.LEASE_LOST, Outcome.LOST
         if run.later_s is not None:
             after_s = run.later_s
             return self._tell(lambda: self._ledger.release(*key, after_s=after_s)), Outcome.POSTPONED
@@ -257,7 +262,7 @@ class Executor:
         done = self._tell(lambda: self._ledger.complete(*key, stored, run.outputs, progress=steps))
         return done, Outcome.SUCCEEDED
 
-    def _end_failed(self, run: Run, raised: BrushworkError) -> tuple[bool, Outcome]:
+    def _end_failed(self, run: Run, raised: BrushworkError) -> tuple[WriteOutcome, Outcome]:
         key, error = run.attempt.key, JobError.of(raised)
         again = self._retries.decide(run.claim, raised)
         if again is None:
@@ -266,12 +271,12 @@ class Executor:
         LOGGER.info("Job %s runs again in %.1f s", run.claim.job_id, again.after_s)
         return self._tell(lambda: self._ledger.retry(*key, error, **asdict(again))), Outcome.RETRIED
 
-    def _tell(self, write: Callable[[], bool]) -> bool:
+    def _tell(self, write: Callable[[], WriteOutcome]) -> WriteOutcome:
         try:
             return self._patiently(write)
         except ServiceUnreachable as error:
             LOGGER.error("The end of an attempt could not be written; it will run again: %s", error)
-            return False
+            return WriteOutcome.LEASE_LOST
 
     def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         """The ledger's answer, asked for again while the database is away and a lease may still be ours."""

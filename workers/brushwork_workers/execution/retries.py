@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from brushwork_core.ledger import Claim
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import (
     BrushworkError,
     DeviceFailed,
@@ -55,7 +56,7 @@ class Retries:
             return None if claim.alone else Again(0.0, alone=True)
         if not isinstance(error, MachineError):
             return None
-        pause_s = min(self._first_pause_s * 2 ** (claim.attempt - 1), LONGEST_PAUSE_S)
+        pause_s = Backoff(self._first_pause_s, LONGEST_PAUSE_S).pause_s(claim.attempt)
         # Not for secrecy.
         pause_s *= 1 + SPREAD * random.random()  # noqa: S311
         avoid = self._worker if self._others(claim.kind) else None

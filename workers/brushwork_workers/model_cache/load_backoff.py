@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import BrushworkError, ModelUnavailable
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
+BACKOFF = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
 # Trained models come and go; those of the catalogue are fewer.
 MOST = 1000
 _Error = TypeVar("_Error", bound=BrushworkError)
@@ -17,7 +19,7 @@ _Error = TypeVar("_Error", bound=BrushworkError)
 @dataclass(frozen=True)
 class _FailedLoad:
     error: ModelUnavailable
-    pause_s: float
+    failures: int
     until_s: float
 
 
@@ -38,11 +40,11 @@ class LoadBackoff:
     def add(self, name: str, error: ModelUnavailable) -> None:
         """Remember why it could not be loaded."""
         before = self._refusals.get(name)
-        pause_s = min(2 * before.pause_s, LONGEST_PAUSE_S) if before else FIRST_PAUSE_S
-        until_s = self._clock() + pause_s
+        failures = before.failures + 1 if before else 1
+        until_s = self._clock() + BACKOFF.pause_s(failures)
         if len(self._refusals) >= MOST:
             self._refusals = {of: each for of, each in self._refusals.items() if each.until_s > self._clock()}
-        self._refusals[name] = _FailedLoad(anew(error), pause_s, until_s)
+        self._refusals[name] = _FailedLoad(anew(error), failures, until_s)
 
     def clear(self, name: str) -> None:
         """It could be loaded."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from brushwork_core.ledger import Signal
+from brushwork_core.ledger import Signal, WriteOutcome
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -32,8 +32,8 @@ class Turn:
         attempt: On the job.
         inside: What the job leaves at its end.
         exclusive_gate: Where one that has to be alone waits until it is.
-        perform: Says in the ledger that it begins; False where its lease is lost.
-        rest: Says that it waits, likewise.
+        perform: Marks the job as performing in the ledger.
+        rest: Marks the job as waiting in the ledger.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class Turn:
         inside: ExitStack,
         exclusive_gate: ExclusiveGate,
         *,
-        perform: Callable[[], bool],
-        rest: Callable[[], bool],
+        perform: Callable[[], WriteOutcome],
+        rest: Callable[[], WriteOutcome],
     ) -> None:
         self._attempt = attempt
         self._inside = inside
@@ -90,7 +90,7 @@ class Turn:
             self._is_resting = False
             self._say(self._perform)
 
-    def _say(self, word: Callable[[], bool]) -> None:
-        if not word():
+    def _say(self, word: Callable[[], WriteOutcome]) -> None:
+        if word() is WriteOutcome.LEASE_LOST:
             self._attempt.hear(Signal.LOST)
         self._attempt.obey()

@@ -9,10 +9,10 @@ from typing import Any
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
+from brushwork_core.telemetry.trace_context import propagated
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.trace_context import propagated
 from celery import Celery, Task
 from celery.signals import (
     celeryd_after_setup,

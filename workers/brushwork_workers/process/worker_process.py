@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import torch
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.model_folders import models_dir
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.process_liveness import here, started_at
@@ -17,6 +16,7 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queue.broker import Publisher
+from brushwork_core.settings.environment import models_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter

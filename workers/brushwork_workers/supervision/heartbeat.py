@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
-from brushwork_core.ledger import Ledger, Signal
+from brushwork_core.ledger import Ledger, Signal, WriteOutcome
 from brushwork_schemas.errors import BrushworkError
 
 from brushwork_workers.execution.attempt import Attempt
@@ -111,7 +111,7 @@ class Heartbeat:
         for attempt in self.attempts():
             if attempt in but:
                 continue
-            released += self._ledger.release(*attempt.key)
+            released += self._ledger.release(*attempt.key) is WriteOutcome.APPLIED
             attempt.hear(Signal.LOST)
         return released
 
@@ -122,8 +122,12 @@ class Heartbeat:
         for ever, it would run for ever. One that is seen for the first time may just have been claimed.
         """
         for job_id, fence in strays & self._strays:
-            if self._ledger.release(job_id, fence):
-                LOGGER.warning("Job %s is held by this worker and not run: it goes back to the queue", job_id)
+            if self._ledger.release(job_id, fence) is WriteOutcome.APPLIED:
+                LOGGER.warning(
+                    "Job %s is held by this worker and not run: it goes back to the queue",
+                    job_id,
+                    extra={"job": job_id},
+                )
         self._strays = strays
 
 

@@ -45,7 +45,7 @@ class Reconciler:
     def sweep(self) -> None:
         """Take back what dead workers held, end what is overdue, publish again what Redis forgot."""
         for job_id in self._overdue():
-            LOGGER.info("Job %s was not begun before its deadline", job_id)
+            LOGGER.info("Job %s was not begun before its deadline", job_id, extra={"job": job_id})
         if time.monotonic() >= self._reaps_from:
             self._reap()
         for kind in all_kinds():
@@ -80,9 +80,13 @@ class Reconciler:
             self._worker_registry.leave(worker)
         for job_id in reaped.queued:
             alone = ", alone, for one of several may have ended it" if job_id in reaped.suspects else ""
-            LOGGER.warning("Job %s lost its worker and is queued again%s", job_id, alone)
+            LOGGER.warning(
+                "Job %s lost its worker and is queued again%s", job_id, alone, extra={"job": job_id}
+            )
         for job_id in reaped.failed:
-            LOGGER.error("Job %s lost its worker once too often and has failed", job_id)
+            LOGGER.error(
+                "Job %s lost its worker once too often and has failed", job_id, extra={"job": job_id}
+            )
 
     def _publish_again(self, kind: str, limit: int) -> None:
         jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)

@@ -1,9 +1,6 @@
-"""The catalogue: which models there are, what each can do, and where its files come from."""
+"""Entries of a catalogue: a model, a LoRA adapter or a ControlNet, and where its files come from."""
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,16 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from brushwork_schemas.artifact import Sha256
-from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
-from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.plugins import catalogue_files
+from brushwork_schemas.validation import first_invalid
 
-PACKAGED = Path(__file__).parent / "catalogue.toml"
-TRAINED = "trained:"
-_JOB_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -169,8 +161,8 @@ class Model(BaseModel):
             try:
                 _field_of(kind, name).validate_python(value)
             except ValidationError as error:
-                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"defaults: {name} can't be {value!r} for {kind}: {reason}") from None
+                reason = first_invalid(error).reason
+                raise ValueError(f"defaults: {name} cannot be {value!r} for {kind}: {reason}") from None
 
     @property
     def family_spec(self) -> Family:
@@ -211,189 +203,3 @@ def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None
 def _field_of(kind: str, name: str) -> TypeAdapter[Any]:
     field: Any = all_kinds()[kind].request_type.model_fields[name]
     return TypeAdapter(Annotated[field.annotation, field])
-
-
-class Catalogue:
-    """Models by name, in the order of the file; the first of a kind is its default.
-
-    Args:
-        models: By name.
-        add_ons: LoRA adapters and ControlNets by name.
-    """
-
-    def __init__(self, models: dict[str, Model], add_ons: Mapping[str, AddOn] | None = None) -> None:
-        self._models = models
-        self._add_ons = dict(add_ons or {})
-
-    @classmethod
-    def load(cls, user_file: Path | None = None) -> "Catalogue":
-        """Return the models of all registered catalogues and of `user_file`.
-
-        Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
-        before those of plug-ins.
-
-        Raises:
-            InvalidRequest: A file cannot be read. The message names file, model and field.
-        """
-        packaged = _packaged()
-        if user_file is None:
-            return packaged
-        added = _read(user_file)
-        kept = {name: model for name, model in packaged._models.items() if name not in added._models}
-        return cls({**added._models, **kept}, {**packaged._add_ons, **added._add_ons})
-
-    def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
-
-    @property
-    def add_ons(self) -> tuple[AddOn, ...]:
-        """LoRA adapters and ControlNets."""
-        return tuple(self._add_ons.values())
-
-    def of_kind(self, kind: str) -> list[Model]:
-        """All models that serve `kind`."""
-        return [model for model in self if kind in model.kinds]
-
-    def named(self, name: str | None, kind: str) -> Model:
-        """The model of that name, or the default of the kind where `name` is None.
-
-        A name that begins with `trained:` is that of a model that a job has trained; whether that job is
-        there is for the ledger to say.
-
-        Raises:
-            UnknownModel: There is none, or it serves another kind.
-        """
-        if name is not None and name.startswith(TRAINED):
-            return trained_model(name, kind)
-        candidates = self.of_kind(kind)
-        for model in candidates:
-            if name in (None, model.name):
-                return model
-        known = ", ".join(model.name for model in candidates) or "none"
-        found = self._models.get(name) if name else None
-        reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
-        message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
-        also = " trained:<job id> selects a model that a job trained." if trains_for(kind) else ""
-        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
-
-    def entry(self, name: str) -> "Model | AddOn":
-        """The model, LoRA adapter or ControlNet of that name.
-
-        Raises:
-            UnknownModel: There is none.
-        """
-        found = self._models.get(name) or self._add_ons.get(name)
-        if found is not None:
-            return found
-        close = difflib.get_close_matches(name, [*self._models, *self._add_ons], n=3)
-        raise UnknownModel(
-            f"{name!r} is not in the catalogue.",
-            field="model",
-            hint=f"Did you mean {' or '.join(close)}?" if close else "brushwork models lists what is.",
-        )
-
-    def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
-        """The LoRA adapter or ControlNet of that name, which fits `model`.
-
-        Raises:
-            UnknownModel: There is none, or it fits another family.
-        """
-        fitting = [each for each in self.add_ons if each.type == sort and each.family == model.family]
-        for each in fitting:
-            if each.name == name:
-                return each
-        known = ", ".join(each.name for each in fitting)
-        raise UnknownModel(
-            f"{field}: {name!r} is no {sort} of the catalogue that fits {model.name}.",
-            field=field,
-            hint=f"There {'is' if len(fitting) == 1 else 'are'}: {known}."
-            if fitting
-            else f"None does. To add one: "
-            f"brushwork models add NAME --type {sort} --family {model.family} --folder PATH",
-        )
-
-
-def trained_model(name: str, kind: str) -> Model:
-    """Return the catalogue entry of a model that a job trained.
-
-    Args:
-        name: `trained:<job id>`.
-        kind: Kind of the jobs that the model is to serve.
-
-    Raises:
-        UnknownModel: No kind trains models that serve `kind`, or the name has no valid job id.
-    """
-    job = name.removeprefix(TRAINED)
-    training = trains_for(kind)
-    if training is None or training.trains is None or not _JOB_ID.fullmatch(job):
-        raise UnknownModel(f"Model {name!r} does not serve {kind}.", field="model", hint=_trained_hint())
-    return Model(name=name, family=training.trains.family, source=Source(job=job), licence="yours")
-
-
-def trains_for(kind: str) -> Kind | None:
-    """Return the kind whose jobs train models that serve `kind`, or None."""
-    return next((each for each in all_kinds().values() if each.trains and each.trains.kind == kind), None)
-
-
-def _trained_hint() -> str:
-    pairs = [(each.name, each.trains.kind) for each in all_kinds().values() if each.trains]
-    return " ".join(f"trained:<job id> of a {training} job serves {kind}." for training, kind in pairs)
-
-
-@cache
-def _packaged() -> Catalogue:
-    models: dict[str, Model] = {}
-    add_ons: dict[str, AddOn] = {}
-    for file in catalogue_files():
-        read = _read(file)
-        # The first file that names a model wins, and its models come first.
-        models |= {name: model for name, model in read._models.items() if name not in models}
-        add_ons = {**read._add_ons, **add_ons}
-    return Catalogue(models, add_ons)
-
-
-def _read(file: Path) -> Catalogue:
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, str(error)) from error
-    models, loras, controlnets = (content.pop(name, {}) for name in ("models", "loras", "controlnets"))
-    if content or not all(isinstance(table, dict) for table in (models, loras, controlnets)):
-        raise _unreadable(
-            file, "entries are tables [models.<name>], [loras.<name>] and [controlnets.<name>], nothing else"
-        )
-    add_ons = {name: _entry(file, AddOn, "loras", name, entry, type="lora") for name, entry in loras.items()}
-    for name, entry in controlnets.items():
-        add_ons[name] = _entry(file, AddOn, "controlnets", name, entry, type="controlnet")
-    return Catalogue(
-        {name: _entry(file, Model, "models", name, entry) for name, entry in models.items()}, add_ons
-    )
-
-
-def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Resolve a relative `source.folder` against the folder of the catalogue file."""
-    source = entry.get("source")
-    if not isinstance(source, dict) or not isinstance(source.get("folder"), str):
-        return entry
-    return {**entry, "source": {**source, "folder": folder / source["folder"]}}
-
-
-def _entry(file: Path, made: Any, section: str, name: str, entry: Any, **known: str) -> Any:
-    if isinstance(entry, dict) and "name" in entry:
-        raise _unreadable(file, f"{section}.{name}: remove `name`; the name of the table is the name")
-    try:
-        table = {**known, "name": name, **_anchored(entry, file.parent)} if isinstance(entry, dict) else entry
-        return made.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in (section, name, *first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise _unreadable(file, f"{field}: {reason}") from error
-
-
-def _unreadable(file: Path, reason: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"The catalogue {file} can't be read: {reason}.",
-        field="catalogue",
-        hint="The packaged catalogue.toml shows how an entry looks.",
-    )
