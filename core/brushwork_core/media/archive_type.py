@@ -1,4 +1,4 @@
-"""Archives that data sets come in: known by their first bytes, whatever their name is."""
+"""Media types of archives, detected from their first bytes."""
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing
@@ -6,7 +6,7 @@ from brushwork_schemas.errors import ArtifactMissing
 from brushwork_core.files.artifact_store import ArtifactStore
 
 HEAD_BYTES = 512
-# tar's mark stands behind the name of its first member.
+# The signature of a tar follows the header fields of its first file.
 _TAR_MARK = slice(257, 262)
 _MARKS = {
     b"PK\x03\x04": "application/zip",
@@ -17,7 +17,7 @@ ENDINGS = {
     "application/x-tar": "tar",
     "application/gzip": "tar.gz",
 }
-# How others call them.
+# Other names of these types.
 ALIASES = {
     "application/x-zip-compressed": "application/zip",
     "application/x-gzip": "application/gzip",
@@ -25,10 +25,10 @@ ALIASES = {
 
 
 def archive_type(head: bytes) -> str | None:
-    """The media type of an archive that begins so; None of what is none.
+    """Return the media type of an archive; None if the file is not a known archive.
 
     Args:
-        head: Its first `HEAD_BYTES`, or all of a shorter one.
+        head: The first `HEAD_BYTES` of the file, or all of a shorter file.
     """
     if head[_TAR_MARK] == b"ustar":
         return "application/x-tar"
@@ -36,10 +36,10 @@ def archive_type(head: bytes) -> str | None:
 
 
 def stored_archive(store: ArtifactStore, sha256: str) -> Artifact | None:
-    """The archive that a store has by that name; None of a file that is none.
+    """Return a stored archive; None if the stored file is not an archive.
 
     Raises:
-        ArtifactMissing: There is no such file.
+        ArtifactMissing: No file has this name.
         ServiceUnreachable: The store does not answer.
     """
     size_bytes = store.size_bytes(sha256)
