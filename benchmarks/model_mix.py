@@ -4,7 +4,7 @@
 
 Four ResNet-50 of random weights, a real worker on the CPU, its queue in Redis, its ledger in SQLite. For each
 model there are callers that ask for one picture after the other, which is the worst mix: whatever is on the
-shelf, half of all that is asked for is not. The table goes into docs/shelf.md, the figures beside it.
+shelf, half of all that is asked for is not. The table goes into docs/model_cache.md, the figures beside it.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
     record = Record(machine.facts(), vars(options), rows)
     record.save(DOCS / "benchmarks" / f"{NAME}.json")
     text = f"{table(rows, COLUMNS)}\n\n{machine.sentence(record.machine)}"
-    enter(DOCS / "shelf.md", NAME, text)
+    enter(DOCS / "model_cache.md", NAME, text)
     print(text)
 
 
@@ -72,7 +72,8 @@ def _measured(folder: Path, stay_s: float, options: argparse.Namespace) -> Row:
     room = {"model_memory_gb": budget / 2**30, "model_stay_s": stay_s}
     redis = RedisServer(folder).start()
     try:
-        with serving(catalogue, redis, folder, kinds=KIND, models=",".join(MODELS), **room) as served:
+        names = ",".join(MODELS)
+        with serving(catalogue, redis, folder, kinds=KIND, models=names, by_command=True, **room) as served:
             before = len(_loads(served))
             jobs = _asked(served, options.seconds, options.callers)
             return _row(jobs, served, stay_s, options.seconds, len(_loads(served)) - before, size / budget)

@@ -38,7 +38,14 @@ class Serving:
 
 @contextmanager
 def serving(
-    catalogue: Path, redis_server: RedisServer, folder: Path, *, kinds: str, models: str, **settings: Any
+    catalogue: Path,
+    redis_server: RedisServer,
+    folder: Path,
+    *,
+    kinds: str,
+    models: str,
+    by_command: bool = False,
+    **settings: Any,
 ) -> Iterator[Serving]:
     """A worker on `catalogue`, ready, from here to the end.
 
@@ -48,6 +55,7 @@ def serving(
         folder: For ledger, artifacts and log.
         kinds: What it serves, with commas between.
         models: Which of the catalogue, likewise.
+        by_command: As of `WorkerProcess`.
         **settings: More of `Settings`.
     """
     with redis_server.connect() as connection:
@@ -65,37 +73,13 @@ def serving(
     database = Database(chosen.database_url.get_secret_value())
     database.migrate()
     database.close()
-    worker = WorkerProcess(chosen, kinds, folder / "worker.log")
+    worker = WorkerProcess(chosen, kinds, folder / "worker.log", by_command=by_command)
     try:
         worker.wait_ready()
         with Client(settings=chosen) as client:
             yield Serving(client, chosen, worker)
     finally:
         worker.kill()
-
-
-@contextmanager
-def serving_families(
-    families: Mapping[str, str], redis_server: RedisServer, folder: Path, *, kind: str
-) -> Iterator[Serving]:
-    """A worker on one tiny model of each family.
-
-    Args:
-        families: From the name of a model's folder in `folder` to its family; it serves as `tiny-NAME`.
-        redis_server: Emptied first.
-        folder: For all the rest too.
-        kind: What all of them are asked for.
-    """
-    catalogue = folder / "catalogue.toml"
-    catalogue.write_text(
-        "\n".join(
-            f'[models.tiny-{name}]\nfamily = "{family}"\nsource = {{ folder = "{folder / name}" }}\n'
-            for name, family in families.items()
-        )
-    )
-    names = ",".join(f"tiny-{name}" for name in families)
-    with serving(catalogue, redis_server, folder, kinds=kind, models=names) as running:
-        yield running
 
 
 def requests_for(

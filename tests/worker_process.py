@@ -1,4 +1,4 @@
-"""A real worker process on a catalogue of tiny models."""
+"""A real worker process, forked or started by a command line."""
 
 import os
 import signal
@@ -10,49 +10,12 @@ from typing import Self
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
 
+from tests.fork_server.client import TOP, ForkedProcess, fork_server
 from tests.servers import wait_until
-from tests.tiny_models import (
-    save_captioner,
-    save_classifier,
-    save_segmenter,
-    save_stable_diffusion,
-)
 
 START_S = 120.0
-# In the log of a worker whose process went on after it had stopped.
-LINGERED = "what comes after a worker"
-_CATALOGUE = """
-[models.tiny-diffusion]
-family = "stable-diffusion"
-source = {{ folder = "{folder}/diffusion" }}
-defaults = {{ width = 32, height = 32, num_inference_steps = 4, guidance_scale = 2.0 }}
-schedulers = ["EulerDiscreteScheduler"]
-
-[models.tiny-captioner]
-family = "vision-encoder-decoder"
-source = {{ folder = "{folder}/captioner" }}
-defaults = {{ max_new_tokens = 6 }}
-
-[models.tiny-classifier]
-family = "torchvision-classifier"
-source = {{ folder = "{folder}/classifier" }}
-
-[models.tiny-segmenter]
-family = "torchvision-segmenter"
-source = {{ folder = "{folder}/segmenter" }}
-"""
-NAMES = "tiny-diffusion,tiny-captioner,tiny-classifier,tiny-segmenter"
-
-
-def save_catalogue(folder: Path) -> Path:
-    """Four tiny models, one of each kind, and the catalogue that names them."""
-    save_stable_diffusion(folder / "diffusion")
-    save_captioner(folder / "captioner")
-    save_classifier(folder / "classifier")
-    save_segmenter(folder / "segmenter")
-    file = folder / "catalogue.toml"
-    file.write_text(_CATALOGUE.format(folder=folder))
-    return file
+LOOK_S = 0.02
+COMMAND = "tests.fork_server.command"
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -67,41 +30,52 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """A worker in a process of its own, for all kinds unless told otherwise."""
+    """A running `brushwork worker` in a process of its own.
 
-    def __init__(self, settings: Settings, kinds: str, log: Path) -> None:
-        code = (
-            "import sys; from brushwork_core.settings.settings import Settings;"
-            "from brushwork_workers.process.service import serve;"
-            "serve(Settings.load(), kinds=sys.argv[1].split(','), name=sys.argv[2]);"
-            f"print({LINGERED!r})"
-        )
+    Args:
+        settings: Its settings, which it gets as environment variables.
+        kinds: The kinds that it serves, with commas between.
+        log: The file that its output is added to.
+        by_command: Start it with a command line, as an operator does. By default the fork server runs the
+            same command in a process that has imported torch and its like already: that saves seconds.
+    """
+
+    def __init__(self, settings: Settings, kinds: str, log: Path, *, by_command: bool = False) -> None:
         self._settings = settings
         self.log = log
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", code, kinds, f"test-{os.urandom(3).hex()}@here"],
-                env={**os.environ, **environment(settings)},
-                stdout=output,
-                stderr=output,
+        arguments = ["worker", f"--kinds={kinds}", f"--name=test-{os.urandom(3).hex()}@here"]
+        given = {**os.environ, **environment(settings)}
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        if by_command:
+            code = f"import sys; from {COMMAND} import run; run(sys.argv[1:])"
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-c", code, *arguments], env=given, cwd=TOP, stdout=output, stderr=output
+                )
+        else:
+            self.process = fork_server().start(
+                f"{COMMAND}:run", {"arguments": arguments}, log=log, environment=given
             )
 
     def wait_ready(self) -> Self:
+        """Wait until it takes work."""
         pid = f"/{self.process.pid}-"
+        with Client(settings=self._settings) as client:
 
-        def ready() -> bool:
-            assert self.process.poll() is None, self.log.read_text()
-            with Client(settings=self._settings) as client:
+            def ready() -> bool:
+                assert self.process.poll() is None, self.log.read_text()
                 return any(pid in worker.name and worker.ready for worker in client.workers())
 
-        wait_until(ready, bound_s=START_S, what="the start of the worker")
+            wait_until(ready, bound_s=START_S, what="the start of the worker", look_s=LOOK_S)
         return self
 
     def kill(self) -> None:
+        """SIGKILL, and wait for its end."""
         self.process.kill()
         self.process.wait()
 
     def stop(self, timeout_s: float = 60) -> int:
+        """Ask it to stop; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

@@ -2,7 +2,7 @@
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from secrets import token_hex
@@ -14,6 +14,7 @@ from tests.chaos.chronicle import Chronicle
 from tests.chaos.nursery import Nursery
 from tests.chaos.plan import Run, plan_of
 from tests.chaos.scene import Scene
+from tests.fork_server.client import fork_server
 from tests.servers import PostgresServer
 
 TEMPLATE = "chaos_template"
@@ -41,10 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    opened = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield opened
-    opened.close()
+def nursery() -> Nursery:
+    return Nursery(fork_server())
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ HARMLESS = {"100,000 texts"}
 MOST_GROWTH_BYTES = 64 * 2**20
 # Of eight at once, four by four.
 MOST_PEAK_BYTES = 300 * 2**20
-WARM_UP_ROUNDS = 4
+WARM_UP_ROUNDS = 2
 ROUNDS = 2
 RESET_PEAK = "5"
 
@@ -81,7 +81,7 @@ def explode(stack: Stack) -> None:
 def test_bombs_as_messages(scene: Scene, catalogue: str) -> None:
     with scene.stack(num_workers=1, kinds=KINDS, catalogue=catalogue, models=(MODEL,)) as stack:
         (worker,) = stack.workers
-        # What many threads touch for the first time stays; from then on nothing is to be added.
+        # What a job imports and allocates for the first time stays; from then on nothing is to be added.
         for _ in range(WARM_UP_ROUNDS):
             explode(stack)
         before = memory_bytes(worker, "VmRSS")

@@ -15,6 +15,7 @@ from tests.conftest import is_thorough
 from tests.gateways import gateway, settings_at
 from tests.integration.embedded import Up
 from tests.receivers import Receiver
+from tests.shared_worker import every_model, served  # noqa: F401
 
 
 @pytest.fixture(scope="session")

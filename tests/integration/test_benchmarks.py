@@ -1,6 +1,7 @@
 """Each benchmark in its smallest form, without peers: it leaves figures, plot and table."""
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -8,19 +9,25 @@ import pytest
 import torch
 
 from benchmarks.command import Benchmark
+from benchmarks.report import DOCS
+from tests.conftest import is_thorough
 
 SMALLEST = {
     "text_to_image": ("--jobs=2", "--steps=2"),
-    "mixed_steps": ("--jobs=2", "--arrivals=2", "--most-steps=3"),
-    "image_classification": ("--jobs=4", "--models=pocket-classifier"),
     "empty_job": ("--jobs=4", "--one-by-one=4", "--no-postgres"),
-    "crash_detection": ("--ways=up-one",),
-    "full_size": ("--models=resnet50", "--pictures=2"),
-    "digits": ("--epochs=2", "--image-size=16", "--workers=2"),
     "cuda_gathering": (
         "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2",
     ),
 }  # fmt: skip
+# Each starts a whole stack, some of them several times; what is special about them is what they measure.
+LARGER = {
+    "mixed_steps": ("--jobs=2", "--arrivals=2", "--most-steps=3"),
+    "image_classification": ("--jobs=4", "--models=pocket-classifier"),
+    "crash_detection": ("--ways=up-one",),
+    "full_size": ("--models=resnet50", "--pictures=2"),
+    "digits": ("--epochs=2", "--image-size=16", "--workers=2"),
+}
+KEPT = DOCS / "benchmarks"
 ALIKE = ("--rounds=1", "--workers=1", "--peers=none")
 
 
@@ -30,9 +37,15 @@ def run(name: str, folder: Path, *options: str) -> None:
     benchmark.main([*ALIKE, *options, f"--out={folder}", f"--page={folder / 'page.md'}"])
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_a_benchmark_leaves_figures_plot_and_table(name: str, tmp_path: Path) -> None:
-    run(name, tmp_path, *SMALLEST[name])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "benchmark" in metafunc.fixturenames:
+        larger = LARGER if is_thorough(metafunc.config) else ()
+        metafunc.parametrize("benchmark", [*SMALLEST, *larger])
+
+
+def test_a_benchmark_leaves_figures_plot_and_table(benchmark: str, tmp_path: Path) -> None:
+    name = benchmark
+    run(name, tmp_path, *{**SMALLEST, **LARGER}[name])
     record = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
     assert record["rows"]
     assert str(tmp_path) not in json.dumps(record)
@@ -43,6 +56,17 @@ def test_a_benchmark_leaves_figures_plot_and_table(name: str, tmp_path: Path) ->
     run(name, tmp_path, "--redraw")
     assert plot.stat().st_size > 1000
     assert (tmp_path / "page.md").read_text("utf-8") == page
+
+
+@pytest.mark.parametrize("name", [file.stem for file in sorted(KEPT.glob("*.png"))])
+def test_figures_that_are_kept_give_the_same_table_and_a_plot(name: str, tmp_path: Path) -> None:
+    shutil.copy(KEPT / f"{name}.json", tmp_path)
+    benchmark: Benchmark = import_module(f"benchmarks.{name}").BENCHMARK
+    page = tmp_path / "page.md"
+    benchmark.main(["--redraw", f"--out={tmp_path}", f"--page={page}"])
+    assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    documents = "".join(file.read_text("utf-8") for file in DOCS.glob("*.md"))
+    assert page.read_text("utf-8").strip() in documents
 
 
 def test_the_gateway_is_measured(tmp_path: Path) -> None:

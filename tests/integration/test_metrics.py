@@ -21,7 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.live_gateways import Listening
 from tests.receivers import SECRET, Receiver
 from tests.servers import RedisServer, wait_until
-from tests.worker_process import WorkerProcess, environment, save_catalogue
+from tests.tiny_catalogue import save_catalogue
+from tests.worker_process import WorkerProcess, environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 DASHBOARD = DOCS / "grafana" / "brushwork.json"

@@ -18,9 +18,11 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from sqlalchemy import select
 
+from tests.fork_server.command import LINGERED
 from tests.jobs import count
 from tests.servers import RedisServer, wait_until
-from tests.worker_process import LINGERED, NAMES, WorkerProcess, save_catalogue
+from tests.tiny_catalogue import NAMES, save_catalogue
+from tests.worker_process import WorkerProcess
 
 ALL_KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
 PICTURE = Image.effect_noise((40, 40), 90).convert("RGB")
@@ -78,7 +80,8 @@ def client(settings: Settings) -> Iterator[Client]:
 
 @pytest.fixture(scope="class")
 def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
-    started = WorkerProcess(settings, ALL_KINDS, tmp_path_factory.mktemp("log") / "worker.log")
+    log = tmp_path_factory.mktemp("log") / "worker.log"
+    started = WorkerProcess(settings, ALL_KINDS, log, by_command=True)
     yield started.wait_ready()
     assert started.stop() == 0, started.log.read_text()
     # Its process has ended at once, with all that it had to say said and its place on the roster left.
@@ -151,12 +154,12 @@ class TestKinds:
 
     def test_who_waits_sees_previews(self, client: Client, settings: Settings) -> None:
         seen: list[Preview] = []
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=4)
+        job = client.submit("text-to-image", prompt="x", num_inference_steps=120, num_images_per_prompt=4)
         ended = client.wait(job.id, timeout_s=WAIT_S, on_preview=seen.append)
         assert ended.state is JobState.SUCCEEDED
         assert seen, "a job of many steps shows itself before it ends"
         assert {preview.pil().size for preview in seen} == {(64, 64)}
-        assert all(0 < preview.step <= preview.total == 200 for preview in seen)
+        assert all(0 < preview.step <= preview.total == 120 for preview in seen)
         assert client.preview(job.id) is None
         wait_until(lambda: _num_previews(settings) == 0, bound_s=WAIT_S, what="the sweep")
 

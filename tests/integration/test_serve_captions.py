@@ -1,7 +1,7 @@
 """Captioners of every family from folders, through catalogue, Redis and a worker: the words of upstream."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,10 @@ from transformers import (
     VisionEncoderDecoderModel,
 )
 
-from tests.checkpoints.captioners import save_blip, save_florence, save_git, save_qwen, save_smolvlm
 from tests.drawn import drawn
-from tests.servers import RedisServer
-from tests.serving import Serving, requests_for, serving_families
-from tests.tiny_models import save_captioner
+from tests.every_model import CAPTIONERS
+from tests.serving import Serving, requests_for
 
-FAMILIES = {
-    "blip": "blip",
-    "git": "git",
-    "florence": "florence-2",
-    "smolvlm": "image-text-to-text",
-    "qwen": "image-text-to-text",
-    "vit-gpt2": "vision-encoder-decoder",
-}
 SEARCH: dict[str, Any] = {"num_beams": 3, "num_return_sequences": 2, "max_new_tokens": 8}
 DRAWN: dict[str, Any] = {"do_sample": True, "seed": 5, "num_return_sequences": 3, "max_new_tokens": 8}
 # How the jobs decode: half of them alike, so that they share runs; draws with seeds of their own.
@@ -60,21 +50,8 @@ def asked(model: str, index: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("captions")
-    save_blip(folder / "blip")
-    save_git(folder / "git")
-    save_florence(folder / "florence")
-    save_smolvlm(folder / "smolvlm")
-    save_qwen(folder / "qwen")
-    save_captioner(folder / "vit-gpt2")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    with serving_families(FAMILIES, redis_server, folder, kind="image-to-text") as running:
-        yield running
+def folder(every_model: Path) -> Path:
+    return every_model / "captions"
 
 
 def written(
@@ -198,7 +175,7 @@ def compare(job: Job, expected: Found, is_drawn: bool) -> None:
     assert job.result.generated_text == wanted[0][0]
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", CAPTIONERS)
 def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, folder: Path) -> None:
     pictures = [drawn(seed) for seed in range(8)]
     stock = UPSTREAM[model](folder / model)

@@ -1,6 +1,6 @@
 """Classifiers of every family from folders, through catalogue, Redis and a worker: what upstream says."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,19 +12,10 @@ from safetensors.torch import load_file
 from torchvision.models import get_model, get_weight
 from transformers import pipeline
 
-from tests.checkpoints.classifiers import save_clip, save_resnet, save_siglip, save_torchvision, save_vit
 from tests.drawn import drawn
-from tests.servers import RedisServer
-from tests.serving import Serving, requests_for, serving_families
+from tests.every_model import CLASSIFIERS, SHUFFLENET
+from tests.serving import Serving, requests_for
 
-SHUFFLENET = "ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1"
-FAMILIES = {
-    "vit": "image-classifier",
-    "resnet": "image-classifier",
-    "clip": "clip",
-    "siglip": "siglip",
-    "shufflenet": "torchvision-classifier",
-}
 LABELS = (
     ("red circle", "green square"),
     ("a dog", "a cat", "a star", "red"),
@@ -42,20 +33,8 @@ def asked(model: str, index: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("classes")
-    save_vit(folder / "vit")
-    save_resnet(folder / "resnet")
-    save_clip(folder / "clip")
-    save_siglip(folder / "siglip")
-    save_torchvision(folder / "shufflenet", "shufflenet_v2_x0_5", SHUFFLENET, 1000)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    with serving_families(FAMILIES, redis_server, folder, kind="image-classification") as running:
-        yield running
+def folder(every_model: Path) -> Path:
+    return every_model / "classes"
 
 
 def upstream(model: str, folder: Path) -> Callable[[Image.Image, Mapping[str, Any]], Scores]:
@@ -91,7 +70,7 @@ def given(job: Job) -> Scores:
     return {found.label: found.score for found in job.result.predictions}
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", CLASSIFIERS)
 def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, folder: Path) -> None:
     pictures = [drawn(seed) for seed in range(8)]
     stock = upstream(model, folder)

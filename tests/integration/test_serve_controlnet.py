@@ -1,7 +1,6 @@
 """Pictures that go by a ControlNet, through the queue: equal to diffusers, alone and eight at once."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import pytest
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
 from PIL import Image
 
-from tests.checkpoints import controlnets
-from tests.checkpoints.painters import BUILDERS, Direct, picture, save_all
+from tests.checkpoints.painters import Direct, picture
 from tests.equality import assert_equals
-from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving
 
 # Of diffusers against itself: its Flux ControlNet imports by an older way.
 pytestmark = pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated:FutureWarning")
-KINDS = ("text-to-image", "image-to-image", "inpainting")
 CLASSES = {
     ("stable-diffusion", "text-to-image"): "StableDiffusionControlNetPipeline",
     ("stable-diffusion", "image-to-image"): "StableDiffusionControlNetImg2ImgPipeline",
@@ -32,11 +28,6 @@ CLASSES = {
     ("flux", "inpainting"): "FluxControlNetInpaintPipeline",
     ("qwen-image", "text-to-image"): "QwenImageControlNetPipeline",
 }
-_ENTRY = """
-[controlnets.{family}-edges]
-family = "{family}"
-source = {{ folder = "{folder}/{family}-edges" }}
-"""
 EDGES = Image.linear_gradient("L").resize((32, 32)).convert("RGB")
 CHANGES: list[dict[str, Any]] = [
     {},
@@ -51,20 +42,8 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("controlnets")
-    file = save_all(folder, *KINDS)
-    for family in BUILDERS:
-        controlnets.save(folder / f"{family}-edges", family)
-        file.write_text(file.read_text() + _ENTRY.format(family=family, folder=folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    kinds, models = ",".join(KINDS), ",".join(BUILDERS)
-    with serving(folder / "catalogue.toml", redis_server, folder, kinds=kinds, models=models) as it:
-        yield it
+def folder(every_model: Path) -> Path:
+    return every_model / "painters"
 
 
 def request(family: str, kind: str, index: int) -> dict[str, Any]:

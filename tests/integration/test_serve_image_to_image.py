@@ -1,16 +1,14 @@
 """Pictures from pictures, through the queue: equal to diffusers called directly, alone and eight at once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brushwork_schemas.errors import InvalidRequest
 
-from tests.checkpoints.painters import BUILDERS, Direct, picture, save_all
+from tests.checkpoints.painters import BUILDERS, Direct, picture
 from tests.equality import assert_equals
-from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving
 
 KIND = "image-to-image"
 CLASSES = {
@@ -33,18 +31,8 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("from-pictures")
-    save_all(folder, KIND)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    with serving(
-        folder / "catalogue.toml", redis_server, folder, kinds=KIND, models=",".join(BUILDERS)
-    ) as it:
-        yield it
+def folder(every_model: Path) -> Path:
+    return every_model / "painters"
 
 
 def request(family: str, index: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 By denoisers that know nothing of masks, and by one that was made for them.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.checkpoints.inpainter import inpainter
-from tests.checkpoints.painters import BUILDERS, Direct, picture, save_all
+from tests.checkpoints.painters import Direct, picture
 from tests.equality import assert_equals
-from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.serving import Serving
 
 KIND = "inpainting"
 CLASSES = {
@@ -26,13 +23,6 @@ CLASSES = {
     "qwen-image": "QwenImageInpaintPipeline",
     "inpainter": "StableDiffusionInpaintPipeline",
 }
-_INPAINTER = """
-[models.inpainter]
-family = "stable-diffusion"
-source = {{ folder = "{folder}/inpainter" }}
-kinds = ["inpainting"]
-defaults = {{ width = 32, height = 32, num_inference_steps = 4, guidance_scale = 2.0 }}
-"""
 
 
 def mask(width: int = 32, height: int = 32, *, left: int = 8) -> Image.Image:
@@ -55,19 +45,8 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inpainting")
-    file = save_all(folder, KIND)
-    inpainter().save_pretrained(folder / "inpainter")
-    file.write_text(file.read_text() + _INPAINTER.format(folder=folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    models = ",".join([*BUILDERS, "inpainter"])
-    with serving(folder / "catalogue.toml", redis_server, folder, kinds=KIND, models=models) as it:
-        yield it
+def folder(every_model: Path) -> Path:
+    return every_model / "painters"
 
 
 def request(family: str, index: int) -> dict[str, Any]:

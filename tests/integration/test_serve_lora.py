@@ -1,17 +1,15 @@
 """LoRA adapters through the queue: each job has its own, equal to diffusers, alone and eight at once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
 
-from tests.checkpoints import lora
-from tests.checkpoints.painters import BUILDERS, Direct, picture, save_all
+from tests.checkpoints.painters import Direct, picture
 from tests.equality import assert_equals
-from tests.servers import RedisServer
-from tests.serving import Serving, serving
+from tests.every_model import ADAPTERS
+from tests.serving import Serving
 
 # peft is not sure that several adapters are meant; here and upstream they are.
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a `peft_config` attribute:UserWarning")
@@ -22,12 +20,6 @@ CLASSES = {
     "flux": "FluxPipeline",
     "qwen-image": "QwenImagePipeline",
 }
-ADAPTERS = ("pixel", "ink.v2")
-_ENTRY = """
-[loras."{family}.{adapter}"]
-family = "{family}"
-source = {{ folder = "{folder}/{family}.{adapter}" }}
-"""
 CHOICES: list[list[tuple[str, float]]] = [
     [("pixel", 1.0)],
     [],
@@ -41,23 +33,8 @@ CHOICES: list[list[tuple[str, float]]] = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("adapters")
-    file = save_all(folder, "text-to-image", "image-to-image")
-    for family, build in BUILDERS.items():
-        for seed, adapter in enumerate(ADAPTERS):
-            # The first of them changes the text encoders too.
-            lora.save(folder / f"{family}.{adapter}", build(), seed=seed + 1, text=not seed)
-            entry = _ENTRY.format(family=family, adapter=adapter, folder=folder)
-            file.write_text(file.read_text() + entry)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    kinds, models = "text-to-image,image-to-image", ",".join(BUILDERS)
-    with serving(folder / "catalogue.toml", redis_server, folder, kinds=kinds, models=models) as it:
-        yield it
+def folder(every_model: Path) -> Path:
+    return every_model / "painters"
 
 
 def request(family: str, index: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Segmenters of every family from folders, through catalogue, Redis and a worker: what upstream makes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,11 @@ from transformers import (
     SegformerForSemanticSegmentation,
 )
 
-from tests.checkpoints.classifiers import save_torchvision
-from tests.checkpoints.segmenters import (
-    LABELS,
-    save_mask2former,
-    save_oneformer,
-    save_sam2,
-    save_segformer,
-)
+from tests.checkpoints.segmenters import LABELS
 from tests.drawn import drawn
-from tests.servers import RedisServer
-from tests.serving import Serving, requests_for, serving_families
+from tests.every_model import LRASPP, SEGMENTERS
+from tests.serving import Serving, requests_for
 
-LRASPP = "LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1"
-FAMILIES = {
-    "segformer": "semantic-segmenter",
-    "mask2former": "universal-segmenter",
-    "oneformer": "oneformer",
-    "sam2": "sam-2",
-    "lraspp": "torchvision-segmenter",
-}
 POINTS = (
     [{"x": 10.5, "y": 12}],
     [{"x": 10, "y": 12}, {"x": 30, "y": 30, "is_on": False}],
@@ -64,20 +50,8 @@ def asked(model: str, index: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("segments")
-    save_segformer(folder / "segformer")
-    save_mask2former(folder / "mask2former")
-    save_oneformer(folder / "oneformer")
-    save_sam2(folder / "sam2")
-    save_torchvision(folder / "lraspp", "lraspp_mobilenet_v3_large", LRASPP, 21, weights_backbone=None)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    with serving_families(FAMILIES, redis_server, folder, kind="image-segmentation") as running:
-        yield running
+def folder(every_model: Path) -> Path:
+    return every_model / "segments"
 
 
 def classes_only(classes: np.ndarray[Any, Any], labels: Mapping[int, str]) -> Found:
@@ -85,35 +59,43 @@ def classes_only(classes: np.ndarray[Any, Any], labels: Mapping[int, str]) -> Fo
     return classes, [(labels[index], None, classes == index) for index in shown]
 
 
+@cache
+def loaded(network: Any, processor: Any, folder: Path) -> tuple[Any, Any]:
+    """Network and processor of these classes from a folder."""
+    return network.from_pretrained(folder), processor.from_pretrained(folder)
+
+
 def segformer(folder: Path, picture: Image.Image, _: Mapping[str, Any]) -> Found:
-    network = SegformerForSemanticSegmentation.from_pretrained(folder)
-    processor = AutoImageProcessor.from_pretrained(folder)
+    network, processor = loaded(SegformerForSemanticSegmentation, AutoImageProcessor, folder)
     found = network(**processor(images=picture, return_tensors="pt"))
     sizes = [(picture.height, picture.width)]
     (classes,) = processor.post_process_semantic_segmentation(found, target_sizes=sizes)
     return classes_only(classes.numpy(), LABELS)
 
 
-def lraspp(folder: Path, picture: Image.Image, _: Mapping[str, Any]) -> Found:
+@cache
+def lraspp_network(folder: Path) -> Any:
     network = get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None)
     network.load_state_dict(load_file(folder / "model.safetensors"))
+    return network.eval()
+
+
+def lraspp(folder: Path, picture: Image.Image, _: Mapping[str, Any]) -> Found:
     weights = get_weight(LRASPP)
-    made = network.eval()(weights.transforms()(picture)[None])["out"]
+    made = lraspp_network(folder)(weights.transforms()(picture)[None])["out"]
     size = (picture.height, picture.width)
     large = functional.interpolate(made, size=size, mode="bilinear", align_corners=False)
     return classes_only(large[0].argmax(0).numpy(), dict(enumerate(weights.meta["categories"])))
 
 
 def mask2former(folder: Path, picture: Image.Image, parameters: Mapping[str, Any]) -> Found:
-    network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
-    processor = AutoImageProcessor.from_pretrained(folder)
+    network, processor = loaded(Mask2FormerForUniversalSegmentation, AutoImageProcessor, folder)
     found = network(**processor(images=picture, return_tensors="pt"))
     return universal(processor, found, picture, parameters)
 
 
 def oneformer(folder: Path, picture: Image.Image, parameters: Mapping[str, Any]) -> Found:
-    network = OneFormerForUniversalSegmentation.from_pretrained(folder)
-    processor: Any = AutoProcessor.from_pretrained(folder)
+    network, processor = loaded(OneFormerForUniversalSegmentation, AutoProcessor, folder)
     inputs = processor(images=picture, task_inputs=[parameters["task"]], return_tensors="pt")
     return universal(processor, network(**inputs), picture, parameters)
 
@@ -138,8 +120,7 @@ def universal(processor: Any, found: Any, picture: Image.Image, parameters: Mapp
 
 def sam2(folder: Path, picture: Image.Image, parameters: Mapping[str, Any]) -> Found:
     """Each object by a call of its own."""
-    network = Sam2Model.from_pretrained(folder)
-    processor = Sam2Processor.from_pretrained(folder)
+    network, processor = loaded(Sam2Model, Sam2Processor, folder)
     points, boxes = parameters["points"], parameters["boxes"]
     objects = []
     for number in sorted({*range(len(boxes)), *(point.get("object", 0) for point in points)}):
@@ -196,7 +177,7 @@ def compare_masks(segment: Any, where: np.ndarray[Any, Any]) -> None:
     assert segment.bbox == (left, top, columns.max() + 1 - left, rows.max() + 1 - top)
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", SEGMENTERS)
 def test_alone_and_eight_at_once_equal_upstream(model: str, served: Serving, folder: Path) -> None:
     pictures = [drawn(seed) for seed in range(8)]
     with torch.no_grad():

@@ -1,6 +1,5 @@
 """Pictures enlarged through the queue equal those of the library called directly, alone and eight at once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +11,13 @@ from diffusers import StableDiffusionUpscalePipeline
 from PIL import Image
 from transformers import Swin2SRForImageSuperResolution, Swin2SRImageProcessor
 
-from tests.checkpoints import swin2sr, upscaler
 from tests.equality import assert_equals
-from tests.servers import RedisServer
-from tests.serving import Serving, serving
-
-_CATALOGUE = """
-[models.twice]
-family = "swin2sr"
-source = {{ folder = "{folder}/twice" }}
-
-[models.four-times]
-family = "swin2sr"
-source = {{ folder = "{folder}/four-times" }}
-
-[models.denoised]
-family = "stable-diffusion-upscale"
-source = {{ folder = "{folder}/denoised" }}
-defaults = {{ num_inference_steps = 3, guidance_scale = 2.0, noise_level = 20 }}
-limits = {{ max_side = 128 }}
-"""
+from tests.serving import Serving
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("upscaling")
-    swin2sr.save(folder / "twice")
-    swin2sr.save(folder / "four-times", upscale=4, upsampler="nearest+conv")
-    upscaler.save(folder / "denoised")
-    (folder / "catalogue.toml").write_text(_CATALOGUE.format(folder=folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, redis_server: RedisServer) -> Iterator[Serving]:
-    models = "twice,four-times,denoised"
-    with serving(
-        folder / "catalogue.toml", redis_server, folder, kinds="image-upscaling", models=models
-    ) as it:
-        yield it
+def folder(every_model: Path) -> Path:
+    return every_model / "upscalers"
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:

@@ -39,10 +39,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         up.stop()
 
 
-def test_it_says_where_it_listens_and_a_client_finds_it(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    up = start("--flower", "--port", "0").ready()
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A running `brushwork up` with all its parts, for tests that leave it running."""
+    data = tmp_path_factory.mktemp("up") / "data"
+    environment = {"BRUSHWORK_WEBHOOK_PRIVATE": "true"}
+    with Up(data, "--flower", "--port", "0", environment=environment, stub=True) as running:
+        yield running.ready()
+
+
+def test_it_says_where_it_listens_and_a_client_finds_it(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = up.addresses()
     assert set(addresses) == {
         "BRUSHWORK_REDIS_URL",
@@ -62,8 +68,7 @@ def test_it_says_where_it_listens_and_a_client_finds_it(
         assert client.workers()[0].ready
 
 
-def test_everything_listens_on_loopback_only_and_redis_wants_its_password(start: Start) -> None:
-    up = start("--flower", "--port", "0").ready()
+def test_everything_listens_on_loopback_only_and_redis_wants_its_password(up: Up) -> None:
     listening = [
         connection.laddr.ip
         for child in up.children()
@@ -81,12 +86,14 @@ def test_everything_listens_on_loopback_only_and_redis_wants_its_password(start:
     assert not any(each in " ".join(child.cmdline()) for child in up.children() for each in secrets)
 
 
-def test_sigterm_stops_everything_and_a_second_start_finds_the_old_jobs_and_addresses(start: Start) -> None:
+def test_sigterm_stops_everything_and_a_second_start_finds_jobs_messages_and_addresses(start: Start) -> None:
     up = start().ready()
     children, addresses = up.children(), up.addresses()
     with up.client() as client:
         job = client.submit("text-to-image", prompt="a red circle")
         client.wait(job.id, timeout_s=30)
+    with redis.Redis.from_url(addresses["BRUSHWORK_REDIS_URL"]) as connection:
+        connection.lpush("kept", "message")
     assert up.stop() == 0
     assert gone(children)
     assert not up.env_file.exists()
@@ -97,29 +104,19 @@ def test_sigterm_stops_everything_and_a_second_start_finds_the_old_jobs_and_addr
     with again.client() as client:
         assert [found.id for found in client.list()] == [job.id]
         assert len(client.workers()) == 1
-
-
-def test_a_message_in_the_queue_survives_a_restart(start: Start) -> None:
-    up = start().ready()
-    with redis.Redis.from_url(up.addresses()["BRUSHWORK_REDIS_URL"]) as connection:
-        connection.lpush("kept", "message")
-    up.stop()
-    again = start().ready()
-    with redis.Redis.from_url(again.addresses()["BRUSHWORK_REDIS_URL"]) as connection:
+    with redis.Redis.from_url(addresses["BRUSHWORK_REDIS_URL"]) as connection:
         assert connection.lrange("kept", 0, -1) == [b"message"]
 
 
-def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(start: Start) -> None:
-    first = start().ready()
-    second = start()
+def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(up: Up) -> None:
+    second = Up(up.data, "--no-flower", stub=True)
     assert second.process.wait(30) == 2
     assert "Another `brushwork up` runs" in second.log
-    assert first.env_file.exists()
-    assert first.process.poll() is None
+    assert up.env_file.exists()
+    assert up.process.poll() is None
 
 
-def test_who_is_to_be_told_is_told(start: Start) -> None:
-    up = start(BRUSHWORK_WEBHOOK_PRIVATE="true").ready()
+def test_who_is_to_be_told_is_told(up: Up) -> None:
     with Receiver() as receiver, up.client() as client:
         job = client.submit("text-to-image", prompt="a red circle", webhook_url=f"{receiver.url}/hook")
         wait_until(lambda: receiver.heard, bound_s=30, what="the webhook")
@@ -129,8 +126,7 @@ def test_who_is_to_be_told_is_told(start: Start) -> None:
 
 
 @pytest.mark.parametrize("part", ["redis-server", "brushwork worker", "webhooks send", "brushwork gateway"])
-def test_a_part_that_was_killed_is_back_and_jobs_go_on(start: Start, part: str) -> None:
-    up = start("--no-flower", "--port", "0").ready()
+def test_a_part_that_was_killed_is_back_and_jobs_go_on(up: Up, part: str) -> None:
     killed = up.part(part)
     killed.kill()
     wait_until(lambda: _has_another(up, part, killed.pid), bound_s=30, what="a new life")

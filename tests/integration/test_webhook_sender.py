@@ -16,7 +16,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import Outbox
-from brushwork_core.telemetry.process_reports import Telemetry
+from brushwork_core.telemetry.process_reports import ProcessReports
 from sqlalchemy import update
 
 from tests.jobs import ERROR, claimed, new_job, overdue, result_of
@@ -135,7 +135,7 @@ def test_the_process_sends_until_it_is_told_to_stop(
     assert told["message"].startswith("Event a:canceled was told to http://127.0.0.1")
     assert (told["event"], told["job"], told["trace"]) == ("a:canceled", "a", TRACEPARENT.split("-")[1])
     assert "private" not in log
-    [last] = Telemetry(database).live(60)
+    [last] = ProcessReports(database).live(60)
     assert last.role == "sender"
     assert 'brushwork_webhook_deliveries_total{outcome="delivered"} 1.0' in last.samples
 

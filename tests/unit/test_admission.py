@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from brushwork_schemas.admission import admit
-from brushwork_schemas.catalogue import Catalogue, Limits, Model, Source
+from brushwork_schemas.catalogue import AddOn, Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, UnknownModel
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
@@ -276,3 +276,17 @@ def test_an_adapter_that_no_entry_names_is_refused_with_the_command_that_adds_on
     with pytest.raises(UnknownModel, match="'pixel' is no lora") as caught:
         Catalogue.load().add_on("pixel", "lora", model, "loras.0.name")
     assert "models add NAME --type lora --family stable-diffusion-xl" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("sort", "family"), [("lora", "flux"), ("controlnet", "stable-diffusion")])
+def test_an_adapter_of_another_family_or_type_is_refused(sort: str, family: str) -> None:
+    drawing = model("drawing", "text-to-image")
+    add_on = AddOn.model_validate(
+        {"name": "ink", "type": sort, "family": family, "source": {"packaged": "ink"}}
+    )
+    fitting = add_on.model_copy(update={"name": "pixel", "type": "lora", "family": drawing.family})
+    catalogue = Catalogue({"drawing": drawing}, {"ink": add_on, "pixel": fitting})
+    assert catalogue.add_on("pixel", "lora", drawing, "loras.0.name") == fitting
+    error = refused("text-to-image", {"prompt": "x", "loras": [{"name": "ink"}]}, catalogue)
+    assert isinstance(error, UnknownModel)
+    assert (error.field, error.hint) == ("loras.0.name", "There is: pixel.")

@@ -1,12 +1,12 @@
 """Another attempt after one that failed: when, by whom, whether alone; and the end at a deadline."""
 
 import pytest
-from brushwork_core.database.database import Database
-from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
 from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from tests.jobs import ERROR, KIND, claimed, column, count, hurry, new_job, overdue, said
 
@@ -161,6 +161,14 @@ class TestDeadline:
         assert ledger.expire_queued() == []
         job = index.get("late")
         assert (job.state, job.attempt, job.finished_at is not None) == (JobState.EXPIRED, 0, True)
+
+    def test_a_queued_job_ends_as_soon_as_its_deadline_has_passed(
+        self, ledger: Ledger, database: Database
+    ) -> None:
+        ledger.submit([new_job("a", deadline_s=90.0)])
+        with database.writing() as connection:
+            connection.execute(update(JOBS).values(deadline_at=now_ms()))
+        assert ledger.expire_queued() == ["a"]
 
     def test_an_overdue_job_is_neither_taken_nor_sent(self, ledger: Ledger, database: Database) -> None:
         ledger.submit([new_job("a", deadline_s=90.0)], sent=())

@@ -10,21 +10,24 @@ from collections.abc import Callable
 import torch
 
 # malloc.h of the GNU C library.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 KEPT_BYTES = 2**30
 GROWTH_BYTES = 64 * 2**20
 
 
 def keep_memory() -> bool:
-    """Have the C library keep up to a gibibyte of freed memory; whether it can.
+    """Have the C library keep up to a gibibyte of freed memory for all threads together; whether it can.
 
     It would give every block of over 32 MiB back at once, and for the next one the system fills page after
     page with zeros: in a decoder's larger batches that takes longer than the computing.
+
+    By default most threads also get an arena of their own, which keeps what the largest picture of that
+    thread took and is of no use to another thread. With one arena a worker keeps it once.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES}
+    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES, _M_ARENA_MAX: 1}
     return all(mallopt(name, value) for name, value in wanted.items())
 
 

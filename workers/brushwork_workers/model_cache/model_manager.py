@@ -1,4 +1,4 @@
-"""The models of one device: those that fit are loaded, the others take turns. See docs/shelf.md."""
+"""The models of one device: those that fit are loaded, the others take turns. See docs/model_cache.md."""
 
 import gc
 import logging
