@@ -1,4 +1,4 @@
-"""Archives that data sets come in: known by their first bytes, whatever their name is."""
+"""Media types of archives, detected from their first bytes."""
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, Artifact, archive_type
 from brushwork_schemas.errors import ArtifactMissing
@@ -10,7 +10,7 @@ ENDINGS = {
     "application/x-tar": "tar",
     "application/gzip": "tar.gz",
 }
-# How others call them.
+# Other names of these types.
 ALIASES = {
     "application/x-zip-compressed": "application/zip",
     "application/x-gzip": "application/gzip",
@@ -18,10 +18,10 @@ ALIASES = {
 
 
 def stored_archive(store: ArtifactStore, sha256: str) -> Artifact | None:
-    """The archive that a store has by that name; None of a file that is none.
+    """Return a stored archive; None if the stored file is not an archive.
 
     Raises:
-        ArtifactMissing: There is no such file.
+        ArtifactMissing: No file has this name.
         ServiceUnreachable: The store does not answer.
     """
     size_bytes = store.size_bytes(sha256)
