@@ -29,7 +29,7 @@ UNPRIVILEGED = "nobody"
 
 
 def wait_until(
-    condition: Callable[[], object], *, bound_s: float = 10.0, what: str = "it", look_s: float = 0.005
+    condition: Callable[[], object], *, bound_s: float = 30.0, what: str = "it", look_s: float = 0.005
 ) -> None:
     """Return as soon as `condition` holds, looked at every `look_s`; fail after `bound_s`."""
     deadline = time.monotonic() + bound_s

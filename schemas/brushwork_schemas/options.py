@@ -31,55 +31,68 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    priority: Priority = Field(Priority.NORMAL, description="low, normal, high or urgent.")
+    priority: Priority = Field(
+        Priority.NORMAL,
+        title="Priority",
+        description="Priority among the jobs of the same tenant and kind: low, normal, high or urgent.",
+    )
     tenant: str = Field(
         "",
         max_length=64,
         pattern=r"^[\x21-\x7e]*$",
-        description="For whom: tenants of a kind take turns, however many jobs each has.",
+        title="Tenant",
+        description="Tenant that the job belongs to. Tenants take turns, however many jobs each of them has.",
     )
     deadline_s: float | None = Field(
         None,
         gt=0,
         le=LONGEST_DEADLINE_S,
         strict=True,
-        description="Seconds from now; a job that has not ended by then ends as expired.",
+        title="Deadline",
+        description="Seconds from now. A job that has not ended by then expires.",
     )
     idempotency_key: str | None = Field(
         None,
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A second submit of the same key and request returns the first one's job.",
+        title="Idempotency key",
+        description="A second submit with the same key and request returns the job of the first submit.",
     )
     webhook_url: str | None = Field(
-        None, description="An http(s) address that is told of the job's end, without user name and password."
+        None,
+        title="Webhook",
+        description="An http(s) address, without user name and password, that receives the job's events.",
     )
-
     webhook_events: tuple[WebhookEventName, ...] | None = Field(
         None,
         min_length=1,
-        description="What the webhook is told: started, succeeded, failed, canceled, expired; "
-        "by default every end.",
+        title="Webhook events",
+        description="Events that the webhook receives: started, succeeded, failed, canceled, expired; "
+        "by default all but started.",
     )
     group: str | None = Field(
         None,
         min_length=1,
         max_length=64,
         pattern=r"^[\x21-\x7e]+$",
-        description="Your own name for jobs that belong together; lists can be asked for it.",
+        title="Group",
+        description="A name of your own for jobs that belong together. Lists can filter by it.",
     )
     retention_s: float | None = Field(
         None,
         ge=0,
         le=LONGEST_RETENTION_S,
         strict=True,
-        description="Seconds after its end for which the job is kept at most; `prune` removes it then.",
+        title="Retention",
+        description="Seconds after its end for which the job is kept at most. `brushwork prune` removes it "
+        "after that.",
     )
     traceparent: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
-        description="W3C Trace Context of the call, handed on to the worker and the webhook.",
+        title="Trace",
+        description="W3C Trace Context of the call. It is passed on to the worker and the webhook.",
     )
 
     @field_validator("webhook_events", mode="before")
@@ -117,3 +130,37 @@ def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> st
     """SHA-256 of what a caller said: equal for equal requests, whatever was filled in."""
     content = [kind, dict(said), [artifact.sha256 for artifact in inputs]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+OPTION_TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "field.priority.label": "优先级",
+        "field.priority.hint": "在同一租户的同类任务中的优先级。",
+        "field.tenant.label": "租户",
+        "field.tenant.hint": "任务所属的租户；各租户轮流执行。",
+        "field.deadline_s.label": "期限",
+        "field.deadline_s.hint": "从现在起的秒数；到时仍未结束的任务会过期。",
+        "field.idempotency_key.label": "幂等键",
+        "field.idempotency_key.hint": "用同样的键再次提交同样的请求，会返回第一次提交的任务。",
+        "field.webhook_url.label": "Webhook",
+        "field.webhook_url.hint": "接收任务事件的 http(s) 地址，不含用户名和密码。",
+        "field.webhook_events.label": "Webhook 事件",
+        "field.webhook_events.hint": "要通知的事件；不选则通知除“开始”以外的所有事件。",
+        "field.group.label": "分组",
+        "field.group.hint": "您给相关任务起的名称，可用于筛选。",
+        "field.retention_s.label": "保留时间",
+        "field.retention_s.hint": "任务结束后最多保留的秒数，之后可能被删除。",
+        "field.traceparent.label": "追踪",
+        "field.traceparent.hint": "调用的 W3C Trace Context，会传给工作进程和 Webhook。",
+        "choice.low": "低",
+        "choice.normal": "普通",
+        "choice.high": "高",
+        "choice.urgent": "紧急",
+        "choice.started": "开始",
+        "choice.succeeded": "完成",
+        "choice.failed": "失败",
+        "choice.canceled": "取消",
+        "choice.expired": "过期",
+    }
+}
+"""Chinese labels, hints and choices of the options; see `kinds.field_words.FieldWords`."""

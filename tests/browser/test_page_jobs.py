@@ -73,13 +73,13 @@ def test_a_picture_is_submitted_watched_and_seen(visit: Visit) -> None:
     ("kind", "shown"),
     [
         ("Caption", ".caption"),
-        ("Labels", ".bars li"),
+        ("Classes", ".bars li"),
         ("Segments", ".legend .swatch"),
     ],
 )
 def test_a_picture_file_is_submitted_and_looked_at(visit: Visit, circle: Path, kind: str, shown: str) -> None:
     page = visit("/")
-    page.get_by_role("navigation", name="What to do").get_by_role("link", name=kind).click()
+    page.get_by_role("navigation", name="Kind of job").get_by_role("link", name=kind).click()
     page.get_by_label("Picture", exact=True).set_input_files(circle)
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("#state")).to_contain_text("Done")
@@ -110,7 +110,7 @@ def test_a_mask_is_painted_over_the_picture(visit: Visit, circle: Path) -> None:
 
 def test_a_classifier_is_trained_and_used(visit: Visit, shapes: Path, circle: Path) -> None:
     page = visit("/?kind=image-classification-training")
-    page.get_by_label("Pictures in folders").set_input_files(shapes)
+    page.get_by_label("Dataset").set_input_files(shapes)
     expect(page.locator(".shape-file .kept")).to_contain_text("shapes.zip")
     page.get_by_label("Epochs").fill("12")
     page.get_by_role("button", name="Submit").click()
@@ -118,7 +118,7 @@ def test_a_classifier_is_trained_and_used(visit: Visit, shapes: Path, circle: Pa
     expect(page.locator("#state")).to_contain_text("Done")
     expect(page.locator(".curve polyline")).to_have_count(4)
     expect(page.locator(".confusion tbody tr")).to_have_count(2)
-    page.get_by_role("link", name="Classify with this model").click()
+    page.get_by_role("link", name="Classify a picture with this model").click()
     page.get_by_label("Picture", exact=True).set_input_files(circle)
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("#state")).to_contain_text("Done")
@@ -156,9 +156,9 @@ def test_one_job_leads_to_the_next(visit: Visit) -> None:
     page.get_by_role("button", name="Again with another seed").click()
     page.wait_for_url(lambda url: url != first)
     expect(page.locator("dd", has_text=re.compile("^7$"))).to_have_count(0)
-    page.get_by_role("button", name="Segment this").click()
+    page.get_by_role("button", name="Segment it").click()
     expect(page.locator(".legend")).to_be_visible()
-    page.get_by_role("button", name="Caption this").click()
+    page.get_by_role("button", name="Describe it").click()
     expect(page.locator(".caption")).to_be_visible()
 
 

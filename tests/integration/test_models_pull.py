@@ -252,7 +252,7 @@ def test_torchvision_s_weights_that_are_not_those_are_not_kept(brushwork: Operat
 
 def test_a_folder_is_added_and_the_file_s_remarks_stay(brushwork: Operator, tmp_path: Path) -> None:
     folder = save_vit(tmp_path / "mine")
-    assert "mine is of the family image-classifier" in brushwork("add", "mine", "--folder", str(folder))
+    assert "Added mine of the family image-classifier" in brushwork("add", "mine", "--folder", str(folder))
     text = brushwork.catalogue.read_text()
     assert "# Mine, with a remark." in text
     assert Catalogue.load(brushwork.catalogue).named("mine", "image-classification").source.folder == folder

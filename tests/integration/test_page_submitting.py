@@ -149,19 +149,19 @@ def test_a_job_leads_to_others(http: TestClient, settings: Settings) -> None:
 
 def test_a_job_that_waits_is_canceled(http: TestClient, settings: Settings) -> None:
     job = submitted(settings)
-    assert "No worker that can do this is there now" in http.get(f"/jobs/{job.id}").text
+    assert "No worker serves this kind and model now" in http.get(f"/jobs/{job.id}").text
     assert http.post(f"/jobs/{job.id}/cancel").headers["Location"] == f"/jobs/{job.id}"
     assert "is-canceled" in http.get(f"/jobs/{job.id}").text
 
 
 def test_a_form_says_which_models_no_worker_has(http: TestClient, database: Database) -> None:
     before = http.get("/?kind=image-upscaling").text
-    assert "No worker has a model for this now." in before
-    assert "(no worker has it now)" in before
+    assert "No worker has a model for this kind now." in before
+    assert "(on no worker now)" in before
     worker = WorkerEntry("w", ("image-upscaling",), ("swin2sr-x2",), "cpu", ready=True)
     WorkerRegistry(database).announce(worker)
     with_one = http.get("/?kind=image-classification").text
-    assert "No worker has a model for this now." in with_one
+    assert "No worker has a model for this kind now." in with_one
 
 
 def test_what_the_chosen_model_does_not_know_is_marked(settings: Settings, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def trained_of(settings: Settings, job: Job) -> dict[str, Any]:
 def test_a_training_shows_its_model_curve_and_files(http: TestClient, settings: Settings) -> None:
     job = submitted(settings, "image-classification-training", image=None, dataset=b"PK\x03\x04 animals")
     waiting = http.get(f"/jobs/{job.id}").text
-    assert "appear here after the first epoch" in waiting
+    assert "Charts appear here after the first measurement." in waiting
     assert 'alt="' not in waiting.partition("<main")[2]
     result = trained_of(settings, job)
     ended(settings, job, result)
@@ -209,7 +209,7 @@ def test_what_was_given_stands_beside_what_was_made(http: TestClient, settings: 
     shown = http.get(f"/jobs/{job.id}").text
     for sha256 in (picture.sha256, job.request.image, job.request.mask_image):
         assert f'<img src="/v1/files/{sha256}"' in shown
-    assert "blacked out by the safety checker" in shown
+    assert "replaced with black by the safety checker" in shown
     again = http.get(f"/?again={job.id}").text
     assert f'name="mask_image_sha256" value="{job.request.mask_image}"' in again
 

@@ -6,6 +6,8 @@ from brushwork_core.access.api_keys import ApiKeys, Scope, id_of
 from brushwork_core.database.database import Database
 from brushwork_schemas.errors import Unauthorized
 
+pytestmark = pytest.mark.one_database("ApiKeys is tested on both")
+
 
 @pytest.fixture
 def keys(database: Database) -> ApiKeys:

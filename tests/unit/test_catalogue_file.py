@@ -41,9 +41,9 @@ def test_an_entry_is_added_and_all_else_stays(before: str, name: str, tmp_path: 
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        ("[models.mine]\n", "has models.mine already"),
-        ("[models", "can't be read"),
-        ("models = { a = 1 }\n", "can't be read"),
+        ("[models.mine]\n", "already has an entry models.mine"),
+        ("[models", "cannot read"),
+        ("models = { a = 1 }\n", "cannot read"),
     ],
 )
 def test_a_file_that_does_not_take_it_is_left_alone(before: str, words: str, tmp_path: Path) -> None:
@@ -56,5 +56,5 @@ def test_a_file_that_does_not_take_it_is_left_alone(before: str, words: str, tmp
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequest, match="can't be"):
+    with pytest.raises(InvalidRequest, match="cannot write"):
         add_entry(tmp_path / "file" / "catalogue.toml", "models", "mine", ENTRY)

@@ -272,13 +272,13 @@ def test_ctrl_c_while_waiting_ends_with_status_130_and_the_job_goes_on(service: 
 WAIT_AND_TELL = """
 import sys
 from brushwork.cli import main
-from brushwork.transports.direct import DirectDoor
+from brushwork.transports.direct import DirectTransport
 
-def look(self, job_id, plain=DirectDoor.look):
+def look(self, job_id, plain=DirectTransport.look):
     print("waiting", flush=True)
     return plain(self, job_id)
 
-DirectDoor.look = look
+DirectTransport.look = look
 main(sys.argv[1:])
 """
 

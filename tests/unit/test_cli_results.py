@@ -1,4 +1,4 @@
-"""What a terminal says of results, kind by kind, and the names of the files that are saved."""
+"""Facts of results in a terminal, and the names of saved files."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from brushwork import Job
 from brushwork.cli.views.job import save_files
-from brushwork.cli.views.result import curve_facts, files, pictures, result_facts
+from brushwork.cli.views.result import files, pictures, result_facts, running_facts
 from brushwork.testing import FakeClient
+from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.states import JobState
 
 from tests.clients import png
 
@@ -28,8 +30,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str], tuple[str, str]]] = {
     "image-classification": (PICTURE, [], ("circle", "70.0%")),
     "image-segmentation": (PICTURE, ["mask.png", "overlay.png"], ("circle", "25.0% of the picture")),
     "image-classification-training": (
-        {"dataset": b"PK\x03\x04", "num_train_epochs": 2}, ["plot.png", "weights.safetensors", "config.json"],
-        ("epoch 2", "loss 0.500, 75.0% right, validation 70.0%, 0.1 s"),
+        {"dataset": b"PK\x03\x04", "num_train_epochs": 2}, ["weights.safetensors", "config.json", "plot.png"],
+        ("epoch 2", "loss 0.500, 75.0% correct, validation 70.0%, 0.1 s"),
     ),
 }  # fmt: skip
 
@@ -57,14 +59,14 @@ def test_files_are_saved_by_their_names(tmp_path: Path) -> None:
     job = done("image-classification-training")
     saved = save_files(job, tmp_path / "new")
     assert {file.name for file in saved} == {f"{job.id}-{name}" for name in files(job)}
-    assert saved[1].read_bytes() == job.result.weights.bytes()
+    assert saved[0].read_bytes() == job.result.weights.bytes()
 
 
 def test_a_picture_that_was_blacked_out_is_told_of() -> None:
     client = FakeClient(auto=True)
     client.answer("text-to-image", {"nsfw_content_detected": [True]})
     job = client.submit("text-to-image", prompt="x", seed=1)
-    assert next(result_facts(job))[1].endswith("blacked out by the safety checker")
+    assert next(result_facts(job))[1].endswith("replaced with black by the safety checker")
 
 
 def test_objects_are_listed_up_to_a_bound() -> None:
@@ -82,4 +84,11 @@ def test_objects_are_listed_up_to_a_bound() -> None:
 
 def test_a_training_that_runs_has_nothing_to_say_at_first() -> None:
     job = FakeClient().submit("image-classification-training", dataset=b"PK\x03\x04")
-    assert list(curve_facts(job.curve)) == list(result_facts(job)) == []
+    assert list(running_facts(job)) == list(result_facts(job)) == []
+
+
+def test_a_training_that_runs_shows_its_epochs() -> None:
+    epoch = Epoch(epoch=1, train_loss=0.5, train_accuracy=0.75, seconds=1.5)
+    waiting = FakeClient().submit("image-classification-training", dataset=b"PK\x03\x04")
+    running = waiting.model_copy(update={"curve": (epoch,), "state": JobState.RUNNING})
+    assert list(running_facts(running)) == [("Epoch 1", "Loss 0.5000, Accuracy 75 %, Seconds 1.5")]

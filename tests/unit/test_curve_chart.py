@@ -1,44 +1,57 @@
-"""The lines of a training's page: within their frame, whatever was measured."""
+"""The lines of charts on a job's page: within their frame, whatever was measured."""
+
+from collections.abc import Sequence
 
 import pytest
-from brushwork.page.views.curve_chart import HEIGHT, WIDTH, Chart, charts
-from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork.page.views.curve_chart import HEIGHT, WIDTH, DrawnChart, drawn
+from brushwork_schemas.kinds.view import Chart, Line
 
 
-def epoch(number: int, loss: float, accuracy: float, **validation: float) -> Epoch:
-    return Epoch(epoch=number, train_loss=loss, train_accuracy=accuracy, seconds=1.0, **validation)
+def chart(*values: Sequence[float | None], num_steps: int, is_share: bool = False) -> DrawnChart:
+    lines = [Line({"en": f"line {number}"}, each) for number, each in enumerate(values)]
+    return drawn(Chart({"en": "Loss"}, lines, num_steps, is_share))
 
 
-def points(chart: Chart, part: str) -> list[tuple[float, float]]:
-    (line,) = [line for line in chart.lines if line.part == part]
-    return [(float(x), float(y)) for x, y in (point.split(",") for point in line.points.split())]
+def points(chart: DrawnChart, line: int) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in (point.split(",") for point in chart.lines[line].points.split())]
 
 
-def test_nothing_is_drawn_before_the_first_epoch() -> None:
-    assert charts([], 10) == []
+def test_nothing_is_drawn_before_the_first_measurement() -> None:
+    assert chart(num_steps=10).lines == chart([], [None], num_steps=10).lines == []
 
 
-def test_a_line_grows_towards_the_last_epoch_there_will_be() -> None:
-    accuracy, loss = charts([epoch(number, 1 / number, number / 10) for number in range(1, 6)], 9)
-    assert (accuracy.measure, accuracy.top, loss.measure, loss.top) == ("accuracy", 1.0, "loss", 1.0)
-    across = [x for x, _ in points(accuracy, "train")]
+def test_a_line_grows_towards_the_last_step_there_will_be() -> None:
+    accuracy = chart([number / 10 for number in range(1, 6)], num_steps=9, is_share=True)
+    loss = chart([1 / number for number in range(1, 6)], num_steps=9)
+    assert (accuracy.top, accuracy.lines[0].last) == (1.0, "50 %")
+    assert (loss.top, loss.lines[0].last) == (1.0, "0.200")
+    across = [x for x, _ in points(accuracy, 0)]
     assert across == [0.0, 12.5, 25.0, 37.5, 50.0]
-    heights = [y for _, y in points(accuracy, "train")]
+    heights = [y for _, y in points(accuracy, 0)]
     assert heights == sorted(heights, reverse=True)
-    assert [line.part for line in accuracy.lines] == ["train"]
+
+
+def test_the_last_line_is_the_most_prominent_one_and_lines_without_values_are_left_out() -> None:
+    both = chart([1.0, 0.5], [None, None], [2.0, 1.0], num_steps=2)
+    assert [(line.name["en"], line.style) for line in both.lines] == [("line 0", 1), ("line 2", 0)]
+
+
+def test_a_step_without_a_value_is_skipped() -> None:
+    assert [x for x, _ in points(chart([1.0, None, 1.0], num_steps=3), 0)] == [0.0, 100.0]
 
 
 @pytest.mark.parametrize("loss", [0.0, 1e-9, 3.0, 1e9])
 def test_it_stays_in_its_frame(loss: float) -> None:
-    one = epoch(1, loss, 0.5, validation_loss=2 * loss, validation_accuracy=1.0)
-    for chart in charts([one, one], 2):
-        assert len(chart.lines) == 2
-        for line in chart.lines:
-            for x, y in points(chart, line.part):
+    for each in (
+        chart([loss] * 2, [2 * loss] * 2, num_steps=2),
+        chart([0.5, loss], num_steps=2, is_share=True),
+    ):
+        for number in range(len(each.lines)):
+            for x, y in points(each, number):
                 assert 0 <= x <= WIDTH
                 assert 0 <= y <= HEIGHT
 
 
-def test_a_single_epoch_is_seen() -> None:
-    (start, end) = points(charts([epoch(1, 0.5, 0.5)], 50)[0], "train")
+def test_a_single_value_is_seen() -> None:
+    (start, end) = points(chart([0.5], num_steps=50), 0)
     assert end[0] > start[0]

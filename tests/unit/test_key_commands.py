@@ -88,4 +88,4 @@ def test_nowhere_is_a_key_made_without_a_service(run: Run, monkeypatch: pytest.M
     answer = run("create", "app")
     assert (answer.status, answer.out) == (3, "")
     assert "brushwork up" in answer.err
-    assert "never by HTTP" in answer.err
+    assert "does not work over HTTP" in answer.err

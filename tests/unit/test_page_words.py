@@ -9,8 +9,10 @@ from brushwork.page import templates
 from brushwork.page.forms.form_field import form_fields
 from brushwork.page.views import clock, sizes
 from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
+from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.options import Priority
+from brushwork_schemas.kinds.view import in_percent
+from brushwork_schemas.options import OPTION_TRANSLATIONS
 from brushwork_schemas.states import JobState
 
 from tests.every_family import ADD_ONS, of_kind
@@ -19,18 +21,8 @@ TEMPLATES = sorted(templates.FOLDER.glob("*.html"))
 # The name of the thing itself, and what is typed into a shell.
 NO_WORDS = ("brushwork", "brushwork worker")
 SPOKEN = re.compile(r'(?:alt|title|placeholder|aria-label)="([^"]*)"')
-# Made from what is shown, where a template can't name them.
-KEYS_BY_NAME = (
-    "field.",
-    "choice.",
-    "kind.",
-    "verb.",
-    "state.",
-    "error.",
-    "ago.",
-    "duration.",
-    "front.example_",
-)
+# Templates make these keys from values.
+KEYS_BY_NAME = ("state.", "error.", "ago.", "duration.", "home.example_")
 
 
 def fields_of(text: str) -> set[str]:
@@ -68,17 +60,29 @@ def test_every_key_of_a_template_is_there_and_every_key_is_used() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_field_state_kind_and_choice_has_its_words(language: str) -> None:
-    known = catalogue(language)
+def test_every_state_has_its_words(language: str) -> None:
+    assert {f"state.{state}" for state in JobState} - catalogue(language).keys() == set()
+
+
+@pytest.mark.parametrize("kind", all_kinds().values(), ids=lambda kind: kind.name)
+def test_every_field_and_choice_of_a_built_in_kind_has_chinese_words(kind: Kind) -> None:
+    words = {**kind.words["zh"], **OPTION_TRANSLATIONS["zh"]}
     missing = []
-    for kind in all_kinds().values():
-        for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS):
-            missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]
-            if field.name not in ("model", "scheduler", "loras", "controlnet"):
-                missing += [f"choice.{choice}" for choice in field.choices]
-        missing += [f"kind.{kind.name}", f"verb.{kind.name}"]
-    missing += [f"state.{state}" for state in JobState] + [f"choice.{priority}" for priority in Priority]
-    assert sorted(set(missing) - known.keys()) == []
+    for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS, language="zh"):
+        missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]
+        missing += [f"choice.{choice}" for choice in field.choice_labels]
+        assert field.label == words[f"field.{field.name}.label"]
+        assert dict(field.choice_labels) == {value: words[f"choice.{value}"] for value in field.choice_labels}
+    assert sorted(set(missing) - words.keys()) == []
+    assert all(text.get("zh") for text in (kind.title, kind.action, *filter(None, [kind.follow_up])))
+
+
+@pytest.mark.parametrize("kind", all_kinds().values(), ids=lambda kind: kind.name)
+def test_every_file_of_a_built_in_result_has_a_label_in_both_languages(kind: Kind) -> None:
+    schema = kind.result_type.model_json_schema()["properties"]
+    files = [name for name, field in schema.items() if "Artifact" in str(field)]
+    assert [name for name in files if not kind.result_label(name, "en")] == []
+    assert [name for name in files if kind.result_label(name, "zh") == kind.result_label(name, "en")] == []
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,6 @@ def test_sizes_and_shares() -> None:
     assert [sizes.in_bytes(size) for size in (999, 1500, 2_500_000, 3_000_000_000)] == [
         "999 B", "1.5 kB", "2.5 MB", "3.0 GB",
     ]  # fmt: skip
-    assert [sizes.percent(share) for share in (0, 0.00001, 0.053, 0.93, 1)] == [
+    assert [in_percent(share) for share in (0, 0.00001, 0.053, 0.93, 1)] == [
         "0.0 %", "< 0.1 %", "5.3 %", "93 %", "100 %",
     ]  # fmt: skip

@@ -19,6 +19,8 @@ from brushwork_schemas.states import JobState
 
 from tests.jobs import begun, new_job, result_of, said
 
+pytestmark = pytest.mark.one_database("its one question is of JobIndex and Wire, which are tested on both")
+
 BOUND_S = 20.0
 
 

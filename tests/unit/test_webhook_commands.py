@@ -48,7 +48,7 @@ def test_a_list_for_people(outbox: Outbox, run: Run) -> None:
     status, out, _ = run("list")
     assert status == 0
     lines = [line.split() for line in out.splitlines()]
-    assert lines[0][:3] == ["event", "url", "told"]
+    assert lines[0][:3] == ["event", "url", "delivery"]
     assert {line[0]: line[2] for line in lines[1:]}["b:canceled"] == "dead"
     assert {line[0]: line[2] for line in lines[1:]}["c:canceled"] == "due"
 
@@ -64,20 +64,20 @@ def test_a_list_for_programs(outbox: Outbox, run: Run) -> None:
 
 
 def test_one_event_is_told_again(outbox: Outbox, run: Run) -> None:
-    assert run("replay", "a:canceled")[:2] == (0, "a:canceled is told again.\n")
+    assert run("replay", "a:canceled")[:2] == (0, "a:canceled will be sent again.\n")
     assert [event.id for event in outbox.take(9)] == ["a:canceled"]
 
 
 def test_all_dead_events_are_told_again(outbox: Outbox, run: Run) -> None:
-    assert run("replay", "--dead")[:2] == (0, "1 events are told again.\n")
+    assert run("replay", "--dead")[:2] == (0, "1 events will be sent again.\n")
     assert outbox.list(dead=True) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("replay",), "one event is to be named"),
-        (("replay", "a:canceled", "--dead"), "one event is to be named"),
+        (("replay",), "pass the id of an event"),
+        (("replay", "a:canceled", "--dead"), "pass the id of an event"),
         (("replay", "x"), "There is no event 'x'"),
         (("send",), "no secret to sign with"),
     ],

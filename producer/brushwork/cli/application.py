@@ -1,4 +1,4 @@
-"""The commands of `brushwork`, all in one list."""
+"""The list of all commands of `brushwork`."""
 
 from collections.abc import Callable
 
@@ -25,15 +25,15 @@ from brushwork.cli.exit_status import epilog
 
 app = typer.Typer(
     name="brushwork",
-    help="A queue for image work by open, local models: pictures, captions, labels and masks.",
+    help="A job queue for image models on your own machines: pictures, captions, classes and masks.",
     epilog=epilog(),
     no_args_is_help=True,
     rich_markup_mode="rich",
-    # Errors made on purpose are printed by `main`; any other is a bug, best shown as Python does.
+    # `main` prints the errors of brushwork. Any other exception is a bug and gets a plain traceback.
     pretty_exceptions_enable=False,
 )
 
-RUN, USE, LOOK = "Run a service", "Use it", "Look around"
+RUN, USE, LOOK = "Run a service", "Submit and follow jobs", "Inspect"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel, retry, upload),

@@ -1,4 +1,4 @@
-"""The user's own catalogue file: an entry is added, and everything else, comments too, stays as it is."""
+"""Adds entries to the user's own catalogue file, and keeps everything else in it, including comments."""
 
 import os
 from collections.abc import Mapping
@@ -14,35 +14,41 @@ NAME = "catalogue.toml"
 
 
 def own_file(settings: Settings) -> Path:
-    """`BRUSHWORK_CATALOGUE`, else `catalogue.toml` in the data folder, there or not."""
+    """Return the path in `BRUSHWORK_CATALOGUE`, else `catalogue.toml` in the data folder."""
     return settings.catalogue or data_dir() / NAME
 
 
 def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> None:
-    """Write `[table.name]` at the end of the file.
+    """Append `[table.name]` to the file.
+
+    Args:
+        file: Path of the catalogue; created if it does not exist.
+        table: `models`, `loras` or `controlnets`.
+        name: Name of the entry.
+        entry: Fields of the entry.
 
     Raises:
-        InvalidRequest: The file can't be read or written, or has an entry of that name.
+        InvalidRequest: The file cannot be read or written, or has an entry with this name.
     """
     try:
         before = file.read_text("utf-8") if file.exists() else ""
         if name in tomlkit.parse(before).get(table, {}):
             raise InvalidRequest(
-                f"{file} has {table}.{name} already.",
+                f"name: {file} already has an entry {table}.{name}.",
                 field="name",
-                hint="Take it out there, or choose another name.",
+                hint="Remove that entry, or choose another name.",
             )
         after = f"{before.rstrip()}\n\n{_written(table, name, entry)}".lstrip()
         tomlkit.parse(after)
     except (OSError, ValueError, TOMLKitError) as error:
-        raise InvalidRequest(f"The catalogue {file} can't be read: {error}.", field="catalogue") from error
+        raise InvalidRequest(f"catalogue: cannot read {file}: {error}.", field="catalogue") from error
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
         new.write_text(after, "utf-8")
         new.replace(file)
     except OSError as error:
-        raise InvalidRequest(f"The catalogue {file} can't be written: {error}.", field="catalogue") from error
+        raise InvalidRequest(f"catalogue: cannot write {file}: {error}.", field="catalogue") from error
 
 
 def _written(table: str, name: str, entry: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What the shell is offered when somebody presses the tab key."""
+"""Completion of kinds and models in the shell."""
 
 from contextlib import suppress
 
@@ -9,13 +9,13 @@ from brushwork_schemas.kinds.registry import all_kinds
 
 
 def kinds() -> list[str]:
-    """All kinds of jobs."""
+    """Return the names of all kinds."""
     return list(all_kinds())
 
 
 def models() -> list[str]:
-    """The models of the catalogue that is set here."""
-    # Whatever is wrong, the shell wants words and no complaint.
+    """Return the names of the models in the catalogue; none if the catalogue cannot be read."""
+    # An error message would appear inside the command line that the user types.
     with suppress(BrushworkError):
         return [model.name for model in Catalogue.load(Settings.load().catalogue)]
     return []

@@ -1,4 +1,4 @@
-"""How a command finds the service it talks to."""
+"""Connections of the commands to the service."""
 
 import os
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from brushwork.client import Client
 
 
 def connect() -> Client:
-    """A client of the service that the environment or `brushwork.env` names.
+    """Return a client of the service that the environment or `brushwork.env` names.
 
     Raises:
-        ServiceUnreachable: Neither names one.
+        ServiceUnreachable: Neither of them names a service.
     """
     expect_service()
     return Client()
 
 
 def expect_service() -> None:
-    """Make sure that the environment or `brushwork.env` names a service.
+    """Check that the environment or `brushwork.env` names a service.
 
     Raises:
-        ServiceUnreachable: Neither does.
+        ServiceUnreachable: Neither of them names a service.
     """
     if not os.environ.get("BRUSHWORK_URL"):
         _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
@@ -33,12 +33,14 @@ def expect_service() -> None:
 
 @contextmanager
 def open_database() -> Iterator[Database]:
-    """The service's database, for what is not done by HTTP.
+    """Open the database of the service, for commands that do not work over HTTP.
 
     Raises:
-        ServiceUnreachable: Nothing names one.
+        ServiceUnreachable: Neither the environment nor `brushwork.env` names a database.
     """
-    _expect_servers("BRUSHWORK_DATABASE_URL is not set (this goes to the database itself, never by HTTP)")
+    _expect_servers(
+        "BRUSHWORK_DATABASE_URL is not set (this command needs the database and does not work over HTTP)"
+    )
     database = Database(Settings.load().database_url.get_secret_value())
     try:
         yield database
@@ -50,6 +52,6 @@ def _expect_servers(missing: str) -> None:
     env_file = data_dir() / ENV_FILE
     if "BRUSHWORK_DATABASE_URL" not in os.environ and not env_file.is_file():
         raise ServiceUnreachable(
-            f"No service is known here: {missing}, and there is no {env_file}.",
-            hint="Start one with: brushwork up. If it keeps its data elsewhere, set BRUSHWORK_DATA to there.",
+            f"No service is configured: {missing}, and {env_file} does not exist.",
+            hint="Start one with: brushwork up. If it has another data folder, set BRUSHWORK_DATA to it.",
         )

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them on a command line."""
+"""Durations on a command line, such as `30d`."""
 
 import re
 
@@ -9,14 +9,20 @@ _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
 
 
 def seconds(text: str, option: str) -> float:
-    """A length of time in seconds.
+    """Return a duration in seconds.
+
+    Args:
+        text: A number with a unit: s, min, h, d or w.
+        option: Name of the option, for the error.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: The text is not a duration.
     """
     found = _LENGTH.fullmatch(text.strip())
     if found is None:
         raise InvalidRequest(
-            f"{option}: {text!r} is no length of time.", field=option, hint="Write 30d, 12h or 90min."
+            f"{option}: {text!r} is not a duration.",
+            field=option,
+            hint="Use a number with s, min, h, d or w, such as 30d, 12h or 90min.",
         )
     return float(found[1]) * _SECONDS[found[2]]

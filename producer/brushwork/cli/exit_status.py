@@ -1,4 +1,4 @@
-"""What the command's exit status says."""
+"""The exit statuses of the command."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from brushwork_schemas.errors import BrushworkError, JobFailed, WaitTimeout
 
 
 class ExitStatus(IntEnum):
-    """Stable: scripts may compare it."""
+    """Exit status of a command. The numbers are stable, so that scripts can compare them."""
 
     OK = 0
     JOB_FAILED = 1
@@ -27,7 +27,7 @@ MEANINGS = {
 
 
 def status_of(error: BrushworkError) -> ExitStatus:
-    """The exit status for an error that ended a command."""
+    """Return the exit status for an error that ended a command."""
     if isinstance(error, JobFailed):
         return ExitStatus.JOB_FAILED
     if isinstance(error, WaitTimeout):
@@ -36,5 +36,5 @@ def status_of(error: BrushworkError) -> ExitStatus:
 
 
 def epilog() -> str:
-    """The list for `brushwork --help`."""
+    """Return the list of exit statuses for `brushwork --help`."""
     return "Exit status: " + "; ".join(f"{status.value} {words}" for status, words in MEANINGS.items()) + "."

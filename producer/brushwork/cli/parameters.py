@@ -1,7 +1,9 @@
-"""From words on a command line to the parameters of a request."""
+"""Arguments of a command line as parameters of a request."""
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
@@ -16,15 +18,21 @@ _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
-    """The parameters that `words` give: NAME=VALUE, or for the kind's main one the value alone.
+    """Return the parameters in arguments of the form NAME=VALUE.
+
+    An argument without a name is the value of the kind's main field.
+
+    Args:
+        kind: The kind.
+        words: The arguments.
 
     Raises:
-        InvalidRequest: One parameter is given twice, or a list can't be read.
+        InvalidRequest: A parameter is given twice, a list has the wrong format, or a value needs a name.
     """
     parameters: dict[str, Any] = {}
     for word in words:
         named = _NAMED.fullmatch(word)
-        name, value = named.groups() if named else (main_parameter(kind), word)
+        name, value = named.groups() if named else (_main_field(kind, word), word)
         if name in parameters:
             raise InvalidRequest(
                 f"{name} is given twice: {parameters[name]!r} and {value!r}.",
@@ -35,27 +43,31 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
+def _main_field(kind: Kind, word: str) -> str:
+    if kind.main_field is None:
+        raise InvalidRequest(
+            f"{word!r} has no name, and {kind.name} has no main parameter.", hint="Write NAME=VALUE."
+        )
+    return kind.main_field
+
+
 def _hint(kind: Kind, name: str) -> str:
     quotes = "Put a prompt or a path that has spaces in quotes."
-    if name != main_parameter(kind) or name == "prompt" or "prompt" not in kind.request_type.model_fields:
+    required = [each for each, known in kind.request_type.model_fields.items() if known.is_required()]
+    others = [each for each in required if each not in kind.files]
+    if name != kind.main_field or not others or name in others:
         return quotes
-    return f'What has no name is {name} here; the prompt is named: prompt="...". {quotes}'
-
-
-def main_parameter(kind: Kind) -> str:
-    """The parameter that needs no name: the picture or the data set, or where there is none the prompt."""
-    main = next(iter(kind.files), "prompt")
-    return main if kind.request_type.model_fields[main].is_required() else "prompt"
+    return f'The argument without a name is {name}. Write {others[0]}="..." for {others[0]}. {quotes}'
 
 
 def typed(kind: Kind, name: str, value: str) -> Any:
-    """`value` as the type of that field; as it stands where it does not fit, for `submit` to refuse."""
+    """Return a value as the type of its field; unchanged if it does not fit, so that `submit` refuses it."""
     if name == "webhook_events":
         return [event.strip() for event in value.split(",")]
     if name in short_forms.FORMS:
         return short_forms.read(name, value)
     field = kind.request_type.model_fields.get(name) or JobOptions.model_fields.get(name)
-    # A file's field holds the name of an artifact; a caller gives a path or address instead.
+    # The field of a file holds a SHA-256; on the command line it is a path, an address or a SHA-256.
     if field is None or name in file_fields():
         return value
     try:
@@ -65,8 +77,12 @@ def typed(kind: Kind, name: str, value: str) -> Any:
         return _plain(value)
 
 
-def _plain(value: str) -> int | str:
-    # A whole number that is beyond its field's limits is to be refused for that, not for being a word.
+def _plain(value: str) -> Any:
+    """Return JSON and integers as such, and anything else as text."""
+    if value.lstrip().startswith(("[", "{")):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    # A whole number outside the limits of its field must be refused for its size, not for its type.
     try:
         return int(value)
     except ValueError:

@@ -1,16 +1,16 @@
-"""What the workers' side offers to the command line, which never imports it."""
+"""Services of the worker package, found by entry point, because this package never imports that one."""
 
 from importlib.metadata import entry_points
 from typing import Any
 
 from brushwork_schemas.errors import MissingExtra
 
-# Named in pyproject.toml.
+# Entry point group in pyproject.toml.
 SERVICES = "brushwork.service"
 
 
 def service(name: str) -> Any:
-    """The service of that name.
+    """Return the service with this name.
 
     Raises:
         MissingExtra: The extra `workers` is not installed.
@@ -20,5 +20,5 @@ def service(name: str) -> Any:
     except (ImportError, StopIteration) as error:
         reason = f": {error}" if isinstance(error, ImportError) else ""
         raise MissingExtra(
-            f"The {name} service can't be loaded{reason}.", hint="Run: pip install 'brushwork[workers]'"
+            f"The {name} service cannot be loaded{reason}.", hint="Run: pip install 'brushwork[workers]'"
         ) from error

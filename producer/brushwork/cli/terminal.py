@@ -1,4 +1,4 @@
-"""Where the command prints: data to standard output, news and complaints to standard error."""
+"""Output of the command: data to standard output, messages and errors to standard error."""
 
 import sys
 
@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-# Lines for a pipe or a file are not cut to the width of a terminal that is not there.
+# Width for pipes and files, so that lines are not cut to 80 characters.
 PIPE_WIDTH = 200
 DATA = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 NEWS = Console(stderr=True, highlight=False)
@@ -18,8 +18,8 @@ def print_json(value: object) -> None:
     sys.stdout.write(TypeAdapter(object).dump_json(value, indent=2).decode() + "\n")
 
 
-def complain(error: BrushworkError) -> None:
-    """Say what happened, and what to do about it."""
+def print_error(error: BrushworkError) -> None:
+    """Print the message and the hint of an error."""
     NEWS.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
     if error.hint:
         NEWS.print(Text(error.hint, "yellow"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Pictures in the terminal: sixels, the kitty protocol, or half-block characters in colour."""
+"""Pictures in the terminal, as sixels, by the kitty protocol, or as coloured half blocks."""
 
 import io
 import logging
@@ -13,12 +13,12 @@ WIDTH_CELLS = 40
 
 
 def show_picture(data: bytes) -> None:
-    """Show an encoded picture as well as this terminal can; nothing where the output is no terminal."""
+    """Show an encoded picture as well as the terminal can. Print nothing if the output is not a terminal."""
     if not (DATA.is_terminal and sys.stdin.isatty() and os.get_terminal_size().columns):
         return
-    # A terminal that does not tell its size is no news; it gets half blocks.
+    # The library warns about terminals that do not report their size, and uses half blocks for them.
     logging.getLogger("textual_image").setLevel(logging.CRITICAL)
-    # Its import asks the terminal what it can do, so it must not happen before we are sure of one.
+    # The import queries the terminal, so it must come after the check that there is one.
     from textual_image.renderable import Image as TerminalImage
 
     with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:

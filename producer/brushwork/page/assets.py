@@ -1,4 +1,4 @@
-"""The page's own style, script and mark; their addresses change with their content, so browsers keep them."""
+"""Style, script and logo of the page. Their addresses change with their content, so browsers cache them."""
 
 from functools import cache
 from hashlib import sha256
@@ -25,14 +25,14 @@ def _assets() -> dict[str, bytes]:
 
 @cache
 def asset_path(name: str) -> str:
-    """Where the browser finds that file."""
+    """Return the path of a file, with its hash."""
     return f"/assets/{sha256(_assets()[name]).hexdigest()[:12]}/{name}"
 
 
 @router.get("/assets/{version}/{name}")
 async def asset(version: str, name: str) -> Response:
-    """One of the files; an older page may ask with an older version, and gets the newest."""
+    """Return a file. A page that was loaded before an update gets the newest version."""
     content = _assets().get(name)
     if content is None:
-        raise HTTPException(404, "There is no such file")
+        raise HTTPException(404, "There is no such file.")
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=HEADERS)

@@ -1,4 +1,4 @@
-"""The route class of the page: an error is a page that says what happened, and who is unknown may log in."""
+"""The route class of the page: errors become pages, and callers without a key are sent to the login."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,21 +12,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.problems import headers_of, status_of
-from brushwork.page.session import Session, led_to
+from brushwork.page.session import Session, redirect_to
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are for people."""
+    """A route that answers errors with a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with errors made into pages."""
+        """Return the handler, which answers errors with a page."""
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
             try:
                 return await handle(request)
             except Unauthorized:
-                return led_to(f"/login?next={quote(Session(request).here, safe='')}")
+                return redirect_to(f"/login?next={quote(Session(request).here, safe='')}")
             except BrushworkError as error:
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
@@ -38,7 +38,7 @@ class PageRoute(APIRoute):
 
 
 def error_page(request: Request, error: BrushworkError) -> Response:
-    """What happened, and what to do about it."""
+    """Return the page that names an error and its fix."""
     status = status_of(error)
     page = Session(request).shown("error.html", status, error=error, number=status)
     page.headers.update(headers_of(error))

@@ -1,4 +1,4 @@
-"""All routes of the page; they are for browsers, so the OpenAPI document leaves them out."""
+"""All routes of the page. The OpenAPI document leaves them out, because they are for browsers."""
 
 from fastapi import APIRouter
 

@@ -1,4 +1,4 @@
-"""Who looks at the page, in which language and light, and the answers made for them."""
+"""One request for a page: its caller, language and theme, and the responses to it."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,12 +18,12 @@ from brushwork.page.words import Words, chosen_language
 THEME = "brushwork_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 24 * 3600
-# Scripts, styles and pictures of our own alone: a prompt that smuggles markup in would still do nothing.
+# Scripts, styles and pictures of this site only, so that injected markup in a prompt could not run.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    # Not no-referrer: browsers would send forms with the origin `null`, and the guard would refuse them.
+    # With no-referrer, browsers would send forms with the origin `null`, which the request guard refuses.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
     "Vary": "Cookie, Accept-Language",
@@ -34,8 +34,8 @@ class Session:
     """One request for a page.
 
     Args:
-        request: The request.
-        principal: Who asks; None on pages that ask for no key.
+        request: The HTTP request.
+        principal: The authenticated caller; None on pages that require no key.
     """
 
     def __init__(self, request: Request, principal: Principal | None = None) -> None:
@@ -44,34 +44,34 @@ class Session:
 
     @cached_property
     def words(self) -> Words:
-        """The words of the visitor's language."""
+        """The texts in the language of the reader."""
         cookies, headers = self._request.cookies, self._request.headers
         return Words(chosen_language(cookies.get(LANGUAGE), headers.get("accept-language", "")))
 
     @property
     def theme(self) -> str:
-        """`light`, `dark`, or `auto` for what the system has."""
+        """`light`, `dark`, or `auto`, which follows the system."""
         theme = self._request.cookies.get(THEME, "")
         return theme if theme in THEMES else THEMES[0]
 
     @property
     def may_submit(self) -> bool:
-        """Whether forms that submit are of use."""
+        """Whether the caller may submit jobs."""
         return self._principal is not None and self._principal.may(Scope.SUBMIT)
 
     @property
     def sees_tenants(self) -> bool:
-        """Whether jobs may be of several tenants."""
+        """Whether the caller sees the jobs of several tenants."""
         return self._principal is not None and self._principal.tenant is None
 
     @property
     def has_key(self) -> bool:
-        """Whether there is something to log out of."""
+        """Whether the browser holds a key, so that the caller can log out."""
         return bool(self._request.cookies.get(COOKIE))
 
     @property
     def here(self) -> str:
-        """This page's path and query, to come back to."""
+        """Path and query of this page, to which forms return."""
         if self._request.method != "GET":
             return "/"
         query = self._request.url.query
@@ -79,22 +79,24 @@ class Session:
 
     @property
     def origin(self) -> str:
-        """The gateway's address as the visitor's browser knows it."""
+        """Address of the gateway as the browser sees it."""
         return str(self._request.base_url).rstrip("/")
 
     def shown(self, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page made from a template."""
-        text = templates.rendered(template, {"visitor": self, "t": self.words, **values})
+        """Return the page that a template makes."""
+        text = templates.rendered(template, {"session": self, "t": self.words, **values})
         return HTMLResponse(linked_below_root(text), status, headers=HEADERS)
 
 
-def led_to(path: str, cookies: Mapping[str, str | None] | None = None, *, secure: bool = False) -> Response:
-    """Send the browser on to a path of ours with GET; a cookie that is None is struck.
+def redirect_to(
+    path: str, cookies: Mapping[str, str | None] | None = None, *, secure: bool = False
+) -> Response:
+    """Redirect the browser to a path of this site with GET.
 
     Args:
-        path: Where to; anything but a path of ours leads to `/`.
-        cookies: What the browser is to remember, out of reach of scripts and other sites.
-        secure: Whether it says so on https only.
+        path: The path. Anything else leads to `/`.
+        cookies: Cookies to set, which scripts and other sites cannot read; None deletes a cookie.
+        secure: Whether the browser sends the cookies over https only.
     """
     response = RedirectResponse(below_root(own_path(path)), 303, headers={"Cache-Control": "no-store"})
     for name, value in (cookies or {}).items():
@@ -106,6 +108,6 @@ def led_to(path: str, cookies: Mapping[str, str | None] | None = None, *, secure
 
 
 def own_path(path: str) -> str:
-    """`path`, if it leads nowhere but here; else `/`."""
+    """Return `path` if it is a path of this site, else `/`."""
     plain = path.isascii() and path.isprintable() and path.startswith("/")
     return path if plain and not path.startswith("//") and "\\" not in path else "/"

@@ -1,13 +1,15 @@
-"""The page's templates: Jinja2 with autoescape, and the few things they call."""
+"""The templates of the page: Jinja2 with autoescape, and the functions that templates call."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from brushwork_schemas.kinds.view import in_percent, localized
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from brushwork.page.assets import asset_path
 from brushwork.page.views import clock, sizes
+from brushwork.page.views.kind_words import OPTION_WORDS, kind_action, kind_title
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -18,17 +20,20 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.globals["asset"] = asset_path
+ENVIRONMENT.globals.update(asset=asset_path, option_words=OPTION_WORDS)
 ENVIRONMENT.filters.update(
     ago=clock.ago,
     duration=clock.duration,
     stamp=clock.stamp,
     until=clock.until,
     bytes=sizes.in_bytes,
-    percent=sizes.percent,
+    percent=in_percent,
+    localized=localized,
+    kind_title=kind_title,
+    kind_action=kind_action,
 )
 
 
 def rendered(name: str, values: Mapping[str, Any]) -> str:
-    """The text of a template."""
+    """Return a template filled with values."""
     return ENVIRONMENT.get_template(name).render(values)

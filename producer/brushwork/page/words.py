@@ -1,4 +1,4 @@
-"""The page's words in English and Chinese, and which of the two a visitor reads."""
+"""The texts of the page in English and Chinese, and the choice of the language."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ COOKIE = "brushwork_language"
 
 
 class Words:
-    """The words of one language, by dotted key.
+    """The texts of one language, by dotted key.
 
     Args:
         language: `en` or `zh`.
@@ -26,36 +26,36 @@ class Words:
 
     @property
     def other(self) -> str:
-        """The other language."""
+        """The code of the other language."""
         return LANGUAGES[1 - LANGUAGES.index(self.language)]
 
     @property
     def tag(self) -> str:
-        """The language for HTML's `lang`."""
+        """The language for the HTML attribute `lang`."""
         return {"en": "en", "zh": "zh-Hans"}[self.language]
 
     def __call__(self, key: str, /, **values: object) -> Markup:
-        """The words of that key; what is put into them is escaped unless it is markup."""
-        return Markup(self._words[key]).format(**values)  # noqa: S704 - the catalogue is ours
+        """Return the text of a key with values filled in. Values are escaped unless they are markup."""
+        return Markup(self._words[key]).format(**values)  # noqa: S704 - the texts are part of the package
 
     def get(self, key: str, otherwise: str) -> str:
-        """The words of that key, or others where there are none: fields and kinds may be newer than these."""
+        """Return the text of a key, or `otherwise` if there is none."""
         return self._words.get(key, otherwise)
 
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """All words of a language."""
+    """Return all texts of a language by key."""
     return dict(_flat(tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))))
 
 
 def chosen_language(cookie: str | None, accepted: str) -> str:
-    """The language of the switch, else the first known one of `Accept-Language`, else English."""
+    """Return the language of the cookie, else the first known one of `Accept-Language`, else English."""
     if cookie in LANGUAGES:
         return str(cookie)
-    signals = [wish.strip().partition(";") for wish in accepted.split(",")]
-    signals.sort(key=lambda wish: -_weight(wish[2]))
-    known = (name[:2].lower() for name, _, _ in signals if name[:2].lower() in LANGUAGES)
+    ranges = [each.strip().partition(";") for each in accepted.split(",")]
+    ranges.sort(key=lambda each: -_weight(each[2]))
+    known = (name[:2].lower() for name, _, _ in ranges if name[:2].lower() in LANGUAGES)
     return next(known, LANGUAGES[0])
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
+from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
@@ -33,6 +34,10 @@ class GenerationRequest(Request):
     """Fields of all requests that generate pictures in denoising steps."""
 
     SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip"})
+    ADVANCED = Request.ADVANCED | {
+        *("negative_prompt", "guidance_scale", "scheduler", "clip_skip", "loras"),
+        *("controlnet", "control_image", "controlnet_conditioning_scale"),
+    }
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
         max_length=2000, title="Prompt", description="What the picture should show."
@@ -120,7 +125,7 @@ class GenerationRequest(Request):
 class GenerationResult(Result):
     """Pictures and their seeds. A job for one picture with seed `seeds[i]` generates `images[i]` again."""
 
-    images: tuple[Artifact, ...]
+    images: tuple[Artifact, ...] = Field(title="Picture")
     seed: int
     seeds: tuple[int, ...]
     nsfw_content_detected: tuple[bool, ...] | None = Field(
@@ -221,6 +226,27 @@ def facts(result: GenerationResult) -> Iterable[tuple[str, str]]:
         yield f"image {index}", f"{image.width}x{image.height}, seed {seed}{note}"
 
 
+def view(job: "Job") -> Sequence[Block]:
+    """Return the seed of each picture, and which pictures the safety checker replaced."""
+    result = job.result
+    if not isinstance(result, GenerationResult):
+        return ()
+    hidden = result.nsfw_content_detected or (False,) * len(result.images)
+    notes = [
+        (seed_note(seed), *((_HIDDEN,) if is_hidden else ()))
+        for seed, is_hidden in zip(result.seeds, hidden, strict=False)
+    ]
+    return (PictureNotes(notes),)
+
+
+def seed_note(seed: int) -> Cell:
+    """Return the note that names a seed."""
+    return {"en": f"seed {seed}", "zh": f"随机种子 {seed}"}
+
+
+_HIDDEN = {"en": "replaced with black by the safety checker", "zh": "已被安全检查器替换为黑色"}
+
+
 def sample(job: "Job", picture: "ReadPicture") -> Mapping[str, Any]:
     """Return pictures of one colour each, which depends on prompt and seed."""
     from PIL import Image
@@ -251,8 +277,17 @@ def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
         raise InvalidRequest(f"{name}: {value} exceeds the limit of {model.name}, {limit}.", field=name)
 
 
+GENERATION_ENGLISH = {
+    "field.width.hint": "Pixels.",
+    "field.height.hint": "Pixels.",
+    "field.num_inference_steps.hint": "More steps: slower, finer.",
+}
+"""Short English hints, for fields that stand side by side in a form."""
+
 GENERATION_CHINESE = {
     **CHINESE,
+    "result.images.label": "图片",
+    "result.image.label": "图片",
     "field.prompt.label": "提示词",
     "field.prompt.hint": "画面上应有的内容。",
     "field.negative_prompt.label": "反向提示词",
@@ -263,7 +298,7 @@ GENERATION_CHINESE = {
     "field.height.hint": "像素。",
     "field.num_inference_steps.label": "迭代步数",
     "field.num_inference_steps.hint": "步数越多越慢，画面通常越精细。",
-    "field.guidance_scale.label": "提示词引导系数 (CFG)",
+    "field.guidance_scale.label": "提示词引导系数（CFG）",
     "field.guidance_scale.hint": "遵循提示词的程度；不大于 1 则关闭。",
     "field.num_images_per_prompt.label": "张数",
     "field.num_images_per_prompt.hint": "",

@@ -10,7 +10,7 @@ from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request, Text, not_blank
 from brushwork_schemas.kinds.result import Result
-from brushwork_schemas.kinds.view import Block, Scores
+from brushwork_schemas.kinds.view import Block, Scores, in_percent
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
@@ -38,6 +38,7 @@ class ImageClassificationRequest(Request):
     """Find which of the model's classes, or of the given labels, a picture shows."""
 
     SPECIAL = frozenset({"candidate_labels", "hypothesis_template"})
+    ADVANCED = Request.ADVANCED | {"hypothesis_template"}
 
     image: Picture = Field(title="Picture", description="The picture to classify.")
     top_k: int = Field(
@@ -81,14 +82,15 @@ def _facts(result: ImageClassificationResult) -> Iterable[tuple[str, str]]:
 def _view(job: "Job") -> Sequence[Block]:
     if not isinstance(job.result, ImageClassificationResult):
         return ()
-    return (Scores([(each.label, each.score) for each in job.result.predictions]),)
+    rows = [(each.label, each.score) for each in job.result.predictions]
+    return (Scores(rows, title={"en": "Classes", "zh": "类别"}),)
 
 
 def _headline(result: ImageClassificationResult) -> str:
     if not result.predictions:
         return ""
     best = result.predictions[0]
-    return f"{best.label} {best.score:.1%}"
+    return f"{best.label} {in_percent(best.score)}"
 
 
 def _sample(job: "Job", picture: ReadPicture) -> Mapping[str, Any]:

@@ -8,10 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Archive, Artifact
 from brushwork_schemas.kinds.examples import UPLOADED_ARCHIVE
-from brushwork_schemas.kinds.kind import Kind, ReadPicture, TrainedModels
+from brushwork_schemas.kinds.kind import Kind, ModelTraining, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request
 from brushwork_schemas.kinds.result import Result
-from brushwork_schemas.kinds.view import Block, Chart, Line, Matrix, Table
+from brushwork_schemas.kinds.view import (
+    Block,
+    Cell,
+    Chart,
+    Line,
+    Localized,
+    Matrix,
+    Properties,
+    Table,
+    in_percent,
+)
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
@@ -24,6 +34,10 @@ class ImageClassificationTrainingRequest(Request):
     """Train a classifier on pictures in one folder for each class."""
 
     SPECIAL = frozenset({"freeze_backbone"})
+    ADVANCED = Request.ADVANCED | {
+        *("per_device_train_batch_size", "learning_rate", "weight_decay", "optimizer", "augmentation"),
+        *("validation_split", "early_stopping_patience", "freeze_backbone"),
+    }
 
     dataset: Archive = Field(
         title="Dataset",
@@ -167,9 +181,13 @@ def _view(job: "Job") -> Sequence[Block]:
     """Return curves and epochs, also of a job that still runs, and the confusion matrix of a finished one."""
     result = job.result if isinstance(job.result, ImageClassificationTrainingResult) else None
     curve: Sequence[Epoch] = job.curve or (result.curve if result else ())
-    blocks: list[Block] = [*_charts(curve, getattr(job.request, "num_train_epochs", 0))]
+    charts = _charts(curve, getattr(job.request, "num_train_epochs", 0))
+    # A chart without lines tells the reader of a waiting job what will appear.
+    blocks: list[Block] = [chart for chart in charts if chart.lines or not job.is_finished]
     if curve:
         blocks.append(_epochs(curve))
+    if result is not None:
+        blocks.append(_properties(result))
     if result is not None and len(result.labels) <= MOST_CLASSES_SHOWN:
         blocks.append(
             Matrix(
@@ -186,19 +204,39 @@ def _view(job: "Job") -> Sequence[Block]:
 
 
 def _charts(curve: Sequence[Epoch], num_epochs: int) -> Iterable[Chart]:
-    for title, name, is_share in ((_LOSS, "loss", False), (_ACCURACY, "accuracy", True)):
+    for title, name, is_share in ((_ACCURACY, "accuracy", True), (_LOSS, "loss", False)):
         lines = [
             Line(words, [getattr(epoch, f"{part}_{name}") for epoch in curve])
             for words, part in ((_TRAIN, "train"), (_VALIDATION, "validation"))
         ]
         measured = [line for line in lines if any(value is not None for value in line.values)]
-        if measured:
-            yield Chart(title, measured, max(num_epochs, len(curve)), is_share)
+        yield Chart(title, measured, max(num_epochs, len(curve)), is_share)
+
+
+def _properties(result: ImageClassificationTrainingResult) -> Properties:
+    train, validation = result.num_train_images, result.num_validation_images
+    rows: list[tuple[Localized, Cell]] = [
+        ({"en": "Name", "zh": "名称"}, result.model_name),
+        ({"en": "Classes", "zh": "类别"}, ", ".join(result.labels)),
+        ({"en": "Training accuracy", "zh": "训练准确率"}, in_percent(result.train_accuracy)),
+        (
+            {"en": "Pictures", "zh": "图片"},
+            {
+                "en": f"{train} for training, {validation} for validation",
+                "zh": f"{train} 张训练，{validation} 张验证",
+            },
+        ),
+        ({"en": "Best epoch", "zh": "最佳轮次"}, str(result.best_epoch)),
+    ]
+    if result.validation_accuracy is not None:
+        accuracy = in_percent(result.validation_accuracy)
+        rows.insert(2, ({"en": "Validation accuracy", "zh": "验证准确率"}, accuracy))
+    return Properties({"en": "Trained model", "zh": "训练得到的模型"}, rows)
 
 
 def _epochs(curve: Sequence[Epoch]) -> Table:
     def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.1%}"
+        return "" if value is None else in_percent(value)
 
     def loss(value: float | None) -> str:
         return "" if value is None else f"{value:.4f}"
@@ -222,12 +260,13 @@ def _epochs(curve: Sequence[Epoch]) -> Table:
         )
         for each in curve
     ]
-    return Table(title={"en": "Epochs", "zh": "各轮次"}, columns=columns, rows=rows, name="epochs")
+    title = {"en": "All epochs in numbers", "zh": "各轮次的数值"}
+    return Table(title, columns, rows, name="epochs", is_folded=True)
 
 
 def _headline(result: ImageClassificationTrainingResult) -> str:
     accuracy = result.validation_accuracy
-    return ", ".join(result.labels) + (f": {accuracy:.1%}" if accuracy is not None else "")
+    return ", ".join(result.labels) + (f": {in_percent(accuracy)}" if accuracy is not None else "")
 
 
 def _sample(job: "Job", picture: ReadPicture) -> Mapping[str, Any]:
@@ -279,10 +318,13 @@ KIND = Kind(
     facts=_facts,
     view=_view,
     headline=_headline,
-    trains=TrainedModels(kind="image-classification", family="trained-classifier"),
+    trains=ModelTraining(kind="image-classification", family="trained-classifier"),
     words={
         "zh": {
             **CHINESE,
+            "result.weights.label": "权重",
+            "result.config.label": "配置",
+            "result.plot.label": "曲线图",
             "field.seed.hint": "用于划分、初始权重和顺序。不填则随机。",
             "field.dataset.label": "数据集",
             "field.dataset.hint": "zip 或 tar，每个类别一个文件夹，或含 train/ 与 validation/。",

@@ -10,7 +10,7 @@ from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request
 from brushwork_schemas.kinds.result import Result
-from brushwork_schemas.kinds.view import Block, Legend, Table
+from brushwork_schemas.kinds.view import Block, Cell, Legend, Table, in_percent
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
@@ -48,6 +48,7 @@ class ImageSegmentationRequest(Request):
     """Find the class or the object of each pixel of a picture."""
 
     SPECIAL = frozenset({"task", "threshold", "points", "boxes"})
+    ADVANCED = Request.ADVANCED | {"threshold"}
 
     image: Picture = Field(title="Picture", description="The picture to segment.")
     overlay: bool = Field(
@@ -105,7 +106,7 @@ class ImageSegmentationResult(Result):
     mask: Artifact = Field(
         description="Indexed PNG of the picture's size: each pixel is an index into `labels`."
     )
-    overlay: Artifact | None = None
+    overlay: Artifact | None = Field(None, title="Classes laid over the picture")
     labels: tuple[str, ...]
     areas: dict[str, float] = Field(description="Share of the picture for each class that occurs, 0 to 1.")
     segments: tuple[Segment, ...] = Field(
@@ -146,16 +147,16 @@ def _view(job: "Job") -> Sequence[Block]:
     return (legend, segments)
 
 
-def _row(segment: Segment) -> tuple[str, str, str, str]:
+def _row(segment: Segment) -> tuple[Cell, ...]:
     left, top, width, height = segment.bbox
-    score = "" if segment.score is None else f"{segment.score:.1%}"
-    name = segment.label or f"#{segment.id}"
-    return (name, score, str(segment.area), f"{width:g} × {height:g} @ {left:g}, {top:g}")
+    score = "" if segment.score is None else in_percent(segment.score)
+    name = segment.label or {"en": f"Object {segment.id}", "zh": f"物体 {segment.id}"}
+    return (name, score, str(segment.area), f"{width:g} × {height:g} ({left:g}, {top:g})")
 
 
 def _headline(result: ImageSegmentationResult) -> str:
     largest = sorted(result.areas.items(), key=lambda pair: -pair[1])[:_NAMED_CLASSES]
-    return ", ".join(f"{label} {share:.1%}" for label, share in largest)
+    return ", ".join(f"{label} {in_percent(share)}" for label, share in largest)
 
 
 def _main_pictures(result: ImageSegmentationResult) -> Sequence[Artifact]:
@@ -193,6 +194,8 @@ KIND = Kind(
     words={
         "zh": {
             **CHINESE,
+            "result.mask.label": "蒙版",
+            "result.overlay.label": "叠加了类别颜色的图片",
             "field.overlay.label": "叠加图",
             "field.overlay.hint": "另外生成一张叠加了类别颜色的图片。",
             "field.task.label": "任务",

@@ -5,7 +5,12 @@ from pydantic import Field
 from brushwork_schemas.artifact import Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE
-from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation import (
+    GENERATION_CHINESE,
+    GENERATION_ENGLISH,
+    GenerationRequest,
+    GenerationResult,
+)
 from brushwork_schemas.kinds.kind import Kind
 
 
@@ -36,11 +41,12 @@ KIND = Kind(
     example={"prompt": "a blue circle", "image": RED_PICTURE, "strength": 0.6},
     sample=generation.sample,
     facts=generation.facts,
+    view=generation.view,
     checks=(generation.check_limits, generation.check_add_ons, generation.check_strength),
     complete=generation.size_of_input,
     from_short=generation.from_short,
     follow_up={"en": "Change it with words", "zh": "用文字修改"},
     makes_pictures=True,
-    words={"zh": {**GENERATION_CHINESE, "field.image.label": "起始图片"}},
+    words={"en": GENERATION_ENGLISH, "zh": {**GENERATION_CHINESE, "field.image.label": "起始图片"}},
     order=20,
 )

@@ -28,6 +28,11 @@ class ImageToTextRequest(Request):
         {"prompt", "num_beams", "num_return_sequences", "do_sample", "temperature", "top_p", "seed"}
     )
 
+    ADVANCED = Request.ADVANCED | {
+        *("prompt", "max_new_tokens", "num_beams", "num_return_sequences"),
+        *("do_sample", "temperature", "top_p"),
+    }
+
     image: Picture = Field(title="Picture", description="The picture to describe.")
     language: Literal["en", "zh"] = Field(
         "en", title="Language", description="Language of the caption, for models that offer a choice."

@@ -1,16 +1,17 @@
 """Kind `image-upscaling`: a picture with more pixels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
-from brushwork_schemas.kinds.generation import GENERATION_CHINESE
+from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, seed_note
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import Request, Text
 from brushwork_schemas.kinds.result import Result
+from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Model
@@ -25,6 +26,7 @@ class ImageUpscalingRequest(Request):
     SPECIAL = frozenset(
         {"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"}
     )
+    ADVANCED = Request.ADVANCED | {"prompt", "negative_prompt", "guidance_scale", "noise_level"}
 
     image: Picture = Field(title="Picture", description="The picture to enlarge.")
     prompt: Text = Field(
@@ -76,6 +78,20 @@ def _facts(result: ImageUpscalingResult) -> Iterable[tuple[str, str]]:
     yield "image", f"{result.image.width}x{result.image.height}, {result.scale:g} times as wide"
 
 
+def _view(job: "Job") -> Sequence[Block]:
+    result = job.result
+    if not isinstance(result, ImageUpscalingResult):
+        return ()
+    notes: list[Cell] = [f"{result.scale:g} ×"]
+    if result.seed is not None:
+        notes.append(seed_note(result.seed))
+    return (PictureNotes([notes]),)
+
+
+def _files(result: ImageUpscalingResult) -> Mapping[str, Artifact]:
+    return {"upscaled": result.image}
+
+
 def _sample(job: "Job", picture: ReadPicture) -> Mapping[str, Any]:
     given = picture(job.request.image).convert("RGB")
     size = (given.width * _SAMPLE_SCALE, given.height * _SAMPLE_SCALE)
@@ -100,18 +116,21 @@ KIND = Kind(
     example={"image": RED_PICTURE},
     sample=_sample,
     facts=_facts,
+    view=_view,
+    files_by_name=_files,
     draws_seed=_draws_seed,
     from_short=_from_short,
     follow_up={"en": "Enlarge it", "zh": "放大这张"},
     makes_pictures=True,
     words={
+        "en": GENERATION_ENGLISH,
         "zh": {
             **GENERATION_CHINESE,
             "field.prompt.label": "内容",
             "field.prompt.hint": "适用于接受文字的模型。",
             "field.noise_level.label": "噪声强度",
             "field.noise_level.hint": "先加到图片上的噪声；越多，模型改动越大。",
-        }
+        },
     },
     order=40,
 )

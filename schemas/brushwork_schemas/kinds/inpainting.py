@@ -5,7 +5,7 @@ from pydantic import Field
 from brushwork_schemas.artifact import Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
-from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationResult
+from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, GenerationResult
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.kind import Kind
 
@@ -33,10 +33,11 @@ KIND = Kind(
     example={"prompt": "a blue circle", "image": RED_PICTURE, "mask_image": WHITE_PICTURE},
     sample=generation.sample,
     facts=generation.facts,
+    view=generation.view,
     checks=(generation.check_limits, generation.check_add_ons, generation.check_strength),
     complete=generation.size_of_input,
     from_short=generation.from_short,
     makes_pictures=True,
-    words={"zh": GENERATION_CHINESE},
+    words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},
     order=30,
 )

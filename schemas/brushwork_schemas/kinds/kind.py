@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized
@@ -22,6 +23,26 @@ ReadPicture = Callable[[str], Any]
 def pictures_of(result: Any) -> Sequence[Artifact]:
     """Return all files of a result that are pictures, in the order of its fields."""
     return [each for each in artifacts_within(result) if each.media_type.startswith("image/")]
+
+
+def files_of(result: Any) -> Mapping[str, Artifact]:
+    """Return the files of a result by file name, without an ending.
+
+    A file has the name of its field. Files of a list have their index as name, or the name of the field and
+    the index if several fields are lists.
+    """
+    fields = {name: getattr(result, name) for name in type(result).model_fields}
+    listed = {
+        name: artifacts_within(value) for name, value in fields.items() if not isinstance(value, Artifact)
+    }
+    is_single = sum(map(bool, listed.values())) == 1
+    found: dict[str, Artifact] = {}
+    for name, value in fields.items():
+        if isinstance(value, Artifact):
+            found[name] = value
+        for index, each in enumerate(listed.get(name, ())):
+            found[str(index) if is_single else f"{name}-{index}"] = each
+    return found
 
 
 def _no_facts(result: Any) -> Iterable[tuple[str, str]]:
@@ -45,7 +66,7 @@ def _not_short(written: Any) -> Mapping[str, Any] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedModels:
+class ModelTraining:
     """The models that jobs of a kind train.
 
     A request selects one with `model="trained:<job id>"`.
@@ -72,7 +93,7 @@ class Kind:
         result_type: Model of its results.
         title: A noun for menus, in English (`en`) and Chinese (`zh`).
         action: A short imperative for the heading of its form, likewise.
-        example: A request that works as it stands. OpenAPI and `brushwork kinds` show it.
+        example: A request that works as it stands. OpenAPI shows it.
         sample: Returns the fields of a small, plausible result for a job, pictures as PIL images and other
             files as (bytes, media type); the fake clients answer with it. It also gets a function that reads
             input pictures.
@@ -82,6 +103,8 @@ class Kind:
         headline: Returns one line about a result for thumbnails; empty means the prompt.
         main_pictures: Returns the pictures of a result that are shown large and as thumbnails, main picture
             first.
+        files_by_name: Returns the files of a result by the file name, without ending, under which
+            `brushwork show --save` writes them.
         checks: Rules that involve more than one field, or the model. Each gets the complete request, the
             model and the catalogue, and raises `InvalidRequest` with the name of the field.
         complete: Returns the fields of a request after defaults were filled in. It gets the request as it was
@@ -93,7 +116,8 @@ class Kind:
             link.
         makes_pictures: Whether its results are new pictures, not findings about an input.
         trains: Set if its jobs train models.
-        words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`.
+        words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`
+            and `result.<name>.label`.
         order: Position among all kinds in menus and lists.
     """
 
@@ -108,13 +132,14 @@ class Kind:
     view: Callable[["Job"], Sequence[Block]] = _no_view
     headline: Callable[[Any], str] = _no_headline
     main_pictures: Callable[[Any], Sequence[Artifact]] = pictures_of
+    files_by_name: Callable[[Any], Mapping[str, Artifact]] = files_of
     checks: Sequence[Callable[[Any, "Model", "Catalogue"], None]] = ()
     complete: Callable[[Any, Mapping[str, Any], "Model"], Mapping[str, Any]] = _as_given
     draws_seed: Callable[[Any, "Model"], bool] | None = None
     from_short: Callable[[Any], Mapping[str, Any] | None] = _not_short
     follow_up: Localized | None = None
     makes_pictures: bool = False
-    trains: TrainedModels | None = None
+    trains: ModelTraining | None = None
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     order: int = 1000
 
@@ -143,17 +168,35 @@ class Kind:
         """Fields of its request that name pictures; the main picture first."""
         return tuple(name for name, media_type in self.files.items() if media_type == PICTURE)
 
+    @property
+    def main_input(self) -> str | None:
+        """Field of the file that a job is about: the first required file; None if no file is required."""
+        fields = self.request_type.model_fields
+        return next((name for name in self.files if fields[name].is_required()), None)
+
+    @property
+    def main_field(self) -> str | None:
+        """Field of a value that is given without a name: the main input, else the first required field."""
+        required = (name for name, known in self.request_type.model_fields.items() if known.is_required())
+        return self.main_input or next(required, None)
+
+    @property
+    def field_words(self) -> FieldWords:
+        """Labels, hints and choices of the request fields."""
+        return FieldWords(self.request_type, self.words)
+
     def field_label(self, name: str, language: str = "en") -> str:
         """Return the label of a request field: a translation, else the field's title."""
-        known = self.request_type.model_fields.get(name)
-        english = (known.title if known else None) or name.replace("_", " ").capitalize()
-        return self.words.get(language, {}).get(f"field.{name}.label", english)
+        return self.field_words.label(name, language)
 
     def field_hint(self, name: str, language: str = "en") -> str:
         """Return one sentence of help for a request field: a translation, else the field's description."""
-        known = self.request_type.model_fields.get(name)
-        english = (known.description if known else None) or ""
-        return self.words.get(language, {}).get(f"field.{name}.hint", english)
+        return self.field_words.hint(name, language)
+
+    def result_label(self, name: str, language: str = "en") -> str:
+        """Return the label of a result field: a translation, else the field's title."""
+        title = FieldWords(self.result_type).label(name)
+        return self.words.get(language, {}).get(f"result.{name}.label", title)
 
     def title_in(self, language: str) -> str:
         """Return the title in a language, or in English."""

@@ -40,6 +40,8 @@ class Request(BaseModel):
 
     # Fields that only some models accept. A request that sets one is refused for other models.
     SPECIAL: ClassVar[frozenset[str]] = frozenset()
+    # Optional fields that a form shows only under "More settings".
+    ADVANCED: ClassVar[frozenset[str]] = frozenset({"deterministic"})
 
     version: Literal[1] = Field(1, title="Version", description="Version of the request schema.")
     model: str | None = Field(

@@ -1,7 +1,12 @@
 """Kind `text-to-image`: pictures from a prompt."""
 
 from brushwork_schemas.kinds import generation
-from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation import (
+    GENERATION_CHINESE,
+    GENERATION_ENGLISH,
+    GenerationRequest,
+    GenerationResult,
+)
 from brushwork_schemas.kinds.kind import Kind
 
 
@@ -22,9 +27,10 @@ KIND = Kind(
     example={"prompt": "a red circle above a blue square", "seed": 7},
     sample=generation.sample,
     facts=generation.facts,
+    view=generation.view,
     checks=(generation.check_limits, generation.check_add_ons),
     from_short=generation.from_short,
     makes_pictures=True,
-    words={"zh": GENERATION_CHINESE},
+    words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},
     order=10,
 )

@@ -1,4 +1,4 @@
-"""`brushwork models list` and `brushwork kinds`: the gateway's where one is set, else of this machine."""
+"""`brushwork models list` and `brushwork kinds`, of the gateway in `BRUSHWORK_URL` or of this machine."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,22 @@ from brushwork.cli.terminal import DATA, print_json
 
 
 def list_models(kind: KindName = None, as_json: AsJson = False) -> None:
-    """List the models of the catalogue; the first of a kind is its default."""
+    """List the models of the catalogue. The first model of a kind is its default."""
     settings = Settings.load()
-    named = None if kind is None else kind_named(kind).name
-    known = _models(settings, named)
+    kind_name = None if kind is None else kind_named(kind).name
+    known = _models(settings, kind_name)
     if as_json:
         return print_json(known)
     is_local = settings.url is None
     DATA.print(_models_table(known, is_local=is_local))
-    add_ons = Catalogue.load(settings.catalogue).add_ons if is_local and named is None else ()
+    add_ons = Catalogue.load(settings.catalogue).add_ons if is_local and kind_name is None else ()
     if add_ons:
         DATA.print()
         DATA.print(_add_ons_table(add_ons))
 
 
 def kinds(as_json: AsJson = False) -> None:
-    """List the kinds of jobs; as JSON with the schemas of request, options and result."""
+    """List the kinds of jobs. With --json, print the schemas of request, options and result."""
     known = _kinds()
     if as_json:
         return print_json(known)
@@ -52,14 +52,14 @@ def _models_table(known: Sequence[Model], *, is_local: bool) -> Table:
 
 
 def _add_ons_table(known: Sequence[AddOn]) -> Table:
-    table = Table("to add", "type", "for", "licence", "files", box=None, header_style="bold")
+    table = Table("add-on", "type", "family", "licence", "files", box=None, header_style="bold")
     for add_on in known:
         table.add_row(add_on.name, add_on.type, add_on.family, add_on.licence, _files(add_on))
     return table
 
 
 def _files(entry: Model | AddOn) -> str:
-    """Whether they are on this machine; where not, whether they can be pulled."""
+    """Return whether the files are on this machine, and if not, whether they can be pulled."""
     if is_here(entry.source):
         return "here"
     return "to pull" if pulled_place(entry.source) is not None else "missing"
@@ -67,7 +67,7 @@ def _files(entry: Model | AddOn) -> str:
 
 def _models(settings: Settings, kind: str | None) -> Sequence[Model]:
     if settings.url is None:
-        # Without servers too: what a file says needs none.
+        # The catalogue is a file, so that no server needs to run.
         return [model for model in Catalogue.load(settings.catalogue) if kind is None or kind in model.kinds]
     with connect() as client:
         return client.models(kind)

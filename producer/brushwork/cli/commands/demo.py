@@ -23,11 +23,11 @@ LOOK_S = 0.1
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where data and pictures go.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for data and pictures.")] = Path("demo"),
 ) -> None:
-    """See it all work: pictures made from prompts, then described, classified and segmented."""
+    """Run a demonstration: generate pictures from prompts, then describe, classify and segment them."""
     began = time.monotonic()
-    NEWS.print("Starting Redis, the ledger, a worker and Flower ...")
+    NEWS.print("Starting Redis, the database, a worker and Flower ...")
     with embedded(out / "data") as addresses:
         NEWS.print(f"Ready after {time.monotonic() - began:.0f} s.")
         with Client(
@@ -40,11 +40,11 @@ def demo(
         NEWS.print("Stopping ...")
     DATA.print(results_table(showings))
     DATA.print(f"Pictures: {out / 'index.html'} and {out / 'contact-sheet.png'}", soft_wrap=True)
-    DATA.print(f"All of it took {time.monotonic() - began:.0f} s.")
+    DATA.print(f"Total time: {time.monotonic() - began:.0f} s.")
 
 
 def shown(client: Client) -> list[Showing]:
-    """Make all pictures, then have them read back.
+    """Generate all pictures, then describe, classify and segment them.
 
     Raises:
         JobFailed: One of the jobs failed.
@@ -67,7 +67,7 @@ def shown(client: Client) -> list[Showing]:
 
 
 def watched(client: Client, jobs: Sequence[Job], words: Sequence[str]) -> list[Job]:
-    """The jobs when all have ended; until then a bar for each shows its steps."""
+    """Return the jobs when all have ended. Until then, a bar for each job shows its steps."""
     began = time.monotonic()
     with step_bars() as bars:
         waiting = {job.id: bars.add_task(word, total=None) for job, word in zip(jobs, words, strict=True)}
@@ -84,7 +84,7 @@ def watched(client: Client, jobs: Sequence[Job], words: Sequence[str]) -> list[J
 
 
 def results_table(showings: Sequence[Showing]) -> Table:
-    """Prompt, caption, class, areas and times; green where they agree with the prompt."""
+    """Return a table of the results. A result that agrees with the prompt is green."""
     table = Table("prompt", "caption", "class", "areas", "seconds", header_style="bold", show_lines=True)
     for each in showings:
         table.add_row(

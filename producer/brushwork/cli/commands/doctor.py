@@ -16,11 +16,11 @@ STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 def doctor(
-    strict: Annotated[bool, typer.Option("--strict", help="End with status 3 for a warning too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 3 for warnings too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at Redis, database, store, models, GPU, workers, gateway and versions; say what to fix."""
-    # Here, for the checks bring an HTTP client along, which the other commands do without.
+    """Check Redis, database, store, models, GPU, workers, gateway and versions, and name the fixes."""
+    # Imported here, because the checks import an HTTP client that the other commands do not need.
     from brushwork.doctor.checkup import findings
 
     expect_service()

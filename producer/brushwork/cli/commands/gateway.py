@@ -9,25 +9,25 @@ from brushwork_schemas.errors import MissingExtra
 
 def gateway(
     host: Annotated[
-        str, typer.Option(help="Where it listens; elsewhere than here only with keys.")
+        str, typer.Option(help="Address to listen on. Any other than the loopback address requires API keys.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 is a free one.")] = 8600,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8600,
     root_path: Annotated[
-        str, typer.Option(metavar="PREFIX", help="The path prefix of a proxy before it.", show_default=False)
+        str, typer.Option(metavar="PREFIX", help="Path prefix that a proxy removes.", show_default=False)
     ] = "",
     forwarded_allow_ips: Annotated[
-        str, typer.Option(help="Proxies whose X-Forwarded headers are believed.", show_default="none")
+        str, typer.Option(help="Proxies whose X-Forwarded headers are trusted.", show_default="none")
     ] = "",
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = True,
 ) -> None:
-    """Answer HTTP: jobs, files, events, metrics and the page; needs the extra `gateway`."""
+    """Run the HTTP gateway: jobs, files, events, metrics and the page. Requires the extra `gateway`."""
     try:
-        # Here, for it brings a web server along, which the other commands do without.
+        # Imported here, because it imports a web server that the other commands do not need.
         from brushwork.gateway.listening import Listening
         from brushwork.gateway.serve import serve
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"The gateway can't be loaded: {error}.", hint="Run: pip install 'brushwork[gateway]'"
+            f"The gateway cannot be loaded: {error}.", hint="Run: pip install 'brushwork[gateway]'"
         ) from error
     serve(
         Settings.load(),

@@ -13,29 +13,36 @@ from brushwork.cli.duration import seconds
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `submit` prints it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KindName = Annotated[
-    str | None, typer.Option(help="Only this kind.", autocompletion=completion.kinds, show_default=False)
+    str | None,
+    typer.Option(
+        help="Only jobs or models of this kind.", autocompletion=completion.kinds, show_default=False
+    ),
 ]
-Age = Annotated[str | None, typer.Option(metavar="TIME", help="90min, 12h, 30d.", show_default=False)]
+Age = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Duration: 90min, 12h, 30d.", show_default=False)
+]
 
 
 def jobs(
     kind: KindName = None,
-    state: Annotated[JobState | None, typer.Option(help="Only this state.", show_default=False)] = None,
+    state: Annotated[
+        JobState | None, typer.Option(help="Only jobs in this state.", show_default=False)
+    ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Only this model.", autocompletion=completion.models, show_default=False),
+        typer.Option(help="Only jobs of this model.", autocompletion=completion.models, show_default=False),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Only this group.", show_default=False)] = None,
+    group: Annotated[str | None, typer.Option(help="Only jobs of this group.", show_default=False)] = None,
     text: Annotated[
-        str | None, typer.Option(help="Only with this in prompt or caption.", show_default=False)
+        str | None, typer.Option(help="Only jobs with this text in prompt or caption.", show_default=False)
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.", show_default=False)] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only jobs of this tenant.", show_default=False)] = None,
     newer_than: Age = None,
     older_than: Age = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of jobs.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
@@ -60,11 +67,12 @@ def jobs(
 def show(
     job_id: JobId,
     save: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the pictures there.", show_default=False)
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the files of the result to this folder.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job: its request, result and pictures."""
+    """Show a job with its request, result and pictures."""
     with connect() as client:
         job = client.get(job_id)
         if as_json:
@@ -77,7 +85,7 @@ def show(
 
 
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
-    """Cancel a job: a queued one at once, a running one at its next step."""
+    """Cancel a job. A queued job ends at once, a running job at its next step."""
     with connect() as client:
         job = client.cancel(job_id)
     if as_json:
@@ -85,7 +93,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
     elif job.is_finished:
         DATA.print(state_text(job.state))
     else:
-        DATA.print("canceling: it ends at its next step")
+        DATA.print("canceling: the job ends at its next step")
 
 
 def _ago(age: str | None, option: str) -> datetime | None:

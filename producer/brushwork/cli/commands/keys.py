@@ -1,4 +1,4 @@
-"""`brushwork keys`: who may come in by HTTP."""
+"""`brushwork keys`: API keys for the gateway."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,34 +18,37 @@ from brushwork.cli.terminal import DATA, NEWS, print_json
 
 keys = typer.Typer(
     name="keys",
-    help="Keys for the HTTP gateway; from the first one on, every request needs one.",
+    help="Manage API keys for the gateway. Once a key exists, every request requires one.",
     no_args_is_help=True,
 )
 
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What you call it: who or what will use it.")],
-    tenant: Annotated[str, typer.Option(help="Whose jobs and files it sees, and its jobs are.")] = "",
+    name: Annotated[str, typer.Argument(help="A name for the key, such as its user.")],
+    tenant: Annotated[str, typer.Option(help="Tenant whose jobs and files the key may use.")] = "",
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help="What it may do; may be given several times.", show_default="submit, read"),
+        typer.Option(help="What the key may do; may be repeated.", show_default="submit, read"),
     ] = None,
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="Most requests a minute.", show_default=False)
+        int | None, typer.Option(min=1, help="Largest number of requests per minute.", show_default=False)
     ] = None,
     daily_budget: Annotated[
-        float | None, typer.Option(help="Most megapixels x steps a day, UTC.", show_default=False)
+        float | None,
+        typer.Option(help="Largest cost per UTC day, in megapixels x steps.", show_default=False),
     ] = None,
     max_open_jobs: Annotated[
-        int | None, typer.Option(min=1, help="Most jobs of its tenant at once.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Largest number of unfinished jobs of its tenant.", show_default=False),
     ] = None,
     expires_in: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Its life: 90d, 12h.", show_default=False)
+        str | None,
+        typer.Option(metavar="TIME", help="Time until the key expires: 90d, 12h.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. It is printed this once, alone on standard output."""
+    """Create a key. It is printed only now, alone on standard output."""
     with open_database() as database:
         store = ApiKeys(database)
         key = store.create(
@@ -61,14 +64,19 @@ def create(
     if as_json:
         return print_json({"key": key, **_shown(made, Usage())})
     may = ", ".join(sorted(made.scopes))
-    NEWS.print(f"Key {made.id} ({made.name}) may {may}. Only its hash is kept, so note it:", soft_wrap=True)
+    NEWS.print(
+        f"Key {made.id} ({made.name}) may {may}. Only its hash is stored, so note the key now:",
+        soft_wrap=True,
+    )
     DATA.print(key, soft_wrap=True)
-    NEWS.print("Use it as BRUSHWORK_API_KEY, or as the header Authorization: Bearer KEY.", soft_wrap=True)
+    NEWS.print(
+        "Set it as BRUSHWORK_API_KEY, or send it in the header Authorization: Bearer KEY.", soft_wrap=True
+    )
 
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List all keys, with what they used today."""
+    """List all keys with their usage of today."""
     with open_database() as database:
         found, usage = ApiKeys(database).list(), KeyUsage(database).today()
     if as_json:
@@ -78,10 +86,10 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="A key's id, as `list` shows it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, as `list` shows it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a key open nothing any more; gateways notice within two seconds."""
+    """Revoke a key. Gateways refuse it within two seconds."""
     with open_database() as database:
         store = ApiKeys(database)
         store.revoke(key_id)
@@ -97,7 +105,17 @@ def _shown(key: ApiKey, usage: Usage) -> dict[str, object]:
 
 def _table(found: Sequence[ApiKey], usage: Mapping[str, Usage]) -> Table:
     table = Table(box=None, header_style="bold")
-    for heading in ("id", "name", "tenant", "may", "a minute", "today", "open jobs", "used", "in force"):
+    for heading in (
+        "id",
+        "name",
+        "tenant",
+        "scopes",
+        "per minute",
+        "today",
+        "open jobs",
+        "last used",
+        "valid",
+    ):
         table.add_column(heading, overflow="fold")
     for key in found:
         table.add_row(
@@ -105,20 +123,20 @@ def _table(found: Sequence[ApiKey], usage: Mapping[str, Usage]) -> Table:
             Text(key.name),
             Text(key.tenant),
             ", ".join(sorted(key.scopes)),
-            _bound(key.requests_per_minute),
-            f"{usage.get(key.id, Usage()).cost:.4g} of {_bound(key.daily_budget)}",
-            _bound(key.max_open_jobs),
+            _limit(key.requests_per_minute),
+            f"{usage.get(key.id, Usage()).cost:.4g} of {_limit(key.daily_budget)}",
+            _limit(key.max_open_jobs),
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
-            _standing(key),
+            _validity(key),
         )
     return table
 
 
-def _bound(bound: float | None) -> str:
-    return "any" if bound is None else f"{bound:g}"
+def _limit(limit: float | None) -> str:
+    return "any" if limit is None else f"{limit:g}"
 
 
-def _standing(key: ApiKey) -> Text:
+def _validity(key: ApiKey) -> Text:
     if key.revoked_at is not None:
         return Text("revoked", "red")
     if key.expires_at is None:

@@ -1,4 +1,4 @@
-"""`brushwork models`: which there are, and how their files get here."""
+"""`brushwork models`: the models of the catalogue and their files."""
 
 import os
 from collections.abc import Sequence
@@ -20,14 +20,16 @@ from brushwork.cli.exit_status import ExitStatus
 from brushwork.cli.service import service
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
-models = typer.Typer(name="models", help="List the models of the catalogue; add, pull and check their files.")
+models = typer.Typer(name="models", help="List and add models, and pull and check their files.")
 models.command("list")(list_models)
-Names = Annotated[list[str], typer.Argument(help="Models, LoRA adapters or ControlNets of the catalogue.")]
+Names = Annotated[
+    list[str], typer.Argument(help="Names of models, LoRA adapters or ControlNets in the catalogue.")
+]
 
 
 @models.callback(invoke_without_command=True)
 def models_alone(context: typer.Context, kind: KindName = None, as_json: AsJson = False) -> None:
-    """List the models of the catalogue; add, pull and check their files."""
+    """List and add models, and pull and check their files."""
     if context.invoked_subcommand is None:
         list_models(kind, as_json)
 
@@ -36,10 +38,10 @@ def models_alone(context: typer.Context, kind: KindName = None, as_json: AsJson 
 def pull(
     names: Names,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be fetched, and how large it is.")
+        bool, typer.Option("--dry-run", help="Only list the files to download and their sizes.")
     ] = False,
 ) -> None:
-    """Fetch the files of models, pinned and checked; workers never do it by themselves."""
+    """Download the pinned files of models and check them. Workers never download files themselves."""
     entries = _entries(names)
     plan = _online().plan
     for entry in entries:
@@ -50,17 +52,17 @@ def pull(
                 DATA.print(f"{size_bytes:>15,}  {name}", soft_wrap=True)
             continue
         folder = _fetch(entry, found)
-        NEWS.print(f"{entry.name} is here: {folder}", soft_wrap=True)
+        NEWS.print(f"{entry.name} is in {folder}", soft_wrap=True)
     if not dry_run:
-        NEWS.print("Workers whose catalogue has them serve them from the next job on.")
+        NEWS.print("Workers with these models in their catalogue serve them from the next job on.")
 
 
 @models.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="By default all that are here.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names in the catalogue; by default all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check models' files as a worker does before it loads them; status 3 if one may not be loaded."""
+    """Check the files of models as a worker does. Exit with status 3 if a check fails."""
     locate = service("models").locate
     found = [_finding(locate, entry, is_named=bool(names)) for entry in _entries(names)]
     if as_json:
@@ -76,28 +78,31 @@ def check(
 
 @models.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What jobs are to call it.")],
+    name: Annotated[str, typer.Argument(help="Name that requests use.")],
     folder: Annotated[
-        Path | None, typer.Option(help="Where its files are, as save_pretrained writes them.")
+        Path | None, typer.Option(help="Folder with the files, as save_pretrained writes them.")
     ] = None,
     repository: Annotated[
-        str | None, typer.Option(help="Of the Hugging Face hub: owner/name.", show_default=False)
+        str | None, typer.Option(help="Repository on the Hugging Face hub: owner/name.", show_default=False)
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="The commit, all 40 digits of it.", show_default=False)
+        str | None, typer.Option(help="Commit of the repository, with all 40 digits.", show_default=False)
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="Of the weights' files, such as fp16.", show_default=False)
+        str | None, typer.Option(help="Variant of the weight files, such as fp16.", show_default=False)
     ] = None,
     family: Annotated[
-        str | None, typer.Option(help="Where its files don't tell, or for what it fits.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Family, if the files do not tell it; for an adapter the family it fits.", show_default=False
+        ),
     ] = None,
-    sort: Annotated[Literal["model", "lora", "controlnet"], typer.Option("--type", help="What it is.")] = (
-        "model"
-    ),
+    sort: Annotated[
+        Literal["model", "lora", "controlnet"], typer.Option("--type", help="Type of the entry.")
+    ] = ("model"),
 ) -> None:
-    """Add a model of your own to your catalogue, if it can be loaded."""
-    # Here, for only the extra `workers` brings what writes TOML.
+    """Add a model of your own to your catalogue, if brushwork can load it."""
+    # Imported here, because only the extra `workers` installs the TOML writer.
     recognise = _online().recognise
     from brushwork.cli.catalogue_file import add_entry, own_file
 
@@ -107,14 +112,14 @@ def add(
     table = "models" if sort == "model" else f"{sort}s"
     add_entry(file, table, name, found.table)
     Catalogue.load(file)
-    NEWS.print(f"{name} is of the family {found.entry.family}, and in {file}.", soft_wrap=True)
-    NEWS.print("Gateway and workers that run already read it when they are started anew.", soft_wrap=True)
+    NEWS.print(f"Added {name} of the family {found.entry.family} to {file}.", soft_wrap=True)
+    NEWS.print("Restart running gateways and workers, so that they read the catalogue again.", soft_wrap=True)
     if repository is not None:
-        NEWS.print(f"Its files follow with: brushwork models pull {name}", soft_wrap=True)
+        NEWS.print(f"Download its files with: brushwork models pull {name}", soft_wrap=True)
 
 
 def _online() -> Any:
-    # Workers switch the hub off where nobody has said anything; this must be said before they are imported.
+    # The worker package sets HF_HUB_OFFLINE=1 unless it is set, so it must be set before the import.
     os.environ.setdefault("HF_HUB_OFFLINE", "0")
     return service("models")
 
@@ -129,12 +134,10 @@ def _entries(names: Sequence[str] | None) -> list[Model | AddOn]:
 def _announce(entry: Model | AddOn, found: Any) -> None:
     source = entry.source
     where = f"{source.repository} at {source.revision}" if source.repository else source.weights
-    state = ", all here already; they are checked" if found.is_done else ""
+    state = ", all on this machine; only the check is left" if found.is_done else ""
     size = f"{len(found.files)} files, {_size(found.size_bytes)}{state}"
     NEWS.print(Text.assemble((entry.name, "bold"), f": {where}; {size}."), soft_wrap=True)
-    terms = (
-        entry.licence if entry.licence != "unknown" else found.licence or "unknown: look before you use it"
-    )
+    terms = entry.licence if entry.licence != "unknown" else found.licence or "unknown, check it before use"
     link = entry.licence_url if isinstance(entry, Model) and entry.licence_url else None
     page = link or (f"https://huggingface.co/{source.repository}" if source.repository else None)
     NEWS.print(f"  licence: {terms}{f', see {page}' if page else ''}", soft_wrap=True)
@@ -166,7 +169,11 @@ def _finding(locate: Any, entry: Model | AddOn, *, is_named: bool) -> dict[str, 
 
 def _source(folder: Path | None, repository: str | None, revision: str | None, variant: str | None) -> Source:
     if (folder is None) == (repository is None):
-        raise InvalidRequest("Say either --folder or --repository.", field="folder")
+        raise InvalidRequest(
+            "folder: pass either --folder or --repository, and not both.",
+            field="folder",
+            hint="--folder PATH, or --repository OWNER/NAME --revision COMMIT.",
+        )
     place = {"folder": folder.absolute()} if folder else {"repository": repository, "revision": revision}
     try:
         return Source.model_validate({**place, "variant": variant})

@@ -20,12 +20,12 @@ POLL_S = 0.1
 def preview(
     job_id: JobId,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the JPEG there.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Write the JPEG to this file.", show_default=False)
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Wait for it at most so many seconds.")] = 10.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a preview.")] = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a running job has so far."""
+    """Show the newest preview of a running job."""
     with connect() as client:
         found = first_preview(client, job_id, timeout)
     if output is not None:
@@ -41,15 +41,22 @@ def _write(found: Preview, output: Path) -> None:
     try:
         NEWS.print(f"wrote {found.save(output)}", soft_wrap=True)
     except OSError as error:
-        raise InvalidRequest(f"{output} can't be written: {error}.", field="output") from error
+        raise InvalidRequest(
+            f"output: cannot write {output}: {error}.", field="output", hint="Choose another file."
+        ) from error
 
 
 def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
-    """The newest preview, or the first that comes.
+    """Return the newest preview, or wait for the first one.
+
+    Args:
+        client: The client.
+        job_id: Id of the job.
+        timeout_s: Seconds to wait.
 
     Raises:
         InvalidRequest: The job has ended.
-        WaitTimeout: None came in time.
+        WaitTimeout: No preview came in time.
     """
     give_up = time.monotonic() + timeout_s
     while (found := client.preview(job_id)) is None:
@@ -62,7 +69,7 @@ def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
         if time.monotonic() > give_up:
             raise WaitTimeout(
                 f"Job {job_id} is {state.value} and had no preview within {timeout_s:g} s; it goes on.",
-                hint="They are made of latents: jobs without steps and models without an encoder have none.",
+                hint="Only jobs with denoising steps have previews, and not for every model.",
             )
         time.sleep(POLL_S)
     return found

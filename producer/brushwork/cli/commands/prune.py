@@ -15,14 +15,16 @@ from brushwork.cli.terminal import DATA, print_json
 def prune(
     older_than: Annotated[
         str | None,
-        typer.Option(help="Since their end: 30d, 12h, 90min.", metavar="TIME", show_default=False),
+        typer.Option(
+            help="Time since the end of the job: 30d, 12h, 90min.", metavar="TIME", show_default=False
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Remove jobs that ended long ago, or as long as their own retention_s, and files without a job.
+    """Remove old jobs, and files that belong to no job.
 
-    Without --older-than only jobs go that came with a retention_s.
+    Jobs with a retention_s are removed after that time. Other jobs are removed only with --older-than.
     """
     age_s = None if older_than is None else seconds(older_than, "older-than")
     with open_database() as database:

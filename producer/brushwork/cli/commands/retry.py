@@ -17,14 +17,16 @@ def retry(
     job_id: JobId,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME=VALUE]...", help="What is to be changed: seed=8.", show_default=False),
+        typer.Argument(metavar="[NAME=VALUE]...", help="Changes to the request: seed=8.", show_default=False),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the result.")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job ends, and show the result.")
+    ] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
     previews: Previews = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit the request of a job that has ended once more, and print the new job's id."""
+    """Submit the request of a job that has ended again, and print the id of the new job."""
     with connect() as client:
         changes = parsed(kind_named(client.get(job_id).kind), words or [])
         job = client.retry(job_id, **changes)

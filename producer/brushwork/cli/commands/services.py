@@ -25,25 +25,30 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def kind_names(text: str) -> tuple[str, ...]:
-    """The kinds in a comma-separated list.
+    """Return the names of kinds in a comma-separated list.
 
     Raises:
-        UnknownKind: One of them is none, or the list is empty.
+        UnknownKind: A name is not the name of a kind, or the list is empty.
     """
     return tuple(dict.fromkeys(kind_named(name.strip()).name for name in text.split(",")))
 
 
 def worker(
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=256, help="Largest number of jobs at the same time.")
+    ] = 16,
     name: Annotated[
-        str | None, typer.Option(help="Its name in lists, no other's.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Name of the worker, different from that of every other worker.", show_default=False
+        ),
     ] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="What its log leaves out.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="Lowest level of log messages.")] = "info",
 ) -> None:
-    """Run a worker until it is told to stop; needs the extra `workers`."""
+    """Run a worker until it receives a signal to stop. Requires the extra `workers`."""
     served, settings = kind_names(kinds), Settings.load()
-    # Before torch is loaded, which takes seconds.
+    # Before the import of torch, which takes seconds.
     name = full_name(name)
     take_over_from_dead(settings, name)
     serve = service("worker")
@@ -51,12 +56,12 @@ def worker(
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Create the database's tables, or bring them up to this version."""
+    """Create the tables of the database, or update them to this version."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     database = Database(Settings.load().database_url.get_secret_value())
     try:
         database.migrate()
-        # Here, for Alembic is slow to import.
+        # Imported here, because Alembic is slow to import.
         from brushwork_core.database.migration import revisions
 
         with database.reading() as connection:
@@ -73,16 +78,14 @@ def workers(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Only look whether a worker with this in its name is ready; status 3 if none is.",
+            help="Only check whether a worker with this text in its name is ready; status 3 if not.",
             show_default=False,
         ),
     ] = None,
-    batching: Annotated[
-        bool, typer.Option("--batching", help="Show how the calls of their jobs are gathered.")
-    ] = False,
+    batching: Annotated[bool, typer.Option("--batching", help="Show statistics of the batching.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the workers that are there."""
+    """List the workers that run."""
     with connect() as client:
         seen = client.workers()
         lease_s = client.settings.lease_s
@@ -94,7 +97,7 @@ def workers(
 
 
 def _workers_table(seen: Sequence[SeenWorker]) -> Table:
-    table = Table("name", "ready", "device", "kinds", "models", "silent", box=None, header_style="bold")
+    table = Table("name", "ready", "device", "kinds", "models", "last seen", box=None, header_style="bold")
     for entry in seen:
         ready = "yes" if entry.ready else "starting"
         table.add_row(
@@ -111,5 +114,6 @@ def _workers_table(seen: Sequence[SeenWorker]) -> Table:
 def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
     if not any(entry.ready and name in entry.name and entry.silent_s < lease_s for entry in seen):
         raise ServiceUnreachable(
-            f"No ready worker with {name!r} in its name was heard of in the last {lease_s:g} s."
+            f"No ready worker with {name!r} in its name has sent a heartbeat in the last {lease_s:g} s.",
+            hint="List all workers with: brushwork workers",
         )

@@ -16,20 +16,25 @@ from brushwork.cli.views.job import print_job
 
 def submit(
     kind: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(all_kinds())}.", autocompletion=completion.kinds)
+        str,
+        typer.Argument(help=f"Kind of the job: {', '.join(all_kinds())}.", autocompletion=completion.kinds),
     ],
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PROMPT|IMAGE|DATASET] [NAME=VALUE]...",
-            help="The prompt, or the path of the picture or data set, and any parameters by name: "
+            metavar="[PROMPT|FILE] [NAME=VALUE]...",
+            help="The prompt, or the path of the main file, and parameters by name: "
             "seed=7 mask_image=mask.png loras=ink:0.8 points=12,30.",
             show_default=False,
         ),
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="The picture to work on.", show_default=False)] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the result.")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Path of the picture; the same as image=PATH.", show_default=False)
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job ends, and show the result.")
+    ] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
     previews: Previews = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:

@@ -23,73 +23,73 @@ OLD_LOGS = 3
 def up(
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder that holds everything.", show_default="$BRUSHWORK_DATA or ./brushwork-data"
-        ),
+        typer.Option(help="Folder for all data.", show_default="$BRUSHWORK_DATA or ./brushwork-data"),
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=64, help="Workers; they divide the cores, or take a GPU each."),
+        typer.Option(min=1, max=64, help="Number of workers. They share the cores, or each takes one GPU."),
     ] = 1,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Jobs at once, of each worker.")] = 16,
-    flower: Annotated[bool, typer.Option(help="Run Flower beside it.")] = True,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=256, help="Largest number of jobs at the same time in each worker.")
+    ] = 16,
+    flower: Annotated[bool, typer.Option(help="Run Flower.")] = True,
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
     ] = None,
-    gateway: Annotated[bool, typer.Option(help="Answer HTTP: the API and the page.")] = True,
+    gateway: Annotated[bool, typer.Option(help="Run the gateway with the HTTP API and the page.")] = True,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, show_default="8600, or a free one", help="Port of HTTP."),
+        typer.Option(min=0, max=65535, show_default="8600, or a free one", help="Port of the gateway."),
     ] = None,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: Redis, ledger, workers, webhooks, Flower, HTTP.
+    """Run everything on this machine until Ctrl-C: Redis, database, workers, webhooks, Flower, gateway.
 
-    When all is ready, DATA/brushwork.env holds the addresses. Ctrl-C lets running jobs end; a second
-    one stops at once.
+    When everything is ready, DATA/brushwork.env has the addresses. After Ctrl-C, running jobs still end.
+    A second Ctrl-C stops at once.
     """
     folder = data or data_dir()
-    lines = PartLines(folder / "logs")
+    log = ServiceLog(folder / "logs")
     options = StackOptions(
         folder, kind_names(kinds), workers, concurrency, flower, flower_port, gateway, port
     )
-    stack = Stack(options, lines.say)
-    for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What was ignored from the start stays so: nohup means it.
-        if signal.getsignal(wish) is not signal.SIG_IGN:
-            signal.signal(wish, lambda number, frame: stack.request_stop())
-    stack.run(lambda addresses: _greet(folder, addresses))
+    stack = Stack(options, log.write)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A signal that was ignored at the start stays ignored, as under nohup.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stack.request_stop())
+    stack.run(lambda addresses: _print_addresses(folder, addresses))
 
 
-class PartLines:
-    """What the parts print: each to a log file of its own, and all, with their names, to the terminal.
+class ServiceLog:
+    """Writes the output of each service to a log file, and with the name of the service to the terminal.
 
     Args:
-        folder: Where the files go.
+        folder: Folder of the log files.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, RotatingFileHandler] = {}
 
-    def say(self, part: str, line: str) -> None:
-        """Take one line."""
-        self._file(part).emit(logging.makeLogRecord({"msg": line}))
-        prefix = Text(f"{part:>8} | ", COLOURS.get(part.split()[0], "white"))
+    def write(self, service: str, line: str) -> None:
+        """Write a line of a service."""
+        self._file(service).emit(logging.makeLogRecord({"msg": line}))
+        prefix = Text(f"{service:>8} | ", COLOURS.get(service.split()[0], "white"))
         _print(prefix + Text.from_ansi(line))
 
-    def _file(self, part: str) -> RotatingFileHandler:
-        if part not in self._files:
-            self._files[part] = RotatingFileHandler(
-                self._folder / f"{part.replace(' ', '-')}.log",
+    def _file(self, service: str) -> RotatingFileHandler:
+        if service not in self._files:
+            self._files[service] = RotatingFileHandler(
+                self._folder / f"{service.replace(' ', '-')}.log",
                 maxBytes=LOG_BYTES,
                 backupCount=OLD_LOGS,
                 encoding="utf-8",
             )
-        return self._files[part]
+        return self._files[service]
 
 
-def _greet(folder: Path, addresses: dict[str, str]) -> None:
+def _print_addresses(folder: Path, addresses: dict[str, str]) -> None:
     _print(Text("brushwork is ready.", "bold green"))
     _print(Text(f"  addresses  source {folder}/brushwork.env"))
     for name, variable in (("page", "BRUSHWORK_GATEWAY_URL"), ("Flower", "BRUSHWORK_FLOWER_URL")):
@@ -99,6 +99,6 @@ def _greet(folder: Path, addresses: dict[str, str]) -> None:
 
 
 def _print(line: Text) -> None:
-    # Where nobody reads any more, Rich would end this thread; the parts must not stop for that.
+    # When the reader of a pipe is gone, Rich raises SystemExit. The services must go on.
     with contextlib.suppress(OSError, SystemExit):
         DATA.print(line, soft_wrap=True)

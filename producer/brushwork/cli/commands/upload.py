@@ -14,12 +14,13 @@ def upload(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A picture (PNG, JPEG, WebP), or a zip, tar or folder of class folders.", show_default=False
+            help="A picture (PNG, JPEG, WebP), or a zip, tar or folder with a folder for each class.",
+            show_default=False,
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Store a picture or a data set and print its name, for any number of jobs: image=NAME, dataset=NAME."""
+    """Upload a picture or dataset and print its SHA-256, for use in jobs: image=SHA256, dataset=SHA256."""
     with connect() as client:
         artifact = client.upload(file)
     if as_json:

@@ -1,4 +1,4 @@
-"""`brushwork wait`, and the progress bar that others wait with too."""
+"""`brushwork wait`, and the progress bar of all commands that wait."""
 
 from typing import Annotated
 
@@ -16,17 +16,17 @@ from brushwork.cli.views.job import print_job
 from brushwork.client import Client
 
 Previews = Annotated[
-    bool, typer.Option("--preview", help="Show previews of the picture, where the terminal can.")
+    bool, typer.Option("--preview", help="Show previews of the picture, if the terminal can.")
 ]
 
 
 def wait(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")],
-    timeout: Annotated[float | None, typer.Option(help="Wait at most so many seconds.")] = None,
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `submit` prints it.")],
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
     previews: Previews = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
-    """Wait for a job's end, and show its result."""
+    """Wait until a job ends, and show its result."""
     with connect() as client:
         job = waited(client, job_id, timeout, previews)
         if as_json:
@@ -37,7 +37,7 @@ def wait(
 
 
 def waited(client: Client, job_id: str, timeout_s: float | None, previews: bool = False) -> Job:
-    """The finished job; until then a bar shows its steps, and below it come previews if they are wished."""
+    """Return the job when it has ended. Until then, show a progress bar, and previews if requested."""
     with step_bars() as bars:
         bar = bars.add_task("queued", total=None)
 
@@ -58,12 +58,12 @@ def waited(client: Client, job_id: str, timeout_s: float | None, previews: bool 
                 on_preview=show_preview if previews else None,
             )
         except KeyboardInterrupt:
-            NEWS.print(f"The job goes on. To wait again: brushwork wait {job_id}")
+            NEWS.print(f"The job continues. To wait again, run: brushwork wait {job_id}")
             raise
 
 
 def step_bars() -> Bars:
-    """Bars that vanish when done, on standard error."""
+    """Return progress bars on standard error, which disappear when they are done."""
     return Bars(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""`brushwork webhooks`: the sender, and a look at what it does."""
+"""`brushwork webhooks`: the sender of webhooks, and its events."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,21 @@ from brushwork.cli.connection import open_database
 from brushwork.cli.terminal import DATA, print_json
 
 webhooks = typer.Typer(
-    name="webhooks", help="Tell others of jobs that have ended, and see who was told.", no_args_is_help=True
+    name="webhooks", help="Send webhooks, and list and resend their events.", no_args_is_help=True
 )
 
 
 @webhooks.command()
 def send(
-    receivers: Annotated[int, typer.Option(min=1, max=100, help="Receivers told at once.")] = 64,
+    receivers: Annotated[
+        int, typer.Option(min=1, max=100, help="Largest number of requests at the same time.")
+    ] = 64,
 ) -> None:
-    """Send webhooks until it is told to stop; any number may run. Needs BRUSHWORK_WEBHOOK_SECRET."""
-    # Here, for it brings an HTTP client along, which the other commands do without.
+    """Send webhooks until the process receives a signal to stop.
+
+    Several senders may run. Requires BRUSHWORK_WEBHOOK_SECRET.
+    """
+    # Imported here, because it imports an HTTP client that the other commands do not need.
     from brushwork.webhooks.service import serve
 
     serve(Settings.load(), num_receivers=receivers)
@@ -33,8 +38,8 @@ def send(
 
 @webhooks.command("list")
 def list_events(
-    dead: Annotated[bool, typer.Option("--dead", help="Only those that nobody will try again.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    dead: Annotated[bool, typer.Option("--dead", help="Only events that are not tried again.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of events.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List events, newest first."""
@@ -49,17 +54,17 @@ def list_events(
 def replay(
     event_id: Annotated[
         str | None,
-        typer.Argument(metavar="[EVENT_ID]", help="An event's id, as `list` shows it.", show_default=False),
+        typer.Argument(metavar="[EVENT_ID]", help="Id of the event, as `list` shows it.", show_default=False),
     ] = None,
-    dead: Annotated[bool, typer.Option("--dead", help="All dead events.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Send all dead events again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell an event again, or all dead ones, with all tries before them."""
+    """Send an event again, or all dead events, with the full number of tries."""
     if (event_id is None) is not dead:
         raise InvalidRequest(
-            "event_id: one event is to be named, or --dead for all dead ones.",
+            "event_id: pass the id of an event, or --dead, and not both.",
             field="event_id",
-            hint="See: brushwork webhooks list --dead",
+            hint="List dead events with: brushwork webhooks list --dead",
         )
     with _outbox() as outbox:
         if event_id is None:
@@ -69,7 +74,9 @@ def replay(
             replayed = 1
     if as_json:
         return print_json({"replayed": replayed})
-    DATA.print(f"{replayed} events are told again." if event_id is None else f"{event_id} is told again.")
+    DATA.print(
+        f"{replayed} events will be sent again." if event_id is None else f"{event_id} will be sent again."
+    )
 
 
 @contextmanager
@@ -80,17 +87,17 @@ def _outbox() -> Iterator[Outbox]:
 
 def _table(events: Sequence[WebhookEvent]) -> Table:
     table = Table(box=None, header_style="bold")
-    for heading in ("event", "url", "told", "tries", "last answer"):
+    for heading in ("event", "url", "delivery", "tries", "last response"):
         table.add_column(heading, overflow="fold")
     for event in events:
         answer = event.last_error or (str(event.last_status) if event.last_status else "")
         table.add_row(
-            Text(event.id), Text(event.url), _standing(event), str(event.attempts), Text(answer, "dim")
+            Text(event.id), Text(event.url), _delivery(event), str(event.attempts), Text(answer, "dim")
         )
     return table
 
 
-def _standing(event: WebhookEvent) -> Text:
+def _delivery(event: WebhookEvent) -> Text:
     if event.dead:
         return Text("dead", "red")
     if event.delivered_at is not None:

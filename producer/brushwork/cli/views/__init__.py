@@ -1,1 +1,1 @@
-"""How jobs, results and workers are printed."""
+"""Text and tables of jobs, results and workers for a terminal."""

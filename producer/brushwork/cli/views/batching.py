@@ -1,4 +1,4 @@
-"""How workers gather the calls of their jobs, as a table."""
+"""Statistics of the batching in workers, as a table."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,26 +21,27 @@ COLUMNS = (
 
 
 def batching_table(seen: Iterable[SeenWorker]) -> Table:
-    """A row for each module of each worker.
+    """Return a table with one row for each module of each worker.
 
-    Means of a run: calls and rows it held, the share of the most rows it may have ("full"); of a call: how
-    long it waited. "ran because" counts the runs, "not in" the calls that waited and had no part in one.
+    The columns "calls", "rows" and "full" are means over the batches: number of calls and rows, and the share
+    of the largest number of rows. "wait" is the mean time that a call waited. "ran because" counts the
+    batches by reason, "not in" the waiting calls that were left out of a batch by reason.
     """
     table = Table(*COLUMNS, box=None, header_style="bold")
     for worker in seen:
-        for module, told in worker.batching.items():
+        for module, stats in worker.batching.items():
             table.add_row(
                 worker.name,
                 module,
-                str(told["runs"]),
-                f"{told['mean_calls']:.1f}",
-                f"{told['mean_rows']:.1f}",
-                f"{told['occupancy']:.0%}",
-                f"{1000 * told['mean_wait_s']:.1f} ms",
-                f"{1000 * told['longest_wait_s']:.0f} ms",
-                f"{told['busy_s']:.1f} s",
-                _counts(told["ran_because"]),
-                _counts(told["passed_over"]),
+                str(stats["runs"]),
+                f"{stats['mean_calls']:.1f}",
+                f"{stats['mean_rows']:.1f}",
+                f"{stats['occupancy']:.0%}",
+                f"{1000 * stats['mean_wait_s']:.1f} ms",
+                f"{1000 * stats['longest_wait_s']:.0f} ms",
+                f"{stats['busy_s']:.1f} s",
+                _counts(stats["ran_because"]),
+                _counts(stats["passed_over"]),
             )
     return table
 

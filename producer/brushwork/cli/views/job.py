@@ -1,4 +1,4 @@
-"""How a job and its result look in a terminal."""
+"""A job and its result in a terminal."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.presentation import Presentation
+from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.options import Priority
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.states import JobState
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from brushwork.cli.terminal import DATA
 from brushwork.cli.terminal_picture import show_picture
-from brushwork.cli.views.result import curve_facts, files, pictures, result_facts
+from brushwork.cli.views.result import files, pictures, result_facts, running_facts
 from brushwork.client import Client
 from brushwork.inputs import short_forms
 
@@ -29,7 +31,7 @@ STYLES = {
 
 
 def print_job(client: Client, job: Job) -> None:
-    """Print all that is known of a job, and its pictures where the terminal can."""
+    """Print a job, and its pictures if the terminal can show them."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -41,20 +43,20 @@ def print_job(client: Client, job: Job) -> None:
 
 
 def print_outlook(outlook: Outlook | None) -> None:
-    """Print what lies ahead of a job that has not ended."""
+    """Print the position and the estimated times of a job that has not ended."""
     if outlook is None:
         return
     if outlook.position is not None:
-        DATA.print(f"{outlook.position} jobs go before it")
+        DATA.print(f"{outlook.position} jobs are ahead of it")
     for word, moment in (("starts", outlook.estimated_start_at), ("ends", outlook.estimated_end_at)):
         if moment is not None:
             DATA.print(Text(f"{word} about ") + _moment(moment))
     if not outlook.servable:
-        DATA.print(Text("no ready worker serves its kind and model", "yellow"))
+        DATA.print(Text("no ready worker serves the kind and model of the job", "yellow"))
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:
-    """One line for each job."""
+    """Return a table with one row for each job."""
     table = Table(box=None, header_style="bold")
     for heading in ("id", "kind", "state", "step", "age", "label"):
         table.add_column(heading, no_wrap=True, overflow="ellipsis" if heading == "label" else "fold")
@@ -66,21 +68,23 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
 
 
 def state_text(state: JobState) -> Text:
-    """A state in its colour."""
+    """Return a state in its colour."""
     return Text(state.value, STYLES[state])
 
 
 def save_files(job: Job, folder: Path) -> list[Path]:
-    """Write the files of a job's result into `folder`.
+    """Write the files of a job's result into a folder, and return their paths.
 
     Raises:
-        InvalidRequest: Files can't be written there.
+        InvalidRequest: The folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [artifact.save(folder / f"{job.id}-{name}") for name, artifact in files(job).items()]
     except OSError as error:
-        raise InvalidRequest(f"Files can't be saved in {folder}: {error}.", field="save") from error
+        raise InvalidRequest(
+            f"save: cannot write to {folder}: {error}.", field="save", hint="Choose another folder."
+        ) from error
 
 
 def _facts(job: Job) -> Iterator[tuple[str, Text]]:
@@ -98,8 +102,8 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
     yield from _option_facts(job)
     if not job.is_finished:
         yield from _retry_facts(job)
-        yield from ((name, Text(value)) for name, value in curve_facts(job.curve))
-    if job.result is not None:
+        yield from ((name, Text(value)) for name, value in running_facts(job))
+    if isinstance(job.result, Result):
         timings = job.result.provenance.timings
         spent = (
             f"queued {timings.queued_s:.2f}, loading {timings.loading_s:.2f}, running {timings.running_s:.2f}"
@@ -123,9 +127,9 @@ def _option_facts(job: Job) -> Iterator[tuple[str, Text]]:
 
 def _retry_facts(job: Job) -> Iterator[tuple[str, Text]]:
     if job.last_error is not None:
-        yield "earlier", Text(f"{job.last_error.code}: {job.last_error.message}", "yellow")
+        yield "last error", Text(f"{job.last_error.code}: {job.last_error.message}", "yellow")
     if job.retry_at is not None:
-        yield "again", _moment(job.retry_at)
+        yield "next attempt", _moment(job.retry_at)
 
 
 def _moment(moment: datetime) -> Text:
@@ -133,8 +137,7 @@ def _moment(moment: datetime) -> Text:
 
 
 def _request_facts(job: Job) -> Iterator[tuple[str, str]]:
-    request = job.request if isinstance(job.request, dict) else job.request.model_dump()
-    for name, value in request.items():
+    for name, value in Presentation(job).request.items():
         if name != "version" and value not in (None, "", (), []):
             short = short_forms.written(name, value) if name in short_forms.FORMS else ""
             yield name, short or str(value)

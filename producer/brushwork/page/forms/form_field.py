@@ -1,46 +1,55 @@
 """The fields of a kind's form, made from the JSON Schema of its request and of the options of a job."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import get_annotations
 from typing import Any, Literal
 
 from brushwork_schemas.catalogue import AddOn, Model
+from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.options import JobOptions
 
 from brushwork.inputs import short_forms
+from brushwork.page.views.kind_words import OPTION_WORDS
 
 Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file", "suggest", "lines"]
-# Shown at once, after what is required; all others wait under "More settings".
-FIRST = (
-    *("model", "image", "mask_image", "dataset", "strength", "candidate_labels", "points", "boxes", "task"),
-    *("num_train_epochs", "image_size", "width", "height", "num_inference_steps", "seed"),
-    *("num_images_per_prompt", "language", "top_k", "overlay"),
-)
-# Of use to programs alone.
+# Fields that are useful to programs only.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
 AREA_FROM_CHARACTERS = 1000
-# What goes with another field is of use where that one is.
-WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
+# Fields that have an effect only together with another field.
+TOGETHER_WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
 ADD_ONS = {"loras": "lora", "controlnet": "controlnet"}
 PICTURES, ARCHIVES = "image/png,image/jpeg,image/webp", ".zip,.tar,.tar.gz,.tgz,application/zip"
 
 
 @dataclass(frozen=True)
 class FormField:
-    """One field.
+    """A field of a form.
 
     Args:
-        folded: Whether it is under "More settings".
-        step: Distance of two allowed numbers; None for any.
-        placeholder: What holds if it is left empty, where that is known.
-        default: What it is filled with; for a checkbox whether it is ticked.
-        accept: Of a file, the types that may be chosen.
-        known_by: The models that know it; None where all do.
+        name: Name of the parameter.
+        shape: How the field is entered.
+        label: Label in the language of the reader.
+        hint: A sentence of help; may be empty.
+        required: Whether a request without the field is refused.
+        folded: Whether the field is under "More settings".
+        minimum: Smallest number.
+        maximum: Largest number.
+        step: Distance of two allowed numbers; None if all numbers are allowed.
+        max_length: Largest number of characters.
+        choices: Values to choose from.
+        choice_labels: Text of the choices that have a text of their own.
+        placeholder: The default of the first model, if it is known.
+        default: Value of an untouched form; for a checkbox whether it is ticked.
+        accept: For a file, the types that may be chosen.
+        known_by: Names of the models that accept the field; None if all do.
     """
 
     name: str
     shape: Shape
+    label: str = ""
+    hint: str = ""
     required: bool = False
     folded: bool = True
     minimum: float | None = None
@@ -48,85 +57,118 @@ class FormField:
     step: float | None = None
     max_length: int | None = None
     choices: tuple[str, ...] = ()
+    choice_labels: Mapping[str, str] = field(default_factory=dict)
     placeholder: str = ""
     default: Any = None
-    description: str = ""
     accept: str = ""
     known_by: tuple[str, ...] | None = None
 
     @property
     def is_narrow(self) -> bool:
-        """Whether it needs no more than a part of the row."""
+        """Whether the field needs only a part of a row."""
         return self.shape in ("number", "select") and self.name not in ("model", "controlnet")
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether none of the choices is one, too."""
+        """Whether a select field also offers to choose nothing."""
         return not self.required and self.default is None and self.name != "model"
 
 
 def form_fields(
-    kind: Kind, models: Sequence[Model], *, tenants: bool, add_ons: Sequence[AddOn] = ()
+    kind: Kind,
+    models: Sequence[Model],
+    *,
+    tenants: bool,
+    add_ons: Sequence[AddOn] = (),
+    language: str = "en",
 ) -> list[FormField]:
-    """All fields of the kind's form that some model of it knows, in the order they are shown.
+    """Return the fields of a kind's form, in the order in which they are shown.
+
+    A field that no model accepts is left out.
 
     Args:
-        kind: Which kind.
-        models: The catalogue's models of this kind, its default first.
-        tenants: Whether the visitor may choose for whom the job is.
+        kind: The kind.
+        models: The catalogue's models of this kind, the default first.
+        tenants: Whether the caller may choose the tenant of the job.
         add_ons: The catalogue's LoRA adapters and ControlNets.
+        language: Language of labels, hints and choices.
     """
-    request, options = kind.request_type.model_json_schema(), JobOptions.model_json_schema()
     left_out = {*LEFT_OUT, *(() if tenants else ("tenant",))}
-    known_by = {name: _known_by(name, kind, models, add_ons) for name in request["properties"]}
+    request = _Maker(kind, models, add_ons, kind.request_type.model_json_schema(), kind.field_words, language)
+    options = _Maker(kind, models, add_ons, JobOptions.model_json_schema(), OPTION_WORDS, language)
+    known_by = {name: _known_by(name, kind, models, add_ons) for name in request.schema["properties"]}
     made = [
-        _Maker(kind, models, add_ons, whole).field(name, schema, known_by.get(name))
-        for whole in (request, options)
-        for name, schema in whole["properties"].items()
-        if name not in left_out and known_by.get(name) != ()
+        request.made(name, known_by[name], folded=name in kind.request_type.ADVANCED)
+        for name in _in_order(kind)
+        if name not in left_out and known_by[name] != ()
     ]
-    order = {name: place for place, name in enumerate(FIRST)}
-    return sorted(made, key=lambda field: (not field.required, order.get(field.name, len(order))))
+    further = [
+        options.made(name, None, folded=True) for name in options.schema["properties"] if name not in left_out
+    ]
+    return [*made, *further]
 
 
 def filled_in(model: Model, kind: Kind) -> dict[str, Any]:
-    """What a model fills into the fields of a kind that are left empty."""
-    # Of a picture that begins with another, the size is that one's.
+    """Return the defaults of a model for the fields of a kind that are left empty."""
+    # A picture that is made from another one has the size of that one.
     fitted = ("width", "height") if kind.takes_image else ()
     return {name: value for name, value in model.defaults_of(kind.name).items() if name not in fitted}
 
 
+def _in_order(kind: Kind) -> list[str]:
+    """Return the request fields: required files first, then required fields, the model and the others."""
+    fields = kind.request_type.model_fields
+    own = [get_annotations(each) for each in kind.request_type.__mro__]
+
+    def place(name: str) -> tuple[bool, bool, bool, int]:
+        required = fields[name].is_required()
+        owner = next((index for index, annotations in enumerate(own) if name in annotations), len(own))
+        return (not required, not (required and name in kind.files), name != "model", owner)
+
+    return sorted(fields, key=place)
+
+
 @dataclass(frozen=True)
 class _Maker:
-    """Makes fields of one schema."""
+    """Makes the fields of one schema."""
 
     kind: Kind
     models: Sequence[Model]
     add_ons: Sequence[AddOn]
-    whole: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    words: FieldWords
+    language: str
 
-    def field(self, name: str, schema: Mapping[str, Any], known_by: tuple[str, ...] | None) -> FormField:
-        plain = _plain(schema, self.whole)
-        required = name in self.whole.get("required", ())
-        shape, sort = _shape(name, plain), self.kind.files.get(name)
-        first = filled_in(self.models[0], self.kind) if self.models else {}
+    def made(self, name: str, known_by: tuple[str, ...] | None, *, folded: bool) -> FormField:
+        given = self.schema["properties"][name]
+        plain = _plain(given, self.schema)
+        required = name in self.schema.get("required", ())
+        shape, media_type = _shape(name, plain), self.kind.files.get(name)
+        defaults = filled_in(self.models[0], self.kind) if self.models else {}
+        choices = self._choices(name, plain)
         return FormField(
             name=name,
             shape=shape,
+            label=self.words.label(name, self.language),
+            # The choices of this field explain it.
+            hint="" if name == "model" else self.words.hint(name, self.language),
             required=required,
-            # Of one model there is nothing to choose.
-            folded=not required and (name not in FIRST or (name == "model" and len(self.models) == 1)),
+            # With one model there is nothing to choose.
+            folded=not required and (folded or (name == "model" and len(self.models) == 1)),
             minimum=plain.get("minimum", plain.get("exclusiveMinimum")),
             maximum=plain.get("maximum"),
             step=plain.get("multipleOf", 1 if plain.get("type") == "integer" else None),
             max_length=plain.get("maxLength"),
-            choices=self._choices(name, plain),
-            placeholder=str(first.get(name, "")),
-            default=None if shape == "lines" else schema.get("default"),
-            description=plain.get("description", ""),
-            accept="" if sort is None else ARCHIVES if sort == ARCHIVE else PICTURES,
+            choices=choices,
+            choice_labels=self._choice_labels(plain),
+            placeholder=str(defaults.get(name, "")),
+            default=None if shape == "lines" else given.get("default"),
+            accept="" if media_type is None else ARCHIVES if media_type == ARCHIVE else PICTURES,
             known_by=known_by,
         )
+
+    def _choice_labels(self, plain: Mapping[str, Any]) -> dict[str, str]:
+        return {value: self.words.choice(value, self.language) for value in _enumerated(plain)}
 
     def _choices(self, name: str, plain: Mapping[str, Any]) -> tuple[str, ...]:
         if name == "model":
@@ -137,25 +179,29 @@ class _Maker:
             families = {model.family for model in self.models}
             fitting = [each for each in self.add_ons if each.family in families]
             return tuple(each.name for each in fitting if each.type == ADD_ONS[name])
-        return tuple(plain.get("enum") or plain.get("items", {}).get("enum", ()))
+        return _enumerated(plain)
 
 
 def _known_by(
     name: str, kind: Kind, models: Sequence[Model], add_ons: Sequence[AddOn]
 ) -> tuple[str, ...] | None:
-    """The models that know a field; None where all do."""
-    asked = WITH.get(name, name)
-    if asked not in kind.request_type.SPECIAL:
+    """Return the names of the models that accept a field; None if all do."""
+    decisive = TOGETHER_WITH.get(name, name)
+    if decisive not in kind.request_type.SPECIAL:
         return None
-    knowing = [model for model in models if asked in model.accepts]
-    if asked in ADD_ONS:
-        fitted = {each.family for each in add_ons if each.type == ADD_ONS[asked]}
-        knowing = [model for model in knowing if model.family in fitted]
-    return None if models and len(knowing) == len(models) else tuple(model.name for model in knowing)
+    accepting = [model for model in models if decisive in model.accepts]
+    if decisive in ADD_ONS:
+        fitted = {each.family for each in add_ons if each.type == ADD_ONS[decisive]}
+        accepting = [model for model in accepting if model.family in fitted]
+    return None if models and len(accepting) == len(models) else tuple(model.name for model in accepting)
+
+
+def _enumerated(plain: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(plain.get("enum") or plain.get("items", {}).get("enum", ()))
 
 
 def _plain(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of a value that is given: without null, references followed."""
+    """Return the schema of a value that is not null, with references resolved."""
     inner: Mapping[str, Any] = next(
         (part for part in schema.get("anyOf", ()) if part.get("type") != "null"), {}
     )

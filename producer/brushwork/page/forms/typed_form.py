@@ -1,12 +1,12 @@
-"""What somebody typed into a form: read into the parameters of a request, and kept to be shown again."""
+"""The content of a form: read into the parameters of a request, and kept to show the form again."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from brushwork_schemas.job import Job
-from pydantic import BaseModel
+from brushwork_schemas.kinds.presentation import Presentation
 from starlette.datastructures import FormData, UploadFile
 
 from brushwork.gateway.bodies.received import content_of
@@ -18,12 +18,12 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 
 @dataclass
 class TypedForm:
-    """A form's content by field name: words as typed, lists of ticks, or whether a box is ticked.
+    """The content of a form by field name: text as typed, lists of ticks, or whether a box is ticked.
 
     Args:
         values: What the fields show.
-        stored: The SHA-256 of files that are there already, by field.
-        files: The files that were chosen now, by field; an archive is open, and is not in memory.
+        stored: SHA-256 of files that are already stored, by field.
+        files: Files that were chosen now, by field. An archive is an open file, not its bytes.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -32,61 +32,56 @@ class TypedForm:
 
     @classmethod
     def fresh(cls, fields: Iterable[FormField]) -> "TypedForm":
-        """An untouched form."""
+        """Return an untouched form."""
         return cls({each.name: each.default for each in fields if each.default is not None})
 
     @classmethod
     def of_job(cls, job: Job, fields: Sequence[FormField]) -> "TypedForm":
-        """What a job was asked for, to be changed and submitted."""
-        told = {**asked(job), "priority": job.priority, "tenant": job.tenant, "group": job.group}
-        known = {each.name: told[each.name] for each in fields if told.get(each.name) is not None}
+        """Return a form filled with the request and the options of a job."""
+        options = {"priority": job.priority, "tenant": job.tenant, "group": job.group}
+        parameters = {**Presentation(job).request, **options}
+        values = {
+            each.name: parameters[each.name] for each in fields if parameters.get(each.name) is not None
+        }
         of_files = [each.name for each in fields if each.shape == "file"]
-        taken = {name: known.pop(name) for name in of_files if name in known}
-        stored = {name: value for name, value in taken.items() if isinstance(value, str)}
-        for name in short_forms.FORMS.keys() & known.keys():
-            known[name] = short_forms.written(name, known[name])
-        return cls({**cls.fresh(fields).values, **known}, stored)
+        files = {name: values.pop(name) for name in of_files if name in values}
+        stored = {name: value for name, value in files.items() if isinstance(value, str)}
+        for name in short_forms.FORMS.keys() & values.keys():
+            values[name] = short_forms.written(name, values[name])
+        return cls({**cls.fresh(fields).values, **values}, stored)
 
     @classmethod
     async def posted(
         cls, form: FormData, fields: Sequence[FormField], most_bytes: int = 2**20
     ) -> "TypedForm":
-        """What a browser sent.
+        """Read the form that a browser sent.
 
         Args:
-            form: It; files that are archives have to be read before it is closed.
-            fields: Of the form.
-            most_bytes: Of a file that is no archive.
+            form: The form. Archives among its files must be read before it is closed.
+            fields: The fields of the form.
+            most_bytes: Largest size of a file that is not an archive, in bytes.
 
         Raises:
-            PayloadTooLarge: A file that is no archive has more.
+            PayloadTooLarge: A file that is not an archive is larger than `most_bytes`.
         """
         typed = cls({each.name: _value(each, form) for each in fields if each.shape != "file"})
         for name in (each.name for each in fields if each.shape == "file"):
-            known, chosen = form.get(f"{name}_sha256"), form.get(name)
-            if isinstance(known, str) and known:
-                typed.stored[name] = known
+            stored, chosen = form.get(f"{name}_sha256"), form.get(name)
+            if isinstance(stored, str) and stored:
+                typed.stored[name] = stored
             if isinstance(chosen, UploadFile) and chosen.filename:
                 typed.files[name] = await content_of(chosen, most_bytes)
         return typed
 
     def parameters(self, fields: Iterable[FormField]) -> dict[str, Any]:
-        """The parameters of the request: what was left empty is left out.
+        """Return the parameters of the request, without empty fields.
 
         Raises:
-            InvalidRequest: A list can't be read.
+            InvalidRequest: A list has the wrong format.
         """
         parameters = {each.name: _parameter(each, self.values.get(each.name)) for each in fields}
         parameters |= {**self.stored, **self.files}
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
-
-
-def asked(job: Job) -> Mapping[str, Any]:
-    """A job's request by field; that of a refused job may be anything its sender said."""
-    request = job.request
-    if isinstance(request, BaseModel):
-        return request.model_dump(mode="json")
-    return request if isinstance(request, Mapping) else {}
 
 
 def _value(each: FormField, form: FormData) -> Any:
@@ -110,5 +105,5 @@ def _parameter(each: FormField, value: Any) -> Any:
     try:
         return float(text) if text else None
     except ValueError:
-        # The request's own check names the field and says what it should be.
+        # The validation of the request names the field and says what it must be.
         return value

@@ -1,4 +1,4 @@
-"""The gallery: all jobs, newest first, by kind, model, state and words."""
+"""The gallery: all jobs, newest first, filtered by kind, model, state and text."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session
 from brushwork.page.views.thumbnail import Thumbnail
 
-A_PAGE = 48
+JOBS_PER_PAGE = 48
 
 router = APIRouter(route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
@@ -38,10 +38,10 @@ def gallery(
     text: Words = "",
     cursor: Words = "",
 ) -> Response:
-    """One page of jobs; an empty filter lets all through."""
+    """Show one page of jobs. An empty filter matches all jobs."""
     chosen = {"kind": kind, "model": model, "state": state, "text": text.strip()}
     filters = {name: value for name, value in chosen.items() if value}
-    wanted = JobFilter(
+    job_filter = JobFilter(
         kind=kind_named(kind).name if kind else None,
         model=model or None,
         state=_state(state),
@@ -49,18 +49,20 @@ def gallery(
         tenant=principal.tenant,
     )
     after = Cursor.parsed(cursor) if cursor else None
-    jobs = services.index.list(wanted, limit=A_PAGE + 1, before=after)
-    older = {**filters, "cursor": Cursor.of(jobs[A_PAGE - 1]).text} if len(jobs) > A_PAGE else None
+    jobs = services.index.list(job_filter, limit=JOBS_PER_PAGE + 1, before=after)
+    older = (
+        {**filters, "cursor": Cursor.of(jobs[JOBS_PER_PAGE - 1]).text} if len(jobs) > JOBS_PER_PAGE else None
+    )
     return Session(request, principal).shown(
         "gallery.html",
-        thumbnails=[Thumbnail.of(job) for job in jobs[:A_PAGE]],
+        thumbnails=[Thumbnail.of(job) for job in jobs[:JOBS_PER_PAGE]],
         chosen=chosen,
         is_filtered=bool(filters),
         is_first=not cursor,
         older=f"/gallery?{urlencode(older)}" if older else None,
         newest=f"/gallery?{urlencode(filters)}",
         kinds=list(all_kinds()),
-        models=[known.name for known in services.client.models_of(principal.tenant or "")],
+        models=[each.name for each in services.client.models_of(principal.tenant or "")],
         states=list(JobState),
     )
 
@@ -69,4 +71,6 @@ def _state(name: str) -> JobState | None:
     try:
         return JobState(name) if name else None
     except ValueError:
-        raise InvalidRequest(f"There is no state {name!a}.", field="state") from None
+        raise InvalidRequest(
+            f"state: there is no state {name!a}.", field="state", hint=f"States are {', '.join(JobState)}."
+        ) from None

@@ -1,4 +1,4 @@
-"""The first page: a form for each kind of job, and the newest jobs."""
+"""The home page: a form for each kind of job, and the newest jobs."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
@@ -25,12 +25,11 @@ from brushwork.inputs.file_inputs import FileInputs
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Session, led_to
+from brushwork.page.session import Session, redirect_to
 from brushwork.page.views.thumbnail import Thumbnail
 
 NEWEST = 12
 MOST_FORM_FIELDS = 200
-FIRST_KIND = next(iter(all_kinds()))
 
 router = APIRouter(route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
@@ -39,11 +38,14 @@ Gateway = Annotated[Services, Depends(Services.of)]
 
 
 @dataclass(frozen=True)
-class ContactSheet:
-    """An empty or filled form of one kind.
+class KindForm:
+    """The form of one kind.
 
     Args:
-        served: Those of its models that a worker has now.
+        kind: The kind.
+        models: The models of the kind that the caller may use, the default first.
+        fields: The fields of the form.
+        served: Names of the models that a worker has now.
     """
 
     kind: Kind
@@ -52,78 +54,83 @@ class ContactSheet:
     served: frozenset[str]
 
     @classmethod
-    def of(cls, kind_name: str, services: Services, principal: Principal) -> "ContactSheet":
-        """The kind's form as this caller gets it."""
+    def of(cls, kind_name: str, services: Services, principal: Principal, language: str) -> "KindForm":
+        """Return the form of a kind for a caller and a language."""
         kind = kind_named(kind_name)
         models = list(services.client.models_of(principal.tenant or "", kind.name))
         add_ons = Catalogue.load(services.settings.catalogue).add_ons
-        fields = form_fields(kind, models, tenants=principal.tenant is None, add_ons=add_ons)
+        fields = form_fields(
+            kind, models, tenants=principal.tenant is None, add_ons=add_ons, language=language
+        )
         workers = services.outlooks.serving(kind.name)
-        here = {name for worker in workers for name in worker.models}
+        loadable = {name for worker in workers for name in worker.models}
         served = {
             model.name
             for model in models
-            if model.name in here or (workers and model.name.startswith(TRAINED))
+            if model.name in loadable or (workers and model.name.startswith(TRAINED))
         }
         return cls(kind, models, fields, frozenset(served))
 
     @property
     def defaults(self) -> dict[str, dict[str, Any]]:
-        """What each model fills in, for the script that shows it."""
+        """The defaults of each model, which the script shows in empty fields."""
         return {model.name: filled_in(model, self.kind) for model in self.models}
 
 
 @router.get("/")
-def front(
+def home(
     request: Request,
     services: Gateway,
     principal: Reader,
-    kind: str = FIRST_KIND,
+    kind: str = "",
     again: Annotated[str | None, Query(max_length=64)] = None,
     image: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
     prompt: Annotated[str | None, Query(max_length=2000)] = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """The form of one kind; filled with a job's request, with a picture, words or a model, if asked for."""
-    sheet = ContactSheet.of(kind, services, principal)
-    if again is None:
-        typed = TypedForm.fresh(sheet.fields)
-    else:
-        job = visible(services, principal, again)
-        sheet = ContactSheet.of(job.kind, services, principal)
-        typed = TypedForm.of_job(job, sheet.fields)
-    typed.stored |= {"image": image} if image else {}
+    """Show the form of a kind, filled with the request of a job, a picture, a prompt or a model if given."""
+    session = Session(request, principal)
+    job = visible(services, principal, again) if again is not None else None
+    kind_name = job.kind if job else kind or _first_kind()
+    form = KindForm.of(kind_name, services, principal, session.words.language)
+    typed = TypedForm.of_job(job, form.fields) if job else TypedForm.fresh(form.fields)
+    typed.stored |= {form.kind.main_input or "image": image} if image else {}
     typed.values |= {"prompt": prompt} if prompt else {}
     typed.values |= {"model": model} if model else {}
-    return _shown(Session(request, principal), services, principal, sheet, typed)
+    return _shown(session, services, principal, form, typed)
 
 
 @router.post("/jobs")
 async def submit(request: Request, services: Gateway, principal: Submitter) -> Response:
-    """Submit what the form holds; where it is refused, show it again with the reason at its field."""
+    """Submit the form. If the request is refused, show the form again with the error at its field."""
     most_bytes = services.settings.max_upload_bytes
     bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
-    async with request.form(max_files=len(file_fields()), **bounds) as form:
-        name = form.get("kind")
-        kind = name if isinstance(name, str) else FIRST_KIND
-        sheet = await run_in_threadpool(ContactSheet.of, kind, services, principal)
-        typed = await TypedForm.posted(form, sheet.fields, most_bytes)
+    session = Session(request, principal)
+    language = session.words.language
+    async with request.form(max_files=len(file_fields()), **bounds) as posted:
+        name = posted.get("kind")
+        kind = name if isinstance(name, str) else _first_kind()
+        form = await run_in_threadpool(KindForm.of, kind, services, principal, language)
+        typed = await TypedForm.posted(posted, form.fields, most_bytes)
         try:
-            parameters = {**typed.parameters(sheet.fields), "kind": sheet.kind.name}
+            parameters = {**typed.parameters(form.fields), "kind": form.kind.name}
             accepted = await Submission(services, principal).accept([parameters])
         except RequestError as error:
             await _keep_files(services, principal, typed, error)
-            session = Session(request, principal)
-            page = await run_in_threadpool(_shown, session, services, principal, sheet, typed, error)
+            page = await run_in_threadpool(_shown, session, services, principal, form, typed, error)
             page.headers.update(headers_of(error))
             return page
-    return led_to(f"/jobs/{accepted.jobs[0].id}")
+    return redirect_to(f"/jobs/{accepted.jobs[0].id}")
+
+
+def _first_kind() -> str:
+    return next(iter(all_kinds()))
 
 
 async def _keep_files(
     services: Services, principal: Principal, typed: TypedForm, error: RequestError
 ) -> None:
-    """Keep files whose job was refused for something else, so that nobody has to choose them again."""
+    """Keep the files of a refused form, so that they need not be chosen again. The wrong file is not kept."""
     for name, file in typed.files.items():
         if error.field != name:
             limiter = services.decoders if isinstance(file, bytes) else services.fetchers
@@ -136,7 +143,7 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     try:
         read = inputs.read(file, name)
     except (BrushworkError, ValueError):
-        # Nothing is lost that could be kept: it is no such file, or was read and closed already.
+        # The file is not a picture or archive, or it was read and closed before.
         return None
     artifact = inputs.keep(read)
     if isinstance(read, GivenArchive):
@@ -149,18 +156,18 @@ def _shown(
     session: Session,
     services: Services,
     principal: Principal,
-    sheet: ContactSheet,
+    form: KindForm,
     typed: TypedForm,
     error: BrushworkError | None = None,
 ) -> Response:
-    # Of who comes here with a form that was refused, it is not sure.
+    # A caller whose form was refused may have the right to submit only.
     may_read = principal.may(Scope.READ)
     newest = services.client.list(tenant=principal.tenant, limit=NEWEST) if may_read else []
     return session.shown(
-        "front.html",
+        "home.html",
         200 if error is None else status_of(error),
         kinds=all_kinds(),
-        sheet=sheet,
+        form=form,
         typed=typed,
         error=error,
         wrong=error.field.partition(".")[0] if error is not None and error.field else None,

@@ -1,6 +1,7 @@
-"""A job's page: how far it is, what came of it, and all it takes to make it again."""
+"""The page of a job: its progress, its result, and what is needed to run it again."""
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated
 
 from brushwork_core.access.api_keys import Scope
@@ -16,38 +17,43 @@ from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.routes.jobs import visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import Session, led_to
+from brushwork.page.session import Session, redirect_to
 from brushwork.page.views import repeat_commands
+from brushwork.page.views.follow_ups import follow_ups
 from brushwork.page.views.job_view import JobDetails
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute)
 Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
 Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
 Gateway = Annotated[Services, Depends(Services.of)]
-UPSCALING = "image-upscaling"
 JobId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("")
 def job_page(job_id: JobId, request: Request, services: Gateway, principal: Reader) -> Response:
-    """All there is to know of a job."""
+    """Show a job."""
     job = visible(services, principal, job_id)
     session = Session(request, principal)
     return session.shown(
         "job.html",
         job=job,
-        enlarges=_is_served(UPSCALING, services),
-        job_details=JobDetails.of(job, services.store, TenantFiles(services.database)),
+        details=JobDetails.of(job, services.store, TenantFiles(services.database)),
+        follow_ups=follow_ups(job.kind, _is_served(services)),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
         python=repeat_commands.python(job, session.origin),
     )
 
 
-def _is_served(kind: str, services: Services) -> bool:
-    """Whether a worker has the kind's default model now."""
-    models = services.client.models(kind)
-    return bool(models and services.outlooks.serving(kind, models[0].name))
+def _is_served(services: Services) -> Callable[[str], bool]:
+    """Return a function that tells whether a worker has the default model of a kind now."""
+    models = services.client.models()
+
+    def is_served(kind: str) -> bool:
+        default = next((model.name for model in models if kind in model.kinds), None)
+        return default is not None and bool(services.outlooks.serving(kind, default))
+
+    return is_served
 
 
 @router.post("/again")
@@ -57,15 +63,15 @@ async def again(
     principal: Submitter,
     seed: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Submit the same request once more; with `seed=new` with another seed."""
+    """Submit the same request again; with `seed=new` with another seed."""
     job = await run_in_threadpool(visible, services, principal, job_id)
     changes = {"seed": secrets.randbits(SEED_BITS)} if seed == "new" else {}
     accepted = await Submission(services, principal).accept_again(job, changes)
-    return led_to(f"/jobs/{accepted.jobs[0].id}")
+    return redirect_to(f"/jobs/{accepted.jobs[0].id}")
 
 
 @router.post("/next")
-async def look_at(
+async def pass_on(
     job_id: JobId,
     services: Gateway,
     principal: Submitter,
@@ -73,20 +79,21 @@ async def look_at(
     image: Annotated[str, Form(max_length=64)],
     language: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Submit a job of another kind that looks at one of this job's pictures."""
+    """Submit a job of another kind with one of this job's pictures as its main input."""
     job = await run_in_threadpool(visible, services, principal, job_id)
-    parameters = {"kind": kind, "image": image}
+    next_kind = kind_named(kind)
+    parameters = {"kind": kind, next_kind.main_input or "image": image}
     if principal.tenant is None:
         parameters["tenant"] = job.tenant
-    if language and "language" in kind_named(kind).request_type.model_fields:
+    if language and "language" in next_kind.request_type.model_fields:
         parameters["language"] = language
     accepted = await Submission(services, principal).accept([parameters])
-    return led_to(f"/jobs/{accepted.jobs[0].id}")
+    return redirect_to(f"/jobs/{accepted.jobs[0].id}")
 
 
 @router.post("/cancel")
 def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
-    """Withdraw the job; its page says what came of it."""
+    """Cancel the job and show its page."""
     visible(services, principal, job_id)
     services.client.cancel(job_id)
-    return led_to(f"/jobs/{job_id}")
+    return redirect_to(f"/jobs/{job_id}")

@@ -1,4 +1,4 @@
-"""In and out: the key in a cookie that scripts and other sites do not see; the choice of words and light."""
+"""Login and logout, with the key in a cookie that scripts and other sites cannot read; language and theme."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from brushwork.gateway.admission.access import COOKIE
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
-from brushwork.page.session import THEME, THEMES, Session, led_to
+from brushwork.page.session import THEME, THEMES, Session, redirect_to
 from brushwork.page.words import COOKIE as LANGUAGE
 from brushwork.page.words import LANGUAGES
 
@@ -19,15 +19,16 @@ Gateway = Annotated[Services, Depends(Services.of)]
 
 @router.get("/login")
 def login_form(request: Request, services: Gateway, next: str = "/") -> Response:  # noqa: A002 - in the address
-    """Ask for a key; who needs none is led on."""
+    """Ask for a key. A caller who needs none is redirected."""
     try:
         services.access.principal(request.cookies.get(COOKIE))
     except Unauthorized:
         if services.access.is_open():
-            # A key of another gateway on this machine: to browsers they are one. Nobody asks for any here.
-            return led_to(next, {COOKIE: None}, secure=request.url.scheme == "https")
+            # The cookie is of another gateway on this machine, which browsers cannot tell apart. This one
+            # requires no key.
+            return redirect_to(next, {COOKIE: None}, secure=request.url.scheme == "https")
         return Session(request).shown("login.html", next=next, error=None)
-    return led_to(next)
+    return redirect_to(next)
 
 
 @router.post("/login")
@@ -37,18 +38,18 @@ def login(
     key: Annotated[str, Form(max_length=200)] = "",
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - the field's name
 ) -> Response:
-    """Keep the key in a cookie, if it opens anything."""
+    """Store a valid key in a cookie."""
     try:
         services.access.principal(key.strip())
     except Unauthorized as error:
         return Session(request).shown("login.html", 401, next=next, error=error)
-    return led_to(next, {COOKIE: key.strip()}, secure=request.url.scheme == "https")
+    return redirect_to(next, {COOKIE: key.strip()}, secure=request.url.scheme == "https")
 
 
 @router.post("/logout")
 def logout(request: Request) -> Response:
-    """Forget the key."""
-    return led_to("/login", {COOKIE: None}, secure=request.url.scheme == "https")
+    """Delete the cookie with the key."""
+    return redirect_to("/login", {COOKIE: None}, secure=request.url.scheme == "https")
 
 
 @router.post("/preferences")
@@ -57,10 +58,10 @@ def preferences(
     theme: Annotated[str, Form()] = "",
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - the field's name
 ) -> Response:
-    """Remember the choice of words or light."""
+    """Store the choice of language or theme in a cookie."""
     chosen: dict[str, str | None] = {}
     if language in LANGUAGES:
         chosen[LANGUAGE] = language
     if theme in THEMES:
         chosen[THEME] = theme
-    return led_to(next, chosen)
+    return redirect_to(next, chosen)

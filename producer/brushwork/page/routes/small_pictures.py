@@ -1,4 +1,4 @@
-"""Small pictures for contact sheets, so that a page of them does not fetch megabytes."""
+"""Small pictures for contact sheets, so that a page with many pictures loads quickly."""
 
 import io
 from functools import lru_cache
@@ -18,7 +18,7 @@ from brushwork.gateway.services import Services
 
 SIDE = 384
 QUALITY = 82
-MOST_REMEMBERED = 512
+MOST_CACHED = 512
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
@@ -34,23 +34,23 @@ async def thumbnail(
     services: Annotated[Services, Depends(Services.of)],
     principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
 ) -> Response:
-    """A picture that this caller may see, at most `SIDE` pixels a side."""
+    """Return a picture that the caller may see, at most `SIDE` pixels wide and high."""
     artifact = await run_in_threadpool(TenantFiles(services.database).get, sha256, principal.tenant)
     if max(artifact.width, artifact.height) <= SIDE:
         data = await run_in_threadpool(services.store.get, sha256)
         return Response(data, media_type=artifact.media_type, headers=HEADERS)
-    data = await to_thread.run_sync(_made, services.store, sha256, limiter=services.decoders)
+    data = await to_thread.run_sync(_scaled_down, services.store, sha256, limiter=services.decoders)
     return Response(data, media_type="image/webp", headers=HEADERS)
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _made(store: ArtifactStore, sha256: str) -> bytes:
+@lru_cache(maxsize=MOST_CACHED)
+def _scaled_down(store: ArtifactStore, sha256: str) -> bytes:
     with Image.open(io.BytesIO(store.get(sha256)), formats=["PNG", "JPEG", "WEBP"]) as picture:
-        # A mask's numbers are classes, and one between two classes would be a third.
-        way = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.LANCZOS
-        # A JPEG is decoded at half or a quarter of its size, where that is enough.
+        # The values of a mask are classes: a value between two of them would be a third class.
+        resampling = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.LANCZOS
+        # Pillow decodes a JPEG at half or a quarter of its size if that is enough.
         picture.draft(None, (SIDE * 2, SIDE * 2))
-        picture.thumbnail((SIDE, SIDE), way)
+        picture.thumbnail((SIDE, SIDE), resampling)
         buffer = io.BytesIO()
         picture.convert("RGBA" if "A" in picture.getbands() else "RGB").save(buffer, "WEBP", quality=QUALITY)
         return buffer.getvalue()

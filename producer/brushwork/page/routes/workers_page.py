@@ -1,4 +1,4 @@
-"""Workers and queues at a glance."""
+"""The page of the workers and queues."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ def workers_page(
     services: Annotated[Services, Depends(Services.of)],
     principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
 ) -> Response:
-    """Who is there, and how much waits."""
+    """Show the workers that run, and the number of jobs that wait for each kind."""
     return Session(request, principal).shown(
         "workers.html",
         workers=workers.workers(services, principal).workers,

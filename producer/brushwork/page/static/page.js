@@ -1,10 +1,10 @@
-// Makes the page live. Everything works without it: forms post, and pages of running jobs load themselves anew.
+// Updates the page while it is open. Without scripts, forms still post, and the page of a running job reloads itself.
 "use strict";
 
-const LOOK_AGAIN_MS = 2000;
+const POLL_MS = 2000;
 
-// Puts the newest state of the element `id` in its place; what has the focus keeps it, by its id or name.
-async function renew(id) {
+// Replaces the element `id` by its newest state. A link that has the focus keeps it.
+async function replaceWithNewest(id) {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } });
   const here = document.getElementById(id);
   if (!response.ok || !here) return null;
@@ -14,22 +14,22 @@ async function renew(id) {
   const focus = here.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   here.replaceWith(fresh);
   if (focus) fresh.querySelector(`[href="${CSS.escape(focus)}"]`)?.focus();
-  equip(fresh);
+  activate(fresh);
   return fresh;
 }
 
-// Renews an element again and again while `goesOn` says so and somebody looks.
-function keepNew(id, goesOn) {
+// Replaces an element every two seconds while `goesOn` is true and the page is visible.
+function keepCurrent(id, goesOn) {
   const again = async () => {
     const here = document.getElementById(id);
     if (!here || !goesOn(here)) return;
-    if (!document.hidden) await renew(id).catch(() => null);
-    setTimeout(again, LOOK_AGAIN_MS);
+    if (!document.hidden) await replaceWithNewest(id).catch(() => null);
+    setTimeout(again, POLL_MS);
   };
-  setTimeout(again, LOOK_AGAIN_MS);
+  setTimeout(again, POLL_MS);
 }
 
-// Follows a job by its events. A hidden page lets go: browsers allow only few open streams to one host.
+// Follows a job by its events. A hidden page closes the stream, because browsers allow few streams to one host.
 function follow(job) {
   const bar = job.querySelector("[data-progress]");
   let source = null;
@@ -42,14 +42,14 @@ function follow(job) {
     bar.querySelector("[data-step]").textContent = step;
     bar.querySelector("[data-total]").textContent = total;
     bar.querySelector(".waiting")?.classList.remove("waiting");
-    // Spoken at every quarter, not at every step.
-    const said = `${Math.floor((4 * step) / total) * 25} %`;
-    const voice = bar.querySelector("[data-said]");
-    if (voice.textContent !== said) voice.textContent = said;
+    // Screen readers announce every quarter, not every step.
+    const announced = `${Math.floor((4 * step) / total) * 25} %`;
+    const status = bar.querySelector("[data-announced]");
+    if (status.textContent !== announced) status.textContent = announced;
   };
   const preview = (image) => {
     if (!image.startsWith("data:image/")) return;
-    // Of several pictures there is one preview, with all of them side by side: each frame shows its part.
+    // The preview of a job with several pictures shows them side by side. Each frame shows its part of it.
     const frames = [...job.querySelectorAll("[data-preview]")];
     const columns = Math.ceil(Math.sqrt(frames.length));
     const rows = Math.ceil(frames.length / columns);
@@ -69,14 +69,14 @@ function follow(job) {
     const now = fresh.getElementById("job");
     if (!now || !job.isConnected) return;
     if (!now.dataset.events) return end();
-    // Where no events come through, these looks tell of steps too.
+    // If no event stream is open, the polling updates the progress too.
     if (!source) show(...["step", "total"].map((name) => Number(now.querySelector(`[data-${name}]`)?.textContent)));
-    // "2 min ago" would else stay so.
+    // Texts such as "2 min ago" must change.
     const times = now.querySelectorAll("time");
     job.querySelectorAll("time").forEach((time, index) => {
       if (times[index]?.dateTime === time.dateTime) time.textContent = times[index].textContent;
     });
-    for (const id of ["state", "outlook", "curve"]) {
+    for (const id of ["state", "outlook", "charts", "blocks"]) {
       const old = document.getElementById(id);
       const now = fresh.getElementById(id);
       if (old && now && !old.isEqualNode(now)) old.replaceChildren(...now.childNodes);
@@ -86,7 +86,7 @@ function follow(job) {
     stop();
     clearInterval(wait);
     const mayFocus = document.activeElement && job.contains(document.activeElement);
-    const fresh = await renew("job").catch(() => null);
+    const fresh = await replaceWithNewest("job").catch(() => null);
     if (!fresh) return location.reload();
     if (mayFocus) document.getElementById("content").focus({ preventScroll: true });
   };
@@ -105,7 +105,7 @@ function follow(job) {
       status();
     });
     source.addEventListener("end", end);
-    // A refusal, unlike a lost connection, is not tried again by the browser: the next look does.
+    // After a refusal the browser does not reconnect, unlike after a lost connection. The next poll does.
     source.addEventListener("error", () => {
       if (source?.readyState === EventSource.CLOSED) source = null;
     });
@@ -114,22 +114,22 @@ function follow(job) {
     source?.close();
     source = null;
   };
-  const look = () => (document.hidden ? stop() : start());
-  document.addEventListener("visibilitychange", () => job.isConnected && look());
-  // Place and estimate are no events: they change with other jobs.
+  const openOrClose = () => (document.hidden ? stop() : start());
+  document.addEventListener("visibilitychange", () => job.isConnected && openOrClose());
+  // Position and estimate come without events, because they change with other jobs.
   const wait = setInterval(() => {
     if (!job.isConnected) return clearInterval(wait);
     if (document.hidden) return;
     status();
     start();
-  }, LOOK_AGAIN_MS);
-  look();
+  }, POLL_MS);
+  openOrClose();
 }
 
-// What each model fills in is shown in the empty fields.
+// Empty fields show the defaults of the chosen model.
 function placeholders(form) {
   const model = form.elements.namedItem("model");
-  // A form has a field of that name, which stands before its dataset.
+  // `form.dataset` may be a field of that name.
   const defaults = JSON.parse(form.getAttribute("data-defaults"));
   const none = new Map([...form.elements].map((field) => [field, field.placeholder]));
   const show = () => {
@@ -143,7 +143,7 @@ function placeholders(form) {
   model?.addEventListener("change", show);
 }
 
-// In a text of several lines, Enter is a line; with Ctrl or Command it submits.
+// In a text area, Ctrl-Enter or Command-Enter submits.
 function submitByKeys(form) {
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("#submit"));
@@ -157,13 +157,13 @@ function copyButton(block) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(block.textContent).catch(() => null);
     button.textContent = block.dataset.copied;
-    setTimeout(() => (button.textContent = block.dataset.copy), LOOK_AGAIN_MS);
+    setTimeout(() => (button.textContent = block.dataset.copy), POLL_MS);
   });
   block.after(button);
 }
 
-// Only what the chosen model knows is asked for.
-function knownFields(form) {
+// Shows only the fields that the chosen model accepts.
+function acceptedFields(form) {
   const model = form.elements.namedItem("model");
   const show = () => {
     for (const field of form.querySelectorAll("[data-known-by]")) {
@@ -176,7 +176,7 @@ function knownFields(form) {
   if (model) show();
 }
 
-// A chosen picture is shown at once; of an archive the size, for a large one takes a while to be sent.
+// Shows a chosen picture at once, and name and size of a chosen archive.
 function chosenFile(input) {
   const shown = document.createElement("div");
   shown.className = "kept";
@@ -197,8 +197,8 @@ function chosenFile(input) {
   });
 }
 
-// The form's picture below one of its fields, with a canvas of its size to draw on.
-function stage(form, field) {
+// Shows the picture of the form below a field, with a canvas of its size to draw on.
+function pictureCanvas(form, field) {
   const input = form.querySelector("#field-image");
   const known = form.querySelector("[data-picture]");
   const box = document.createElement("div");
@@ -218,7 +218,7 @@ function stage(form, field) {
     if (file) image.src = URL.createObjectURL(file);
     else if (known) image.src = known.dataset.picture;
   };
-  // In pixels of the picture, however large it is shown.
+  // In pixels of the picture, not of the screen.
   const at = (event) => {
     const place = canvas.getBoundingClientRect();
     const x = ((event.clientX - place.left) / place.width) * canvas.width;
@@ -236,12 +236,12 @@ function stage(form, field) {
   return { box, canvas, at, onPicture };
 }
 
-// A mask may be painted over the picture; it goes into the field as if its file had been chosen.
+// A mask that is painted over the picture is put into the field as a file.
 function painter(form) {
   const mask = form.querySelector("#field-mask_image");
   if (!mask) return;
   const field = mask.closest(".field");
-  const { box, canvas, at, onPicture } = stage(form, field);
+  const { box, canvas, at, onPicture } = pictureCanvas(form, field);
   const pen = canvas.getContext("2d");
   const [tools, label, brush, clear] = ["div", "label", "input", "button"].map((name) => document.createElement(name));
   tools.className = "tools";
@@ -294,12 +294,12 @@ function painter(form) {
   onPicture(wipe);
 }
 
-// Points are set by clicks on the picture, and are lines of the field all the same.
+// A click on the picture adds a line with a point to the field.
 function pointer(form) {
   const lines = form.querySelector("#field-points");
   if (!lines) return;
   const field = lines.closest(".field");
-  const { box, canvas, at, onPicture } = stage(form, field);
+  const { box, canvas, at, onPicture } = pictureCanvas(form, field);
   const pen = canvas.getContext("2d");
   box.prepend(Object.assign(document.createElement("p"), { className: "hint", textContent: field.dataset.paint }));
   const draw = () => {
@@ -326,12 +326,12 @@ function pointer(form) {
   onPicture(draw);
 }
 
-function equip(root) {
+function activate(root) {
   const all = (selector) => [root, ...root.querySelectorAll(selector)].filter((found) => found.matches?.(selector));
   for (const job of all("[data-events]")) follow(job);
   for (const form of all("[data-maker]")) {
     placeholders(form);
-    knownFields(form);
+    acceptedFields(form);
     submitByKeys(form);
     painter(form);
     pointer(form);
@@ -344,7 +344,7 @@ function equip(root) {
   }
 }
 
-// A second press of a button submits no second job.
+// A second press of the button does not submit the form again.
 addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.matches("[data-theme-switch]")) return;
@@ -352,13 +352,13 @@ addEventListener("submit", (event) => {
   form.setAttribute("data-sent", "yes");
   event.submitter?.setAttribute("aria-busy", "true");
 });
-// Back from the cache of the browser, it may be submitted again.
+// A page that comes back from the cache of the browser may submit again.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("[data-sent]")) form.removeAttribute("data-sent");
   for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 });
 
-// The light changes at once; the choice is remembered behind it.
+// The theme changes at once. The choice is stored in the background.
 document.querySelector("[data-theme-switch]")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
@@ -368,6 +368,6 @@ document.querySelector("[data-theme-switch]")?.addEventListener("submit", (event
   fetch(form.action, { method: "POST", body: new URLSearchParams(data), redirect: "manual" }).catch(() => null);
 });
 
-equip(document);
-keepNew("sheet", (sheet) => "unfinished" in sheet.dataset);
-keepNew("live", () => true);
+activate(document);
+keepCurrent("sheet", (sheet) => "unfinished" in sheet.dataset);
+keepCurrent("live", () => true);

@@ -1,72 +1,82 @@
-"""Loss and accuracy of a training by epoch, as lines to be drawn."""
+"""Charts of a job's page as SVG lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork_schemas.kinds.view import Chart, Line, Localized, in_percent
 
 WIDTH, HEIGHT = 100.0, 40.0
-# A line that runs along the edge would be cut in half.
+# A line along the edge of the drawing would be cut in half.
 MARGIN = 1.0
 
 
 @dataclass(frozen=True)
-class ChartLine:
-    """One line.
+class DrawnLine:
+    """A line of a chart.
 
     Args:
-        part: `train` or `validation`.
-        points: As SVG's `polyline` takes them, within `WIDTH` x `HEIGHT`.
-        last: Its last value.
+        name: What the line shows.
+        points: Points as the SVG element `polyline` takes them, within `WIDTH` x `HEIGHT`.
+        last: The last measured value as text.
+        style: Number of the line's style; 0 is the most prominent one.
     """
 
-    part: str
+    name: Localized
     points: str
-    last: float
+    last: str
+    style: int
 
 
 @dataclass(frozen=True)
-class Chart:
-    """The lines of one measure.
+class DrawnChart:
+    """A chart with its lines drawn.
 
     Args:
-        measure: `loss` or `accuracy`.
-        top: The value at the upper edge; the lower edge is 0.
+        title: What is measured.
+        top: Value at the upper edge. The lower edge is 0.
+        lines: The lines; none before the first measurement.
     """
 
-    measure: str
+    title: Localized
     top: float
-    lines: Sequence[ChartLine]
+    lines: Sequence[DrawnLine]
 
 
-def charts(curve: Sequence[Epoch], num_epochs: int) -> list[Chart]:
-    """Accuracy and loss; none before the first epoch has ended.
-
-    Args:
-        curve: The epochs so far.
-        num_epochs: How many there will be at most: the width of the charts.
-    """
-    return [_chart(measure, curve, max(num_epochs, len(curve))) for measure in ("accuracy", "loss") if curve]
-
-
-def _chart(measure: str, curve: Sequence[Epoch], num_epochs: int) -> Chart:
-    values = {
-        part: [getattr(each, f"{part}_{measure}") for each in curve] for part in ("train", "validation")
-    }
-    known = [value for series in values.values() for value in series if value is not None]
-    top = 1.0 if measure == "accuracy" else max(*known, 1e-9)
+def drawn(chart: Chart) -> DrawnChart:
+    """Draw the lines of a chart. Lines without a measured value are left out."""
+    measured = [line for line in chart.lines if _measured(line)]
+    top = (
+        1.0 if chart.is_share else max([value for line in measured for _, value in _measured(line)] + [1e-9])
+    )
     lines = [
-        ChartLine(part, _points(series, num_epochs, top), series[-1])
-        for part, series in values.items()
-        if all(value is not None for value in series)
+        DrawnLine(
+            line.name,
+            _points(_measured(line), chart.num_steps, top),
+            _last(line, is_share=chart.is_share),
+            style=len(measured) - 1 - index,
+        )
+        for index, line in enumerate(measured)
     ]
-    return Chart(measure, top, lines)
+    return DrawnChart(chart.title, top, lines)
 
 
-def _points(series: Sequence[float], num_epochs: int, top: float) -> str:
-    step = WIDTH / max(1, num_epochs - 1)
-    heights = [MARGIN + (HEIGHT - 2 * MARGIN) * (1 - min(max(value / top, 0), 1)) for value in series]
-    # A single epoch is a short line, for a point would not be seen.
-    if len(heights) == 1:
-        return f"0,{heights[0]:.2f} {min(step, 2.0):.2f},{heights[0]:.2f}"
-    return " ".join(f"{index * step:.2f},{height:.2f}" for index, height in enumerate(heights))
+def _measured(line: Line) -> list[tuple[int, float]]:
+    return [(index, value) for index, value in enumerate(line.values) if value is not None]
+
+
+def _last(line: Line, *, is_share: bool) -> str:
+    _, value = _measured(line)[-1]
+    return in_percent(value) if is_share else f"{value:.3f}"
+
+
+def _points(measured: Sequence[tuple[int, float]], num_steps: int, top: float) -> str:
+    step = WIDTH / max(1, num_steps - 1)
+    places = [
+        (index * step, MARGIN + (HEIGHT - 2 * MARGIN) * (1 - min(max(value / top, 0), 1)))
+        for index, value in measured
+    ]
+    # A single point would be invisible, so that it becomes a short line.
+    if len(places) == 1:
+        x, y = places[0]
+        return f"{x:.2f},{y:.2f} {min(x + min(step, 2.0), WIDTH):.2f},{y:.2f}"
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in places)

@@ -1,100 +1,136 @@
-"""What a job's page shows of its request and result, whatever its kind."""
+"""What the page of a job shows of its request and result, whatever its kind."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
-from brushwork_schemas.kinds.image_classification import ImageClassificationResult, Prediction
-from brushwork_schemas.kinds.image_classification_training import Epoch, ImageClassificationTrainingResult
-from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult, Segment
-from brushwork_schemas.kinds.image_to_text import Caption, ImageToTextResult
-from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
-from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.result import Provenance, Result
+from brushwork_schemas.kinds.view import Cell, PictureNotes, Text
 
 from brushwork.inputs import short_forms
-from brushwork.page.forms.typed_form import asked
-from brushwork.page.views.curve_chart import Chart, charts
-from brushwork.page.views.legend import LegendEntry, legend
-from brushwork.page.views.thumbnail import pictures_within, title_of
+from brushwork.page.views.blocks import BlockView, block_views
 
-# A frame for a picture that is still to come, where the request says nothing of its size.
-SOME_SIDE = 512
-# Of these sizes on, a picture is enlarged smoothly; smaller ones are shown with their pixels as they are.
+# Side of the frame for a picture that is not there yet, if the request does not name a size.
+DEFAULT_SIDE = 512
+# Smaller pictures are enlarged without smoothing.
 SMOOTH_FROM = 200
-# Of long tables, the rest is in the JSON.
-MOST_SEGMENTS, MOST_CONFUSED = 50, 30
+MOST_FRAMES = 16
 
 
 @dataclass(frozen=True)
 class JobDetails:
-    """A job, taken apart for its page.
+    """A job, prepared for its page.
 
     Args:
-        asked: Its request, by field.
-        pictures: What it made; of a segmentation the overlay, then the mask.
-        seeds: Of each picture that has one.
-        inputs: The files that it was given and that are still there, by field, the main picture first.
+        job: The job.
+        shown: The job as its kind presents it.
+        blocks: The blocks of the page.
+        inputs: Files of the request that are still stored, by field, the main input first.
     """
 
     job: Job
-    title: str
-    asked: Mapping[str, Any]
-    pictures: Sequence[Artifact]
-    seeds: Sequence[int]
+    shown: Presentation
+    blocks: Sequence[BlockView]
     inputs: Mapping[str, Artifact]
-    legend: Sequence[LegendEntry]
 
     @classmethod
     def of(cls, job: Job, store: ArtifactStore, files: TenantFiles) -> "JobDetails":
-        """The job's exhibit."""
-        result, request = job.result, asked(job)
-        segmented = isinstance(result, ImageSegmentationResult)
-        return cls(
-            job=job,
-            title=title_of(job),
-            asked=request,
-            # Of a segmentation the mask is first, and the overlay is what people want to see.
-            pictures=pictures_within(result)[:: -1 if segmented else 1],
-            seeds=result.seeds if isinstance(result, GenerationResult) else (),
-            inputs=_inputs(job, request, files),
-            legend=legend(result, store) if isinstance(result, ImageSegmentationResult) else (),
-        )
+        """Prepare a job for its page."""
+        shown = Presentation(job)
+        return cls(job, shown, block_views(shown.blocks, store), _inputs(shown, files))
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of the job; None if it is not installed."""
+        return self.shown.kind
+
+    @property
+    def title(self) -> str:
+        """Heading of the page; empty if the job has neither a headline nor a prompt."""
+        return self.shown.headline
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Label and value of what the result says, for kinds that bring no blocks."""
+        return () if self.shown.blocks else self.shown.facts
+
+    @property
+    def pictures(self) -> Sequence[Artifact]:
+        """The pictures to show large. A kind that trains models shows its charts instead."""
+        return () if self.trains else self.shown.pictures
+
+    @property
+    def notes(self) -> Sequence[Sequence[Cell]]:
+        """The notes under each picture."""
+        found = [block.notes for block in self.shown.blocks if isinstance(block, PictureNotes)]
+        notes = list(found[0]) if found else []
+        return [*notes, *[()] * (len(self.pictures) - len(notes))]
+
+    @property
+    def caption(self) -> str | None:
+        """A sentence that is laid over the given picture."""
+        texts = [block.text for block in self.shown.blocks if isinstance(block, Text)]
+        return texts[0] if texts and self.given is not None and not self.makes_pictures else None
+
+    @property
+    def side_blocks(self) -> Sequence[BlockView]:
+        """The blocks beside the pictures."""
+        is_caption = self.caption is not None
+        return [
+            each for each in self.blocks if not each.is_wide and not (is_caption and each.macro == "text")
+        ]
+
+    @property
+    def charts(self) -> Sequence[BlockView]:
+        """The charts, and the folded tables with their numbers."""
+        return [each for each in self.blocks if each.is_wide and each.macro != "matrix"]
+
+    @property
+    def matrices(self) -> Sequence[BlockView]:
+        """The confusion matrices."""
+        return [each for each in self.blocks if each.macro == "matrix"]
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether a chart has something to show yet."""
+        return any(each.block.lines for each in self.blocks if each.macro == "chart")
 
     @property
     def given(self) -> Artifact | None:
-        """The picture that it looked at or began with; None where there is none, or that is gone."""
-        return self.inputs.get("image")
+        """The picture that the job is about; None if there is none, or if it was removed."""
+        main_input = self.kind.main_input if self.kind else None
+        return self.inputs.get(main_input) if self.kind and main_input in self.kind.pictures else None
 
     @property
-    def dataset(self) -> Artifact | None:
-        """The archive that it trained on."""
-        return self.inputs.get("dataset")
+    def given_pictures(self) -> Mapping[str, Artifact]:
+        """The pictures of the request by field."""
+        pictures = self.kind.pictures if self.kind else ()
+        return {name: file for name, file in self.inputs.items() if name in pictures}
 
     @property
-    def files(self) -> Sequence[tuple[str, Artifact]]:
-        """All files that it made, each with the name of its field."""
-        result = self.job.result
-        fields = type(result).model_fields if isinstance(result, Result) else ()
-        return [(name, each) for name in fields for each in artifacts_within(getattr(result, name))]
+    def given_files(self) -> Mapping[str, Artifact]:
+        """The files of the request that are not pictures, by field."""
+        return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the pictures, known before there are any, so that nothing moves later."""
+        """Width and height of the pictures. Known in advance, so that nothing on the page moves later."""
         shown = self.pictures[0] if self.pictures else self.given
         if shown is not None:
             return shown.width, shown.height
-        width, height = self.asked.get("width"), self.asked.get("height")
+        width, height = self.shown.request.get("width"), self.shown.request.get("height")
         if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
             return width, height
-        return SOME_SIDE, SOME_SIDE
+        return DEFAULT_SIDE, DEFAULT_SIDE
 
     @property
     def is_small(self) -> bool:
@@ -103,15 +139,15 @@ class JobDetails:
 
     @property
     def num_frames(self) -> int:
-        """How many pictures there are or will be."""
-        number = self.asked.get("num_images_per_prompt", 1)
-        return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= 16 else 1)
+        """Number of pictures that there are or will be."""
+        number = self.shown.request.get("num_images_per_prompt", 1)
+        return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= MOST_FRAMES else 1)
 
     @property
     def num_steps(self) -> int:
-        """How many steps it takes: as its worker says, else as its request does."""
-        asked_for = self.asked.get("num_inference_steps")
-        return self.job.progress.total or (asked_for if isinstance(asked_for, int) else 1)
+        """Number of steps: as the worker reports it, else as the request has it."""
+        requested = self.shown.request.get("num_inference_steps")
+        return self.job.progress.total or (requested if isinstance(requested, int) else 1)
 
     @property
     def is_several(self) -> bool:
@@ -120,90 +156,25 @@ class JobDetails:
 
     @property
     def makes_pictures(self) -> bool:
-        """Whether pictures are what it makes, and not what it looks at."""
-        kind = all_kinds().get(self.job.kind)
-        makers = (GenerationRequest, ImageUpscalingRequest)
-        return kind is None or issubclass(kind.request_type, makers)
-
-    @property
-    def takes_picture(self) -> bool:
-        """Whether it is about a picture that it is given."""
-        kind = all_kinds().get(self.job.kind)
-        return kind is not None and kind.takes_image
+        """Whether the results of the kind are new pictures."""
+        return self.kind is not None and self.kind.makes_pictures
 
     @property
     def trains(self) -> bool:
-        """Whether it makes a model."""
-        return self.job.kind == "image-classification-training"
+        """Whether the job trains a model."""
+        return self.kind is not None and self.kind.trains is not None
 
     @property
-    def told(self) -> Mapping[str, Any]:
-        """What is worth showing of the request: no files, and lists as people write them."""
-        kind = all_kinds().get(self.job.kind)
-        left_out = {"version", *(kind.files if kind else ())}
-        return {
-            name: short_forms.written(name, value) or value if name in short_forms.FORMS else value
-            for name, value in self.asked.items()
-            if name not in left_out and value not in (None, "", False, [], ())
-        }
+    def trained_model(self) -> tuple[str, str] | None:
+        """Kind and name of the model that the job trained."""
+        if self.kind is None or self.kind.trains is None or self.shown.result is None:
+            return None
+        return self.kind.trains.kind, f"{TRAINED}{self.job.id}"
 
     @property
     def has_seed(self) -> bool:
         """Whether another seed gives another result."""
-        return self.asked.get("seed") is not None
-
-    @property
-    def caption(self) -> str | None:
-        """The caption, of a job that makes one."""
-        return self.job.result.generated_text if isinstance(self.job.result, ImageToTextResult) else None
-
-    @property
-    def candidates(self) -> Sequence[Caption]:
-        """Several captions, of a job that was asked for them."""
-        found = self.job.result.candidates if isinstance(self.job.result, ImageToTextResult) else ()
-        return found if len(found) > 1 else ()
-
-    @property
-    def hidden(self) -> Sequence[bool]:
-        """Of each picture whether a safety checker blacked it out."""
-        result = self.job.result
-        found = result.nsfw_content_detected if isinstance(result, GenerationResult) else None
-        return found or (False,) * len(self.pictures)
-
-    @property
-    def segments(self) -> Sequence[Segment]:
-        """Objects, largest first, of a job that tells them apart."""
-        found = self.job.result.segments if isinstance(self.job.result, ImageSegmentationResult) else ()
-        return found[:MOST_SEGMENTS]
-
-    @property
-    def trained(self) -> ImageClassificationTrainingResult | None:
-        """The model, of a job that made one."""
-        result = self.job.result
-        return result if isinstance(result, ImageClassificationTrainingResult) else None
-
-    @property
-    def curve(self) -> Sequence[Epoch]:
-        """Of a training, its epochs so far."""
-        return self.job.curve or (self.trained.curve if self.trained else ())
-
-    @property
-    def charts(self) -> Sequence[Chart]:
-        """Of a training, how it went so far."""
-        epochs = self.asked.get("num_train_epochs")
-        return charts(self.curve, epochs if isinstance(epochs, int) else 0)
-
-    @property
-    def confusion(self) -> Sequence[tuple[str, Sequence[int]]]:
-        """Of a trained model, for each true class how often it said which."""
-        if self.trained is None or len(self.trained.labels) > MOST_CONFUSED:
-            return ()
-        return list(zip(self.trained.labels, self.trained.confusion_matrix, strict=False))
-
-    @property
-    def predictions(self) -> Sequence[Prediction]:
-        """Classes and their probabilities, of a job that finds them."""
-        return self.job.result.predictions if isinstance(self.job.result, ImageClassificationResult) else ()
+        return self.shown.request.get("seed") is not None
 
     @property
     def provenance(self) -> Provenance | None:
@@ -211,21 +182,50 @@ class JobDetails:
         return self.job.result.provenance if isinstance(self.job.result, Result) else None
 
     @property
-    def to_look_at(self) -> Sequence[str]:
-        """The pictures that other kinds can look at: what it made, or what it was given."""
-        if self.trains:
-            return []
+    def pictures_to_pass_on(self) -> Sequence[str]:
+        """SHA-256 of the pictures that other kinds can take: those that were made, else the given one."""
         if self.makes_pictures:
             return [picture.sha256 for picture in self.pictures]
         return [self.given.sha256] if self.given else []
 
+    def field_label(self, name: str, language: str) -> str:
+        """Return the label of a field of the request."""
+        return self.kind.field_label(name, language) if self.kind else name
 
-def _inputs(job: Job, request: Mapping[str, Any], files: TenantFiles) -> dict[str, Artifact]:
-    kind = all_kinds().get(job.kind)
+    def result_label(self, file: Artifact, language: str) -> str:
+        """Return the label of the result field that holds a file."""
+        names = [name for name, each in self.shown.result_fields if each.sha256 == file.sha256]
+        return self.kind.result_label(names[0], language) if self.kind and names else ""
+
+    def request_rows(self, language: str) -> list[tuple[str, str]]:
+        """Return label and value of each field of the request that is set, without files."""
+        left_out = {"version", *(self.kind.files if self.kind else ())}
+        return [
+            (self.field_label(name, language), self._value(name, value, language))
+            for name, value in self.shown.request.items()
+            if name not in left_out and value not in (None, "", False, [], ())
+        ]
+
+    def _value(self, name: str, value: Any, language: str) -> str:
+        if value is True:
+            return "✓"
+        if name in short_forms.FORMS:
+            return short_forms.written(name, value) or str(value)
+        known = self.kind.request_type.model_fields.get(name) if self.kind else None
+        if self.kind and known is not None and _has_choices(known.annotation):
+            return self.kind.field_words.choice(value, language)
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _has_choices(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal or any(map(_has_choices, get_args(annotation)))
+
+
+def _inputs(shown: Presentation, files: TenantFiles) -> dict[str, Artifact]:
     found: dict[str, Artifact] = {}
-    for name in kind.files if kind else ():
-        given = request.get(name)
-        # Who may see the job may see what it was given, whoever brought that.
+    for name in shown.kind.files if shown.kind else ():
+        given = shown.request.get(name)
+        # A caller who may see the job may see its inputs, whichever tenant uploaded them.
         with suppress(FileNotFound):
             found |= {name: files.get(given, None)} if isinstance(given, str) else {}
     return found

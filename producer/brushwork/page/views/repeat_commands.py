@@ -1,26 +1,25 @@
-"""The lines that make a job again: its complete request, as curl and as Python say it."""
+"""Commands that submit the complete request of a job again, for curl and for Python."""
 
 import json
 import shlex
 from typing import Any
 
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.options import Priority
-
-from brushwork.page.forms.typed_form import asked
 
 INDENT = "    "
 
 
 def curl(job: Job, origin: str, *, with_key: bool) -> str:
-    """The line for a shell.
+    """Return the command for a shell.
 
     Args:
-        job: Which job.
-        origin: The gateway's address.
-        with_key: Whether a key is asked for; it is named, not shown.
+        job: The job.
+        origin: Address of the gateway.
+        with_key: Whether the gateway requires a key. The command reads it from `BRUSHWORK_API_KEY`.
     """
-    body = json.dumps({"kind": job.kind, **_said(job)}, ensure_ascii=False)
+    body = json.dumps({"kind": job.kind, **_parameters(job)}, ensure_ascii=False)
     lines = [f"curl {shlex.quote(f'{origin}/v1/jobs')}"]
     if with_key:
         lines.append('-H "Authorization: Bearer $BRUSHWORK_API_KEY"')
@@ -29,8 +28,8 @@ def curl(job: Job, origin: str, *, with_key: bool) -> str:
 
 
 def python(job: Job, origin: str) -> str:
-    """The lines for Python; the key is taken from `BRUSHWORK_API_KEY`."""
-    arguments = "".join(f"{INDENT * 2}{name}={value!r},\n" for name, value in _said(job).items())
+    """Return the lines for Python. The client reads the key from `BRUSHWORK_API_KEY`."""
+    arguments = "".join(f"{INDENT * 2}{name}={value!r},\n" for name, value in _parameters(job).items())
     return (
         "from brushwork import Client\n\n"
         f"with Client({origin!r}) as client:\n"
@@ -39,10 +38,10 @@ def python(job: Job, origin: str) -> str:
     )
 
 
-def _said(job: Job) -> dict[str, Any]:
+def _parameters(job: Job) -> dict[str, Any]:
     request = {
         name: value
-        for name, value in asked(job).items()
+        for name, value in Presentation(job).request.items()
         if value not in (None, "", [], ()) and name.isidentifier() and name != "version"
     }
     options: dict[str, Any] = {} if job.priority is Priority.NORMAL else {"priority": str(job.priority)}
