@@ -20,7 +20,7 @@ def old_names(checkout: Path) -> Iterator[str]:
     for module, old, _ in listed["names"]:
         file = _file_of(checkout, module)
         if file is None:
-            yield f"{OLD_NAMES.name}: there is no module {module}"
+            # The module has gone since, and its names with it.
             continue
         yield from _uses(checkout, file, {old})
         for importing in _importing(checkout, module, old):
