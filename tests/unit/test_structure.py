@@ -1,4 +1,4 @@
-"""The structure of the code: no cycles between rooms, no crowded folders, no old names, no repeated classes."""
+"""The structure of the code: no cycles between rooms, no crowded folders, no old names, no repeated names."""
 
 from pathlib import Path
 
