@@ -44,7 +44,7 @@ def _prepare(settings: Settings, listening: Listening) -> None:
     database = Database(settings.database_url.get_secret_value())
     try:
         database.migrate()
-        if not listening.is_loopback and not ApiKeys(database).are_there():
+        if not listening.is_loopback and not ApiKeys(database).any_exist():
             raise Forbidden(
                 f"The gateway does not listen on {listening.host} while it asks nobody for a key.",
                 field="host",

@@ -143,7 +143,7 @@ class DirectTransport:
     def upload(self, file: object) -> Artifact:
         """As `Client.upload`."""
         artifact = self._files.stored(file)
-        TenantFiles(self._database).enter("", artifact)
+        TenantFiles(self._database).record_upload("", artifact)
         artifact.bind(self._store)
         return artifact
 

@@ -66,7 +66,9 @@ class ProgressSync:
         now = {attempt: (attempt.progress, attempt.preview) for attempt in attempts}
         news = {attempt: said for attempt, said in now.items() if said != self._told[attempt]}
         try:
-            told = self._job_signals.tell([self._report(attempt, *said) for attempt, said in news.items()])
+            told = self._job_signals.report_progress(
+                [self._report(attempt, *said) for attempt, said in news.items()]
+            )
         except ServiceUnreachable as error:
             LOGGER.debug("Progress was not written: %s", error)
             return

@@ -98,7 +98,7 @@ class Access:
         """Whether nobody is asked for a key: as long as there is none."""
         until, is_open = self._open
         if self._clock() >= until:
-            is_open = not self._keys.are_there()
+            is_open = not self._keys.any_exist()
             self._open = (self._clock() + REMEMBER_S, is_open)
         return is_open
 

@@ -118,7 +118,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> A
         artifact = services.store.put_picture(plain)
     else:
         artifact = _kept_dataset(services, file)
-    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    TenantFiles(services.database).record_upload(principal.tenant or "", artifact)
     return artifact
 
 

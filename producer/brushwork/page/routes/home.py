@@ -148,7 +148,7 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     artifact = inputs.keep(read)
     if isinstance(read, GivenArchive):
         read.close()
-    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    TenantFiles(services.database).record_upload(principal.tenant or "", artifact)
     return artifact.sha256
 
 
