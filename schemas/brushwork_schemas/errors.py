@@ -12,6 +12,11 @@
     │   ├── IdempotencyConflict the idempotency key was used for another request
     │   ├── JobNotFound         no job with that id
     │   ├── FileNotFound        no file of that name that the caller may read
+    │   ├── RouteNotFound       the gateway has no such path
+    │   ├── MethodNotAllowed    the path does not support this HTTP method
+    │   ├── UnsupportedMediaType    the path does not accept the type or encoding of the body
+    │   ├── RangeNotSatisfiable the file is shorter than the requested range
+    │   ├── HeadersTooLarge     the headers exceed the limit of the gateway
     │   ├── PayloadTooLarge     the body exceeds the limit of the gateway
     │   ├── Unauthorized        no API key, or an invalid one
     │   ├── Forbidden           the key may not do this
@@ -73,7 +78,10 @@ class BrushworkError(Exception):
 
 
 class RequestError(BrushworkError):
-    """The caller's fault. The same request will fail again."""
+    """The caller's fault. The same request will fail again.
+
+    The gateway raises this class itself if it cannot read a request as HTTP, or a body as a form.
+    """
 
     code = "bad_request"
     fault = "caller"
@@ -149,6 +157,36 @@ class KeyNotFound(RequestError):
     """No API key has that id."""
 
     code = "key_not_found"
+
+
+class RouteNotFound(RequestError):
+    """The gateway has no such path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The path does not support this HTTP method."""
+
+    code = "method_not_allowed"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body has a media type or a content encoding that the path does not accept."""
+
+    code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(RequestError):
+    """The file is shorter than the requested range."""
+
+    code = "range_not_satisfiable"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers of the request are larger than the gateway accepts."""
+
+    code = "request_header_fields_too_large"
 
 
 class PayloadTooLarge(RequestError):

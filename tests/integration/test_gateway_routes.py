@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 from brushwork.gateway.application import create_app
+from brushwork.page.pages import PAGE
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Ledger, WriteOutcome
@@ -113,7 +114,7 @@ def the_page(http: Visitor, settings: Settings, secret: str) -> None:
 
 def test_every_route_works(settings: Settings, database: Database) -> None:
     secret = key(settings, "operator", [Scope.ADMIN])
-    app = create_app(settings)
+    app = create_app(settings, PAGE)
     with TestClient(app, base_url=HERE) as client:
         http = Visitor(client, bearer(secret))
         the_api(http, database)
@@ -122,7 +123,7 @@ def test_every_route_works(settings: Settings, database: Database) -> None:
 
 
 def test_a_tenant_is_shown_its_own_alone(settings: Settings, database: Database) -> None:
-    with TestClient(create_app(settings), base_url=HERE) as client:
+    with TestClient(create_app(settings, PAGE), base_url=HERE) as client:
         mine, other = (Visitor(client, bearer(key(settings, name))) for name in ("mine", "other"))
         job = mine.calls("POST", "/v1/jobs", 201, json=DRAW).json()["id"]
         file = mine.calls("POST", "/v1/files", 201, content=png(), headers=PNG).json()["sha256"]

@@ -183,7 +183,7 @@ def test_the_worker_says_what_it_serves_and_logs_what_it_refused(served: Serving
     log = served.worker.log.read_text()
     for name in DAMAGED:
         # What nobody has pulled is no error.
-        assert (f"Model {name} will not serve" in log) == (name != "absent")
+        assert (f"Model {name} cannot be loaded" in log) == (name != "absent")
 
 
 def test_what_is_pulled_while_a_worker_runs_is_served_by_it(served: Serving, folder: Path) -> None:

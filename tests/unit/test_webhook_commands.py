@@ -79,7 +79,7 @@ def test_all_dead_events_are_told_again(outbox: Outbox, run: Run) -> None:
         (("replay",), "pass the id of an event"),
         (("replay", "a:canceled", "--dead"), "pass the id of an event"),
         (("replay", "x"), "There is no event 'x'"),
-        (("send",), "no secret to sign with"),
+        (("send",), "required to sign webhooks"),
     ],
 )
 def test_what_is_wrong_is_said(outbox: Outbox, run: Run, arguments: tuple[str, ...], words: str) -> None:

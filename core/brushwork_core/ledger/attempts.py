@@ -9,6 +9,7 @@ from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import JobError, Progress
+from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
 
@@ -53,7 +54,10 @@ class Attempts(JobIntake):
         columns = row._asdict()
         del columns["webhook_events"]
         return Claim(
-            queued_s=columns.pop("queued_ms") / 1000, alone=columns.pop("suspicion") is not None, **columns
+            queued_s=columns.pop("queued_ms") / 1000,
+            alone=columns.pop("suspicion") is not None,
+            priority=Priority(columns.pop("priority")),
+            **columns,
         )
 
     def perform(self, job_id: str, fence: int) -> WriteOutcome:
@@ -241,7 +245,7 @@ _CLAIM = (
         (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
         JOBS.c.suspicion,
         (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-        *(JOBS.c.traceparent, JOBS.c.webhook_events),
+        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events),
     )
 )
 _DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)

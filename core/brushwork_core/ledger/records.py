@@ -147,6 +147,7 @@ class Claim:
             too little memory.
         deadline_ms: Milliseconds until the deadline; None for no deadline.
         traceparent: W3C Trace Context of the call that submitted the job.
+        priority: Priority of the job. Its model calls run before those of less urgent jobs.
     """
 
     job_id: str
@@ -160,6 +161,7 @@ class Claim:
     alone: bool = False
     deadline_ms: int | None = None
     traceparent: str | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import io
 
+from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brushwork_core.media.picture_metadata import is_plain
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_BYTES = 25 * 1024 * 1024
+MAX_BYTES = MAX_PICTURE_BYTES
 MAX_PIXELS = 25_000_000
 _HINT = f"Send a PNG, JPEG or WebP with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
 

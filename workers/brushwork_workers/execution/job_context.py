@@ -119,7 +119,7 @@ class AttemptContext:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
         if unneeded is WriteOutcome.LEASE_LOST:
-            self._attempt.hear(Signal.LOST)
+            self._attempt.receive(Signal.LOST)
             self._attempt.check()
         else:
             discard(self._store, unneeded)
