@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brushwork.client import Client
-from brushwork_core.settings.settings import ENV_FILE, Settings
+from brushwork_core.settings.environment import ENV_FILE
+from brushwork_core.settings.settings import Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program

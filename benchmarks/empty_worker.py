@@ -7,7 +7,6 @@ import argparse
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process.service import serve
 
@@ -30,8 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A worker whose jobs do nothing.")
     parser.add_argument("--concurrency", type=int, default=4)
     options = parser.parse_args()
-    LOADERS["stable-diffusion"] = lambda place: LoadedModules({KIND: Nothing()})
-    serve(Settings.load(), kinds=[KIND], concurrency=options.concurrency, log_level="warning")
+    serve(
+        Settings.load(),
+        kinds=[KIND],
+        concurrency=options.concurrency,
+        log_level="warning",
+        loaders={"stable-diffusion": lambda spec: LoadedModules({KIND: Nothing()})},
+    )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ COLUMNS = {
     "rss_mib": "peak RSS (MiB)",
 }
 _ENTRY = '[models.{name}]\nfamily = "torchvision-classifier"\nsource = {{ folder = "{folder}" }}\n'
-_CHANGE = re.compile(r"Model (\w+) (is ready|makes room)")
+_CHANGE = re.compile(r"Model (\w+) (is ready|left the device)")
 
 
 def main() -> None:

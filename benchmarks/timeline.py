@@ -77,10 +77,12 @@ def main() -> None:
     keep_memory()
     static_s, took_s, runs = measured(jobs)
     for ran in runs:
-        size = f"{len(ran.run.calls):>3} calls"
-        print(f"{ran.options.part:<13} {size}, {ran.run.reason:<8} {1000 * ran.took_s:7.1f} ms")
+        size = f"{len(ran.batch.calls):>3} calls"
+        print(f"{ran.options.part:<13} {size}, {ran.batch.reason:<8} {1000 * ran.took_s:7.1f} ms")
     full = [
-        (one, two) for one, two in pairwise(runs) if len(one.run.calls) == len(two.run.calls) == options.jobs
+        (one, two)
+        for one, two in pairwise(runs)
+        if len(one.batch.calls) == len(two.batch.calls) == options.jobs
     ]
     pauses = [1000 * (two.began_s - one.began_s - one.took_s) for one, two in full]
     if pauses:

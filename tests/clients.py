@@ -15,7 +15,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import JobError
@@ -117,7 +117,7 @@ class LedgerHand:
 
     def fail(self, job_id: str) -> None:
         error = JobError(code="internal", message="It broke.", fault="machine")
-        assert self.ledger.fail(job_id, 1, error)
+        assert self.ledger.fail(job_id, 1, error) is WriteOutcome.APPLIED
 
     def succeed(self, job_id: str) -> None:
         artifact = ArtifactStore(self._settings.artifacts_url).put_picture(png("blue"))
@@ -126,7 +126,7 @@ class LedgerHand:
             "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
         }  # fmt: skip
         result = {"images": [artifact.model_dump()], "seed": 3, "seeds": [3], "provenance": provenance}
-        assert self.ledger.complete(job_id, 1, result, [artifact])
+        assert self.ledger.complete(job_id, 1, result, [artifact]) is WriteOutcome.APPLIED
 
     def num_stored(self) -> tuple[int, int]:
         """Jobs in the ledger, and files in the store."""

@@ -50,9 +50,9 @@ class Noise(BaseOutput):
 
 @contextmanager
 def batcher(
-    max_rows: int = 64, max_pixels: int = 10**9, on_run: Callable[[BatchStats], None] | None = None
+    max_rows: int = 64, max_pixels: int = 10**9, on_batch: Callable[[BatchStats], None] | None = None
 ) -> Iterator[Batcher]:
-    opened = Batcher(max_rows, max_pixels, on_run)
+    opened = Batcher(max_rows, max_pixels, on_batch)
     try:
         yield opened
     finally:

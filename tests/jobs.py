@@ -6,7 +6,7 @@ from typing import Any
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
-from brushwork_core.ledger import Claim, Ledger, NewJob
+from brushwork_core.ledger import Claim, Ledger, NewJob, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import Job, JobError, Progress
@@ -57,7 +57,7 @@ def begun(ledger: Ledger, job_id: str, worker: str = "w") -> int:
     """Claim a job, wait until it is alone if it has to be, and begin: the fence."""
     claim = claimed(ledger, job_id, worker)
     if claim.alone:
-        assert ledger.perform(job_id, claim.fence)
+        assert ledger.perform(job_id, claim.fence) is WriteOutcome.APPLIED
     return claim.fence
 
 

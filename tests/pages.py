@@ -5,7 +5,7 @@ from typing import Any
 from brushwork import Client
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import Job
@@ -31,7 +31,10 @@ def ended(settings: Settings, job: Job, result: dict[str, Any], *pictures: Artif
         ledger = Ledger(database)
         claim = ledger.claim(job.id, "w")
         assert claim is not None
-        assert ledger.complete(job.id, claim.fence, {**result_of(1), **result}, list(pictures))
+        assert (
+            ledger.complete(job.id, claim.fence, {**result_of(1), **result}, list(pictures))
+            is WriteOutcome.APPLIED
+        )
     finally:
         database.close()
 

@@ -14,13 +14,17 @@ from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.job import Job
-from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
-from brushwork_workers.execution.metrics import Metrics
-from brushwork_workers.execution.retries import Retries
+from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.retries import RetryPolicy
+from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
+from brushwork_workers.model_cache.cpu_cache import CpuCache
+from brushwork_workers.model_cache.metrics import LoadMetrics
 from brushwork_workers.model_cache.model_loader import ModelLoader
 from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
@@ -28,12 +32,14 @@ from brushwork_workers.models.location import locate
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import ProgressSync
 from PIL import Image
+from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 from torch import nn
 
 from tests.jobs import column
 
 WORKER = "tester/1"
+CPU = torch.device("cpu")
 STUB_BYTES, BUDGET_BYTES = 1000, 2**20
 # What a job does in place of a model; and from that to a worker's parts around it.
 Act = Callable[[Any, JobContext], None]
@@ -73,23 +79,33 @@ class TestStation:
 
     __test__ = False
 
-    def __init__(self, database: Database, folder: Path, act: Act) -> None:
+    def __init__(
+        self, database: Database, folder: Path, act: Act, model_executor: ModelExecutor | None = None
+    ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
         self.index = JobIndex(database)
         self.store = ArtifactStore("memory:///")
-        self.heartbeat = Heartbeat(self.ledger, WORKER)
-        self.progress_sync = ProgressSync(JobSignals(database), WORKER, self.heartbeat.attempts)
+        self.running = RunningAttempts()
+        self.heartbeat = Heartbeat(self.ledger, WORKER, self.running)
+        self.progress_sync = ProgressSync(JobSignals(database), WORKER, self.running.attempts)
         entries = (
             _stub(folder),
             _stub(folder / "nowhere", "absent"),
             _stub(folder, "large", memory_bytes=BUDGET_BYTES),
         )
         self.catalogue = Catalogue({entry.name: entry for entry in entries})
-        self.metrics = Metrics()
+        self.registry = CollectorRegistry()
+        self.model_executor = model_executor or SerialExecutor()
         loaders = {"stable-diffusion": self._load(act)}
-        loader = ModelLoader(loaders, torch.device("cpu"), SerialExecutor(), find=_find)
-        self.model_manager = ModelManager(loader, Residency(BUDGET_BYTES, stay_s=0.0), metrics=self.metrics)
+        loader = ModelLoader(loaders, CPU, self.model_executor, find=_find)
+        self.model_manager = ModelManager(
+            loader,
+            Residency(BUDGET_BYTES, stay_s=0.0),
+            cpu_cache=CpuCache(0, CPU),
+            metrics=LoadMetrics(self.registry),
+            max_waiters=1,
+        )
         self.model_manager.open(self.catalogue)
         self.bare_messages = BareMessages(self.ledger, self.store, self.catalogue, max_attempts=3)
         self.exclusive_gate = ExclusiveGate()
@@ -99,18 +115,18 @@ class TestStation:
             ledger=self.ledger,
             store=self.store,
             model_manager=self.model_manager,
-            heartbeat=self.heartbeat,
-            model_executor=SerialExecutor(),
+            model_executor=self.model_executor,
+            running=self.running,
             exclusive_gate=self.exclusive_gate,
-            retries=Retries(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
+            retry_policy=RetryPolicy(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
             on_broken=self._break,
-            lease_s=0.5,
-            metrics=self.metrics,
+            patience=LedgerPatience(0.5),
+            metrics=JobMetrics(self.registry),
             checkpoints=JobCheckpoints(database),
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
-        return self.bare_messages.adopt(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
+        return self.bare_messages.accept(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
 
     def job(self, job_id: str = "job-1") -> Job:
         return self.index.get(job_id)

@@ -14,6 +14,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
+from brushwork_schemas.validation import reason_of
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
@@ -84,8 +85,9 @@ def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
         return InvalidRequest(f"{kind.name} requires {field!r}.", field=field, hint=known[field].description)
     others = sorted({str(problem["loc"][0]) for problem in problems} - {field})
     more = f" Also wrong: {', '.join(others)}." if others else ""
-    reason = first["msg"].removeprefix("Value error, ")
-    return InvalidRequest(f"{field}: {reason}. Got {_shown(first['input'])}.{more}", field=field)
+    return InvalidRequest(
+        f"{field}: {reason_of(first['msg'])}. Got {_shown(first['input'])}.{more}", field=field
+    )
 
 
 def _shown(given: Any) -> str:

@@ -1,6 +1,7 @@
-"""An artifact: a file of a job, in or out, named by the SHA-256 of its bytes."""
+"""An artifact: an input or output file of a job, named by the SHA-256 of its bytes."""
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -10,55 +11,83 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a file's bytes")]
-# Fields of a request that name files: callers give a path, bytes or an address in their place.
+# Types of request fields that hold a file. A client also accepts a path, bytes or an address there.
 Picture = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "image/*"})]
 Archive = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "application/zip"})
 ]
 
+# Most bytes of one picture that a caller gives.
+MAX_PICTURE_BYTES = 25 * 1024 * 1024
+# The first bytes of an archive by which `archive_type` recognizes it.
+ARCHIVE_HEAD_BYTES = 512
+# In a tar file, the magic number follows the header of the first member.
+_TAR_MAGIC = slice(257, 262)
+_ARCHIVE_MAGIC = {b"PK\x03\x04": "application/zip", b"\x1f\x8b": "application/gzip"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_sha256(name: str) -> bool:
+    """Return whether `name` has the form of an artifact's name: 64 hexadecimal digits in lower case."""
+    return _SHA256.fullmatch(name) is not None
+
+
+def archive_type(head: bytes) -> str | None:
+    """Return the media type of the archive that begins with these bytes; None if it is not a zip or tar.
+
+    Args:
+        head: The first `ARCHIVE_HEAD_BYTES` of the file, or all bytes of a shorter file.
+    """
+    if head[_TAR_MAGIC] == b"ustar":
+        return "application/x-tar"
+    return next((kind for magic, kind in _ARCHIVE_MAGIC.items() if head.startswith(magic)), None)
+
 
 class ByteSource(Protocol):
-    """Where an artifact's bytes come from; the artifact store is one."""
+    """A source of artifacts, such as the artifact store or a client."""
 
     def get(self, sha256: str) -> bytes:
-        """The bytes of that name.
+        """Return the bytes of an artifact.
+
+        Args:
+            sha256: Name of the artifact.
 
         Raises:
-            ArtifactMissing: There are none.
+            ArtifactMissing: No file has this name.
         """
         ...
 
 
 class Artifact(BaseModel):
-    """A stored file. Its bytes are fetched when asked for, through the client that gave it out."""
+    """A stored file. Its bytes are fetched on demand, through the client that returned it."""
 
     model_config = ConfigDict(frozen=True)
 
     sha256: Sha256
     media_type: str
     size_bytes: int
-    width: int = Field(0, description="In pixels; 0 where it is no picture.")
-    height: int = Field(0, description="In pixels; 0 where it is no picture.")
+    width: int = Field(0, description="Pixels; 0 if the file is not a picture.")
+    height: int = Field(0, description="Pixels; 0 if the file is not a picture.")
     _source: ByteSource | None = PrivateAttr(default=None)
 
     def bind(self, source: ByteSource) -> None:
-        """Make `source` the place that `bytes`, `save` and `pil` read from."""
+        """Set the source from which `bytes`, `save` and `pil` read."""
         self._source = source
 
     def bytes(self) -> bytes:
-        """The file as it was stored."""
+        """Return the content of the file."""
         if self._source is None:
-            raise RuntimeError("this artifact was not handed out by a client and has no store")
+            raise RuntimeError("This artifact cannot be read, because no client returned it.")
         return self._source.get(self.sha256)
 
     def save(self, path: str | Path) -> Path:
-        """Write the file to `path` and return it."""
+        """Write the file to `path`, and return that path."""
         target = Path(path)
         target.write_bytes(self.bytes())
         return target
 
     def pil(self) -> "Image":
-        """The picture, decoded: RGB, or for a mask indexed, each pixel the index of its class."""
+        """Decode the picture: RGB; a mask is in palette mode, where a pixel is the index of a class."""
         from PIL import Image
 
         picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])
@@ -67,7 +96,12 @@ class Artifact(BaseModel):
 
 
 def describe(data: bytes, sha256: str) -> Artifact:
-    """The artifact for an encoded picture that a store holds under `sha256`."""
+    """Return the artifact of an encoded picture.
+
+    Args:
+        data: The file: PNG, JPEG or WebP.
+        sha256: Its name in the store.
+    """
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
@@ -77,7 +111,7 @@ def describe(data: bytes, sha256: str) -> Artifact:
 
 
 def artifacts_within(value: Any) -> list[Artifact]:
-    """All artifacts inside a result, in order of its fields."""
+    """Return all artifacts inside a result, in the order of its fields."""
     if isinstance(value, Artifact):
         return [value]
     if isinstance(value, BaseModel):

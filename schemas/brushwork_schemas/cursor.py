@@ -1,4 +1,4 @@
-"""The place in a list of jobs where the next page begins: opaque to callers."""
+"""Cursors: positions in a list of jobs. A caller passes them back unchanged."""
 
 import re
 from base64 import b64decode, urlsafe_b64encode
@@ -15,11 +15,11 @@ _MARK = re.compile(r"([0-9]{1,14})\.([ -~]{1,64})")
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last job of a page.
+    """The position after the last job of a page.
 
     Args:
-        created_at: Its creation.
-        id: Tells jobs of the same millisecond apart.
+        created_at: When that job was created.
+        id: Id of that job, which orders jobs of the same millisecond.
     """
 
     created_at: datetime
@@ -27,15 +27,15 @@ class Cursor:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """The cursor for what comes after this job."""
+        """Return the cursor of the page that follows `job`."""
         return cls(job.created_at, job.id)
 
     @classmethod
     def parsed(cls, text: str) -> Self:
-        """The cursor that was given out as `text`.
+        """Return the cursor of a `text` that a list returned.
 
         Raises:
-            InvalidRequest: None was.
+            InvalidRequest: No list can have returned this text.
         """
         try:
             padded = text + "=" * (-len(text) % 4)
@@ -45,13 +45,13 @@ class Cursor:
         except (ValueError, OverflowError):
             pass
         raise InvalidRequest(
-            "cursor: it is none that a list has given.",
+            "cursor: invalid value.",
             field="cursor",
-            hint="Give `next` of the page before, unchanged, with the same filters.",
+            hint="Pass the `next` value of the previous page unchanged, with the same filters.",
         )
 
     @property
     def text(self) -> str:
-        """What is given out."""
+        """The cursor as text, for a URL."""
         milliseconds = round((self.created_at - _EPOCH) / timedelta(milliseconds=1))
         return urlsafe_b64encode(f"{milliseconds}.{self.id}".encode()).decode().rstrip("=")

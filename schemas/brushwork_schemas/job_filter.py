@@ -5,17 +5,24 @@ from datetime import datetime
 
 from brushwork_schemas.states import JobState
 
-# A text is searched for in this many jobs at most.
+# Only so many jobs are searched for a text.
 MOST_SEARCHED = 20_000
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list is to hold; what is None lets all through.
+    """Conditions on the jobs of a list. A field that is None is no condition.
 
     Args:
-        text: Part of the prompt, the caption, the label or the id, in any case; looked for in the newest
-            `MOST_SEARCHED` of those that fit otherwise.
+        kind: Name of a kind.
+        state: State of the job.
+        model: Name of a model.
+        tenant: Tenant of the job.
+        group: Group of the job.
+        text: Part of the prompt, the caption, the label or the id, in upper or lower case. Only the newest
+            `MOST_SEARCHED` jobs that meet the other conditions are searched.
+        created_after: Earliest creation, exclusive.
+        created_before: Latest creation, exclusive.
     """
 
     kind: str | None = None

@@ -1,4 +1,4 @@
-"""What a caller may say of a job beside its request: how urgent it is, until when, for whom, who is told."""
+"""Options of a job besides its request: priority, deadline, tenant, webhook and others."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.validation import first_invalid
 from brushwork_schemas.webhook_url import checked_url
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
@@ -18,7 +19,7 @@ WebhookEventName = Literal["started", "succeeded", "failed", "canceled", "expire
 
 
 class Priority(StrEnum):
-    """How urgent a job is among those of its tenant and kind; a head start, so that nobody starves."""
+    """Priority among the jobs of a tenant and kind. One step counts like one hour of waiting."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -27,7 +28,7 @@ class Priority(StrEnum):
 
 
 class JobOptions(BaseModel):
-    """Options of `submit` that no worker needs to know to do the work."""
+    """Options of `submit` that are not part of the request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -98,7 +99,7 @@ class JobOptions(BaseModel):
     @field_validator("webhook_events", mode="before")
     @classmethod
     def _are_names(cls, events: object) -> object:
-        # As a command line and a form have it.
+        # The form of the command line and of HTML forms.
         return tuple(events.split(",")) if isinstance(events, str) else events
 
     @field_validator("webhook_url")
@@ -108,26 +109,30 @@ class JobOptions(BaseModel):
 
 
 def taken_options(parameters: dict[str, Any]) -> JobOptions:
-    """Take the options out of what a caller said.
+    """Remove the options from `parameters`, and return them.
 
     Raises:
-        InvalidRequest: One of them is wrong; `field` names it.
+        InvalidRequest: An option is invalid; `field` names it.
     """
     given = {name: parameters.pop(name) for name in JobOptions.model_fields if name in parameters}
     try:
         return JobOptions(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        reason = first["msg"].removeprefix("Value error, ")
-        reason = reason.replace("Input should", "it should").replace("String should", "it should")
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0]
         raise InvalidRequest(
-            f"{field}: {reason}.", field=field, hint=JobOptions.model_fields[field].description
+            f"{field}: {wrong.reason}.", field=field, hint=JobOptions.model_fields[field].description
         ) from None
 
 
 def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> str:
-    """SHA-256 of what a caller said: equal for equal requests, whatever was filled in."""
+    """Return the SHA-256 of a caller's parameters, which is independent of defaults that are filled in.
+
+    Args:
+        kind: Name of the kind.
+        said: Parameters of the caller, without files.
+        inputs: Files of the request.
+    """
     content = [kind, dict(said), [artifact.sha256 for artifact in inputs]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

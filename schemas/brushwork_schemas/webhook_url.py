@@ -9,17 +9,17 @@ _HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]+")
 
 
 def checked_url(url: str) -> str:
-    """`url`, if an event can be sent there; where its name leads to is found out only then.
+    """Return `url` if it is a valid address of a webhook. Its host is resolved only when an event is sent.
 
     Raises:
-        ValueError: It can't, and why.
+        ValueError: The address is not valid. The message says why.
     """
     if len(url) > LONGEST_URL:
-        raise ValueError(f"it has more than {LONGEST_URL} characters")
+        raise ValueError(f"must have at most {LONGEST_URL} characters")
     if not _PRINTABLE.fullmatch(url):
-        raise ValueError("an address is of ASCII letters and signs, without spaces")
+        raise ValueError("must consist of printable ASCII characters without spaces")
     if not url.lower().startswith(("http://", "https://")):
-        raise ValueError("it starts with neither https:// nor http://")
+        raise ValueError("must start with https:// or http://")
     _check_place(url)
     return url
 
@@ -29,10 +29,10 @@ def _check_place(url: str) -> None:
         address = urlsplit(url)
         port = address.port
     except ValueError:
-        raise ValueError("its host or port can't be read") from None
+        raise ValueError("has an invalid host or port") from None
     if "@" in address.netloc:
-        raise ValueError("it may hold no user name and password")
+        raise ValueError("must not contain a user name or password")
     if not _HOST.fullmatch(address.hostname or ""):
-        raise ValueError("it names no host; an international name is written as xn--")
+        raise ValueError("has no valid host; write an international domain name in its xn-- form")
     if port == 0:
-        raise ValueError("nobody listens on port 0")
+        raise ValueError("must not use port 0")

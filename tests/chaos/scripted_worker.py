@@ -8,7 +8,6 @@ from typing import Any
 
 from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.families.loaders import LOADERS
 from brushwork_workers.interface import LoadedModules
 from brushwork_workers.process.service import serve
 
@@ -30,10 +29,15 @@ def run(
     if clock_ahead_s:
         set_clock_ahead(clock_ahead_s)
     scripted = LoadedModules({SCRIPTED_KIND: Scripted(Journal(Path(journal)))})
-    LOADERS["stable-diffusion"] = lambda spec: scripted
     chosen = Settings(**settings)
     take_over_from_dead(chosen)
-    serve(chosen, kinds=kinds, name=name, concurrency=concurrency)
+    serve(
+        chosen,
+        kinds=kinds,
+        name=name,
+        concurrency=concurrency,
+        loaders={"stable-diffusion": lambda spec: scripted},
+    )
 
 
 def set_clock_ahead(seconds: float) -> None:

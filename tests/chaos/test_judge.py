@@ -7,7 +7,7 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from sqlalchemy import delete, update
 
@@ -39,8 +39,8 @@ class Case:
             claim = claimed(self.ledger, job_id)
             self.journal.note("begun", job_id, claim.fence)
         result = {**result_of(1), "images": [self.picture.model_dump()]}
-        assert self.ledger.complete("good", 1, result, [self.picture])
-        assert self.ledger.stop("bad", 1)
+        assert self.ledger.complete("good", 1, result, [self.picture]) is WriteOutcome.APPLIED
+        assert self.ledger.stop("bad", 1) is WriteOutcome.APPLIED
         for job_id in ("good", "bad"):
             self.answer(job_id)
 

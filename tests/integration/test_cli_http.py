@@ -10,7 +10,7 @@ import pytest
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 
 from tests.clients import png
@@ -76,7 +76,7 @@ def succeed(database: Database, settings: Settings, job_id: str) -> None:
     ledger = Ledger(database)
     artifact = ArtifactStore(settings.artifacts_url).put_picture(png("blue"))
     result = {**result_of(7), "images": [artifact.model_dump()], "seeds": [7]}
-    assert ledger.complete(job_id, claimed(ledger, job_id).fence, result, [artifact])
+    assert ledger.complete(job_id, claimed(ledger, job_id).fence, result, [artifact]) is WriteOutcome.APPLIED
 
 
 def test_a_job_is_submitted_listed_and_shown(run: Run) -> None:

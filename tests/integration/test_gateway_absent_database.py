@@ -48,7 +48,9 @@ def test_streams_stay_open_and_go_on(
     with Listening(settings) as gateway, events(gateway.address, "a") as stream:
         assert stream.until("snapshot")
         server.halt()
-        wait_until(lambda: "Cannot read the status" in caplog.text, bound_s=30, what="the absence")
+        wait_until(
+            lambda: "Cannot read the status of watched jobs" in caplog.text, bound_s=30, what="the absence"
+        )
         assert gateway.services.watch.num_watchers == 1
         server.start()
         Ledger(database).cancel("a")

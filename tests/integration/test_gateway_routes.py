@@ -8,7 +8,7 @@ from brushwork.gateway.application import create_app
 from brushwork.page.pages import PAGE
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
@@ -65,7 +65,7 @@ def finished(http: Visitor, database: Database) -> str:
     assert http.calls("GET", "/v1/jobs/{job_id}", JOB_ID=job).json()["progress"]["step"] == 3
     assert http.calls("GET", "/v1/jobs/{job_id}/preview", 204, JOB_ID=job).content == b""
     assert http.calls("POST", "/v1/jobs/{job_id}/cancel", JOB_ID=job).json()["outcome"] == "canceling"
-    assert ledger.stop(job, fence)
+    assert ledger.stop(job, fence) is WriteOutcome.APPLIED
     assert "event: end" in http.calls("GET", "/v1/jobs/{job_id}/events", JOB_ID=job).text
     return str(job)
 

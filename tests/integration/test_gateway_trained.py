@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.image_classification_training import Epoch
@@ -24,7 +24,7 @@ def acme(settings: Settings, ledger: Ledger) -> dict[str, str]:
     """Its key; one of its trainings has ended well."""
     ledger.submit([new_job("job-1", kind=TRAINS, tenant="acme")])
     files = {"config": picture("1").model_dump(), "weights": picture("2").model_dump()}
-    assert ledger.complete("job-1", begun(ledger, "job-1"), files)
+    assert ledger.complete("job-1", begun(ledger, "job-1"), files) is WriteOutcome.APPLIED
     return bearer(key(settings, "acme"))
 
 

@@ -88,7 +88,7 @@ def test_files_are_kept_when_something_else_was_wrong(http: TestClient) -> None:
     form = {"kind": "image-classification-training", "dataset_sha256": name}
     assert http.post("/jobs", data=form).status_code == 303
     wrong = http.post("/jobs", data={"kind": "image-classification-training"}, files={"dataset": png()})
-    assert "this is no zip and no tar" in wrong.text
+    assert "not a zip or tar" in wrong.text
 
 
 def test_a_picture_that_is_too_large_is_refused_beside_archives_that_may_be(settings: Settings) -> None:

@@ -120,7 +120,7 @@ def test_a_controlnet_needs_its_picture_and_a_model_that_it_fits(served: Serving
     asked = {"model": "flux", "prompt": "a star"}
     with pytest.raises(InvalidRequest, match="go together"):
         served.client.submit("text-to-image", **asked, controlnet="flux-edges")
-    with pytest.raises(UnknownModel, match="There is: flux-edges"):
+    with pytest.raises(UnknownModel, match="Choose one of: flux-edges"):
         served.client.submit(
             "text-to-image", **asked, controlnet="stable-diffusion-edges", control_image=EDGES
         )

@@ -22,7 +22,7 @@ STAY_S = 0.5
 MIN_LOADS = 12
 _ENTRY = '[models.{name}]\nfamily = "torchvision-classifier"\nsource = {{ folder = "{folder}" }}\n'
 _READY = re.compile(r"Model (\w+) is ready on .*; it takes ([\d.]+) MiB")
-_GOES = re.compile(r"Model (\w+) makes room")
+_GOES = re.compile(r"Model (\w+) left the device")
 
 
 @dataclass

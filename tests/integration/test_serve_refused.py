@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from brushwork_core.files.model_folders import Lock, LockedFile, write_lock
+from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_schemas.job import Job
-from brushwork_workers.models.fingerprint import sha256_of
 from PIL import Image
 
 from tests.checkpoints.classifiers import save_vit
@@ -183,7 +183,7 @@ def test_the_worker_says_what_it_serves_and_logs_what_it_refused(served: Serving
     log = served.worker.log.read_text()
     for name in DAMAGED:
         # What nobody has pulled is no error.
-        assert (f"Model {name} will not serve" in log) == (name != "absent")
+        assert (f"Model {name} cannot be loaded" in log) == (name != "absent")
 
 
 def test_what_is_pulled_while_a_worker_runs_is_served_by_it(served: Serving, folder: Path) -> None:
@@ -193,7 +193,7 @@ def test_what_is_pulled_while_a_worker_runs_is_served_by_it(served: Serving, fol
     assert before.error.code == "model_not_here"
     place = save_vit(folder / "models" / "someone--later" / COMMIT)
     files = {
-        file.name: LockedFile(size_bytes=file.stat().st_size, sha256=sha256_of(file))
+        file.name: LockedFile(size_bytes=file.stat().st_size, sha256=sha256_of_file(file))
         for file in place.iterdir()
     }
     write_lock(place, Lock(origin="someone/later", pulled_at=datetime.now(UTC), files=files))

@@ -62,7 +62,7 @@ def test_a_message_delivered_twice_is_one_job_with_one_seed(worker_process: Test
 def test_a_bad_message_is_a_failed_job_that_names_the_field(
     worker_process: TestStation, args: tuple[Any, ...], kwargs: dict[str, Any], code: str, field: str
 ) -> None:
-    worker_process.bare_messages.adopt("bad", "text-to-image", args, kwargs)
+    worker_process.bare_messages.accept("bad", "text-to-image", args, kwargs)
     job = worker_process.job("bad")
     assert job.state is JobState.FAILED
     assert job.error is not None
@@ -112,7 +112,7 @@ def test_a_message_may_name_several_files(worker_process: TestStation) -> None:
         (worker_process.bare_messages._file(data_address(), "image") for _ in "12"),
         b"PK\x03\x04",
     )
-    worker_process.bare_messages.adopt(
+    worker_process.bare_messages.accept(
         "paint", "inpainting", (), {"prompt": "x", "image": image.sha256, "mask_image": data_address()}
     )
     assert worker_process.job("paint").request.mask_image == mask.sha256
@@ -122,7 +122,7 @@ def test_a_message_may_name_several_files(worker_process: TestStation) -> None:
 
 @pytest.mark.parametrize("given", [data_address(), "0" * 64, 5])
 def test_a_data_set_has_to_be_brought_first(worker_process: TestStation, given: object) -> None:
-    worker_process.bare_messages.adopt("bad", "image-classification-training", (), {"dataset": given})
+    worker_process.bare_messages.accept("bad", "image-classification-training", (), {"dataset": given})
     error = worker_process.job("bad").error
     assert error is not None
     assert (error.code, error.field) == ("invalid_dataset", "dataset")
@@ -143,7 +143,7 @@ def test_a_data_set_has_to_be_brought_first(worker_process: TestStation, given: 
     ids=lambda value: str(value)[:30],
 )
 def test_a_bad_picture_is_a_failed_job(worker_process: TestStation, image: object) -> None:
-    worker_process.bare_messages.adopt("bad", "image-to-text", (), {"image": image})
+    worker_process.bare_messages.accept("bad", "image-to-text", (), {"image": image})
     error = worker_process.job("bad").error
     assert error is not None
     assert (error.code, error.field) == ("invalid_image", "image")
@@ -164,6 +164,6 @@ def test_a_message_without_an_id_is_a_job_of_its_own(worker_process: TestStation
 
 
 def test_what_a_bad_message_held_is_kept_within_bounds(worker_process: TestStation) -> None:
-    sent: Callable[..., Any] = worker_process.bare_messages.adopt
+    sent: Callable[..., Any] = worker_process.bare_messages.accept
     sent("bad", "text-to-image", (), {f"p{i}": "y" * 1000 for i in range(1000)})
     assert len(str(worker_process.job("bad").request)) < 20_000

@@ -31,7 +31,7 @@ def test_calls_share_runs_and_each_gets_its_own_answer() -> None:
 def test_calls_of_other_shapes_or_arguments_do_not_share() -> None:
     model = Denoiser()
     runs: list[BatchStats] = []
-    with batcher(on_run=runs.append) as calls:
+    with batcher(on_batch=runs.append) as calls:
         together(
             calls,
             [
@@ -42,7 +42,7 @@ def test_calls_of_other_shapes_or_arguments_do_not_share() -> None:
                 lambda: calls.call(TERMS, model, torch.ones(1, 4).double().float(), torch.tensor(1)),
             ],
         )
-    assert [len(ran.run.calls) for ran in runs] == [1] * 5
+    assert [len(ran.batch.calls) for ran in runs] == [1] * 5
 
 
 def test_an_error_reaches_only_the_call_that_caused_it() -> None:

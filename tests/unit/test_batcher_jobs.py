@@ -45,7 +45,7 @@ def test_calls_that_wait_when_it_closes_are_canceled() -> None:
         while len(calls._pending) < 2:
             threading.Event().wait(0.001)
         closing = threads.submit(calls.close)
-        while not calls._closed:
+        while not calls._is_closed:
             threading.Event().wait(0.001)
         go_on.set()
         closing.result(timeout=30)
@@ -161,14 +161,14 @@ def test_nobody_waits_for_a_job_that_left_while_its_run_was_on() -> None:
             calls.call(TERMS, slow, torch.ones(1, 4))
 
     switch = Switch()
-    with batcher(on_run=runs.append) as calls, ThreadPoolExecutor(1) as threads:
+    with batcher(on_batch=runs.append) as calls, ThreadPoolExecutor(1) as threads:
         leaver = threads.submit(job, calls, switch)
         assert running.wait(30)
         switch.stop()
         assert isinstance(leaver.exception(timeout=30), Stopped)
         go_on.set()
         job(calls, Going())
-    assert [ran.run.reason for ran in runs] == ["lingered", "complete"]
+    assert [ran.batch.reason for ran in runs] == ["lingered", "complete"]
 
 
 def test_who_is_slow_to_come_back_keeps_no_answer_from_the_others() -> None:
@@ -225,7 +225,7 @@ def test_each_job_meets_its_own_adapters(gathering: bool) -> None:
         assert [answer.item() for answer in together(calls, jobs)] == [float(i % 3) for i in range(12)]
     if isinstance(calls, Batcher):
         calls.close()
-        assert max(len(ran.run.calls) for ran in runs) > 1
+        assert max(len(ran.batch.calls) for ran in runs) > 1
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
@@ -233,7 +233,7 @@ def test_a_reporter_that_fails_costs_nothing(error: type[BaseException]) -> None
     def broken(ran: BatchStats) -> None:
         raise error("no paper")
 
-    with batcher(on_run=broken) as calls:
+    with batcher(on_batch=broken) as calls:
         for _ in range(2):
             assert float(calls.call(TERMS, torch.sum, torch.ones(1, 3))) == 3
 
@@ -248,7 +248,7 @@ def test_adapters_are_of_a_module_whichever_method_is_called() -> None:
 
 def test_the_report_says_how_large_runs_were_and_why() -> None:
     report, model = BatchingStats(), Denoiser()
-    with batcher(max_rows=4, on_run=report.add) as calls:
+    with batcher(max_rows=4, on_batch=report.add) as calls:
         together(calls, [lambda i=i: ask(calls, model, i) for i in range(8)])
         together(calls, [lambda: ask(calls, model, 1, return_dict=False)])
     told = report.summary()["tiny denoiser"]

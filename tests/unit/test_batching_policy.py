@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from brushwork_workers.batching import scheduler as rules
-from brushwork_workers.batching.budget import RUNS_BEFORE_GROWTH, BatchBudget
+from brushwork_workers.batching.budget import BATCHES_BEFORE_GROWTH, BatchBudget
 from brushwork_workers.batching.scheduler import CallBatch, Scheduler, Wait, WaitingCall
 
 
@@ -17,7 +17,7 @@ class Scene:
 
     def call(self, caller: str, key: str = "unet", **changes: Any) -> None:
         module = key.split(" ")[0]
-        self.policy.arrived(WaitingCall(caller, module, key, self.now_s, **changes))
+        self.policy.call_arrived(WaitingCall(caller, module, key, self.now_s, **changes))
 
     def calls(self, *callers: str, key: str = "unet") -> None:
         for caller in callers:
@@ -25,16 +25,16 @@ class Scene:
 
     def run(self, took_s: float = 0.1) -> tuple[str, list[str]]:
         """The run that is due now: its reason and its callers."""
-        decision = self.policy.decide(self.now_s)
+        decision = self.policy.next_batch(self.now_s)
         assert isinstance(decision, CallBatch), f"nothing is due: {decision}"
         self.now_s += took_s
-        self.policy.answered(decision)
-        self.policy.ended(decision, took_s, self.now_s)
+        self.policy.batch_answered(decision)
+        self.policy.batch_ended(decision, took_s, self.now_s)
         return decision.reason, [str(call.caller) for call in decision.calls]
 
     def pause_s(self) -> float | None:
         """How long the policy wants to wait."""
-        decision = self.policy.decide(self.now_s)
+        decision = self.policy.next_batch(self.now_s)
         assert isinstance(decision, Wait), f"a run is due: {decision}"
         return None if decision.at_s is None else decision.at_s - self.now_s
 
@@ -46,8 +46,8 @@ def test_nothing_waits_for_nothing() -> None:
 def test_calls_submitted_together_run_together() -> None:
     scene = Scene()
     scene.calls("a", "b", "c")
-    assert scene.pause_s() == pytest.approx(rules.SHORTEST_LINGER_S)
-    scene.now_s += rules.SHORTEST_LINGER_S
+    assert scene.pause_s() == pytest.approx(rules.SHORTEST_TIMEOUT_S)
+    scene.now_s += rules.SHORTEST_TIMEOUT_S
     assert scene.run() == ("lingered", ["a", "b", "c"])
 
 
@@ -69,8 +69,8 @@ def test_a_slow_one_does_not_hold_the_others_for_long() -> None:
     scene.now_s += 1
     scene.run(took_s=10.0)
     scene.call("a")
-    assert scene.pause_s() == pytest.approx(rules.LONGEST_LINGER_S)
-    scene.now_s += rules.LONGEST_LINGER_S
+    assert scene.pause_s() == pytest.approx(rules.LONGEST_TIMEOUT_S)
+    scene.now_s += rules.LONGEST_TIMEOUT_S
     assert scene.run() == ("lingered", ["a"])
 
 
@@ -84,7 +84,7 @@ def test_nobody_waits_for_one_who_went_on(elsewhere: bool) -> None:
     if elsewhere:
         scene.call("b", key="vae")
     else:
-        scene.policy.left("b")
+        scene.policy.caller_left("b")
     assert scene.run() == ("complete", ["a"])
 
 
@@ -155,7 +155,7 @@ def test_a_stream_of_another_shape_starves_nobody() -> None:
 def test_a_withdrawn_call_does_not_run() -> None:
     scene = Scene()
     scene.calls("a", "b")
-    scene.policy.left("a")
+    scene.policy.caller_left("a")
     scene.now_s += 1
     assert scene.run() == ("lingered", ["b"])
 
@@ -164,10 +164,10 @@ def test_out_of_memory_halves_the_rows_and_keeps_the_order() -> None:
     scene = Scene(max_rows=8)
     scene.calls("a", "b", "c", "d")
     scene.now_s += 1
-    decision = scene.policy.decide(scene.now_s)
+    decision = scene.policy.next_batch(scene.now_s)
     assert isinstance(decision, CallBatch)
     scene.call("e")
-    scene.policy.out_of_memory(decision)
+    scene.policy.batch_out_of_memory(decision)
     assert scene.run() == ("full", ["a", "b"])
     assert scene.run() == ("full", ["c", "d"])
 
@@ -176,10 +176,10 @@ def test_a_budget_grows_back_after_many_good_runs_and_never_beyond_its_bound() -
     budget = BatchBudget(max_rows=16, max_pixels=1600)
     budget.failed(1600)
     assert budget.max_pixels == 800
-    for _ in range(RUNS_BEFORE_GROWTH):
+    for _ in range(BATCHES_BEFORE_GROWTH):
         budget.succeeded(400)  # says nothing about larger ones
     assert budget.max_pixels == 800
-    for _ in range(20 * RUNS_BEFORE_GROWTH):
+    for _ in range(20 * BATCHES_BEFORE_GROWTH):
         budget.succeeded(budget.max_pixels)
     assert budget.max_pixels == 1600
 
@@ -203,9 +203,9 @@ def test_what_did_not_fit_at_one_size_holds_for_the_others_of_its_module() -> No
     for caller in "abcd":
         scene.call(caller, key="unet large", pixels=100)
     scene.now_s += 1
-    run = scene.policy.decide(scene.now_s)
+    run = scene.policy.next_batch(scene.now_s)
     assert isinstance(run, CallBatch)
-    scene.policy.out_of_memory(run)
+    scene.policy.batch_out_of_memory(run)
     for caller in "efghi":
         scene.call(caller, key="unet small", pixels=50)
     assert scene.run()[1] == ["a", "b"]
@@ -218,13 +218,13 @@ def test_two_halves_of_a_batch_become_one() -> None:
     scene = Scene()
     scene.calls("a", "b")
     scene.now_s += 1
-    decision = scene.policy.decide(scene.now_s)
+    decision = scene.policy.next_batch(scene.now_s)
     assert isinstance(decision, CallBatch)
     scene.calls("c", "d")
     scene.now_s += 1
-    scene.policy.answered(decision)
-    scene.policy.ended(decision, 1.0, scene.now_s)
-    assert scene.pause_s() == pytest.approx(rules.LONGEST_LINGER_S)
+    scene.policy.batch_answered(decision)
+    scene.policy.batch_ended(decision, 1.0, scene.now_s)
+    assert scene.pause_s() == pytest.approx(rules.LONGEST_TIMEOUT_S)
     scene.calls("a", "b")
     assert scene.run() == ("complete", ["c", "d", "a", "b"])
 
@@ -260,7 +260,7 @@ def test_a_run_says_why_others_have_no_part_in_it() -> None:
     scene.calls("a", "b", "c")
     scene.call("d", key="unet large")
     scene.call("e", key="vae")
-    decision = scene.policy.decide(scene.now_s)
+    decision = scene.policy.next_batch(scene.now_s)
     assert isinstance(decision, CallBatch)
     assert decision.passed_over == {"no room": 1, "other arguments": 1, "other module": 1}
 
@@ -270,24 +270,24 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
     scene = Scene()
     scene.calls("a", "b")
     scene.now_s += 1
-    run = scene.policy.decide(scene.now_s)
+    run = scene.policy.next_batch(scene.now_s)
     assert isinstance(run, CallBatch)
-    for number in range(rules.MOST_GROUPS):
+    for number in range(rules.MAX_GROUPS):
         scene.call("c", f"key {number}")
-        scene.policy.left("c")
+        scene.policy.caller_left("c")
     if fits:
-        scene.policy.answered(run)
-        scene.policy.ended(run, 0.1, scene.now_s)
+        scene.policy.batch_answered(run)
+        scene.policy.batch_ended(run, 0.1, scene.now_s)
         scene.calls("a", "b")
     else:
-        scene.policy.out_of_memory(run)
+        scene.policy.batch_out_of_memory(run)
     assert sorted(scene.run()[1]) == (["a", "b"] if fits else ["a"])
 
 
 def test_keys_that_nobody_uses_are_forgotten() -> None:
     scene = Scene()
-    for index in range(3 * rules.MOST_GROUPS):
+    for index in range(3 * rules.MAX_GROUPS):
         scene.call("a", key=f"shape {index}")
         scene.now_s += 1
         scene.run()
-    assert len(scene.policy._groups) <= rules.MOST_GROUPS
+    assert len(scene.policy._groups) <= rules.MAX_GROUPS

@@ -10,13 +10,13 @@ from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.loading import load
-from brushwork_workers.families.loaders import LOADERS
+from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.footprint import module_bytes
 from brushwork_workers.model_cache.model_loader import ModelLoader
-from brushwork_workers.model_cache.module_offload import ModuleOffload
 from torch import nn
 
 from tests.desks import PlainDesk
@@ -53,7 +53,7 @@ def sent(log: list[str]) -> list[str]:
 
 def test_who_is_called_comes_and_who_was_there_leaves(log: list[str]) -> None:
     offload, one, other = ModuleOffload(CPU), Traveller("one", log), Traveller("other", log)
-    offload.serve([one, other])
+    offload.add([one, other])
     assert sent(log) == ["one to cpu", "other to cpu"]
     one(torch.ones(1, 2))
     one(torch.ones(1, 2))
@@ -64,7 +64,7 @@ def test_who_is_called_comes_and_who_was_there_leaves(log: list[str]) -> None:
 
 def test_one_that_did_not_fit_is_brought_by_its_next_call(log: list[str]) -> None:
     offload, module = ModuleOffload(CPU), Traveller("one", log)
-    offload.serve([module])
+    offload.add([module])
     module.refuses = True
     with pytest.raises(torch.OutOfMemoryError):
         module(torch.ones(1, 2))
@@ -122,7 +122,7 @@ def test_pictures_are_the_same_and_modules_are_called_by_many(folder: Path) -> N
 
 
 def test_it_takes_as_much_as_its_largest_module(folder: Path) -> None:
-    loader = ModelLoader(LOADERS, CPU, SerialExecutor(), find=lambda entry: folder)
+    loader = ModelLoader(Loaders(), CPU, SerialExecutor(), find=lambda entry: folder)
     whole, turns = (entry(folder, placement) for placement in ("auto", "model_offload"))
     assert loader.size_bytes(turns) < loader.size_bytes(whole)
     largest = max(module_bytes([module]) for module in loaded(folder, "auto", SerialExecutor()).modules)
@@ -130,7 +130,7 @@ def test_it_takes_as_much_as_its_largest_module(folder: Path) -> None:
 
 
 def test_the_attic_keeps_none_whose_modules_come_and_go_by_themselves(folder: Path) -> None:
-    served = ModelLoader(LOADERS, CPU, SerialExecutor(), find=lambda entry: folder).load(
+    served = ModelLoader(Loaders(), CPU, SerialExecutor(), find=lambda entry: folder).load(
         entry(folder, "model_offload")
     )
-    assert not CpuCache(2**40, torch.device("meta")).keep(served)
+    assert not CpuCache(2**40, torch.device("meta")).put(served)

@@ -140,7 +140,7 @@ def test_waiting_too_long_ends_with_status_4(service: Database, brushwork: Comma
     job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
     waited = brushwork("wait", job_id, "--timeout", "0.05")
     assert waited.status == 4
-    assert "it goes on" in waited.err
+    assert "It continues" in waited.err
 
 
 def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:

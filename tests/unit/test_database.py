@@ -29,8 +29,8 @@ INDEXES = {
     ("url", "error", "words"),
     [
         ("nonsense", InvalidRequest, "sqlite:///file or postgresql"),
-        (f"postgresql://u:{SECRET}@host:port/x", InvalidRequest, "port is no number"),
-        (f"postgresql+psycopg://u:pass:{SECRET}@host:po{SECRET}rt/x", InvalidRequest, "port is no number"),
+        (f"postgresql://u:{SECRET}@host:port/x", InvalidRequest, "invalid port"),
+        (f"postgresql+psycopg://u:pass:{SECRET}@host:po{SECRET}rt/x", InvalidRequest, "invalid port"),
         (f"nosuch://u:{SECRET}@host/x", InvalidRequest, "nosuch"),
         (f"mysql://u:{SECRET}@host/x", InvalidRequest, "mysql is not supported"),
         (f"postgresql+nosuch://u:{SECRET}@host/x", InvalidRequest, "nosuch"),

@@ -1,5 +1,7 @@
 """The path of one job in a worker: every way an attempt can end."""
 
+import json
+import logging
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Signal
+from brushwork_core.telemetry.log import ContextFilter, JsonLines
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.executor import Outcome
@@ -60,7 +63,7 @@ def test_whatever_a_job_raises_ends_only_that_job(
     assert failed is not None
     assert (failed.code, failed.fault) == (code, fault)
     assert failed.hint or failed.field
-    assert worker_process.heartbeat.attempts() == []
+    assert worker_process.running.attempts() == []
 
 
 @pytest.mark.parametrize(
@@ -108,8 +111,8 @@ def test_too_little_memory_even_alone_is_the_end(make: Make) -> None:
 
 def test_a_job_leaves_at_its_deadline(make: Make) -> None:
     def act(request: Any, context: JobContext) -> None:
-        worker_process.heartbeat.attempts()[0]._deadline = 0.0
-        worker_process.progress_sync.listen()
+        worker_process.running.attempts()[0]._deadline = 0.0
+        worker_process.progress_sync.receive()
         context.progress(1, 2)
 
     worker_process = make(act)
@@ -157,7 +160,7 @@ def _rename(database: Database, table: str, name: str) -> None:
         connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
 
-@pytest.mark.parametrize("ear", ["heartbeat.beat", "progress_sync.listen"])
+@pytest.mark.parametrize("ear", ["heartbeat.beat", "progress_sync.receive"])
 def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
     steps: list[int] = []
 
@@ -178,7 +181,7 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
 
 def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(make: Make) -> None:
     worker_process = make(nothing)
-    assert worker_process.model_manager.loaded.keys() == {"stub"}
+    assert worker_process.model_manager.sizes().keys() == {"stub"}
     assert worker_process.executor.execute(worker_process.adopted(model="large")) is Outcome.SUCCEEDED
     assert worker_process.job().attempt == 1
     assert not worker_process.column("job-1", "is_performing")
@@ -186,7 +189,7 @@ def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(make: Make)
 
 def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Make) -> None:
     worker_process = make(nothing)
-    worker_process.model_manager.rest()
+    worker_process.model_manager.stop_loading()
     job_id = worker_process.adopted(model="large")
     assert worker_process.executor.execute(job_id) is Outcome.POSTPONED
     assert (worker_process.job().state, worker_process.job().attempt, worker_process.job().error) == (
@@ -232,12 +235,28 @@ def test_an_attempt_that_nobody_runs_is_given_back(make: Make) -> None:
     assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
 
 
+@pytest.mark.parametrize("model", ["stub", "large", "absent"])
+def test_every_line_of_the_log_names_the_job(
+    make: Make, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker_process = make(nothing)
+    job_id = worker_process.adopted(model=model)
+    caplog.clear()
+    caplog.set_level(logging.INFO, "brushwork_workers")
+    caplog.handler.addFilter(ContextFilter())
+    worker_process.executor.execute(job_id)
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    assert {line.get("job") for line in lines} == {job_id}
+    # Also those of the thread that loads a model for the job.
+    assert any("model_loader" in line["logger"] for line in lines) == (model == "large")
+
+
 def test_progress_reaches_the_ledger(make: Make) -> None:
     seen = []
 
     def act(request: Any, context: JobContext) -> None:
         context.progress(1, 2)
-        worker_process.progress_sync.speak()
+        worker_process.progress_sync.report()
         seen.append(worker_process.job().progress.fraction)
 
     worker_process = make(act)
@@ -248,7 +267,7 @@ def test_progress_reaches_the_ledger(make: Make) -> None:
 def test_release_all_gives_running_jobs_back_uncharged(make: Make) -> None:
     def act(request: Any, context: JobContext) -> None:
         assert worker_process.heartbeat.release_all() == 1
-        assert worker_process.heartbeat.attempts()[0].signal is Signal.LOST
+        assert worker_process.running.attempts()[0].signal is Signal.LOST
         context.progress(1, 2)
 
     worker_process = make(act)

@@ -21,7 +21,7 @@ from tests.stations import WORKER, Make, TestStation, nothing, raising
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits to be alone looks for its own signals after this time."""
-    monkeypatch.setattr(quarantine_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(quarantine_module, "CHECK_EVERY_S", 0.02)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ class Neighbour:
             )
             assert self._is_running.wait(10)
             alone = threads.submit(worker_process.executor.execute, suspect)
-            wait_until(lambda: len(worker_process.heartbeat.attempts()) == 2)
+            wait_until(lambda: len(worker_process.running.attempts()) == 2)
             assert not worker_process.column(suspect, "is_performing")
             self._may_end.set()
             assert other.result(10) is alone.result(10) is Outcome.SUCCEEDED
@@ -68,7 +68,7 @@ class TestAlone:
                 (
                     request.prompt,
                     worker_process.column("alone", "is_performing"),
-                    len(worker_process.heartbeat.attempts()),
+                    len(worker_process.running.attempts()),
                 )
             )
             neighbour.act(request, context)
@@ -84,17 +84,17 @@ class TestAlone:
         worker_process = make(neighbour.act)
         worker_process.adopted("alone", model="large")
         neighbour.before(worker_process, "alone")
-        assert worker_process.model_manager.loaded.keys() == {"large"}
+        assert worker_process.model_manager.sizes().keys() == {"large"}
 
     @pytest.mark.parametrize(("signal", "outcome"), [("cancel", Outcome.CANCELED), ("reap", Outcome.LOST)])
     def test_one_that_still_waits_can_be_stopped(self, make: Make, signal: str, outcome: Outcome) -> None:
         worker_process = make(nothing)
         worker_process.adopted("alone")
         worker_process.suspect("alone")
-        with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.together():
+        with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.shared():
             waiting = threads.submit(worker_process.executor.execute, "alone")
             wait_until(lambda: worker_process.job("alone").state is JobState.RUNNING)
-            wait_until(worker_process.heartbeat.attempts)
+            wait_until(worker_process.running.attempts)
             if signal == "cancel":
                 worker_process.ledger.cancel("alone")
             else:
@@ -139,7 +139,7 @@ class TestDeviceFailed:
 
     def test_one_that_waits_until_it_is_alone_has_no_part_in_it(self, make: Make) -> None:
         def act(request: Any, context: JobContext) -> None:
-            wait_until(lambda: len(worker_process.heartbeat.attempts()) == 2)
+            wait_until(lambda: len(worker_process.running.attempts()) == 2)
             raise torch.AcceleratorError("device-side assert")
 
         worker_process = make(act)

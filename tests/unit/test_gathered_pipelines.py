@@ -141,7 +141,7 @@ class Jobs:
     def together(self) -> list[Any]:
         """From shared runs; that runs were shared is part of the promise, how many is a matter of timing."""
         sizes: list[int] = []
-        with gathering(lambda ran: sizes.append(len(ran.run.calls))) as calls:
+        with gathering(lambda ran: sizes.append(len(ran.batch.calls))) as calls:
             made = self.run(calls, threads=self.num_jobs)
         print(f"mean batch {np.mean(sizes):.1f}")
         assert max(sizes) > 1
@@ -155,8 +155,8 @@ def made_alone(family: type[DiffusionPipeline], num_jobs: int, kind: str) -> lis
 
 
 @contextmanager
-def gathering(on_run: Callable[[BatchStats], None]) -> Iterator[Batcher]:
-    calls = Batcher(64, 10**9, on_run)
+def gathering(on_batch: Callable[[BatchStats], None]) -> Iterator[Batcher]:
+    calls = Batcher(64, 10**9, on_batch)
     try:
         yield calls
     finally:

@@ -16,7 +16,7 @@ from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.batching.stats import BatchStats
-from brushwork_workers.families.loaders import LOADERS
+from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import Handler, LoadSpec
 from brushwork_workers.models.location import locate
 from PIL import Image
@@ -43,7 +43,7 @@ PICTURES = [drawn(index) for index in range(NUM_JOBS)]
 def load(kind: str, calls: ModelExecutor) -> Handler:
     model = Catalogue.load().of_kind(kind)[0]
     place = LoadSpec(model, locate(model), torch.device("cpu"), torch.float32, calls, model.kinds)
-    return LOADERS[model.family](place).handlers[kind]
+    return Loaders()[model.family](place).handlers[kind]
 
 
 def run(kind: str, ask: Callable[[str, int], Any], calls: ModelExecutor, threads: int) -> list[Result]:
@@ -73,8 +73,8 @@ def alone_and_together(kind: str, ask: Callable[[str, int], Any]) -> list[tuple[
         together = run(kind, ask, calls, threads=NUM_JOBS)
     finally:
         calls.close()
-    print(f"mean batch {np.mean([len(ran.run.calls) for ran in runs]):.1f}")
-    assert max(len(ran.run.calls) for ran in runs) > 1
+    print(f"mean batch {np.mean([len(ran.batch.calls) for ran in runs]):.1f}")
+    assert max(len(ran.batch.calls) for ran in runs) > 1
     return list(zip(alone, together, strict=True))
 
 

@@ -17,61 +17,61 @@ class Queue:
 
 
 def consumer_watchdog(
-    queue: Queue, ended: list[bool], *, concurrency: int = 2, deaf_s: float = -1.0
+    queue: Queue, ended: list[bool], *, concurrency: int = 2, limit_s: float = -1.0
 ) -> ConsumerWatchdog:
     """With no patience at all, unless told otherwise."""
     return ConsumerWatchdog(
         ["text-to-image"],
         queue.num_waiting,
         concurrency=concurrency,
-        deaf_s=deaf_s,
-        on_deaf=lambda: ended.append(True),
+        limit_s=limit_s,
+        on_stuck=lambda: ended.append(True),
     )
 
 
 def test_messages_that_wait_beside_a_worker_that_has_room_end_it() -> None:
     ended: list[bool] = []
-    consumer_watchdog(Queue(1), ended).look()
+    consumer_watchdog(Queue(1), ended).check()
     assert ended
 
 
 def test_it_is_given_time() -> None:
     ended: list[bool] = []
-    consumer_watchdog(Queue(1), ended, deaf_s=60.0).look()
+    consumer_watchdog(Queue(1), ended, limit_s=60.0).check()
     assert not ended
 
 
 def test_an_empty_queue_is_no_sign() -> None:
     ended: list[bool] = []
-    consumer_watchdog(Queue(0), ended).look()
+    consumer_watchdog(Queue(0), ended).check()
     assert not ended
 
 
 def test_one_that_took_a_message_since_the_last_look_hears() -> None:
     ended: list[bool] = []
     ear = consumer_watchdog(Queue(1), ended)
-    with ear.taken():
+    with ear.processing():
         pass
-    ear.look()
+    ear.check()
     assert not ended
-    ear.look()
+    ear.check()
     assert ended
 
 
 def test_one_that_is_full_need_not_take_any() -> None:
     ended: list[bool] = []
     ear = consumer_watchdog(Queue(1), ended, concurrency=1)
-    with ear.taken():
-        ear.look()
-        ear.look()
+    with ear.processing():
+        ear.check()
+        ear.check()
         assert not ended
 
 
 def test_one_that_is_about_to_stop_need_not_take_any() -> None:
     ended: list[bool] = []
     ear = consumer_watchdog(Queue(1), ended)
-    ear.rest()
-    ear.look()
+    ear.stop()
+    ear.check()
     assert not ended
 
 
@@ -79,10 +79,10 @@ def test_while_redis_is_away_nobody_can_hear() -> None:
     ended: list[bool] = []
     queue = Queue(1)
     queue.answers = False
-    ear = consumer_watchdog(queue, ended, deaf_s=60.0)
-    ear._hears_since -= 120.0
+    ear = consumer_watchdog(queue, ended, limit_s=60.0)
+    ear._well_since -= 120.0
     with pytest.raises(ServiceUnreachable):
-        ear.look()
+        ear.check()
     queue.answers = True
-    ear.look()
+    ear.check()
     assert not ended, "its patience begins anew"

@@ -14,16 +14,16 @@ def attempt() -> Attempt:
 
 
 def test_a_job_goes_on_until_it_is_told(attempt: Attempt) -> None:
-    attempt.hear(Signal.GO_ON)
+    attempt.receive(Signal.GO_ON)
     attempt.check()
-    attempt.hear(Signal.CANCEL)
-    with pytest.raises(JobStopped, match="a was told: cancel"):
+    attempt.receive(Signal.CANCEL)
+    with pytest.raises(JobStopped, match="a must stop: cancel"):
         attempt.check()
 
 
 def test_the_first_word_stands(attempt: Attempt) -> None:
     for signal in (Signal.LOST, Signal.CANCEL, Signal.GO_ON):
-        attempt.hear(signal)
+        attempt.receive(signal)
     assert attempt.signal is Signal.LOST
 
 
@@ -31,10 +31,10 @@ def test_whoever_waits_is_told_once(attempt: Attempt) -> None:
     told: list[str] = []
     attempt.on_stop(lambda: told.append("first"))
     attempt.on_stop(lambda: told.append("second"))
-    attempt.hear(Signal.GO_ON)
+    attempt.receive(Signal.GO_ON)
     assert told == []
-    attempt.hear(Signal.CANCEL)
-    attempt.hear(Signal.LOST)
+    attempt.receive(Signal.CANCEL)
+    attempt.receive(Signal.LOST)
     assert told == ["first", "second"]
     attempt.on_stop(lambda: told.append("late"))
     assert told == ["first", "second", "late"]
@@ -46,14 +46,14 @@ def test_one_who_fails_keeps_no_other_from_being_told(
     told = threading.Event()
     attempt.on_stop(lambda: [][0])
     attempt.on_stop(told.set)
-    attempt.hear(Signal.CANCEL)
+    attempt.receive(Signal.CANCEL)
     assert told.is_set()
-    assert "could not be told" in caplog.text
+    assert "a stop callback failed" in caplog.text
 
 
 def test_being_told_may_ask_the_hold(attempt: Attempt) -> None:
     """No lock is held meanwhile."""
     told: list[Signal] = []
     attempt.on_stop(lambda: attempt.on_stop(lambda: told.append(attempt.signal)))
-    attempt.hear(Signal.CANCEL)
+    attempt.receive(Signal.CANCEL)
     assert told == [Signal.CANCEL]

@@ -58,7 +58,7 @@ TRAIN = {"kind": "image-classification-training"}
 
 
 def dataset_of(done: PreparedJob) -> str:
-    named: str = done.request.model_dump()["dataset"]
+    named: str = done.admitted.request.model_dump()["dataset"]
     return named
 
 
@@ -73,7 +73,7 @@ def zipped(**members: bytes) -> bytes:
 def test_a_request_may_name_several_pictures(files: Counted) -> None:
     image, mask = png("red"), png("white")
     (done,) = completed(files, {**PAINT, "mask_image": mask, "image": image})
-    named = done.request.model_dump()
+    named = done.admitted.request.model_dump()
     assert [artifact.sha256 for artifact in done.inputs] == [named["image"], named["mask_image"]]
     assert named["image"] != named["mask_image"]
 

@@ -55,15 +55,15 @@ def step(number: int) -> Progress:
 def test_without_jobs_nobody_is_asked() -> None:
     job_signals = FakeWire()
     idle = progress_sync(job_signals)
-    idle.listen()
-    idle.speak()
+    idle.receive()
+    idle.report()
     assert (job_signals.asked, job_signals.told) == (0, [])
 
 
 def test_only_the_job_that_is_asked_to_stop_is_told() -> None:
     job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
     job_signals.wanted = dict.fromkeys([("one", 1), ("other", 2), ("third", 1)], STOP)
-    progress_sync(job_signals, one, other).listen()
+    progress_sync(job_signals, one, other).receive()
     assert (job_signals.asked, one.signal, other.signal) == (1, Signal.CANCEL, Signal.GO_ON)
 
 
@@ -71,7 +71,7 @@ def test_a_job_whose_deadline_has_passed_is_told_so() -> None:
     job_signals = FakeWire()
     late, early, withdrawn = attempt("late", 0), attempt("early", 3_600_000), attempt("withdrawn", 0)
     job_signals.wanted = {("withdrawn", 1): STOP}
-    progress_sync(job_signals, late, early, withdrawn).listen()
+    progress_sync(job_signals, late, early, withdrawn).receive()
     assert [one.signal for one in (late, early, withdrawn)] == [Signal.EXPIRE, Signal.GO_ON, Signal.CANCEL]
 
 
@@ -79,10 +79,10 @@ def test_a_job_is_watched_as_long_as_somebody_looks() -> None:
     job_signals, one, other = FakeWire(), attempt("one"), attempt("other")
     listening = progress_sync(job_signals, one, other)
     job_signals.wanted = {("one", 1): JobSignal(stop=False, preview=True)}
-    listening.listen()
+    listening.receive()
     assert (one.is_watched, other.is_watched, one.signal) == (True, False, Signal.GO_ON)
     job_signals.wanted = {}
-    listening.listen()
+    listening.receive()
     assert one.is_watched is False
 
 
@@ -93,7 +93,7 @@ def test_a_preview_is_sent_once() -> None:
         one.progress = step(number)
         if shows:
             one.preview = Preview(jpeg=bytes([number]), step=number, total=9)
-        speaking.speak()
+        speaking.report()
     assert job_signals.shown == [b"\1", b"\3"]
     assert job_signals.told == [[("one", 1)], [("one", 2)], [("one", 3)]]
 
@@ -103,10 +103,10 @@ def test_only_what_is_new_is_said_and_only_the_latest_of_it() -> None:
     speaking = progress_sync(job_signals, one, other)
     one.progress = step(1)
     one.progress = step(2)
-    speaking.speak()
-    speaking.speak()
+    speaking.report()
+    speaking.report()
     one.progress, other.progress = step(3), step(1)
-    speaking.speak()
+    speaking.report()
     assert job_signals.told == [[("one", 2)], [("one", 3), ("other", 1)]]
 
 
@@ -115,9 +115,9 @@ def test_what_was_not_heard_is_said_again() -> None:
     speaking = progress_sync(job_signals, one, other)
     job_signals.deaf = {"one"}
     one.progress, other.progress = step(1), step(1)
-    speaking.speak()
+    speaking.report()
     job_signals.deaf = set()
-    speaking.speak()
+    speaking.report()
     assert job_signals.told == [[("one", 1), ("other", 1)], [("one", 1)]]
 
 
@@ -125,10 +125,10 @@ def test_a_database_that_is_away_is_asked_again() -> None:
     job_signals, one = FakeWire(), attempt("one")
     speaking = progress_sync(job_signals, one)
     job_signals.wanted, job_signals.away, one.progress = {("one", 1): STOP}, True, step(1)
-    speaking.listen()
-    speaking.speak()
+    speaking.receive()
+    speaking.report()
     assert (one.signal, job_signals.told) == (Signal.GO_ON, [])
     job_signals.away = False
-    speaking.listen()
-    speaking.speak()
+    speaking.receive()
+    speaking.report()
     assert (one.signal, job_signals.told) == (Signal.CANCEL, [[("one", 1)]])

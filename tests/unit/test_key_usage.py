@@ -36,7 +36,7 @@ def test_a_part_of_a_charge_is_taken_back(usage: KeyUsage, key_id: str) -> None:
 
 def test_what_goes_beyond_the_budget_is_refused_and_not_charged(usage: KeyUsage, key_id: str) -> None:
     usage.charge(key_id, Usage(1, 7.0), budget=10)
-    with pytest.raises(BudgetExceeded, match=r"7 of 10 are used, and this takes 4") as refused:
+    with pytest.raises(BudgetExceeded, match=r"7 of 10 are used, and this request costs 4") as refused:
         usage.charge(key_id, Usage(1, 4.0), budget=10)
     assert 0 < refused.value.retry_after_s <= DAY_MS / 1000
     usage.charge(key_id, Usage(1, 3.0), budget=10)

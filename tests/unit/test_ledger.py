@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS
-from brushwork_core.ledger import Ledger, NewJob, Reaped, Signal
+from brushwork_core.ledger import Ledger, NewJob, Reaped, Signal, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import JobError, Progress
@@ -172,7 +172,7 @@ class TestRunning:
         ledger.submit([new_job("a")])
         first = claimed(ledger, "a")
         said(database, "a", first.fence, 5, 20)
-        assert ledger.release("a", first.fence) is True
+        assert ledger.release("a", first.fence) is WriteOutcome.APPLIED
         job = index.get("a")
         assert (job.state, job.attempt, job.worker, job.progress.step) == ("queued", 0, None, 0)
         assert column(database, "a", "dispatched_at") is None
@@ -186,7 +186,7 @@ class TestRunning:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
         ledger.cancel("a")
-        assert WRITES[way](ledger, "a", fence) is True
+        assert WRITES[way](ledger, "a", fence) is WriteOutcome.APPLIED
         assert index.get("a").state is JobState.CANCELED
 
 
@@ -218,8 +218,8 @@ class TestFence:
         ledger.release("a", stale.fence)
         claimed(ledger, "a", "living")
         before = index.get("a")
-        assert write(ledger, "a", stale.fence) is False
-        assert write(ledger, "a", 99) is False
+        assert write(ledger, "a", stale.fence) is WriteOutcome.LEASE_LOST
+        assert write(ledger, "a", 99) is WriteOutcome.LEASE_LOST
         assert index.get("a") == before
         assert count(database, RESULTS) == 0
 
@@ -229,12 +229,12 @@ class TestFence:
     ) -> None:
         stale = lost(database, "a")
         before = reaped(ledger, index, "a")
-        assert write(ledger, "a", stale.fence) is False
+        assert write(ledger, "a", stale.fence) is WriteOutcome.LEASE_LOST
         assert index.get("a") == before
 
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
     def test_an_unknown_job_is_not_written(self, ledger: Ledger, write: Write) -> None:
-        assert write(ledger, "nobody", 1) is False
+        assert write(ledger, "nobody", 1) is WriteOutcome.LEASE_LOST
 
     @pytest.mark.parametrize("state", ENDS)
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
@@ -243,12 +243,13 @@ class TestFence:
     ) -> None:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
-        assert ENDS[state](ledger, "a", fence) is True
+        assert ENDS[state](ledger, "a", fence) is WriteOutcome.APPLIED
         before = index.get("a")
         assert before.state is state
         for used in (fence, fence + 1):
             done = write(ledger, "a", used)
-            assert done is (write is ENDS[JobState.SUCCEEDED] and state == "succeeded" and used == fence)
+            is_repeated = write is ENDS[JobState.SUCCEEDED] and state == "succeeded" and used == fence
+            assert done is WriteOutcome.of(is_repeated)
         assert ledger.cancel("a") is state
         assert ledger.claim("a", "w") is None
         assert ledger.refuse(new_job("a"), ERROR) is False
@@ -262,7 +263,10 @@ class TestComplete:
         self, ledger: Ledger, index: JobIndex, database: Database
     ) -> None:
         ledger.submit([new_job("a", inputs="1")])
-        assert ledger.complete("a", claimed(ledger, "a").fence, result_of(7), [picture("2")]) is True
+        assert (
+            ledger.complete("a", claimed(ledger, "a").fence, result_of(7), [picture("2")])
+            is WriteOutcome.APPLIED
+        )
         job = index.get("a")
         assert job.state is JobState.SUCCEEDED
         assert job.result is not None
@@ -280,8 +284,8 @@ class TestComplete:
     ) -> None:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
-        assert ledger.complete("a", fence, result_of(1)) is True
-        assert ledger.complete("a", fence, result_of(2)) is True
+        assert ledger.complete("a", fence, result_of(1)) is WriteOutcome.APPLIED
+        assert ledger.complete("a", fence, result_of(2)) is WriteOutcome.APPLIED
         assert index.get("a").result.seed == 1  # type: ignore[union-attr]
         assert count(database, RESULTS) == 1
 
@@ -290,14 +294,14 @@ class TestComplete:
         fence = claimed(ledger, "a").fence
         with ThreadPoolExecutor(8) as threads:
             done = list(threads.map(lambda seed: ledger.complete("a", fence, result_of(seed)), range(8)))
-        assert all(done)
+        assert set(done) == {WriteOutcome.APPLIED}
         assert count(database, RESULTS) == 1
 
     def test_a_job_asked_to_stop_may_still_complete(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
         ledger.cancel("a")
-        assert ledger.complete("a", fence, result_of(1)) is True
+        assert ledger.complete("a", fence, result_of(1)) is WriteOutcome.APPLIED
         assert index.get("a").state is JobState.SUCCEEDED
 
     def test_the_end_says_how_far_the_job_came(
@@ -317,7 +321,7 @@ class TestComplete:
 
     def test_a_failure_keeps_its_error(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])
-        assert ledger.fail("a", claimed(ledger, "a").fence, ERROR) is True
+        assert ledger.fail("a", claimed(ledger, "a").fence, ERROR) is WriteOutcome.APPLIED
         job = index.get("a")
         assert (job.state, job.error, job.result) == (JobState.FAILED, ERROR, None)
 
@@ -335,7 +339,7 @@ class TestCancel:
         claimed(ledger, "b")
         assert ledger.cancel("a") is JobState.RUNNING
         assert (index.get("a").cancel_requested, index.get("b").cancel_requested) == (True, False)
-        assert ledger.stop("a", fence) is True
+        assert ledger.stop("a", fence) is WriteOutcome.APPLIED
         assert index.get("a").state is JobState.CANCELED
 
     def test_an_unknown_job_is_not_found(self, ledger: Ledger) -> None:
@@ -362,3 +366,9 @@ class TestCancel:
                 ledger.cancel(name)
             released.result(timeout=10)
         assert {index.get(name).state for name in names} == {JobState.CANCELED}
+
+
+def test_an_outcome_is_not_taken_for_a_truth_value() -> None:
+    for outcome in WriteOutcome:
+        with pytest.raises(TypeError, match="no truth value"):
+            bool(outcome)

@@ -9,7 +9,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger, NewJob, Signal
+from brushwork_core.ledger import Ledger, NewJob, Signal, WriteOutcome
 from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import JobError, Progress
@@ -128,7 +128,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, age=AGES)
     def perform(self, number: int, age: int) -> None:
         for job_id, job in self._job(number):
-            assert self.ledger.perform(job_id, job.fence - age) is job.is_held(age)
+            begun = self.ledger.perform(job_id, job.fence - age)
+            assert begun is WriteOutcome.of(job.is_held(age))
             job.performing = job.performing or job.is_held(age)
 
     @rule(worker=WORKERS_HERE)
@@ -176,7 +177,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 job.end(JobState.SUCCEEDED)
                 job.results.append(seed)
             # Once done, the same attempt may ask again; no other may.
-            assert stands is (job.state is JobState.SUCCEEDED and age == 0)
+            assert stands is WriteOutcome.of(job.state is JobState.SUCCEEDED and age == 0)
 
     @rule(number=NUMBERS, age=AGES)
     def fail(self, number: int, age: int) -> None:
@@ -197,8 +198,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def release(self, number: int, age: int) -> None:
         for job_id, job in self._job(number):
             released = self.ledger.release(job_id, job.fence - age)
-            assert released is job.is_held(age)
-            if released:
+            assert released is WriteOutcome.of(job.is_held(age))
+            if released is WriteOutcome.APPLIED:
                 self.model.give_back(job, charged=False)
 
     @rule(number=NUMBERS, age=AGES, paused=st.booleans(), avoids=st.booleans(), alone=st.booleans())
@@ -209,8 +210,8 @@ class LedgerMachine(RuleBasedStateMachine):
             again = self.ledger.retry(
                 job_id, job.fence - age, ERROR, after_s=after_s, avoid=avoided, alone=alone
             )
-            assert again is job.is_held(age)
-            if not again:
+            assert again is WriteOutcome.of(job.is_held(age))
+            if again is WriteOutcome.LEASE_LOST:
                 continue
             self.model.give_back(job, charged=True)
             if job.state is JobState.QUEUED:
@@ -286,9 +287,9 @@ class LedgerMachine(RuleBasedStateMachine):
         return sorted(newest, key=lambda item: item[1].state is not state)[:NUM_OPEN][number:][:1]
 
     @staticmethod
-    def _end(job: ModelJob, age: int, state: JobState, done: bool) -> None:
-        assert done is job.is_held(age)
-        if done:
+    def _end(job: ModelJob, age: int, state: JobState, done: WriteOutcome) -> None:
+        assert done is WriteOutcome.of(job.is_held(age))
+        if done is WriteOutcome.APPLIED:
             job.end(state)
 
     @invariant()

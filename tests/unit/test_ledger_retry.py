@@ -3,7 +3,7 @@
 import pytest
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState
 from sqlalchemy import event, update
@@ -16,7 +16,7 @@ PAUSE_S = 600.0
 def failed(ledger: Ledger, job_id: str = "a", worker: str = "w", **options: object) -> None:
     """An attempt that is to be run again."""
     fence = claimed(ledger, job_id, worker).fence
-    assert ledger.retry(job_id, fence, ERROR, **{"after_s": PAUSE_S, **options})  # type: ignore[arg-type]
+    assert ledger.retry(job_id, fence, ERROR, **{"after_s": PAUSE_S, **options}) is WriteOutcome.APPLIED  # type: ignore[arg-type]
 
 
 class TestRetry:
@@ -110,7 +110,7 @@ class TestPostponed:
         ledger.submit([new_job("a")])
         ledger.submit([new_job("b")], sent=())
         fence = claimed(ledger, "a").fence
-        assert ledger.release("a", fence, after_s=PAUSE_S)
+        assert ledger.release("a", fence, after_s=PAUSE_S) is WriteOutcome.APPLIED
         job = index.get("a")
         assert (job.state, job.attempt, job.last_error) == (JobState.QUEUED, 0, None)
         assert ledger.claim("a", "other") is None
@@ -123,7 +123,7 @@ class TestPostponed:
         self, ledger: Ledger, index: JobIndex, database: Database
     ) -> None:
         ledger.submit([new_job("rests"), new_job("performs")])
-        assert ledger.rest("rests", claimed(ledger, "rests").fence)
+        assert ledger.rest("rests", claimed(ledger, "rests").fence) is WriteOutcome.APPLIED
         claimed(ledger, "performs")
         ledger.reap(["w"])
         assert [index.get(name).attempt for name in ("rests", "performs")] == [0, 1]
@@ -132,8 +132,8 @@ class TestPostponed:
     def test_one_that_has_rested_and_performs_again_is_charged(self, ledger: Ledger, index: JobIndex) -> None:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
-        assert ledger.rest("a", fence)
-        assert ledger.perform("a", fence)
+        assert ledger.rest("a", fence) is WriteOutcome.APPLIED
+        assert ledger.perform("a", fence) is WriteOutcome.APPLIED
         ledger.reap(["w"])
         assert index.get("a").attempt == 1
 
@@ -141,7 +141,7 @@ class TestPostponed:
         ledger.submit([new_job("a")])
         fence = claimed(ledger, "a").fence
         ledger.release("a", fence)
-        assert not ledger.rest("a", fence)
+        assert ledger.rest("a", fence) is WriteOutcome.LEASE_LOST
 
 
 class TestDeadline:
@@ -183,7 +183,7 @@ class TestDeadline:
         fence = claimed(ledger, "a").fence
         overdue(database, "a")
         assert ledger.expire_queued() == []
-        assert ledger.expire("a", fence)
+        assert ledger.expire("a", fence) is WriteOutcome.APPLIED
         assert index.get("a").state is JobState.EXPIRED
 
     def test_a_job_may_expire_while_it_waits_for_its_retry(
@@ -222,6 +222,6 @@ def test_an_end_before_the_gate_is_an_end(ledger: Ledger, index: JobIndex, way: 
     failed(ledger, after_s=0.0, alone=True)
     fence = claimed(ledger, "a").fence
     end = {"cancel": ledger.stop, "expire": ledger.expire}[way]
-    assert end("a", fence)
-    assert ledger.perform("a", fence) is False
+    assert end("a", fence) is WriteOutcome.APPLIED
+    assert ledger.perform("a", fence) is WriteOutcome.LEASE_LOST
     assert index.get("a").state.is_terminal

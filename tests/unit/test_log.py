@@ -64,6 +64,15 @@ def test_what_a_library_hangs_on_is_left_out(written: StringIO) -> None:
     assert "red" not in written.getvalue()
 
 
+def test_a_single_line_names_its_job(written: StringIO) -> None:
+    LOGGER.warning("It is gone.", extra={"job": "b"})
+    with bound(job="a", worker="w"):
+        LOGGER.info("It is another's.", extra={"job": "b"})
+    alone, inside = lines(written)
+    assert alone["job"] == "b"
+    assert (inside["job"], inside["worker"]) == ("b", "w")
+
+
 def test_threads_are_about_different_things(written: StringIO) -> None:
     ready = threading.Barrier(2)
 

@@ -136,7 +136,7 @@ def test_at_once_each_job_has_its_own_and_equal_sets_share_runs(
     folder: Path, expected: list[np.ndarray]
 ) -> None:
     shared: list[int] = []
-    with batcher(on_run=lambda ran: shared.append(len(ran.run.calls))) as calls:
+    with batcher(on_batch=lambda ran: shared.append(len(ran.batch.calls))) as calls:
         served = handler(folder, calls)
         jobs: list[Callable[[], Any]] = [lambda loras=loras: pixels(served, loras) for loras in SETS * 2]  # type: ignore[misc]
         made = together(calls, jobs)

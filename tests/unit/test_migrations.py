@@ -89,7 +89,7 @@ def test_older_tables_are_named_as_what_is_wrong(database: Database, ledger: Led
     ledger.submit([new_job("a")])
     try:
         downgrade(database, "0003")
-        with pytest.raises(ServiceUnreachable, match=r"older ones.*brushwork migrate"):
+        with pytest.raises(ServiceUnreachable, match=r"older version.*brushwork migrate"):
             ledger.claim("a", "w")
     finally:
         database.migrate()
@@ -105,7 +105,7 @@ def test_tables_of_a_newer_version_are_not_touched(database: Database) -> None:
     with database.writing() as connection:
         known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ServiceUnreachable, match="newer brushwork"):
+    with pytest.raises(ServiceUnreachable, match="newer version of brushwork"):
         database.migrate()
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": known})

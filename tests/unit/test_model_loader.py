@@ -13,7 +13,7 @@ from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere,
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.device.selection import machine_memory, model_budget
-from brushwork_workers.families.loaders import LOADERS
+from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.cpu_cache import CpuCache
@@ -34,7 +34,7 @@ def entry(folder: Path, family: str = "torchvision-classifier", **options: Any) 
 
 
 def loader(load: Callable[[LoadSpec], LoadedModules] | None = None, **options: Any) -> ModelLoader:
-    loaders = LOADERS if load is None else dict.fromkeys(LOADERS, load)
+    loaders = Loaders() if load is None else dict.fromkeys(Loaders(), load)
     return ModelLoader(loaders, CPU, SerialExecutor(), **options)
 
 
@@ -101,7 +101,7 @@ class TestLoading:
         self, tmp_path: Path, save: Callable[[Path], Path], family: str, defaults: dict[str, Any]
     ) -> None:
         batcher = Batcher(max_rows=4, max_pixels=2**20)
-        served = ModelLoader(LOADERS, CPU, batcher).load(entry(save(tmp_path), family, defaults=defaults))
+        served = ModelLoader(Loaders(), CPU, batcher).load(entry(save(tmp_path), family, defaults=defaults))
         modules = [weakref.ref(module) for module in served.modules]
         del served
         gc.collect()
@@ -187,20 +187,20 @@ class TestAttic:
     def test_what_was_kept_comes_back_and_is_not_there_twice(self, tmp_path: Path) -> None:
         cpu_cache = CpuCache(100, torch.device("meta"))
         kept = self.served(tmp_path, "a", 60)
-        assert cpu_cache.keep(kept)
+        assert cpu_cache.put(kept)
         assert cpu_cache.size_bytes == 60
         assert (cpu_cache.take("b"), cpu_cache.size_bytes) == (None, 60)
 
     def test_the_first_that_came_makes_room(self, tmp_path: Path) -> None:
         cpu_cache = CpuCache(100, torch.device("meta"))
         for name in "ab":
-            cpu_cache.keep(self.served(tmp_path, name, 60))
+            cpu_cache.put(self.served(tmp_path, name, 60))
         assert cpu_cache.size_bytes == 60
         assert cpu_cache.take("a") is None
-        assert not cpu_cache.keep(self.served(tmp_path, "c", 101))
+        assert not cpu_cache.put(self.served(tmp_path, "c", 101))
 
     def test_on_the_cpu_there_is_none(self, tmp_path: Path) -> None:
-        assert not CpuCache(100, CPU).keep(self.served(tmp_path, "a", 60))
+        assert not CpuCache(100, CPU).put(self.served(tmp_path, "a", 60))
 
 
 class TestRefusals:

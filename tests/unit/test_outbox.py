@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from sqlalchemy import Connection, event, select
 
 from tests.jobs import ERROR, begun, claimed, count, new_job, overdue, result_of
@@ -113,7 +113,7 @@ def test_a_repeated_completion_is_told_once(ledger: Ledger, database: Database) 
     ledger.submit([new_job("a", webhook_url=URL)])
     fence = running(ledger)
     for _ in range(2):
-        assert ledger.complete("a", fence, result_of(1))
+        assert ledger.complete("a", fence, result_of(1)) is WriteOutcome.APPLIED
     assert len(events(database)) == 1
 
 

@@ -23,8 +23,8 @@ MODEL = "pocket-diffusion"
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "KEEP_S", 0.0)
-    monkeypatch.setattr(ahead, "KEEP_PACE_S", 0.0)
-    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr(ahead, "KEEP_THROUGHPUT_S", 0.0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.QUERY_TIMES", 0)
 
 
 def outlook(database: Database, job_id: str) -> Outlook:
@@ -126,7 +126,7 @@ def test_estimates_come_from_what_ended_lately(database: Database, ledger: Ledge
 def test_more_workers_are_quicker(database: Database, ledger: Ledger) -> None:
     ran(ledger, database, "done", 0, 10_000)
     with database.reading() as connection:
-        throughput = ahead.Pace.read(connection)
+        throughput = ahead.Throughput.read(connection)
     assert throughput.jobs_per_s(KIND, 1) == pytest.approx(0.1)
     assert throughput.jobs_per_s(KIND, 3) == pytest.approx(0.3)
     assert throughput.jobs_per_s("image-to-text", 1) is None
@@ -139,7 +139,7 @@ def test_a_job_is_measured_by_those_with_its_label_else_by_its_model(
         ran(ledger, database, f"done-{number}", 0, 1000 * seconds)
         change(database, f"done-{number}", label=label)
     with database.reading() as connection:
-        throughput = ahead.Pace.read(connection)
+        throughput = ahead.Throughput.read(connection)
     assert throughput.running_s(KIND, MODEL, "small") == 2
     assert throughput.running_s(KIND, MODEL, "large") == 60
     assert throughput.running_s(KIND, MODEL, "new") == 2.5

@@ -38,7 +38,7 @@ class Visit:
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits to be alone looks for its own signals after this time."""
-    monkeypatch.setattr(quarantine_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(quarantine_module, "CHECK_EVERY_S", 0.02)
 
 
 @pytest.fixture
@@ -54,16 +54,16 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def together(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
-    return lambda: Visit(threads, exclusive_gate.together())
+    return lambda: Visit(threads, exclusive_gate.shared())
 
 
 @pytest.fixture
 def alone(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
     def enter() -> Visit:
         looked = threading.Event()
-        before = exclusive_gate._num_waiting_alone
-        visit = Visit(threads, exclusive_gate.alone(looked.set))
-        wait_until(lambda: visit.inside.is_set() or exclusive_gate._num_waiting_alone > before)
+        before = exclusive_gate._num_waiting_exclusive
+        visit = Visit(threads, exclusive_gate.exclusive(looked.set))
+        wait_until(lambda: visit.inside.is_set() or exclusive_gate._num_waiting_exclusive > before)
         return visit
 
     return enter
@@ -122,7 +122,7 @@ def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
 
     first = together()
     assert first.enters()
-    with pytest.raises(InterruptedError), exclusive_gate.alone(stop):
+    with pytest.raises(InterruptedError), exclusive_gate.exclusive(stop):
         pytest.fail("it went in")
     second = together()
     assert second.enters()
@@ -134,7 +134,7 @@ def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
 def test_who_fails_inside_has_left(
     exclusive_gate: ExclusiveGate, manner: str, alone: Callable[[], Visit]
 ) -> None:
-    gates = {"together": exclusive_gate.together, "alone": lambda: exclusive_gate.alone(lambda: None)}
+    gates = {"together": exclusive_gate.shared, "alone": lambda: exclusive_gate.exclusive(lambda: None)}
     with pytest.raises(KeyError), gates[manner]():
         raise KeyError
     single = alone()

@@ -135,7 +135,7 @@ class TestLostWorkers:
         lose(database, "a")
         sweeping.sweep()
         assert index.get("a").state is JobState.RUNNING
-        sweeping._reaps_from = 0.0
+        sweeping._reap_not_before = 0.0
         sweeping.sweep()
         assert index.get("a").state is JobState.QUEUED
 

@@ -15,15 +15,18 @@ from brushwork_schemas.errors import (
     OutOfMemory,
     ServiceUnreachable,
 )
-from brushwork_workers.execution.retries import LONGEST_PAUSE_S, SPREAD, Again, Retries, sorted_error
+from brushwork_workers.device.failures import coded_error
+from brushwork_workers.execution.retries import LONGEST_PAUSE_S, SPREAD, NextAttempt, RetryPolicy
 
 PAUSE_S = 2.0
 CLAIM = Claim(job_id="a", kind="k", model="m", request={}, fence=1, attempt=1, queued_s=0.0)
 MACHINE = [MachineError("x"), ModelUnavailable("x"), ArtifactMissing("x"), ServiceUnreachable("x")]
 
 
-def decide(error: BrushworkError, claim: Claim = CLAIM, *, others: bool = False) -> Again | None:
-    return Retries("me", others_serve=lambda kind: others, first_pause_s=PAUSE_S).decide(claim, error)
+def decide(error: BrushworkError, claim: Claim = CLAIM, *, others: bool = False) -> NextAttempt | None:
+    return RetryPolicy("me", others_serve=lambda kind: others, first_pause_s=PAUSE_S).next_attempt(
+        claim, error
+    )
 
 
 @pytest.mark.parametrize("error", [InvalidImage("x"), BrushworkError("x")], ids=lambda error: error.code)
@@ -70,7 +73,7 @@ def test_where_nobody_knows_of_others_it_stays_here() -> None:
     def away(kind: str) -> bool:
         raise ServiceUnreachable("away")
 
-    again = Retries("me", away, PAUSE_S).decide(CLAIM, MachineError("x"))
+    again = RetryPolicy("me", away, PAUSE_S).next_attempt(CLAIM, MachineError("x"))
     assert again is not None
     assert again.avoid is None
 
@@ -81,7 +84,7 @@ def test_the_last_attempt_is_the_last(error: BrushworkError) -> None:
 
 
 def test_too_little_memory_beside_others_may_be_enough_alone() -> None:
-    assert decide(OutOfMemory("x")) == Again(0.0, alone=True)
+    assert decide(OutOfMemory("x")) == NextAttempt(0.0, alone=True)
     assert decide(OutOfMemory("x"), replace(CLAIM, alone=True)) is None
 
 
@@ -100,7 +103,7 @@ def test_too_little_memory_beside_others_may_be_enough_alone() -> None:
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
 def test_whatever_a_library_raised_has_a_code(raised: BaseException, sort: type[BrushworkError]) -> None:
-    error = sorted_error(raised)
+    error = coded_error(raised)
     assert type(error) is sort
     assert error is raised or error.hint
     assert "private words" not in str(error)

@@ -54,24 +54,24 @@ def test_a_client_s_settings_are_all_there_is_but_for_its_addresses(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("redis_url", f"http://:{SECRET}@host", "starts with none of redis"),
-        ("redis_url", f"redis://:{SECRET}@host:port/0", "port is no number"),
+        ("redis_url", f"http://:{SECRET}@host", "must start with one of redis"),
+        ("redis_url", f"redis://:{SECRET}@host:port/0", "invalid port"),
         ("redis_url", f"redis://:{SECRET}@host/name", "number of a database"),
-        ("redis_url", SECRET, "starts with none of redis"),
+        ("redis_url", SECRET, "must start with one of redis"),
         ("lease_s", 0, "greater than 0"),
         ("lease_s", "soon", "valid number"),
         ("max_attempts", 0, "greater than or equal to 1"),
         ("publish_timeout_s", -1, "greater than 0"),
         ("stall_s", 0, "greater than 0"),
         ("stall_s", "nan", "greater than 0"),
-        ("stall_s", "text-to-image=900", "first the bound of all kinds"),
-        ("stall_s", "300,text-to-image=", "no number of seconds"),
+        ("stall_s", "text-to-image=900", "the limit of all kinds"),
+        ("stall_s", "300,text-to-image=", "not a number of seconds"),
         (
             "stall_s",
             "300,text-to-images=900",
-            "'text-to-images=900' is not KIND=SECONDS",
+            "'text-to-images=900' does not have the form KIND=SECONDS",
         ),
-        ("stall_s", "300,text-to-image=9,text-to-image=9", "there twice"),
+        ("stall_s", "300,text-to-image=9,text-to-image=9", "listed twice"),
     ],
 )
 def test_what_is_wrong_is_named_without_its_password(

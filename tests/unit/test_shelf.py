@@ -4,14 +4,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import brushwork_workers.model_cache.model_manager as shelf_module
 import pytest
 import torch
-from brushwork_core.ledger import Claim, Signal
+from brushwork_core.ledger import Claim, Signal, WriteOutcome
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import (
     JobStopped,
@@ -22,13 +22,17 @@ from brushwork_schemas.errors import (
 )
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.metrics import Metrics
+from brushwork_workers.execution.ledger_patience import LedgerPatience
 from brushwork_workers.interface import LoadedModules, LoadSpec
+from brushwork_workers.model_cache.cpu_cache import CpuCache
+from brushwork_workers.model_cache.load_postponed import LoadPostponed
+from brushwork_workers.model_cache.metrics import LoadMetrics
 from brushwork_workers.model_cache.model_loader import ModelLoader
 from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
-from brushwork_workers.model_cache.turn import NotYet, Turn
+from prometheus_client import CollectorRegistry
 from torch import nn
 
 from tests.servers import wait_until
@@ -88,26 +92,31 @@ class Job:
         model: Model,
         threads: ThreadPoolExecutor,
         exclusive_gate: ExclusiveGate,
+        *,
+        alone: bool = False,
     ) -> None:
         self.said: list[str] = []
-        self.attempt = Attempt(Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0))
+        claim = Claim("job", KIND, model.name, {}, fence=1, attempt=1, queued_s=0.0, alone=alone)
+        self.attempt = Attempt(claim)
         self.has_it = threading.Event()
         self._leaves = threading.Event()
-        with ExitStack() as inside:
-            turn = Turn(
-                self.attempt, inside, exclusive_gate, perform=self._say("performs"), rest=self._say("rests")
-            )
-            self._done: Future[None] = threads.submit(self._run, model_manager, model, turn)
+        start = AttemptStart(self.attempt, self.ledger(), LedgerPatience(0.0), exclusive_gate)
+        self._done: Future[None] = threads.submit(self._run, model_manager, model, start)
 
-    def _say(self, word: str) -> Callable[[], bool]:
-        def say() -> bool:
+    def ledger(self) -> Any:
+        """A ledger that takes down what is noted there."""
+        return SimpleNamespace(rest=self._say("rests"), perform=self._say("performs"))
+
+    def _say(self, word: str) -> Callable[[str, int], WriteOutcome]:
+        def say(job_id: str, fence: int) -> WriteOutcome:
             self.said.append(word)
-            return True
+            return WriteOutcome.APPLIED
 
         return say
 
-    def _run(self, model_manager: ModelManager, model: Model, turn: Turn) -> None:
-        with model_manager.borrow(model, turn) as served:
+    def _run(self, model_manager: ModelManager, model: Model, start: AttemptStart) -> None:
+        with model_manager.reserve(model, start.while_waiting) as reservation, start.begun():
+            served = model_manager.load(reservation, start.while_loading)
             assert served.model == model
             self.has_it.set()
             assert self._leaves.wait(BOUND_S)
@@ -127,7 +136,7 @@ class Job:
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is called when a signal comes for a job that waits: it looks again after this time."""
-    monkeypatch.setattr(shelf_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(shelf_module, "CHECK_EVERY_S", 0.02)
 
 
 @pytest.fixture
@@ -147,14 +156,25 @@ def exclusive_gate() -> ExclusiveGate:
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def manager(store: Store, registry: CollectorRegistry, **options: float) -> ModelManager:
+    """Room for one model, and for two jobs that wait."""
+    return ModelManager(
+        store.loader(),
+        Residency(100, stay_s=0.0),
+        cpu_cache=CpuCache(0, torch.device("cpu")),
+        metrics=LoadMetrics(registry),
+        max_waiters=2,
+        **options,
+    )
 
 
 @pytest.fixture
-def model_manager(store: Store, metrics: Metrics) -> Iterator[ModelManager]:
-    """Room for one model, and for two jobs that wait."""
-    model_manager = ModelManager(store.loader(), Residency(100, stay_s=0.0), max_waiters=2, metrics=metrics)
+def model_manager(store: Store, registry: CollectorRegistry) -> Iterator[ModelManager]:
+    model_manager = manager(store, registry)
     yield model_manager
     model_manager.close()
 
@@ -184,7 +204,7 @@ class TestStart:
         models = [store.model(name, memory_bytes=sizes[name], kind=kinds.get(name, KIND)) for name in sizes]
         model_manager.open(models)
         assert store.loaded == ["a", "d", "c"]
-        assert model_manager.loaded == {"a": 50, "d": 30, "c": 20}
+        assert model_manager.sizes() == {"a": 50, "d": 30, "c": 20}
         assert model_manager.names == ("a", "b", "c", "d"), "the others are loaded when a job asks for them"
 
     def test_one_that_could_never_be_loaded_is_not_served(
@@ -198,7 +218,7 @@ class TestStart:
 
 class TestTurns:
     def test_who_comes_later_waits_until_the_model_before_is_left(
-        self, job: Start, model_manager: ModelManager, store: Store, metrics: Metrics
+        self, job: Start, model_manager: ModelManager, store: Store, registry: CollectorRegistry
     ) -> None:
         first = job("a")
         assert first.gets_it()
@@ -207,10 +227,10 @@ class TestTurns:
         assert not second.has_it.is_set()
         first.leave()
         assert second.gets_it()
-        assert (store.loaded, model_manager.loaded) == (["a", "b"], {"b": 60})
+        assert (store.loaded, model_manager.sizes()) == (["a", "b"], {"b": 60})
         assert second.said == ["rests", "performs"]
         assert first.said == [], "nothing is written for one that has not to wait"
-        evicted = metrics.registry.get_sample_value("brushwork_model_evictions_total", {"model": "a"})
+        evicted = registry.get_sample_value("brushwork_model_evictions_total", {"model": "a"})
         assert evicted == 1
         second.leave()
 
@@ -226,7 +246,7 @@ class TestTurns:
         assert first.gets_it()
         waiting = [job("b"), job("b")]
         wait_until(lambda: all(each.said for each in waiting))
-        with pytest.raises(NotYet) as gone:
+        with pytest.raises(LoadPostponed) as gone:
             job("b").end()
         assert gone.value.after_s >= 1
         first.leave()
@@ -243,8 +263,28 @@ class TestTurns:
         wait_until(lambda: store.loaded.count("b") == 1)
         first.leave()
         assert second.gets_it()
-        assert model_manager.loaded == {"b": 70}
+        assert model_manager.sizes() == {"b": 70}
         second.leave()
+
+    def test_a_suspect_that_needs_a_second_load_does_not_wait_for_itself(
+        self,
+        job: Start,
+        model_manager: ModelManager,
+        store: Store,
+        exclusive_gate: ExclusiveGate,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        store.sizes["b"] = 70
+        first = job("a")
+        assert first.gets_it()
+        model = store.model("b", memory_bytes=10)
+        suspect = Job(model_manager, model, threads, exclusive_gate, alone=True)
+        wait_until(lambda: store.loaded.count("b") == 1)
+        first.leave()
+        assert suspect.gets_it()
+        assert suspect.said == ["performs"]
+        assert store.loaded == ["a", "b", "b"]
+        suspect.leave()
 
     def test_too_large_altogether(self, job: Start) -> None:
         with pytest.raises(ModelTooLarge, match="BRUSHWORK_MODEL_MEMORY_GB"):
@@ -260,11 +300,11 @@ class TestLeaving:
         assert first.gets_it()
         second = job("b")
         wait_until(lambda: second.said)
-        second.attempt.hear(signal)
+        second.attempt.receive(signal)
         with pytest.raises(JobStopped):
             second.end()
         first.leave()
-        assert model_manager.loaded == {"a": 60}
+        assert model_manager.sizes() == {"a": 60}
 
     def test_so_can_one_for_whose_sake_a_model_is_loaded_which_stays(
         self, job: Start, model_manager: ModelManager, store: Store
@@ -272,8 +312,8 @@ class TestLeaving:
         go_on = threading.Event()
         store.acts["a"] = lambda: wait_until(go_on.is_set)
         first = job("a")
-        wait_until(lambda: model_manager._thread)
-        first.attempt.hear(Signal.CANCEL)
+        wait_until(lambda: model_manager._load_thread)
+        first.attempt.receive(Signal.CANCEL)
         with pytest.raises(JobStopped):
             first.end()
         go_on.set()
@@ -289,8 +329,8 @@ class TestLeaving:
         assert first.gets_it()
         second = job("b")
         wait_until(lambda: second.said)
-        model_manager.rest()
-        with pytest.raises(NotYet) as gone:
+        model_manager.stop_loading()
+        with pytest.raises(LoadPostponed) as gone:
             second.end()
         assert gone.value.after_s == 0
         first.leave()
@@ -304,31 +344,31 @@ class TestLeaving:
         wait_until(lambda: second.said)
 
         def be_alone() -> None:
-            with exclusive_gate.alone(lambda: None):
+            with exclusive_gate.exclusive(lambda: None):
                 pass
 
-        with exclusive_gate.together():
+        with exclusive_gate.shared():
             alone = threads.submit(be_alone)
-            with pytest.raises(NotYet):
+            with pytest.raises(LoadPostponed):
                 second.end()
         alone.result(BOUND_S)
         first.leave()
 
-    @pytest.mark.parametrize(("patience_s", "moves"), [(600.0, True), (-600.0, False)])
+    @pytest.mark.parametrize(("limit_s", "moves"), [(600.0, True), (-600.0, False)])
     def test_a_load_is_a_sign_of_life_only_as_long_as_one_may_take(
         self,
         store: Store,
         threads: ThreadPoolExecutor,
         exclusive_gate: ExclusiveGate,
-        patience_s: float,
+        limit_s: float,
         moves: bool,
     ) -> None:
         go_on = threading.Event()
         store.acts["a"] = lambda: wait_until(go_on.is_set)
-        model_manager = ModelManager(store.loader(), Residency(100, stay_s=0.0), patience_s=patience_s)
+        model_manager = manager(store, CollectorRegistry(), load_limit_s=limit_s)
         waiting = Job(model_manager, store.model("a"), threads, exclusive_gate)
-        wait_until(lambda: model_manager._thread is not None)
-        assert model_manager._is_moving() is moves
+        wait_until(lambda: model_manager._load_thread is not None)
+        assert model_manager._is_load_active() is moves
         go_on.set()
         assert waiting.gets_it()
         waiting.leave()

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 from brushwork.embedded.child import LEASH, Part
-from brushwork.embedded.supervisor import Backoff, PartFailed, Supervisor
+from brushwork.embedded.supervisor import PartFailed, RestartBackoff, Supervisor
 
 from tests.servers import wait_until
 
-QUICK = Backoff(first_s=0.01, longest_s=0.04, stable_s=60)
+QUICK = RestartBackoff(first_s=0.01, longest_s=0.04, stable_s=60)
 FOREVER = "while :; do sleep 0.05; done"
 
 
@@ -85,7 +85,7 @@ def test_a_part_that_always_dies_fails_the_start_with_its_last_words(supervisor:
 
 
 def test_the_pauses_grow_up_to_their_bound() -> None:
-    pauses = [Backoff(first_s=0.5, longest_s=3).pause_s(deaths) for deaths in (1, 2, 3, 4, 500)]
+    pauses = [RestartBackoff(first_s=0.5, longest_s=3).pause_s(deaths) for deaths in (1, 2, 3, 4, 500)]
     assert pauses == [0.5, 1, 2, 3, 3]
 
 

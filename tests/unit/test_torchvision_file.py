@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_schemas.errors import HashMismatch, ModelUnavailable, PickledWeights, ServiceUnreachable
-from brushwork_workers.models.fingerprint import sha256_of
 from brushwork_workers.models.torchvision_file import FILES, TorchvisionFile
 from safetensors.torch import load_file
 from torchvision.models import Weights
@@ -45,7 +45,7 @@ def test_it_becomes_safetensors_and_a_configuration(hub: HubServer, tmp_path: Pa
     assert file.size_bytes == 512 * 1024
     found = file.fetch(tmp_path, told.append)
     assert {each.name for each in tmp_path.iterdir()} == set(FILES)
-    assert found == {name: sha256_of(tmp_path / name) for name in FILES}
+    assert found == {name: sha256_of_file(tmp_path / name) for name in FILES}
     kept = load_file(tmp_path / "model.safetensors")
     assert all(torch.equal(kept[name], STATE[name]) for name in STATE)
     assert json.loads((tmp_path / "config.json").read_text())["library"] == "torchvision"

@@ -1,7 +1,7 @@
 """Trace contexts: which are followed, which ignored, and what the next hop gets."""
 
 import pytest
-from brushwork_schemas.trace_context import TraceContext, propagated
+from brushwork_core.telemetry.trace_context import TraceContext, propagated
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

@@ -7,7 +7,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, TRAININGS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Retention
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.kinds.image_classification_training import Epoch
@@ -93,9 +93,9 @@ def test_who_has_lost_the_lease_writes_nothing(
     checkpoints.note("a", fence, summary(1), picture("1"))
     lose(database, "a")
     ledger.reap()
-    assert checkpoints.note("a", fence, summary(2), picture("2")) is None
+    assert checkpoints.note("a", fence, summary(2), picture("2")) is WriteOutcome.LEASE_LOST
     second = begun(ledger, "a", "other")
-    assert checkpoints.note("a", fence, summary(2), picture("2")) is None
+    assert checkpoints.note("a", fence, summary(2), picture("2")) is WriteOutcome.LEASE_LOST
     found = checkpoints.get("a")
     assert found is not None
     assert (found.summary, found.checkpoint) == (summary(1), picture("1").sha256)
@@ -119,11 +119,11 @@ def test_however_a_job_ends_its_checkpoint_goes_and_its_curve_stays(
 ) -> None:
     checkpoints.note("a", fence, summary(1), picture("1"))
     if way == "complete":
-        assert ledger.complete("a", fence, {}, [picture("8")])
+        assert ledger.complete("a", fence, {}, [picture("8")]) is WriteOutcome.APPLIED
     elif way == "fail":
-        assert ledger.fail("a", fence, ERROR)
+        assert ledger.fail("a", fence, ERROR) is WriteOutcome.APPLIED
     elif way == "stop":
-        assert ledger.stop("a", fence)
+        assert ledger.stop("a", fence) is WriteOutcome.APPLIED
     else:
         ledger.release("a", fence)
         ledger.cancel("a")

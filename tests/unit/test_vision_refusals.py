@@ -11,7 +11,7 @@ from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelUnav
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from brushwork_schemas.kinds.image_to_text import ImageToTextRequest
 from brushwork_workers.batching.model_executor import SerialExecutor
-from brushwork_workers.families.loaders import LOADERS
+from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
 from brushwork_workers.interface import Handler, LoadSpec
 from PIL import Image
@@ -28,7 +28,7 @@ PICTURE = Image.effect_noise((48, 40), 90).convert("RGB")
 def loaded(folder: Path, family: str) -> Handler:
     model = Model(name="tiny", family=family, source=Source(folder=folder))
     place = LoadSpec(model, folder, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
-    return LOADERS[family](place).handlers[model.kinds[0]]
+    return Loaders()[family](place).handlers[model.kinds[0]]
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_who_waits_for_a_device_that_works_moves(calls: Any) -> None:
         return number
 
     def run(number: int) -> int:
-        with calls.job(Going(), alone=True, on_move=lambda: moves.update([number])):
+        with calls.job(Going(), alone=True, on_progress=lambda: moves.update([number])):
             return int(calls.call(CallOptions("slow"), slow, number))
 
     moves: Counter[int] = Counter()

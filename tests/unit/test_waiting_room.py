@@ -22,14 +22,14 @@ def test_of_one_model_nobody_sends_another_away() -> None:
     room = LoadQueue(2)
     seats = [room.enter("a", 0.0) for _ in range(3)]
     assert seats[2] is None
-    assert not any(seat.is_lost for seat in seats if seat)
+    assert not any(seat.is_displaced for seat in seats if seat)
 
 
 def test_a_model_that_has_none_takes_one_of_several() -> None:
     room = LoadQueue(2)
     seats = [room.enter("a", 0.0) for _ in range(2)]
     assert room.enter("b", 9.0) is not None
-    assert sum(seat.is_lost for seat in seats if seat) == 1
+    assert sum(seat.is_displaced for seat in seats if seat) == 1
     assert room.names == {"a", "b"}
 
 
@@ -40,7 +40,7 @@ def test_who_was_asked_for_first_takes_the_seat_of_the_last() -> None:
     assert late is not None
     assert room.enter("d", 4.0) is None
     assert room.enter("a", 1.0) is not None
-    assert (early.is_lost, late.is_lost) == (False, True)
+    assert (early.is_displaced, late.is_displaced) == (False, True)
     room.leave(late)
     assert room.names == {"a", "b"}
 
@@ -49,9 +49,9 @@ def test_who_is_being_served_can_not_be_sent_away() -> None:
     room = LoadQueue(1)
     seat = room.enter("b", 2.0)
     assert seat is not None
-    seat.is_kept = True
+    seat.is_pinned = True
     assert room.enter("a", 1.0) is None
-    assert not seat.is_lost
+    assert not seat.is_displaced
 
 
 def test_only_those_who_wait_for_it_are_told() -> None:
@@ -60,5 +60,5 @@ def test_only_those_who_wait_for_it_are_told() -> None:
     assert one is not None
     assert other is not None
     error = OutOfMemory("The device is full.")
-    room.tell("a", error)
+    room.fail("a", error)
     assert (one.error, other.error) == (error, None)

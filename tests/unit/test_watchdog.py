@@ -17,13 +17,13 @@ SLOW, SLOW_STALL_S = "slow", 900.0
 class StillHold(Attempt):
     """A job that has not moved for as long as the test says."""
 
-    def __init__(self, job_id: str, still_s: float, kind: str = "k") -> None:
+    def __init__(self, job_id: str, idle_s: float, kind: str = "k") -> None:
         super().__init__(Claim(job_id, kind, "m", {}, fence=1, attempt=1, queued_s=0.0))
-        self._stands_s = still_s
+        self._idle_s = idle_s
 
     @property
-    def still_s(self) -> float:
-        return self._stands_s
+    def idle_s(self) -> float:
+        return self._idle_s
 
 
 @pytest.fixture
@@ -39,17 +39,17 @@ def watch(told: list[Sequence[Attempt]], *attempts: Attempt) -> Watchdog:
 
 def test_jobs_that_move_are_left_alone(told: list[Sequence[Attempt]]) -> None:
     watchdog = watch(told, StillHold("a", 0.0), StillHold("b", STALL_S - 1))
-    watchdog.look()
+    watchdog.check()
     watchdog.close()
     assert (watchdog.stalled(), told) == ([], [])
 
 
-def test_the_one_that_stands_still_is_named(
+def test_the_one_that_idle_still_is_named(
     told: list[Sequence[Attempt]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     still = StillHold("still", STALL_S + 1)
     watchdog = watch(told, StillHold("moves", 1.0), still)
-    watchdog.look()
+    watchdog.check()
     watchdog.close()
     assert told == [[still]]
 
@@ -74,17 +74,17 @@ def test_a_slow_kind_that_moves_is_nobody_s_excuse(told: list[Sequence[Attempt]]
 
 def test_a_job_moves_whenever_it_is_asked_whether_it_goes_on() -> None:
     attempt = Attempt(Claim("a", "k", "m", {}, fence=1, attempt=1, queued_s=0.0))
-    attempt._moved_at -= STALL_S
-    assert attempt.still_s > STALL_S - 1
+    attempt._active_at -= STALL_S
+    assert attempt.idle_s > STALL_S - 1
     attempt.check()
-    assert attempt.still_s < STALL_S / 2
+    assert attempt.idle_s < STALL_S / 2
 
 
 def test_a_process_in_which_no_python_runs_ends_itself() -> None:
     code = (
         "import sys; from brushwork_workers.supervision.watchdog import Watchdog;"
         "from brushwork_core.settings.stall_bounds import StallBounds;"
-        "Watchdog(list, stall_s=StallBounds(9), frozen_s=0.2, on_stall=print).look();"
+        "Watchdog(list, stall_s=StallBounds(9), frozen_s=0.2, on_stall=print).check();"
         # One long step in C, which keeps Python's lock.
         "sum(range(10 ** 13))"
     )

@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         "brushwork/page/templates/base.html",
         "brushwork/page/words/zh.toml",
         "brushwork_schemas/py.typed",
-        "brushwork_schemas/catalogue.toml",
+        "brushwork_schemas/catalogue/catalogue.toml",
         "brushwork_core/database/migrations/env.py",
         "brushwork_core/database/migrations/versions/0001_first_tables.py",
         "brushwork_workers/py.typed",

@@ -7,8 +7,8 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import PREVIEWS
 from brushwork_core.fleet.job_signals import (
-    LOOKING_MS,
-    NOTED_AGAIN_AFTER_MS,
+    RENEWED_AFTER_MS,
+    WATCHED_MS,
     JobSignal,
     JobSignals,
     ProgressReport,
@@ -78,7 +78,7 @@ class TestTell:
             "release": lambda: ledger.release("a", claim.fence),
             "reap": ledger.reap,
         }
-        assert ends[end]()
+        ends[end]()
         before = index.get("a")
         assert said(database, "a", claim.fence, 3, 4) is False
         assert index.get("a") == before
@@ -127,7 +127,7 @@ class TestWishes:
         job_signals.preview("b")
         ledger.cancel("b")
         assert job_signals.signals("w") == {("a", 1): SHOW, ("b", 1): JobSignal(stop=True, preview=True)}
-        time_passes(database, LOOKING_MS)
+        time_passes(database, WATCHED_MS)
         assert job_signals.signals("w") == {("b", 1): STOP}
 
     def test_it_waits_for_no_writer(
@@ -190,7 +190,7 @@ class TestPreview:
         for _ in range(5):
             job_signals.preview("a")
         assert len(commits) == 0
-        time_passes(database, 600_000 + NOTED_AGAIN_AFTER_MS)
+        time_passes(database, 600_000 + RENEWED_AFTER_MS)
         commits.clear()
         job_signals.preview("a")
         assert len(commits) == 1

@@ -13,7 +13,7 @@ from brushwork_workers.batching.metrics import BatchMetrics
 from brushwork_workers.batching.scheduler import CallBatch, WaitingCall
 from brushwork_workers.batching.stats import BatchingStats, BatchStats
 from brushwork_workers.device.metrics import DeviceMetrics
-from brushwork_workers.execution.metrics import Metrics, RunningJobs
+from brushwork_workers.execution.metrics import JobMetrics, RunningJobs
 from brushwork_workers.interface import JobContext
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
@@ -34,13 +34,13 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 
 def attempts(worker_process: TestStation, outcome: str, code: str = "", model: str = "stub") -> float | None:
     labels = {"kind": KIND, "model": model, "outcome": outcome, "code": code}
-    return value(worker_process.metrics.registry, "attempts_total", **labels)
+    return value(worker_process.registry, "attempts_total", **labels)
 
 
 def test_a_job_that_succeeds_is_counted_and_timed(make: Make) -> None:
     worker_process = make(nothing)
     worker_process.executor.execute(worker_process.adopted())
-    registry = worker_process.metrics.registry
+    registry = worker_process.registry
     assert attempts(worker_process, "succeeded") == 1
     assert value(registry, "job_queue_seconds_count", kind=KIND) == 1
     assert value(registry, "job_running_seconds_count", kind=KIND, model="stub") == 1
@@ -66,7 +66,7 @@ def test_each_way_to_end_is_told_apart(make: Make) -> None:
     def cancel() -> None:
         worker_process.ledger.cancel("withdrawn")
         worker_process.heartbeat.beat()
-        for attempt in worker_process.heartbeat.attempts():
+        for attempt in worker_process.running.attempts():
             attempt.check()
 
     ways |= {"bad": fail, "broken": break_down, "withdrawn": cancel}
@@ -76,14 +76,12 @@ def test_each_way_to_end_is_told_apart(make: Make) -> None:
     assert attempts(worker_process, "failed", "invalid_request") == 1
     assert attempts(worker_process, "retried", "machine_error") == 1
     assert attempts(worker_process, "canceled") == 1
-    assert value(worker_process.metrics.registry, "messages_dropped_total") == 1
-    assert (
-        value(worker_process.metrics.registry, "job_running_seconds_count", kind=KIND, model="stub") is None
-    )
+    assert value(worker_process.registry, "messages_dropped_total") == 1
+    assert value(worker_process.registry, "job_running_seconds_count", kind=KIND, model="stub") is None
 
 
 def test_models_that_load_and_models_that_do_not(make: Make) -> None:
-    registry = make(nothing).metrics.registry
+    registry = make(nothing).registry
     assert value(registry, "model_loads_total", model="stub", outcome="ready") == 1
     assert value(registry, "model_loads_total", model="absent", outcome="failed") == 1
     assert (value(registry, "model_load_seconds", model="stub") or -1) >= 0
@@ -92,10 +90,11 @@ def test_models_that_load_and_models_that_do_not(make: Make) -> None:
 
 
 def test_what_is_given_back() -> None:
-    metrics = Metrics()
-    assert value(metrics.registry, "released_jobs_total") == 0
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry)
+    assert value(registry, "released_jobs_total") == 0
     metrics.released(3)
-    assert value(metrics.registry, "released_jobs_total") == 3
+    assert value(registry, "released_jobs_total") == 3
 
 
 def test_jobs_that_run_are_counted_by_kind_when_somebody_asks(make: Make) -> None:
@@ -105,7 +104,7 @@ def test_jobs_that_run_are_counted_by_kind_when_somebody_asks(make: Make) -> Non
         seen.append(value(registry, "jobs_running", kind=KIND))
 
     worker_process = make(look)
-    registry = registry_of(RunningJobs((KIND, "image-to-text"), worker_process.heartbeat.attempts))
+    registry = registry_of(RunningJobs((KIND, "image-to-text"), worker_process.running.attempts))
     worker_process.executor.execute(worker_process.adopted())
     assert seen == [1]
     assert value(registry, "jobs_running", kind=KIND) == 0
@@ -116,7 +115,7 @@ def test_runs_of_the_batcher_are_shown_by_module() -> None:
     report = BatchingStats()
     for rows, reason in ((3, "full"), (3, "lingered"), (500, "full")):
         call = WaitingCall(caller="c", module="m", key="k", since_s=1.0, rows=rows)
-        run = CallBatch((call,), reason, room=8, passed_over={"no room": 1})
+        run = CallBatch((call,), reason, max_rows=8, passed_over={"no room": 1})
         report.add(BatchStats(run, CallOptions("tiny", "unet"), began_s=2.0, took_s=0.25))
     registry = registry_of(BatchMetrics(report))
     module = "tiny unet"

@@ -1,7 +1,7 @@
-"""What a GPU machine runs: Celery workers that load models and do the jobs. Needs `brushwork[workers]`."""
+"""The workers: Celery processes that load models and run jobs. Install with `brushwork[workers]`."""
 
 import os
 
-# Read by Hugging Face's libraries when they are first imported: a worker never downloads by itself.
+# Hugging Face's libraries read these when they are imported. A worker never downloads a model by itself.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,6 +1,6 @@
-"""The Celery application by the name that Celery's own commands want: `celery -A brushwork_workers.app ...`.
+"""The Celery application, for Celery's own commands: `celery -A brushwork_workers.app ...`.
 
-`brushwork worker` is the usual way to run it; the same worker runs as
+`brushwork worker` is the usual way to run a worker. The same worker runs as
 `celery -A brushwork_workers.app worker -P threads -Q text-to-image`.
 """
 

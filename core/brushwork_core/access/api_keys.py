@@ -1,6 +1,6 @@
-"""API keys: made, checked and revoked. Only a hash of each is kept, so a copy of the database opens no door.
+"""API keys: created, verified and revoked. The database holds only a hash of each key.
 
-A key reads `bw_<id>_<secret>`: the id finds its row, the secret is 256 random bits.
+A key has the form `bw_<id>_<secret>`. The id finds its row; the secret is 256 random bits.
 """
 
 import hashlib
@@ -8,46 +8,48 @@ import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
+from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import API_KEYS
+from brushwork_core.timing.timestamps import moment_of
 
 PREFIX = "bw"
 ID_BYTES = 6
 SECRET_BYTES = 32
-# The last use is noted at most so often: it is for people, and a write for each request would be dear.
+# The last use is written at most once a minute: a write for each request would be expensive.
 NOTE_USE_EVERY_MS = 60_000
 MOST_A_MINUTE = 1_000_000
 LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
-HOW_TO_BRING_ONE = (
-    "Send `Authorization: Bearer bw_...`; Python's client and the command line do, with BRUSHWORK_API_KEY. "
-    "An operator makes keys with: brushwork keys create NAME"
+HOW_TO_SEND_A_KEY = (
+    "Send `Authorization: Bearer bw_...`. The Python client and the command line use BRUSHWORK_API_KEY. "
+    "An operator creates keys with: brushwork keys create NAME"
 )
 _ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
 _KEY = re.compile(rf"{PREFIX}_({_ID.pattern})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """Rights of a key."""
 
     SUBMIT = "submit"
-    """Submit, retry and cancel jobs, and bring files."""
+    """Submit, retry and cancel jobs, and upload files."""
     READ = "read"
-    """See jobs and files of its tenant, the catalogue and the workers."""
+    """Read the jobs and files of its tenant, the catalogue and the workers."""
     ADMIN = "admin"
-    """All of that for every tenant, and metrics and keys."""
+    """Submit and read for every tenant; read metrics and manage keys."""
 
 
 class NewKey(BaseModel):
-    """What an operator says of a key to be made."""
+    """Properties of a key to be created."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,13 +64,20 @@ class NewKey(BaseModel):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as its operator sees it.
+    """A key without its secret.
 
     Args:
-        tenant: Whose jobs and files it sees, and whom its jobs are for.
-        requests_per_minute: None is without bound, as for the next two.
-        daily_budget: Megapixels x steps a day, UTC.
-        max_open_jobs: Jobs of its tenant that have not ended.
+        id: The public part of the key.
+        name: Name for people.
+        tenant: Tenant whose jobs and files the key reads, and for whom it submits.
+        scopes: Rights of the key.
+        requests_per_minute: Limit of requests; None for no limit.
+        daily_budget: Limit of megapixels x steps per UTC day; None for no limit.
+        max_open_jobs: Limit of jobs of its tenant that have not ended; None for no limit.
+        created_at: When the key was created.
+        expires_at: When the key becomes invalid; None for never.
+        revoked_at: When the key was revoked; None if it was not.
+        last_used_at: Last use, to the minute.
     """
 
     id: str
@@ -85,29 +94,29 @@ class ApiKey:
 
 
 class ApiKeys:
-    """Keeps the keys.
+    """Stores the keys.
 
     Args:
-        database: Where the tables are.
+        database: Database of the keys.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, **terms: Any) -> str:
-        """Make a key.
+    def create(self, name: str, **properties: Any) -> str:
+        """Create a key.
 
         Args:
-            name: What its operator calls it.
-            **terms: The other fields of `NewKey`.
+            name: Name for people, 1 to 100 characters.
+            **properties: The other fields of `NewKey`.
 
         Returns:
-            The key: shown this once, and never again.
+            The key. It cannot be read again.
 
         Raises:
-            InvalidRequest: One of them is out of its bounds.
+            InvalidRequest: A property is invalid; `field` names it.
         """
-        new = _checked({"name": name, **terms})
+        new = _checked({"name": name, **properties})
         key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_hex(SECRET_BYTES)
         expires_at = None if new.expires_in_s is None else now_ms() + round(new.expires_in_s * 1000)
         row = API_KEYS.insert().values(
@@ -123,33 +132,33 @@ class ApiKeys:
         return f"{PREFIX}_{key_id}_{secret}"
 
     def verify(self, key: str) -> ApiKey:
-        """The key's rights.
+        """Return the properties of a key.
 
         Raises:
-            Unauthorized: It is none, or was revoked, or has expired.
+            Unauthorized: The key has a wrong format, is unknown, was revoked or has expired.
         """
         parts = _KEY.fullmatch(key)
         if parts is None:
-            raise _refused("this is no key of brushwork's")
+            raise _invalid("wrong format")
         statement = select(API_KEYS, now_ms().label("now")).where(API_KEYS.c.id == parts[1])
         with self._database.reading() as connection:
             row = connection.execute(statement).one_or_none()
-        # Compared also where there is no such id, so that the time taken tells nothing.
+        # Compared also for an unknown id, so that the time of the reply does not reveal which ids exist.
         if not compare_digest(row.sha256 if row else _hash(""), _hash(parts[2])) or row is None:
-            raise _refused("it is not known")
+            raise _invalid("unknown")
         if row.revoked_at is not None:
-            raise _refused("it was revoked")
+            raise _invalid("revoked")
         if row.expires_at is not None and row.expires_at <= row.now:
-            raise _refused("it has expired")
+            raise _invalid("expired")
         if row.last_used_at is None or row.last_used_at < row.now - NOTE_USE_EVERY_MS:
             self._note_use(row.id)
         return _api_key(row)
 
     def revoke(self, key_id: str) -> None:
-        """Make a key open nothing any more, from now on.
+        """Make a key invalid from now on.
 
         Raises:
-            KeyNotFound: There is none of that id.
+            KeyNotFound: No key has this id.
         """
         revoked = update(API_KEYS).where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None))
         self.get(key_id)
@@ -157,10 +166,10 @@ class ApiKeys:
             connection.execute(revoked.values(revoked_at=now_ms()))
 
     def get(self, key_id: str) -> ApiKey:
-        """The key of that id.
+        """Return the key of that id.
 
         Raises:
-            KeyNotFound: There is none.
+            KeyNotFound: No key has this id.
         """
         if _ID.fullmatch(key_id):
             with self._database.reading() as connection:
@@ -170,44 +179,43 @@ class ApiKeys:
         raise KeyNotFound(f"There is no key {ascii(key_id)[:40]}.", hint="See: brushwork keys list")
 
     def list(self) -> list[ApiKey]:
-        """All keys, oldest first."""
+        """Return all keys, the oldest first."""
         with self._database.reading() as connection:
             rows = connection.execute(select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))
             return [_api_key(row) for row in rows]
 
     def are_there(self) -> bool:
-        """Whether there is any key, in force or not: from the first on, every door asks for one."""
+        """Return whether a key was ever created. From then on every request needs a key."""
         with self._database.reading() as connection:
             return connection.execute(select(API_KEYS.c.id).limit(1)).first() is not None
 
     def _note_use(self, key_id: str) -> None:
         used = update(API_KEYS).where(API_KEYS.c.id == key_id).values(last_used_at=now_ms())
-        # A key opens the door also where this can't be written down.
+        # The key is valid even if its use cannot be written.
         with suppress(ServiceUnreachable):
             self._database.write(lambda connection: connection.execute(used).rowcount)
 
 
 def id_of(key: str) -> str:
-    """The id within a key: no secret, and what `revoke` takes."""
+    """Return the public part of a key, which `revoke` expects."""
     return key.split("_")[1]
 
 
-def _checked(terms: dict[str, Any]) -> NewKey:
+def _checked(properties: dict[str, Any]) -> NewKey:
     try:
-        return NewKey(**terms)
+        return NewKey(**properties)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        field = str(first["loc"][0])
-        reason = first["msg"].replace("Input should", "it should").replace("String should", "it should")
-        raise InvalidRequest(f"{field}: {reason}.", field=field) from None
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0]
+        raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("ascii")).hexdigest()
 
 
-def _refused(reason: str) -> Unauthorized:
-    return Unauthorized(f"The API key opens nothing: {reason}.", hint=HOW_TO_BRING_ONE)
+def _invalid(reason: str) -> Unauthorized:
+    return Unauthorized(f"Invalid API key: {reason}.", hint=HOW_TO_SEND_A_KEY)
 
 
 def _api_key(row: Any) -> ApiKey:
@@ -219,12 +227,8 @@ def _api_key(row: Any) -> ApiKey:
         requests_per_minute=row.requests_per_minute,
         daily_budget=row.daily_budget,
         max_open_jobs=row.max_open_jobs,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
-        expires_at=_moment(row.expires_at),
-        revoked_at=_moment(row.revoked_at),
-        last_used_at=_moment(row.last_used_at),
+        created_at=moment_of(row.created_at),
+        expires_at=moment_of(row.expires_at),
+        revoked_at=moment_of(row.revoked_at),
+        last_used_at=moment_of(row.last_used_at),
     )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,4 +1,4 @@
-"""What each API key has used today, by the database's day (UTC), so that any number of gateways agree."""
+"""Usage of each API key per UTC day. The database keeps the time, so that all gateways agree on the day."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from brushwork_core.database.tables import KEY_USAGE
 from brushwork_core.database.upsert import insert_or_ignore
 
 DAY_MS = 24 * 3600 * 1000
-# Sums of floats come out a little beside what they should.
+# Tolerance for rounding in sums of floats, relative.
 TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a key has used.
+    """Usage of a key.
 
     Args:
-        num_jobs: Jobs accepted.
-        cost: Megapixels x steps of them all.
+        num_jobs: Number of accepted jobs.
+        cost: Sum of their costs, in megapixels x steps.
     """
 
     num_jobs: int = 0
@@ -29,7 +29,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class Charge:
-    """A use that was entered, and on which day since 1970."""
+    """Usage that was charged to a key.
+
+    Args:
+        key_id: Id of the key.
+        day: Day of the charge, in days since 1970.
+        usage: What was charged.
+    """
 
     key_id: str
     day: int
@@ -37,38 +43,40 @@ class Charge:
 
 
 class KeyUsage:
-    """Counts what keys use, and refuses what goes beyond their budgets.
+    """Counts the usage of keys, and enforces their budgets.
 
     Args:
-        database: Where the tables are.
+        database: Database of the keys.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def charge(self, key_id: str, usage: Usage, *, budget: float | None = None) -> Charge:
-        """Enter a use, if the day's budget holds it: one guarded UPDATE, exact among any number of gateways.
+        """Charge usage to a key, if its budget of today suffices.
+
+        It is one guarded UPDATE, which is exact with any number of gateways.
 
         Args:
-            key_id: Whose.
-            usage: How much.
-            budget: Most cost of a day; None is without bound.
+            key_id: Id of the key.
+            usage: What to charge.
+            budget: Limit of the cost per UTC day; None for no limit.
 
         Raises:
-            BudgetExceeded: The rest of today's budget is less.
+            BudgetExceeded: The rest of today's budget is smaller than the cost.
         """
         clock, used = self._database.write(lambda connection: _charge(connection, key_id, usage, budget))
         if used is not None:
             raise BudgetExceeded(
-                f"The key's budget of today holds no more: {used:g} of {budget:g} are used, "
-                f"and this takes {usage.cost:g}.",
+                f"The daily budget of the API key does not suffice: {used:g} of {budget:g} are used, "
+                f"and this request costs {usage.cost:g}.",
                 retry_after_s=(DAY_MS - clock % DAY_MS) / 1000,
-                hint="Budgets begin anew at 00:00 UTC; an operator can make a key with a larger one.",
+                hint="Budgets are reset at 00:00 UTC. An operator can create a key with a larger budget.",
             )
         return Charge(key_id, clock // DAY_MS, usage)
 
     def refund(self, charge: Charge, part: Usage | None = None) -> None:
-        """Take back a charge, or a part of it."""
+        """Undo a charge, or a part of it."""
         back = part or charge.usage
         of_key = and_(KEY_USAGE.c.key_id == charge.key_id, KEY_USAGE.c.day == charge.day)
         less = update(KEY_USAGE).where(of_key)
@@ -76,7 +84,7 @@ class KeyUsage:
         self._database.write(lambda connection: connection.execute(less).rowcount)
 
     def today(self) -> dict[str, Usage]:
-        """What each key has used today, by its id; who has used nothing is left out."""
+        """Return today's usage by key id. Keys without usage are left out."""
         is_today = KEY_USAGE.c.day == now_ms() // DAY_MS
         with self._database.reading() as connection:
             rows = connection.execute(select(KEY_USAGE).where(is_today))
@@ -86,7 +94,7 @@ class KeyUsage:
 def _charge(
     connection: Connection, key_id: str, usage: Usage, budget: float | None
 ) -> tuple[int, float | None]:
-    """The database's time in milliseconds, and what was used before, if the budget does not hold the rest."""
+    """The database's time in milliseconds; and the used cost where the budget does not suffice, else None."""
     clock: int = connection.execute(select(now_ms())).scalar_one()
     day = clock // DAY_MS
     connection.execute(

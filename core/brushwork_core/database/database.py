@@ -1,10 +1,9 @@
-"""The ledger's database: SQLite or PostgreSQL, made to behave alike."""
+"""The database of the ledger: SQLite or PostgreSQL, with the same behavior."""
 
 import json
 import math
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +24,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.write_queue import WriteQueue
+from brushwork_core.timing.backoff import Backoff, retried
 
 SQLITE_BUSY_TIMEOUT_S = 30
-LOCKED_LOOK_S = 0.01
+LOCKED_PAUSE_S = 0.01
 _Answer = TypeVar("_Answer")
 
 
-class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
-    """The database's own clock: whole milliseconds since 1970."""
+class now_ms(FunctionElement[int]):  # noqa: N801 - named as an SQL function
+    """SQL function: the time of the database's clock, in whole milliseconds since 1970."""
 
     type = BigInteger()
     inherit_cache = True
@@ -40,13 +40,13 @@ class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it
 
 @compiles(now_ms, "sqlite")
 def _sqlite_now(element: Any, compiler: Any, **options: Any) -> str:
-    # unixepoch('subsec') wants SQLite 3.42; the Julian day has been there always and is exact to 0.1 ms.
+    # unixepoch('subsec') needs SQLite 3.42. The Julian day works in all versions and is exact to 0.1 ms.
     return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 
 @compiles(now_ms, "postgresql")
 def _postgresql_now(element: Any, compiler: Any, **options: Any) -> str:
-    # One reading a statement, as in SQLite; clock_timestamp() would also keep the planner from its indexes.
+    # One value per statement, as in SQLite. With clock_timestamp() the planner would not use indexes.
     return "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 
@@ -57,41 +57,43 @@ class Database:
         url: SQLAlchemy address, `sqlite:///file` or `postgresql+psycopg://...`.
 
     Raises:
-        InvalidRequest: The address can't be read.
-        MissingExtra: Its driver is not installed.
+        InvalidRequest: The address is invalid.
+        MissingExtra: The driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         is_sqlite = self.engine.dialect.name == "sqlite"
-        # PostgreSQL takes many writers at once, and gathers their commits by itself.
+        # PostgreSQL has many writers at once, and groups their commits itself.
         self._queue = WriteQueue(self._transaction) if is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads and so never waits for a writer."""
+        """Open a transaction that only reads. It never waits for a writer."""
         with _translated(), self.engine.connect() as connection:
             yield connection.execution_options(brushwork_reads=True)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end, or rolled back by an exception.
+        """Open a transaction. It is committed at the end, or rolled back by an exception.
 
         Raises:
             ServiceUnreachable: The database does not answer, or stays locked.
         """
-        with self._queue.alone() if self._queue else self._transaction() as connection:
+        with self._queue.exclusive() if self._queue else self._transaction() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
-        """What `work` returns, once it is committed; on SQLite with what other threads write now.
+        """Run `work` in a transaction, and return its result after the commit.
+
+        On SQLite, one transaction may hold the writes of several threads.
 
         Args:
-            work: Reads and writes by the connection and does nothing else: it may be called twice, the first
-                time without effect.
+            work: Reads and writes through the connection, without other effects: it may run twice, where the
+                first run is rolled back.
 
         Raises:
-            ServiceUnreachable: As `writing`.
+            ServiceUnreachable: The database does not answer, or stays locked.
         """
         if self._queue:
             return self._queue.write(work)
@@ -104,7 +106,7 @@ class Database:
             yield connection
 
     def migrate(self) -> None:
-        """Create the tables, or bring older ones up to this version."""
+        """Create the tables, or migrate older ones to this version."""
         from brushwork_core.database.migration import migrate
 
         with self.writing() as connection:
@@ -119,9 +121,9 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _json(value: Any) -> str:
-    """JSON without what PostgreSQL refuses: U+0000, half a surrogate pair and NaN are replaced.
+    """Encode a value as JSON that PostgreSQL accepts: replace U+0000, lone surrogates, NaN and infinity.
 
-    Requests have none of it; a model's error message or the words of a refused request may.
+    Valid requests have none of these. The error message of a model or a refused request may.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -143,7 +145,7 @@ def _storable(value: Any) -> Any:
     return value
 
 
-# InternalError: a failover left this connection with a server that only reads.
+# InternalError: after a failover, this connection leads to a read-only server.
 _NO_ANSWER = (OperationalError, InternalError)
 
 
@@ -154,26 +156,26 @@ def _translated() -> Iterator[None]:
     except DBAPIError as error:
         if re.search(r"no such (table|column)|(relation|column) .* does not exist", str(error.orig)):
             raise ServiceUnreachable(
-                "The database has no brushwork tables, or older ones.",
+                "The database has no tables of brushwork, or tables of an older version.",
                 field="database_url",
-                hint="Run: brushwork migrate (a worker and `brushwork up` do so at start).",
+                hint="Run: brushwork migrate. A worker and `brushwork up` migrate at their start.",
             ) from error
         if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
             raise ServiceUnreachable(
                 f"The database does not answer: {str(error.orig).strip().rstrip('.')}.",
                 field="database_url",
-                hint="Check BRUSHWORK_DATABASE_URL and that the server runs.",
+                hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
             ) from error
         raise
     except PoolTimeout as error:
         raise ServiceUnreachable(
-            "All connections of this process to the database are in use.", field="database_url"
+            "All database connections of this process are in use.", field="database_url"
         ) from error
 
 
-# Seconds, and for the last milliseconds, until a host that is gone counts as gone; a waits-for-ever default
-# would hold a worker's heartbeat.
-_PATIENCE = {
+# In seconds, the last one in milliseconds. The defaults wait without limit for a lost host, which would
+# block the heartbeat of a worker.
+_NETWORK_LIMITS = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -189,22 +191,22 @@ def _engine(url: str) -> Engine:
             return _sqlite_engine(url)
         if address.get_backend_name() != "postgresql":
             raise ArgumentError(f"{address.get_backend_name()} is not supported")
-        patience = _PATIENCE if address.get_driver_name() == "psycopg" else {}
+        limits = _NETWORK_LIMITS if address.get_driver_name() == "psycopg" else {}
         engine = create_engine(
             address,
             pool_pre_ping=True,
             pool_size=20,
             json_serializer=_json,
-            connect_args={name: value for name, value in patience.items() if name not in address.query},
+            connect_args={name: value for name, value in limits.items() if name not in address.query},
         )
-        if patience:
+        if limits:
             event.listen(engine, "do_connect", _connect_bounded)
         return engine
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        # A ValueError quotes what it took for a port, which may be the rest of a password.
-        reason = "its port is no number" if isinstance(error, ValueError) else error
+        # A ValueError quotes the port, which may be a part of the password.
+        reason = "invalid port" if isinstance(error, ValueError) else error
         raise InvalidRequest(
-            f"The database address can't be read: {reason}.",
+            f"Invalid database address: {reason}.",
             field="database_url",
             hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
         ) from error
@@ -217,10 +219,10 @@ def _engine(url: str) -> Engine:
 
 
 def _connect_bounded(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
-    # Here, for the driver is not installed everywhere.
+    # Imported here, because the driver is an optional dependency.
     from brushwork_core.database.bounded_postgres import connect
 
-    # libpq's bound on an acknowledgement is ours on an answer; 0 is none, for both.
+    # The limit of libpq for an acknowledgement is also the limit for a reply; 0 is no limit for both.
     return connect(int(options["tcp_user_timeout"]) / 1000 or None, *args, **options)
 
 
@@ -241,14 +243,14 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnreachable(
-            f"The folder of the database can't be made: {error}.",
+            f"Cannot create the folder of the database: {error}.",
             field="database_url",
-            hint="Check BRUSHWORK_DATABASE_URL and write access.",
+            hint="Check BRUSHWORK_DATABASE_URL, and the permission to write there.",
         ) from error
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
-    # The driver's own transaction control would begin late and so lose writes to a lock upgrade.
+    # The driver would begin a transaction late, and lose writes when it upgrades its lock.
     connection.isolation_level = None
     _write_ahead(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -256,20 +258,23 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Have readers not wait for writers.
+    """Switch to write-ahead logging, so that readers do not wait for writers.
 
-    Where several do that to a new file at once, one gets through, and SQLite tells the others that it is
-    locked without waiting as it does otherwise.
+    If several connections do this to a new file at once, SQLite tells all but one that the file is locked. It
+    ignores its busy timeout there.
     """
-    give_up = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                raise
-        time.sleep(LOCKED_LOOK_S)
+    retried(
+        lambda: connection.execute("PRAGMA journal_mode=WAL"),
+        is_temporary=_is_busy,
+        backoff=Backoff(LOCKED_PAUSE_S, LOCKED_PAUSE_S),
+        timeout_s=SQLITE_BUSY_TIMEOUT_S,
+    )
+
+
+def _is_busy(error: Exception) -> bool:
+    return (
+        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 def _begin_sqlite(connection: Connection) -> None:

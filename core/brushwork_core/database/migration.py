@@ -1,4 +1,4 @@
-"""Brings a database's tables to this version, with Alembic. Apart, for Alembic is slow to import."""
+"""Migrates the tables to this version. A module of its own, because Alembic is slow to import."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(connection: Connection) -> None:
-    """Create the tables, or bring older ones up to date, inside the connection's transaction.
+    """Create the tables, or migrate older ones, in the transaction of the connection.
 
     Raises:
-        ServiceUnreachable: The tables are of a version that this one does not know.
+        ServiceUnreachable: The tables have a revision that this version does not know.
     """
     config = _config()
     config.attributes["connection"] = connection
@@ -28,14 +28,14 @@ def migrate(connection: Connection) -> None:
             command.upgrade(config, "head")
     except CommandError as error:
         raise ServiceUnreachable(
-            f"The database's tables can't be brought to this version: {error}.",
+            f"Cannot migrate the tables of the database: {error}.",
             field="database_url",
-            hint="They may be of a newer brushwork: install that one.",
+            hint="If a newer version of brushwork created them, install that version.",
         ) from error
 
 
 def revisions(connection: Connection) -> tuple[str | None, str]:
-    """Of which revision the tables are, None where there are none, and which is this version's."""
+    """Return the revision of the tables, None where there are none, and the revision of this version."""
     found = MigrationContext.configure(connection).get_current_revision()
     return found, str(ScriptDirectory.from_config(_config()).get_current_head())
 
@@ -47,10 +47,10 @@ def _config() -> Config:
 
 
 def _upgrade_postgres(config: Config, connection: Connection) -> None:
-    # Here, for the driver is not installed everywhere.
+    # Imported here, because the driver is an optional dependency.
     from brushwork_core.database.bounded_postgres import unbounded
 
-    # An index on a large table takes its time.
+    # To create an index on a large table may take long.
     with unbounded(connection.connection.driver_connection):
         # Two programs that start at once must not both create the tables.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")

@@ -1,9 +1,9 @@
 """Writes of many threads to one SQLite file, several to a transaction.
 
-SQLite lets one writer in at a time, and a second one sleeps and tries again: threads of one process that all
-want to write mostly sleep. Here they queue up in order instead, and who comes first writes for all who
-wait, so that one commit, with its wait for the disk, serves them all. (Source of the method: flat combining,
-Hendler, Incze, Shavit and Tzafrir, 2010; databases call it group commit.)
+SQLite has one writer at a time; a second one sleeps and tries again. Threads of one process that write often
+would mostly sleep. Here they wait in a queue, and the thread whose turn it is writes for all that wait, so
+that one commit, with its wait for the disk, serves all of them. Databases call this group commit. (Source of
+the method: flat combining, Hendler, Incze, Shavit and Tzafrir, 2010.)
 """
 
 import threading
@@ -20,7 +20,7 @@ Work = Callable[[Connection], Any]
 
 
 class WriteQueue:
-    """The threads of this process that want to write.
+    """Orders the writes of the threads of this process.
 
     Args:
         begin: Opens a transaction that commits at its end.
@@ -33,16 +33,18 @@ class WriteQueue:
         self._owner: int | None = None
 
     @contextmanager
-    def alone(self) -> Iterator[Connection]:
-        """A transaction that is shared with nobody."""
+    def exclusive(self) -> Iterator[Connection]:
+        """Open a transaction that holds no write of another thread."""
         with self._own_turn(), self._begin() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
-        """What `work` returns, once it is committed; `work` may be called twice, the first time in vain.
+        """Return the result of `work` after its commit.
+
+        `work` may be called twice, where the first call is rolled back.
 
         Raises:
-            Exception: What `work` or its commit raised; others' errors never arrive here.
+            Exception: The error of `work` or of its commit. Errors of other threads' writes are not raised.
         """
         self._refuse_nesting()
         answer: Future[_Answer] = Future()
@@ -64,14 +66,14 @@ class WriteQueue:
 
     def _refuse_nesting(self) -> None:
         if self._owner == threading.get_ident():
-            raise RuntimeError("A write inside a write of the same thread would wait for itself for ever.")
+            raise RuntimeError("A write inside a write of the same thread would deadlock.")
 
     def _write_all(self, own: Future[Any]) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             self._write_together(batch)
         except BaseException:
-            # This thread is interrupted; the others have the turn next, and must find what they wait for.
+            # This thread is interrupted. The writes of the others go back to the queue.
             left = [entry for entry in batch if entry[1] is not own and not entry[1].done()]
             self._waiting.extendleft(reversed(left))
             raise
@@ -80,7 +82,7 @@ class WriteQueue:
         try:
             values = self._committed([work for work, _ in batch])
         except Exception:
-            # Everything is undone. Whose fault it was shows when each writes alone.
+            # All of them are rolled back. To find the one that failed, each runs in its own transaction.
             self._write_each(batch)
             return
         for (_, answer), value in zip(batch, values, strict=True):

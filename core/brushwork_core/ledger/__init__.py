@@ -1,8 +1,8 @@
-"""The ledger: every change of a job's state, each one guarded UPDATE. Nothing outside changes a job.
+"""The ledger: all changes of a job's state. Each change is one guarded UPDATE; no other module changes a job.
 
-A *lease* is a worker's right to run a job until a time by the database's clock. The *fence* is a number
-that every claim and every reap raises; a worker writes only with the fence of its claim, so one that lost
-its lease changes nothing, however late it wakes.
+A *lease* is the right of a worker to run a job until a time by the database's clock. The *fence* (a fencing
+token) is a number that each claim and each reap increases. A worker writes with the fence of its claim, so a
+worker that lost its lease changes nothing, even if it was frozen and wakes up later.
 """
 
 from brushwork_core.ledger.attempts import Attempts
@@ -16,16 +16,28 @@ from brushwork_core.ledger.records import (
     Reaped,
     Signal,
     Submitted,
+    WriteOutcome,
 )
 from brushwork_core.ledger.recovery import Recovery
 
-__all__ = ["STALLED", "WORKER_LOST", "Claim", "Dispatch", "Ledger", "NewJob", "Reaped", "Signal", "Submitted"]
+__all__ = [
+    "STALLED",
+    "WORKER_LOST",
+    "Claim",
+    "Dispatch",
+    "Ledger",
+    "NewJob",
+    "Reaped",
+    "Signal",
+    "Submitted",
+    "WriteOutcome",
+]
 
 
 class Ledger(Attempts, Backlog, Recovery):
-    """All transitions: `Intake` for callers, `Attempts` for workers, `Backlog` and `Recovery` for both.
+    """All transitions: `JobIntake` for callers, `Attempts` for workers, `Backlog` and `Recovery` for both.
 
     Args:
-        database: Where the tables are.
-        lease_s: How long a claim or renewal lasts.
+        database: Database of the ledger.
+        lease_s: Seconds for which a claim or a renewal is valid.
     """

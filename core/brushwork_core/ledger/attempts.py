@@ -1,17 +1,22 @@
-"""What a worker does with the jobs it runs: every write is guarded by the fence of its claim."""
+"""What a worker does with the jobs that it runs.
+
+Every write is guarded by the fence of the claim, and returns a `WriteOutcome`: `APPLIED`, or `LEASE_LOST`
+where the fence is out of date. A caller compares it with `is`; its use as a truth value raises `TypeError`.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import JobError, Progress
+from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
-from brushwork_core.ledger.records import Claim, Signal
+from brushwork_core.ledger.records import Claim, Signal, WriteOutcome
 from brushwork_core.ledger.transitions import (
     ROW,
     STARTED,
@@ -24,56 +29,59 @@ from brushwork_core.ledger.transitions import (
     requeue,
 )
 
-# Stands for a dead worker in the row of a job that runs alone because of what it raised itself.
+# In the column of suspicion: the job runs alone because of its own error, not because its worker died.
 OWN_ERROR = "its own error"
 
 
 class Attempts(JobIntake):
-    """Claim, renew, and every way in which a worker ends an attempt."""
+    """Claim a job, renew leases, and end an attempt."""
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Take a queued job for `worker`.
+        """Claim a queued job.
+
+        Args:
+            job_id: Id of the job.
+            worker: Name of the worker.
 
         Returns:
-            None if it is taken, finished, overdue or unknown; or not to be run by this worker, or not yet:
-            then it will be dispatched again.
+            None if the job is running, ended, overdue or unknown. None also if it must not run yet or not on
+            this worker; the job is dispatched again then.
         """
-        by = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
-        row = self._database.write(lambda connection: _claimed(connection, by))
+        values = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
+        row = self._database.write(lambda connection: _claimed(connection, values))
         if row is None:
             return None
-        taken = row._asdict()
-        del taken["webhook_events"]
+        columns = row._asdict()
+        del columns["webhook_events"]
         return Claim(
-            queued_s=taken.pop("queued_ms") / 1000, alone=taken.pop("suspicion") is not None, **taken
+            queued_s=columns.pop("queued_ms") / 1000,
+            alone=columns.pop("suspicion") is not None,
+            priority=Priority(columns.pop("priority")),
+            **columns,
         )
 
-    def perform(self, job_id: str, fence: int) -> bool:
-        """Say that a job that waited until it was alone begins now; False where the lease is lost."""
+    def perform(self, job_id: str, fence: int) -> WriteOutcome:
+        """Mark a job as performing: only a performing job can be blamed for the death of its worker."""
         return self._write(held(job_id, fence).values(is_performing=True))
 
-    def rest(self, job_id: str, fence: int) -> bool:
-        """Say that a job waits, such as for its model: another's death is no matter of its own meanwhile.
-
-        Returns:
-            False where the lease is lost.
-        """
+    def rest(self, job_id: str, fence: int) -> WriteOutcome:
+        """Mark a job as waiting, such as for its model. It cannot be blamed while it waits."""
         return self._write(held(job_id, fence).values(is_performing=False))
 
     def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
-        """Prolong the leases of `worker` in one statement.
+        """Renew all leases of a worker in one statement.
 
         Args:
-            worker: Whose.
-            without: Jobs that do not move any more, and are to be lost.
+            worker: Name of the worker.
+            without: Ids of stalled jobs, whose leases are not renewed.
 
         Returns:
-            The (job id, fence) pairs that were prolonged; whatever else it runs is lost.
+            The signal of each renewed attempt, by job id and fence. Other attempts of the worker are lost.
         """
-        moving = (JOBS.c.id.not_in(without),) if without else ()
+        renewable = (JOBS.c.id.not_in(without),) if without else ()
         statement = (
             update(JOBS)
-            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *moving)
+            .where(JOBS.c.worker == worker, in_state(JobState.RUNNING), *renewable)
             .values(lease_expires_at=now_ms() + self._lease_ms)
             .returning(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested)
         )
@@ -89,39 +97,48 @@ class Attempts(JobIntake):
         outputs: Sequence[Artifact] = (),
         *,
         progress: Progress | None = None,
-    ) -> bool:
-        """Store the result and end the job, all its steps done, in one transaction.
+    ) -> WriteOutcome:
+        """Store the result and end the job as succeeded, in one transaction.
+
+        Args:
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            result: Result as JSON.
+            outputs: Files of the result, already stored.
+            progress: Last progress. All its steps count as done.
 
         Returns:
-            Whether the result stands: also True where an earlier call of the same fence was
-            committed and only its answer was lost; False where the lease is lost.
+            `APPLIED` also where an earlier call with the same fence was committed and only its reply was
+            lost.
         """
         total = None if progress is None else progress.total
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> WriteOutcome:
             ended = connection.execute(_SUCCEED, {"job": job_id, "held": fence, "total": total}).first()
             if ended is not None:
                 connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
                 if ended.webhook_url is not None:
                     note_ends(connection, [job_id])
-                return True
+                return WriteOutcome.APPLIED
             stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
-            return connection.execute(stored).scalar_one_or_none() == fence
+            return WriteOutcome.of(connection.execute(stored).scalar_one_or_none() == fence)
 
         return self._database.write(write)
 
-    def fail(self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None) -> bool:
-        """End a running job with an error; False where the lease is lost."""
+    def fail(
+        self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None
+    ) -> WriteOutcome:
+        """End a running job with an error."""
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._end(job_id, failed.values(**_steps(progress)))
 
-    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
-        """End a running job as canceled, by the worker that left it; False where the lease is lost."""
+    def stop(self, job_id: str, fence: int, *, progress: Progress | None = None) -> WriteOutcome:
+        """End a running job as canceled. Its worker calls this after it has stopped the work."""
         return self._end(job_id, end(held(job_id, fence), JobState.CANCELED).values(**_steps(progress)))
 
-    def expire(self, job_id: str, fence: int, *, progress: Progress | None = None) -> bool:
-        """End a running job whose deadline has passed; False where the lease is lost."""
+    def expire(self, job_id: str, fence: int, *, progress: Progress | None = None) -> WriteOutcome:
+        """End a running job whose deadline has passed."""
         return self._end(job_id, end(held(job_id, fence), JobState.EXPIRED).values(**_steps(progress)))
 
     def retry(
@@ -133,18 +150,18 @@ class Attempts(JobIntake):
         after_s: float,
         avoid: str | None = None,
         alone: bool = False,
-    ) -> bool:
-        """Put a running job back for another attempt, with the error of this one; False where it is lost.
+    ) -> WriteOutcome:
+        """Put a running job back in the queue for another attempt.
 
-        One that was asked to stop ends as canceled instead, and one whose attempts are used up as failed.
+        A job that was asked to stop is canceled instead. A job whose attempts are used up fails instead.
 
         Args:
-            job_id: Which job.
-            fence: Of the claim.
-            error: Why.
-            after_s: Nobody takes it before.
-            avoid: A worker that is not to take it for as long again.
-            alone: It then runs alone.
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            error: Error of this attempt.
+            after_s: Seconds before a worker can claim the job.
+            avoid: Name of a worker that cannot claim the job for another `after_s` seconds.
+            alone: Whether the next attempt runs alone in its worker.
         """
         pause_ms = round(after_s * 1000)
         again = requeue(held(job_id, fence)).values(
@@ -157,47 +174,49 @@ class Attempts(JobIntake):
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._give_back(job_id, fence, again, at_last=failed)
 
-    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> bool:
-        """Give a running job back, uncharged, for another worker; False where the lease is lost.
+    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> WriteOutcome:
+        """Put a running job back in the queue. The attempt is not counted.
 
-        One that was asked to stop ends as canceled instead: nobody waits for it any more.
+        A job that was asked to stop is canceled instead.
 
         Args:
-            job_id: Which job.
-            fence: Of the claim.
-            after_s: Nobody takes it before.
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            after_s: Seconds before a worker can claim the job.
         """
         uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
         if after_s > 0:
             uncharged = uncharged.values(not_before=now_ms() + round(after_s * 1000))
         return self._give_back(job_id, fence, uncharged)
 
-    def _give_back(self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None) -> bool:
-        """Requeue a held job, unless it was withdrawn, or this was its last attempt and that is to end it."""
+    def _give_back(
+        self, job_id: str, fence: int, requeued: Update, *, at_last: Update | None = None
+    ) -> WriteOutcome:
+        """Requeue a running job; or cancel it if that was asked; or run `at_last` after its last attempt."""
         is_last = (JOBS.c.attempt >= JOBS.c.max_attempts).label("is_last")
         current = select(JOBS.c.cancel_requested, is_last).where(holds(job_id, fence)).with_for_update()
         with self._database.writing() as connection:
             job = connection.execute(current).first()
             if job is None:
-                return False
-            withdrawn = end(held(job_id, fence), JobState.CANCELED)
-            ended = withdrawn if job.cancel_requested else at_last if job.is_last else None
+                return WriteOutcome.LEASE_LOST
+            canceled = end(held(job_id, fence), JobState.CANCELED)
+            ended = canceled if job.cancel_requested else at_last if job.is_last else None
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
-        return True
+        return WriteOutcome.APPLIED
 
-    def _end(self, job_id: str, statement: Update) -> bool:
-        def write(connection: Connection) -> bool:
+    def _end(self, job_id: str, statement: Update) -> WriteOutcome:
+        def write(connection: Connection) -> WriteOutcome:
             ended = connection.execute(statement.returning(JOBS.c.webhook_url)).first()
             if ended is not None and ended.webhook_url is not None:
                 note_ends(connection, [job_id])
-            return ended is not None
+            return WriteOutcome.of(ended is not None)
 
         return self._database.write(write)
 
 
-# The two that every job meets are put together once: to take a statement apart costs as much as to run it.
+# The two statements of every job are built once: to build one costs as much as to run it.
 _CLAIM = (
     ROW.where(
         in_state(JobState.QUEUED),
@@ -226,7 +245,7 @@ _CLAIM = (
         (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
         JOBS.c.suspicion,
         (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-        *(JOBS.c.traceparent, JOBS.c.webhook_events),
+        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events),
     )
 )
 _DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
@@ -239,17 +258,17 @@ _SUCCEED = (
 _STORE = insert(RESULTS)
 
 
-def _claimed(connection: Connection, by: dict[str, Any]) -> Any:
-    row = connection.execute(_CLAIM, by).one_or_none()
+def _claimed(connection: Connection, values: dict[str, Any]) -> Any:
+    row = connection.execute(_CLAIM, values).one_or_none()
     if row is None:
-        # If it only is too early, or this worker the wrong one, its message is gone all the same.
-        connection.execute(_DISPATCH_AGAIN, {"job": by["job"]})
-    # Few ask for it, and the claim of all others is to cost nothing more.
+        # It may be too early, or the wrong worker. The message is consumed, so another one is needed.
+        connection.execute(_DISPATCH_AGAIN, {"job": values["job"]})
+    # Few jobs have this event, and the claim of the others must not cost more.
     elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
         note_start(connection, row.job_id)
     return row
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:
-    """Columns that say how far a job came; none where its last word stands."""
+    """Columns of the progress; none where the stored progress stays."""
     return {} if progress is None else {"progress_step": progress.step, "progress_total": progress.total}

@@ -1,7 +1,7 @@
-"""Which queued jobs get a message next: tenants take turns, and within a tenant the oldest goes first.
+"""The backlog: which queued jobs get a message next. Tenants take turns, each with its oldest job.
 
-Most of what waits, waits here and not in Redis: a message that is on its way can't be overtaken. Redis holds
-the next few jobs of each kind, and is topped up from here.
+Most queued jobs wait in the ledger and not in Redis, because a message that is sent cannot be overtaken.
+Redis holds the next few jobs of each kind; workers refill it from the backlog.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,15 +23,15 @@ MOST_TENANTS = 64
 
 
 class Backlog(LedgerPart):
-    """Hands out queued jobs to be published."""
+    """Selects the queued jobs whose messages are published next."""
 
     def dispatch(self, kind: str, limit: int, *, after_tenant: str | None = None) -> list[Dispatch]:
-        """Up to `limit` jobs of `kind` that have no message, counted as dispatched now.
+        """Return jobs that have no message, and mark them as dispatched.
 
         Args:
-            kind: Whose queue.
-            limit: At most so many.
-            after_tenant: Whose turn was last.
+            kind: Name of the kind.
+            limit: Maximum number of jobs.
+            after_tenant: Tenant of the last dispatched job; the turns continue after it.
         """
         if limit <= 0:
             return []
@@ -42,7 +42,13 @@ class Backlog(LedgerPart):
             return _sent(connection, list(chain.from_iterable(zip_longest(*turns))), limit)
 
     def dispatch_again(self, kind: str, limit: int, *, older_than_s: float) -> list[Dispatch]:
-        """Queued jobs of `kind` whose message is that old, oldest first, counted as dispatched now."""
+        """Return queued jobs whose message may be lost, and mark them as dispatched now.
+
+        Args:
+            kind: Name of the kind.
+            limit: Maximum number of jobs, the oldest messages first.
+            older_than_s: Minimum age of the message in seconds.
+        """
         if limit <= 0:
             return []
         is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
@@ -58,19 +64,19 @@ class Backlog(LedgerPart):
         return [replace(job, again=True) for job in jobs]
 
     def undispatch(self, job_ids: Iterable[str]) -> None:
-        """Say that these jobs' messages were not sent, so that the next dispatch takes them."""
+        """Mark jobs as not dispatched, because their messages could not be sent."""
         statement = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
         with self._database.writing() as connection:
             execute_each(connection, statement, sorted(job_ids))
 
     def has_backlog(self, kind: str) -> bool:
-        """Whether a job of `kind` waits for a message; a read that waits for nobody."""
+        """Return whether a job of `kind` waits for a message."""
         one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
         with self._database.reading() as connection:
             return connection.execute(one).first() is not None
 
     def num_dispatched(self, kind: str) -> int:
-        """Queued jobs of `kind` that should have a message."""
+        """Return the number of queued jobs of `kind` that should have a message."""
         counted = select(func.count()).select_from(JOBS).where(JOBS.c.kind == kind, is_dispatched())
         with self._database.reading() as connection:
             return int(connection.execute(counted).scalar_one())
@@ -78,13 +84,13 @@ class Backlog(LedgerPart):
 
 _COLUMNS = (
     *(JOBS.c.id, JOBS.c.kind, JOBS.c.label, JOBS.c.priority, JOBS.c.tenant, JOBS.c.traceparent),
-    # Every claim raises the fence: one that has it ran before.
+    # A claim increases the fence, so a job with a fence was claimed before.
     (JOBS.c.fence > 0).label("again"),
 )
 
 
 def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:
-    """Tenants that have something to dispatch, those after the last one first; one index look-up for each."""
+    """Tenants that have jobs to dispatch, in the order of their turns; one index look-up for each."""
     later = list(_tenants_from(connection, kind, limit, after))
     if after is None or len(later) == limit:
         return later

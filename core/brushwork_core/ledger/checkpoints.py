@@ -6,20 +6,22 @@ ended; the summary stays. The state transitions of a job do not read it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Delete, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, TRAININGS
-from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.database.upsert import insert_or_ignore, upsert
+from brushwork_core.ledger.records import WriteOutcome
 from brushwork_core.ledger.transitions import holds
 
 ROLE = "resume"
 _ENDED = [state for state in JobState if state.is_terminal]
+# Names of files that no job refers to any more, or the outcome that nothing was written.
+Unlinked = tuple[str, ...] | Literal[WriteOutcome.LEASE_LOST]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class JobCheckpoints:
     """Reads and writes the checkpoints of jobs.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
@@ -52,7 +54,7 @@ class JobCheckpoints:
             row = connection.execute(select(*columns).where(TRAININGS.c.job_id == job_id)).one_or_none()
         return None if row is None else JobCheckpoint(row.curve, row.checkpoint)
 
-    def note(self, job_id: str, fence: int, summary: Any, checkpoint: Artifact) -> tuple[str, ...] | None:
+    def note(self, job_id: str, fence: int, summary: Any, checkpoint: Artifact) -> Unlinked:
         """Write the checkpoint of a running attempt in place of the one before.
 
         Summary and file are written in one transaction, so that they always belong together.
@@ -64,7 +66,7 @@ class JobCheckpoints:
             checkpoint: The file, which is in the store already.
 
         Returns:
-            Names of files that nobody refers to any more; None where the lease is lost, and nothing changed.
+            Names of files that no job refers to any more; `LEASE_LOST` where nothing was written.
         """
         row = {
             "fence": fence,
@@ -76,30 +78,28 @@ class JobCheckpoints:
         return self._database.write(lambda connection: _noted(connection, job_id, fence, row, checkpoint))
 
     def sweep(self) -> tuple[str, ...]:
-        """Let go of the checkpoints of jobs that have ended, however they did.
+        """Release the checkpoint files of jobs that have ended.
 
         Returns:
-            Names of files that nobody refers to any more.
+            Names of files that no job refers to any more.
         """
-        left = (
+        unswept = (
             select(TRAININGS.c.job_id)
             .join(JOBS, JOBS.c.id == TRAININGS.c.job_id)
             .where(TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED))
         )
         with self._database.reading() as connection:
-            job_ids = connection.execute(left).scalars().all()
-        return self._database.write(lambda connection: _let_go(connection, job_ids)) if job_ids else ()
+            job_ids = connection.execute(unswept).scalars().all()
+        return self._database.write(lambda connection: _released(connection, job_ids)) if job_ids else ()
 
 
 def _noted(
     connection: Connection, job_id: str, fence: int, row: dict[str, Any], checkpoint: Artifact
-) -> tuple[str, ...] | None:
-    # Locked, so that nobody reaps the job between this look and the commit.
+) -> Unlinked:
+    # Locked, so that the job is not reaped between this check and the commit.
     if connection.execute(select(JOBS.c.id).where(holds(job_id, fence)).with_for_update()).first() is None:
-        return None
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    written = dialect.insert(TRAININGS).values(job_id=job_id, **row)
-    connection.execute(written.on_conflict_do_update(index_elements=[TRAININGS.c.job_id], set_=row))
+        return WriteOutcome.LEASE_LOST
+    upsert(connection, TRAININGS, {"job_id": job_id}, row)
     known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
     connection.execute(known, checkpoint.model_dump())
     link = {"job_id": job_id, "sha256": checkpoint.sha256, "role": ROLE}
@@ -107,7 +107,7 @@ def _noted(
     return _unlinked(connection, job_id, but=checkpoint.sha256)
 
 
-def _let_go(connection: Connection, job_ids: Sequence[str]) -> tuple[str, ...]:
+def _released(connection: Connection, job_ids: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for job_id in job_ids:
         names += _unlinked(connection, job_id)
@@ -117,7 +117,7 @@ def _let_go(connection: Connection, job_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unlinked(connection: Connection, job_id: str, *, but: str = "") -> tuple[str, ...]:
-    """Take the links of a job's checkpoints away, and forget those files that nothing else refers to."""
+    """Remove the links to a job's checkpoint files; the names of files that nothing else refers to."""
     mine = (JOB_ARTIFACTS.c.job_id == job_id, JOB_ARTIFACTS.c.role == ROLE, JOB_ARTIFACTS.c.sha256 != but)
     taken = delete(JOB_ARTIFACTS).where(*mine).returning(JOB_ARTIFACTS.c.sha256)
     names = connection.execute(taken).scalars().all()

@@ -1,4 +1,4 @@
-"""What callers do with jobs: bring them, and withdraw them."""
+"""Jobs from callers: submit, refuse and cancel."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -18,65 +18,65 @@ from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, may_sta
 
 
 class JobIntake(LedgerPart):
-    """Submit, refuse and cancel."""
+    """Submit, refuse and cancel jobs."""
 
     def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:
-        """Write new jobs as queued, all or none.
+        """Write new jobs as queued, in one transaction.
 
-        An id that is there already is left as it is, as is the job that already has an idempotency key.
+        A job whose id or idempotency key exists already is not written.
 
         Args:
-            jobs: To be written.
-            sent: Ids of those whose messages can be sent at once, by default all. They count as dispatched
-                now, except where others of their kind wait already: those have come first.
+            jobs: Jobs to write.
+            sent: Ids of jobs whose messages can be sent now, by default all. They count as dispatched, unless
+                other jobs of their kind wait in the ledger: those are first.
 
         Raises:
-            IdempotencyConflict: A key stands for another request.
+            IdempotencyConflict: A key was used for another request.
         """
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
             at_once = {job.id for job in jobs if job.kind not in waiting and (sent is None or job.id in sent)}
-            new = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
-            _check_keys(connection, [job for job in jobs if job.id not in new and job.idempotency_key])
-        return Submitted(frozenset(new), frozenset(new & at_once))
+            rows = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
+            _check_keys(connection, [job for job in jobs if job.id not in rows and job.idempotency_key])
+        return Submitted(rows, frozenset(rows.keys() & at_once))
 
     def refuse(self, job: NewJob, error: JobError) -> bool:
-        """Write a job that can't be run as failed, so that who sent it finds out why.
+        """Write a job that cannot run as failed, so that its sender can read the error.
 
         Returns:
             Whether the id was new.
         """
         with self._database.writing() as connection:
-            new = self._insert(
+            rows = self._insert(
                 connection,
                 [job],
                 state=JobState.FAILED,
                 error=literal(error.model_dump(), JOBS.c.error.type),
                 finished_at=now_ms(),
             )
-            note_ends(connection, list(new))
-        return bool(new)
+            note_ends(connection, list(rows))
+        return bool(rows)
 
     def cancel(self, job_id: str) -> JobState:
-        """Withdraw a job: a queued one ends here, a running one is asked to stop.
+        """Cancel a queued job, or ask the worker of a running job to stop it.
 
         Returns:
-            The state after the call: canceled; running, until its worker leaves it; or the terminal
-            state it had already reached.
+            The state after the call: `canceled`; `running` until the worker has stopped; or the terminal
+            state that the job had before.
 
         Raises:
-            JobNotFound: There is no such job.
+            JobNotFound: No job has this id.
         """
         before = self.withdraw(job_id)
         return JobState.CANCELED if before is JobState.QUEUED else before
 
     def withdraw(self, job_id: str) -> JobState:
-        """As `cancel`, and of several callers at once it tells each what its own call did.
+        """Cancel a job like `cancel`, and return what this call changed.
 
         Returns:
-            The state before the call: of a queued job this call is the end, and of no other's.
+            The state before the call. Of several calls at the same time, only one sees `queued`.
         """
-        # Locked first: between two guarded updates a reap or release could move the job past both.
+        # Locked first: between two guarded updates, a reap or a release could change the state past both.
         current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
         row = update(JOBS).where(JOBS.c.id == job_id)
         with self._database.writing() as connection:
@@ -96,32 +96,33 @@ class JobIntake(LedgerPart):
         jobs: Sequence[NewJob],
         dispatched: Collection[str] = (),
         **columns: Any,
-    ) -> set[str]:
+    ) -> dict[str, dict[str, Any]]:
+        """Insert the jobs whose id and idempotency key are new; their rows by id."""
         if not jobs:
-            return set()
+            return {}
         clock = connection.execute(select(now_ms())).scalar_one()
         statement = (
             insert_or_ignore(connection, JOBS)
             .values(created_at=now_ms(), queued_at=now_ms(), **columns)
-            .returning(JOBS.c.id)
+            .returning(JOBS)
         )
-        # In one order everywhere, so that two transactions that share keys never wait in a circle.
+        # Always in the same order, so that two transactions that share keys cannot deadlock.
         in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
-        rows = [
+        values = [
             {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
             for job in in_order
         ]
-        new = set(connection.execute(statement, rows).scalars())
+        rows = {row["id"]: dict(row) for row in connection.execute(statement, values).mappings()}
         self._link(
             connection,
-            [(job.id, artifact, "input") for job in jobs if job.id in new for artifact in job.inputs],
+            [(job.id, artifact, "input") for job in jobs if job.id in rows for artifact in job.inputs],
         )
-        return new
+        return rows
 
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:
             return
-        # In one order everywhere, so that two transactions that share pictures never wait in a circle.
+        # Always in the same order, so that two transactions that share files cannot deadlock.
         artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
         connection.execute(
             insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
@@ -133,8 +134,8 @@ class JobIntake(LedgerPart):
         )
 
 
-# What a new job brings along; all else starts the same for every job.
-_GIVEN = (
+# Columns whose values are those of the new job.
+_COPIED = (
     *("id", "kind", "model", "label", "request", "max_attempts"),
     *("tenant", "priority", "idempotency_key", "request_sha256", "webhook_url"),
     *("retry_of", "retention_s", "traceparent"),
@@ -144,17 +145,17 @@ _GIVEN = (
 def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
     deadline = None if job.deadline_s is None else clock_ms + round(job.deadline_s * 1000)
     return {
-        **{name: getattr(job, name) for name in _GIVEN},
+        **{name: getattr(job, name) for name in _COPIED},
         "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
         "deadline_at": deadline,
         "job_group": job.group,
-        # Each once: the column is as wide as all there are.
+        # Without repetitions: the column is as wide as all names together.
         "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
     }
 
 
 def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]:
-    """Kinds of which jobs wait in the ledger: who comes now is not to overtake them."""
+    """Kinds that have jobs waiting in the ledger, which new jobs must not overtake."""
     waiting = set()
     for kind in kinds:
         one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
@@ -173,5 +174,5 @@ def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
             raise IdempotencyConflict(
                 f"The idempotency key {job.idempotency_key!r} was used for another request.",
                 field="idempotency_key",
-                hint="A key stands for one request: take a new one for each, and the same one to repeat it.",
+                hint="Use a new key for each request. Use the same key only to repeat the same request.",
             )

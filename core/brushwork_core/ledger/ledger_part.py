@@ -1,21 +1,23 @@
-"""What every part of the ledger has."""
+"""The base class of the parts of the ledger."""
 
 from sqlalchemy import Update
 
 from brushwork_core.database.database import Database
+from brushwork_core.ledger.records import WriteOutcome
 
 
 class LedgerPart:
     """A part of the ledger.
 
     Args:
-        database: Where the tables are.
-        lease_s: How long a claim or renewal lasts.
+        database: Database of the ledger.
+        lease_s: Seconds for which a claim or a renewal is valid.
     """
 
     def __init__(self, database: Database, *, lease_s: float = 12.0) -> None:
         self._database = database
         self._lease_ms = round(lease_s * 1000)
 
-    def _write(self, statement: Update) -> bool:
-        return self._database.write(lambda connection: bool(connection.execute(statement).rowcount))
+    def _write(self, statement: Update) -> WriteOutcome:
+        changed = self._database.write(lambda connection: connection.execute(statement).rowcount)
+        return WriteOutcome.of(changed > 0)

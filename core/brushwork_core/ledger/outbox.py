@@ -1,13 +1,13 @@
-"""The outbox: what is to be told of jobs that have begun or ended, and how far the telling is.
+"""The outbox: events of jobs for webhooks, and the state of their delivery.
 
-The ledger writes an event in the transaction that ends its job, or that claims it first. Senders, in any
-number, take what is due and say how it went; an event that a sender took and never spoke of again is due
-anew after a while.
+The ledger writes an event in the transaction that starts or ends the job. Any number of senders take due
+events and report the result. An event that a sender took and did not report becomes due again when its lease
+expires.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from brushwork_schemas.errors import EventNotFound
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, Update, and_, func, select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import WEBHOOK_EVENTS, is_open
+from brushwork_core.timing.timestamps import moment_of
 
 LEASE_S = 75.0
 LONGEST_ERROR = 500
@@ -24,14 +25,17 @@ MOST_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class DueEvent:
-    """A sender's right to one try.
+    """An event that a sender has taken, for one delivery attempt.
 
     Args:
-        state: Of the job at the event: running when it began, else how it ended.
+        id: Id of the event.
+        job_id: Id of the job.
+        state: State of the job at the event: `running` for its start, else its terminal state.
+        url: Address of the webhook.
         receiver: Scheme, host and port of `url`.
-        created_at: When it happened, by the database's clock.
-        attempts: Tries so far, this one included.
-        taken_at: By the database's clock.
+        created_at: Time of the event, by the database's clock.
+        attempts: Delivery attempts including this one.
+        taken_at: When the sender took it, by the database's clock.
     """
 
     id: str
@@ -46,7 +50,7 @@ class DueEvent:
 
 @dataclass(frozen=True)
 class WebhookEvent:
-    """An event as its operator sees it."""
+    """An event with the state of its delivery, for operators."""
 
     id: str
     job_id: str
@@ -62,11 +66,11 @@ class WebhookEvent:
 
 
 class Outbox:
-    """Gives events to senders, and keeps what became of them. Safe with any number of senders.
+    """Gives events to senders, and stores the results. Safe with any number of senders.
 
     Args:
-        database: Where the tables are.
-        lease_s: How long an event that was taken is nobody else's: longer than a delivery may take.
+        database: Database of the ledger.
+        lease_s: Seconds for which a taken event belongs to its sender. Longer than a delivery may take.
     """
 
     def __init__(self, database: Database, *, lease_s: float = LEASE_S) -> None:
@@ -74,19 +78,19 @@ class Outbox:
         self._lease_ms = round(lease_s * 1000)
 
     def take(self, limit: int, *, busy: Collection[str] = ()) -> list[DueEvent]:
-        """The event that is due longest of each receiver, for at most `limit` receivers.
+        """Take due events, at most one for each receiver: the one that is due longest.
 
         Args:
-            limit: At most so many.
-            busy: Receivers that are to get none now.
+            limit: Maximum number of events.
+            busy: Receivers to leave out.
         """
         with self._database.reading() as connection:
             heads = connection.execute(_heads(min(limit, MOST_AT_ONCE), busy)).scalars().all()
-        # Mostly nothing is due, and then nobody waits for the one who writes.
+        # Usually nothing is due. Then no write transaction is needed.
         return self._database.write(lambda connection: self._leased(connection, heads)) if heads else []
 
     def _leased(self, connection: Connection, ids: Sequence[str]) -> list[DueEvent]:
-        # Another sender may have taken some since; those that it is about to take are left to it.
+        # Another sender may have taken some since the read. Rows that it has locked are left to it.
         free = (
             select(WEBHOOK_EVENTS.c.id)
             .where(WEBHOOK_EVENTS.c.id.in_(ids), _is_due())
@@ -102,58 +106,58 @@ class Outbox:
         return [_due_event(row) for row in connection.execute(taken)]
 
     def delivered(self, event: DueEvent, status: int) -> bool:
-        """Note that its receiver has it.
+        """Mark an event as delivered.
 
         Returns:
-            Whether the event was still this sender's.
+            Whether the event still belonged to this sender.
         """
-        done = _settled(event).values(delivered_at=now_ms(), last_status=status, last_error=None)
-        return self._write(done) == 1
+        delivered = _settled(event).values(delivered_at=now_ms(), last_status=status, last_error=None)
+        return self._write(delivered) == 1
 
     def retry(self, event: DueEvent, after_s: float, *, error: str, status: int | None = None) -> bool:
-        """Note that a try failed and when the next one is.
+        """Schedule the next attempt after a failed one.
 
         Returns:
-            Whether the event was still this sender's.
+            Whether the event still belonged to this sender.
         """
         moment = now_ms() + round(after_s * 1000)
         later = _held(event).values(next_try_at=moment, last_status=status, last_error=error[:LONGEST_ERROR])
         return self._write(later) == 1
 
     def bury(self, event: DueEvent, *, error: str, status: int | None = None) -> bool:
-        """Note that no try will follow.
+        """Mark an event as dead: no attempt follows.
 
         Returns:
-            Whether the event was still this sender's.
+            Whether the event still belonged to this sender.
         """
         dead = _settled(event).values(dead=True, last_status=status, last_error=error[:LONGEST_ERROR])
         return self._write(dead) == 1
 
     def close_address(self, event: DueEvent, *, error: str, status: int) -> int:
-        """Note that its address takes no events any more, this one and others.
+        """Mark all open events of the same address as dead, because the address is gone.
 
         Returns:
-            How many events will not be tried again.
+            The number of these events.
         """
         same = and_(WEBHOOK_EVENTS.c.receiver == event.receiver, WEBHOOK_EVENTS.c.url == event.url)
         dead = {"dead": True, "next_try_at": None, "last_status": status, "last_error": error[:LONGEST_ERROR]}
         return self._write(update(WEBHOOK_EVENTS).where(same, is_open()).values(**dead))
 
     def give_back(self, event: DueEvent) -> bool:
-        """Take back a try that came to no answer: the event is due at once, for any sender.
+        """Return an event that was not attempted. It is due at once, for any sender.
 
         Returns:
-            Whether the event was still this sender's.
+            Whether the event still belonged to this sender.
         """
         back = _held(event).values(next_try_at=now_ms(), attempts=WEBHOOK_EVENTS.c.attempts - 1)
         return self._write(back) == 1
 
     def list(self, *, dead: bool = False, limit: int = 50) -> list[WebhookEvent]:
-        """Events, newest first.
+        """Return events, the newest first.
 
         Args:
-            dead: Only those that nobody will try again.
-            limit: At most so many.
+            dead: Whether to return only dead events.
+            limit: Maximum number of events.
         """
         columns = WEBHOOK_EVENTS.c
         statement = select(WEBHOOK_EVENTS).order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
@@ -163,12 +167,12 @@ class Outbox:
             return [_webhook_event(row) for row in connection.execute(statement)]
 
     def replay(self, event_id: str) -> None:
-        """Have an event told again, whatever became of it, with all its tries before it.
+        """Deliver an event again, whatever its state, with all attempts before it.
 
         Raises:
-            EventNotFound: There is none of that id.
+            EventNotFound: No event has this id.
         """
-        if not self._write(_anew().where(WEBHOOK_EVENTS.c.id == event_id)):
+        if not self._write(_reset().where(WEBHOOK_EVENTS.c.id == event_id)):
             raise EventNotFound(
                 f"There is no event {ascii(event_id)[:120]}.",
                 field="event_id",
@@ -176,12 +180,12 @@ class Outbox:
             )
 
     def replay_dead(self) -> int:
-        """Have all dead events told again.
+        """Deliver all dead events again.
 
         Returns:
-            How many.
+            The number of these events.
         """
-        return self._write(_anew().where(WEBHOOK_EVENTS.c.dead))
+        return self._write(_reset().where(WEBHOOK_EVENTS.c.dead))
 
     def _write(self, statement: Update) -> int:
         return self._database.write(lambda connection: int(connection.execute(statement).rowcount))
@@ -192,7 +196,7 @@ def _is_due() -> Any:
 
 
 def _heads(limit: int, busy: Collection[str]) -> Select[str]:
-    """Of each receiver the first event that is due: two look-ups in the index for each, however many wait."""
+    """The first due event of each receiver. A receiver costs two index look-ups, whatever its events."""
     events = WEBHOOK_EVENTS.c
     known = select(func.min(events.receiver).label("name")).where(is_open()).cte("known", recursive=True)
     beyond = select(func.min(events.receiver)).where(is_open(), events.receiver > known.c.name)
@@ -221,7 +225,7 @@ def _heads(limit: int, busy: Collection[str]) -> Select[str]:
 
 
 def _held(event: DueEvent) -> Update:
-    """The event, if nobody took or settled it since."""
+    """The event, if no other sender has taken or settled it since."""
     return update(WEBHOOK_EVENTS).where(
         WEBHOOK_EVENTS.c.id == event.id, WEBHOOK_EVENTS.c.attempts == event.attempts, is_open()
     )
@@ -231,7 +235,7 @@ def _settled(event: DueEvent) -> Update:
     return _held(event).values(next_try_at=None)
 
 
-def _anew() -> Update:
+def _reset() -> Update:
     return update(WEBHOOK_EVENTS).values(next_try_at=now_ms(), attempts=0, delivered_at=None, dead=False)
 
 
@@ -242,9 +246,9 @@ def _due_event(row: Any) -> DueEvent:
         state=JobState(row.state),
         url=row.url,
         receiver=row.receiver,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        created_at=moment_of(row.created_at),
         attempts=row.attempts,
-        taken_at=datetime.fromtimestamp(row.taken_at / 1000, UTC),
+        taken_at=moment_of(row.taken_at),
     )
 
 
@@ -254,15 +258,11 @@ def _webhook_event(row: Any) -> WebhookEvent:
         job_id=row.job_id,
         state=JobState(row.state),
         url=row.url,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        created_at=moment_of(row.created_at),
         attempts=row.attempts,
-        next_try_at=_moment(row.next_try_at),
-        delivered_at=_moment(row.delivered_at),
+        next_try_at=moment_of(row.next_try_at),
+        delivered_at=moment_of(row.delivered_at),
         dead=row.dead,
         last_status=row.last_status,
         last_error=row.last_error,
     )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

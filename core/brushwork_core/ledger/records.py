@@ -1,37 +1,54 @@
-"""What goes into the ledger and what comes out of it, besides jobs as callers see them."""
+"""Values that the ledger takes and returns."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from brushwork_schemas.admission import Admitted
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.job import JobError
-from brushwork_schemas.options import Priority
+from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.options import JobOptions, Priority
+
+from brushwork_core.ledger.job_row import job_of
 
 WORKER_LOST = JobError(
     code="worker_lost",
-    message="Every worker that ran this job alone was lost while it ran.",
+    message="Every worker that ran this job alone died while it ran.",
     fault="machine",
-    hint="Look at the workers' logs at the time of its attempts; the job may be what kills them.",
+    hint="Read the logs of the workers at the time of the attempts. The job may be the cause.",
 )
 STALLED = JobError(
     code="stalled",
-    message="The job stopped moving, and its worker let go of it.",
+    message="The job made no progress within the stall limit.",
     fault="machine",
-    hint="Look at the worker's log: it holds where every thread stood. BRUSHWORK_STALL_S sets the bound.",
+    hint="The worker's log shows where each thread was blocked. BRUSHWORK_STALL_S sets the limit.",
 )
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job about to be written: a complete request, or a refused one with its error.
+    """A job to be written to the ledger, either complete or refused.
 
     Args:
-        deadline_s: From now until it is to have ended; None is never.
-        idempotency_key: Of its tenant; a second job of the same key is not written.
-        request_sha256: Of what the caller said; a key stands for one of them.
-        webhook_events: What `webhook_url` is told; None is every end.
-        retry_of: The job whose request it repeats.
+        id: Id of the job.
+        kind: Name of its kind.
+        model: Name of its model.
+        label: Model and cost in a few words, without private text.
+        request: The request as JSON.
+        max_attempts: Attempts before the job fails, at least 1.
+        inputs: Files of the request, already stored.
+        tenant: Tenant of the job.
+        priority: Priority among the jobs of its tenant and kind.
+        deadline_s: Seconds from now after which the job expires; None for no deadline.
+        idempotency_key: Key of the caller. The ledger writes one job per tenant and key.
+        request_sha256: Hash of the caller's parameters. A key can only be repeated with the same hash.
+        webhook_url: Address that receives the events of the job.
+        webhook_events: Events that `webhook_url` receives; None for the end of the job, whatever it is.
+        group: Name of the caller for jobs that belong together.
+        retry_of: Id of the job whose request this job repeats.
+        retention_s: Seconds after its end for which the job is kept at most.
+        traceparent: W3C Trace Context of the call that submitted the job.
     """
 
     id: str
@@ -53,24 +70,84 @@ class NewJob:
     retention_s: float | None = None
     traceparent: str | None = None
 
+    @classmethod
+    def of(
+        cls,
+        job_id: str,
+        admitted: Admitted,
+        options: JobOptions,
+        *,
+        inputs: Sequence[Artifact] = (),
+        max_attempts: int = 3,
+        request_sha256: str | None = None,
+        retry_of: str | None = None,
+    ) -> "NewJob":
+        """Build the job of an admitted request.
+
+        Args:
+            job_id: Id of the job.
+            admitted: The request, with its kind and model.
+            options: Options of the caller.
+            inputs: Files of the request, already stored.
+            max_attempts: Attempts before the job fails, at least 1.
+            request_sha256: Hash of the caller's parameters, where `options` has an idempotency key.
+            retry_of: Id of the job whose request this job repeats.
+        """
+        return cls(
+            id=job_id,
+            kind=admitted.kind.name,
+            model=admitted.model.name,
+            label=admitted.label,
+            request=admitted.request.model_dump(mode="json"),
+            max_attempts=max_attempts,
+            inputs=tuple(inputs),
+            request_sha256=request_sha256,
+            retry_of=retry_of,
+            # Not `model_dump`, which would turn the priority into a string.
+            **{name: getattr(options, name) for name in JobOptions.model_fields},
+        )
+
 
 @dataclass(frozen=True)
 class Submitted:
-    """What a submit wrote, by id: `new` jobs, and of them those that count as `sent`."""
+    """What a submit wrote.
 
-    new: frozenset[str]
+    Args:
+        rows: Rows of the new jobs, by id.
+        sent: Ids of new jobs whose messages are to be sent now. They count as dispatched.
+    """
+
+    rows: Mapping[str, Mapping[str, Any]]
     sent: frozenset[str]
+
+    @property
+    def new(self) -> frozenset[str]:
+        """Ids of the new jobs."""
+        return frozenset(self.rows)
+
+    def job(self, job_id: str) -> Job:
+        """Return a new job as its caller sees it."""
+        return job_of(self.rows[job_id])
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A worker's right to one attempt.
+    """A claimed job: the right of a worker to one attempt.
 
     Args:
-        alone: Its worker is to run nothing beside it: it was there when a worker died, or had too little
-            memory.
-        deadline_ms: Milliseconds left until its deadline.
-        traceparent: Of the call that brought the job.
+        job_id: Id of the job.
+        kind: Name of its kind.
+        model: Name of its model.
+        request: The request as JSON.
+        fence: Fence of this claim.
+        attempt: Number of this attempt, from 1.
+        queued_s: Seconds that the job waited since it was last queued.
+        max_attempts: Attempts before the job fails.
+        alone: Whether the worker must run no other job beside it: the job ran in a worker that died, or had
+            too little memory.
+        deadline_ms: Milliseconds until the deadline; None for no deadline.
+        traceparent: W3C Trace Context of the call that submitted the job.
+        priority: Priority of the job. Its model calls run before those of less urgent jobs.
     """
 
     job_id: str
@@ -84,14 +161,21 @@ class Claim:
     alone: bool = False
     deadline_ms: int | None = None
     traceparent: str | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What a message to the queue needs to know of a job.
+    """The properties of a job that its message in the queue needs.
 
     Args:
-        again: A worker had it already, or its message was lost: it goes before all that were never sent.
+        job_id: Id of the job.
+        kind: Name of its kind.
+        label: Model and cost in a few words, without private text.
+        priority: Priority of the job.
+        tenant: Tenant of the job.
+        traceparent: W3C Trace Context of the call that submitted the job.
+        again: Whether the job was claimed before, or its message was lost. It then precedes new jobs.
     """
 
     job_id: str
@@ -104,15 +188,20 @@ class Dispatch:
 
     @classmethod
     def of(cls, job: NewJob) -> "Dispatch":
-        """Of a job that was just written."""
+        """Return the properties of a job that was just written."""
         return cls(job.id, job.kind, job.label, job.priority, job.tenant, job.traceparent)
 
 
 @dataclass(frozen=True)
 class Reaped:
-    """What a reap did with the jobs whose worker was lost, by id.
+    """What a reap did with jobs of lost workers.
 
-    `queued` run again, and of them `suspects` alone; the others ended.
+    Args:
+        queued: Ids of jobs that run again.
+        failed: Ids of jobs that failed.
+        canceled: Ids of jobs that were canceled.
+        expired: Ids of jobs that expired.
+        suspects: Ids of queued jobs that run alone.
     """
 
     queued: tuple[str, ...] = ()
@@ -122,8 +211,25 @@ class Reaped:
     suspects: tuple[str, ...] = ()
 
 
+class WriteOutcome(Enum):
+    """What became of a fenced write. Compare it with `is`: it has no truth value."""
+
+    APPLIED = "applied"
+    """The database holds what was written."""
+    LEASE_LOST = "lease lost"
+    """The fence is out of date: another attempt has the job, or the job has ended. Nothing was changed."""
+
+    @classmethod
+    def of(cls, changed: bool) -> "WriteOutcome":
+        """Return the outcome of a statement, by whether it changed a row."""
+        return cls.APPLIED if changed else cls.LEASE_LOST
+
+    def __bool__(self) -> bool:
+        raise TypeError("A WriteOutcome has no truth value. Use `is WriteOutcome.APPLIED`.")
+
+
 class Signal(Enum):
-    """What a running job is told."""
+    """What the ledger tells a running job."""
 
     GO_ON = "go on"
     CANCEL = "cancel"

@@ -1,4 +1,4 @@
-"""What is done for jobs whose worker is gone, and for those whose time is over."""
+"""Recovery: jobs of lost workers, and jobs whose deadline has passed."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -22,52 +22,53 @@ from brushwork_core.ledger.transitions import (
     requeue,
 )
 
-# Of the names of tallies: what follows is the fate.
+# Prefix of the names of tallies; the name of the outcome follows.
 REAPED = "reaped: "
-# Jobs that one transaction of `expire_queued` ends.
+# Maximum of jobs that one transaction of `expire_queued` ends.
 AT_ONCE = 500
 
 
 class Recovery(LedgerPart):
-    """Reap and expire: safe to call from anywhere, any number at once."""
+    """Reaps and expires jobs. Any number of processes may call this at the same time."""
 
     def reap(self, dead: Collection[str] = (), *, stalled: Collection[str] = ()) -> Reaped:
-        """Take back every job whose lease has run out, and those of workers that are known to be dead.
+        """Take back the jobs whose lease has expired, and the jobs of dead workers.
 
-        One process runs many jobs, and one of them may have killed it. If only one was performing, that one
-        is charged with the loss. If there were several, none is: each is a suspect and runs alone from now
-        on, until one of them dies alone; that clears the others.
+        A worker runs several jobs, and one of them may have killed it. If only one was performing, that job
+        is charged with an attempt. If several were performing, none is charged: each is a suspect, and runs
+        alone from now on. When one of them kills a worker alone, the others are cleared.
 
         Args:
-            dead: Workers of which somebody knows that their process has ended.
-            stalled: Jobs of which somebody knows that they do not move any more.
+            dead: Names of workers whose process is known to have ended.
+            stalled: Ids of jobs that are known to have stalled.
         """
         with self._database.writing() as connection:
-            _wait_for_others(connection)
+            _serialize(connection)
             gone, lost = _lost(connection, dead, self._lease_ms)
-            fates = _fates(gone, lost, stalled)
-            for fate, statement in _MOVES.items():
-                execute_each(connection, statement, fates[fate])
+            outcomes = _outcomes(gone, lost, stalled)
+            for outcome, statement in _MOVES.items():
+                execute_each(connection, statement, outcomes[outcome])
             for row in lost:
-                if row.id in fates["charged"] + fates["failed"] and row.suspicion not in (None, OWN_ERROR):
-                    # Whoever died alone is the guilty one of those who were there when the first worker died.
+                was_suspect = row.suspicion not in (None, OWN_ERROR)
+                if was_suspect and row.id in outcomes["charged"] + outcomes["failed"]:
+                    # This job killed a worker alone, so the other suspects of the first death are cleared.
                     connection.execute(_CLEAR, {"of": row.suspicion, "but": row.id})
-            note_ends(connection, [job_id for fate in _ENDS for job_id in fates[fate]])
-            for fate in fates:
-                add_to_tally(connection, f"{REAPED}{fate}", len(fates[fate]))
+            note_ends(connection, [job_id for outcome in _ENDS for job_id in outcomes[outcome]])
+            for outcome in outcomes:
+                add_to_tally(connection, f"{REAPED}{outcome}", len(outcomes[outcome]))
         return Reaped(
-            queued=tuple(fates["charged"] + fates["stalled"] + fates["suspect"] + fates["innocent"]),
-            failed=tuple(fates["failed"] + fates["stalled out"]),
-            canceled=tuple(fates["canceled"]),
-            expired=tuple(fates["expired"]),
-            suspects=tuple(fates["suspect"]),
+            queued=tuple(job_id for name in _REQUEUES for job_id in outcomes[name]),
+            failed=tuple(outcomes["failed"] + outcomes["stalled out"]),
+            canceled=tuple(outcomes["canceled"]),
+            expired=tuple(outcomes["expired"]),
+            suspects=tuple(outcomes["suspect"]),
         )
 
     def expire_queued(self) -> list[str]:
-        """End the queued jobs whose deadline has passed; their ids."""
+        """Expire the queued jobs whose deadline has passed, and return their ids."""
         ended: list[str] = []
         while True:
-            # Not all in one transaction: a flood with one deadline would keep everybody else from writing.
+            # Not all in one transaction: many jobs with one deadline would block other writers.
             with self._database.writing() as connection:
                 ids = list(connection.execute(_OVERDUE).scalars())
                 execute_each(connection, end(ROW, JobState.EXPIRED), ids)
@@ -93,7 +94,8 @@ _MOVES = {
     "suspect": requeue(ROW).values(attempt=JOBS.c.attempt - 1, suspicion=JOBS.c.worker),
     "innocent": requeue(ROW).values(attempt=JOBS.c.attempt - 1),
 }
-FATES = tuple(_MOVES)
+OUTCOMES = tuple(_MOVES)
+_REQUEUES = ("charged", "stalled", "suspect", "innocent")
 _ENDS = ("canceled", "expired", "failed", "stalled out")
 _CLEAR = (
     update(JOBS)
@@ -107,27 +109,27 @@ _COLUMNS = (
 Lost = Sequence[Row[Any]]
 
 
-def _wait_for_others(connection: Connection) -> None:
-    """Two reapers that share a worker's jobs between them would each see fewer suspects than there are."""
+def _serialize(connection: Connection) -> None:
+    """Serialize reaps: two at once would each see only some of the jobs of a worker, and miss suspects."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122002)")
 
 
 def _lost(connection: Connection, dead: Collection[str], lease_ms: int) -> tuple[set[str], Lost]:
-    """The workers that are gone; and the jobs that are lost: all of theirs, and those that others let go."""
+    """The dead workers, and the lost jobs: those of dead workers, and stalled ones that others released."""
     is_late = JOBS.c.lease_expires_at < now_ms()
-    late = select(JOBS.c.worker).where(in_state(JobState.RUNNING), is_late)
-    silent = set(connection.execute(late).scalars())
-    if not silent and not dead:
+    late_workers = select(JOBS.c.worker).where(in_state(JobState.RUNNING), is_late)
+    overdue = set(connection.execute(late_workers).scalars())
+    if not overdue and not dead:
         return set(), []
-    # A worker that still beats has let go of a job that does not move; all its others go on. Seen within half
-    # a lease, not a whole one: a worker is seen a moment after it renews, and may have died right after that.
+    # A worker with a heartbeat has released a stalled job, and its other jobs go on. The heartbeat must be
+    # younger than half a lease: it is written just after a renewal, and the worker may have died after that.
     beats = select(WORKERS.c.name).where(
-        WORKERS.c.name.in_(silent), WORKERS.c.seen_at >= now_ms() - lease_ms // 2
+        WORKERS.c.name.in_(overdue), WORKERS.c.seen_at >= now_ms() - lease_ms // 2
     )
-    gone = silent - set(connection.execute(beats).scalars()) | set(dead)
-    # One look at the clock decides for all. Rows that somebody holds are left to the next reap: to wait for
-    # them while holding others is how two reapers would come to a deadlock.
+    gone = overdue - set(connection.execute(beats).scalars()) | set(dead)
+    # One statement, so that one time decides about all. Locked rows are left to the next reap: to wait for
+    # them while others are locked could deadlock.
     lost = (
         select(*_COLUMNS)
         .where(in_state(JobState.RUNNING), or_(is_late, JOBS.c.worker.in_(gone)))
@@ -136,18 +138,18 @@ def _lost(connection: Connection, dead: Collection[str], lease_ms: int) -> tuple
     return gone, connection.execute(lost).all()
 
 
-def _fates(gone: set[str], lost: Lost, stalled: Collection[str]) -> dict[str, list[str]]:
-    """What becomes of each: the name of its move, and the ids."""
+def _outcomes(gone: set[str], lost: Lost, stalled: Collection[str]) -> dict[str, list[str]]:
+    """Ids of the lost jobs by their outcome, which is a key of `_MOVES`."""
     num_performing = Counter(row.worker for row in lost if row.is_performing)
-    fates: dict[str, list[str]] = {fate: [] for fate in _MOVES}
+    outcomes: dict[str, list[str]] = {outcome: [] for outcome in _MOVES}
     for row in lost:
         is_only_one = num_performing[row.worker] == 1
         has_stalled = row.worker not in gone or (is_only_one and row.id in stalled)
-        fates[_fate(row, has_stalled, is_only_one)].append(row.id)
-    return fates
+        outcomes[_outcome(row, has_stalled, is_only_one)].append(row.id)
+    return outcomes
 
 
-def _fate(row: Row[Any], has_stalled: bool, is_only_one: bool) -> str:
+def _outcome(row: Row[Any], has_stalled: bool, is_only_one: bool) -> str:
     if row.cancel_requested:
         return "canceled"
     if row.is_overdue:

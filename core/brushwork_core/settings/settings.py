@@ -1,33 +1,40 @@
-"""What can be set: by `BRUSHWORK_...` in the environment, or by the `brushwork.env` of `brushwork up`."""
+"""Settings: `BRUSHWORK_...` in the environment, or in the `brushwork.env` that `brushwork up` writes."""
 
-import os
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from brushwork_schemas.validation import first_invalid
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from brushwork_core.settings.stall_bounds import StallBounds
-
-DATA_DIR = Path("brushwork-data")
-ENV_FILE = "brushwork.env"
-REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
-
-
-def data_dir() -> Path:
-    """Where `brushwork up` keeps everything: `BRUSHWORK_DATA`, else `./brushwork-data`."""
-    return Path(os.environ.get("BRUSHWORK_DATA") or DATA_DIR)
-
-
-def _own_catalogue() -> Path | None:
-    file = data_dir() / "catalogue.toml"
-    return file if file.is_file() else None
+from brushwork_core.settings.environment import env_file
+from brushwork_core.settings.groups import (
+    BatchingSettings,
+    ClientSettings,
+    GatewaySettings,
+    LeaseSettings,
+    ModelSettings,
+    QueueSettings,
+    ServiceSettings,
+    WebhookSettings,
+    WorkerSettings,
+)
 
 
-class Settings(BaseSettings):
-    """Addresses and bounds. Arguments win over the environment, the environment over `brushwork.env`."""
+# The bases are listed backwards, since pydantic collects the fields of the last base first.
+class Settings(
+    WebhookSettings,
+    GatewaySettings,
+    ClientSettings,
+    QueueSettings,
+    LeaseSettings,
+    BatchingSettings,
+    WorkerSettings,
+    ModelSettings,
+    ServiceSettings,
+    BaseSettings,
+):
+    """All settings. Arguments override the environment, and the environment overrides `brushwork.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix="BRUSHWORK_",
@@ -39,146 +46,50 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"),
-        description="Broker: redis://, rediss:// or sentinel://.",
-    )
-    database_url: SecretStr = Field(
-        SecretStr("sqlite:///brushwork-data/ledger.sqlite3"),
-        description="Ledger: sqlite:///file or postgresql+psycopg://user:password@host/name.",
-    )
-    artifacts_url: str = Field("brushwork-data/artifacts", description="A folder, or s3://bucket/prefix.")
-    catalogue: Path | None = Field(
-        default_factory=_own_catalogue,
-        description="TOML file whose models are added to the packaged ones; by default catalogue.toml in the "
-        "data folder, if it is there.",
-    )
-    models: str | None = Field(
-        None,
-        description="Names, comma-separated: a worker loads only these; by default all of its kinds.",
-    )
-    image_addresses: bool = Field(
-        False, description="Whether a client may fetch pictures by http(s) address."
-    )
+    @property
+    def service(self) -> ServiceSettings:
+        """Addresses of the broker, the ledger and the artifact store."""
+        return self
 
-    device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, mps.")
-    workers_here: int = Field(
-        1, ge=1, description="Workers on this machine, among whom its cores are divided; `up` sets it."
-    )
-    worker_index: int = Field(
-        0, ge=0, description="Which of them this is: with device auto it takes this GPU. `up` sets it."
-    )
-    model_memory_gb: float | None = Field(
-        None,
-        gt=0,
-        description="GiB that the models of a worker may take together; by default 70 % of the GPU, or half "
-        "of the machine's memory, shared with the other workers here.",
-    )
-    model_stay_s: float = Field(
-        30.0,
-        ge=0,
-        description="A model that a job had loaded stays so long at least, or four times as long as it took "
-        "to load: so many reloads an hour there can be and no more.",
-    )
-    offload_gb: float = Field(
-        0.0,
-        ge=0,
-        description="GiB of the CPU's memory for models that had to leave the GPU, so that they come back "
-        "quickly; 0: they are loaded anew.",
-    )
-    max_batch_rows: int = Field(
-        64,
-        ge=1,
-        description="Most rows of one model call that jobs may share; 1: each job calls by itself.",
-    )
-    max_batch_pixels: int | None = Field(
-        None,
-        ge=1,
-        description="Most pixels of one model call, counted as rows x width x height of the picture; "
-        "by default 64 Mi on a GPU, where too much is found out and remembered, 4 Mi elsewhere.",
-    )
-    lease_s: float = Field(12.0, gt=0, description="A worker silent for so long loses its jobs.")
-    heartbeat_s: float = Field(2.0, gt=0, description="Seconds between renewals of all leases of a worker.")
-    sweep_s: float = Field(2.5, gt=0, description="Seconds between looks for lost jobs and lost messages.")
-    redispatch_after_s: float = Field(
-        10.0, gt=0, description="A queued job is published again at the earliest after so long."
-    )
-    max_attempts: int = Field(3, ge=1, le=100, description="Runs of a job, the failed ones included.")
-    retry_s: float = Field(
-        2.0, gt=0, description="Pause after an attempt that the machine failed; it doubles each time."
-    )
-    stall_s: Annotated[StallBounds, NoDecode, BeforeValidator(StallBounds.read), PlainSerializer(str)] = (
-        Field(
-            StallBounds(300.0),
-            description="A job that neither steps nor calls for so long is hung: its worker ends. "
-            "For some kinds otherwise: 300,text-to-image=900.",
-        )
-    )
-    frozen_s: float = Field(
-        20.0, gt=0, description="A worker process in which no Python runs for so long ends itself."
-    )
-    deaf_s: float = Field(
-        30.0,
-        gt=0,
-        description="A worker that has room and takes no message for so long while some wait ends.",
-    )
-    queue_ahead: int = Field(
-        64, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="Of worker, gateway and sender: text to read, or one JSON object a line."
-    )
-    grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
-    publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
-    url: str | None = Field(
-        None, description="A gateway's http(s) address: clients and the command line go there."
-    )
-    api_key: SecretStr | None = Field(None, description="The key for it: bw_...")
-    flower_url: str | None = Field(
-        None, pattern="^https?://", description="Where Flower is: the gateway's page has a link to it."
-    )
-    max_queued: int | None = Field(
-        None, ge=1, description="Jobs of a kind that may wait; the gateway refuses more with 429."
-    )
-    max_job_cost: float | None = Field(
-        None, gt=0, description="Most megapixels x steps of one job that the gateway takes."
-    )
-    max_upload_bytes: int = Field(
-        32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
-    )
-    max_dataset_bytes: int = Field(
-        2**30,
-        ge=1024,
-        description="Most bytes of an archive to train on; a worker holds it in memory.",
-    )
-    webhook_secret: SecretStr | None = Field(
-        None,
-        description="What webhooks are signed with: whsec_ and base64; several, with spaces between them, "
-        "while one takes another's place.",
-    )
-    webhook_private: bool = Field(
-        False, description="Whether webhooks may go to loopback and to the addresses of inner networks."
-    )
-    webhook_timeout_s: float = Field(15.0, gt=0, description="A receiver has so long for a webhook, in all.")
-    webhook_retry_s: float = Field(
-        5.0, gt=0, description="Pause after a webhook's first failure; the later ones are multiples of it."
-    )
+    @property
+    def model(self) -> ModelSettings:
+        """Models of a worker, and the memory that they may take."""
+        return self
 
-    @field_validator("redis_url")
-    @classmethod
-    def _is_redis(cls, url: SecretStr) -> SecretStr:
-        # Checked here, for Celery would find out only after a job was accepted.
-        address = urlsplit(url.get_secret_value().split(";", 1)[0])
-        if address.scheme not in REDIS_SCHEMES:
-            raise ValueError(f"it starts with none of {', '.join(REDIS_SCHEMES)}")
-        try:
-            _ = address.port
-        except ValueError:
-            raise ValueError("its port is no number") from None
-        number = address.path.strip("/")
-        if address.scheme in ("redis", "rediss") and number and not number.isdecimal():
-            raise ValueError("what follows host and port is the number of a database")
-        return url
+    @property
+    def worker(self) -> WorkerSettings:
+        """The worker processes of a machine."""
+        return self
+
+    @property
+    def batching(self) -> BatchingSettings:
+        """Limits of a batch."""
+        return self
+
+    @property
+    def lease(self) -> LeaseSettings:
+        """Leases, and how soon a lost job or a hung worker is found."""
+        return self
+
+    @property
+    def queue(self) -> QueueSettings:
+        """Dispatch of queued jobs, and attempts of a job."""
+        return self
+
+    @property
+    def client(self) -> ClientSettings:
+        """What a client connects to, and what it may fetch."""
+        return self
+
+    @property
+    def gateway(self) -> GatewaySettings:
+        """Limits of the gateway, and links of its page."""
+        return self
+
+    @property
+    def webhook(self) -> WebhookSettings:
+        """Signatures, receivers and retries of webhooks."""
+        return self
 
     def overridden(self, **overrides: Any) -> "Settings":
         """These settings, with some in place of theirs; one that is None counts as not given.
@@ -197,14 +108,15 @@ class Settings(BaseSettings):
         Raises:
             InvalidRequest: One of them is out of its limits, or no address; the message names it.
         """
-        env_file = data_dir() / ENV_FILE
+        file = env_file()
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(_env_file=env_file if env_file.is_file() else None, **given)
+            return cls(_env_file=file if file.is_file() else None, **given)
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            field = str(first["loc"][0])
-            reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            wrong = first_invalid(error)
+            field = wrong.name.partition(".")[0]
             raise InvalidRequest(
-                f"{field}: {reason}.", field=field, hint=f"Set BRUSHWORK_{field.upper()}, or the argument."
+                f"{field}: {wrong.reason}.",
+                field=field,
+                hint=f"Change BRUSHWORK_{field.upper()}, or the argument {field}.",
             ) from None

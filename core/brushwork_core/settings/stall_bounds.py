@@ -1,4 +1,4 @@
-"""How long a job may stand still, by kind."""
+"""The stall limit: how long a running job may make no progress, by kind."""
 
 import math
 from collections.abc import Mapping
@@ -9,24 +9,28 @@ from brushwork_schemas.kinds.registry import all_kinds
 
 @dataclass(frozen=True)
 class StallBounds:
-    """Seconds for all kinds, and others for some.
+    """A limit in seconds for all kinds, and other limits for some kinds.
 
-    `str` of it is how it is set: `300`, or `300,text-to-image=900`.
+    `str()` returns the form of the setting: `300`, or `300,text-to-image=900`.
+
+    Args:
+        all_s: Limit of the kinds that have none of their own, in seconds.
+        by_kind_s: Limits of single kinds, in seconds.
     """
 
     all_s: float
     by_kind_s: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, kind: str) -> float:
-        """Seconds for this kind."""
+        """Return the limit of a kind in seconds."""
         return self.by_kind_s.get(kind, self.all_s)
 
     @classmethod
     def read(cls, value: object) -> "StallBounds":
-        """From a number, or from words as `str` writes them.
+        """Parse a number, or the form that `str()` returns.
 
         Raises:
-            ValueError: It is neither; the message says which part, and what it should be.
+            ValueError: `value` has another form. The message names the part that is wrong.
         """
         if isinstance(value, StallBounds):
             return value
@@ -35,9 +39,10 @@ class StallBounds:
         for entry in others:
             kind, _, bound = (word.strip() for word in entry.partition("="))
             if kind not in all_kinds():
-                raise ValueError(f"{entry.strip()!r} is not KIND=SECONDS; kinds are {', '.join(all_kinds())}")
+                known = ", ".join(all_kinds())
+                raise ValueError(f"{entry.strip()!r} does not have the form KIND=SECONDS; kinds are {known}")
             if kind in by_kind_s:
-                raise ValueError(f"{kind} is there twice")
+                raise ValueError(f"{kind} is listed twice")
             by_kind_s[kind] = _seconds(bound)
         return cls(_seconds(first), by_kind_s)
 
@@ -53,7 +58,7 @@ def _seconds(word: str) -> float:
         bound = math.nan
     if not 0 < bound < math.inf:
         raise ValueError(
-            f"{word.strip()!r} is no number of seconds greater than 0; it should be as 300, "
-            "or 300,text-to-image=900: first the bound of all kinds, then those of some"
+            f"{word.strip()!r} is not a number of seconds greater than 0; use 300, "
+            "or 300,text-to-image=900: the limit of all kinds, then limits of single kinds"
         )
     return bound

@@ -1,7 +1,8 @@
-"""The log of our own processes: text or JSON, each line with the job or request that it is about.
+"""The log of a process, as text or JSON. Each line carries its context, such as the job that it is about.
 
-What a line is about is said once, around the work: `with about(job=..., attempt=...)`; every logger inside,
-other libraries' too, then says so. Nothing of a request's content is ever among it.
+The context is set once, around the work: `with bound(job=..., attempt=...)`. Every line that is written
+inside has these fields, lines of other libraries too. A single line takes `extra={"job": job_id}` instead.
+The content of a request is never part of a context.
 """
 
 import logging
@@ -15,72 +16,73 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 TEXT = "[%(asctime)s: %(levelname)s] %(message)s"
-# They print whole addresses, which may hold what only a receiver should know; and SQL.
+# httpx logs whole addresses, which may hold secrets of a webhook's receiver; alembic logs SQL.
 QUIET = ("httpx", "alembic")
-_ABOUT: ContextVar[Mapping[str, object]] = ContextVar("brushwork_log_about", default={})  # noqa: B039
+_CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("brushwork_log_context", default={})  # noqa: B039
 
 
 @contextmanager
-def bound(**facts: object) -> Iterator[None]:
-    """Have each line inside say what it is about; what is None is left out."""
-    token = _ABOUT.set({**_ABOUT.get(), **_known(facts)})
+def bound(**fields: object) -> Iterator[None]:
+    """Add fields to the context of all lines that are written inside. A field that is None is left out."""
+    token = _CONTEXT.set({**_CONTEXT.get(), **_known(fields)})
     try:
         yield
     finally:
-        _ABOUT.reset(token)
+        _CONTEXT.reset(token)
 
 
-def learned(**facts: object) -> None:
-    """Add to what the lines of the innermost `about` say."""
-    _ABOUT.set({**_ABOUT.get(), **_known(facts)})
+def learned(**fields: object) -> None:
+    """Add fields to the context of the innermost `bound`, until its end."""
+    _CONTEXT.set({**_CONTEXT.get(), **_known(fields)})
 
 
-def _known(facts: Mapping[str, object]) -> dict[str, object]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
+def _known(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class ContextFilter(logging.Filter):
-    """Gives each record what its line is about; lets all through."""
+    """Adds the context to each record. No record is filtered out."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """As `logging.Filter`."""
-        record.about = _ABOUT.get()
+        """Set `record.context`: the fields of `bound`, and `job` where the line names one in `extra`."""
+        own = {"job": record.__dict__["job"]} if "job" in record.__dict__ else {}
+        record.context = {**_CONTEXT.get(), **own}
         return True
 
 
 class TextLines(logging.Formatter):
-    """A line to read: what it is about stands in parentheses at its end."""
+    """Lines of text. The context stands in parentheses at the end of the line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging names it
-        """As `logging.Formatter`."""
+        """Return the line without its traceback."""
         line = super().formatMessage(record)
-        facts = " ".join(f"{name}={fact}" for name, fact in record.__dict__.get("about", {}).items())
-        return f"{line} ({facts})" if facts else line
+        fields = " ".join(f"{name}={value}" for name, value in record.__dict__.get("context", {}).items())
+        return f"{line} ({fields})" if fields else line
 
 
 class JsonLines(JsonFormatter):
-    """One JSON object a line: time, level, logger, message, what it is about, and exc_info if there is one.
+    """One JSON object per line: time, level, logger, message, the context, and `exc_info` for an exception.
 
-    What libraries hang onto a record besides is left out, for Celery hangs on the arguments of its tasks.
+    Other attributes of a record are left out, because Celery's records hold the arguments of tasks.
     """
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
-        """As `JsonFormatter`."""
+        """Fill `log_data`, the object of one line."""
         log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         log_data |= {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        log_data |= record.__dict__.get("about", {})
+        log_data |= record.__dict__.get("context", {})
         log_data |= {name: value for name, value in message_dict.items() if name == "exc_info"}
 
 
 def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None = None) -> None:
-    """Write this process's log, to standard error or to a file.
+    """Configure the log of this process.
 
     Args:
-        log_format: text or json.
-        level: What is less than that is left out.
-        file: Where to.
+        log_format: `text` or `json`.
+        level: Lowest level that is written.
+        file: Path of the log file; None for standard error.
     """
     handler = logging.FileHandler(Path(file), encoding="utf-8") if file else logging.StreamHandler()
     handler.setFormatter(JsonLines(json_ensure_ascii=False) if log_format == "json" else TextLines(TEXT))

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from brushwork_core.settings.settings import Settings, data_dir
+from brushwork_core.settings.environment import data_dir
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
 from tomlkit.exceptions import TOMLKitError
 

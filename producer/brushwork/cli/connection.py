@@ -1,11 +1,11 @@
 """Connections of the commands to the service."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brushwork_core.database.database import Database
-from brushwork_core.settings.settings import ENV_FILE, Settings, data_dir
+from brushwork_core.settings.environment import env_file, variable
+from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 
 from brushwork.client import Client
@@ -27,7 +27,7 @@ def expect_service() -> None:
     Raises:
         ServiceUnreachable: Neither of them names a service.
     """
-    if not os.environ.get("BRUSHWORK_URL"):
+    if not variable("BRUSHWORK_URL"):
         _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
 
 
@@ -49,9 +49,9 @@ def open_database() -> Iterator[Database]:
 
 
 def _expect_servers(missing: str) -> None:
-    env_file = data_dir() / ENV_FILE
-    if "BRUSHWORK_DATABASE_URL" not in os.environ and not env_file.is_file():
+    file = env_file()
+    if variable("BRUSHWORK_DATABASE_URL") is None and not file.is_file():
         raise ServiceUnreachable(
-            f"No service is configured: {missing}, and {env_file} does not exist.",
+            f"No service is configured: {missing}, and {file} does not exist.",
             hint="Start one with: brushwork up. If it has another data folder, set BRUSHWORK_DATA to it.",
         )

@@ -1,12 +1,12 @@
 """Check the gateway: whether it answers and accepts jobs, and its API keys."""
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 from brushwork_core.access.api_keys import ApiKey, ApiKeys
-from brushwork_core.settings.settings import ENV_FILE, Settings, data_dir
+from brushwork_core.settings.environment import env_file, variable
+from brushwork_core.settings.settings import Settings
 
 from brushwork.doctor.database_check import existing
 from brushwork.doctor.finding import Finding, fail, ok, warn
@@ -54,9 +54,9 @@ def _answers(url: str, settings: Settings) -> Iterator[Finding]:
 
 def _known() -> str | None:
     """Return the address from the environment or from `brushwork up`."""
-    if chosen := os.environ.get(VARIABLE):
+    if chosen := variable(VARIABLE):
         return chosen
-    file = data_dir() / ENV_FILE
+    file = env_file()
     for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
         name, _, value = line.removeprefix("export ").partition("=")
         if name == VARIABLE:

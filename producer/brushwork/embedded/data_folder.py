@@ -6,12 +6,12 @@ import os
 import re
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from brushwork_core.settings.settings import ENV_FILE
+from brushwork_core.settings.environment import ENV_FILE
+from brushwork_core.timing.backoff import Backoff, retried
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
 LOCK_WAIT_S = 2.0
@@ -109,18 +109,19 @@ class DataFolder:
 
     def _acquire(self, lock: int) -> None:
         # The children of a killed `brushwork up` need a moment to end.
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise DataFolderInUse(
-                        f"Another `brushwork up` uses the data folder {self.path}.",
-                        field="data",
-                        hint="Use the running one, stop it, or choose another folder with --data.",
-                    ) from None
-                time.sleep(LOCK_LOOK_S)
+        try:
+            retried(
+                lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB),
+                is_temporary=lambda error: isinstance(error, BlockingIOError),
+                backoff=Backoff(LOCK_LOOK_S, LOCK_LOOK_S),
+                timeout_s=LOCK_WAIT_S,
+            )
+        except BlockingIOError:
+            raise DataFolderInUse(
+                f"Another `brushwork up` uses the data folder {self.path}.",
+                field="data",
+                hint="Use the running one, stop it, or choose another folder with --data.",
+            ) from None
 
 
 def _ports(file: Path) -> dict[str, int]:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Literal
 
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import MachineError
 
 from brushwork.embedded.child import Child, Part
@@ -19,22 +20,18 @@ Stop = Literal["stop"]
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """The pause before a part is restarted. It doubles with each failure, up to a limit.
+class RestartBackoff(Backoff):
+    """Pauses before a part that died is started again.
 
     Args:
-        first_s: First pause, in seconds.
-        longest_s: Longest pause, in seconds.
-        stable_s: After a part has run for so many seconds, the pause starts again at `first_s`.
+        first_s: Seconds after the first death.
+        longest_s: Upper limit of a pause in seconds.
+        stable_s: A part that ran for so many seconds starts again with the first pause.
     """
 
     first_s: float = 0.5
     longest_s: float = 30.0
     stable_s: float = 60.0
-
-    def pause_s(self, deaths: int) -> float:
-        """Return the pause in seconds after a number of failures in a row."""
-        return float(min(self.first_s * 2 ** (deaths - 1), self.longest_s))
 
 
 @dataclass
@@ -69,11 +66,11 @@ class Supervisor:
         say: Callable[[str, str], None],
         *,
         on_death: Callable[[Part], None] = lambda part: None,
-        backoff: Backoff | None = None,
+        backoff: RestartBackoff | None = None,
         kept_fds: Sequence[int] = (),
     ) -> None:
         self._say = say
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or RestartBackoff()
         self._kept_fds = kept_fds
         self._on_death = on_death
         self._parts: dict[str, _SupervisedPart] = {}

@@ -1,9 +1,10 @@
 """The webhook sender in the embedded stack, and its secret."""
 
 import base64
-import os
 import sys
 from collections.abc import Mapping
+
+from brushwork_core.settings.environment import variable
 
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder
@@ -21,5 +22,5 @@ def webhook_sender(folder: DataFolder, addresses: Mapping[str, str]) -> Part:
 
 def secret(folder: DataFolder) -> str:
     """Return the secret of webhooks: the one in the environment, else one that is made once and kept."""
-    chosen = os.environ.get("BRUSHWORK_WEBHOOK_SECRET")
+    chosen = variable("BRUSHWORK_WEBHOOK_SECRET")
     return chosen or "whsec_" + base64.b64encode(folder.secret("webhooks").encode("ascii")).decode("ascii")

@@ -11,6 +11,7 @@ from typing import Any
 
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Fault, InvalidRequest, Postponed, RequestError
+from brushwork_schemas.validation import first_invalid
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -160,11 +161,9 @@ def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) 
         problems: What `errors()` of a validation error returns.
         skipped: How many parts at the start of the location do not belong to the field's name.
     """
-    first = problems[0]
-    place = ".".join(str(part) for part in first["loc"][skipped:])[:SHOWN_CHARACTERS]
-    field = place or ".".join(str(part) for part in first["loc"][:1]) or "body"
-    reason = str(first["msg"]).removeprefix("Value error, ")[:SHOWN_CHARACTERS]
-    return InvalidRequest(f"{field}: {reason.replace('Input should', 'it should')}.", field=field)
+    wrong = first_invalid(problems, skip=skipped)
+    field = wrong.name or first_invalid(problems).name or "body"
+    return InvalidRequest(f"{field}: {wrong.reason}.", field=field)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
+from brushwork_schemas.validation import first_invalid
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -30,9 +31,9 @@ class PageRoute(APIRoute):
             except BrushworkError as error:
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
-                place = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
-                reason = InvalidRequest(f"{place}: {error.errors()[0]['msg']}.", field=place)
-                return await run_in_threadpool(error_page, request, reason)
+                wrong = first_invalid(error.errors(), skip=1)
+                refusal = InvalidRequest(f"{wrong.name}: {wrong.reason}.", field=wrong.name)
+                return await run_in_threadpool(error_page, request, refusal)
 
         return handled
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from brushwork_core.ledger.outbox import DueEvent, Outbox
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.telemetry.log import bound, learned
+from brushwork_core.telemetry.trace_context import TraceContext, propagated
 from brushwork_schemas.errors import BrushworkError, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
-from brushwork_schemas.trace_context import TraceContext, propagated
 
 from brushwork.webhooks.answer import DeliveryAnswer
 from brushwork.webhooks.metrics import DeliveryOutcome, SenderMetrics

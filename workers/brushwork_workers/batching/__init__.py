@@ -1,5 +1,5 @@
-"""Gathers calls, not requests: waiting calls of equal shape are stacked, run once, handed back in slices.
+"""Batches model calls, not requests: waiting calls of equal shape are stacked, run once, and sliced again.
 
-`policy` decides which calls run when, and imports no torch; `arguments` stacks and slices; `batcher` holds
+`scheduler` decides which calls run when, and imports no torch; `arguments` stacks and slices; `batcher` runs
 the device thread.
 """

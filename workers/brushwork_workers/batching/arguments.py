@@ -1,9 +1,10 @@
-"""Stacking the arguments of several calls into one, and slicing the answer.
+"""Stacks the arguments of several calls into one call, and slices its answer.
 
-One rule for every model: flatten the arguments; the first tensor with an axis tells the call's batch. A
-tensor whose first axis is as long is stacked, a tensor without axes (a timestep) is repeated for each row,
-and all else must be equal and becomes part of the key. A constant whose first axis happens to be as long as
-the batch would be stacked too; no pipeline of diffusers or transformers that was tried has one.
+The same rule applies to every model. The arguments are flattened; the first tensor with an axis gives the
+number of rows of the call. A tensor with as many rows is stacked, a tensor without axes (a timestep) is
+repeated for each row, and everything else must be equal and becomes part of the key. A constant whose first
+axis happens to have the same length would be stacked, too; none of the diffusers and transformers pipelines
+that were tried has one.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from torch import Generator, Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
-# A VAE answers with a distribution; it is as sliceable as the tensor it was made from.
+# A VAE returns a distribution; it can be sliced like the tensor that it was made from.
 pytree.register_pytree_node(
     DiagonalGaussianDistribution,
     lambda value: ([value.parameters], value.deterministic),
@@ -29,19 +30,19 @@ pytree.register_pytree_node(
 
 
 class NotShareable(Exception):
-    """Calls of this key can't share a run; each has to be run alone."""
+    """Calls of this key cannot share a batch; each has to be run alone."""
 
 
 @dataclass(frozen=True)
 class ModuleCall:
-    """One call, taken apart.
+    """One call with its flattened arguments.
 
     Args:
         function: A module, or a bound method of one.
-        leaves: Its arguments, flattened.
-        spec: How they fit together.
-        rows: Length of the batch axis; 0 for a call that can't share a run.
-        module: What is called.
+        leaves: The flattened arguments.
+        spec: The structure of the arguments.
+        rows: Length of the batch axis; 0 for a call that cannot share a batch.
+        module: Identity of the called module and method.
         key: Calls of equal keys may be stacked.
     """
 
@@ -54,7 +55,7 @@ class ModuleCall:
 
     @classmethod
     def of(cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "ModuleCall":
-        """Take a call apart."""
+        """Flatten the arguments of a call."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
         rows = next((len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
         module = _identity(function)
@@ -62,17 +63,17 @@ class ModuleCall:
         return cls(function, tuple(leaves), spec, rows, module, (module, spec, signature))
 
     def run(self) -> Any:
-        """The answer to this call alone."""
+        """Run this call alone and return its answer."""
         args, kwargs = pytree.tree_unflatten(list(self.leaves), self.spec)
         return self.function(*args, **kwargs)
 
 
 def run_together(calls: Sequence[ModuleCall]) -> list[Any]:
-    """The answers to calls of one key, from one run.
+    """Run calls of one key as one call, and return the answer of each.
 
     Raises:
-        NotShareable: The answer is not one row for each row of the arguments, or the run drew from a
-            generator, so that each caller's own would have given something else.
+        NotShareable: The answer does not have one row per row of the arguments, or the call drew random
+            numbers from a generator, so that each caller's own generator would have given other numbers.
     """
     if len(calls) == 1:
         return [calls[0].run()]
@@ -80,30 +81,30 @@ def run_together(calls: Sequence[ModuleCall]) -> list[Any]:
     rows = [call.rows for call in calls]
     stacked = [_stacked(column, rows) for column in columns]
     args, kwargs = pytree.tree_unflatten(stacked, calls[0].spec)
-    with _undrawn([leaf for leaf in stacked if isinstance(leaf, Generator)]):
+    with _without_draws([leaf for leaf in stacked if isinstance(leaf, Generator)]):
         answer = calls[0].function(*args, **kwargs)
     return _sliced(answer, rows)
 
 
-def launched(answers: Sequence[Any]) -> torch.cuda.Event | None:
-    """What tells when the device has computed these answers; None where they are there already."""
+def completion_event(answers: Sequence[Any]) -> torch.cuda.Event | None:
+    """Return a CUDA event that fires when the device has computed these answers; None if they are ready."""
     leaves = pytree.tree_leaves(list(answers))
     device = next((leaf.device for leaf in leaves if isinstance(leaf, Tensor)), None)
     if device is None or device.type != "cuda":
         return None
-    # Blocking: a thread that spins would take a core from the jobs.
+    # Blocking, because a spinning thread would take a core from the jobs.
     event = torch.cuda.Event(blocking=True)
     event.record(torch.cuda.current_stream(device))
     return event
 
 
 def owner_of(function: Callable[..., Any]) -> Any:
-    """The module that a function is a method of, or itself is."""
+    """Return the module that `function` is, or that it is a method of."""
     return getattr(function, "__self__", function)
 
 
-# A model may go and another be loaded at the same address: an id alone would give it what was learned of the
-# other, its adapters even.
+# A model may be unloaded and another be loaded at the same address. An `id` alone would give it what was
+# learned about the first one, even its adapters.
 _NUMBERS: WeakIdKeyDictionary = WeakIdKeyDictionary()
 _NEXT = itertools.count()
 _NUMBERING = threading.Lock()
@@ -114,7 +115,7 @@ def _identity(function: Callable[..., Any]) -> Hashable:
 
 
 def number_of(owner: Any) -> int:
-    """A number that no other object has, or ever had; but its id where it can't be told when it goes."""
+    """Return a number that no other object ever had; the negative `id` if it cannot be referenced weakly."""
     try:
         number: int | None = _NUMBERS.get(owner)
         if number is None:
@@ -126,7 +127,7 @@ def number_of(owner: Any) -> int:
 
 
 def _signature(leaf: Any, rows: int) -> Hashable:
-    """What must be equal in two leaves so that they can be stacked."""
+    """Return what must be equal in two leaves so that they can be stacked."""
     if isinstance(leaf, Generator):
         return "generator", leaf.device
     if not isinstance(leaf, Tensor):
@@ -146,12 +147,12 @@ def _static(leaf: Any) -> Hashable:
     return type(leaf), leaf
 
 
-# A job hands over the same constant at every step, and to read it from a GPU means to wait for the GPU.
+# A job passes the same constant at every step, and reading it from a GPU means waiting for the GPU.
 _DIGESTS: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
 def _digest(constant: Tensor) -> Hashable:
-    # Such a tensor does not tell whether it was changed since it was read; it is equal to itself.
+    # An inference tensor has no version that shows a change. It counts as equal only to itself.
     if constant.is_inference():
         return id(constant)
     known: tuple[int, bytes] | None = _DIGESTS.get(constant)
@@ -167,7 +168,7 @@ def _stacked(column: tuple[Any, ...], rows: list[int]) -> Any:
     if not isinstance(first, Tensor):
         return first
     if first.ndim == 0:
-        # Compared by no one: on a GPU that would mean to wait for it.
+        # The values are not compared, because on a GPU that would mean waiting for it.
         return torch.cat([value.expand(count) for value, count in zip(column, rows, strict=True)])
     if len(first) != rows[0]:
         return first
@@ -175,32 +176,32 @@ def _stacked(column: tuple[Any, ...], rows: list[int]) -> Any:
 
 
 @contextmanager
-def _undrawn(generators: Sequence[Generator]) -> Iterator[None]:
-    """Many functions take a generator and never draw from it; one that does draws for one caller only."""
+def _without_draws(generators: Sequence[Generator]) -> Iterator[None]:
+    """Check that the block draws from none of the generators; many functions take one and never use it."""
     before = [generator.get_state() for generator in generators]
     try:
         yield
     finally:
-        drawn = False
+        has_drawn = False
         for generator, state in zip(generators, before, strict=True):
             if not torch.equal(generator.get_state(), state):
                 generator.set_state(state)
-                drawn = True
-    if drawn:
+                has_drawn = True
+    if has_drawn:
         raise NotShareable("it draws random numbers")
 
 
 def _sliced(answer: Any, rows: list[int]) -> list[Any]:
     leaves, spec = pytree.tree_flatten(answer)
     shares = [_shares(leaf, rows) for leaf in leaves]
-    # By index: an answer that holds nothing is one for each call, too.
+    # By index, so that an answer without leaves is also given to each call.
     return [pytree.tree_unflatten([share[index] for share in shares], spec) for index in range(len(rows))]
 
 
 def _shares(leaf: Any, rows: list[int]) -> Sequence[Any]:
-    # Not so a number: it may be counted over all rows, the neighbours' too.
+    # A number is not repeated: it may be computed over all rows, also those of other calls.
     if leaf is None or isinstance(leaf, str):
         return [leaf] * len(rows)
     if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == sum(rows):
         return torch.split(leaf, rows)
-    raise NotShareable(f"a {type(leaf).__name__} among the answers has not one row for each row asked")
+    raise NotShareable(f"a {type(leaf).__name__} in the answer has not one row per row of the arguments")

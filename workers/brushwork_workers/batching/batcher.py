@@ -1,4 +1,4 @@
-"""The device thread: takes the runs that the policy chooses, and hands each caller its slice."""
+"""The device thread: runs the batches that the scheduler chooses, and gives each caller its answer."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ import torch
 from brushwork_workers.batching.arguments import (
     ModuleCall,
     NotShareable,
-    launched,
+    completion_event,
     owner_of,
     run_together,
 )
@@ -28,23 +28,23 @@ from brushwork_workers.device.cpu import device_thread
 LOGGER = logging.getLogger(__name__)
 
 
-class Withdrawn(Exception):
-    """The call's job has left; whatever the run gives, nobody wants it."""
+class CallWithdrawn(Exception):
+    """The job of the call has ended, so nobody waits for the answer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Caller:
-    """A job, as the batcher sees it."""
+    """A job as the batcher sees it; see `ModelExecutor.job`."""
 
     stop: StopCheck
     priority: int = 0
     alone: bool = False
-    on_move: Callable[[], None] = lambda: None
+    on_progress: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A call on its way, and where its answer goes."""
+class PendingCall:
+    """A call that waits or runs, and the future of its answer."""
 
     call: ModuleCall
     options: CallOptions
@@ -52,54 +52,54 @@ class Pending:
 
 
 class Batcher:
-    """`ModelExecutor` that gathers: calls from many threads, one device thread.
+    """A `ModelExecutor` that batches: it takes calls from many threads and runs them in one device thread.
 
-    Inside `job()` others may wait for this thread's next call; outside nobody does.
+    Inside `job()` other calls may wait for this thread's next call; outside they do not.
 
     Args:
-        max_rows: Most rows of one run.
-        max_pixels: Most pixels of one run; see `CallOptions.pixels_per_row`.
-        on_run: Told of every run that ended well.
-        num_threads: With which torch computes on the device thread, and with one everywhere else; by default
-            torch stays as it is.
+        max_rows: Most rows of one batch.
+        max_pixels: Most pixels of one batch; see `CallOptions.pixels_per_row`.
+        on_batch: Called after every successful batch.
+        num_threads: Number of CPU threads that torch uses on the device thread; everywhere else it uses one.
+            None leaves torch's setting unchanged.
     """
 
     def __init__(
         self,
         max_rows: int,
         max_pixels: int,
-        on_run: Callable[[BatchStats], None] | None = None,
+        on_batch: Callable[[BatchStats], None] | None = None,
         num_threads: int | None = None,
     ) -> None:
-        self._on_run = on_run
-        self._policy = Scheduler(max_rows, max_pixels)
-        self._own = threading.local()
+        self._on_batch = on_batch
+        self._scheduler = Scheduler(max_rows, max_pixels)
+        self._local = threading.local()
         self._changed = threading.Condition()
-        self._pending: dict[WaitingCall, Pending] = {}
-        self._alone: set[Hashable] = set()
-        self._handout = StaggeredDelivery()
+        self._pending: dict[WaitingCall, PendingCall] = {}
+        self._not_shareable: set[Hashable] = set()
+        self._delivery = StaggeredDelivery()
         self._num_failed = 0
-        self._closed = False
+        self._is_closed = False
         self._thread = device_thread(self._serve, num_threads)
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """What `function(*args, **kwargs)` returns, from a run that others may share.
+        """Return what `function(*args, **kwargs)` returns, from a batch that other calls may share.
 
         Raises:
-            Exception: What the call alone raises; a neighbour's error never arrives here.
+            Exception: What the call raises when it runs alone; never an error of another call.
             JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
-        caller: Caller | None = getattr(self._own, "caller", None)
-        pending = Pending(ModuleCall.of(function, args, kwargs), options)
-        self._enter(caller, self._waiting(caller, pending), pending)
+        caller: Caller | None = getattr(self._local, "caller", None)
+        pending = PendingCall(ModuleCall.of(function, args, kwargs), options)
+        self._enter(caller, self._waiting_call(caller, pending), pending)
         try:
             answer = pending.answer.result()
-        except Withdrawn:
+        except CallWithdrawn:
             if caller is not None:
                 caller.stop.check()
             raise
         if caller is not None:
-            caller.on_move()
+            caller.on_progress()
         return answer
 
     @contextmanager
@@ -110,37 +110,37 @@ class Batcher:
         model: Hashable = None,
         priority: int = 0,
         alone: bool = False,
-        on_move: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> Iterator[None]:
-        """Around a job's calls: at its end, nobody waits for this thread any longer."""
-        caller = Caller(stop, priority, alone, on_move)
-        self._own.caller = caller
+        """Surround the calls of a job. At the end of the block, no call waits for this thread any longer."""
+        caller = Caller(stop, priority, alone, on_progress)
+        self._local.caller = caller
         with self._changed:
-            self._policy.began(caller, model)
+            self._scheduler.caller_began(caller, model)
         stop.on_stop(lambda: self._leave(caller))
         try:
             yield
         finally:
-            del self._own.caller
+            del self._local.caller
             self._leave(caller)
 
     def close(self) -> None:
         """End the device thread; calls that still wait are canceled."""
         with self._changed:
-            self._closed = True
+            self._is_closed = True
             self._changed.notify()
         self._thread.join()
 
-    def _waiting(self, caller: Caller | None, pending: Pending) -> WaitingCall:
+    def _waiting_call(self, caller: Caller | None, pending: PendingCall) -> WaitingCall:
         call, options = pending.call, pending.options
         key: Hashable = (call.key, options.adapters)
-        who: Hashable = caller or threading.get_ident()
-        # A call without rows, or one whose answers can't be cut, shares a run with nobody.
-        if call.rows == 0 or call.key in self._alone or (caller is not None and caller.alone):
-            key = key, who
+        identity: Hashable = caller or threading.get_ident()
+        # A call without rows, or one whose answer cannot be sliced, shares a batch with no other call.
+        if call.rows == 0 or call.key in self._not_shareable or (caller is not None and caller.alone):
+            key = key, identity
         rows = max(1, call.rows)
         return WaitingCall(
-            caller=who,
+            caller=identity,
             module=call.module,
             key=key,
             since_s=time.monotonic(),
@@ -151,171 +151,174 @@ class Batcher:
             comes_back=caller is not None,
         )
 
-    def _enter(self, caller: Caller | None, waiting: WaitingCall, pending: Pending) -> None:
+    def _enter(self, caller: Caller | None, waiting: WaitingCall, pending: PendingCall) -> None:
         with self._changed:
-            if self._closed:
-                raise RuntimeError("the batcher is closed")
-            # Under the lock: a wish that comes later finds the call waiting, and withdraws it.
+            if self._is_closed:
+                raise RuntimeError("The batcher is closed.")
+            # Under the lock: a stop that comes later finds the call waiting, and withdraws it.
             if caller is not None:
                 caller.stop.check()
             self._pending[waiting] = pending
-            self._policy.arrived(waiting)
-            # Others of the last run are still to come back, one by one: the device thread need not look yet.
-            if self._handout.due_s is None:
+            self._scheduler.call_arrived(waiting)
+            # Other callers of the last batch still return one by one, so the device thread need not look yet.
+            if self._delivery.due_s is None:
                 self._changed.notify()
-        self._handout.give_next()
+        self._delivery.deliver_next()
 
     def _leave(self, caller: Caller) -> None:
         with self._changed:
-            self._policy.left(caller)
+            self._scheduler.caller_left(caller)
             for waiting in [waiting for waiting in self._pending if waiting.caller is caller]:
-                self._pending.pop(waiting).answer.set_exception(Withdrawn())
+                self._pending.pop(waiting).answer.set_exception(CallWithdrawn())
             self._changed.notify()
-        self._handout.give_next()
+        self._delivery.deliver_next()
 
     def _serve(self) -> None:
         try:
             with torch.no_grad():
-                while (run := self._next_run()) is not None:
-                    self._outlive(run)
+                while (batch := self._next_batch()) is not None:
+                    self._run_safely(batch)
         finally:
             self._end()
 
-    def _outlive(self, run: CallBatch) -> None:
+    def _run_safely(self, batch: CallBatch) -> None:
         try:
-            self._run(run)
+            self._run(batch)
         except BaseException as error:
-            # No call can be blamed, such as for a device that gives no memory back; all wait for this thread.
-            LOGGER.exception("A run broke off")
-            for waiting in run.calls:
+            # No single call is the cause, for example of a device that frees no memory. The thread must go
+            # on.
+            LOGGER.exception("A batch could not be run")
+            for waiting in batch.calls:
                 self._fail(waiting, error)
 
     def _end(self) -> None:
-        """Whatever ended the device thread, nobody is to wait for it."""
+        """Cancel all calls, whatever has ended the device thread."""
         with self._changed:
-            self._closed = True
+            self._is_closed = True
             left, self._pending = self._pending, {}
-        self._handout.give_all()
+        self._delivery.deliver_all()
         for pending in left.values():
             pending.answer.cancel()
 
-    def _next_run(self) -> CallBatch | None:
+    def _next_batch(self) -> CallBatch | None:
         with self._changed:
-            while not self._closed:
+            while not self._is_closed:
                 now_s = time.monotonic()
-                decision = self._policy.decide(now_s)
+                decision = self._scheduler.next_batch(now_s)
                 if isinstance(decision, CallBatch):
-                    self._handout.give_all()
+                    self._delivery.deliver_all()
                     return decision
-                if (due_s := self._handout.due_s) is not None and due_s <= now_s:
-                    self._handout.give_next()
-                self._changed.wait(_pause_s(decision.at_s, self._handout.due_s))
+                if (due_s := self._delivery.due_s) is not None and due_s <= now_s:
+                    self._delivery.deliver_next()
+                self._changed.wait(_seconds_until(decision.at_s, self._delivery.due_s))
         return None
 
-    def _run(self, run: CallBatch) -> None:
-        run, pending = self._wanted(run)
+    def _run(self, batch: CallBatch) -> None:
+        batch, pending = self._still_pending(batch)
         if not pending:
             return
         began_s = time.monotonic()
         answers = self._attempt(pending)
         if isinstance(answers, list):
-            self._hand_out(run, answers)
-            self._end_run(BatchStats(run, pending[0].options, began_s, time.monotonic() - began_s))
+            self._deliver(batch, answers)
+            self._end_batch(BatchStats(batch, pending[0].options, began_s, time.monotonic() - began_s))
         elif isinstance(answers, torch.OutOfMemoryError):
-            self._shrink(run, pending)
+            self._shrink(batch, pending)
         elif isinstance(answers, NotShareable):
-            LOGGER.info("%s runs alone from now on: %s", pending[0].options, answers)
-            self._alone.add(pending[0].call.key)
-            self._one_by_one(run)
-        # Whose fault it was shows when each runs alone; the innocent get their answer then.
+            LOGGER.info("Calls of %s cannot share a batch: %s", pending[0].options, answers)
+            self._not_shareable.add(pending[0].call.key)
+            self._run_one_by_one(batch)
+        # Running each call alone shows which one is the cause; the others get their answers then.
         elif len(pending) > 1:
-            self._blame(run, self._one_by_one(run), answers)
+            self._shrink_if_too_large(batch, self._run_one_by_one(batch), answers)
         else:
-            self._fail(run.calls[0], answers)
+            self._fail(batch.calls[0], answers)
 
-    def _wanted(self, run: CallBatch) -> tuple[CallBatch, list[Pending]]:
-        """The run without the calls that were withdrawn since it was chosen."""
+    def _still_pending(self, batch: CallBatch) -> tuple[CallBatch, list[PendingCall]]:
+        """The batch without the calls that were withdrawn since it was chosen."""
         with self._changed:
-            # The device works: nobody who waits for it hangs.
+            # The device works, so no job that waits for it is hung.
             for waiting in self._pending:
                 if isinstance(waiting.caller, Caller):
-                    waiting.caller.on_move()
-            calls = tuple(waiting for waiting in run.calls if waiting in self._pending)
-            return replace(run, calls=calls), [self._pending[waiting] for waiting in calls]
+                    waiting.caller.on_progress()
+            calls = tuple(waiting for waiting in batch.calls if waiting in self._pending)
+            return replace(batch, calls=calls), [self._pending[waiting] for waiting in calls]
 
-    def _attempt(self, pending: Sequence[Pending]) -> list[Any] | BaseException:
+    def _attempt(self, pending: Sequence[PendingCall]) -> list[Any] | BaseException:
         """The answers, or what was raised instead."""
         try:
-            self._adapt(pending[0])
+            self._activate_adapters(pending[0])
             return run_together([each.call for each in pending])
         except BaseException as error:
-            # The frames hold the very tensors that must go before a smaller run can fit. An error of one call
-            # alone keeps them, for its job's log.
+            # The frames hold the very tensors that must be freed before a smaller batch can fit. An error of
+            # a single call keeps its traceback, for the job's log.
             if len(pending) > 1 or isinstance(error, torch.OutOfMemoryError):
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             return error
 
-    def _adapt(self, pending: Pending) -> None:
-        # By module, not by method: a VAE has two.
-        # Whoever hands out adapters knows which act. To remember it here too would keep the model in memory.
+    def _activate_adapters(self, pending: PendingCall) -> None:
+        # By module, not by method, because a VAE has two methods. The adapters know which of them are active;
+        # remembering it here as well would keep the model in memory.
         if pending.options.adapters is not None:
             pending.options.adapters.activate(owner_of(pending.call.function))
 
-    def _hand_out(self, run: CallBatch, answers: list[Any]) -> None:
-        """Begin to give the answers out; returns when the device has really computed them."""
-        done = launched(answers)
+    def _deliver(self, batch: CallBatch, answers: list[Any]) -> None:
+        """Start to deliver the answers, and wait until the device has really computed them."""
+        completed = completion_event(answers)
         with self._changed:
-            self._policy.answered(run)
-            for waiting in run.calls:
-                # Its job has left meanwhile; it would be expected for ever.
+            self._scheduler.batch_answered(batch)
+            for waiting in batch.calls:
+                # Its job has left meanwhile; else it would be expected for ever.
                 if waiting not in self._pending:
-                    self._policy.left(waiting.caller)
-        for waiting, value in zip(run.calls, answers, strict=True):
+                    self._scheduler.caller_left(waiting.caller)
+        for waiting, value in zip(batch.calls, answers, strict=True):
             if (answer := self._taken(waiting)) is not None:
-                self._handout.add(answer, value)
-        self._handout.give_next()
-        # CUDA only notes down what it is to do. Without this wait, jobs would run ahead of the device, and
-        # who comes later could join them only after all that was noted down.
-        if done is not None:
-            done.synchronize()
+                self._delivery.add(answer, value)
+        self._delivery.deliver_next()
+        # CUDA only queues its work. Without this wait, jobs would run ahead of the device, and a job that
+        # comes later could join them only after all of the queued work.
+        if completed is not None:
+            completed.synchronize()
 
-    def _end_run(self, ran: BatchStats) -> None:
+    def _end_batch(self, stats: BatchStats) -> None:
         with self._changed:
-            self._policy.ended(ran.run, ran.took_s, time.monotonic())
-        if self._on_run:
+            self._scheduler.batch_ended(stats.batch, stats.took_s, time.monotonic())
+        if self._on_batch:
             try:
-                self._on_run(ran)
+                self._on_batch(stats)
             except Exception:
-                # Who counts must not cost the device its thread.
-                LOGGER.exception("A run could not be reported")
+                # An error in the statistics must not end the device thread.
+                LOGGER.exception("A batch could not be counted")
 
-    def _one_by_one(self, run: CallBatch) -> int:
-        """Run each call alone; how many of them failed."""
+    def _run_one_by_one(self, batch: CallBatch) -> int:
+        """Run each call alone, and return how many of them failed."""
         failed_before = self._num_failed
-        for waiting in run.calls:
-            self._run(replace(run, calls=(waiting,), reason="alone"))
+        for waiting in batch.calls:
+            self._run(replace(batch, calls=(waiting,), reason="alone"))
         return self._num_failed - failed_before
 
-    def _blame(self, run: CallBatch, num_failed: int, error: BaseException) -> None:
-        """A run that failed while every call of it succeeds alone was too large, whatever was raised."""
+    def _shrink_if_too_large(self, batch: CallBatch, num_failed: int, error: BaseException) -> None:
+        """If each call of a failed batch succeeds alone, the batch was too large, whatever it raised."""
         if not num_failed:
-            LOGGER.warning("%d rows at once failed and each alone did not; trying fewer: %r", run.rows, error)
+            LOGGER.warning("A batch of %d rows failed, its calls alone did not: %r", batch.rows, error)
             with self._changed:
-                self._policy.too_large(run)
+                self._scheduler.batch_too_large(batch)
 
-    def _shrink(self, run: CallBatch, pending: Sequence[Pending]) -> None:
+    def _shrink(self, batch: CallBatch, pending: Sequence[PendingCall]) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(run.calls) > 1:
-            LOGGER.warning("%d rows of %s do not fit in memory; trying fewer", run.rows, pending[0].options)
+        if len(batch.calls) > 1:
+            LOGGER.warning(
+                "%d rows of %s do not fit into memory; trying fewer", batch.rows, pending[0].options
+            )
             with self._changed:
-                self._policy.out_of_memory(run)
+                self._scheduler.batch_out_of_memory(batch)
             return
-        # Once more with the cache given back: alone it is as small as it gets.
+        # Once more with the cache emptied: a single call cannot be made smaller.
         again = self._attempt(pending)
         if isinstance(again, BaseException):
-            self._fail(run.calls[0], again)
-        elif (answer := self._taken(run.calls[0])) is not None:
+            self._fail(batch.calls[0], again)
+        elif (answer := self._taken(batch.calls[0])) is not None:
             answer.set_result(again[0])
 
     def _fail(self, waiting: WaitingCall, error: BaseException) -> None:
@@ -324,12 +327,12 @@ class Batcher:
             answer.set_exception(error)
 
     def _taken(self, waiting: WaitingCall) -> Future[Any] | None:
-        """Where the answer goes; None if the call was withdrawn."""
+        """Remove a pending call and return its future; None if the call was withdrawn."""
         with self._changed:
             pending = self._pending.pop(waiting, None)
         return None if pending is None else pending.answer
 
 
-def _pause_s(*moments: float | None) -> float | None:
-    known = [moment for moment in moments if moment is not None]
+def _seconds_until(*times_s: float | None) -> float | None:
+    known = [at_s for at_s in times_s if at_s is not None]
     return max(0.0, min(known) - time.monotonic()) if known else None

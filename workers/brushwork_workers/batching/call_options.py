@@ -1,36 +1,36 @@
-"""On what terms a model's calls may share a run."""
+"""The conditions under which calls of a model may share a batch."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 
 class Adapters(Protocol):
-    """A state of a shared module that a job wants, such as LoRA adapters with their weights; hashable.
+    """A state of a shared module that a job needs, such as LoRA adapters with their weights; hashable.
 
-    Calls share a run only where these are equal. A model with adapters must name them in every call, the
-    call without any included, or it would meet what the last run has left.
+    Calls share a batch only if their adapters are equal. A model that has adapters must name them in every
+    call, also in a call without any: else the call would run with the adapters of the last batch.
     """
 
     def __hash__(self) -> int: ...
 
     def activate(self, module: Any) -> None:
-        """Put `module`, and nothing else, into this state; no call of it runs meanwhile.
+        """Put `module`, and nothing else, into this state. No call of the module runs meanwhile.
 
-        Asked before every run, so it should cost nothing where the module is in that state.
+        Called before every batch, so it should return quickly if the module is in this state already.
         """
         ...
 
 
 @dataclass(frozen=True)
 class CallOptions:
-    """What the one who hands out a module knows of its calls.
+    """Options of the calls of one module.
 
     Args:
-        model: Name in the catalogue, for people.
-        part: Which of its modules, for people.
-        pixels_per_row: Of the picture that a row is about, whatever form it has on its way through.
-        max_rows: Most rows of a run; by default the worker's bound.
-        adapters: State that the module must be in.
+        model: Name of the model in the catalogue; for reports.
+        part: Name of the module within the model; for reports.
+        pixels_per_row: Pixels of the picture that one row belongs to, also where the row is not a picture.
+        max_rows: Most rows of a batch; None for the worker's limit.
+        adapters: The state that the module must be in.
     """
 
     model: str = ""

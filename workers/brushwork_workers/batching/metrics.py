@@ -1,4 +1,4 @@
-"""What the batcher did, as metrics: sizes of runs, how full they were, how long calls waited, and why."""
+"""The metrics of batches: their sizes, how full they were, how long calls waited, and why."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
@@ -11,36 +11,42 @@ from brushwork_workers.batching.stats import BatchingStats, Tally
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SUMS: Mapping[str, tuple[str, Callable[[Tally], float]]] = {
-    "calls": ("Calls of jobs that runs answered.", lambda tally: tally.calls),
+    "calls": ("Model calls that batches answered.", lambda tally: tally.calls),
     "room_rows": (
-        "Rows for which runs had room; those that they had are brushwork_batch_rows_sum.",
-        lambda tally: tally.room,
+        "Rows that the batches could have had; brushwork_batch_rows_sum counts those that they had.",
+        lambda tally: tally.max_rows,
     ),
-    "busy_seconds": ("How long the module ran.", lambda tally: tally.busy_s),
-    "wait_seconds": ("How long calls waited for their run, summed over calls.", lambda tally: tally.waited_s),
+    "busy_seconds": ("Seconds that the module ran.", lambda tally: tally.busy_s),
+    "wait_seconds": (
+        "Seconds that calls waited for their batch, summed over calls.",
+        lambda tally: tally.waited_s,
+    ),
 }
 _REASONS: Mapping[str, tuple[str, Callable[[Tally], Mapping[str, int]]]] = {
-    "ran_because": ("Runs by why they began when they did.", lambda tally: tally.reasons),
+    "ran_because": (
+        "Batches by the reason why they were run: full, complete, lingered, alone.",
+        lambda tally: tally.reasons,
+    ),
     "passed_over": (
-        "Calls that waited while a run was put together and were not of it, by why.",
+        "Calls that waited while a batch was chosen and were not part of it, by reason.",
         lambda tally: tally.passed_over,
     ),
 }
 
 
 class BatchMetrics(Collector):
-    """The tallies of a report, by module.
+    """Collects the sums of all modules.
 
     Args:
-        report: Where they are.
+        stats: Holds the sums.
     """
 
-    def __init__(self, report: BatchingStats) -> None:
-        self._report = report
+    def __init__(self, stats: BatchingStats) -> None:
+        self._stats = stats
 
     def collect(self) -> Iterator[Metric]:
-        """As `Collector`."""
-        tallies = self._report.tallies()
+        """Yield the metrics."""
+        tallies = self._stats.tallies()
         yield _sizes(tallies)
         for name, (documentation, value) in _SUMS.items():
             family = CounterMetricFamily(f"brushwork_batch_{name}", documentation, labels=["module"])
@@ -58,7 +64,7 @@ class BatchMetrics(Collector):
 
 
 def _sizes(tallies: Mapping[str, Tally]) -> Metric:
-    family = HistogramMetricFamily("brushwork_batch_rows", "Rows of a run.", labels=["module"])
+    family = HistogramMetricFamily("brushwork_batch_rows", "Rows of a batch.", labels=["module"])
     for module, tally in tallies.items():
         counts = [0] * (len(SIZES) + 1)
         for rows, number in tally.sizes.items():

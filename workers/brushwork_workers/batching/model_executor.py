@@ -1,8 +1,8 @@
-"""The seam between a job's thread and a model: every heavy call goes through `ModelExecutor`.
+"""The interface between a job's thread and a model: every heavy call goes through a `ModelExecutor`.
 
 A job runs the unmodified upstream pipeline. Proxies replace its heavy modules and pass each call to the
-`ModelExecutor`. `SerialExecutor` runs one call at a time; `batching.batcher.Batcher` gathers the calls of
-several jobs into one. No other module depends on which of the two is used.
+`ModelExecutor`. `SerialExecutor` runs one call at a time; `batching.batcher.Batcher` runs calls of several
+jobs as one. No other module depends on which of the two is used.
 """
 
 import threading
@@ -18,14 +18,14 @@ from brushwork_workers.batching.call_options import CallOptions
 
 
 class StopCheck(Protocol):
-    """The wish that a job should not go on; it may come at any moment, from any thread."""
+    """Tells whether a job must stop. This may change at any moment, in any thread."""
 
     def check(self) -> None:
-        """Raise what ends the job, if it should end."""
+        """Raise an exception if the job must stop."""
         ...
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called once the wish is there; at once if it is there already."""
+        """Call `callback` once the job must stop; at once if it must already."""
         ...
 
 
@@ -34,10 +34,16 @@ def _nothing() -> None:
 
 
 class ModelExecutor(Protocol):
-    """Runs a heavy call for a job's thread, which waits for the answer."""
+    """Runs the heavy calls of models. Safe to use from any thread."""
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """What `function(*args, **kwargs)` returns, without gradients.
+        """Run `function(*args, **kwargs)` without gradients, wait for it, and return what it returns.
+
+        Args:
+            options: Options of the called module.
+            function: A module, or a bound method of one.
+            *args: Arguments of the call.
+            **kwargs: Keyword arguments of the call.
 
         Raises:
             JobStopped: What the job's `stop` raises, before the call and while it waits.
@@ -51,54 +57,54 @@ class ModelExecutor(Protocol):
         model: Hashable = None,
         priority: int = 0,
         alone: bool = False,
-        on_move: Callable[[], None] = _nothing,
+        on_progress: Callable[[], None] = _nothing,
     ) -> AbstractContextManager[None]:
-        """Around all calls of one job by this thread.
+        """Surround all calls of one job that this thread makes.
 
         Args:
-            stop: Asked at every call whether the job goes on.
-            model: Jobs of one model call its modules in the same order.
-            priority: Higher is more urgent.
-            alone: Share no run with other jobs.
-            on_move: Called, from whatever thread, when the job has an answer, and whenever the device that it
-                waits for goes on with something.
+            stop: Checked at every call.
+            model: Name of the model. Jobs of one model are expected to call its modules in the same order.
+            priority: Steps of priority; a higher number is more urgent, 0 is normal.
+            alone: Whether the calls must not share a batch with calls of other jobs.
+            on_progress: Called, in any thread, when a call has its answer, and when the device starts the
+                next batch while a call waits.
         """
         ...
 
     def close(self) -> None:
-        """End what runs in the background; a process that ends in the midst of a call is aborted."""
+        """End the background thread: a process that exits in the middle of a call is aborted."""
         ...
 
 
 class SerialExecutor:
-    """One call at a time, in the thread that asks."""
+    """A `ModelExecutor` that runs one call at a time, in the thread of the caller."""
 
     def __init__(self) -> None:
         self._device_is_free = threading.Lock()
         self._waiting: set[Callable[[], None]] = set()
-        self._own = threading.local()
+        self._local = threading.local()
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Wait for the device, then call."""
+        """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._turn(), torch.no_grad():
+        with self._device(), torch.no_grad():
             if options.adapters is not None:
                 options.adapters.activate(owner_of(function))
             return function(*args, **kwargs)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """The device is this thread's inside; whoever waits for it moves as long as it does."""
-        stop: StopCheck | None = getattr(self._own, "stop", None)
-        moves = getattr(self._own, "moves", _nothing)
-        self._waiting.add(moves)
+    def _device(self) -> Iterator[None]:
+        """Hold the device inside the block. At its end, all callers that wait for the device are notified."""
+        stop: StopCheck | None = getattr(self._local, "stop", None)
+        on_progress = getattr(self._local, "on_progress", _nothing)
+        self._waiting.add(on_progress)
         with self._device_is_free:
-            self._waiting.discard(moves)
+            self._waiting.discard(on_progress)
             if stop is not None:
                 stop.check()
             yield
-            for move in [moves, *self._waiting]:
-                move()
+            for notify in [on_progress, *self._waiting]:
+                notify()
 
     @contextmanager
     def job(
@@ -108,29 +114,29 @@ class SerialExecutor:
         model: Hashable = None,
         priority: int = 0,
         alone: bool = False,
-        on_move: Callable[[], None] = _nothing,
+        on_progress: Callable[[], None] = _nothing,
     ) -> Iterator[None]:
-        """Every job is alone here, and the lock knows no priority."""
-        self._own.stop, self._own.moves = stop, on_move
+        """Surround the calls of a job. Calls never share a batch here, and the lock ignores `priority`."""
+        self._local.stop, self._local.on_progress = stop, on_progress
         try:
             yield
         finally:
-            del self._own.stop, self._own.moves
+            del self._local.stop, self._local.on_progress
 
     def close(self) -> None:
-        """There is nothing in the background."""
+        """Do nothing: there is no background thread."""
 
 
 class ModuleProxy:
-    """Looks like a module and passes its calls to `ModelExecutor`; all else is the module's own.
+    """Replaces a module and passes its calls to a `ModelExecutor`; other attributes are the module's own.
 
-    `isinstance` sees the module's class, because pipelines ask for it. A stand-in holds no state, so any
-    number of them may stand for one module.
+    `isinstance` sees the module's class, because pipelines check it. A proxy holds no state, so a module may
+    have any number of them.
 
     Args:
-        module: What is stood in for: a torch module, or a tokenizer.
-        calls: Who runs the calls.
-        options: On what terms.
+        module: The replaced object: a torch module, or a tokenizer.
+        calls: Runs the calls.
+        options: Options of the calls.
         methods: Heavy methods besides the call itself, such as a VAE's `decode`; None means every method.
     """
 
@@ -140,7 +146,7 @@ class ModuleProxy:
         self.__dict__.update(_module=module, _call=partial(calls.call, options), _methods=methods)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the module through `ModelExecutor`."""
+        """Call the module through the `ModelExecutor`."""
         return self._call(self._module, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -2,26 +2,28 @@
 
 The rules, and why:
 
-- **Groups.** Calls with equal keys (module, shapes, number formats, static arguments) can share one run.
-- **Come-back waiting.** A denoising job calls the same module again within a moment. So a group waits for
-  those who were in its last run and have not called anything since: with them the batch stays whole, and
-  once all are back there is nothing to wait for, so it runs at once.
-- **Waiting for who is on the way.** Jobs that begin together do not come together: each has first to be
+- **Groups.** Calls with equal keys (module, shapes, number formats, static arguments) can share one batch.
+- **Waiting for callers to return.** A denoising job calls the same module again within a moment. So a group
+  waits for the callers of its last batch that have not called anything since: with them the batch stays
+  whole. Once all are back, the batch runs at once.
+- **Waiting for callers on their way.** Jobs that begin together do not arrive together: each has first to be
   claimed, to read its picture, to call the text encoder. So a group also waits for jobs that are between two
   calls, if jobs went from there to this module before (`CallGraph`). Else the first ones would run in small
   batches, a step ahead of the others until their end.
-- **Nobody is waited for twice.** Who did not come within the linger is waited for again only after a call.
-- **A bounded linger.** A job that is slow to come back (decoding a picture, asking the ledger) must not
-  hold the others: a group waits at most a fraction of its last run's time, within fixed bounds. A group
-  never seen before waits the shortest bound, for those that were submitted together.
-- **Lingering begins when the group could run.** Calls that came while the group's last run was on its way
-  wait for its callers too: else two halves of a batch would take turns for ever and never become one.
-- **Oldest first.** Among the groups that are ready, the one with the oldest call runs. A stream of other
-  shapes can therefore not starve a group: its oldest call only grows older.
-- **Priority is a head start.** Each step of priority makes a call count as older by `HEAD_START_S`. The
-  urgent overtake, and still nobody waits for ever.
-- **No idle waiting.** While a group lingers, another one that is ready runs.
-- **A size that fits.** A run stays within its module's `BatchBudget`.
+- **One wait per call.** A job that missed the batch timeout is not waited for until it calls again.
+- **A bounded timeout.** A job that is slow to return (decoding a picture, asking the ledger) must not delay
+the
+  others: a group waits at most a fraction of its last batch's duration, within fixed bounds. A new group
+      waits
+  the shortest bound, for jobs that were submitted together.
+- **The timeout begins when the group could run.** Calls that arrived while the group's last batch was running
+  wait for its callers, too. Else two halves of a batch would take turns for ever and never become one.
+- **Oldest first.** Among the groups that are ready, the one with the oldest call runs. So no stream of other
+  calls can starve a group: its oldest call only grows older.
+- **Priority is a head start.** Each step of priority makes a call count as `HEAD_START_S` older. Urgent calls
+  overtake others, and still every call runs in the end.
+- **No idle waiting.** While a group waits, another one that is ready runs.
+- **A size that fits.** A batch stays within its module's `BatchBudget`.
 """
 
 from collections import Counter
@@ -31,27 +33,27 @@ from dataclasses import dataclass, field
 from brushwork_workers.batching.budget import BatchBudget
 from brushwork_workers.batching.call_graph import CallGraph, CallPosition
 
-SHORTEST_LINGER_S = 0.001
-LONGEST_LINGER_S = 0.05
-LINGER_SHARE = 0.25
+SHORTEST_TIMEOUT_S = 0.001
+LONGEST_TIMEOUT_S = 0.05
+TIMEOUT_SHARE = 0.25
 HEAD_START_S = 1.0
-MOST_GROUPS = 256
+MAX_GROUPS = 256
 
 
 @dataclass(frozen=True, eq=False)
 class WaitingCall:
-    """A call that waits.
+    """A call that waits to be run.
 
     Args:
-        caller: Who waits for it; one caller has one call at a time.
-        module: What is called; a budget holds for one module.
-        key: Calls of equal keys may run together; keys of different modules differ.
-        since_s: When it began to wait, by a monotonic clock.
+        caller: The job or thread that waits for the answer; it has one call at a time.
+        module: The module that is called; each module has a budget.
+        key: Calls of equal keys may run together. Keys of different modules differ.
+        since_s: When it began to wait, in seconds of a monotonic clock.
         rows: Length of its batch axis.
-        pixels: Of all its rows.
-        max_rows: Most rows of a run of its module; by default the policy's.
-        priority: Higher is more urgent.
-        comes_back: Whether its caller may call again soon, so that others do well to wait for it.
+        pixels: Pixels of all its rows.
+        max_rows: Most rows of a batch of its module; None for the scheduler's limit.
+        priority: Steps of priority; a higher number is more urgent, 0 is normal.
+        comes_back: Whether its caller may call again soon, so that others should wait for it.
     """
 
     caller: Hashable
@@ -66,25 +68,26 @@ class WaitingCall:
 
     @property
     def rank(self) -> float:
-        """The lowest runs first."""
+        """The order of calls: the lowest rank runs first."""
         return self.since_s - self.priority * HEAD_START_S
 
 
 @dataclass(frozen=True)
 class CallBatch:
-    """These calls, of one key, are to be run together now.
+    """Calls of one key that are to be run together now.
 
     Args:
-        calls: At least one.
-        reason: Why now: "full", "complete" (all who were expected are here) or "lingered".
-        room: Most rows that a run of this module may have.
-        passed_over: How many other calls wait, by why they have no part in it: "no room", "other arguments"
-            (of the same module), "other module".
+        calls: At least one call.
+        reason: Why now: "full", "complete" (all expected callers are here) or "lingered" (the timeout is
+            over).
+        max_rows: Most rows that a batch of this module may have.
+        passed_over: How many other calls wait, by the reason why they are not in the batch: "no room", "other
+            arguments" (of the same module) or "other module".
     """
 
     calls: tuple[WaitingCall, ...]
     reason: str
-    room: int = 1
+    max_rows: int = 1
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -100,18 +103,18 @@ class CallBatch:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing is ready; look again at `at_s`, or when a call arrives. None: only when one arrives."""
+    """No batch is ready. Ask again at `at_s`, or when a call arrives; None: only when a call arrives."""
 
     at_s: float | None
 
 
 @dataclass
 class _Group:
-    """What is known of the calls of one key."""
+    """The waiting calls of one key, and the last batch of that key."""
 
     budget: BatchBudget
     calls: list[WaitingCall] = field(default_factory=list)
-    last_run_s: float | None = None
+    last_took_s: float | None = None
     ended_s: float = float("-inf")
 
     @property
@@ -119,23 +122,23 @@ class _Group:
         return min(call.rank for call in self.calls)
 
     @property
-    def lingers_until_s(self) -> float:
-        share_s = LINGER_SHARE * (self.last_run_s or 0.0)
-        linger_s = min(max(share_s, SHORTEST_LINGER_S), LONGEST_LINGER_S)
-        return max(self.calls[0].since_s, self.ended_s) + linger_s
+    def timeout_at_s(self) -> float:
+        share_s = TIMEOUT_SHARE * (self.last_took_s or 0.0)
+        timeout_s = min(max(share_s, SHORTEST_TIMEOUT_S), LONGEST_TIMEOUT_S)
+        return max(self.calls[0].since_s, self.ended_s) + timeout_s
 
     @property
-    def place(self) -> CallPosition:
+    def position(self) -> CallPosition:
         return CallPosition(self.calls[0].module, self.calls[0].key)
 
-    def reason(self, now_s: float, *, others_come: bool) -> str | None:
+    def reason(self, now_s: float, *, expects_others: bool) -> str | None:
         """Why it should run now; None if it should wait."""
         rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
         if rows >= self.budget.max_rows or pixels >= self.budget.max_pixels:
             return "full"
-        if self.last_run_s is not None and not others_come:
+        if self.last_took_s is not None and not expects_others:
             return "complete"
-        return "lingered" if now_s >= self.lingers_until_s else None
+        return "lingered" if now_s >= self.timeout_at_s else None
 
     def take(self) -> tuple[WaitingCall, ...]:
         """Remove and return the first calls, as many as fit and at least one."""
@@ -151,11 +154,11 @@ class _Group:
 
 
 class Scheduler:
-    """Decides; holds no lock and looks at no clock. All times are seconds of one monotonic clock.
+    """Chooses batches. Has no lock and reads no clock; all times are seconds of one monotonic clock.
 
     Args:
-        max_rows: Most rows of one run.
-        max_pixels: Most pixels of one run.
+        max_rows: Most rows of one batch.
+        max_pixels: Most pixels of one batch.
     """
 
     def __init__(self, max_rows: int, max_pixels: int) -> None:
@@ -163,67 +166,67 @@ class Scheduler:
         self._max_pixels = max_pixels
         self._budgets: dict[Hashable, BatchBudget] = {}
         self._groups: dict[Hashable, _Group] = {}
-        self._routes = CallGraph()
+        self._call_graph = CallGraph()
 
-    def began(self, caller: Hashable, model: Hashable) -> None:
-        """This caller will call, and as others who began with the same model did."""
-        self._routes.sets_out(caller, CallPosition(("begin", model)))
+    def caller_began(self, caller: Hashable, model: Hashable) -> None:
+        """Expect calls of a caller, in the order of other callers that began with the same model."""
+        self._call_graph.expect(caller, CallPosition(("begin", model)))
 
-    def arrived(self, call: WaitingCall) -> None:
-        """A call waits."""
-        self._routes.arrives(call.caller, call.module)
+    def call_arrived(self, call: WaitingCall) -> None:
+        """Add a waiting call."""
+        self._call_graph.called(call.caller, call.module)
         self._group(call).calls.append(call)
 
-    def left(self, caller: Hashable) -> None:
-        """This caller will call no more: nobody is to wait for it, and a call of its own is withdrawn."""
-        self._routes.leaves(caller)
+    def caller_left(self, caller: Hashable) -> None:
+        """Expect no more calls of a caller, and withdraw its waiting call."""
+        self._call_graph.left(caller)
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
 
-    def decide(self, now_s: float) -> CallBatch | Wait:
-        """The next run, or when to look again."""
+    def next_batch(self, now_s: float) -> CallBatch | Wait:
+        """Choose the batch to run now, or return when to ask again."""
         waiting = [group for group in self._groups.values() if group.calls]
         for group in sorted(waiting, key=lambda group: group.rank):
-            place = group.place
-            reason = group.reason(now_s, others_come=self._routes.leads_to(place))
+            position = group.position
+            reason = group.reason(now_s, expects_others=self._call_graph.is_expected(position))
             if reason:
                 if reason == "lingered":
-                    self._routes.give_up(place)
+                    self._call_graph.stop_expecting(position)
                 calls = group.take()
                 return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
-        moments = [group.lingers_until_s for group in waiting]
-        return Wait(min(moments) if moments else None)
+        timeouts = [group.timeout_at_s for group in waiting]
+        return Wait(min(timeouts) if timeouts else None)
 
-    def answered(self, run: CallBatch) -> None:
-        """A run fitted and its callers get their answers: they will call again, here or elsewhere."""
-        group = self._group(run.calls[0])
-        group.budget.succeeded(run.pixels)
-        for call in run.calls:
+    def batch_answered(self, batch: CallBatch) -> None:
+        """Record that a batch fitted into memory: its callers get their answers and may call again."""
+        group = self._group(batch.calls[0])
+        group.budget.succeeded(batch.pixels)
+        for call in batch.calls:
             if call.comes_back:
-                self._routes.sets_out(call.caller, CallPosition(call.module, call.key))
+                self._call_graph.expect(call.caller, CallPosition(call.module, call.key))
 
-    def ended(self, run: CallBatch, took_s: float, now_s: float) -> None:
-        """The device is free again."""
-        group = self._group(run.calls[0])
-        group.last_run_s, group.ended_s = took_s, now_s
+    def batch_ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
+        """Record the duration of a batch; the device is free again."""
+        group = self._group(batch.calls[0])
+        group.last_took_s, group.ended_s = took_s, now_s
 
-    def too_large(self, run: CallBatch) -> None:
-        """A run did not fit; the next ones are smaller."""
-        self._group(run.calls[0]).budget.failed(run.pixels)
+    def batch_too_large(self, batch: CallBatch) -> None:
+        """Make the next batches of the module smaller, because this one did not fit."""
+        self._group(batch.calls[0]).budget.failed(batch.pixels)
 
-    def out_of_memory(self, run: CallBatch) -> None:
-        """A run did not fit; its calls are first in the next, smaller ones."""
-        self.too_large(run)
-        group = self._group(run.calls[0])
-        group.calls = [*run.calls, *group.calls]
+    def batch_out_of_memory(self, batch: CallBatch) -> None:
+        """Put the calls of a batch that did not fit back, first in line for smaller batches."""
+        self.batch_too_large(batch)
+        group = self._group(batch.calls[0])
+        group.calls = [*batch.calls, *group.calls]
 
     def _passed_over(self, taken: WaitingCall) -> Counter[str]:
         return Counter(_difference(call, taken) for group in self._groups.values() for call in group.calls)
 
     def _group(self, call: WaitingCall) -> _Group:
-        # A group may be forgotten while its calls run, and is made anew when they have ended.
+        # A group may be forgotten while its calls run; it is then created again when they have ended.
         if call.key not in self._groups:
-            self._make_room()
+            self._forget_empty_groups()
             self._groups[call.key] = _Group(self._budget(call))
         return self._groups[call.key]
 
@@ -232,14 +235,14 @@ class Scheduler:
             self._budgets[call.module] = BatchBudget(call.max_rows or self._max_rows, self._max_pixels)
         return self._budgets[call.module]
 
-    def _make_room(self) -> None:
-        # Every size and every module is a key; those that nobody uses are forgotten in the end.
-        if len(self._groups) >= MOST_GROUPS:
+    def _forget_empty_groups(self) -> None:
+        # Each size and each module makes a key, so their number must be bounded.
+        if len(self._groups) >= MAX_GROUPS:
             self._groups = {key: group for key, group in self._groups.items() if group.calls}
 
 
 def _difference(call: WaitingCall, taken: WaitingCall) -> str:
-    """Why `call` has no part in the run of `taken`."""
+    """Why `call` is not in the batch of `taken`."""
     if call.key == taken.key:
         return "no room"
     return "other arguments" if call.module == taken.module else "other module"

@@ -1,48 +1,49 @@
-"""Answers given out one by one, so that the callers of a run do not all wake up at once."""
+"""Delivers answers one by one, so that the callers of a batch do not all wake up at once."""
 
 import time
 from collections import deque
 from concurrent.futures import Future
 from typing import Any
 
-# A caller takes well under a millisecond from its answer to its next call, unless it has a picture to save.
-PATIENCE_S = 0.005
+# A caller needs much less than a millisecond from its answer to its next call, unless it saves a picture.
+NEXT_AFTER_S = 0.005
 
 
 class StaggeredDelivery:
-    """A queue of answers; each caller that comes back has the next one given out.
+    """A queue of answers. When one caller has called again, the next answer is delivered.
 
-    Sixty-four threads that wake at once fight for Python's lock: every small tensor operation between two
-    calls gives it up, and waits for it behind all others. One after another, they are back sooner:
-    `python -m benchmarks.timeline` shows the pause between two runs. So an answer is given when the caller
-    before has called again or left, or `PATIENCE_S` are over, or the device has something to do.
+    Sixty-four threads that wake up at once compete for Python's global lock: every small tensor operation
+    between two calls releases it, and then waits for it behind all other threads. One after another they are
+    back sooner; `python -m benchmarks.timeline` shows the pause between two batches. So the next answer is
+    delivered when the previous caller has called again or left, or after `NEXT_AFTER_S`, or when the device
+    has something to do.
 
     Safe to use from any thread.
     """
 
     def __init__(self) -> None:
         self._answers: deque[tuple[Future[Any], Any]] = deque()
-        self._given_s = 0.0
+        self._delivered_s = 0.0
 
     def add(self, answer: Future[Any], value: Any) -> None:
-        """Line up an answer."""
+        """Add an answer to the queue."""
         self._answers.append((answer, value))
 
-    def give_next(self) -> None:
-        """Give the next answer, if there is one."""
+    def deliver_next(self) -> None:
+        """Deliver the next answer, if there is one."""
         try:
             answer, value = self._answers.popleft()
         except IndexError:
             return
-        self._given_s = time.monotonic()
+        self._delivered_s = time.monotonic()
         answer.set_result(value)
 
-    def give_all(self) -> None:
-        """Give every answer."""
+    def deliver_all(self) -> None:
+        """Deliver every answer."""
         while self._answers:
-            self.give_next()
+            self.deliver_next()
 
     @property
     def due_s(self) -> float | None:
-        """When the next answer is to be given whatever the others do; None if none is left."""
-        return self._given_s + PATIENCE_S if self._answers else None
+        """When the next answer must be delivered, in monotonic seconds; None if there is none."""
+        return self._delivered_s + NEXT_AFTER_S if self._answers else None

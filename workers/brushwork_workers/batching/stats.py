@@ -1,4 +1,4 @@
-"""What the batcher did: how large its runs were, how long calls waited, why they were not larger."""
+"""Statistics of batches: how large they were, how long calls waited, and why batches were not larger."""
 
 import threading
 from collections import Counter
@@ -12,16 +12,16 @@ from brushwork_workers.batching.scheduler import CallBatch
 
 @dataclass(frozen=True)
 class BatchStats:
-    """A run that ended well.
+    """A batch that succeeded.
 
     Args:
-        run: What was chosen, and why.
-        options: Of its first call.
-        began_s: When, by a monotonic clock.
-        took_s: How long the module ran.
+        batch: Its calls, and why it was run when it was.
+        options: Options of its first call.
+        began_s: When it began, in monotonic seconds.
+        took_s: How long the module ran, in seconds.
     """
 
-    run: CallBatch
+    batch: CallBatch
     options: CallOptions
     began_s: float
     took_s: float
@@ -29,12 +29,12 @@ class BatchStats:
 
 @dataclass
 class Tally:
-    """Sums over the runs of one module."""
+    """Sums over the batches of one module."""
 
-    runs: int = 0
+    batches: int = 0
     calls: int = 0
     rows: int = 0
-    room: int = 0
+    max_rows: int = 0
     busy_s: float = 0.0
     waited_s: float = 0.0
     longest_wait_s: float = 0.0
@@ -42,33 +42,33 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def add(self, ran: BatchStats) -> None:
-        """Count one run."""
-        waits = [ran.began_s - call.since_s for call in ran.run.calls]
-        self.runs += 1
+    def add(self, stats: BatchStats) -> None:
+        """Count one batch."""
+        waits = [stats.began_s - call.since_s for call in stats.batch.calls]
+        self.batches += 1
         self.calls += len(waits)
-        self.rows += ran.run.rows
-        self.sizes[ran.run.rows] += 1
-        self.room += max(ran.run.room, ran.run.rows)
-        self.busy_s += ran.took_s
+        self.rows += stats.batch.rows
+        self.sizes[stats.batch.rows] += 1
+        self.max_rows += max(stats.batch.max_rows, stats.batch.rows)
+        self.busy_s += stats.took_s
         self.waited_s += sum(waits)
         self.longest_wait_s = max(self.longest_wait_s, *waits)
-        self.reasons[ran.run.reason] += 1
-        self.passed_over.update(ran.run.passed_over)
+        self.reasons[stats.batch.reason] += 1
+        self.passed_over.update(stats.batch.passed_over)
 
     def summary(self) -> dict[str, Any]:
-        """The figures people ask for; times in seconds.
+        """Summarise the sums; times are in seconds.
 
         Returns:
-            `mean_calls` and `mean_rows` of a run, `occupancy` (rows / most rows, 0 to 1), `mean_wait_s` and
-            `longest_wait_s` of a call, `busy_s`, `ran_because` (full, complete, lingered, alone) and
-            `passed_over` (no room, other arguments, other module) as counts.
+            `runs` (the number of batches), `mean_calls` and `mean_rows` of a batch, `occupancy` (rows / most
+            rows, 0 to 1), `mean_wait_s` and `longest_wait_s` of a call, `busy_s`, and as counts `ran_because`
+            (full, complete, lingered, alone) and `passed_over` (no room, other arguments, other module).
         """
         return {
-            "runs": self.runs,
-            "mean_calls": round(self.calls / self.runs, 2),
-            "mean_rows": round(self.rows / self.runs, 2),
-            "occupancy": round(self.rows / self.room, 3),
+            "runs": self.batches,
+            "mean_calls": round(self.calls / self.batches, 2),
+            "mean_rows": round(self.rows / self.batches, 2),
+            "occupancy": round(self.rows / self.max_rows, 3),
             "mean_wait_s": round(self.waited_s / self.calls, 5),
             "longest_wait_s": round(self.longest_wait_s, 5),
             "busy_s": round(self.busy_s, 3),
@@ -78,23 +78,23 @@ class Tally:
 
 
 class BatchingStats:
-    """Tallies by model and part, from the start of the process. Safe to use from any thread."""
+    """Sums by model and module since the start of the process. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
         self._changing = threading.Lock()
 
-    def add(self, ran: BatchStats) -> None:
-        """Count one run."""
+    def add(self, stats: BatchStats) -> None:
+        """Count one batch."""
         with self._changing:
-            self._tallies.setdefault(str(ran.options), Tally()).add(ran)
+            self._tallies.setdefault(str(stats.options), Tally()).add(stats)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """`Tally.summary` of each module, by "<model> <part>"."""
+        """Return `Tally.summary` of each module, by "<model> <part>"."""
         with self._changing:
             return {module: tally.summary() for module, tally in self._tallies.items()}
 
     def tallies(self) -> dict[str, Tally]:
-        """A copy of each module's tally, by "<model> <part>"."""
+        """Return a copy of each module's sums, by "<model> <part>"."""
         with self._changing:
             return {module: deepcopy(tally) for module, tally in self._tallies.items()}

@@ -1,1 +1,1 @@
-"""The device: which one is used, its metrics, and CPU settings."""
+"""The device: its selection, its failures, its metrics, module offload, and CPU settings."""

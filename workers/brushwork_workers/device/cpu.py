@@ -1,6 +1,6 @@
-"""How one process shares its cores and its memory between a device thread and many job threads.
+"""Shares the cores and the memory of one process between a device thread and many job threads.
 
-Both settings matter where models compute on the CPU; `python -m benchmarks.cpu_settings` shows how much.
+Both settings matter when models run on the CPU; `python -m benchmarks.cpu_settings` shows how much.
 """
 
 import ctypes
@@ -16,13 +16,13 @@ GROWTH_BYTES = 64 * 2**20
 
 
 def keep_memory() -> bool:
-    """Have the C library keep up to a gibibyte of freed memory for all threads together; whether it can.
+    """Make the C library keep up to a gibibyte of freed memory for all threads together; False if it cannot.
 
-    It would give every block of over 32 MiB back at once, and for the next one the system fills page after
-    page with zeros: in a decoder's larger batches that takes longer than the computing.
+    By default it returns every block of more than 32 MiB to the system at once. For the next block the system
+    fills all pages with zeros, which takes longer than the computation in a decoder's larger batches.
 
-    By default most threads also get an arena of their own, which keeps what the largest picture of that
-    thread took and is of no use to another thread. With one arena a worker keeps it once.
+    By default most threads also get an arena of their own. It keeps as much memory as the largest picture of
+    its thread took, and no other thread can use it. With one arena a worker keeps that memory once.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
@@ -32,22 +32,22 @@ def keep_memory() -> bool:
 
 
 def device_thread(serve: Callable[[], None], num_threads: int | None = None) -> threading.Thread:
-    """Start a thread in which torch computes with `num_threads`; everywhere else it computes with one.
+    """Start a thread in which torch uses `num_threads` CPU threads; everywhere else it uses one.
 
-    "Everywhere" is the thread that calls this, and all that have not computed yet. Every thread that
-    computes with several gets helpers of its own; as soon as there are more helpers than cores, they sleep
-    between two operations, and to wake them takes longer than most operations do.
+    "Everywhere else" is the calling thread, and all threads that have not used torch yet. Each thread that
+    uses several CPU threads gets a pool of its own. With more pool threads than cores, they sleep between two
+    operations, and waking them takes longer than most operations.
 
     Args:
-        serve: What the thread does.
-        num_threads: None leaves torch as it is.
+        serve: Run in the new thread.
+        num_threads: Number of CPU threads; None leaves torch's setting unchanged.
     """
     has_threads = threading.Event()
 
     def run() -> None:
         if num_threads is not None:
             torch.set_num_threads(num_threads)
-            # Only now they are this thread's own; before, they were what every new thread gets.
+            # This call makes the setting this thread's own. Before, it is the default of every new thread.
             torch.get_num_threads()
         has_threads.set()
         serve()

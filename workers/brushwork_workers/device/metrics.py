@@ -1,4 +1,4 @@
-"""How much of its device a worker's machine uses, as torch and NVML tell; nothing where there is no CUDA."""
+"""The metrics of the device, from torch and NVML; none without CUDA."""
 
 from collections.abc import Iterator
 
@@ -9,34 +9,36 @@ from prometheus_client.registry import Collector
 
 
 class DeviceMetrics(Collector):
-    """Memory and busy share of one device.
+    """Collects memory and utilisation of one device.
 
     Args:
-        device: Which.
+        device: The worker's device.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
     def collect(self) -> Iterator[Metric]:
-        """As `Collector`."""
+        """Yield the metrics."""
         if self._device.type != "cuda":
             return
         free, total = torch.cuda.mem_get_info(self._device)
-        yield self._gauge(
-            "memory_used_bytes", "Memory in use on the device, by whatever process.", total - free
-        )
+        yield self._gauge("memory_used_bytes", "Memory in use on the device, by all processes.", total - free)
         yield self._gauge("memory_total_bytes", "Memory of the device.", total)
         held = torch.cuda.memory_reserved(self._device)
-        yield self._gauge("memory_held_bytes", "Memory that this worker holds, its cache included.", held)
+        yield self._gauge(
+            "memory_held_bytes", "Memory that this worker has reserved, including its cache.", held
+        )
         busy = self._busy()
         if busy is not None:
-            yield self._gauge("busy_ratio", "Share of the last moments in which the device computed.", busy)
+            yield self._gauge(
+                "busy_ratio", "Share of the recent past in which the device was computing.", busy
+            )
 
     def _busy(self) -> float | None:
         try:
             return torch.cuda.utilization(self._device) / 100
-        # NVML may be missing, or keep silent in a container: torch then raises its errors as they are.
+        # NVML may be missing, or not answer in a container. torch then raises various errors.
         except Exception:
             return None
 

@@ -1,4 +1,4 @@
-"""Which device and number format a worker computes with."""
+"""Selects the device, the number format and the memory budget of a worker."""
 
 import os
 import platform
@@ -11,14 +11,14 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
-    """The device named `wanted`; with "auto" the best there is.
+    """Return the device named `wanted`; for "auto" the best one of this machine.
 
     Args:
-        wanted: As `Settings.device`.
-        worker_index: Workers of one machine take its GPUs in turn.
+        wanted: The value of `Settings.device`.
+        worker_index: Index of this worker on its machine; workers take the GPUs in turn.
 
     Raises:
-        InvalidRequest: torch knows no such device, or has none of it here.
+        InvalidRequest: torch does not know the device, or this machine does not have it.
     """
     if wanted == "auto":
         return torch.device(_best(worker_index))
@@ -27,7 +27,7 @@ def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InvalidRequest(
-            f"device: {wanted!r} can't be used here: {error}",
+            f"device: {wanted!r} is not available on this machine: {error}",
             field="device",
             hint="Set BRUSHWORK_DEVICE to auto, cpu, cuda, cuda:<index> or mps.",
         ) from error
@@ -35,26 +35,31 @@ def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """The number format named `wanted`; with "auto" bfloat16 on CUDA, float32 elsewhere."""
+    """Return the number format named `wanted`; for "auto" bfloat16 on CUDA, else float32."""
     if wanted == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return _DTYPES[wanted]
 
 
 def default_pixels(device: torch.device) -> int:
-    """Most pixels of one gathered call where nobody has set a bound.
+    """Return the most pixels of one batch if the settings do not give a limit.
 
-    On CUDA a batch that does not fit is noticed and halved, so the bound may be high. Elsewhere the system
-    would end the process first.
+    On CUDA a batch that does not fit raises an error and is halved, so the limit may be high. Elsewhere the
+    operating system would end the process first.
     """
     return 64 * 2**20 if device.type == "cuda" else 4 * 2**20
 
 
 def model_budget(device: torch.device, workers_here: int, given_gb: float | None = None) -> int:
-    """Bytes that the models of one worker may take together.
+    """Return the bytes that the models of one worker may take together.
 
-    Where nobody has said it, 70 % of the GPU's memory, for jobs need some of it besides, divided among the
-    workers that take it; or half of the machine's, divided among all workers here.
+    By default 70 % of the GPU's memory, divided among the workers that share the GPU; jobs need the rest.
+    Without a GPU half of the machine's memory, divided among all workers of the machine.
+
+    Args:
+        device: The worker's device.
+        workers_here: Number of workers on this machine.
+        given_gb: The limit from the settings, in GiB.
     """
     if given_gb is not None:
         return round(given_gb * 2**30)
@@ -65,21 +70,21 @@ def model_budget(device: torch.device, workers_here: int, given_gb: float | None
 
 
 def machine_memory(cgroup: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
-    """Bytes of memory that this process may use at most: the machine's, or its container's.
+    """Return the bytes of memory of this machine, or of the container if that has less.
 
     Args:
-        cgroup: The file in which Linux says how much a container has.
+        cgroup: The file with the memory limit of the container.
     """
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
-        return min(whole, int(cgroup.read_text()))
-    # There is none, or it says "max".
+        return min(total, int(cgroup.read_text()))
+    # The file does not exist, or contains "max".
     except (OSError, ValueError):
-        return whole
+        return total
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls it."""
+    """Return a readable name of a device."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({platform.processor() or platform.machine()})"

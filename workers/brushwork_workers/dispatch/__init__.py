@@ -1,1 +1,1 @@
-"""How jobs reach a worker: from the ledger and from bare Celery messages."""
+"""Messages: those that the worker publishes from the backlog, and bare ones of other programs."""

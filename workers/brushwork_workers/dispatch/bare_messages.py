@@ -1,7 +1,7 @@
-"""Bare Celery messages, sent by a program that has no brushwork: checked and written to the ledger.
+"""Bare Celery messages, sent by a program without brushwork's client: validated and written to the ledger.
 
 Such a program calls `send_task("brushwork.text-to-image", kwargs={"prompt": "..."}, queue="text-to-image")`.
-The task id becomes the job id, so a message delivered twice is adopted once.
+The task id becomes the job id, so a message that is delivered twice makes one job.
 """
 
 import base64
@@ -33,29 +33,34 @@ from brushwork_schemas.options import taken_options
 from brushwork_schemas.webhook_url import checked_url
 from PIL import UnidentifiedImageError
 
-LONGEST_ID = 64
-MOST_KEPT_CHARACTERS = 20_000
-_DATA_ADDRESS = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
+MAX_ID_LENGTH = 64
+MAX_KEPT_CHARACTERS = 20_000
+_DATA_URL = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class AcceptedMessage:
-    """The job of a message; `waits` where others of its kind have come first and it has to wait its turn."""
+    """The job that a message became.
+
+    Args:
+        job_id: Id of the job.
+        waits: Whether jobs that have waited longer run first. The job then gets another message later.
+    """
 
     job_id: str
     waits: bool = False
 
 
 class BareMessages:
-    """Makes jobs of bare messages.
+    """Turns bare messages into jobs.
 
     Args:
-        ledger: Where they are written.
-        store: Where their pictures go.
-        catalogue: What they may ask for.
-        max_attempts: Runs of such a job.
-        expect: Raises `UnknownModel` where a model is none that this tenant may ask for.
+        ledger: Takes the jobs.
+        store: Takes the pictures that messages contain.
+        catalogue: The models that a message may name.
+        max_attempts: Most attempts of such a job.
+        expect: Raises `UnknownModel` if a tenant may not use a model.
     """
 
     def __init__(
@@ -73,20 +78,20 @@ class BareMessages:
         self._catalogue = catalogue
         self._max_attempts = max_attempts
 
-    def adopt(
+    def accept(
         self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> AcceptedMessage:
-        """Write the job that a message means; one that is wrong becomes a failed job with its reason.
+        """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
         Args:
-            task_id: Celery's id of the message.
-            kind: Whose task was called.
+            task_id: Celery's task id.
+            kind: The kind whose task was called.
             args: Positional arguments; there must be none.
-            kwargs: The fields of the kind's request; a picture may be an artifact's name or a
-                `data:image/...;base64,` address, a data set only a name.
+            kwargs: The fields of the kind's request, and job options. A picture is the SHA-256 of an artifact
+                or a `data:image/...;base64,` URL; a data set is the SHA-256 of an artifact.
 
         Returns:
-            The job; its id is the task's, unless that can't be one.
+            The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
         """
         job_id = _job_id(task_id)
         try:
@@ -100,7 +105,7 @@ class BareMessages:
     def _admitted(self, job_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
         if args:
             raise InvalidRequest(
-                "The message has positional arguments.",
+                "args: the message has positional arguments.",
                 field="args",
                 hint="Send all parameters by name, as kwargs.",
             )
@@ -108,11 +113,11 @@ class BareMessages:
         options = taken_options(parameters)
         if options.idempotency_key is not None:
             raise InvalidRequest(
-                "idempotency_key: a message has one already, its task id.",
+                "idempotency_key: not allowed in a message, whose task id already is its key.",
                 field="idempotency_key",
-                hint="Send a repeated message with the same task_id.",
+                hint="Remove idempotency_key. Repeat a message with the same task_id.",
             )
-        # Only of the main picture, null is no way to leave it out.
+        # Null means "left out" for every file field but the main picture.
         given = [
             name
             for name in file_fields()
@@ -122,22 +127,8 @@ class BareMessages:
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         admitted = admit(kind, parameters, self._catalogue)
         self._expect(admitted.model, options.tenant)
-        return NewJob(
-            id=job_id,
-            kind=kind,
-            model=admitted.model.name,
-            label=admitted.label,
-            request=admitted.request.model_dump(mode="json"),
-            max_attempts=self._max_attempts,
-            tenant=options.tenant,
-            priority=options.priority,
-            deadline_s=options.deadline_s,
-            webhook_url=options.webhook_url,
-            webhook_events=options.webhook_events,
-            group=options.group,
-            retention_s=options.retention_s,
-            traceparent=options.traceparent,
-            inputs=tuple(inputs.values()),
+        return NewJob.of(
+            job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
 
     def _file(self, given: object, field: str) -> Artifact:
@@ -149,9 +140,9 @@ class BareMessages:
                 raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
         if file_fields()[field] == ARCHIVE:
             raise InvalidDataset(
-                f"{field}: it is no artifact's SHA-256.",
+                f"{field}: not the SHA-256 of an artifact (64 hexadecimal digits).",
                 field=field,
-                hint="Bring the archive first: brushwork upload, or POST /v1/files.",
+                hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
         data, _ = pictures.cleaned(_embedded(given, field), field=field)
         return self._store.put_picture(data)
@@ -161,41 +152,41 @@ class BareMessages:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:
-                raise InvalidImage(f"{field}: artifact {sha256} is no picture.", field=field) from None
+                raise InvalidImage(f"{field}: artifact {sha256} is not a picture.", field=field) from None
         if (archive := stored_archive(self._store, sha256)) is None:
-            raise InvalidDataset(f"{field}: artifact {sha256} is no archive.", field=field)
+            raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
         return archive
 
 
 def _job_id(task_id: object) -> str:
     if not isinstance(task_id, str) or not task_id:
         return str(uuid.uuid4())
-    if len(task_id) <= LONGEST_ID and task_id.isascii() and task_id.isprintable():
+    if len(task_id) <= MAX_ID_LENGTH and task_id.isascii() and task_id.isprintable():
         return task_id
     return str(uuid.uuid5(uuid.NAMESPACE_OID, task_id.encode(errors="replace").decode()))
 
 
 def _embedded(given: object, field: str) -> bytes:
-    start = _DATA_ADDRESS.match(given) if isinstance(given, str) else None
+    start = _DATA_URL.match(given) if isinstance(given, str) else None
     if start is None or not isinstance(given, str):
         raise InvalidImage(
-            f"{field}: it is neither an artifact's SHA-256 nor a data:image/...;base64 address.",
+            f"{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.",
             field=field,
-            hint="A bare message holds the picture itself; the client uploads it for you.",
+            hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
     try:
         return base64.b64decode(given[start.end() :], validate=True)
-    # binascii.Error is one, and so is what a letter that is not ASCII raises.
+    # Covers binascii.Error, and the error for characters that are not ASCII.
     except ValueError as error:
-        raise InvalidImage(f"{field}: its base64 is damaged: {error}.", field=field) from error
+        raise InvalidImage(f"{field}: invalid base64: {error}.", field=field) from error
 
 
 def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
     kept = dict(kwargs)
-    if len(json.dumps(kept)) > MOST_KEPT_CHARACTERS:
+    if len(json.dumps(kept)) > MAX_KEPT_CHARACTERS:
         kept = {name[:100]: str(value)[:200] for name, value in list(kept.items())[:50]}
-    asked = kept.get("model")
-    model = asked[:200] if isinstance(asked, str) and asked.isprintable() else "unknown"
+    named = kept.get("model")
+    model = named[:200] if isinstance(named, str) and named.isprintable() else "unknown"
     return NewJob(
         id=job_id,
         kind=kind,
@@ -207,7 +198,7 @@ def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
 
 
 def _webhook_url(given: object) -> str | None:
-    """Whom to tell of a refusal, if that at least is right."""
+    """The webhook URL of a refused message, if at least that field is valid."""
     try:
         return checked_url(given) if isinstance(given, str) else None
     except ValueError:

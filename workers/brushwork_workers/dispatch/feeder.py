@@ -1,4 +1,4 @@
-"""Tops up Redis from the ledger: a few messages of each kind, so that the urgent need not wait long."""
+"""Publishes jobs of the backlog, only a few of each kind at a time, so that urgent jobs get through."""
 
 import logging
 import threading
@@ -12,15 +12,15 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Feeder:
-    """Publishes queued jobs that wait in the ledger, while Redis holds fewer than `queue_ahead`.
+    """Publishes queued jobs while Redis holds fewer than `queue_ahead` messages of their kind.
 
-    Safe in any number: each job is dispatched by one of them.
+    Any number of feeders may run: each job is dispatched by one of them.
 
     Args:
-        ledger: Where the backlog is.
+        ledger: Holds the backlog.
         publisher: Sends the messages.
-        kinds: Whose queues.
-        queue_ahead: Messages of a kind in Redis.
+        kinds: The kinds to publish jobs of.
+        queue_ahead: Most messages of a kind in Redis.
     """
 
     def __init__(self, ledger: Ledger, publisher: Publisher, kinds: Sequence[str], queue_ahead: int) -> None:
@@ -34,27 +34,27 @@ class Feeder:
 
     @property
     def wanted(self) -> threading.Event:
-        """Set when it should be fed at once and not only at the next round."""
+        """Set when `feed` should be called at once."""
         return self._wanted
 
     def message_taken(self) -> None:
-        """There is room for another; half the messages may be used up by now."""
-        # Counted without a lock: one more or less does no harm.
+        """Note that a message was taken; sets `wanted` once half of the messages may be used up."""
+        # Counted without a lock: an inexact number does no harm.
         self._num_taken += 1
         if self._num_taken >= self._queue_ahead // 2:
             self._num_taken = 0
             self._wanted.set()
 
     def feed(self) -> None:
-        """Publish what there is room for."""
+        """Publish as many jobs as there is room for."""
         self._wanted.clear()
         try:
             for kind in self._kinds:
                 if self._ledger.has_backlog(kind):
                     self._top_up(kind)
         except ServiceUnreachable as error:
-            # The reconciler says so too, and not four times a second.
-            LOGGER.debug("Nothing was fed: %s", error)
+            # The reconciler logs it too, but not four times a second.
+            LOGGER.debug("The backlog could not be published: %s", error)
 
     def _top_up(self, kind: str) -> None:
         room = self._queue_ahead - self._publisher.num_waiting(kind)

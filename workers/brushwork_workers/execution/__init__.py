@@ -1,1 +1,1 @@
-"""The execution of one job: the attempt, its context, its outcome."""
+"""Running one job: the attempt, its context, its result."""

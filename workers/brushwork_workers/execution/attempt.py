@@ -1,4 +1,4 @@
-"""A worker's hold on one claimed job: the job speaks here, and the wish to stop arrives here."""
+"""One attempt of a job in this process: its claim, its progress, and the signal to stop."""
 
 import logging
 import math
@@ -15,30 +15,30 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Attempt:
-    """One attempt that this process runs. Safe to use from any thread.
+    """One attempt of a claimed job. Safe to use from any thread.
 
     Args:
-        claim: The right to it.
+        claim: This worker's right to run the attempt.
     """
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.key = (claim.job_id, claim.fence)
-        # Written by the job's own thread, read by the intercom's; each is replaced whole.
+        # The job's thread replaces these values as a whole; `ProgressSync` reads them in another thread.
         self.progress = Progress()
         self.preview: Preview | None = None
-        # Whether somebody looks at the job, written by the intercom.
+        # Whether a client watches the job's previews; `ProgressSync` sets it.
         self.is_watched = False
         left_ms = claim.deadline_ms
         self._deadline = math.inf if left_ms is None else time.monotonic() + left_ms / 1000
-        self._moved_at = time.monotonic()
+        self._active_at = time.monotonic()
         self._signal = Signal.GO_ON
         self._callbacks: list[Callable[[], None]] = []
         self._changing = threading.Lock()
 
     @property
     def signal(self) -> Signal:
-        """What the ledger said last; once it said stop, it stays so."""
+        """The last signal. Once it tells the job to stop, it does not change any more."""
         return self._signal
 
     @property
@@ -47,16 +47,16 @@ class Attempt:
         return time.monotonic() > self._deadline
 
     @property
-    def still_s(self) -> float:
-        """Seconds since it last made a step or a call, or was given an answer."""
-        return time.monotonic() - self._moved_at
+    def idle_s(self) -> float:
+        """Seconds since the last sign of life: a step, a model call, or an answer to one."""
+        return time.monotonic() - self._active_at
 
-    def move(self) -> None:
-        """Note that the job goes on."""
-        self._moved_at = time.monotonic()
+    def touch(self) -> None:
+        """Record a sign of life."""
+        self._active_at = time.monotonic()
 
-    def hear(self, signal: Signal) -> None:
-        """Take note of the ledger's word."""
+    def receive(self, signal: Signal) -> None:
+        """Record a signal from the ledger, and run the callbacks if it tells the job to stop."""
         with self._changing:
             if signal is Signal.GO_ON or self._signal is not Signal.GO_ON:
                 return
@@ -65,7 +65,7 @@ class Attempt:
             self._call(callback)
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, from whatever thread, when the job is told to stop; now if it was already."""
+        """Call `callback` once when the job is told to stop, in any thread; at once if it already was."""
         with self._changing:
             if self._signal is Signal.GO_ON:
                 self._callbacks.append(callback)
@@ -73,26 +73,27 @@ class Attempt:
         self._call(callback)
 
     def check(self) -> None:
-        """Note that the job goes on, and leave it if it should not.
+        """Record a sign of life, and raise if the job must stop.
 
         Raises:
-            JobStopped: It should not.
+            JobStopped: The job was told to stop.
         """
-        self.move()
-        self.obey()
+        self.touch()
+        self.raise_if_stopped()
 
-    def obey(self) -> None:
-        """Leave the job if it should not go on; to ask is no sign that it does.
+    def raise_if_stopped(self) -> None:
+        """Raise if the job must stop. Does not count as a sign of life.
 
         Raises:
-            JobStopped: It should not.
+            JobStopped: The job was told to stop.
         """
         if self._signal is not Signal.GO_ON:
-            raise JobStopped(f"Job {self.claim.job_id} was told: {self._signal.value}.")
+            raise JobStopped(f"Job {self.claim.job_id} must stop: {self._signal.value}.")
 
     def _call(self, callback: Callable[[], None]) -> None:
         try:
             callback()
         except Exception:
-            # Who tells is the heartbeat, and other jobs wait to be told.
-            LOGGER.exception("Job %s could not be told to stop", self.claim.job_id)
+            # The caller is the heartbeat, which has other jobs to signal.
+            job_id = self.claim.job_id
+            LOGGER.exception("Job %s: a stop callback failed", job_id, extra={"job": job_id})

@@ -1,64 +1,65 @@
-"""Jobs run together, or one alone: the gate that every job of a worker goes through."""
+"""A gate that lets jobs run at the same time, or one job exclusively."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LOOK_S = 0.5
+CHECK_EVERY_S = 0.5
 
 
 class ExclusiveGate:
-    """Lets in any number of jobs, or one that has to be alone.
+    """A read-write lock for jobs: any number of shared holders, or one exclusive holder.
 
-    A suspect, one of those that ran when a worker died, waits until nobody is inside; as soon as it waits
-    nobody else is let in, so that it does not wait for ever.
+    A suspect (a job that was running when a worker died) holds the gate exclusively. While a job waits for
+    exclusive access, no other job enters, so that the wait ends.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._num_inside = 0
-        self._num_waiting_alone = 0
-        self._alone_inside = False
+        self._num_shared = 0
+        self._num_waiting_exclusive = 0
+        self._has_exclusive = False
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether one that has to be alone waits until all others have left."""
-        return self._num_waiting_alone > 0
+    def has_exclusive_waiter(self) -> bool:
+        """Whether a job waits for exclusive access."""
+        return self._num_waiting_exclusive > 0
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Inside with others."""
+    def shared(self) -> Iterator[None]:
+        """Hold the gate together with other shared holders."""
         with self._changed:
-            while self._alone_inside or self._num_waiting_alone:
+            while self._has_exclusive or self._num_waiting_exclusive:
                 self._changed.wait()
-            self._num_inside += 1
+            self._num_shared += 1
         try:
             yield
         finally:
             with self._changed:
-                self._num_inside -= 1
+                self._num_shared -= 1
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self, check: Callable[[], None]) -> Iterator[None]:
-        """Inside with nobody else.
+    def exclusive(self, check: Callable[[], None]) -> Iterator[None]:
+        """Hold the gate alone.
 
         Args:
-            check: Called again and again meanwhile; what it raises ends the wait.
+            check: Called at least every 0.5 seconds during the wait. An exception that it raises ends the
+                wait.
         """
         with self._changed:
-            self._num_waiting_alone += 1
+            self._num_waiting_exclusive += 1
             try:
-                while self._alone_inside or self._num_inside:
-                    self._changed.wait(LOOK_S)
+                while self._has_exclusive or self._num_shared:
+                    self._changed.wait(CHECK_EVERY_S)
                     check()
-                self._alone_inside = True
+                self._has_exclusive = True
             finally:
-                self._num_waiting_alone -= 1
+                self._num_waiting_exclusive -= 1
                 self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._alone_inside = False
+                self._has_exclusive = False
                 self._changed.notify_all()

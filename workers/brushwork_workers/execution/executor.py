@@ -1,104 +1,84 @@
-"""The path of one job in a worker, from the message to the end of the attempt."""
+"""The path of one job in a worker: claim, wait for the model, begin, load, perform, finish."""
 
 import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from enum import StrEnum
-from typing import TypeVar
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Claim, Ledger, Signal
+from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.telemetry.log import bound
-from brushwork_schemas.artifact import Artifact
+from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
-from brushwork_schemas.kinds.result import Provenance, Result, Timings
-from brushwork_schemas.trace_context import TraceContext
+from brushwork_schemas.kinds.result import Provenance, Timings
 
 from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.device.failures import coded_error
 from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.attempt_result import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptPostponed,
+    AttemptResult,
+    AttemptStopped,
+)
+from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.job_context import AttemptContext
-from brushwork_workers.execution.metrics import Metrics
-from brushwork_workers.execution.retries import Retries, sorted_error
+from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.retries import RetryPolicy
+from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
-from brushwork_workers.model_cache.turn import NotYet, Turn
 from brushwork_workers.models.revision import versions
-from brushwork_workers.supervision.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger(__name__)
-FIRST_RETRY_S = 0.1
-LONGEST_RETRY_S = 2.0
-_Answer = TypeVar("_Answer")
 
 
 class Outcome(StrEnum):
-    """How an attempt ended, for the log and for Flower."""
+    """What became of a message, for the log and for Flower."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
     EXPIRED = "expired"
     RETRIED = "to be run again"
-    """It failed by the machine's fault and is queued again."""
+    """The machine was at fault; the job is queued again."""
     LOST = "lost"
-    """The lease went to somebody else, or the ledger could not be told; what was made is dropped."""
+    """Another worker has the lease, or the ledger could not be reached; the result is discarded."""
     POSTPONED = "waits for its model in the queue"
-    """Its model's turn is some time off; it went back uncharged."""
+    """The model cannot be loaded soon; the job is queued again without a charged attempt."""
     WAITS = "waits its turn"
-    """A stranger's message was made a job, and others of its kind have waited longer."""
+    """The job of a bare message is queued behind jobs that have waited longer."""
     DROPPED = "dropped"
-    """The message was one too many: the job is taken, finished or unknown."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One attempt on its way; a step leaves it untouched once it is off: `error`, `stopped`, `later_s`."""
-
-    claim: Claim
-    attempt: Attempt
-    context: AttemptContext
-    # What is left at the end of the attempt.
-    inside: ExitStack
-    began: float
-    request: Request | None = None
-    loaded_model: LoadedModel | None = None
-    ready: float = 0.0
-    result: Result | None = None
-    outputs: tuple[Artifact, ...] = field(default=())
-    error: BrushworkError | None = None
-    stopped: bool = False
-    # Seconds after which it is to come again, where it was not its model's turn.
-    later_s: float | None = None
-
-    @property
-    def is_off(self) -> bool:
-        """Whether there is nothing left to do but to tell how it ended."""
-        return self.error is not None or self.stopped or self.later_s is not None
+    """The message was superfluous: its job is running, finished or unknown."""
 
 
 class Executor:
     """Runs claimed jobs.
 
     Args:
-        worker: This process's name in the ledger.
+        worker: Name of this process in the ledger.
         ledger: Grants and ends attempts.
-        store: Holds pictures.
-        model_manager: Holds the models.
-        heartbeat: Keeps the leases alive.
-        model_executor: Through which the models are called.
-        exclusive_gate: Lets jobs in together, or one alone.
-        retries: What becomes of an attempt that failed.
-        on_broken: Called when the device has failed; it has all that runs taken back, and ends the process.
-        lease_s: How long to go on asking a ledger that does not answer.
-        metrics: Counts what becomes of attempts.
-        checkpoints: Where it is written how far trainings are.
+        store: Holds inputs and outputs.
+        checkpoints: Records the checkpoints of jobs.
+        model_manager: Loads the models.
+        model_executor: Runs the heavy calls of the models.
+        running: Registers the attempts that run, so that their leases are renewed.
+        exclusive_gate: Lets jobs run at the same time, or one alone.
+        retry_policy: Decides whether a failed attempt is followed by another.
+        on_broken: Called when the device has failed. It gives all running jobs back and ends the process.
+        patience: Repeats ledger calls while the database cannot be reached.
+        metrics: Counts attempts.
     """
 
     def __init__(
@@ -107,59 +87,64 @@ class Executor:
         worker: str,
         ledger: Ledger,
         store: ArtifactStore,
-        model_manager: ModelManager,
-        heartbeat: Heartbeat,
-        model_executor: ModelExecutor,
-        exclusive_gate: ExclusiveGate,
-        retries: Retries,
-        on_broken: Callable[[], None],
-        lease_s: float,
-        metrics: Metrics,
         checkpoints: JobCheckpoints,
+        model_manager: ModelManager,
+        model_executor: ModelExecutor,
+        running: RunningAttempts,
+        exclusive_gate: ExclusiveGate,
+        retry_policy: RetryPolicy,
+        on_broken: Callable[[], None],
+        patience: LedgerPatience,
+        metrics: JobMetrics,
     ) -> None:
         self._worker = worker
         self._ledger = ledger
         self._store = store
-        self._model_manager = model_manager
-        self._heartbeat = heartbeat
-        self._model_executor = model_executor
-        self._exclusive_gate = exclusive_gate
-        self._retries = retries
-        self._on_broken = on_broken
-        self._lease_s = lease_s
-        self._metrics = metrics
         self._checkpoints = checkpoints
+        self._model_manager = model_manager
+        self._model_executor = model_executor
+        self._running = running
+        self._exclusive_gate = exclusive_gate
+        self._retry_policy = retry_policy
+        self._on_broken = on_broken
+        self._patience = patience
+        self._metrics = metrics
 
     def execute(self, job_id: str) -> Outcome:
-        """Claim the job and bring the attempt to its end. Raises nothing that a job can cause."""
-        # Claimed inside: who only waits for one that has to be alone is not to hold a lease.
-        with self._exclusive_gate.together():
-            try:
-                claim = self._patiently(lambda: self._ledger.claim(job_id, self._worker))
-            except ServiceUnreachable as error:
-                LOGGER.error("Job %s could not be claimed; it waits in the ledger: %s", job_id, error)
-                return Outcome.LOST
-            if claim is None:
-                self._metrics.dropped()
-                return Outcome.DROPPED
-            if not claim.alone:
-                return self._attempt(claim)
-        return self._attempt(claim)
+        """Claim the job and run one attempt of it. Raises nothing that a job can cause."""
+        with bound(job=job_id):
+            # Claimed inside the gate: a job that waits for an exclusive one to end must not hold a lease.
+            with self._exclusive_gate.shared():
+                claim = self._claim(job_id)
+                if isinstance(claim, Outcome):
+                    return claim
+                if not claim.alone:
+                    return self._run(Attempt(claim))
+            return self._run(Attempt(claim))
 
-    def _attempt(self, claim: Claim) -> Outcome:
-        attempt = Attempt(claim)
+    def _claim(self, job_id: str) -> Claim | Outcome:
+        try:
+            claim = self._patience.ask(lambda: self._ledger.claim(job_id, self._worker))
+        except ServiceUnreachable as error:
+            LOGGER.error("Job %s could not be claimed and stays queued: %s", job_id, error)
+            return Outcome.LOST
+        if claim is None:
+            self._metrics.dropped()
+            return Outcome.DROPPED
         self._metrics.claimed(claim)
-        with self._about(claim), self._heartbeat.holding(attempt), ExitStack() as inside:
-            context = AttemptContext(attempt, self._store, self._checkpoints)
-            run = Run(claim, attempt, context, inside, began=time.monotonic())
-            run = _guarded(self._prepare, run)
-            run = _guarded(self._perform, run)
-            outcome = self._finish(run)
-            self._note(run, outcome)
-            return outcome
+        return claim
 
-    def _about(self, claim: Claim) -> AbstractContextManager[None]:
-        """What every line of the log says that is written for this attempt."""
+    def _run(self, attempt: Attempt) -> Outcome:
+        began = time.monotonic()
+        # The model and the gate are held until the end of the attempt is written.
+        with self._log_context(attempt.claim), self._running.tracked(attempt), ExitStack() as held:
+            result = self._result(attempt, held)
+            outcome = self._finish(attempt, result)
+            LOGGER.info("Job %s: %s after %.3f s", attempt.claim.job_id, outcome, time.monotonic() - began)
+            self._count(attempt.claim, result, outcome)
+        return outcome
+
+    def _log_context(self, claim: Claim) -> AbstractContextManager[None]:
         trace = TraceContext.read(claim.traceparent)
         return bound(
             job=claim.job_id,
@@ -169,44 +154,52 @@ class Executor:
             trace=trace and trace.trace_id,
         )
 
-    def _note(self, run: Run, outcome: Outcome) -> None:
-        LOGGER.info("Job %s: %s after %.3f s", run.claim.job_id, outcome, time.monotonic() - run.began)
-        has_succeeded = outcome is Outcome.SUCCEEDED and run.result is not None
-        self._metrics.ended(
-            run.claim,
-            outcome.name.lower(),
-            code=run.error.code if run.error else "",
-            running_s=run.result.provenance.timings.running_s if has_succeeded and run.result else None,
-        )
+    def _result(self, attempt: Attempt, held: ExitStack) -> AttemptResult:
+        try:
+            return self._work(attempt, held)
+        except JobStopped:
+            return AttemptStopped(attempt.signal)
+        except LoadPostponed as postponed:
+            return AttemptPostponed(postponed.after_s)
+        # SystemExit and MemoryError, too: either would end a thread of Celery's pool for ever.
+        except BaseException as error:
+            claim = attempt.claim
+            LOGGER.warning("Job %s failed in attempt %d", claim.job_id, claim.attempt, exc_info=True)
+            return AttemptFailed(coded_error(error))
 
-    def _prepare(self, run: Run) -> Run:
-        claim = run.claim
+    def _work(self, attempt: Attempt, held: ExitStack) -> AttemptCompleted:
+        claim, began = attempt.claim, time.monotonic()
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
         model = self._model_manager.named(claim.model, claim.kind)
-        loaded_model = run.inside.enter_context(self._model_manager.borrow(model, self._turn(run)))
-        return replace(run, request=request, loaded_model=loaded_model, ready=time.monotonic())
+        start = AttemptStart(attempt, self._ledger, self._patience, self._exclusive_gate)
+        reservation = held.enter_context(self._model_manager.reserve(model, start.while_waiting))
+        held.enter_context(start.begun())
+        loaded_model = self._model_manager.load(reservation, start.while_loading)
+        return self._perform(attempt, request, loaded_model, loading_s=time.monotonic() - began)
 
-    def _turn(self, run: Run) -> Turn:
-        key = run.attempt.key
-        return Turn(
-            run.attempt,
-            run.inside,
-            self._exclusive_gate,
-            perform=lambda: self._patiently(lambda: self._ledger.perform(*key)),
-            rest=lambda: self._patiently(lambda: self._ledger.rest(*key)),
+    def _perform(
+        self, attempt: Attempt, request: Request, loaded_model: LoadedModel, *, loading_s: float
+    ) -> AttemptCompleted:
+        claim, began = attempt.claim, time.monotonic()
+        context = AttemptContext(attempt, self._store, self._checkpoints)
+        with self._model_executor.job(
+            attempt,
+            model=claim.model,
+            priority=STEPS[claim.priority],
+            alone=request.deterministic,
+            on_progress=attempt.touch,
+        ):
+            fields = loaded_model.handlers[claim.kind].perform(request, context)
+        timings = Timings(
+            queued_s=claim.queued_s,
+            loading_s=loading_s + context.reading_s,
+            running_s=time.monotonic() - began - context.reading_s,
         )
+        result_type = kind_named(claim.kind).result_type
+        result = result_type(**fields, provenance=self._provenance(claim, loaded_model, timings))
+        return AttemptCompleted(result, tuple(context.outputs))
 
-    def _perform(self, run: Run) -> Run:
-        assert run.loaded_model is not None  # noqa: S101 - set by the step before
-        assert run.request is not None  # noqa: S101 - as above
-        alone, attempt = run.request.deterministic, run.attempt
-        with self._model_executor.job(attempt, model=run.claim.model, alone=alone, on_move=attempt.move):
-            made = run.loaded_model.handlers[run.claim.kind].perform(run.request, run.context)
-        result_type = kind_named(run.claim.kind).result_type
-        result = result_type(**made, provenance=self._provenance(run, run.loaded_model))
-        return replace(run, result=result, outputs=tuple(run.context.outputs))
-
-    def _provenance(self, run: Run, loaded_model: LoadedModel) -> Provenance:
+    def _provenance(self, claim: Claim, loaded_model: LoadedModel, timings: Timings) -> Provenance:
         return Provenance(
             model=loaded_model.model.name,
             model_revision=loaded_model.revision,
@@ -214,89 +207,67 @@ class Executor:
             device=loaded_model.device,
             dtype=loaded_model.dtype,
             worker=self._worker,
-            attempt=run.claim.attempt,
-            timings=Timings(
-                queued_s=run.claim.queued_s,
-                loading_s=run.ready - run.began + run.context.reading_s,
-                running_s=time.monotonic() - run.ready - run.context.reading_s,
-            ),
+            attempt=claim.attempt,
+            timings=timings,
         )
 
-    def _finish(self, run: Run) -> Outcome:
-        is_broken = isinstance(run.error, DeviceFailed)
-        if is_broken and self._is_beside_others(run):
-            # Whose fault it was nobody can tell: as after a death, all that ran here are suspects.
+    def _finish(self, attempt: Attempt, result: AttemptResult) -> Outcome:
+        is_broken = isinstance(result, AttemptFailed) and isinstance(result.error, DeviceFailed)
+        if is_broken and self._has_others(attempt):
+            # Any of the running jobs may be the cause. As after a death, all of them become suspects.
             self._on_broken()
             return Outcome.LOST
-        ended, outcome = self._end(run, run.attempt)
+        outcome = self._end(attempt, result)
         if is_broken:
             self._on_broken()
-        return outcome if ended else Outcome.LOST
+        return outcome
 
-    def _is_beside_others(self, run: Run) -> bool:
-        # One that has to be alone and is not this one only waits.
-        return not run.claim.alone and any(
-            other is not run.attempt and not other.claim.alone for other in self._heartbeat.attempts()
+    def _has_others(self, attempt: Attempt) -> bool:
+        # Another attempt that has to be alone only waits.
+        return not attempt.claim.alone and any(
+            other is not attempt and not other.claim.alone for other in self._running.attempts()
         )
 
-    def _end(self, run: Run, attempt: Attempt) -> tuple[bool, Outcome]:
-        key, steps = attempt.key, attempt.progress
-        if run.stopped and attempt.signal is Signal.CANCEL:
-            return self._tell(lambda: self._ledger.stop(*key, progress=steps)), Outcome.CANCELED
-        if run.stopped and attempt.signal is Signal.EXPIRE:
-            return self._tell(lambda: self._ledger.expire(*key, progress=steps)), Outcome.EXPIRED
-        if run.stopped:
-            return False, Outcome.LOST
-        if run.later_s is not None:
-            after_s = run.later_s
-            return self._tell(lambda: self._ledger.release(*key, after_s=after_s)), Outcome.POSTPONED
-        if run.error is not None:
-            return self._end_failed(run, run.error)
-        assert run.result is not None  # noqa: S101 - neither stopped nor failed
-        stored = run.result.model_dump(mode="json")
-        done = self._tell(lambda: self._ledger.complete(*key, stored, run.outputs, progress=steps))
-        return done, Outcome.SUCCEEDED
+    def _end(self, attempt: Attempt, result: AttemptResult) -> Outcome:
+        key, progress, ledger = attempt.key, attempt.progress, self._ledger
+        match result:
+            case AttemptCompleted(made, outputs):
+                stored = made.model_dump(mode="json")
+                return self._write(
+                    Outcome.SUCCEEDED, lambda: ledger.complete(*key, stored, outputs, progress=progress)
+                )
+            case AttemptFailed(error):
+                return self._end_failed(attempt, error)
+            case AttemptPostponed(after_s):
+                return self._write(Outcome.POSTPONED, lambda: ledger.release(*key, after_s=after_s))
+            case AttemptStopped(Signal.CANCEL):
+                return self._write(Outcome.CANCELED, lambda: ledger.stop(*key, progress=progress))
+            case AttemptStopped(Signal.EXPIRE):
+                return self._write(Outcome.EXPIRED, lambda: ledger.expire(*key, progress=progress))
+            case AttemptStopped():
+                return Outcome.LOST
 
-    def _end_failed(self, run: Run, raised: BrushworkError) -> tuple[bool, Outcome]:
-        key, error = run.attempt.key, JobError.of(raised)
-        again = self._retries.decide(run.claim, raised)
+    def _end_failed(self, attempt: Attempt, error: BrushworkError) -> Outcome:
+        key, progress, written = attempt.key, attempt.progress, JobError.of(error)
+        again = self._retry_policy.next_attempt(attempt.claim, error)
         if again is None:
-            steps = run.attempt.progress
-            return self._tell(lambda: self._ledger.fail(*key, error, progress=steps)), Outcome.FAILED
-        LOGGER.info("Job %s runs again in %.1f s", run.claim.job_id, again.after_s)
-        return self._tell(lambda: self._ledger.retry(*key, error, **asdict(again))), Outcome.RETRIED
+            return self._write(Outcome.FAILED, lambda: self._ledger.fail(*key, written, progress=progress))
+        LOGGER.info("Job %s runs again in %.1f s", attempt.claim.job_id, again.after_s)
+        return self._write(Outcome.RETRIED, lambda: self._ledger.retry(*key, written, **asdict(again)))
 
-    def _tell(self, write: Callable[[], bool]) -> bool:
+    def _write(self, outcome: Outcome, write: Callable[[], WriteOutcome]) -> Outcome:
+        """Write the end of an attempt; `outcome` if it was written, else LOST."""
         try:
-            return self._patiently(write)
+            written = self._patience.ask(write)
         except ServiceUnreachable as error:
-            LOGGER.error("The end of an attempt could not be written; it will run again: %s", error)
-            return False
+            LOGGER.error("The end of an attempt could not be written, so the job will run again: %s", error)
+            return Outcome.LOST
+        return outcome if written is WriteOutcome.APPLIED else Outcome.LOST
 
-    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
-        """The ledger's answer, asked for again while the database is away and a lease may still be ours."""
-        give_up = time.monotonic() + self._lease_s
-        pause_s = FIRST_RETRY_S
-        while True:
-            try:
-                return ask()
-            except ServiceUnreachable:
-                if time.monotonic() > give_up:
-                    raise
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
-
-
-def _guarded(step: Callable[[Run], Run], run: Run) -> Run:
-    if run.is_off:
-        return run
-    try:
-        return step(run)
-    except JobStopped:
-        return replace(run, stopped=True)
-    except NotYet as wait:
-        return replace(run, later_s=wait.after_s)
-    # SystemExit and MemoryError included: on Celery's thread pool either would kill the slot for ever.
-    except BaseException as error:
-        LOGGER.warning("Job %s failed in attempt %d", run.claim.job_id, run.claim.attempt, exc_info=True)
-        return replace(run, error=sorted_error(error))
+    def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:
+        code, running_s = "", None
+        if isinstance(result, AttemptFailed):
+            code = result.error.code
+        if isinstance(result, AttemptCompleted) and outcome is Outcome.SUCCEEDED:
+            running_s = result.result.provenance.timings.running_s
+        self._metrics.ended(claim, outcome.name.lower(), code=code, running_s=running_s)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Signal
+from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
@@ -118,10 +118,11 @@ class AttemptContext:
         except ServiceUnreachable as error:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
-        if unneeded is None:
-            self._attempt.hear(Signal.LOST)
+        if unneeded is WriteOutcome.LEASE_LOST:
+            self._attempt.receive(Signal.LOST)
             self._attempt.check()
-        discard(self._store, unneeded or ())
+        else:
+            discard(self._store, unneeded)
 
 
 def discard(store: ArtifactStore, names: Iterable[str]) -> None:

@@ -1,11 +1,11 @@
-"""Whose fault an error was, and whether the job gets another attempt."""
+"""Whether a job gets another attempt after an error, when, and on which worker."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from brushwork_core.ledger import Claim
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import (
     BrushworkError,
     DeviceFailed,
@@ -15,31 +15,38 @@ from brushwork_schemas.errors import (
 )
 
 LONGEST_PAUSE_S = 60.0
-# Retries of many jobs that failed together are not to come together.
+# Random share added to each pause, so that jobs that failed together do not return together.
 SPREAD = 0.2
 
 
 @dataclass(frozen=True)
-class Again:
-    """Another attempt: after how long, by whom not, and whether alone."""
+class NextAttempt:
+    """The conditions of another attempt.
+
+    Args:
+        after_s: Seconds until it may start.
+        avoid: Name of the worker that should not run it; None for any worker.
+        alone: Whether its worker must run no other job at the same time.
+    """
 
     after_s: float
     avoid: str | None = None
     alone: bool = False
 
 
-class Retries:
-    """Decides what becomes of an attempt that failed.
+class RetryPolicy:
+    """Decides whether a failed attempt is followed by another one.
 
-    The caller's errors and ours come again however often one tries: the job fails at once. The machine's may
-    not: it runs again, after a pause that doubles, and on another worker first if there is one. Too little
-    memory beside others may be enough alone. A job under which a device failed runs alone, for it may do so
-    again.
+    - An error of the caller or of brushwork would occur again, so the job fails at once.
+    - An error of the machine may not occur again. The job runs again after a pause that doubles with each
+      attempt, on another worker if there is one.
+    - A job that ran out of memory beside other jobs runs again alone.
+    - A job during which the device failed runs again alone, because it may be the cause.
 
     Args:
-        worker: This process's name in the ledger.
-        others_serve: Whether another worker serves a kind.
-        first_pause_s: Before the second attempt.
+        worker: Name of this process in the ledger.
+        others_serve: Returns whether another worker serves a kind.
+        first_pause_s: Seconds before the second attempt.
     """
 
     def __init__(self, worker: str, others_serve: Callable[[str], bool], first_pause_s: float) -> None:
@@ -47,45 +54,22 @@ class Retries:
         self._others_serve = others_serve
         self._first_pause_s = first_pause_s
 
-    def decide(self, claim: Claim, error: BrushworkError) -> Again | None:
-        """The next attempt, or None if the job has failed."""
+    def next_attempt(self, claim: Claim, error: BrushworkError) -> NextAttempt | None:
+        """Return the conditions of the next attempt, or None if the job has failed."""
         if claim.attempt >= claim.max_attempts:
             return None
         if isinstance(error, OutOfMemory):
-            return None if claim.alone else Again(0.0, alone=True)
+            return None if claim.alone else NextAttempt(0.0, alone=True)
         if not isinstance(error, MachineError):
             return None
-        pause_s = min(self._first_pause_s * 2 ** (claim.attempt - 1), LONGEST_PAUSE_S)
-        # Not for secrecy.
+        pause_s = Backoff(self._first_pause_s, LONGEST_PAUSE_S).pause_s(claim.attempt)
+        # The random number protects no secret.
         pause_s *= 1 + SPREAD * random.random()  # noqa: S311
-        avoid = self._worker if self._others(claim.kind) else None
-        return Again(pause_s, avoid, alone=isinstance(error, DeviceFailed))
+        avoid = self._worker if self._has_others(claim.kind) else None
+        return NextAttempt(pause_s, avoid, alone=isinstance(error, DeviceFailed))
 
-    def _others(self, kind: str) -> bool:
+    def _has_others(self, kind: str) -> bool:
         try:
             return self._others_serve(kind)
         except ServiceUnreachable:
             return False
-
-
-def sorted_error(error: BaseException) -> BrushworkError:
-    """The error with its code and fault, whatever a library raised."""
-    if isinstance(error, BrushworkError):
-        return error
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return OutOfMemory(
-            "The worker's memory did not suffice for this job.",
-            hint="Ask for fewer or smaller pictures, or use a larger device.",
-        )
-    if isinstance(error, torch.AcceleratorError):
-        return DeviceFailed(
-            "The worker's device failed.", hint="The worker's log holds the reason under this job's id."
-        )
-    if isinstance(error, OSError):
-        return MachineError(
-            f"{type(error).__name__} inside the worker.", hint="The worker's log holds the reason."
-        )
-    return BrushworkError(
-        f"{type(error).__name__} inside the worker.",
-        hint="The worker's log holds the traceback under this job's id.",
-    )

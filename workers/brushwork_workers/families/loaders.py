@@ -22,9 +22,6 @@ class Loaders(Mapping[str, Loader]):
     def __getitem__(self, family: str) -> Loader:
         return self._replaced.get(family) or _resolved(all_families()[family].loader)
 
-    def __setitem__(self, family: str, loader: Loader) -> None:
-        self._replaced[family] = loader
-
     def __iter__(self) -> Iterator[str]:
         return iter(all_families())
 
@@ -43,6 +40,3 @@ def _resolved(path: str) -> Loader:
             hint="Install the package that the family needs, or correct `loader` of the family.",
         ) from error
     return loader  # type: ignore[return-value]
-
-
-LOADERS = Loaders()

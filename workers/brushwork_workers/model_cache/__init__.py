@@ -1,1 +1,1 @@
-"""Loaded models: which are on the device, who uses them, which comes next."""
+"""Loaded models: which are on the device, which jobs use them, which is loaded next."""

@@ -1,4 +1,4 @@
-"""How many bytes a model's weights take: before they are loaded, from the heads of its files, and after."""
+"""The bytes that a model's weights take: estimated from file headers before loading, and measured after."""
 
 import json
 from collections.abc import Iterable
@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# What the safetensors format calls the numbers that a model is loaded with in a format of our choice.
+# Names of the safetensors number formats that are converted to the chosen dtype when they are loaded.
 _FLOATS = ("F64", "F32", "F16", "BF16")
-LONGEST_HEAD_BYTES = 100 * 2**20
+MAX_HEADER_BYTES = 100 * 2**20
 
 
 def estimated_bytes(files: Iterable[Path], dtype: torch.dtype) -> int:
-    """What these safetensors files take once they are loaded in `dtype`; integers stay as they are."""
+    """Estimate the bytes of safetensors files once they are loaded in `dtype`; integers keep their format."""
     return sum(_loaded_bytes(file, dtype) for file in files)
 
 
 def module_bytes(modules: Iterable[nn.Module]) -> int:
-    """What the parameters and buffers of these take; what several of them share counts once."""
+    """Measure the bytes of the modules' parameters and buffers; shared tensors count once."""
     seen: dict[int, int] = {}
     for module in modules:
         for tensor in (*module.parameters(), *module.buffers()):
@@ -38,11 +38,11 @@ def _width(name: str) -> int:
 
 
 def _tensors(file: Path) -> list[tuple[str, int, int]]:
-    """Of each tensor in a safetensors file its number format, and where its bytes begin and end."""
+    """The number format, start and end offset of each tensor of a safetensors file."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if length > min(LONGEST_HEAD_BYTES, file.stat().st_size):
-            raise ValueError(f"{file} is no safetensors file")
-        head = json.loads(stream.read(length))
-    head.pop("__metadata__", None)
-    return [(tensor["dtype"], *tensor["data_offsets"]) for tensor in head.values()]
+        if length > min(MAX_HEADER_BYTES, file.stat().st_size):
+            raise ValueError(f"{file} is not a safetensors file")
+        header = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    return [(tensor["dtype"], *tensor["data_offsets"]) for tensor in header.values()]

@@ -1,64 +1,66 @@
-"""Models that could not be loaded: not tried again for a while, and each job told why."""
+"""Models that could not be loaded: not tried again for a while, and every job gets the reason."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from brushwork_core.timing.backoff import Backoff
 from brushwork_schemas.errors import BrushworkError, ModelUnavailable
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
-# Trained models come and go; those of the catalogue are fewer.
-MOST = 1000
+BACKOFF = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+# A catalogue has fewer models than this, but trained models come and go.
+MAX_MODELS = 1000
 _Error = TypeVar("_Error", bound=BrushworkError)
 
 
 @dataclass(frozen=True)
 class _FailedLoad:
     error: ModelUnavailable
-    pause_s: float
+    failures: int
     until_s: float
 
 
 class LoadBackoff:
-    """Errors by model. After a pause, which doubles each time, a model may be tried again.
+    """The errors of failed loads, by model. The pause before the next try doubles with each failure.
 
     Args:
-        clock: Seconds.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._refusals: dict[str, _FailedLoad] = {}
+        self._failed: dict[str, _FailedLoad] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in self._refusals
+        return name in self._failed
 
     def add(self, name: str, error: ModelUnavailable) -> None:
-        """Remember why it could not be loaded."""
-        before = self._refusals.get(name)
-        pause_s = min(2 * before.pause_s, LONGEST_PAUSE_S) if before else FIRST_PAUSE_S
-        until_s = self._clock() + pause_s
-        if len(self._refusals) >= MOST:
-            self._refusals = {of: each for of, each in self._refusals.items() if each.until_s > self._clock()}
-        self._refusals[name] = _FailedLoad(anew(error), pause_s, until_s)
+        """Record that a model could not be loaded."""
+        before = self._failed.get(name)
+        failures = before.failures + 1 if before else 1
+        until_s = self._clock() + BACKOFF.pause_s(failures)
+        if len(self._failed) >= MAX_MODELS:
+            self._failed = {key: each for key, each in self._failed.items() if each.until_s > self._clock()}
+        self._failed[name] = _FailedLoad(without_traceback(error), failures, until_s)
 
     def clear(self, name: str) -> None:
-        """It could be loaded."""
-        self._refusals.pop(name, None)
+        """Record that a model could be loaded."""
+        self._failed.pop(name, None)
 
     def check(self, name: str) -> None:
-        """Say why it could not be loaded, unless it is time to try again.
+        """Raise the error of the last try, unless the pause is over.
 
         Raises:
-            ModelUnavailable: The error of the last try, or one of its kind.
+            ModelUnavailable: The model could not be loaded, and it is too early to try again.
         """
-        known = self._refusals.get(name)
-        if known is not None and self._clock() < known.until_s:
-            raise anew(known.error)
+        failed = self._failed.get(name)
+        if failed is not None and self._clock() < failed.until_s:
+            raise without_traceback(failed.error)
 
 
-def anew(error: _Error) -> _Error:
-    """The same error without its traceback, which would keep alive whatever was in memory."""
+def without_traceback(error: _Error) -> _Error:
+    """Copy an error without its traceback, which would keep everything in its frames in memory."""
     return type(error)(error.message, field=error.field, hint=error.hint)

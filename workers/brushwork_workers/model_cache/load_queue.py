@@ -1,8 +1,8 @@
-"""Who may wait for a model in a thread of this worker. Pure: no thread, no clock.
+"""Which jobs may wait for a model in a thread of this worker. No thread, no clock.
 
-Threads are few, and those that wait are lost to the jobs that could run. So there is a number of seats, and
-what finds none goes back to the ledger. Whose model was asked for the longest ago finds one always: it takes
-the seat of one whose model has others waiting, or was asked for later.
+Threads are few, and a waiting thread cannot run another job. So the number of waiters is limited, and a job
+that finds no place goes back to the ledger. A job whose model has been requested the longest always finds a
+place: it displaces a waiter whose model has other waiters, or was requested later.
 """
 
 from dataclasses import dataclass
@@ -12,68 +12,68 @@ from brushwork_schemas.errors import BrushworkError
 
 @dataclass(eq=False)
 class Waiter:
-    """A place in the room.
+    """A job that waits for a model.
 
     Args:
-        name: The model.
-        since_s: Since when that has been asked for.
-        is_lost: Somebody else has the seat now.
+        name: Name of the model.
+        since_s: When the model was first requested, in seconds of a monotonic clock.
+        is_displaced: Whether another job has taken the place; this one has to leave.
         error: Why the model could not be loaded.
-        is_kept: The model is being loaded for the sake of this one, who can't be sent away.
+        is_pinned: Whether the model is being loaded for this waiter, which therefore cannot be displaced.
     """
 
     name: str
     since_s: float
-    is_lost: bool = False
+    is_displaced: bool = False
     error: BrushworkError | None = None
-    is_kept: bool = False
+    is_pinned: bool = False
 
 
 class LoadQueue:
-    """The seats.
+    """The jobs that wait for a model.
 
     Args:
-        max_waiters: How many; one at least.
+        max_waiters: Most jobs that may wait at a time; at least one may.
     """
 
     def __init__(self, max_waiters: int) -> None:
-        self._num_seats = max(1, max_waiters)
-        self._seats: list[Waiter] = []
+        self._max_waiters = max(1, max_waiters)
+        self._waiters: list[Waiter] = []
 
     @property
     def names(self) -> set[str]:
-        """The models that are waited for."""
-        return {seat.name for seat in self._seats}
+        """Names of the models that jobs wait for."""
+        return {waiter.name for waiter in self._waiters}
 
     def enter(self, name: str, since_s: float) -> Waiter | None:
-        """A seat, if there is one; perhaps one that somebody loses."""
-        if len(self._seats) >= self._num_seats and not self._make_room(name, since_s):
+        """Add a waiter, displacing another one if necessary; None if there is no place."""
+        if len(self._waiters) >= self._max_waiters and not self._displace(name, since_s):
             return None
-        seat = Waiter(name, since_s)
-        self._seats.append(seat)
-        return seat
+        waiter = Waiter(name, since_s)
+        self._waiters.append(waiter)
+        return waiter
 
-    def leave(self, seat: Waiter) -> None:
-        """It is free again."""
-        if not seat.is_lost:
-            self._seats.remove(seat)
+    def leave(self, waiter: Waiter) -> None:
+        """Remove a waiter, unless it was displaced."""
+        if not waiter.is_displaced:
+            self._waiters.remove(waiter)
 
-    def tell(self, name: str, error: BrushworkError) -> None:
-        """Those who wait for this model wait in vain."""
-        for seat in self._seats:
-            if seat.name == name:
-                seat.error = error
+    def fail(self, name: str, error: BrushworkError) -> None:
+        """Give all waiters of this model the error that prevented its load."""
+        for waiter in self._waiters:
+            if waiter.name == name:
+                waiter.error = error
 
-    def _make_room(self, name: str, since_s: float) -> bool:
+    def _displace(self, name: str, since_s: float) -> bool:
         if name in self.names:
             return False
-        loose = [seat for seat in self._seats if not seat.is_kept]
-        names = [seat.name for seat in self._seats]
-        doubled = [seat for seat in loose if names.count(seat.name) > 1]
-        later = [seat for seat in loose if seat.since_s > since_s]
-        sent_away = max(doubled or later, key=lambda seat: seat.since_s, default=None)
-        if sent_away is None:
+        candidates = [waiter for waiter in self._waiters if not waiter.is_pinned]
+        names = [waiter.name for waiter in self._waiters]
+        shared = [waiter for waiter in candidates if names.count(waiter.name) > 1]
+        later = [waiter for waiter in candidates if waiter.since_s > since_s]
+        displaced = max(shared or later, key=lambda waiter: waiter.since_s, default=None)
+        if displaced is None:
             return False
-        sent_away.is_lost = True
-        self._seats.remove(sent_away)
+        displaced.is_displaced = True
+        self._waiters.remove(displaced)
         return True

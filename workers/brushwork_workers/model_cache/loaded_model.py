@@ -1,4 +1,4 @@
-"""A model that is loaded, what it serves, and where and with what it was loaded."""
+"""A model that is loaded, with its handlers and what a result's provenance says about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from brushwork_workers.interface import Handler
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A loaded model and what a result says about it.
+    """A loaded model.
 
     Args:
-        model: Its entry.
-        handlers: By kind.
-        revision: Of its files.
-        device: Where it is, for people.
-        dtype: In which number format.
-        loading_s: How long it took until it was ready.
-        modules: That hold its weights.
-        size_bytes: What they take of the memory that the shelf divides.
+        model: Its catalogue entry.
+        handlers: One handler per kind.
+        revision: Revision of its files.
+        device: Readable name of its device.
+        dtype: Name of its number format, for example `bfloat16`.
+        loading_s: Seconds that the load took.
+        modules: The modules that may be moved between devices; empty if something else moves them.
+        size_bytes: Bytes that it takes of the memory budget.
     """
 
     model: Model

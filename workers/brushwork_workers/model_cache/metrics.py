@@ -1,34 +1,79 @@
-"""What the models of a worker take of the memory that they may take."""
+"""The metrics of the models of one worker: loads, evictions, and memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from brushwork_workers.model_cache.model_manager import ModelManager
+
+class LoadMetrics:
+    """Counts loads and evictions of models. Safe to use from any thread.
+
+    Args:
+        registry: Where the metrics are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._loads = Counter(
+            "brushwork_model_loads",
+            "Model loads by outcome: ready or failed.",
+            ["model", "outcome"],
+            registry=registry,
+        )
+        self._load_s = Gauge(
+            "brushwork_model_load_seconds",
+            "Duration of the last load of a model, warm-up included.",
+            ["model"],
+            registry=registry,
+        )
+        self._evictions = Counter(
+            "brushwork_model_evictions",
+            "Models that were removed from the device to make room for others.",
+            ["model"],
+            registry=registry,
+        )
+
+    def loaded(self, model: str, seconds: float) -> None:
+        """Count a model that is ready after so many seconds."""
+        self._loads.labels(model, "ready").inc()
+        self._load_s.labels(model).set(seconds)
+        # Shows 0 until the first eviction.
+        self._evictions.labels(model)
+
+    def failed(self, model: str) -> None:
+        """Count a model that could not be loaded."""
+        self._loads.labels(model, "failed").inc()
+
+    def evicted(self, model: str) -> None:
+        """Count a model that was removed to make room for another."""
+        self._evictions.labels(model).inc()
 
 
 class ModelMetrics(Collector):
-    """The models on a shelf, by size.
+    """Collects the memory that each loaded model takes.
 
     Args:
-        model_manager: Which.
+        loaded: Returns the models on the device and the bytes that each takes.
+        budget_bytes: Bytes that they may take together.
     """
 
-    def __init__(self, model_manager: ModelManager) -> None:
-        self._model_manager = model_manager
+    def __init__(self, loaded: Callable[[], Mapping[str, int]], budget_bytes: int) -> None:
+        self._loaded = loaded
+        self._budget_bytes = budget_bytes
 
     def collect(self) -> Iterator[Metric]:
-        """As `Collector`."""
+        """Yield the metrics."""
         sizes = GaugeMetricFamily(
-            "brushwork_model_bytes", "What each loaded model takes: weights and buffers.", labels=["model"]
+            "brushwork_model_bytes",
+            "Memory that each loaded model takes: weights and buffers.",
+            labels=["model"],
         )
-        for model, size_bytes in self._model_manager.loaded.items():
+        for model, size_bytes in self._loaded().items():
             sizes.add_metric([model], size_bytes)
         yield sizes
         yield GaugeMetricFamily(
             "brushwork_model_budget_bytes",
-            "What the loaded models may take together.",
-            value=self._model_manager.budget_bytes,
+            "Memory that the loaded models may take together.",
+            value=self._budget_bytes,
         )

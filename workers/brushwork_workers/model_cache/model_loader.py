@@ -1,4 +1,4 @@
-"""From a catalogue entry to a loaded model: its files found and checked, loaded, tuned, warmed up."""
+"""Loads a model of the catalogue: finds and verifies its files, loads, tunes and warms it up."""
 
 import logging
 import time
@@ -13,8 +13,8 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.device.failures import coded_error
 from brushwork_workers.device.selection import choose_dtype, device_name
-from brushwork_workers.execution.retries import sorted_error
 from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
@@ -26,19 +26,19 @@ from brushwork_workers.models.revision import revision
 from brushwork_workers.models.weights import SAFETENSORS
 
 LOGGER = logging.getLogger(__name__)
-# Raised by the device and not by the model's files: they are told as they are.
-_OF_THE_DEVICE = (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
+# The device, not the files of the model, is the cause of these: they are raised under their own codes.
+_DEVICE_ERRORS = (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
 
 
 class ModelLoader:
     """Loads models, each by the loader of its family. Safe to use from any thread.
 
     Args:
-        loaders: By family.
-        device: Onto what.
-        model_executor: Through which their heavy calls go.
-        add_ons: What there is for jobs to add.
-        find: The folder of an entry's files, all checked; raises `ModelUnavailable`.
+        loaders: The loader of each family.
+        device: The device to load models onto.
+        model_executor: Runs the heavy calls of the models.
+        add_ons: The add-ons of the catalogue.
+        find: Returns the folder of an entry's files after verifying them; raises `ModelUnavailable`.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class ModelLoader:
         transformers_logging.disable_progress_bar()
 
     def size_bytes(self, model: Model) -> int:
-        """About what it will take on the device.
+        """Estimate the bytes that a model will take on the device.
 
         Raises:
-            ModelUnavailable: Its files are not here, or not as they should be.
+            ModelUnavailable: Its files are missing or invalid.
         """
         tuning.check(model)
-        # Not `find`, which reads all of the files: that is done when they are loaded.
+        # Not `find`, which reads all files completely; that happens when the model is loaded.
         folder = place_of(model.source) if is_here(model.source) else self._find(model)
         if folder is None or self._is_elsewhere(model) or model.memory_bytes is not None:
             return 0 if self._is_elsewhere(model) else model.memory_bytes or 0
@@ -78,12 +78,12 @@ class ModelLoader:
             raise _unloadable(model, folder, error) from error
 
     def load(self, model: Model) -> LoadedModel:
-        """The model, ready for its first job.
+        """Load a model, ready for its first job.
 
         Raises:
-            ModelUnavailable: It can't be loaded.
+            ModelUnavailable: The model cannot be loaded.
             OutOfMemory: The device has too little memory at the moment.
-            DeviceFailed: The device does not compute any more.
+            DeviceFailed: The device has failed.
         """
         began = time.monotonic()
         folder = self._find(model)
@@ -91,13 +91,13 @@ class ModelLoader:
             loaded = self._loaded(model, folder)
         except BrushworkError:
             raise
-        except _OF_THE_DEVICE as error:
-            raise sorted_error(error) from error
-        # Loading runs other libraries over files of any content: whatever they raise, this model is out.
+        except _DEVICE_ERRORS as error:
+            raise coded_error(error) from error
+        # Libraries may raise anything for files of any content.
         except Exception as error:
             LOGGER.debug("Loading %s failed", model.name, exc_info=True)
             raise _unloadable(model, folder, error) from error
-        return self._loaded_models(model, folder, loaded, time.monotonic() - began)
+        return self._loaded_model(model, folder, loaded, time.monotonic() - began)
 
     def _loaded(self, model: Model, folder: Path) -> LoadedModules:
         spec = LoadSpec(
@@ -115,7 +115,7 @@ class ModelLoader:
             handler.warm_up()
         return loaded
 
-    def _loaded_models(
+    def _loaded_model(
         self, model: Model, folder: Path, loaded: LoadedModules, loading_s: float
     ) -> LoadedModel:
         device, modules = self._device_of(model), loaded.modules
@@ -135,7 +135,7 @@ class ModelLoader:
             device=device_name(device),
             dtype=str(self._dtype(model)).removeprefix("torch."),
             loading_s=loading_s,
-            # Those that take turns on the device are moved by nobody else.
+            # ModuleOffload moves the modules of this model; the model manager must not.
             modules=() if model.placement == "model_offload" else tuple(modules),
             size_bytes=0 if self._is_elsewhere(model) else size_bytes,
         )
@@ -147,10 +147,10 @@ class ModelLoader:
                 try:
                     found[add_on.name] = FoundAddOn(add_on, self._find(add_on))
                 except ModelNotHere:
-                    # Nobody has pulled it; a job that asks for it is told.
+                    # It has not been downloaded. A job that asks for it gets an error.
                     continue
                 except ModelUnavailable as error:
-                    LOGGER.warning("%s can't be added to %s: %s", add_on.name, model.name, error)
+                    LOGGER.warning("Add-on %s cannot be used with %s: %s", add_on.name, model.name, error)
         return found
 
     def _device_of(self, model: Model) -> torch.device:
@@ -164,7 +164,7 @@ class ModelLoader:
 
 
 def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
-    """What is loaded module by module: a module's files lie in a folder of their own."""
+    """Group files by module: the files of each module are in a folder of their own."""
     found: dict[Path, list[Path]] = {}
     for file in files:
         found.setdefault(file.parent, []).append(file)
@@ -173,7 +173,7 @@ def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
 
 def _unloadable(model: Model, folder: Path, error: Exception) -> ModelUnavailable:
     return ModelUnavailable(
-        f"Model {model.name} can't be loaded from {folder}: {type(error).__name__}: {error}.",
+        f"Model {model.name} cannot be loaded from {folder}: {type(error).__name__}: {error}.",
         field="source",
-        hint="Check that its files are complete and of the classes that the catalogue names.",
+        hint="Check that the files are complete and that the catalogue entry names the right family.",
     )

@@ -1,24 +1,26 @@
-"""Which models are on the device, which comes next, and which goes for it. No thread, no clock, no torch.
+"""Which models are on the device, which is loaded next, and which are removed for it. No thread, no clock.
 
 The rules, and why:
 
-- **A budget.** What is loaded, and what is being loaded, never takes more than the budget together.
-- **A stay.** What a job had loaded stays for a while: at least `stay_s`, and `STAY_LOADS` times as long as it
-  took to load. So however the jobs are mixed, a place on the device is given away at most once in that time,
-  and loading takes at most one part in `1 + STAY_LOADS` of it.
-- **Oldest first.** The model that was asked for the longest ago is next, and none overtakes it, not even one
-  that would fit beside: it might take the room that the oldest waits for, again and again.
-- **Drained, not broken off.** If those that may go are all in use, the least recently used of them take no
-  new jobs until the last one has left. Jobs of models that stay go on meanwhile.
-- **A drain that lasts widens.** One long job is not to hold up a model while others come and go: if a drain
-  takes longer than a stay, all that may go are drained, and the first that is empty goes.
+- **Budget.** The loaded models and the one that is being loaded never take more than the budget together.
+- **Minimum stay.** A model that was loaded for a job stays at least `stay_s`, and `STAY_LOADS` times as long
+as
+  its load took. So for any mix of jobs, loading takes at most one part in `1 + STAY_LOADS` of the time.
+- **Oldest request first.** The model that was requested the longest ago is loaded next. No other overtakes
+it,
+  not even one that would fit beside: it might take the memory that the oldest waits for, again and again.
+- **Draining.** If all models that may be removed are in use, the least recently used of them take no new jobs
+  until their last job has ended. Jobs of models that stay go on meanwhile.
+- **A long drain widens.** If a drain takes longer than a stay, all models that may be removed are drained,
+and
+  the first that is empty is removed. So one long job does not hold up a model while others come and go.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 STAY_LOADS = 4
-# Nobody has asked for the model for so long: whoever did has gone elsewhere.
+# A request that is not repeated for so long is forgotten: its job runs elsewhere.
 FORGET_S = 120.0
 
 
@@ -27,11 +29,11 @@ class Resident:
     """A model on the device.
 
     Args:
-        name: Its name.
-        size_bytes: What it takes.
-        stays_until_s: It does not go before.
-        used_s: When it was borrowed last.
-        num_users: Jobs that have it now.
+        name: Name of the model.
+        size_bytes: Bytes that it takes.
+        stays_until_s: Earliest time of its removal.
+        used_s: When a job last took or left it.
+        num_users: Number of jobs that use it now.
     """
 
     name: str
@@ -43,25 +45,25 @@ class Resident:
 
 @dataclass(frozen=True)
 class Load:
-    """This model is to be loaded now, once these have gone."""
+    """Load this model now, after removing the `evicted` ones."""
 
     name: str
-    gone: tuple[Resident, ...] = ()
+    evicted: tuple[Resident, ...] = ()
 
 
 @dataclass(frozen=True)
 class LoadLater:
-    """Nothing is to be loaded now; look again then, or when a job has left. None: there is no such time."""
+    """Load nothing now. Plan again at `at_s` if it is given, and whenever a job has ended."""
 
     at_s: float | None = None
 
 
 class Residency:
-    """The models on one device, by name. Times are seconds of any one clock.
+    """The models on one device, by name. All times are seconds of one monotonic clock.
 
     Args:
-        budget_bytes: What they may take together.
-        stay_s: How long one stays at least that a job had loaded.
+        budget_bytes: Bytes that the models may take together.
+        stay_s: Minimum stay of a model that was loaded for a job.
     """
 
     def __init__(self, budget_bytes: int, stay_s: float) -> None:
@@ -69,10 +71,10 @@ class Residency:
         self._stay_s = stay_s
         self._residents: dict[str, Resident] = {}
         self._sizes: dict[str, int] = {}
-        self._wanted: dict[str, float] = {}
-        self._asked: dict[str, float] = {}
+        self._first_requested_s: dict[str, float] = {}
+        self._last_requested_s: dict[str, float] = {}
         self._draining: set[str] = set()
-        self._drains_since_s: float | None = None
+        self._draining_since_s: float | None = None
 
     @property
     def residents(self) -> tuple[Resident, ...]:
@@ -81,151 +83,156 @@ class Residency:
 
     @property
     def free_bytes(self) -> int:
-        """What is left of the budget; below 0 if a model turned out to be larger than it was said to be."""
+        """The free part of the budget; negative if a model is larger than was estimated."""
         return self.budget_bytes - sum(resident.size_bytes for resident in self.residents)
 
     def take(self, name: str, now_s: float) -> bool:
-        """Whether a job may have this model now; if so, it counts as in use until `give_back`."""
+        """Take a model for a job, if it is loaded and not draining. It counts as in use until `give_back`."""
         resident = self._residents.get(name)
         if resident is None or name in self._draining:
             return False
         resident.num_users += 1
         resident.used_s = now_s
-        self.give_up(name)
+        self.withdraw(name)
         return True
 
     def give_back(self, name: str, now_s: float) -> None:
-        """A job that had taken it has left it."""
+        """End the use of a model by one job."""
         resident = self._residents[name]
         resident.num_users -= 1
         resident.used_s = now_s
 
-    def want(self, name: str, size_bytes: int, now_s: float) -> float:
-        """Note that a job asks for a model that it can't have now; since when one has asked for it.
+    def request(self, name: str, size_bytes: int, now_s: float) -> float:
+        """Record that a job requests a model that is not available.
 
-        That is remembered though the job goes elsewhere, as long as it or others come back to ask.
+        Returns:
+            When the model was first requested. This is remembered while jobs repeat the request.
         """
-        for other in [other for other, at_s in self._asked.items() if now_s - at_s > FORGET_S]:
-            self.give_up(other)
-        # What it was found to take is better than what it was said to.
+        for other in [other for other, at_s in self._last_requested_s.items() if now_s - at_s > FORGET_S]:
+            self.withdraw(other)
+        # A measured size is better than an estimated one.
         self._sizes.setdefault(name, size_bytes)
-        self._asked[name] = now_s
-        return self._wanted.setdefault(name, now_s)
+        self._last_requested_s[name] = now_s
+        return self._first_requested_s.setdefault(name, now_s)
 
     def plan(self, waiting: Collection[str], now_s: float) -> Load | LoadLater:
-        """What is to be loaded next.
+        """Decide what to load next.
 
         Args:
-            waiting: Models for which jobs wait; each was wanted before.
-            now_s: The time.
+            waiting: Names of the models that jobs wait for; each was requested before.
+            now_s: The current time.
         """
-        absent = [name for name in waiting if name in self._wanted and name not in self._residents]
+        absent = [name for name in waiting if name in self._first_requested_s and name not in self._residents]
         if not absent:
-            self._drain(())
+            self._set_draining(())
             return LoadLater()
-        name = min(absent, key=lambda name: self._wanted[name])
-        lacking = self._sizes[name] - self.free_bytes
-        may_go = [resident for resident in self.residents if resident.stays_until_s <= now_s]
-        idle = [resident for resident in may_go if not resident.num_users]
-        gone = _fewest(sorted(idle, key=lambda resident: resident.used_s), lacking)
-        if gone is not None:
-            # Who asks need not be the one for whom it is loaded: until that one begins, nobody takes them.
-            self._drain(resident.name for resident in gone)
-            return Load(name, tuple(gone))
-        return self._prepare(lacking, may_go, now_s)
+        name = min(absent, key=lambda name: self._first_requested_s[name])
+        missing_bytes = self._sizes[name] - self.free_bytes
+        removable = [resident for resident in self.residents if resident.stays_until_s <= now_s]
+        idle = [resident for resident in removable if not resident.num_users]
+        evicted = _fewest(sorted(idle, key=lambda resident: resident.used_s), missing_bytes)
+        if evicted is not None:
+            # The caller may be another job than the one that starts the load. Until that one does, no job may
+            # take the models that will be removed.
+            self._set_draining(resident.name for resident in evicted)
+            return Load(name, tuple(evicted))
+        return self._drain_for(missing_bytes, removable, now_s)
 
     def begin(self, load: Load) -> None:
-        """What is to go has gone, and nobody can take it any more."""
-        self._drain(())
-        for resident in load.gone:
+        """Start a planned load: the models that it evicts are no longer available."""
+        self._set_draining(())
+        for resident in load.evicted:
             del self._residents[resident.name]
 
-    def call_off(self, load: Load) -> None:
-        """It is not loaded after all, and nothing has gone."""
-        for resident in load.gone:
+    def cancel(self, load: Load) -> None:
+        """Undo `begin`: nothing was removed, and nothing is loaded."""
+        for resident in load.evicted:
             self._residents[resident.name] = resident
 
-    def settle(
-        self, name: str, size_bytes: int, loading_s: float, now_s: float, *, asked: bool = True
+    def add(
+        self, name: str, size_bytes: int, loading_s: float, now_s: float, *, is_requested: bool = True
     ) -> bool:
-        """The model is loaded, and turned out to take so much; whether that fits, and it is resident now.
+        """Add a loaded model.
 
         Args:
-            name: Which.
-            size_bytes: What it takes.
-            loading_s: How long loading took.
-            now_s: The time.
-            asked: Whether a job had it loaded; one that nobody has asked for may go at once.
+            name: Name of the model.
+            size_bytes: Bytes that it takes, as measured.
+            loading_s: Seconds that the load took.
+            now_s: The current time.
+            is_requested: Whether a job requested it. A model that no job requested may be removed at once.
+
+        Returns:
+            Whether it fits. If not, it was not added.
         """
         self._sizes[name] = size_bytes
         if size_bytes > self.free_bytes:
             return False
-        stays_s = max(self._stay_s, STAY_LOADS * loading_s) if asked else 0.0
+        stays_s = max(self._stay_s, STAY_LOADS * loading_s) if is_requested else 0.0
         self._residents[name] = Resident(name, size_bytes, now_s + stays_s, now_s)
-        self.give_up(name)
+        self.withdraw(name)
         return True
 
-    def give_up(self, name: str) -> None:
-        """Nobody asks for this model any more."""
-        self._wanted.pop(name, None)
-        self._asked.pop(name, None)
+    def withdraw(self, name: str) -> None:
+        """Forget the request for a model."""
+        self._first_requested_s.pop(name, None)
+        self._last_requested_s.pop(name, None)
 
     def size_bytes(self, name: str) -> int:
-        """What a model takes that is or was wanted."""
+        """Bytes that a requested or loaded model takes."""
         return self._sizes[name]
 
     def fits_alone(self, name: str) -> bool:
-        """Whether a wanted model fits if nothing else is there."""
+        """Whether a requested model fits into the whole budget."""
         return self._sizes[name] <= self.budget_bytes
 
-    def pause_s(self, name: str, now_s: float) -> float:
-        """About how long it takes until this model may come to be loaded, if nobody gives up."""
-        wanted_s = self._wanted.get(name, now_s)
-        num_before = sum(at_s < wanted_s for at_s in self._wanted.values())
+    def expected_wait_s(self, name: str, now_s: float) -> float:
+        """Estimate the seconds until this model is loaded."""
+        wanted_s = self._first_requested_s.get(name, now_s)
+        num_before = sum(at_s < wanted_s for at_s in self._first_requested_s.values())
         stays = [max(0.0, resident.stays_until_s - now_s) for resident in self.residents]
         return min(stays, default=0.0) + num_before * self._stay_s
 
-    def _prepare(self, lacking: int, may_go: list[Resident], now_s: float) -> LoadLater:
-        """Have those drained that are to go, if there are enough that may; else say when there will be."""
-        if sum(resident.size_bytes for resident in may_go) < lacking:
-            self._drain(())
-            return LoadLater(self._enough_s(lacking))
-        if self._drains_since_s is None:
-            self._drains_since_s = now_s
-        widens_s = self._drains_since_s + self._stay_s
-        if now_s >= widens_s:
-            self._drain(resident.name for resident in may_go)
+    def _drain_for(self, missing_bytes: int, removable: list[Resident], now_s: float) -> LoadLater:
+        """Drain models for the next load, if enough of them are removable; else return when they will be."""
+        if sum(resident.size_bytes for resident in removable) < missing_bytes:
+            self._set_draining(())
+            return LoadLater(self._removable_at_s(missing_bytes))
+        if self._draining_since_s is None:
+            self._draining_since_s = now_s
+        widen_at_s = self._draining_since_s + self._stay_s
+        if now_s >= widen_at_s:
+            self._set_draining(resident.name for resident in removable)
             return LoadLater()
-        order = sorted(may_go, key=self._rank)
-        self._drain(resident.name for resident in _fewest(order, lacking) or ())
-        return LoadLater(widens_s)
+        order = sorted(removable, key=self._rank)
+        self._set_draining(resident.name for resident in _fewest(order, missing_bytes) or ())
+        return LoadLater(widen_at_s)
 
     def _rank(self, resident: Resident) -> tuple[bool, bool, float]:
-        # Who is drained already comes first: else two in use might be drained in turns, and neither go.
+        # Models that drain already come first. Else two might drain in turns, and neither become empty.
         return resident.name not in self._draining, resident.num_users > 0, resident.used_s
 
-    def _enough_s(self, lacking: int) -> float | None:
-        """When so much will be free to go; None: never, so much is not there."""
+    def _removable_at_s(self, missing_bytes: int) -> float | None:
+        """When enough bytes will be removable; None if there are not so many."""
         for resident in sorted(self.residents, key=lambda resident: resident.stays_until_s):
-            lacking -= resident.size_bytes
-            if lacking <= 0:
+            missing_bytes -= resident.size_bytes
+            if missing_bytes <= 0:
                 return resident.stays_until_s
         return None
 
-    def _drain(self, names: Iterable[str]) -> None:
+    def _set_draining(self, names: Iterable[str]) -> None:
         self._draining = set(names)
         if not self._draining:
-            self._drains_since_s = None
+            self._draining_since_s = None
 
 
-def _fewest(order: list[Resident], lacking: int) -> list[Resident] | None:
-    """Of these, the first ones that together take so much, without any that need not go; None: too little."""
+def _fewest(order: list[Resident], missing_bytes: int) -> list[Resident] | None:
+    """The first of these that together take so many bytes, without superfluous ones; None if too few."""
     chosen: list[Resident] = []
     for resident in order:
-        if sum(each.size_bytes for each in chosen) >= lacking:
+        if sum(each.size_bytes for each in chosen) >= missing_bytes:
             break
         chosen.append(resident)
-    spare = sum(each.size_bytes for each in chosen) - lacking
+    spare = sum(each.size_bytes for each in chosen) - missing_bytes
     if spare < 0:
         return None
     for resident in reversed(chosen):

@@ -1,4 +1,4 @@
-"""What a catalogue entry asks to be done with a loaded model's modules: quantised, laid out, compiled."""
+"""Quantises, lays out and compiles the modules of a loaded model, as its catalogue entry requests."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,24 +15,24 @@ _CONFIGURATIONS = {"int8_weight_only": "Int8WeightOnlyConfig", "int4_weight_only
 
 
 def check(model: Model) -> None:
-    """Refuse what this installation can't do, before anything is loaded.
+    """Check, before anything is loaded, that this installation can do what the entry requests.
 
     Raises:
-        ModelUnavailable: torchao is missing.
+        ModelUnavailable: The entry requests quantisation, and torchao is not installed.
     """
     if model.quantization != "none" and find_spec("torchao") is None:
         raise ModelUnavailable(
-            f"Model {model.name} is to be quantised ({model.quantization}), and torchao is not installed.",
+            f"Model {model.name}: quantization = {model.quantization!r} needs torchao, which is missing.",
             field="quantization",
             hint="Run: pip install torchao",
         )
 
 
 def tune(model: Model, modules: Sequence[nn.Module]) -> None:
-    """Change the modules in place, as the entry asks.
+    """Change the modules in place, as the entry requests.
 
-    Quantisation and compilation are for the largest module, which does most of the work; channels-last is for
-    every module with two-dimensional convolutions.
+    Quantisation and compilation apply to the largest module, which does most of the work. Channels-last
+    applies to every module with two-dimensional convolutions.
     """
     if not modules:
         return
@@ -45,5 +45,5 @@ def tune(model: Model, modules: Sequence[nn.Module]) -> None:
         quantization = import_module("torchao.quantization")
         quantization.quantize_(largest, getattr(quantization, _CONFIGURATIONS[model.quantization])())
     if model.compile:
-        # In place, so that whoever holds the module calls the compiled one; it is compiled as it warms up.
+        # In place, so that all references call the compiled module. It is compiled during the warm-up.
         largest.compile()

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from brushwork_core.files.model_folders import models_dir
+from brushwork_core.files.sha256 import sha256_of_file
+from brushwork_core.settings.environment import models_dir
 
-_BLOCK_BYTES = 1 << 20
 # Below it, to read the file takes no longer than to look it up.
 REMEMBERED_BYTES = 32 * 1024 * 1024
 
@@ -46,7 +46,7 @@ class Fingerprints:
             if isinstance(known, list) and known[:3] == now:
                 found[name] = str(known[3])
                 continue
-            found[name] = sha256_of(self._folder / name)
+            found[name] = sha256_of_file(self._folder / name)
             if status.st_size >= self._remembered_bytes:
                 state[name] = [*now, found[name]]
         if state != remembered:
@@ -67,12 +67,3 @@ class Fingerprints:
             written = self._file.with_suffix(f".{os.getpid()}")
             written.write_text(json.dumps(state), "utf-8")
             written.replace(self._file)
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

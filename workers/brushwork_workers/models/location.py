@@ -8,11 +8,11 @@ from brushwork_core.files.model_folders import (
     Entry,
     hub_cache_place,
     is_here,
-    models_dir,
     place_of,
     pulled_place,
     read_lock,
 )
+from brushwork_core.settings.environment import models_dir
 from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
 
 from brushwork_workers.models.fingerprint import Fingerprints

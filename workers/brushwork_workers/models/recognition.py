@@ -9,6 +9,7 @@ from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
 from brushwork_schemas.families.registry import all_families, family_of
+from brushwork_schemas.validation import first_invalid
 from pydantic import ValidationError
 
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_own_code
@@ -80,9 +81,9 @@ def _made(name: str, sort: Sort, table: dict[str, Any]) -> Recognised:
             )
         return Recognised(AddOn.model_validate({"name": name, "type": sort, **table}), table)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidRequest(f"{name}: {reason}.", field=str((*first["loc"], "name")[0])) from error
+        wrong = first_invalid(error)
+        field = wrong.name.partition(".")[0] or "name"
+        raise InvalidRequest(f"{name}: {wrong.reason}.", field=field) from error
 
 
 def _family(listing: Listing, sort: Sort) -> str:

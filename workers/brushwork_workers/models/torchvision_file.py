@@ -5,7 +5,6 @@ with torch's unpickler for tensors alone; workers never see it.
 """
 
 import json
-import os
 import pickle
 import re
 from collections.abc import Callable
@@ -14,11 +13,11 @@ from typing import Any, Self
 
 import httpx
 import torch
+from brushwork_core.files.sha256 import sha256_of_file
+from brushwork_core.settings.environment import torchvision_mirror
 from brushwork_schemas.errors import HashMismatch, ModelUnavailable, PickledWeights, ServiceUnreachable
 from safetensors.torch import save_file
 from torchvision.models import get_weight
-
-from brushwork_workers.models.fingerprint import sha256_of
 
 FILES = ("config.json", "model.safetensors")
 TIMEOUT_S = 30.0
@@ -60,7 +59,7 @@ class TorchvisionFile:
     @property
     def url(self) -> str:
         """Where it is fetched; `TORCHVISION_MIRROR` takes the place of download.pytorch.org/models."""
-        mirror = os.environ.get("TORCHVISION_MIRROR")
+        mirror = torchvision_mirror()
         official: str = self._weights.url
         return official.replace(_OFFICIAL, mirror.rstrip("/") + "/") if mirror else official
 
@@ -76,7 +75,7 @@ class TorchvisionFile:
         part = folder / "download.part"
         _download(self.url, part, told)
         expected = _HASH.search(self._weights.url)
-        found = sha256_of(part)
+        found = sha256_of_file(part)
         if expected is None or not found.startswith(expected[1]):
             part.unlink()
             raise HashMismatch(
@@ -88,7 +87,7 @@ class TorchvisionFile:
         config = {"library": "torchvision", "weights": str(self._weights)}
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         part.unlink()
-        return {name: sha256_of(folder / name) for name in FILES}
+        return {name: sha256_of_file(folder / name) for name in FILES}
 
 
 def _tensors(file: Path) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.sha256 import sha256_of, sha256_of_file
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
@@ -83,7 +84,7 @@ class TrainedFiles:
             raise ModelFileMissing(
                 f"Model {name}: {error.message}", field="model", hint=error.hint
             ) from error
-        if hashlib.sha256(data).hexdigest() != artifact.sha256:
+        if sha256_of(data) != artifact.sha256:
             raise HashMismatch(
                 f"Model {name}: the store's file {artifact.sha256} has other content.",
                 field="model",
@@ -95,7 +96,7 @@ class TrainedFiles:
 def _is_whole(folder: Path, files: Mapping[str, Artifact]) -> bool:
     for name, artifact in files.items():
         file = folder / name
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != artifact.sha256:
+        if not file.is_file() or sha256_of_file(file) != artifact.sha256:
             return False
     return True
 

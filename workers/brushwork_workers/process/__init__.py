@@ -1,1 +1,1 @@
-"""The worker process: its composition, its Celery application and its life cycle."""
+"""The worker process: its parts, its Celery application and its lifecycle."""

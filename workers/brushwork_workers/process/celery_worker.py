@@ -1,18 +1,18 @@
-"""The Celery side of a worker: one task for each kind, which only translates, and the worker's life."""
+"""The Celery side of a worker: one task per kind, which only translates, and Celery's lifecycle signals."""
 
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
+from brushwork_core.telemetry.trace_context import propagated
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.trace_context import propagated
 from celery import Celery, Task
 from celery.signals import (
     celeryd_after_setup,
@@ -24,27 +24,33 @@ from celery.signals import (
 
 from brushwork_workers.dispatch.bare_messages import AcceptedMessage
 from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.interface import Loader
 from brushwork_workers.process.worker_process import WorkerProcess
 
 LOGGER = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 78
-SECONDS_TO_LEAVE = 2.0
-SECONDS_TO_NEXT_ADOPTION = 2.0
-# A worker waits longer for Redis than a caller would: losing the connection costs it more.
+EXIT_LIMIT_S = 2.0
+BARE_MESSAGE_RETRY_S = 2.0
+# Longer than a client's limit: losing the connection costs a worker more.
 SOCKET_TIMEOUT_S = 10.0
 
 
 class JobEndedAsFailed(Exception):
-    """Makes Flower show a failed job as failed; the ledger holds why, and nothing of it is private here."""
+    """Makes Flower show a failed job as failed. The reason may be private, so it is only in the ledger."""
 
 
-def worker_app(settings: Settings) -> Celery:
-    """The application with its tasks; it becomes a worker when Celery starts one of it."""
+def worker_app(settings: Settings, loaders: Mapping[str, Loader] | None = None) -> Celery:
+    """Create the Celery application with its tasks. Celery's worker command turns it into a worker.
+
+    Args:
+        settings: Addresses and limits.
+        loaders: Loaders to use in place of those that the families name, by family.
+    """
     app = celery_app(settings, socket_timeout_s=SOCKET_TIMEOUT_S)
     app.conf.update(
         worker_pool="threads",
         worker_consumer="brushwork_workers.process.consumer:PatientConsumer",
-        # A message that one worker holds for later is out of reach for another that has room now.
+        # A message that one worker has prefetched cannot be taken by another that has room now.
         worker_disable_prefetch=True,
         # The ledger, not the acknowledgement, decides what runs again.
         task_acks_late=False,
@@ -54,102 +60,108 @@ def worker_app(settings: Settings) -> Celery:
     )
     for kind in all_kinds().values():
         _add_task(app, kind)
-    lives = WorkerLifecycle(app, settings)
-    for signal, receiver in lives.receivers():
+    lifecycle = WorkerLifecycle(app, settings, loaders or {})
+    for signal, receiver in lifecycle.receivers():
         signal.connect(receiver, weak=False)
     return app
 
 
 class WorkerLifecycle:
-    """The worker's life as Celery signals it: begin, ready, asked to stop, stopped.
+    """Starts and stops the worker process when Celery signals it.
 
     Args:
-        app: Whose worker.
-        settings: Its settings.
+        app: The Celery application of the worker.
+        settings: Addresses and limits.
+        loaders: Loaders to use in place of those that the families name.
     """
 
-    def __init__(self, app: Celery, settings: Settings) -> None:
+    def __init__(self, app: Celery, settings: Settings, loaders: Mapping[str, Loader]) -> None:
         self._app = app
         self._settings = settings
-        self._asked_before = False
+        self._loaders = loaders
+        self._was_asked_to_stop = False
 
     def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
-        """Each signal and who hears it."""
+        """Return each Celery signal with its receiver."""
         return [
-            # With somebody here, Celery leaves the log as it is.
-            (setup_logging, self.log),
-            # Not worker_init, which comes before the log is set up: what is loaded is to be seen there.
+            # With a receiver here, Celery does not set up its own log.
+            (setup_logging, self.set_up_log),
+            # Not worker_init, which comes before the log is set up: the loading of models should be logged.
             (celeryd_after_setup, self.begin),
             (worker_ready, self.ready),
-            (worker_shutting_down, self.asked_to_stop),
-            (worker_shutdown, self.stopped),
+            (worker_shutting_down, self.shutting_down),
+            (worker_shutdown, self.shut_down),
         ]
 
-    def log(self, loglevel: int, logfile: str | None = None, **signal: object) -> None:
-        """Write the log in our form, as much of it as Celery was asked for and where it was asked for."""
+    def set_up_log(self, loglevel: int, logfile: str | None = None, **signal: object) -> None:
+        """Write the log in brushwork's format, with the level and to the file that Celery was asked for."""
         log.set_up(self._settings.log_format, level=loglevel, file=logfile)
 
     def begin(self, sender: str, instance: Any, **signal: object) -> None:
-        """Load everything before the first message is taken."""
+        """Load the models before the first message is taken."""
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in all_kinds()]
         try:
             self._app.worker_process = WorkerProcess(
-                self._settings, kinds, self._app, sender, instance.concurrency
+                self._settings,
+                kinds,
+                self._app,
+                sender,
+                concurrency=instance.concurrency,
+                loaders=self._loaders,
             )
             self._app.worker_process.open()
-        # Celery logs a receiver's Exception and goes on; a worker without models must not.
+        # Celery logs a receiver's exception and goes on; a worker without models must not.
         except Exception as error:
             LOGGER.critical("%s", error, exc_info=not isinstance(error, BrushworkError))
             raise SystemExit(EXIT_MISCONFIGURED) from error
 
     def ready(self, **signal: object) -> None:
-        """The worker consumes."""
-        self._app.worker_process.take_work()
+        """Announce that the worker consumes messages."""
+        self._app.worker_process.announce_ready()
 
-    def asked_to_stop(self, how: str, **signal: object) -> None:
+    def shutting_down(self, how: str, **signal: object) -> None:
         """Let running jobs finish within the grace time, then give them back.
 
-        At once if asked again, or by SIGQUIT.
+        A second request, or SIGQUIT, gives them back at once.
         """
-        worker_process: WorkerProcess | None = getattr(self._app, "station", None)
+        worker_process: WorkerProcess | None = getattr(self._app, "worker_process", None)
         if worker_process is not None:
-            worker_process.rest()
-        grace_s = 0.0 if self._asked_before or how == "Cold" else self._settings.grace_s
-        self._asked_before = True
-        timer = threading.Timer(grace_s, self._leave)
+            worker_process.prepare_to_stop()
+        grace_s = 0.0 if self._was_asked_to_stop or how == "Cold" else self._settings.grace_s
+        self._was_asked_to_stop = True
+        timer = threading.Timer(grace_s, self._exit)
         timer.daemon = True
         timer.start()
 
-    def stopped(self, **signal: object) -> None:
-        """All jobs have ended."""
-        # A worker that could not begin has none.
-        worker_process: WorkerProcess | None = getattr(self._app, "station", None)
+    def shut_down(self, **signal: object) -> None:
+        """Close the worker process: all jobs have ended."""
+        # A worker that could not start has none.
+        worker_process: WorkerProcess | None = getattr(self._app, "worker_process", None)
         if worker_process is not None:
             worker_process.close()
 
-    def _leave(self) -> None:
-        # First of all: neither a job that hangs nor a database that is away may keep the process.
-        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (0,))
+    def _exit(self) -> None:
+        # The timer comes first: neither a hung job nor an unreachable database may keep the process alive.
+        timer = threading.Timer(EXIT_LIMIT_S, os._exit, (0,))
         timer.daemon = True
         timer.start()
         released = self._app.worker_process.release()
-        LOGGER.warning("The grace time is over: %d jobs go back to the queue", released)
+        LOGGER.warning("The grace time is over; %d running jobs go back to the queue", released)
 
 
-def _adopted(
+def _accepted(
     app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AcceptedMessage:
-    # A sender that traces its calls has it among the headers of its messages.
+    # A sender that traces its calls puts the trace into the headers of the message.
     trace = propagated(task.request.get("traceparent"))
-    kwargs = trace | kwargs
     try:
-        adopted: AcceptedMessage = app.worker_process.bare_messages.adopt(
-            task.request.id, kind.name, args, kwargs
+        accepted: AcceptedMessage = app.worker_process.bare_messages.accept(
+            task.request.id, kind.name, args, trace | kwargs
         )
     except ServiceUnreachable as error:
-        # Until the ledger has it, the message is all that there is of the job: it waits in Redis.
-        raise task.retry(exc=error, countdown=SECONDS_TO_NEXT_ADOPTION) from error
-    return adopted
+        # Until the ledger has the job, the message is the only copy of it: it waits in Redis.
+        raise task.retry(exc=error, countdown=BARE_MESSAGE_RETRY_S) from error
+    return accepted
 
 
 def _add_task(app: Celery, kind: Kind) -> None:
@@ -157,14 +169,14 @@ def _add_task(app: Celery, kind: Kind) -> None:
         app.worker_process.feeder.message_taken()
         job_id = task.request.id
         if args or kwargs:
-            adopted = _adopted(app, kind, task, args, kwargs)
-            if adopted.waits:
+            accepted = _accepted(app, kind, task, args, kwargs)
+            if accepted.waits:
                 return Outcome.WAITS
-            job_id = adopted.job_id
-        with app.worker_process.consumer_watchdog.taken():
+            job_id = accepted.job_id
+        with app.worker_process.consumer_watchdog.processing():
             outcome: Outcome = app.worker_process.executor.execute(job_id)
         if outcome is Outcome.FAILED:
-            raise JobEndedAsFailed(f"job {job_id}; see: brushwork show {job_id}")
+            raise JobEndedAsFailed(f"Job {job_id} failed. For the reason run: brushwork show {job_id}")
         return outcome
 
     options = {"bind": True, "typing": False, "max_retries": None, "throws": (JobEndedAsFailed,)}

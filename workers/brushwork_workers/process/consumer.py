@@ -1,7 +1,7 @@
-"""Celery's consumer, which outlives every message.
+"""Celery's consumer, made to survive every message.
 
-Celery's own lets some malformed messages (without an id, with a list for a task's name, no JSON at all) end
-the worker or its connection. Such a message is then delivered again, and no worker gets past it.
+Some malformed messages (without an id, with a list as a task name, not JSON at all) end Celery's own worker
+or its connection. Such a message is then delivered again, and no worker gets past it.
 """
 
 import logging
@@ -16,98 +16,98 @@ from celery.signals import worker_shutting_down
 from celery.worker.consumer import Consumer
 
 LOGGER = logging.getLogger(__name__)
-EVENTS_EVERY_S = 0.1
-# Not kombu's own list: there, a KeyError over a message without an id counts as a lost connection, too.
-_LOST = (redis.RedisError, ConnectionError, TimeoutError)
+SEND_EVENTS_EVERY_S = 0.1
+# Not kombu's own list: in that one a KeyError of a message without an id counts as a lost connection, too.
+_CONNECTION_LOST = (redis.RedisError, ConnectionError, TimeoutError)
 
 
 class PatientConsumer(Consumer):  # type: ignore[misc]
-    """Drops what can't be read, says so in the log, and goes on."""
+    """Drops messages that cannot be read, logs them, and goes on."""
 
     loop: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._knock = Knock()
-        self._celerys_loop = self.loop
+        self._wakeup = LoopWakeup()
+        self._celery_loop = self.loop
         self.loop = self._patient_loop
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Celery's own; events leave a few times a second, many in one message; a knock wakes it up."""
+        """Register with the loop, send buffered events several times a second, and let `_wakeup` wake it."""
         super().register_with_event_loop(hub)
-        hub.call_repeatedly(EVENTS_EVERY_S, self._flush_events)
-        hub.add_reader(self._knock.fileno(), self._knock.answer)
+        hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
+        hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
 
     def on_send_event_buffered(self) -> None:
-        """A job has begun or ended, in a thread of its own: the loop looks whether there is room for another.
+        """Wake the loop, because a job has started or ended and there may be room for another.
 
-        Celery would send the event at once, so that each job costs up to three messages.
+        Celery would send each event at once, up to three messages for each job.
         """
-        self._knock.knock()
+        self._wakeup.wake()
 
     def cancel_active_requests(self) -> None:
-        """SIGQUIT: have the jobs given back, before Celery waits for their threads.
+        """Announce the shutdown on SIGQUIT: jobs are given back before Celery waits for their threads.
 
-        Celery would cancel each, which a pool of threads refuses with an error; the signal that a stop is
-        wanted then never came, and the worker stayed until its longest job had ended.
+        Celery would cancel each request, which a pool of threads refuses with an error. The shutdown signal
+        would never be sent, and the worker would stay until its longest job had ended.
         """
         worker_shutting_down.send(sender=self.hostname, sig="SIGQUIT", how="Cold", exitcode=EX_FAILURE)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
-        """Celery's handler of one message, which raises nothing but a loss of the connection."""
+        """Return Celery's message handler, made to raise only if the connection is lost."""
         handle = super().create_task_handler(*args, **options)
 
         def handle_or_drop(message: Any) -> None:
             try:
-                _without_words(message)
+                _remove_argument_texts(message)
                 handle(message)
-            except _LOST:
+            except _CONNECTION_LOST:
                 raise
             except Exception as error:
-                LOGGER.error("A malformed message was dropped: %s: %s", type(error).__name__, error)
+                LOGGER.error("Dropped a malformed message: %s: %s", type(error).__name__, error)
                 message.reject_log_error(LOGGER, self.connection_errors)
 
         return handle_or_drop
 
     def _patient_loop(self, *args: Any) -> None:
         try:
-            self._celerys_loop(*args)
+            self._celery_loop(*args)
         except (*self.connection_errors, *self.channel_errors):
             raise
         except Exception as error:
-            # It is off the queue already. The loop is broken, though: connecting anew makes another.
-            LOGGER.error("An entry of the queue is no message: %s: %s", type(error).__name__, error)
-            raise ConnectionError("the queue is read anew after what was no message") from error
+            # The entry has left the queue already. But the loop is broken; a new connection makes a new one.
+            LOGGER.error("Dropped a queue entry that is not a message: %s: %s", type(error).__name__, error)
+            raise ConnectionError("Reconnecting after a queue entry that is not a message") from error
 
 
-class Knock:
-    """Wakes an event loop from any thread: a pipe with at most one byte in it."""
+class LoopWakeup:
+    """Wakes an event loop from any thread, through a pipe that holds at most one byte."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         self._lock = threading.Lock()
-        self._knocked = False
+        self._is_set = False
 
     def fileno(self) -> int:
-        """What the loop listens to."""
+        """The file descriptor that the loop reads."""
         return self._reader
 
-    def knock(self) -> None:
+    def wake(self) -> None:
         """Wake the loop."""
         with self._lock:
-            if not self._knocked:
-                self._knocked = True
+            if not self._is_set:
+                self._is_set = True
                 os.write(self._writer, b".")
 
-    def answer(self) -> None:
-        """The loop is awake."""
+    def clear(self) -> None:
+        """Empty the pipe, once the loop is awake."""
         with self._lock:
             os.read(self._reader, 1)
-            self._knocked = False
+            self._is_set = False
 
 
-def _without_words(message: Any) -> None:
-    """Drop what a stranger's client quotes of its arguments: Flower would show every prompt."""
+def _remove_argument_texts(message: Any) -> None:
+    """Remove the copies of the arguments that other clients put into headers: Flower would show prompts."""
     headers = message.headers
     if isinstance(headers, dict) and headers.get("kwargsrepr"):
         headers.update(argsrepr="", kwargsrepr="")

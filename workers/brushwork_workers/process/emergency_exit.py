@@ -1,4 +1,4 @@
-"""How a worker leaves before its time: what it can give back is given back, and the process ends."""
+"""Ends a worker process that cannot go on, after giving back the jobs that can be given back."""
 
 import logging
 import os
@@ -13,18 +13,20 @@ from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.supervision.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger(__name__)
-SECONDS_TO_LEAVE = 2.0
+EXIT_LIMIT_S = 2.0
 EXIT_BROKEN = 75
 
 
 class EmergencyExit:
-    """Ends this process, whose threads can't be ended; whoever started it starts another.
+    """Ends this process with exit status 75. Its supervisor (`brushwork up`, systemd, ...) starts another.
+
+    The process has to end because a hung thread cannot be.
 
     Args:
-        worker: This process's name in the ledger.
-        ledger: To which jobs are given back.
-        worker_registry: Which is left.
-        heartbeat: Knows the jobs.
+        worker: Name of this process in the ledger.
+        ledger: Takes the jobs back.
+        worker_registry: The worker's entry is removed from it.
+        heartbeat: Knows the running jobs.
     """
 
     def __init__(
@@ -35,24 +37,25 @@ class EmergencyExit:
         self._worker_registry = worker_registry
         self._heartbeat = heartbeat
 
-    def stalled(self, stalled: Sequence[Attempt]) -> None:
-        """These jobs do not move any more."""
+    def jobs_stalled(self, stalled: Sequence[Attempt]) -> None:
+        """Exit because these jobs are hung."""
         ids = [attempt.claim.job_id for attempt in stalled]
-        LOGGER.critical("Nothing moves any more in %s; this worker ends", ", ".join(ids))
-        self._leave(stalled, stalled=ids)
+        for job_id in ids:
+            LOGGER.critical("Job %s is hung; this worker exits", job_id, extra={"job": job_id})
+        self._exit(stalled, stalled=ids)
 
-    def broken(self) -> None:
-        """The device has failed, and one of the jobs that run may be why."""
-        LOGGER.critical("The device has failed; this worker ends")
-        self._leave(self._heartbeat.attempts())
+    def device_failed(self, running: Sequence[Attempt]) -> None:
+        """Exit because the device has failed, perhaps by the fault of one of the running jobs."""
+        LOGGER.critical("The device has failed; this worker exits")
+        self._exit(running)
 
-    def deaf(self) -> None:
-        """No message arrives here any more; no job is to blame."""
-        self._leave([])
+    def consumer_stuck(self) -> None:
+        """Exit because no message arrives any more; no job is to blame."""
+        self._exit([])
 
-    def _leave(self, lost: Sequence[Attempt], *, stalled: Sequence[str] = ()) -> None:
-        # First of all: a database that is away must not keep a process that is of no use.
-        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, (EXIT_BROKEN,))
+    def _exit(self, lost: Sequence[Attempt], *, stalled: Sequence[str] = ()) -> None:
+        # The timer comes first: an unreachable database must not keep a useless process alive.
+        timer = threading.Timer(EXIT_LIMIT_S, os._exit, (EXIT_BROKEN,))
         timer.daemon = True
         timer.start()
         try:
@@ -60,5 +63,5 @@ class EmergencyExit:
             self._ledger.reap([self._worker], stalled=stalled)
             self._worker_registry.leave(self._worker)
         except BrushworkError as error:
-            LOGGER.warning("Its jobs wait until their leases run out: %s", error)
+            LOGGER.warning("The jobs of this worker stay claimed until their leases expire: %s", error)
         os._exit(EXIT_BROKEN)

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -11,6 +11,7 @@ from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
 
+from brushwork_workers.interface import Loader
 from brushwork_workers.process.celery_worker import worker_app
 
 
@@ -21,28 +22,30 @@ def serve(
     name: str | None = None,
     concurrency: int = 16,
     log_level: str = "info",
+    loaders: Mapping[str, Loader] | None = None,
 ) -> NoReturn:
     """Serve `kinds` until SIGTERM or SIGINT, finish what runs within the grace time, and end the process.
 
     Args:
-        settings: Addresses and bounds.
-        kinds: Whose queues to take from.
-        name: Celery's node name, `something@host`, or the first half; no two workers may share one.
-        concurrency: Jobs that run at once, each in a thread.
-        log_level: debug, info, warning, error.
+        settings: Addresses and limits.
+        kinds: The kinds of job to serve.
+        name: Celery's node name, `something@host` or only `something`; it must be unique among all workers.
+        concurrency: How many jobs run at the same time, each in a thread.
+        log_level: debug, info, warning or error.
+        loaders: Loaders to use in place of those that the families name, by family; for tests and benchmarks.
 
     Raises:
-        SystemExit: The worker can't start; the log says why.
+        SystemExit: The worker has stopped or could not start; the log has the reason.
     """
-    # Celery sets it up anew, but has things to say before.
+    # Celery sets the log up again later, but writes lines before.
     log.set_up(settings.log_format, level=log_level.upper())
-    worker = worker_app(settings).Worker(
+    worker = worker_app(settings, loaders).Worker(
         pool="threads",
         concurrency=concurrency,
         queues=list(kinds),
         hostname=full_name(name),
         loglevel=log_level,
-        # Celery's banner is no JSON.
+        # Celery's banner is not JSON.
         quiet=settings.log_format == "json",
         task_events=True,
         without_gossip=True,
@@ -53,13 +56,13 @@ def serve(
 
 
 def _end(status: int) -> NoReturn:
-    """End the process now: all jobs are told of, the ledger is closed, the roster left.
+    """Exit at once: all jobs are recorded, the ledger is closed, the worker has left the registry.
 
-    Python would first take torch apart, for seconds, in which whoever started this worker waits for nothing.
+    A normal exit of Python would first unload torch, which takes seconds.
     """
     logging.shutdown()
     for stream in (sys.__stdout__, sys.__stderr__):
-        # Nobody may read any more.
+        # The reader of the stream may be gone.
         with suppress(OSError, ValueError):
             if stream is not None:
                 stream.flush()

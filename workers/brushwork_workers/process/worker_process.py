@@ -1,22 +1,14 @@
-"""Everything of one worker process, put together once."""
+"""One worker process: creates its parts and connects them."""
 
 import logging
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.model_folders import models_dir
-from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.process_liveness import here, started_at
-from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger
-from brushwork_core.ledger.checkpoints import JobCheckpoints
-from brushwork_core.queue.broker import Publisher
+from brushwork_core.settings.environment import models_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
@@ -24,6 +16,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.metrics import BatchMetrics
@@ -37,129 +30,141 @@ from brushwork_workers.dispatch.feeder import Feeder
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.job_context import discard
-from brushwork_workers.execution.metrics import Metrics, RunningJobs
-from brushwork_workers.execution.retries import Retries
-from brushwork_workers.families.loaders import LOADERS
+from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.metrics import JobMetrics, RunningJobs
+from brushwork_workers.execution.retries import RetryPolicy
+from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.families.loaders import Loaders
+from brushwork_workers.interface import Loader
 from brushwork_workers.model_cache.cpu_cache import CpuCache
-from brushwork_workers.model_cache.metrics import ModelMetrics
+from brushwork_workers.model_cache.metrics import LoadMetrics, ModelMetrics
 from brushwork_workers.model_cache.model_loader import ModelLoader
 from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.emergency_exit import EmergencyExit
+from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
-from brushwork_workers.supervision.heartbeat import Heartbeat, RecurringThread
-from brushwork_workers.supervision.progress_sync import LISTEN_EVERY_S, SPEAK_EVERY_S, ProgressSync
+from brushwork_workers.supervision.heartbeat import Heartbeat
+from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
 from brushwork_workers.supervision.reconciler import Reconciler
+from brushwork_workers.supervision.recurring_thread import RecurringThread
 from brushwork_workers.supervision.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)
 FEED_EVERY_S = 0.25
 WATCH_EVERY_S = 1.0
-# A worker that was not heard of for so many leases is struck off the roster.
+# A worker without a heartbeat for so many leases is removed from the registry.
 FORGET_AFTER_LEASES = 5
 
 
 class WorkerProcess:
-    """A worker process: its models, its leases, its place on the roster.
+    """A worker process: its models, its leases and its entry in the worker registry.
 
     Args:
-        settings: Addresses and bounds.
-        kinds: Which kinds it serves.
-        app: The Celery application, for publishing again what was lost.
-        name: What people call it; the process gets a name of its own from it.
-        concurrency: How many messages it works on at once.
+        settings: Addresses and limits.
+        kinds: The kinds of job that it serves.
+        app: The Celery application; it publishes messages.
+        name: Celery's node name. The name in the ledger is made from it, and unique to this process.
+        concurrency: How many messages it processes at a time.
+        loaders: Loaders to use in place of those that the families name, by family.
     """
 
     def __init__(
-        self, settings: Settings, kinds: Sequence[str], app: Celery, name: str, concurrency: int = 16
+        self,
+        settings: Settings,
+        kinds: Sequence[str],
+        app: Celery,
+        name: str,
+        *,
+        concurrency: int,
+        loaders: Mapping[str, Loader],
     ) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
-        self._began = started_at(os.getpid()) or 0.0
-        self._database = Database(settings.database_url.get_secret_value())
-        self._database.migrate()
+        self._started_at = started_at(os.getpid()) or 0.0
+        self._services = WorkerServices.open(settings, app)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
             keep_memory()
-        self._ready = threading.Event()
-        self._store = ArtifactStore(settings.artifacts_url)
-        self._ledger = Ledger(self._database, lease_s=settings.lease_s)
-        self._worker_registry = WorkerRegistry(self._database)
-        self._job_signals = JobSignals(self._database)
-        self._checkpoints = JobCheckpoints(self._database)
-        self._trained = TrainedModels(self._database)
-        self._publisher = Publisher(app)
+        self._is_ready = threading.Event()
+        self._registry = CollectorRegistry()
+        self._metrics = JobMetrics(self._registry)
         self._batching = BatchingStats()
-        self._model_executor = self._gathering()
-        self.metrics = Metrics()
-        self._model_manager = self._new_shelf(concurrency)
-        self._heartbeat = Heartbeat(self._ledger, self.worker)
-        self._reporter = self._reporting()
+        self._model_executor = self._new_model_executor()
+        self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
+        self._running = RunningAttempts()
+        self._heartbeat = Heartbeat(self._services.ledger, self.worker, self._running)
+        self._reporter = self._new_reporter()
         self._emergency_exit = EmergencyExit(
-            self.worker, self._ledger, self._worker_registry, self._heartbeat
+            self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
-        self.bare_messages = self._bare_messages()
-        self.executor = self._executor()
-        self.feeder = Feeder(self._ledger, self._publisher, self.kinds, settings.queue_ahead)
-        self.consumer_watchdog = self._consumer_watchdog(concurrency)
-        self._watchdog = self._watching()
-        self._threads = self._recurring()
-        # Once it is to take messages; before, it need not.
-        self._listening = RecurringThread("hearing", settings.sweep_s, self.consumer_watchdog.look)
+        self.bare_messages = self._new_bare_messages()
+        self.executor = self._new_executor()
+        self.feeder = Feeder(
+            self._services.ledger, self._services.publisher, self.kinds, settings.queue_ahead
+        )
+        self.consumer_watchdog = self._new_consumer_watchdog(concurrency)
+        self._watchdog = self._new_watchdog()
+        self._reconciler = self._new_reconciler()
+        self._threads = self._new_threads()
+        # Started later than the others: before it is ready, the worker need not take messages.
+        self._consumer_thread = RecurringThread(
+            "consumer-watchdog", settings.sweep_s, self.consumer_watchdog.check
+        )
 
     def open(self) -> None:
-        """Load and warm up the models, then begin the heartbeat."""
+        """Load and warm up the models, then start the threads."""
         self._model_manager.open(self._models())
         for thread in self._threads:
             thread.start()
         self._reporter.start()
 
-    def take_work(self) -> None:
-        """Say on the roster that this worker consumes now."""
-        self._ready.set()
-        self._listening.start()
+    def announce_ready(self) -> None:
+        """Record in the worker registry that this worker consumes messages."""
+        self._is_ready.set()
+        self._consumer_thread.start()
         self._beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
-    def rest(self) -> None:
-        """Take no more messages and load no more models: a stop was asked for."""
-        self.consumer_watchdog.rest()
-        self._model_manager.rest()
+    def prepare_to_stop(self) -> None:
+        """Expect no more messages and load no more models: the worker was asked to stop."""
+        self.consumer_watchdog.stop()
+        self._model_manager.stop_loading()
 
     def release(self) -> int:
-        """Give every running job back, uncharged; how many."""
+        """Give every running job back without charging the attempt, and return their number."""
         number = self._heartbeat.release_all()
-        self.metrics.released(number)
+        self._metrics.released(number)
         return number
 
     def close(self) -> None:
-        """End the heartbeat and leave the roster."""
-        for thread in [*self._threads, self._listening]:
+        """Stop the threads and leave the worker registry."""
+        for thread in [*self._threads, self._consumer_thread]:
             thread.stop()
         self._reporter.stop()
         self._watchdog.close()
         try:
-            self._worker_registry.leave(self.worker)
+            self._services.worker_registry.leave(self.worker)
         except BrushworkError as error:
-            LOGGER.warning("Could not leave the roster: %s", error)
+            LOGGER.warning("This worker's entry stays in the registry for now: %s", error)
         self._model_manager.close()
         self._model_executor.close()
-        self._database.close()
+        self._services.database.close()
 
     def _models(self) -> list[Model]:
         chosen = self.settings.models
-        wanted = {name.strip() for name in chosen.split(",")} if chosen else None
+        names = {name.strip() for name in chosen.split(",")} if chosen else None
         return [
             model
             for model in self._catalogue
-            if set(model.kinds) & set(self.kinds) and (wanted is None or model.name in wanted)
+            if set(model.kinds) & set(self.kinds) and (names is None or model.name in names)
         ]
 
-    def _gathering(self) -> ModelExecutor:
+    def _new_model_executor(self) -> ModelExecutor:
         rows, pixels = self.settings.max_batch_rows, self.settings.max_batch_pixels
         if rows == 1:
             return SerialExecutor()
@@ -167,109 +172,123 @@ class WorkerProcess:
         num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
         return Batcher(rows, pixels, self._batching.add, num_threads)
 
-    def _new_shelf(self, concurrency: int) -> ModelManager:
+    def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
-        budget = model_budget(self._device, settings.workers_here, settings.model_memory_gb)
-        files = TrainedFiles(self._trained, self._store, models_dir() / "trained", locate)
+        files = TrainedFiles(
+            self._services.trained_models, self._services.store, models_dir() / "trained", locate
+        )
+        loader = ModelLoader(
+            Loaders(replaced), self._device, self._model_executor, self._catalogue.add_ons, files.find
+        )
         return ModelManager(
-            ModelLoader(LOADERS, self._device, self._model_executor, self._catalogue.add_ons, files.find),
-            Residency(budget, settings.model_stay_s),
-            max_waiters=concurrency // 2,
+            loader,
+            Residency(self._model_budget, settings.model_stay_s),
             cpu_cache=CpuCache(round(settings.offload_gb * 2**30), self._device),
-            metrics=self.metrics,
+            metrics=LoadMetrics(self._registry),
+            max_waiters=max_waiters,
         )
 
-    def _bare_messages(self) -> BareMessages:
+    @property
+    def _model_budget(self) -> int:
+        return model_budget(self._device, self.settings.workers_here, self.settings.model_memory_gb)
+
+    def _new_bare_messages(self) -> BareMessages:
         return BareMessages(
-            self._ledger,
-            self._store,
+            self._services.ledger,
+            self._services.store,
             self._catalogue,
             max_attempts=self.settings.max_attempts,
-            expect=self._trained.expect,
+            expect=self._services.trained_models.expect,
         )
 
-    def _executor(self) -> Executor:
+    def _new_executor(self) -> Executor:
         return Executor(
             worker=self.worker,
-            ledger=self._ledger,
-            store=self._store,
+            ledger=self._services.ledger,
+            store=self._services.store,
+            checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
-            heartbeat=self._heartbeat,
             model_executor=self._model_executor,
+            running=self._running,
             exclusive_gate=ExclusiveGate(),
-            on_broken=self._emergency_exit.broken,
-            retries=Retries(self.worker, self._others_serve, self.settings.retry_s),
-            lease_s=self.settings.lease_s,
-            metrics=self.metrics,
-            checkpoints=self._checkpoints,
+            retry_policy=RetryPolicy(self.worker, self._others_serve, self.settings.retry_s),
+            on_broken=lambda: self._emergency_exit.device_failed(self._running.attempts()),
+            patience=LedgerPatience(self.settings.lease_s),
+            metrics=self._metrics,
         )
 
-    def _reporting(self) -> Reporter:
-        self.metrics.watch(
-            RunningJobs(self.kinds, self._heartbeat.attempts),
+    def _new_reporter(self) -> Reporter:
+        for collector in (
+            RunningJobs(self.kinds, self._running.attempts),
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
-            ModelMetrics(self._model_manager),
-        )
-        return Reporter(ProcessReports(self._database), self.worker, "worker", self.metrics.registry)
+            ModelMetrics(self._model_manager.sizes, self._model_budget),
+        ):
+            self._registry.register(collector)
+        ProcessCollector(registry=self._registry)
+        return Reporter(ProcessReports(self._services.database), self.worker, "worker", self._registry)
 
-    def _consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
+    def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
         return ConsumerWatchdog(
             self.kinds,
-            self._publisher.num_waiting,
+            self._services.publisher.num_waiting,
             concurrency=concurrency,
-            deaf_s=self.settings.deaf_s,
-            on_deaf=self._emergency_exit.deaf,
+            limit_s=self.settings.deaf_s,
+            on_stuck=self._emergency_exit.consumer_stuck,
         )
 
-    def _watching(self) -> Watchdog:
+    def _new_watchdog(self) -> Watchdog:
         return Watchdog(
-            self._heartbeat.attempts,
+            self._running.attempts,
             stall_s=self.settings.stall_s,
             frozen_s=self.settings.frozen_s,
-            on_stall=self._emergency_exit.stalled,
+            on_stall=self._emergency_exit.jobs_stalled,
         )
 
-    def _recurring(self) -> list[RecurringThread]:
-        settings = self.settings
-        progress_sync = ProgressSync(self._job_signals, self.worker, self._heartbeat.attempts)
-        self._reconciler = Reconciler(
-            self._ledger,
-            self._worker_registry,
-            self._publisher,
-            redispatch_after_s=settings.redispatch_after_s,
-            lease_s=settings.lease_s,
+    def _new_reconciler(self) -> Reconciler:
+        return Reconciler(
+            self._services.ledger,
+            self._services.worker_registry,
+            self._services.publisher,
+            redispatch_after_s=self.settings.redispatch_after_s,
+            lease_s=self.settings.lease_s,
         )
+
+    def _new_threads(self) -> list[RecurringThread]:
+        settings = self.settings
+        progress_sync = ProgressSync(self._services.job_signals, self.worker, self._running.attempts)
         return [
-            RecurringThread("pulse", settings.heartbeat_s, self._beat),
-            RecurringThread("listening", LISTEN_EVERY_S, progress_sync.listen),
-            RecurringThread("speaking", SPEAK_EVERY_S, progress_sync.speak),
+            RecurringThread("heartbeat", settings.heartbeat_s, self._beat),
+            RecurringThread("job-signals", RECEIVE_EVERY_S, progress_sync.receive),
+            RecurringThread("progress-reports", REPORT_EVERY_S, progress_sync.report),
             RecurringThread("reconciler", settings.sweep_s, self._sweep),
-            RecurringThread("feeder", FEED_EVERY_S, self.feeder.feed, wakes=self.feeder.wanted),
-            RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.look),
+            RecurringThread("feeder", FEED_EVERY_S, self.feeder.feed, wake=self.feeder.wanted),
+            RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
         ]
 
     def _others_serve(self, kind: str) -> bool:
-        return self._worker_registry.others_serve(kind, but=self.worker, within_s=self.settings.lease_s)
+        return self._services.worker_registry.others_serve(
+            kind, but=self.worker, within_s=self.settings.lease_s
+        )
 
     def _beat(self) -> None:
         self._heartbeat.beat(self._watchdog.stalled())
-        self._worker_registry.announce(
+        self._services.worker_registry.announce(
             WorkerEntry(
                 name=self.worker,
                 kinds=self.kinds,
                 models=self._model_manager.names,
                 device=device_name(self._device),
-                ready=self._ready.is_set(),
+                ready=self._is_ready.is_set(),
                 batching=self._batching.summary(),
                 host=here(),
                 pid=os.getpid(),
-                pid_started_at=self._began,
+                pid_started_at=self._started_at,
             )
         )
 
     def _sweep(self) -> None:
         self._reconciler.sweep()
-        self._job_signals.sweep()
-        discard(self._store, self._checkpoints.sweep())
-        self._worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
+        self._services.job_signals.sweep()
+        discard(self._services.store, self._services.checkpoints.sweep())
+        self._services.worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)

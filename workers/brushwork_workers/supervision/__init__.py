@@ -1,1 +1,1 @@
-"""Threads that keep a worker honest: heartbeat, watchdogs, reconciler and progress."""
+"""Threads that supervise a worker: heartbeat, watchdogs, reconciler and progress reports."""

@@ -1,7 +1,8 @@
-"""How running jobs speak and hear: all of a process at once, however many they are.
+"""Exchanges signals and progress between running jobs and the ledger, for all jobs of a process at once.
 
-Two threads call it. One listens every 50 ms, which is why a canceled job leaves within one step and 100 ms;
-it only reads, so no writer keeps it waiting. The other speaks every 250 ms, for all jobs in one transaction.
+Two threads call it. One receives signals every 50 ms, so that a canceled job stops within one step and 100
+ms; it only reads, so it never waits for a writer. The other reports every 250 ms, all jobs in one
+transaction.
 """
 
 import logging
@@ -16,62 +17,62 @@ from brushwork_schemas.preview import Preview
 from brushwork_workers.execution.attempt import Attempt
 
 LOGGER = logging.getLogger(__name__)
-LISTEN_EVERY_S = 0.05
-SPEAK_EVERY_S = 0.25
-NOTHING = JobSignal(stop=False, preview=False)
-Said = tuple[Progress, Preview | None]
-# What the ledger holds of a job that has said nothing yet.
-AT_FIRST: Said = (Progress(), None)
+RECEIVE_EVERY_S = 0.05
+REPORT_EVERY_S = 0.25
+NO_SIGNAL = JobSignal(stop=False, preview=False)
+Reported = tuple[Progress, Preview | None]
+# What the ledger holds of a job that has reported nothing yet.
+NOT_REPORTED: Reported = (Progress(), None)
 
 
 class ProgressSync:
-    """Carries word between the jobs of this process and the ledger; asks nothing while none runs.
+    """Delivers signals to running jobs, and writes their progress. Sends no query while no job runs.
 
     Args:
-        job_signals: To the ledger.
-        worker: This process's name there.
-        attempts: Gives the jobs that run now.
+        job_signals: Reads signals and writes progress.
+        worker: Name of this process in the ledger.
+        attempts: Returns the attempts that run now.
     """
 
     def __init__(self, job_signals: JobSignals, worker: str, attempts: Callable[[], list[Attempt]]) -> None:
         self._job_signals = job_signals
         self._worker = worker
         self._attempts = attempts
-        self._told: dict[Attempt, Said] = {}
+        self._reported: dict[Attempt, Reported] = {}
 
-    def listen(self) -> None:
-        """Tell the jobs what is wanted of them: to stop, to show what they have."""
+    def receive(self) -> None:
+        """Deliver the signals of all running jobs: to stop, or to show a preview."""
         attempts = self._attempts()
         if not attempts:
             return
         try:
             signals = self._job_signals.signals(self._worker)
         except ServiceUnreachable as error:
-            # The heartbeat says so too, and not twenty times a second.
-            LOGGER.debug("Nothing was heard: %s", error)
+            # The heartbeat logs it too, but not twenty times a second.
+            LOGGER.debug("Signals could not be read: %s", error)
             return
         for attempt in attempts:
-            wish = signals.get(attempt.key, NOTHING)
-            attempt.is_watched = wish.preview
-            if wish.stop:
-                attempt.hear(Signal.CANCEL)
+            signal = signals.get(attempt.key, NO_SIGNAL)
+            attempt.is_watched = signal.preview
+            if signal.stop:
+                attempt.receive(Signal.CANCEL)
             elif attempt.is_overdue:
-                attempt.hear(Signal.EXPIRE)
+                attempt.receive(Signal.EXPIRE)
 
-    def speak(self) -> None:
-        """Write down the progress and previews of all jobs that went on since they were last written."""
+    def report(self) -> None:
+        """Write the progress and previews of all jobs that have changed since the last report."""
         attempts = self._attempts()
-        self._told = {attempt: self._told.get(attempt, AT_FIRST) for attempt in attempts}
-        # One reading of each: its job goes on meanwhile.
-        now = {attempt: (attempt.progress, attempt.preview) for attempt in attempts}
-        news = {attempt: said for attempt, said in now.items() if said != self._told[attempt]}
+        self._reported = {attempt: self._reported.get(attempt, NOT_REPORTED) for attempt in attempts}
+        # Each attempt is read once, because its job goes on meanwhile.
+        current = {attempt: (attempt.progress, attempt.preview) for attempt in attempts}
+        changed = {attempt: each for attempt, each in current.items() if each != self._reported[attempt]}
         try:
-            told = self._job_signals.tell([self._report(attempt, *said) for attempt, said in news.items()])
+            written = self._job_signals.tell([self._row(attempt, *each) for attempt, each in changed.items()])
         except ServiceUnreachable as error:
-            LOGGER.debug("Progress was not written: %s", error)
+            LOGGER.debug("Progress could not be written: %s", error)
             return
-        self._told |= {attempt: said for attempt, said in news.items() if attempt.key in told}
+        self._reported |= {attempt: each for attempt, each in changed.items() if attempt.key in written}
 
-    def _report(self, attempt: Attempt, progress: Progress, preview: Preview | None) -> ProgressReport:
-        _, shown = self._told[attempt]
+    def _row(self, attempt: Attempt, progress: Progress, preview: Preview | None) -> ProgressReport:
+        _, shown = self._reported[attempt]
         return ProgressReport(*attempt.key, progress, preview if preview is not shown else None)

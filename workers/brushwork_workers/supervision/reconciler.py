@@ -1,4 +1,4 @@
-"""Finds what was lost: jobs whose worker is gone, and queued jobs whose message is. Safe in any number."""
+"""Recovers jobs whose worker is gone, and queued jobs whose message is lost. Any number may run at once."""
 
 import logging
 import time
@@ -10,20 +10,20 @@ from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds
 
 LOGGER = logging.getLogger(__name__)
-MOST_AT_ONCE = 1000
-# An answer that took more of a lease than this came from a database that was away.
-SLOW = 0.25
+MAX_REPUBLISHED = 1000
+# If a query takes more than this share of a lease, the database was unreachable for a while.
+SLOW_SHARE = 0.25
 
 
 class Reconciler:
-    """One sweep sets right what crashes, restarts and lost messages left behind.
+    """Repairs, in each sweep, what crashes, restarts and lost messages have left behind.
 
     Args:
         ledger: Holds the jobs.
-        worker_registry: Knows the workers of this machine.
+        worker_registry: Knows which workers of this machine are dead.
         publisher: Sends messages.
-        redispatch_after_s: How long a message may be on its way before it counts as gone.
-        lease_s: How long a lease lasts.
+        redispatch_after_s: Seconds after which an undelivered message counts as lost.
+        lease_s: Length of a lease in seconds.
     """
 
     def __init__(
@@ -40,38 +40,38 @@ class Reconciler:
         self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
-        self._reaps_from = 0.0
+        self._reap_not_before = 0.0
 
     def sweep(self) -> None:
-        """Take back what dead workers held, end what is overdue, publish again what Redis forgot."""
-        for job_id in self._overdue():
-            LOGGER.info("Job %s was not begun before its deadline", job_id)
-        if time.monotonic() >= self._reaps_from:
+        """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again."""
+        for job_id in self._expire():
+            LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
+        if time.monotonic() >= self._reap_not_before:
             self._reap()
         for kind in all_kinds():
             num_sent = self._ledger.num_dispatched(kind)
             if num_sent:
-                # Messages that wait are no reason to send more; only the difference can be lost.
+                # Messages that wait in Redis are not lost; only the difference can be.
                 num_lost = num_sent - self._publisher.num_waiting(kind)
-                self._publish_again(kind, min(num_lost, MOST_AT_ONCE))
+                self._publish_again(kind, min(num_lost, MAX_REPUBLISHED))
 
-    def _overdue(self) -> list[str]:
-        """End what is overdue; the answer shows whether the database was there all the time.
+    def _expire(self) -> list[str]:
+        """Expire overdue jobs, and postpone the reaping if the database was unreachable.
 
-        While it was away nobody could renew a lease, and when it is back all workers are still alive.
+        While it was, no worker could renew a lease; once it is back, all of them are still alive.
         """
         began = time.monotonic()
         try:
-            overdue = self._ledger.expire_queued()
+            expired = self._ledger.expire_queued()
         except ServiceUnreachable:
-            self._reap_later()
+            self._postpone_reaping()
             raise
-        if time.monotonic() - began > SLOW * self._lease_s:
-            self._reap_later()
-        return overdue
+        if time.monotonic() - began > SLOW_SHARE * self._lease_s:
+            self._postpone_reaping()
+        return expired
 
-    def _reap_later(self) -> None:
-        self._reaps_from = time.monotonic() + self._lease_s / 2
+    def _postpone_reaping(self) -> None:
+        self._reap_not_before = time.monotonic() + self._lease_s / 2
 
     def _reap(self) -> None:
         dead = self._worker_registry.dead_here()
@@ -79,16 +79,20 @@ class Reconciler:
         for worker in dead:
             self._worker_registry.leave(worker)
         for job_id in reaped.queued:
-            alone = ", alone, for one of several may have ended it" if job_id in reaped.suspects else ""
-            LOGGER.warning("Job %s lost its worker and is queued again%s", job_id, alone)
+            alone = "; it will run alone, because it may be the cause" if job_id in reaped.suspects else ""
+            LOGGER.warning(
+                "Job %s lost its worker and is queued again%s", job_id, alone, extra={"job": job_id}
+            )
         for job_id in reaped.failed:
-            LOGGER.error("Job %s lost its worker once too often and has failed", job_id)
+            LOGGER.error(
+                "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}
+            )
 
     def _publish_again(self, kind: str, limit: int) -> None:
         jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
         if not jobs:
             return
         if self._publisher.publish(jobs):
-            LOGGER.info("Published %d jobs of %s again", len(jobs), kind)
+            LOGGER.info("Published the messages of %d %s jobs again", len(jobs), kind)
         else:
             self._ledger.undispatch([job.job_id for job in jobs])

@@ -1,8 +1,8 @@
-"""Notices what does not move any more. A thread can't be ended, so the process is replaced.
+"""Detects hung jobs. A thread cannot be ended from outside, so the whole process is replaced.
 
-Two sorts of standstill: a job (or the device call that it waits for) hangs while Python runs on, which a
-thread sees; or something holds Python's lock, and no thread sees anything. For the second there is a timer
-outside of Python, `faulthandler`'s, that is wound up again and again by the first.
+There are two ways to hang. A job, or the device call that it waits for, may hang while Python runs on: a
+thread detects this. Or something holds Python's global lock, so that no thread runs: for this there is a
+timer outside Python, that of `faulthandler`, which the thread restarts again and again.
 """
 
 import faulthandler
@@ -12,20 +12,20 @@ from brushwork_core.settings.stall_bounds import StallBounds
 
 from brushwork_workers.execution.attempt import Attempt
 
-# By number: what is written there needs no Python, and no stream that somebody replaced.
+# The file descriptor: writing to it needs no Python, and no stream that somebody has replaced.
 STDERR = 2
-# All who wait for the device move when it answers, one after the other.
-TOGETHER_S = 1.0
+# When the device answers, all jobs that wait for it show a sign of life one after another, within this time.
+SAME_TIME_S = 1.0
 
 
 class Watchdog:
-    """Looks at all jobs of a process once a second.
+    """Checks all jobs of a process; to be called once a second.
 
     Args:
-        attempts: Gives the jobs that run now.
-        stall_s: A job of a kind that does not move for so long is hung.
-        frozen_s: If no Python runs for so long, the process ends.
-        on_stall: Told of the jobs that are hung; it ends the process.
+        attempts: Returns the attempts that run now.
+        stall_s: After how many idle seconds a job of a kind counts as hung.
+        frozen_s: After how many seconds without any Python code running the process ends.
+        on_stall: Called with the hung jobs; it ends the process.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Watchdog:
         self._frozen_s = frozen_s
         self._on_stall = on_stall
 
-    def look(self) -> None:
-        """Wind up the timer, and look whether every job moves."""
+    def check(self) -> None:
+        """Restart the timer, and check that no job is hung."""
         faulthandler.dump_traceback_later(self._frozen_s, exit=True, file=STDERR)
         stalled = self.stalled()
         if stalled:
@@ -50,21 +50,22 @@ class Watchdog:
             self._on_stall(stalled)
 
     def stalled(self) -> list[Attempt]:
-        """Jobs that do not move."""
-        stands = [(attempt, attempt.still_s) for attempt in self._attempts()]
-        return [attempt for attempt, still_s in stands if still_s > self._patience_s(still_s, stands)]
+        """Return the hung jobs."""
+        idle = [(attempt, attempt.idle_s) for attempt in self._attempts()]
+        return [attempt for attempt, idle_s in idle if idle_s > self._limit_s(idle_s, idle)]
 
-    def _patience_s(self, still_s: float, stands: Sequence[tuple[Attempt, float]]) -> float:
-        """How long who has stood for so long may stand.
+    def _limit_s(self, idle_s: float, idle: Sequence[tuple[Attempt, float]]) -> float:
+        """The stall limit for a job that has been idle for `idle_s`.
 
-        As long as any that has stood at least as long: it may be their call that it waits for.
+        It is the largest limit of all jobs that have been idle at least as long: the job may wait for the
+        device call of one of them.
         """
         return max(
             self._stall_s.of(attempt.claim.kind)
-            for attempt, stood_s in stands
-            if stood_s >= still_s - TOGETHER_S
+            for attempt, other_idle_s in idle
+            if other_idle_s >= idle_s - SAME_TIME_S
         )
 
     def close(self) -> None:
-        """Nobody looks any more."""
+        """Stop the timer."""
         faulthandler.cancel_dump_traceback_later()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from brushwork_core.files.model_folders import is_here, pulled_place
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model
-from brushwork_schemas.kinds.description import KindDescription, described_kinds
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.kinds.registry import kind_named
 from rich.table import Table
 

@@ -9,6 +9,7 @@ import typer
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, ModelNotHere
+from brushwork_schemas.validation import first_invalid
 from pydantic import ValidationError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
@@ -178,6 +179,5 @@ def _source(folder: Path | None, repository: str | None, revision: str | None, v
     try:
         return Source.model_validate({**place, "variant": variant})
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidRequest(f"{reason}.", field=str((*first["loc"], "revision")[0])) from error
+        wrong = first_invalid(error)
+        raise InvalidRequest(f"{wrong.reason}.", field=wrong.name or "revision") from error

@@ -1,10 +1,10 @@
 """`brushwork preview`."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from brushwork_core.timing.polling import poll
 from brushwork_schemas.errors import InvalidRequest, WaitTimeout
 from brushwork_schemas.preview import Preview
 
@@ -58,18 +58,22 @@ def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
         InvalidRequest: The job has ended.
         WaitTimeout: No preview came in time.
     """
-    give_up = time.monotonic() + timeout_s
-    while (found := client.preview(job_id)) is None:
+
+    def look() -> Preview | None:
+        if (found := client.preview(job_id)) is None:
+            state, _ = client.look(job_id)
+            if state.is_terminal:
+                raise InvalidRequest(
+                    f"Job {job_id} is {state.value}: only running jobs have previews.",
+                    hint=f"See its result: brushwork show {job_id}",
+                )
+        return found
+
+    found = poll(look, every_s=POLL_S, timeout_s=timeout_s)
+    if found is None:
         state, _ = client.look(job_id)
-        if state.is_terminal:
-            raise InvalidRequest(
-                f"Job {job_id} is {state.value}: only running jobs have previews.",
-                hint=f"See its result: brushwork show {job_id}",
-            )
-        if time.monotonic() > give_up:
-            raise WaitTimeout(
-                f"Job {job_id} is {state.value} and had no preview within {timeout_s:g} s; it goes on.",
-                hint="Only jobs with denoising steps have previews, and not for every model.",
-            )
-        time.sleep(POLL_S)
+        raise WaitTimeout(
+            f"Job {job_id} is {state.value} and had no preview within {timeout_s:g} s; it goes on.",
+            hint="Only jobs with denoising steps have previews, and not for every model.",
+        )
     return found

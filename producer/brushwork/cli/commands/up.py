@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from brushwork_core.settings.settings import data_dir
+from brushwork_core.settings.environment import data_dir
 from rich.text import Text
 
 from brushwork.cli.commands.services import ALL_KINDS, kind_names

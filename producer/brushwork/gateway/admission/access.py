@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from brushwork_core.access.api_keys import HOW_TO_BRING_ONE, ApiKey, ApiKeys, Scope
+from brushwork_core.access.api_keys import HOW_TO_SEND_A_KEY, ApiKey, ApiKeys, Scope
 from brushwork_schemas.errors import ServiceUnreachable, Unauthorized
 from fastapi import Request
 
@@ -67,7 +67,7 @@ class Access:
             return Principal(self._verified(key))
         if self.is_open():
             return Principal()
-        raise Unauthorized("An API key is required.", hint=HOW_TO_BRING_ONE)
+        raise Unauthorized("An API key is required.", hint=HOW_TO_SEND_A_KEY)
 
     def is_still_valid(self, key: str | None) -> bool:
         """Return whether an open stream may go on. While the database does not answer, every stream may."""

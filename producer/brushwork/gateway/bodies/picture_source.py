@@ -5,7 +5,8 @@ import binascii
 from enum import Enum
 from typing import Any
 
-from brushwork_core.files.tenant_files import TenantFiles, is_name
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
 
 from brushwork.gateway.admission.access import Principal
@@ -37,7 +38,7 @@ class PictureSource(Enum):
         if isinstance(given, bytes):
             return cls.DATA
         if isinstance(given, str):
-            if is_name(given):
+            if is_sha256(given):
                 return cls.STORE
             if given.startswith(_PREFIXES):
                 return cls.DATA
@@ -86,7 +87,7 @@ def resolved_dataset(given: Any, field: str, files: TenantFiles, principal: Prin
     """
     if isinstance(given, bytes) or hasattr(given, "read"):
         return given
-    if not isinstance(given, str) or not is_name(given):
+    if not isinstance(given, str) or not is_sha256(given):
         raise InvalidDataset(f"{field}: the value is not an archive.", field=field, hint=DATASET_HINT)
     try:
         return files.get(given, principal.tenant).sha256

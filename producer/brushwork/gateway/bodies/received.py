@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from brushwork_core.media.archive_type import HEAD_BYTES, archive_type
+from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
 from fastapi import Request
@@ -90,7 +90,7 @@ async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:
     Raises:
         PayloadTooLarge: The file is not an archive, and larger than the limit.
     """
-    head = await file.read(HEAD_BYTES)
+    head = await file.read(ARCHIVE_HEAD_BYTES)
     await file.seek(0)
     if archive_type(head) is not None:
         return file.file

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.description import KindDescription
+from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Query
 from pydantic import BaseModel

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
+from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
-from brushwork_schemas.trace_context import TraceContext
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from brushwork_core.telemetry.log import bound
-from brushwork_schemas.trace_context import TraceContext
+from brushwork_core.telemetry.trace_context import TraceContext
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -19,7 +19,7 @@ from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
 from brushwork.gateway.problems import headers_of, status_of
 from brushwork.gateway.services import Services
-from brushwork.inputs.dataset_input import GivenArchive
+from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm

@@ -9,6 +9,7 @@ from brushwork_schemas.errors import ModelUnavailable
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
+from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
 from brushwork_workers.families.diffusion.image_to_image import ImageToImage
@@ -18,7 +19,6 @@ from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
-from brushwork_workers.model_cache.module_offload import ModuleOffload
 
 _PERFORMERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
@@ -36,7 +36,7 @@ def load(spec: LoadSpec) -> LoadedModules:
     generation = Generation(pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours)
     made = {kind: make(spec, generation) for kind, make in _PERFORMERS.items() if kind in spec.kinds}
     if _takes_turns(spec):
-        ModuleOffload(spec.device).serve(pipelines.modules)
+        ModuleOffload(spec.device).add(pipelines.modules)
     return LoadedModules(made, pipelines.modules)
 
 

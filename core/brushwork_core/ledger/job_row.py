@@ -1,0 +1,49 @@
+"""Conversion of a row of the ledger to the `Job` that callers see."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.kinds.image_classification_training import Epoch
+from brushwork_schemas.kinds.registry import typed_request, typed_result
+from brushwork_schemas.options import Priority
+from brushwork_schemas.states import JobState
+
+from brushwork_core.timing.timestamps import moment_of
+
+
+def job_of(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> Job:
+    """Return the job of a row.
+
+    Args:
+        row: All columns of `JOBS`, by name, and `result` where the job has one.
+        curve: Epochs of a training as they are stored.
+    """
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        model=row["model"],
+        label=row["label"],
+        state=JobState(row["state"]),
+        request=typed_request(row["kind"], row["request"]),
+        result=typed_result(row["kind"], row.get("result")),
+        error=JobError(**row["error"]) if row["error"] else None,
+        last_error=JobError(**row["last_error"]) if row["last_error"] else None,
+        retry_at=moment_of(row["not_before"]),
+        priority=Priority(row["priority"]),
+        tenant=row["tenant"],
+        deadline_at=moment_of(row["deadline_at"]),
+        idempotency_key=row["idempotency_key"],
+        group=row["job_group"],
+        retry_of=row["retry_of"],
+        traceparent=row["traceparent"],
+        progress=Progress(step=row["progress_step"], total=row["progress_total"]),
+        curve=tuple(Epoch.model_validate(epoch) for epoch in curve),
+        cancel_requested=row["cancel_requested"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        worker=row["worker"],
+        created_at=moment_of(row["created_at"]),
+        started_at=moment_of(row["started_at"]),
+        finished_at=moment_of(row["finished_at"]),
+    )

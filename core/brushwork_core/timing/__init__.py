@@ -1,0 +1,1 @@
+"""Time: timestamps of the database, pauses that double, and loops that poll."""

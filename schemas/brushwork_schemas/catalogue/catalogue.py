@@ -1,0 +1,132 @@
+"""The catalogue: which models there are, by name and by kind."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from brushwork_schemas.catalogue.entries import AddOn, Model
+from brushwork_schemas.catalogue.reading import read_entries
+from brushwork_schemas.catalogue.trained_models import TRAINED, trained_model, trains_for
+from brushwork_schemas.errors import UnknownModel
+from brushwork_schemas.plugins import catalogue_files
+
+PACKAGED = Path(__file__).parent / "catalogue.toml"
+
+
+class Catalogue:
+    """Models in the order of the file. The first model of a kind is its default.
+
+    Args:
+        models: Models by name.
+        add_ons: LoRA adapters and ControlNets by name.
+    """
+
+    def __init__(self, models: dict[str, Model], add_ons: Mapping[str, AddOn] | None = None) -> None:
+        self._models = models
+        self._add_ons = dict(add_ons or {})
+
+    @classmethod
+    def load(cls, user_file: Path | None = None) -> "Catalogue":
+        """Return the models of all registered catalogues and of `user_file`.
+
+        Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
+        before those of plug-ins.
+
+        Raises:
+            InvalidRequest: A file cannot be read. The message names file, model and field.
+        """
+        packaged = _packaged()
+        if user_file is None:
+            return packaged
+        models, add_ons = read_entries(user_file)
+        kept = {name: model for name, model in packaged._models.items() if name not in models}
+        return cls({**models, **kept}, {**packaged._add_ons, **add_ons})
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    @property
+    def add_ons(self) -> tuple[AddOn, ...]:
+        """All LoRA adapters and ControlNets."""
+        return tuple(self._add_ons.values())
+
+    def of_kind(self, kind: str) -> list[Model]:
+        """Return all models that serve `kind`."""
+        return [model for model in self if kind in model.kinds]
+
+    def named(self, name: str | None, kind: str) -> Model:
+        """Return the model of that name; the default of the kind if `name` is None.
+
+        A name that begins with `trained:` is a model that a job has trained. Whether that job exists is not
+        checked here.
+
+        Raises:
+            UnknownModel: No model has this name, or it serves another kind.
+        """
+        if name is not None and name.startswith(TRAINED):
+            return trained_model(name, kind)
+        candidates = self.of_kind(kind)
+        for model in candidates:
+            if name in (None, model.name):
+                return model
+        known = ", ".join(model.name for model in candidates) or "none"
+        found = self._models.get(name) if name else None
+        reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
+        message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
+        also = " trained:<job id> selects a model that a job trained." if trains_for(kind) else ""
+        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
+
+    def entry(self, name: str) -> "Model | AddOn":
+        """Return the model, LoRA adapter or ControlNet of that name.
+
+        Raises:
+            UnknownModel: No entry has this name.
+        """
+        found = self._models.get(name) or self._add_ons.get(name)
+        if found is not None:
+            return found
+        close = difflib.get_close_matches(name, [*self._models, *self._add_ons], n=3)
+        raise UnknownModel(
+            f"{name!r} is not in the catalogue.",
+            field="model",
+            hint=f"Did you mean {' or '.join(close)}?" if close else "To list all entries: brushwork models",
+        )
+
+    def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
+        """Return the LoRA adapter or ControlNet of that name.
+
+        Args:
+            name: Name of the entry.
+            sort: `lora` or `controlnet`.
+            model: Model that the entry must fit.
+            field: Field of the request, for error messages.
+
+        Raises:
+            UnknownModel: No entry has this name, or it fits another family.
+        """
+        fitting = [each for each in self.add_ons if each.type == sort and each.family == model.family]
+        for each in fitting:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in fitting)
+        raise UnknownModel(
+            f"{field}: the catalogue has no {sort} {name!r} for {model.name}.",
+            field=field,
+            hint=f"Choose one of: {known}."
+            if fitting
+            else f"There is none. To add one: "
+            f"brushwork models add NAME --type {sort} --family {model.family} --folder PATH",
+        )
+
+
+@cache
+def _packaged() -> Catalogue:
+    models: dict[str, Model] = {}
+    add_ons: dict[str, AddOn] = {}
+    for file in catalogue_files():
+        more_models, more_add_ons = read_entries(file)
+        # The first file that names a model wins, and its models come first.
+        models |= {name: model for name, model in more_models.items() if name not in models}
+        add_ons = {**more_add_ons, **add_ons}
+    return Catalogue(models, add_ons)

@@ -1,0 +1,213 @@
+"""Entries of a catalogue: a model, a LoRA adapter or a ControlNet, and where its files come from."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from brushwork_schemas.artifact import Sha256
+from brushwork_schemas.families.family import Family
+from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.validation import first_invalid
+
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+class Source(BaseModel):
+    """Where the files of a model come from. Exactly one of the places is set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    packaged: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]+$", description="Name of a model in the wheel."
+    )
+    folder: Path | None = Field(None, description="A folder in the layout of `save_pretrained`.")
+    repository: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?$",
+        description="Hugging Face repository. `brushwork models pull` downloads it; workers never do.",
+    )
+    weights: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_]+\.[A-Za-z0-9_]+$",
+        description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; also pulled.",
+    )
+    architecture: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description="Architecture of an untrained model, which needs no file.",
+    )
+    job: str | None = Field(None, description="Id of the job that trained the model.")
+    revision: str | None = Field(None, pattern="^[0-9a-f]{40}$", description="Commit of the repository.")
+    variant: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Variant of the weights: `fp16` for model.fp16.safetensors.",
+    )
+    files: dict[str, Sha256] = Field(
+        default_factory=dict,
+        description="Required SHA-256 of files, by their path in the folder or repository.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        places = ("packaged", "folder", "repository", "weights", "architecture", "job")
+        if sum(getattr(self, place) is not None for place in places) != 1:
+            raise ValueError(f"exactly one of {', '.join(places)} must be set")
+        if self.repository is not None and self.revision is None:
+            raise ValueError('a repository must be pinned: set revision = "<commit>" with all 40 digits')
+        return self
+
+
+class Limits(BaseModel):
+    """Limits of a job for this model, besides the limits of its kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_side: int = Field(2048, ge=16, description="Largest width and height in pixels.")
+    max_pixels_per_job: int = Field(
+        64 * 1024 * 1024, ge=256, description="Largest width x height x number of pictures of a job."
+    )
+    max_steps: int = Field(200, ge=1)
+    max_images: int = Field(16, ge=1)
+
+
+class Model(BaseModel):
+    """A model of the catalogue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)
+    family: str = Field(
+        description="Name of its family, which defines how it is loaded and what a request may contain."
+    )
+    kinds: tuple[str, ...] = Field(
+        (), description="Kinds that it serves; by default all kinds of its family."
+    )
+    accepts: tuple[str, ...] = Field(
+        (), description="Special request fields that it accepts; by default those of its family."
+    )
+    source: Source
+    licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
+    licence_url: str | None = None
+    gated: bool = Field(False, description="Whether its repository requires an accepted licence and a token.")
+    dtype: Dtype = "auto"
+    quantization: Literal["none", "int8_weight_only", "int4_weight_only"] = Field(
+        "none", description="Quantization of the weights of its largest module, by torchao."
+    )
+    placement: Literal["auto", "cpu", "model_offload"] = Field(
+        "auto",
+        description="On the device of the worker, on its CPU, or module by module on the device.",
+    )
+    channels_last: bool = Field(
+        False,
+        description="Whether convolution weights have the channels last, which is faster on some GPUs.",
+    )
+    compile: bool = Field(
+        False,
+        description="Whether to compile its largest module with torch.compile, at the start of the worker.",
+    )
+    memory_bytes: int | None = Field(None, ge=1, description="Memory of the loaded model in bytes, if known.")
+    safety_checker: bool = Field(True, description="Whether to run the safety checker, if the model has one.")
+    schedulers: tuple[str, ...] = Field(
+        (), description="Classes of diffusers schedulers that a job may use; by default those of its family."
+    )
+    defaults: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Default values of request fields. A table named after a kind is for that kind only.",
+    )
+    limits: Limits = Limits()
+    max_batch: int | None = Field(
+        None,
+        ge=1,
+        description="Largest number of rows in a batch; by default the limit of the worker. "
+        "With classifier-free guidance, a picture has two rows.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_its_family(cls, entry: Any) -> Any:
+        if not isinstance(entry, Mapping) or entry.get("family") not in all_families():
+            return entry
+        family = all_families()[entry["family"]]
+        known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
+        return {**known, **entry}
+
+    @model_validator(mode="after")
+    def _serves_its_kinds(self) -> Self:
+        if self.family not in all_families():
+            raise ValueError(f"unknown family {self.family!r}; families are {', '.join(all_families())}")
+        for kind in self.kinds:
+            if kind not in all_kinds():
+                raise ValueError(f"unknown kind {kind!r}; kinds are {', '.join(all_kinds())}")
+            if kind not in self.family_spec.kinds:
+                raise ValueError(f"{self.family} serves {', '.join(self.family_spec.kinds)}, not {kind}")
+        requests = [all_kinds()[kind].request_type for kind in self.kinds]
+        special = frozenset().union(*(request.SPECIAL for request in requests))
+        _known("accepts", set(self.accepts), special)
+        if unaccepted := set(self.accepts) - set(self.family_spec.accepts):
+            raise ValueError(f"accepts: {self.family} does not accept {', '.join(sorted(unaccepted))}")
+        fields = {name for request in requests for name in request.model_fields}
+        _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
+        for kind, own in self.defaults.items():
+            if kind in self.kinds:
+                if not isinstance(own, dict):
+                    raise ValueError(f"defaults.{kind} must be a table of request fields")
+                _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
+        for kind in self.kinds:
+            self._check_defaults(kind)
+        return self
+
+    def _check_defaults(self, kind: str) -> None:
+        """Validate the defaults now: later, a wrong one would be reported to callers as their own mistake."""
+        for name, value in self.defaults_of(kind).items():
+            try:
+                _field_of(kind, name).validate_python(value)
+            except ValidationError as error:
+                reason = first_invalid(error).reason
+                raise ValueError(f"defaults: {name} cannot be {value!r} for {kind}: {reason}") from None
+
+    @property
+    def family_spec(self) -> Family:
+        """The family of the model."""
+        return all_families()[self.family]
+
+    def defaults_of(self, kind: str) -> dict[str, Any]:
+        """Return the default values for requests of a kind."""
+        fields = all_kinds()[kind].request_type.model_fields
+        found: dict[str, Any] = {}
+        for given in (self.family_spec.defaults, self.defaults):
+            found |= {name: value for name, value in given.items() if name in fields}
+        for given in (self.family_spec.defaults, self.defaults):
+            found |= given.get(kind, {})
+        return found
+
+
+class AddOn(BaseModel):
+    """A LoRA adapter or a ControlNet, which a job can add to a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)
+    type: Literal["lora", "controlnet"]
+    family: str = Field(description="Family of the models that it fits.")
+    source: Source
+    weight_name: str | None = Field(
+        None, description="File of a LoRA adapter, if the source has several files."
+    )
+    licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
+    dtype: Dtype = "auto"
+
+
+def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:
+    if unknown := given - known:
+        raise ValueError(f"{what}: unknown request fields: {', '.join(sorted(unknown))}")
+
+
+@cache
+def _field_of(kind: str, name: str) -> TypeAdapter[Any]:
+    field: Any = all_kinds()[kind].request_type.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, field])

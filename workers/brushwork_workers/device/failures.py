@@ -1,0 +1,31 @@
+"""Errors with a code and a fault, made from what torch, Python or a library raised."""
+
+import torch
+from brushwork_schemas.errors import BrushworkError, DeviceFailed, MachineError, OutOfMemory
+
+
+def coded_error(error: BaseException) -> BrushworkError:
+    """Convert any exception into a `BrushworkError`; one that is already one is returned unchanged.
+
+    The message of a foreign exception is left out: it may quote the request.
+    """
+    if isinstance(error, BrushworkError):
+        return error
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return OutOfMemory(
+            "The worker does not have enough memory for this job.",
+            hint="Request fewer or smaller pictures, or use a device with more memory.",
+        )
+    if isinstance(error, torch.AcceleratorError):
+        return DeviceFailed(
+            "The worker's device failed.", hint="Search the worker's log for this job id; it has the reason."
+        )
+    if isinstance(error, OSError):
+        return MachineError(
+            f"{type(error).__name__} in the worker.",
+            hint="Search the worker's log for this job id; it has the reason.",
+        )
+    return BrushworkError(
+        f"{type(error).__name__} in the worker.",
+        hint="Search the worker's log for this job id; it has the traceback.",
+    )

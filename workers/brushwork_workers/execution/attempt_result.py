@@ -1,0 +1,53 @@
+"""How the work on an attempt ended. The type is closed: the executor matches it once."""
+
+from dataclasses import dataclass
+
+from brushwork_core.ledger import Signal
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.kinds.result import Result
+
+
+@dataclass(frozen=True)
+class AttemptCompleted:
+    """The handler has made a result.
+
+    Args:
+        result: The result, with its provenance.
+        outputs: All files that the handler stored as outputs.
+    """
+
+    result: Result
+    outputs: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """An error was raised."""
+
+    error: BrushworkError
+
+
+@dataclass(frozen=True)
+class AttemptStopped:
+    """The job was told to stop.
+
+    Args:
+        signal: Why: it was canceled, its deadline passed, or its lease is lost.
+    """
+
+    signal: Signal
+
+
+@dataclass(frozen=True)
+class AttemptPostponed:
+    """The model cannot be loaded soon enough to wait for it here.
+
+    Args:
+        after_s: Seconds until the job may be claimed again.
+    """
+
+    after_s: float
+
+
+AttemptResult = AttemptCompleted | AttemptFailed | AttemptStopped | AttemptPostponed

@@ -1,0 +1,55 @@
+"""The database, the store and the queue of a worker process."""
+
+from dataclasses import dataclass
+
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.trained_models import TrainedModels
+from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.queue.broker import Publisher
+from brushwork_core.settings.settings import Settings
+from celery import Celery
+
+
+@dataclass(frozen=True)
+class WorkerServices:
+    """What a worker reads and writes outside its own process.
+
+    Args:
+        database: Holds the ledger and the worker registry; its tables are up to date.
+        store: Holds inputs, outputs and checkpoints.
+        ledger: Grants and ends attempts.
+        worker_registry: Lists the workers.
+        job_signals: Reads signals for running jobs, and takes their progress.
+        checkpoints: Records the checkpoints of jobs.
+        trained_models: Lists the models that jobs have trained.
+        publisher: Sends messages to the queue.
+    """
+
+    database: Database
+    store: ArtifactStore
+    ledger: Ledger
+    worker_registry: WorkerRegistry
+    job_signals: JobSignals
+    checkpoints: JobCheckpoints
+    trained_models: TrainedModels
+    publisher: Publisher
+
+    @classmethod
+    def open(cls, settings: Settings, app: Celery) -> "WorkerServices":
+        """Connect to the services, and bring the tables of the database up to date."""
+        database = Database(settings.database_url.get_secret_value())
+        database.migrate()
+        return cls(
+            database=database,
+            store=ArtifactStore(settings.artifacts_url),
+            ledger=Ledger(database, lease_s=settings.lease_s),
+            worker_registry=WorkerRegistry(database),
+            job_signals=JobSignals(database),
+            checkpoints=JobCheckpoints(database),
+            trained_models=TrainedModels(database),
+            publisher=Publisher(app),
+        )
