@@ -70,10 +70,10 @@ class JobIndex:
             row = connection.execute(_ONE, values).mappings().one_or_none()
             # Only jobs that train have a curve. The other jobs must not cost a second query.
             trains = row is not None and _trains(row["kind"])
-            curve = connection.execute(_CURVE, values).scalar_one_or_none() if trains else None
+            summary = connection.execute(_SUMMARY, values).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-        return job_of(row, curve or ())
+        return job_of(row, summary)
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
         """Return the jobs of these ids, in their order. Unknown ids are left out."""
@@ -198,5 +198,5 @@ _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_i
 # The two most frequent queries are built once: to build a statement costs as much as to run it.
 _IS_IT = JOBS.c.id == bindparam("job")
 _ONE = _WITH_RESULT.where(_IS_IT)
-_CURVE = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
+_SUMMARY = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
 _STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)
