@@ -6,6 +6,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
+from enum import Enum
 from functools import cache
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -251,7 +252,7 @@ def _metric_modules() -> Iterator[ModuleType]:
 def _metrics_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Names of all metrics that the classes of a module report."""
     for _, found in inspect.getmembers(module, inspect.isclass):
-        if found.__module__ != module.__name__:
+        if found.__module__ != module.__name__ or issubclass(found, Enum):
             continue
         needed = [
             parameter
