@@ -25,7 +25,7 @@ from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
-from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector, CollectorRegistry
 from typer.main import get_command
 
 from tests.jobs import ERROR, claimed, lose, new_job, overdue, result_of
@@ -255,12 +255,16 @@ def _metrics_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator
         if found.__module__ != module.__name__ or issubclass(found, Enum):
             continue
         needed = [
-            parameter
-            for parameter in list(inspect.signature(found.__init__).parameters.values())[1:]
+            name
+            for name, parameter in list(inspect.signature(found.__init__).parameters.items())[1:]
             if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         ]
         if Collector in found.__mro__:
             families = list(_collector(found, len(needed), monkeypatch).collect())
+        elif needed == ["registry"]:
+            registry = CollectorRegistry()
+            found(registry)
+            families = list(registry.collect())
         elif not needed and hasattr(made := found(), "registry"):
             families = list(made.registry.collect())
         else:
