@@ -296,7 +296,7 @@ def test_events_that_are_given_up(settings: Set, database: Database, ledger: Led
     outbox = Outbox(database)
     ledger.submit([new_job("a", webhook_url="https://receiver.example/hook")])
     ledger.cancel("a")
-    outbox.bury(outbox.take(1)[0], error="gone")
+    outbox.mark_dead(outbox.take(1)[0], error="gone")
     assert "receiver.example" in the_fail(check_webhooks(settings()), Level.WARN)
 
 

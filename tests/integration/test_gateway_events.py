@@ -108,7 +108,7 @@ def test_previews_are_made_and_sent_when_they_are_asked_for(
     fence, job_signals = begun(ledger, queued), JobSignals(database)
     with events(gateway.address, queued, params={"previews": "true"}) as stream:
         wait_until(lambda: job_signals.signals("w"), what="the wish for a preview")
-        job_signals.tell(
+        job_signals.report_progress(
             [ProgressReport(queued, fence, Progress(step=2, total=4), Preview(jpeg=b"\xff", step=2, total=4))]
         )
         preview = stream.until("preview")[-1]

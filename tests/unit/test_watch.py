@@ -228,7 +228,7 @@ def test_previews_are_asked_for_only_when_somebody_wants_them(
                 while not job_signals.signals("w"):
                     await asyncio.sleep(0)
                 assert list(job_signals.signals("w")) == [("a", fences["a"])]
-                job_signals.tell(
+                job_signals.report_progress(
                     [
                         ProgressReport(
                             "a", fences["a"], Progress(step=picture.step, total=picture.total), picture

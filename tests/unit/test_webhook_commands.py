@@ -28,7 +28,7 @@ def outbox(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]
         if job_id == "a":
             outbox.delivered(taken[0], 204)
         if job_id == "b":
-            outbox.bury(taken[0], error="The receiver answered 500.", status=500)
+            outbox.mark_dead(taken[0], error="The receiver answered 500.", status=500)
     yield outbox
     database.close()
 

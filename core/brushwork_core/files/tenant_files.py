@@ -21,7 +21,7 @@ class TenantFiles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enter(self, tenant: str, artifact: Artifact) -> None:
+    def record_upload(self, tenant: str, artifact: Artifact) -> None:
         """Record an upload of a tenant. A repeated upload renews its age."""
 
         def write(connection: Connection) -> None:

@@ -65,7 +65,7 @@ class JobSignals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tell(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
+    def report_progress(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
         """Write progress and previews in one transaction.
 
         Returns:

@@ -49,7 +49,7 @@ def _prepare_database(settings: Settings, listening: Listening) -> None:
     database = Database(settings.database_url.get_secret_value())
     try:
         database.migrate()
-        if not listening.is_loopback and not ApiKeys(database).are_there():
+        if not listening.is_loopback and not ApiKeys(database).any_exist():
             raise Forbidden(
                 f"host: the gateway listens on {listening.host} only if there is an API key.",
                 field="host",

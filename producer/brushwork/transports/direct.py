@@ -137,7 +137,7 @@ class DirectTransport(Transport):
     def upload(self, file: object) -> Artifact:
         """Store a picture or a data set."""
         artifact = self._files.stored(file)
-        self._backend.tenant_files.enter("", artifact)
+        self._backend.tenant_files.record_upload("", artifact)
         artifact.bind(self._store)
         return artifact
 

@@ -162,7 +162,7 @@ class Sender:
             )
             return DeliveryOutcome.GONE
         if answer.is_final or pause_s is None:
-            self._outbox.bury(event, error=answer.error, status=answer.status)
+            self._outbox.mark_dead(event, error=answer.error, status=answer.status)
             LOGGER.warning(
                 "Event %s is given up after %d attempts: %s", event.id, event.attempts, answer.error
             )

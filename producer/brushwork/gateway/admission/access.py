@@ -91,7 +91,7 @@ class Access:
         """Return whether requests need no API key, which is so as long as there is none."""
         until, is_open = self._cached_open
         if self._clock() >= until:
-            is_open = not self._keys.are_there()
+            is_open = not self._keys.any_exist()
             self._cached_open = (self._clock() + CACHE_S, is_open)
         return is_open
 

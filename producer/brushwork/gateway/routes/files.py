@@ -122,7 +122,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> A
         artifact = services.store.put_picture(plain)
     else:
         artifact = _kept_dataset(services, file)
-    services.tenant_files.enter(principal.tenant or "", artifact)
+    services.tenant_files.record_upload(principal.tenant or "", artifact)
     return artifact
 
 

@@ -144,7 +144,7 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     artifact = inputs.keep(read)
     if isinstance(read, GivenArchive):
         read.close()
-    services.tenant_files.enter(principal.tenant or "", artifact)
+    services.tenant_files.record_upload(principal.tenant or "", artifact)
     return artifact.sha256
 
 
