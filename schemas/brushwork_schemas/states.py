@@ -2,15 +2,16 @@
 
 ```mermaid
 stateDiagram-v2
-    [*] --> queued: submit, adopt
+    [*] --> queued: submit
+    [*] --> failed: refuse (invalid bare message)
     queued --> running: claim
-    running --> queued: reap (worker lost), retry, release
+    running --> queued: reap (worker lost), retry, release (worker stops, or model not loaded soon)
     running --> succeeded: complete
-    running --> failed: fail, reap (attempts used up)
-    running --> canceled: stop, after the caller's cancel
+    running --> failed: fail, retry (attempts used up), reap (attempts used up)
+    running --> canceled: stop, retry, release, reap (each after a cancel request)
     queued --> canceled: cancel
-    queued --> expired: expire (deadline passed)
-    running --> expired: expire, reap (deadline passed)
+    queued --> expired: expire_queued (deadline passed)
+    running --> expired: expire (deadline passed), reap (deadline passed)
 ```
 """
 
@@ -21,17 +22,17 @@ class JobState(StrEnum):
     """State of a job. Each member names the transitions that lead to it."""
 
     QUEUED = "queued"
-    """Stored, and waiting for a worker. Set by submit, adopt, reap, retry and release."""
+    """Stored, and waiting for a worker. Set by submit, reap, retry and release."""
     RUNNING = "running"
     """A worker has its lease. Set by claim."""
     SUCCEEDED = "succeeded"
     """Its result is stored. Set by complete. Terminal."""
     FAILED = "failed"
-    """It has an error and no result. Set by fail, reap and retry. Terminal."""
+    """It has an error and no result. Set by fail, reap, retry and refuse. Terminal."""
     CANCELED = "canceled"
     """Its caller canceled it. Set by cancel; for a running job by stop, reap, retry and release. Terminal."""
     EXPIRED = "expired"
-    """Its deadline passed first. Set by expire and reap. Terminal."""
+    """Its deadline passed first. Set by expire, expire_queued and reap. Terminal."""
 
     @property
     def is_terminal(self) -> bool:

@@ -6,8 +6,8 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
+from enum import Enum
 from functools import cache
-from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -15,16 +15,17 @@ from unittest.mock import MagicMock
 
 import pytest
 from brushwork.cli.application import app
+from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import STALLED, WORKER_LOST, Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas import errors
+from brushwork_schemas import errors, states
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
-from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector, CollectorRegistry
 from typer.main import get_command
 
 from tests.jobs import ERROR, claimed, lose, new_job, overdue, result_of
@@ -114,6 +115,10 @@ def test_the_diagram_has_every_state_and_every_move_of_the_ledger() -> None:
     assert {before for before, *_ in found} == {START, *open_states}
     methods = {name for name, _ in inspect.getmembers(Ledger, inspect.isfunction) if not name.startswith("_")}
     assert {method for _, _, method, _ in found} == methods - NO_MOVES
+
+
+def test_the_module_of_the_states_has_the_same_diagram() -> None:
+    assert ARROW.findall(states.__doc__ or "") == ARROW.findall(text_of("docs/architecture.md"))
 
 
 @pytest.mark.parametrize(("before", "after", "method", "condition"), list(transitions()))
@@ -215,10 +220,10 @@ def test_every_error_code_is_documented() -> None:
     assert set(ERRORS) - NEVER_SHOWN <= told
 
 
-def test_the_http_table_has_no_unknown_code() -> None:
+def test_the_http_table_has_known_codes_and_their_statuses() -> None:
     for status, codes, _ in rows("docs/http.md", "status"):
-        of_framework = HTTPStatus(int(status)).name.lower()
-        assert [code for code in in_code(codes) if code not in ERRORS and code != of_framework] == []
+        statuses = {code: status_of(ERRORS[code]("")) for code in in_code(codes)}
+        assert statuses == dict.fromkeys(in_code(codes), int(status))
 
 
 def test_the_table_of_failed_jobs_has_known_codes_and_their_faults() -> None:
@@ -251,15 +256,19 @@ def _metric_modules() -> Iterator[ModuleType]:
 def _metrics_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Names of all metrics that the classes of a module report."""
     for _, found in inspect.getmembers(module, inspect.isclass):
-        if found.__module__ != module.__name__:
+        if found.__module__ != module.__name__ or issubclass(found, Enum):
             continue
         needed = [
-            parameter
-            for parameter in list(inspect.signature(found.__init__).parameters.values())[1:]
+            name
+            for name, parameter in list(inspect.signature(found.__init__).parameters.items())[1:]
             if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         ]
         if Collector in found.__mro__:
             families = list(_collector(found, len(needed), monkeypatch).collect())
+        elif needed == ["registry"]:
+            registry = CollectorRegistry()
+            found(registry)
+            families = list(registry.collect())
         elif not needed and hasattr(made := found(), "registry"):
             families = list(made.registry.collect())
         else:
