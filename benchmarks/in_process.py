@@ -51,6 +51,6 @@ class InProcess:
         return time.perf_counter() - began
 
 
-def one_at_a_time(do: Callable[[Sequence[Job]], object]) -> Callable[[Sequence[Job]], object]:
+def serialized(do: Callable[[Sequence[Job]], object]) -> Callable[[Sequence[Job]], object]:
     """`do` for each job alone, one after another."""
     return lambda jobs: [do([job]) for job in jobs]

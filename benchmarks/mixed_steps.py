@@ -15,7 +15,7 @@ from benchmarks.arrivals import Latencies, play, poisson, together
 from benchmarks.brushwork_queue import ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant, Job
-from benchmarks.in_process import InProcess, in_its_thread, one_at_a_time
+from benchmarks.in_process import InProcess, in_its_thread, serialized
 from benchmarks.peer_choice import PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
@@ -65,7 +65,7 @@ def _contestants(options: Options, folder: Path, stack: ExitStack) -> list[Conte
         concurrency=64,
         environment={"BRUSHWORK_MAX_BATCH_ROWS": "128"},
     )
-    alone = InProcess(ALONE, one_at_a_time(in_its_thread(lambda: Painter(painting_jobs.MODEL)).paint))
+    alone = InProcess(ALONE, serialized(in_its_thread(lambda: Painter(painting_jobs.MODEL)).paint))
     everybody: list[Contestant] = [queue, *litserves, *celeries, alone]
     for contestant in everybody:
         contestant.burst(trial)

@@ -13,7 +13,7 @@ from benchmarks import painting_jobs, plot
 from benchmarks.brushwork_queue import ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant
-from benchmarks.in_process import InProcess, in_its_thread, one_at_a_time
+from benchmarks.in_process import InProcess, in_its_thread, serialized
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Painter
 from benchmarks.plain_celery import Tuning, Work
@@ -61,7 +61,7 @@ def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitSt
         # Guidance doubles the rows of a picture.
         environment={"BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs)},
     )
-    own = [InProcess(CEILING, painter.paint), InProcess(ALONE, one_at_a_time(painter.paint))]
+    own = [InProcess(CEILING, painter.paint), InProcess(ALONE, serialized(painter.paint))]
     everybody: list[Contestant] = [queue, *own, *litserves, *celeries]
     for contestant in everybody:
         contestant.burst(trial[:2] if contestant.name == DEFAULTS else trial)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
-from brushwork_workers.families.segmentation.coco_segments import largest_first, of_classes, segment
+from brushwork_workers.families.segmentation.coco_segments import sorted_by_area, segment, segments_of_classes
 from PIL import Image
 from pycocotools import mask as coco
 from torch.nn import functional
@@ -46,7 +46,7 @@ def test_areas_of_one_name_are_added_up() -> None:
 
 
 def test_classes_as_segments_without_the_background() -> None:
-    found = largest_first(of_classes(ClassMap(SQUARES, ("background", "dog", "cat"))))
+    found = sorted_by_area(segments_of_classes(ClassMap(SQUARES, ("background", "dog", "cat"))))
     assert [(each.label, each.area, each.bbox) for each in found] == [
         ("dog", 3, (2.0, 0.0, 2.0, 2.0)),
         ("cat", 2, (1.0, 1.0, 2.0, 1.0)),
@@ -56,7 +56,7 @@ def test_classes_as_segments_without_the_background() -> None:
 
 
 def test_what_covers_no_pixel_is_not_listed() -> None:
-    assert largest_first([segment(np.zeros((3, 3), bool), 1)]) == ()
+    assert sorted_by_area([segment(np.zeros((3, 3), bool), 1)]) == ()
 
 
 def test_more_classes_than_a_palette_has_room_for_are_refused() -> None:

@@ -63,7 +63,7 @@ def test_what_is_shown_lies_in_the_picture(sam2: Handler, shown: Mapping[str, An
 def test_a_prompt_of_florence_is_one_of_its_tasks(florence: Handler, prompt: str) -> None:
     context = PlainDesk()
     request = ImageToTextRequest(image=context.give(PICTURE), prompt=prompt)
-    with pytest.raises(InvalidRequest, match="is no task of this model") as refused:
+    with pytest.raises(InvalidRequest, match="is not a task of this model") as refused:
         florence.perform(request, context)
     assert "<OD>" in str(refused.value.hint)
 

@@ -35,8 +35,8 @@ def _resolved(path: str) -> Loader:
         loader: Callable[..., object] = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelUnavailable(
-            f"Loader {path} cannot be imported: {error}.",
+            f"The loader {path} cannot be imported: {error}.",
             field="family",
-            hint="Install the package that the family needs, or correct `loader` of the family.",
+            hint="Install the package that provides the family, or correct the `loader` of the family.",
         ) from error
     return loader  # type: ignore[return-value]

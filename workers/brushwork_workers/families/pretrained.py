@@ -1,4 +1,4 @@
-"""Networks and processors of transformers, read from a checked folder and nowhere else."""
+"""Load networks, tokenizers and processors of transformers from a verified local folder."""
 
 import math
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from brushwork_workers.batching.model_executor import ModuleProxy, SerialExecuto
 from brushwork_workers.families.proportions import check_proportions
 from brushwork_workers.interface import LoadSpec
 
-SHOWN_KEYS = 3
+MAX_SHOWN_KEYS = 3
 
 
 def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
-    """The network in `spec.folder`, on its device, all parameters from the files.
+    """Load the network in `spec.folder` onto the device. All its parameters come from the files.
 
     Args:
         model_class: A class of transformers with `from_pretrained`.
-        spec: Which model, from where, onto what.
-        **options: More for `from_pretrained`.
+        spec: The model to load.
+        **options: More arguments of `from_pretrained`.
 
     Raises:
-        ModelUnavailable: The files lack a parameter; transformers would fill in random numbers.
+        ModelUnavailable: A parameter is missing in the files. transformers would use random numbers instead.
     """
     network, info = model_class.from_pretrained(
         spec.folder,
@@ -41,43 +41,44 @@ def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: its files lack {len(missing)} parameters of a "
-            f"{type(network).__name__}: {', '.join(missing[:SHOWN_KEYS])}.",
+            f"Model {spec.model.name}: {len(missing)} parameters of {type(network).__name__} are missing in its "
+            f"files: {', '.join(missing[:MAX_SHOWN_KEYS])}.",
             field="source",
-            hint="Correct the entry's family, or fetch the files again.",
+            hint="Correct `family` in the catalogue entry, or download the files again.",
         )
     return network.to(spec.device).eval()
 
 
 def tokenizer(spec: LoadSpec) -> Any:
-    """The folder's tokenizer, for any number of threads."""
+    """Load the tokenizer in the folder. Any number of threads may use it."""
     found = AutoTokenizer.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
-    return one_at_a_time(found, "tokenizer")
+    return serialized(found, "tokenizer")
 
 
-def one_at_a_time(shared: Any, part: str) -> Any:
-    """A tokenizer or processor for any number of threads.
+def serialized(component: Any, part: str) -> Any:
+    """Return a proxy of a tokenizer or processor that runs one call at a time, for use by several threads.
 
-    Every method of a fast tokenizer may set the padding that another thread's call is about to use.
+    A fast tokenizer keeps its padding and truncation as state, and every method may change it. Concurrent
+    calls would use each other's settings.
     """
-    return ModuleProxy(shared, SerialExecutor(), CallOptions(part=part), methods=None)
+    return ModuleProxy(component, SerialExecutor(), CallOptions(part=part), methods=None)
 
 
-def token_ids(named: int | list[int] | None) -> tuple[int, ...]:
-    """Tokens of a configuration, which names one, several or none."""
-    if named is None:
+def token_ids(configured: int | list[int] | None) -> tuple[int, ...]:
+    """Return the token ids of a configuration field, which holds one id, a list of ids or None."""
+    if configured is None:
         return ()
-    return tuple(named) if isinstance(named, list) else (named,)
+    return tuple(configured) if isinstance(configured, list) else (configured,)
 
 
 class PictureProcessor:
-    """The folder's image processor.
+    """Prepares pictures with the image processor in the model's folder.
 
     Args:
-        spec: Which model, from where, onto what.
+        spec: The model that is loaded.
 
     Attributes:
-        pixels: Of a square picture as it comes out, for `CallOptions.pixels_per_row`.
+        pixels: Pixels of a prepared square picture, for `CallOptions.pixels_per_row`.
     """
 
     def __init__(self, spec: LoadSpec) -> None:
@@ -88,15 +89,18 @@ class PictureProcessor:
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)))["pixel_values"].shape[-2:])
 
     def __call__(self, picture: Image.Image) -> Mapping[str, Tensor]:
-        """The picture as the network wants it; the first axis counts pictures.
+        """Prepare a picture for the network.
+
+        Returns:
+            The inputs by name, on the device; the first axis has one row for the picture.
 
         Raises:
-            InvalidImage: It is too long and thin.
+            InvalidImage: The picture is too long and thin.
         """
         size = getattr(self._processor, "size", None)
         shortest = getattr(size, "shortest_edge", None)
         if shortest and not getattr(size, "longest_edge", None):
             check_proportions(picture, shortest)
-        made = self._processor(images=picture, return_tensors="pt")
-        inputs: Mapping[str, Tensor] = made.to(self._spec.device, self._spec.dtype)
+        processed = self._processor(images=picture, return_tensors="pt")
+        inputs: Mapping[str, Tensor] = processed.to(self._spec.device, self._spec.dtype)
         return inputs

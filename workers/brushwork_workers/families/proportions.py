@@ -1,24 +1,25 @@
-"""Pictures much longer than wide, for networks that want the shorter side of a given length."""
+"""A limit on the proportions of pictures, for networks that resize the shorter side to a fixed length."""
 
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image
 
-# What a resized picture may have. The longer side grows with the shorter: 30000 x 1 would become gigapixels.
-MOST_PIXELS = 8_000_000
+# The most pixels of a resized picture. The longer side grows with the shorter one: without a limit, 30000 x 1
+# pixels would become gigapixels.
+MAX_PIXELS = 8_000_000
 
 
 def check_proportions(picture: Image.Image, shorter: int) -> None:
-    """The picture is of bounded size once its shorter side has so many pixels.
+    """Check that a picture stays below `MAX_PIXELS` after its shorter side is resized to `shorter` pixels.
 
     Raises:
-        InvalidImage: It is too long for its width, or too high.
+        InvalidImage: The ratio of the longer to the shorter side is too large.
     """
     ratio = max(picture.size) / min(picture.size)
-    most = MOST_PIXELS / shorter**2
-    if ratio > most:
+    max_ratio = MAX_PIXELS / shorter**2
+    if ratio > max_ratio:
         raise InvalidImage(
-            f"image: {picture.width} x {picture.height} is too long and thin for this model, which makes "
-            f"the shorter side {shorter} pixels.",
+            f"image: {picture.width} x {picture.height} pixels is too long and thin for this model, which "
+            f"resizes the shorter side to {shorter} pixels.",
             field="image",
-            hint=f"Cut it into pieces that are at most {int(most)} times as long as wide.",
+            hint=f"Crop it so that the longer side is at most {int(max_ratio)} times the shorter one.",
         )

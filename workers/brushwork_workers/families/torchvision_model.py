@@ -1,6 +1,6 @@
-"""torchvision networks from a folder: `config.json` says what they are, `model.safetensors` is loaded.
+"""Load torchvision networks from a folder with `config.json` and `model.safetensors`.
 
-It names weights of torchvision's own, or a constructor with labels and preprocessing.
+`config.json` names either published weights of torchvision, or a constructor with labels and preprocessing.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from brushwork_workers.families.proportions import check_proportions
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
 from brushwork_workers.interface import LoadSpec
 
-_ALLOWED = "torchvision.models."
+_ALLOWED_PREFIX = "torchvision.models."
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class TorchvisionModel:
     """A loaded network with its labels and preprocessing.
 
     Args:
-        network: On its device, ready to run.
-        labels: Of its classes.
-        transform: From an RGB picture to [3, height, width], normalised, float32 on the CPU.
-        device: Where it is.
-        dtype: Of its weights.
+        network: The network, on `device` and in evaluation mode.
+        labels: The names of its classes, in their order.
+        transform: Turns an RGB picture into [3, height, width], normalised, float32 on the CPU.
+        device: The device of the network.
+        dtype: The number format of its weights.
     """
 
     network: nn.Module
@@ -49,10 +49,10 @@ class TorchvisionModel:
 
     @classmethod
     def load(cls, spec: LoadSpec) -> "TorchvisionModel":
-        """Build the network and fill in its weights, all of them and no others.
+        """Build the network and load its weights. The file must have exactly the weights of the network.
 
         Raises:
-            ModelUnavailable: A file is missing, or the configuration names something not allowed.
+            ModelUnavailable: A file is missing, or the configuration names a constructor that is not allowed.
         """
         config = _read_config(spec.folder / "config.json", spec.model.name)
         state = load_file(spec.folder / "model.safetensors")
@@ -62,54 +62,61 @@ class TorchvisionModel:
         else:
             network, labels = _network(config["model"]), tuple(config["labels"])
             network.load_state_dict(state, strict=True)
-            transform = partial(_transformed, **config["preprocess"])
+            transform = partial(_preprocess, **config["preprocess"])
         network = network.to(spec.device, spec.dtype).eval()
         return cls(network, labels, transform, spec.device, spec.dtype)
 
     def tensor(self, picture: Image.Image) -> Tensor:
-        """The picture as the network wants it: [1, 3, height, width], normalised.
+        """Prepare a picture for the network.
+
+        Returns:
+            The normalised picture, [1, 3, height, width], on the device of the network.
 
         Raises:
-            InvalidImage: It is too long and thin.
+            InvalidImage: The picture is too long and thin.
         """
-        sides = getattr(self.transform, "resize_size", None)
-        if sides and len(sides) == 1:
-            check_proportions(picture, sides[0])
+        resize_sides = getattr(self.transform, "resize_size", None)
+        if resize_sides and len(resize_sides) == 1:
+            check_proportions(picture, resize_sides[0])
         batch: Tensor = self.transform(picture).unsqueeze(0).to(self.device, self.dtype)
         return batch
 
-    def through(self, model_executor: ModelExecutor, options: CallOptions) -> Callable[[Tensor], Any]:
-        """The network as a job's thread may call it."""
+    def proxy(self, model_executor: ModelExecutor, options: CallOptions) -> Callable[[Tensor], Any]:
+        """Return a proxy of the network that sends its calls to `model_executor`. Any thread may call it."""
         pixels = math.prod(self.tensor(Image.new("RGB", (64, 64))).shape[-2:])
         return ModuleProxy(
             self.network, model_executor, replace(options, part="network", pixels_per_row=pixels)
         )
 
 
-def _transformed(picture: Image.Image, resize: int, mean: list[float], std: list[float]) -> Tensor:
-    """[3, resize, resize], whatever the picture's proportions."""
+def _preprocess(picture: Image.Image, resize: int, mean: list[float], std: list[float]) -> Tensor:
+    """Return the picture as [3, resize, resize], normalised. Its proportions are not kept."""
     pixels = transforms.to_dtype(transforms.pil_to_tensor(picture), torch.float32, scale=True)
     resized = transforms.resize(pixels, [resize, resize], antialias=True)
-    normal: Tensor = transforms.normalize(resized, mean, std)
-    return normal
+    normalized: Tensor = transforms.normalize(resized, mean, std)
+    return normalized
 
 
 def _read_config(file: Path, name: str) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"Model {name}: {file} can't be read: {error}.", field="source") from error
+        raise ModelUnavailable(
+            f"Model {name}: {file} cannot be read: {error}.",
+            field="source",
+            hint="Download the file again, or correct its JSON.",
+        ) from error
     return config
 
 
 def _network(config: dict[str, Any]) -> nn.Module:
-    """The network that a configuration describes, untrained."""
+    """Build the network that a configuration describes, with random weights."""
     if "backbone" not in config:
         network: nn.Module = _constructor(config["constructor"])(**config.get("kwargs", {}))
         return network
     backbone = config["backbone"]
-    whole = _constructor(backbone["constructor"])(**backbone.get("kwargs", {}))
-    features = getattr(whole, backbone["features"]) if "features" in backbone else whole
+    backbone_network = _constructor(backbone["constructor"])(**backbone.get("kwargs", {}))
+    features = getattr(backbone_network, backbone["features"]) if "features" in backbone else backbone_network
     head = _constructor(config["head"]["constructor"])(**config["head"].get("kwargs", {}))
     segmenter: nn.Module = _constructor(config["constructor"])(
         IntermediateLayerGetter(features, {backbone["return_layer"]: "out"}), head
@@ -118,12 +125,13 @@ def _network(config: dict[str, Any]) -> nn.Module:
 
 
 def _constructor(dotted: str) -> Callable[..., Any]:
-    # A configuration comes with the weights, from outside: it may name torchvision's models and nothing else.
+    # The configuration is untrusted, like the weights that it comes with: it must not import any other code.
     module, _, name = dotted.rpartition(".")
-    if not dotted.startswith(_ALLOWED) or "._" in dotted:
+    if not dotted.startswith(_ALLOWED_PREFIX) or "._" in dotted:
         raise ModelUnavailable(
-            f"config.json names {dotted!r}; only constructors in torchvision.models are allowed.",
+            f"config.json names {dotted!r}, but only constructors in torchvision.models are allowed.",
             field="source",
+            hint="Correct config.json, or use another model.",
         )
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found

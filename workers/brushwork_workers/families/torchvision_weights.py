@@ -1,6 +1,6 @@
-"""torchvision's own weights by name: which network they are for, its classes, how pictures are made ready.
+"""Published weights of torchvision by name, with their network, classes and preprocessing.
 
-torchvision knows all of that itself, so a folder of such weights needs to name them, and nothing more:
+torchvision has all of this information, so the configuration of such weights only names them:
 `{"library": "torchvision", "weights": "ResNet50_Weights.IMAGENET1K_V2"}`.
 """
 
@@ -13,20 +13,20 @@ from brushwork_schemas.errors import ModelUnavailable
 from torch import Tensor, nn
 from torchvision.models import get_model_builder, get_model_weights, get_weight, list_models
 
-# Parts that only training needs; their weights are in the files and are left there.
-_FOR_TRAINING = ("aux_classifier.", "aux1.", "aux2.", "AuxLogits.")
-# Set by torchvision itself as soon as it loads weights into these two.
-_WITH_WEIGHTS = {"transform_input": True, "aux_logits": False, "init_weights": False}
+# Prefixes of weights that only training needs. They are in the files and are not loaded.
+_TRAINING_ONLY = ("aux_classifier.", "aux1.", "aux2.", "AuxLogits.")
+# torchvision sets these options itself when it loads the weights of GoogLeNet and Inception v3.
+_PRETRAINED_OPTIONS = {"transform_input": True, "aux_logits": False, "init_weights": False}
 
 
 @dataclass(frozen=True)
 class TorchvisionWeights:
-    """Weights that torchvision lists.
+    """Published weights of torchvision.
 
     Args:
-        name: `<enumeration>.<member>`.
-        labels: Of its classes.
-        transform: From a picture to [3, height, width], made ready as the weights want it.
+        name: `<enumeration>.<member>`, for example `ResNet50_Weights.IMAGENET1K_V2`.
+        labels: The names of the classes, in their order.
+        transform: Turns a picture into [3, height, width], preprocessed for these weights.
     """
 
     name: str
@@ -35,38 +35,40 @@ class TorchvisionWeights:
 
     @classmethod
     def named(cls, name: str) -> "TorchvisionWeights":
-        """The weights of that name.
+        """Return the weights with a name.
 
         Raises:
-            ModelUnavailable: torchvision has none, or none of labelled classes.
+            ModelUnavailable: torchvision has no such weights, or their classes have no labels.
         """
         try:
             weights = get_weight(name)
             return cls(name, tuple(weights.meta["categories"]), weights.transforms())
         except (ValueError, AttributeError, KeyError) as error:
             raise ModelUnavailable(
-                f"{name!r} is not among torchvision's weights of labelled classes.",
+                f"{name!r} is not among torchvision's weights with labelled classes.",
                 field="source.weights",
-                hint="They are named as ResNet50_Weights.IMAGENET1K_V2 is; see torchvision.models.",
+                hint="Use a name such as ResNet50_Weights.IMAGENET1K_V2; see the list in torchvision.models.",
             ) from error
 
     def network(self, state: dict[str, Tensor]) -> nn.Module:
-        """The network with its weights, all of them and no others.
+        """Build the network and load its weights.
 
         Args:
-            state: From the file that torchvision publishes.
+            state: The tensors of the published file, by name. They must be exactly those of the network.
         """
         builder = get_model_builder(self._builder_name())
-        known = inspect.signature(builder).parameters
-        options: dict[str, Any] = {"weights_backbone": None} if "weights_backbone" in known else {}
+        parameters = inspect.signature(builder).parameters
+        options: dict[str, Any] = {"weights_backbone": None} if "weights_backbone" in parameters else {}
         if self._builder_name() in ("googlenet", "inception_v3"):
-            options |= _WITH_WEIGHTS
+            options |= _PRETRAINED_OPTIONS
         network: nn.Module = builder(weights=None, num_classes=len(self.labels), **options)
-        kept = {name: value for name, value in state.items() if not name.startswith(_FOR_TRAINING)}
-        network.load_state_dict(kept, strict=True)
+        inference_state = {
+            name: value for name, value in state.items() if not name.startswith(_TRAINING_ONLY)
+        }
+        network.load_state_dict(inference_state, strict=True)
         return network
 
     def _builder_name(self) -> str:
-        owner = type(get_weight(self.name))
-        found: str = next(name for name in list_models() if get_model_weights(name) is owner)
-        return found
+        weights_enum = type(get_weight(self.name))
+        name: str = next(name for name in list_models() if get_model_weights(name) is weights_enum)
+        return name

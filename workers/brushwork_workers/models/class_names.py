@@ -20,10 +20,10 @@ def class_name(listing: Listing) -> str | None:
         RemoteCode: It is a class of the model's own.
     """
     if PIPELINE in listing.names:
-        named = listing.read(PIPELINE).get("_class_name")
-        if isinstance(named, list):
-            raise _own_code(PIPELINE, f"_class_name is {named}")
-        return named if isinstance(named, str) else None
+        found_class = listing.read(PIPELINE).get("_class_name")
+        if isinstance(found_class, list):
+            raise _remote_code(PIPELINE, f"_class_name is {found_class}")
+        return found_class if isinstance(found_class, str) else None
     content = listing.read(CONFIG)
     architectures = content.get("architectures")
     if isinstance(architectures, list) and architectures:
@@ -33,38 +33,38 @@ def class_name(listing: Listing) -> str | None:
     return own if isinstance(own, str) else None
 
 
-def expect_family(listing: Listing, family: Family) -> None:
+def check_family(listing: Listing, family: Family) -> None:
     """The configuration names a class of that family, which the library has.
 
     Raises:
         UnknownModelClass: It does not.
         RemoteCode: It names code of the model's own.
     """
-    named = class_name(listing)
+    found_class = class_name(listing)
     file = PIPELINE if PIPELINE in listing.names else CONFIG
     # Old transformers wrote none; then the family of the entry has to be right.
-    if named is None and file == CONFIG:
+    if found_class is None and file == CONFIG:
         return
-    known = family_of(named or "")
-    if known is None or not _has(family.library, str(named)):
-        raise _unknown(file, str(named))
-    if known.name != family.name:
+    known_family = family_of(found_class or "")
+    if known_family is None or not _has_class(family.library, str(found_class)):
+        raise _unknown_class(file, str(found_class))
+    if known_family.name != family.name:
         raise UnknownModelClass(
-            f"{file} names {named}, a class of the family {known.name}, not of {family.name}.",
+            f"{file} names {found_class}, a class of the family {known_family.name}, not of {family.name}.",
             field="family",
-            hint=f'Write family = "{known.name}".',
+            hint=f'Write family = "{known_family.name}".',
         )
 
 
-def expect_class(listing: Listing, wanted: str) -> None:
+def check_class(listing: Listing, expected: str) -> None:
     """`config.json` names that class of diffusers, or one whose name begins with its last part.
 
     Raises:
         UnknownModelClass: It does not.
     """
-    named = class_name(listing)
-    if named is None or wanted not in named or not _has("diffusers", named):
-        raise _unknown(CONFIG, str(named))
+    found_class = class_name(listing)
+    if found_class is None or expected not in found_class or not _has_class("diffusers", found_class):
+        raise _unknown_class(CONFIG, str(found_class))
 
 
 def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
@@ -77,19 +77,19 @@ def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
     for name, value in listing.read(PIPELINE).items():
         if not (isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value)):
             continue
-        library, named = value
+        library, found_class = value
         if f"{library}.py" in listing.names or f"{name}/{library}.py" in listing.names:
-            raise _own_code(PIPELINE, f"{name} is {library}.{named}, of a file that comes with it")
-        if not _has(library, named):
+            raise _remote_code(PIPELINE, f"{name} is {library}.{found_class}, of a file that comes with it")
+        if not _has_class(library, found_class):
             raise UnknownModelClass(
-                f"{PIPELINE} names {library}.{named} as {name}, which is not there.",
+                f"{PIPELINE} names {library}.{found_class} as {name}, which is not there.",
                 field="source",
                 hint="Install a version of the library that has it.",
             )
-        yield name, library, named
+        yield name, library, found_class
 
 
-def refuse_own_code(listing: Listing, name: str) -> None:
+def refuse_remote_code(listing: Listing, name: str) -> None:
     """That configuration asks for no code of the model's own.
 
     Raises:
@@ -97,19 +97,19 @@ def refuse_own_code(listing: Listing, name: str) -> None:
     """
     for word in ("auto_map", "custom_pipelines"):
         if asked := listing.read(name).get(word):
-            raise _own_code(name, f"{word} is {asked}")
+            raise _remote_code(name, f"{word} is {asked}")
 
 
-def _has(library: str, named: str) -> bool:
+def _has_class(library: str, found_class: str) -> bool:
     # A library's old names are not in its list, but answered for.
     if library in _LIBRARIES:
-        return hasattr(import_module(library), named)
+        return hasattr(import_module(library), found_class)
     # In model_index.json the library may be a room of diffusers' pipelines, such as stable_diffusion.
     pipelines = import_module("diffusers.pipelines")
-    return library in dir(pipelines) and hasattr(getattr(pipelines, library), named)
+    return library in dir(pipelines) and hasattr(getattr(pipelines, library), found_class)
 
 
-def _own_code(file: str, what: str) -> RemoteCode:
+def _remote_code(file: str, what: str) -> RemoteCode:
     return RemoteCode(
         f"{file} asks for code of the model's own: {what}.",
         field="source",
@@ -118,10 +118,10 @@ def _own_code(file: str, what: str) -> RemoteCode:
     )
 
 
-def _unknown(file: str, named: str) -> ModelUnavailable:
-    offered = [name for family in all_families().values() for name in family.classes]
+def _unknown_class(file: str, found_class: str) -> ModelUnavailable:
+    class_names = [name for family in all_families().values() for name in family.classes]
     return UnknownModelClass(
-        f"{file} names the class {named}, which belongs to no family that can be served.",
+        f"{file} names the class {found_class}, which belongs to no family that can be served.",
         field="source",
-        hint=f"Classes are {', '.join(offered)}.",
+        hint=f"Classes are {', '.join(class_names)}.",
     )

@@ -11,7 +11,7 @@ from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_core.settings.environment import models_dir
 
 # Below it, to read the file takes no longer than to look it up.
-REMEMBERED_BYTES = 32 * 1024 * 1024
+MIN_REMEMBERED_BYTES = 32 * 1024 * 1024
 
 
 class Fingerprints:
@@ -25,11 +25,11 @@ class Fingerprints:
         remembered_bytes: Files of this size and above are remembered.
     """
 
-    def __init__(self, folder: Path, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, folder: Path, remembered_bytes: int = MIN_REMEMBERED_BYTES) -> None:
         self._folder = folder
         self._remembered_bytes = remembered_bytes
-        spec = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
-        self._file = models_dir() / "verified" / f"{spec}.json"
+        folder_hash = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
+        self._file = models_dir() / "verified" / f"{folder_hash}.json"
 
     def of(self, names: Iterable[str]) -> dict[str, str]:
         """SHA-256 of these files, by name.
@@ -41,14 +41,14 @@ class Fingerprints:
         found, state = {}, dict(remembered)
         for name in names:
             status = (self._folder / name).stat()
-            now = [status.st_size, status.st_mtime_ns, status.st_ino]
+            current = [status.st_size, status.st_mtime_ns, status.st_ino]
             known = remembered.get(name)
-            if isinstance(known, list) and known[:3] == now:
+            if isinstance(known, list) and known[:3] == current:
                 found[name] = str(known[3])
                 continue
             found[name] = sha256_of_file(self._folder / name)
             if status.st_size >= self._remembered_bytes:
-                state[name] = [*now, found[name]]
+                state[name] = [*current, found[name]]
         if state != remembered:
             self._write(state)
         return found

@@ -31,7 +31,7 @@ from brushwork_workers.models.listing import parsed
 
 # Of httpx or of its successor, as the hub's own package has chosen.
 HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
-Told = Callable[[int], None]
+ByteProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ class HubRepository:
 
     def read(self, name: str) -> dict[str, Any]:
         """The content of a JSON file."""
-        file = self._get(name, self._scratch, lambda more: None)
+        file = self._get(name, self._scratch, lambda num_bytes: None)
         return parsed(name, lambda: file.read_text("utf-8"))
 
-    def fetch(self, name: str, folder: Path, told: Told) -> str:
+    def fetch(self, name: str, folder: Path, report: ByteProgress) -> str:
         """Get a file into `folder`, from where it was broken off; its SHA-256, which is checked.
 
         Raises:
@@ -109,9 +109,9 @@ class HubRepository:
         """
         # What lay there before may be what is damaged: then it is fetched anew.
         for _ in ("there", "anew"):
-            self._get(name, folder, told)
+            self._get(name, folder, report)
             sha256 = Fingerprints(folder).of([name])[name]
-            if _is_that(folder / name, sha256, self.files[name]):
+            if _is_intact(folder / name, sha256, self.files[name]):
                 return sha256
             (folder / name).unlink()
         raise HashMismatch(
@@ -120,25 +120,25 @@ class HubRepository:
             hint="Pull again: what arrived whole is kept.",
         )
 
-    def _get(self, name: str, folder: Path, told: Told) -> Path:
-        with _explained(self._repository, self._revision):
+    def _get(self, name: str, folder: Path, report: ByteProgress) -> Path:
+        with _hub_errors(self._repository, self._revision):
             return Path(
                 hf_hub_download(
                     self._repository,
                     name,
                     revision=self._revision,
                     local_dir=folder,
-                    tqdm_class=_telling(told),
+                    tqdm_class=_silent_progress_bar(report),
                 )
             )
 
     @cached_property
     def _info(self) -> Any:
-        with _explained(self._repository, self._revision):
+        with _hub_errors(self._repository, self._revision):
             return HfApi().model_info(self._repository, revision=self._revision, files_metadata=True)
 
 
-def _is_that(file: Path, sha256: str, remote: RemoteFile) -> bool:
+def _is_intact(file: Path, sha256: str, remote: RemoteFile) -> bool:
     if remote.sha256 is not None:
         return sha256 == remote.sha256
     content = file.read_bytes()
@@ -147,22 +147,22 @@ def _is_that(file: Path, sha256: str, remote: RemoteFile) -> bool:
     return remote.git_sha1 in (None, hashlib.sha1(blob, usedforsecurity=False).hexdigest())
 
 
-def _telling(told: Told) -> type[tqdm]:
+def _silent_progress_bar(report: ByteProgress) -> type[tqdm]:
     """A progress bar that shows nothing and tells how many bytes more there are."""
 
-    class Telling(tqdm):
+    class SilentBar(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options | {"disable": True})  # type: ignore[no-untyped-call]
-            told(int(options.get("initial") or 0))
+            report(int(options.get("initial") or 0))
 
         def update(self, n: float | None = 1) -> None:
-            told(int(n or 0))
+            report(int(n or 0))
 
-    return Telling
+    return SilentBar
 
 
 @contextmanager
-def _explained(repository: str, revision: str) -> Iterator[None]:
+def _hub_errors(repository: str, revision: str) -> Iterator[None]:
     """What the hub says, in words that tell what to do."""
     page = f"https://huggingface.co/{repository}"
     try:

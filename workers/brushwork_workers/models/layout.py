@@ -10,17 +10,17 @@ from brushwork_schemas.families.registry import all_families
 from brushwork_workers.models.class_names import (
     CONFIG,
     PIPELINE,
+    check_class,
+    check_family,
     components,
-    expect_class,
-    expect_family,
-    refuse_own_code,
+    refuse_remote_code,
 )
 from brushwork_workers.models.listing import Listing
 from brushwork_workers.models.weights import adapter_file, weight_files
 
 # Configurations, vocabularies, sentencepiece models, chat templates.
-_SMALL = (".json", ".txt", ".model", ".jinja")
-_PICTURES_IN = ("preprocessor_config.json", "processor_config.json")
+_SMALL_FILES = (".json", ".txt", ".model", ".jinja")
+_PREPROCESSOR_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 _SAFETY = "safety_checker"
 # Where it lies beside weights, transformers puts an adapter into them of which no file was checked.
 _ADAPTER = "adapter_config.json"
@@ -39,9 +39,9 @@ def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
     found = _files(entry, listing)
     for name in found:
         if basename(name) == _ADAPTER:
-            raise _adapted(name)
+            raise _adapter_among_weights(name)
         if basename(name).endswith("config.json") or name == PIPELINE:
-            refuse_own_code(listing, name)
+            refuse_remote_code(listing, name)
     return tuple(sorted(set(found)))
 
 
@@ -53,66 +53,66 @@ def _files(entry: Entry, listing: Listing) -> list[str]:
         return _controlnet(listing, variant)
     family = all_families()[entry.family]
     if family.library == "diffusers":
-        _expect(listing, PIPELINE)
-        expect_family(listing, family)
+        _require(listing, PIPELINE)
+        check_family(listing, family)
         return [PIPELINE, *_pipeline(listing, variant, with_safety_checker=entry.safety_checker)]
-    _expect(listing, CONFIG)
-    refuse_own_code(listing, CONFIG)
+    _require(listing, CONFIG)
+    refuse_remote_code(listing, CONFIG)
     if family.library != "transformers":
         return [CONFIG, *weight_files(listing, "", "model", None)]
-    expect_family(listing, family)
-    if not any(name in listing.names for name in _PICTURES_IN):
-        _expect(listing, _PICTURES_IN[0])
-    return [*_small(listing, ""), *weight_files(listing, "", "model", variant)]
+    check_family(listing, family)
+    if not any(name in listing.names for name in _PREPROCESSOR_CONFIGS):
+        _require(listing, _PREPROCESSOR_CONFIGS[0])
+    return [*_small_files(listing, ""), *weight_files(listing, "", "model", variant)]
 
 
 def _controlnet(listing: Listing, variant: str | None) -> list[str]:
-    _expect(listing, CONFIG)
-    expect_class(listing, "ControlNet")
+    _require(listing, CONFIG)
+    check_class(listing, "ControlNet")
     return [CONFIG, *weight_files(listing, "", "diffusion_pytorch_model", variant)]
 
 
 def _pipeline(listing: Listing, variant: str | None, *, with_safety_checker: bool) -> list[str]:
     found = []
-    for folder, library, named in components(listing):
+    for folder, library, found_class in components(listing):
         if folder == _SAFETY and not with_safety_checker:
             continue
-        found += _small(listing, folder)
-        if named.endswith("Scheduler"):
-            _expect(listing, join(folder, "scheduler_config.json"))
-        elif not _is_module(named):
-            if not _small(listing, folder):
-                _expect(listing, join(folder, _first_of(named)))
+        found += _small_files(listing, folder)
+        if found_class.endswith("Scheduler"):
+            _require(listing, join(folder, "scheduler_config.json"))
+        elif not _is_module(found_class):
+            if not _small_files(listing, folder):
+                _require(listing, join(folder, _main_file_of(found_class)))
         else:
-            _expect(listing, join(folder, CONFIG))
+            _require(listing, join(folder, CONFIG))
             stem = "diffusion_pytorch_model" if library == "diffusers" else "model"
             found += weight_files(listing, folder, stem, variant)
     return found
 
 
-def _is_module(named: str) -> bool:
+def _is_module(found_class: str) -> bool:
     """Whether the class holds weights; all else makes its inputs ready."""
-    return "Tokenizer" not in named and not named.endswith(("Processor", "FeatureExtractor"))
+    return "Tokenizer" not in found_class and not found_class.endswith(("Processor", "FeatureExtractor"))
 
 
-def _first_of(named: str) -> str:
-    return "tokenizer_config.json" if "Tokenizer" in named else _PICTURES_IN[0]
+def _main_file_of(found_class: str) -> str:
+    return "tokenizer_config.json" if "Tokenizer" in found_class else _PREPROCESSOR_CONFIGS[0]
 
 
-def _small(listing: Listing, folder: str) -> list[str]:
+def _small_files(listing: Listing, folder: str) -> list[str]:
     return [
         name
         for name in listing.names
-        if dirname(name) == folder and name.endswith(_SMALL) and ".index" not in name
+        if dirname(name) == folder and name.endswith(_SMALL_FILES) and ".index" not in name
     ]
 
 
-def _expect(listing: Listing, name: str) -> None:
+def _require(listing: Listing, name: str) -> None:
     if name not in listing.names:
         raise ModelFileMissing(f"{name} is not there.", field="source", hint="Fetch the file.")
 
 
-def _adapted(name: str) -> ModelUnavailable:
+def _adapter_among_weights(name: str) -> ModelUnavailable:
     return ModelUnavailable(
         f"{name} is there: the model would be loaded with an adapter in it, whose files are not checked.",
         field="source",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from brushwork_schemas.errors import ModelUnavailable
 
 # What download tools and version control leave in a folder.
-_NOT_OURS = (".cache", ".git")
+_IGNORED = (".cache", ".git")
 
 
 class Listing(Protocol):
@@ -39,7 +39,7 @@ class FolderListing:
     def names(self) -> frozenset[str]:
         """Every file."""
         found = (file.relative_to(self._folder) for file in self._folder.rglob("*") if file.is_file())
-        return frozenset(path.as_posix() for path in found if path.parts[0] not in _NOT_OURS)
+        return frozenset(path.as_posix() for path in found if path.parts[0] not in _IGNORED)
 
     def read(self, name: str) -> dict[str, Any]:
         """The content of a JSON file that is there."""

@@ -18,7 +18,7 @@ from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHer
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
-from brushwork_workers.models.safetensors_head import expect_whole
+from brushwork_workers.models.safetensors_head import check_complete
 from brushwork_workers.models.weights import SAFETENSORS
 
 
@@ -36,11 +36,11 @@ def locate(entry: Entry) -> Path:
         UnknownModelClass: A configuration names a class that is not known.
         ModelUnavailable: A file is damaged.
     """
-    folder, names = _named(entry)
-    with _told_of(entry, folder):
+    folder, names = _find(entry)
+    with _named_errors(entry, folder):
         # Of a file that was changed, what it was to be says more than what it is.
-        _expect_pinned(entry, folder, names)
-        _expect_whole(folder, names)
+        _check_pinned(entry, folder, names)
+        _check_complete(folder, names)
     return folder
 
 
@@ -50,66 +50,68 @@ def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     Raises:
         ModelUnavailable: As `locate`, all but `HashMismatch`.
     """
-    folder, names = _named(entry)
-    with _told_of(entry, folder):
-        _expect_whole(folder, names)
+    folder, names = _find(entry)
+    with _named_errors(entry, folder):
+        _check_complete(folder, names)
     return folder, names
 
 
-def _named(entry: Entry) -> tuple[Path, tuple[str, ...]]:
+def _find(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     source = entry.source
     folder = place_of(source)
     if folder is None and source.architecture is not None:
         return models_dir() / "architectures" / source.architecture, ()
     if folder is None or not is_here(source):
-        raise _not_here(entry, folder)
-    with _told_of(entry, folder):
+        raise _model_not_here(entry, folder)
+    with _named_errors(entry, folder):
         return folder, files_to_load(entry, FolderListing(folder))
 
 
-def _expect_whole(folder: Path, names: tuple[str, ...]) -> None:
+def _check_complete(folder: Path, names: tuple[str, ...]) -> None:
     for name in names:
         if name.endswith(SAFETENSORS):
-            expect_whole(folder / name, name)
+            check_complete(folder / name, name)
 
 
 @contextmanager
-def _told_of(entry: Entry, folder: Path) -> Iterator[None]:
+def _named_errors(entry: Entry, folder: Path) -> Iterator[None]:
     """What is wrong with a file, with the model's name and what to do with its sort of source."""
     try:
         yield
     except ModelFileMissing as error:
         # Other tools fetch what they need, which may be less: that is no damage.
         if entry.source.repository is not None and folder == hub_cache_place(entry.source):
-            raise _not_here(entry, pulled_place(entry.source)) from error
-        raise _about(entry, folder, error) from error
+            raise _model_not_here(entry, pulled_place(entry.source)) from error
+        raise _with_model_name(entry, folder, error) from error
     except ModelUnavailable as error:
-        raise _about(entry, folder, error) from error
+        raise _with_model_name(entry, folder, error) from error
     except OSError as error:
         raise ModelUnavailable(
             f"Model {entry.name}: its files can't be read: {error}.", field="source"
         ) from error
 
 
-def _expect_pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> None:
-    expected = _pinned(entry, folder, names)
+def _check_pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> None:
+    expected = _pinned_hashes(entry, folder, names)
     found = Fingerprints(folder).of(expected)
     for name, sha256 in expected.items():
         if found[name] != sha256:
             raise HashMismatch(
                 f"{name} is not the file that was pinned: its SHA-256 is {found[name]}, not {sha256}.",
                 field="source.files" if name in entry.source.files else "source",
-                hint=_again(entry) or "Fetch the file again, or correct the hash in the catalogue.",
+                hint=_pull_hint(entry) or "Fetch the file again, or correct the hash in the catalogue.",
             )
 
 
-def _pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     """SHA-256 that files must have, by name: of the catalogue, and of the lock for what will be read."""
     for name in entry.source.files:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or not (folder / inside).is_file():
             raise ModelFileMissing(
-                f"{name} is not there, and the catalogue pins it.", field="source.files", hint=_again(entry)
+                f"{name} is not there, and the catalogue pins it.",
+                field="source.files",
+                hint=_pull_hint(entry),
             )
     lock = read_lock(folder) if folder == pulled_place(entry.source) else None
     if lock is None:
@@ -124,20 +126,20 @@ def _pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str
     return {name: lock.files[name].sha256 for name in names} | entry.source.files
 
 
-def _again(entry: Entry) -> str | None:
+def _pull_hint(entry: Entry) -> str | None:
     return f"Run: brushwork models pull {entry.name}" if pulled_place(entry.source) is not None else None
 
 
-def _about(entry: Entry, folder: Path, error: ModelUnavailable) -> ModelUnavailable:
+def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> ModelUnavailable:
     """The same error, with the model's name and what to do with its own sort of source."""
-    missing = isinstance(error, ModelFileMissing) and _again(entry)
+    missing = isinstance(error, ModelFileMissing) and _pull_hint(entry)
     hint = missing or error.hint
     return type(error)(
         f"Model {entry.name}: {error.message} Its folder is {folder}.", field=error.field, hint=hint
     )
 
 
-def _not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
+def _model_not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
     source = entry.source
     origin = source.repository or source.weights or source.job or source.packaged
     return ModelNotHere(
@@ -145,5 +147,5 @@ def _not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
         if source.folder is None
         else f"Model {entry.name}: there is no folder {folder}.",
         field="source",
-        hint=_again(entry) or "Correct the catalogue entry, or put the model's files there.",
+        hint=_pull_hint(entry) or "Correct the catalogue entry, or put the model's files there.",
     )

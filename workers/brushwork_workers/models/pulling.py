@@ -11,7 +11,7 @@ from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_p
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 
 from brushwork_workers.models.fingerprint import Fingerprints
-from brushwork_workers.models.hub import HubRepository, Told
+from brushwork_workers.models.hub import ByteProgress, HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.torchvision_file import FILES, TorchvisionFile
 
@@ -37,7 +37,7 @@ class Pull:
     files: Mapping[str, int]
     is_gated: bool
     licence: str | None
-    fetch: Callable[[str, Told], str]
+    fetch: Callable[[str, ByteProgress], str]
 
     @property
     def size_bytes(self) -> int:
@@ -52,7 +52,7 @@ class Pull:
             name in lock.files and (self.folder / name).is_file() for name in self.files
         )
 
-    def run(self, told: Told) -> Path:
+    def run(self, report: ByteProgress) -> Path:
         """Fetch what is missing, check all of it, and say so in the lock.
 
         Args:
@@ -63,8 +63,8 @@ class Pull:
             ModelUnavailable: The disk has too little room, or a file may not be fetched.
             ServiceUnreachable: Nobody answers; what arrived is kept.
         """
-        self._expect_room()
-        found = {name: self._fetched(name, told) for name in self.files}
+        self._check_disk_space()
+        found = {name: self._fetch_one(name, report) for name in self.files}
         earlier = read_lock(self.folder)
         locked = {
             name: LockedFile(size_bytes=(self.folder / name).stat().st_size, sha256=sha256)
@@ -82,20 +82,20 @@ class Pull:
         )
         return self.folder
 
-    def _fetched(self, name: str, told: Told) -> str:
-        num_told = 0
+    def _fetch_one(self, name: str, report: ByteProgress) -> str:
+        num_reported = 0
 
-        def count(more: int) -> None:
-            nonlocal num_told
-            num_told += more
-            told(more)
+        def count(num_bytes: int) -> None:
+            nonlocal num_reported
+            num_reported += num_bytes
+            report(num_bytes)
 
         sha256 = self.fetch(name, count)
         # What was here already counts too.
-        told(max(0, self.files[name] - num_told))
+        report(max(0, self.files[name] - num_reported))
         return sha256
 
-    def _expect_room(self) -> None:
+    def _check_disk_space(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         missing = sum(size for name, size in self.files.items() if not (self.folder / name).is_file())
         free = shutil.disk_usage(self.folder).free
@@ -123,7 +123,7 @@ def plan(entry: Entry) -> Pull:
             hint=f"brushwork models check {entry.name} says where they are, and whether they are whole.",
         )
     if source.weights is not None:
-        return _of_torchvision(entry, folder, source.weights)
+        return _plan_torchvision(entry, folder, source.weights)
     with tempfile.TemporaryDirectory() as scratch:
         repository = HubRepository(str(source.repository), str(source.revision), Path(scratch))
         names = files_to_load(entry, repository)
@@ -134,25 +134,25 @@ def plan(entry: Entry) -> Pull:
             files,
             is_gated=repository.is_gated,
             licence=repository.licence,
-            fetch=lambda name, told: repository.fetch(name, folder, told),
+            fetch=lambda name, report: repository.fetch(name, folder, report),
         )
 
 
-def _of_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
+def _plan_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
     file = TorchvisionFile.named(weights)
     fetched: dict[str, str] = {}
 
-    def fetch(name: str, told: Told) -> str:
+    def fetch(name: str, report: ByteProgress) -> str:
         # One download makes both.
         if not fetched:
-            fetched.update(_as_locked(folder) or file.fetch(folder, told))
+            fetched.update(_hashes_if_locked(folder) or file.fetch(folder, report))
         return fetched[name]
 
     sizes = dict(zip(FILES, (0, file.size_bytes), strict=True))
     return Pull(entry, folder, sizes, is_gated=False, licence=None, fetch=fetch)
 
 
-def _as_locked(folder: Path) -> dict[str, str] | None:
+def _hashes_if_locked(folder: Path) -> dict[str, str] | None:
     """SHA-256 of the files, where they are here and what the lock says."""
     lock = read_lock(folder)
     if lock is None or not all((folder / name).is_file() for name in FILES):

@@ -20,10 +20,10 @@ def revision(model: Model, folder: Path) -> str:
     if source.architecture is not None:
         return f"{source.architecture} {versions()['brushwork']}"
     names = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    wanted = sorted(name for name in names if name.suffix in (".safetensors", ".json", ".txt"))
-    found = Fingerprints(folder).of(name.as_posix() for name in wanted)
+    relevant = sorted(name for name in names if name.suffix in (".safetensors", ".json", ".txt"))
+    found = Fingerprints(folder).of(name.as_posix() for name in relevant)
     digest = hashlib.sha256()
-    for name in wanted:
+    for name in relevant:
         digest.update(name.as_posix().encode())
         digest.update(bytes.fromhex(found[name.as_posix()]))
     return digest.hexdigest()

@@ -63,7 +63,7 @@ class TorchvisionFile:
         official: str = self._weights.url
         return official.replace(_OFFICIAL, mirror.rstrip("/") + "/") if mirror else official
 
-    def fetch(self, folder: Path, told: Callable[[int], None]) -> dict[str, str]:
+    def fetch(self, folder: Path, report: Callable[[int], None]) -> dict[str, str]:
         """Get it into `folder`, as `FILES`; their SHA-256 by name.
 
         Raises:
@@ -73,7 +73,7 @@ class TorchvisionFile:
         """
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "download.part"
-        _download(self.url, part, told)
+        _download(self.url, part, report)
         expected = _HASH.search(self._weights.url)
         found = sha256_of_file(part)
         if expected is None or not found.startswith(expected[1]):
@@ -100,26 +100,26 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous().clone() for name, tensor in state.items()}
 
 
-def _download(url: str, part: Path, told: Callable[[int], None]) -> None:
+def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
     """Into `part`, after what is there already."""
-    there = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={there}-"} if there else {}
+    num_present = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={num_present}-"} if num_present else {}
     try:
         with (
             httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_S, follow_redirects=True) as answer,
             part.open("ab") as file,
         ):
             if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                told(there)
+                report(num_present)
                 return
             answer.raise_for_status()
             if answer.status_code == httpx.codes.PARTIAL_CONTENT:
-                told(there)
+                report(num_present)
             else:
                 file.truncate(0)
             for block in answer.iter_bytes():
                 file.write(block)
-                told(len(block))
+                report(len(block))
     except httpx.HTTPError as error:
         raise ServiceUnreachable(
             f"{url} can't be fetched: {type(error).__name__}: {error}",

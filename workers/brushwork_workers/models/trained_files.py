@@ -15,7 +15,7 @@ from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
 
 # Folders of trained models that stay; what is fetched again takes a moment.
-KEPT = 64
+MAX_FOLDERS = 64
 Entry = Model | AddOn
 
 
@@ -30,12 +30,16 @@ class TrainedFiles:
     """
 
     def __init__(
-        self, models: TrainedModels, store: ArtifactStore, folder: Path, others: Callable[[Entry], Path]
+        self,
+        models: TrainedModels,
+        store: ArtifactStore,
+        folder: Path,
+        find_untrained: Callable[[Entry], Path],
     ) -> None:
         self._models = models
         self._store = store
         self._folder = folder
-        self._others = others
+        self._find_untrained = find_untrained
 
     def find(self, entry: Entry) -> Path:
         """The folder of an entry's files, all of them there and of the right SHA-256.
@@ -48,12 +52,12 @@ class TrainedFiles:
         """
         job_id = entry.source.job
         if job_id is None:
-            return self._others(entry)
+            return self._find_untrained(entry)
         files = self._models.files(job_id)
         name = hashlib.sha256("".join(file.sha256 for file in files.values()).encode()).hexdigest()[:32]
         target = self._folder / name
         try:
-            if not _is_whole(target, files):
+            if not _is_complete(target, files):
                 self._fetch(entry.name, files, target)
             os.utime(target)
         except OSError as error:
@@ -66,15 +70,15 @@ class TrainedFiles:
 
     def _fetch(self, name: str, files: Mapping[str, Artifact], target: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as made:
-            whole = Path(made) / target.name
-            whole.mkdir()
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+            new_folder = Path(scratch) / target.name
+            new_folder.mkdir()
             for file, artifact in files.items():
-                (whole / file).write_bytes(self._bytes(name, artifact))
+                (new_folder / file).write_bytes(self._bytes(name, artifact))
             # What is there is damaged; or another worker has just put it there, and then it stays.
-            if not _is_whole(target, files):
+            if not _is_complete(target, files):
                 shutil.rmtree(target, ignore_errors=True)
-                whole.rename(target)
+                new_folder.rename(target)
         _remove_oldest(self._folder)
 
     def _bytes(self, name: str, artifact: Artifact) -> bytes:
@@ -93,7 +97,7 @@ class TrainedFiles:
         return data
 
 
-def _is_whole(folder: Path, files: Mapping[str, Artifact]) -> bool:
+def _is_complete(folder: Path, files: Mapping[str, Artifact]) -> bool:
     for name, artifact in files.items():
         file = folder / name
         if not file.is_file() or sha256_of_file(file) != artifact.sha256:
@@ -102,6 +106,6 @@ def _is_whole(folder: Path, files: Mapping[str, Artifact]) -> bool:
 
 
 def _remove_oldest(folder: Path) -> None:
-    made = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    for path in sorted(made, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+    folders = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for path in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)[MAX_FOLDERS:]:
         shutil.rmtree(path, ignore_errors=True)

@@ -25,15 +25,15 @@ def weight_files(listing: Listing, folder: str, stem: str, variant: str | None) 
         ModelFileMissing: The module has no weights, or its index names a shard that is not there.
         PickledWeights: It has them as a pickle only.
     """
-    for wanted in dict.fromkeys((variant, None)):
-        infix = f".{wanted}" if wanted else ""
-        whole = join(folder, f"{stem}{infix}{SAFETENSORS}")
+    for name_variant in dict.fromkeys((variant, None)):
+        infix = f".{name_variant}" if name_variant else ""
+        complete = join(folder, f"{stem}{infix}{SAFETENSORS}")
         index = join(folder, f"{stem}{SAFETENSORS}.index{infix}.json")
         # Where both are there, transformers reads the whole file, and diffusers the shards.
-        for found in (whole, index) if stem == "model" else (index, whole):
+        for found in (complete, index) if stem == "model" else (index, complete):
             if found in listing.names:
-                return (found,) if found == whole else (index, *_shards(listing, index))
-    raise _without_weights(listing, folder, join(folder, stem + SAFETENSORS))
+                return (found,) if found == complete else (index, *_shards(listing, index))
+    raise _no_weights(listing, folder, join(folder, stem + SAFETENSORS))
 
 
 def adapter_file(listing: Listing, weight_name: str | None) -> str:
@@ -44,17 +44,17 @@ def adapter_file(listing: Listing, weight_name: str | None) -> str:
         PickledWeights: It is a pickle.
     """
     found = sorted(name for name in listing.names if name.endswith(SAFETENSORS) and "/" not in name)
-    wanted = weight_name or (found[0] if len(found) == 1 else "pytorch_lora_weights.safetensors")
-    _expect_safetensors(wanted, "weight_name")
-    if wanted in listing.names:
-        return wanted
+    expected = weight_name or (found[0] if len(found) == 1 else "pytorch_lora_weights.safetensors")
+    _check_safetensors(expected, "weight_name")
+    if expected in listing.names:
+        return expected
     if found:
         raise ModelFileMissing(
-            f"{wanted} is not there; there are {', '.join(found[:5])}.",
+            f"{expected} is not there; there are {', '.join(found[:5])}.",
             field="weight_name",
             hint="Name the file with weight_name.",
         )
-    raise _without_weights(listing, "", wanted)
+    raise _no_weights(listing, "", expected)
 
 
 def pickled(name: str) -> PickledWeights:
@@ -73,7 +73,7 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
         raise ModelUnavailable(f"{index} can't be read: it has no weight_map.", field="source")
     shards = sorted({join(dirname(index), name) for name in of.values()})
     for shard in shards:
-        _expect_safetensors(shard, "source")
+        _check_safetensors(shard, "source")
         if shard not in listing.names:
             raise ModelFileMissing(
                 f"{shard} is not there, and {index} names it.",
@@ -83,7 +83,7 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
     return tuple(shards)
 
 
-def _expect_safetensors(name: str, field: str) -> None:
+def _check_safetensors(name: str, field: str) -> None:
     if name.endswith(PICKLES):
         raise pickled(name)
     # The libraries take whatever is called otherwise for a pickle.
@@ -95,10 +95,10 @@ def _expect_safetensors(name: str, field: str) -> None:
         )
 
 
-def _without_weights(listing: Listing, folder: str, wanted: str) -> ModelUnavailable:
+def _no_weights(listing: Listing, folder: str, expected: str) -> ModelUnavailable:
     for name in sorted(listing.names):
         if dirname(name) == folder and name.endswith(PICKLES) and not name.startswith("training_args"):
             return pickled(name)
     return ModelFileMissing(
-        f"{wanted} is not there.", field="source", hint="Fetch the file, or name the variant that is there."
+        f"{expected} is not there.", field="source", hint="Fetch the file, or name the variant that is there."
     )

@@ -109,7 +109,7 @@ def add(
 
     file = own_file(Settings.load())
     source = _source(folder, repository, revision, variant)
-    found = recognise(name, source, sort=sort, family=family)
+    found = recognise(name, source, entry_type=sort, family=family)
     table = "models" if sort == "model" else f"{sort}s"
     add_entry(file, table, name, found.table)
     Catalogue.load(file)

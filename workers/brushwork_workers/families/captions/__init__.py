@@ -1,1 +1,1 @@
-"""Captions."""
+"""Families that serve image-to-text."""

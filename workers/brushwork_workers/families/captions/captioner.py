@@ -1,4 +1,4 @@
-"""Captions by whatever model: what all of them have in common."""
+"""The handler of image-to-text that all families of captioners share."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -11,85 +11,101 @@ from torch import Tensor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.captions.decoding import Decoding
-from brushwork_workers.families.captions.writer import Writer
+from brushwork_workers.families.captions.text_generator import TextGenerator
 from brushwork_workers.interface import JobContext, LoadSpec
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a model is given for one picture.
+class CaptionPrompt:
+    """The input of a model for one picture.
 
     Args:
-        inputs: Of its `generate`, one row each; jobs share a run where the shapes of tensors, and what is no
-            tensor, are equal.
-        room: How many tokens may be added.
-        read: From the tokens of a text, and how many it began with, to words.
+        inputs: Arguments of `generate`; tensors have one row. Jobs share a batch if the shapes of their tensors
+            and all other values are equal.
+        max_new_tokens: The most tokens that the model can add.
+        decode: Turns the tokens of a text into words. Its arguments are the tokens, [tokens], and how many of
+            them belong to the prompt.
     """
 
     inputs: Mapping[str, Any]
-    room: int
-    read: Callable[[Tensor, int], str]
+    max_new_tokens: int
+    decode: Callable[[Tensor, int], str]
 
 
-class Reader(Protocol):
-    """What is particular to a family."""
+class PromptBuilder(Protocol):
+    """Builds the input of a model. Each family of captioners has its own class."""
 
-    def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:
-        """What the model is given.
+    def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
+        """Build the input for one picture.
+
+        Args:
+            picture: The picture, RGB.
+            language: The language of the caption: `en` or `zh`.
+            prompt: The prompt of the request; empty for the default of the model.
 
         Raises:
-            InvalidRequest: It does not write that language, or has no such task.
+            InvalidRequest: The model does not write that language, or has no such task.
         """
         ...
 
 
 class Captioner:
-    """A loaded captioner.
+    """Handles image-to-text with a network of transformers.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model, with `generate`.
-        reader: What is particular to its family.
-        ends: Tokens that end a text.
-        speaker: The part whose `generation_config` counts; None: the network.
+        spec: The model that is loaded.
+        network: The loaded network, which has a `generate` method.
+        prompt_builder: Builds the inputs of the network.
+        end_tokens: Ids of the tokens that end a text.
+        configured_module: The module whose `generation_config` applies; by default the network.
     """
 
     def __init__(
-        self, spec: LoadSpec, network: Any, reader: Reader, ends: Collection[int], speaker: Any = None
+        self,
+        spec: LoadSpec,
+        network: Any,
+        prompt_builder: PromptBuilder,
+        end_tokens: Collection[int],
+        configured_module: Any = None,
     ) -> None:
         self._spec = spec
-        self._reader = reader
-        shape = reader.ask(Image.new("RGB", (64, 64)), "en", "").inputs["pixel_values"].shape
+        self._prompt_builder = prompt_builder
+        shape = prompt_builder.build(Image.new("RGB", (64, 64)), "en", "").inputs["pixel_values"].shape
         options = replace(spec.options, part="network", pixels_per_row=max(1, shape[-1] * shape[-2]))
-        self._writer = ModuleProxy(
-            Writer(network, speaker or network, ends), spec.model_executor, options, ("write",)
+        self._text_generator = ModuleProxy(
+            TextGenerator(network, configured_module or network, end_tokens),
+            spec.model_executor,
+            options,
+            ("generate_texts",),
         )
 
     def warm_up(self) -> None:
         """Caption a black picture."""
-        question = self._reader.ask(Image.new("RGB", (64, 64)), "en", "")
-        self._write(question, Decoding(max_new_tokens=min(question.room, 4)), seed=0)
+        prompt_input = self._prompt_builder.build(Image.new("RGB", (64, 64)), "en", "")
+        self._generate(prompt_input, Decoding(max_new_tokens=min(prompt_input.max_new_tokens, 4)), seed=0)
 
     def perform(self, request: ImageToTextRequest, context: JobContext) -> dict[str, Any]:
-        """As many captions of one picture as were asked for."""
+        """Write the captions of one picture. Sampled captions are sorted by their score, best first."""
         picture = context.picture(request.image)
-        question = self._reader.ask(picture, request.language, request.prompt)
-        decoding = Decoding.of(request, question.room)
-        candidates = self._write(question, decoding, request.seed or 0)
+        prompt_input = self._prompt_builder.build(picture, request.language, request.prompt)
+        decoding = Decoding.of(request, prompt_input.max_new_tokens)
+        candidates = self._generate(prompt_input, decoding, request.seed or 0)
         if decoding.do_sample:
             candidates.sort(key=lambda candidate: -(candidate.score or 0.0))
         return {"generated_text": candidates[0].text, "candidates": tuple(candidates)}
 
-    def _write(self, question: Question, decoding: Decoding, seed: int) -> list[Caption]:
-        inputs = {name: self._moved(value) for name, value in question.inputs.items()}
-        tokens, scores, begin = self._writer.write(decoding=decoding, seeds=torch.tensor([seed]), **inputs)
-        texts = (question.read(text, int(begin[0])) for text in tokens[0].cpu())
+    def _generate(self, prompt_input: CaptionPrompt, decoding: Decoding, seed: int) -> list[Caption]:
+        inputs = {name: self._on_device(value) for name, value in prompt_input.inputs.items()}
+        tokens, scores, num_start_tokens = self._text_generator.generate_texts(
+            decoding=decoding, seeds=torch.tensor([seed]), **inputs
+        )
+        texts = (prompt_input.decode(text, int(num_start_tokens[0])) for text in tokens[0].cpu())
         return [
             Caption(text=text, score=score)
             for text, score in zip(texts, scores[0].float().tolist(), strict=True)
         ]
 
-    def _moved(self, value: Any) -> Any:
+    def _on_device(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         return value.to(self._spec.device, self._spec.dtype if value.is_floating_point() else None)

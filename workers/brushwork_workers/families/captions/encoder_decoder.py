@@ -1,4 +1,4 @@
-"""Captions by an encoder-decoder of transformers that looks at a picture and writes a sentence."""
+"""Captions by a `VisionEncoderDecoderModel` of transformers."""
 
 from typing import Any
 
@@ -7,49 +7,51 @@ from PIL import Image
 from torch import Tensor
 from transformers import VisionEncoderDecoderModel
 
-from brushwork_workers.families.captions.captioner import Captioner, Question
-from brushwork_workers.families.captions.languages import only_english
+from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
+from brushwork_workers.families.captions.languages import require_english
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image-to-text."""
     network = pretrained(VisionEncoderDecoderModel, spec)
-    ends = token_ids(network.generation_config.eos_token_id)
+    end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, EncoderDecoder(spec, network), ends)}, [network]
+        {"image-to-text": Captioner(spec, network, EncoderDecoder(spec, network), end_tokens)}, [network]
     )
 
 
 class EncoderDecoder:
-    """What is particular to `VisionEncoderDecoderModel`.
+    """Builds prompts for `VisionEncoderDecoderModel`.
 
-    A model that writes several languages has a token for each in its vocabulary, `<|en|>` or `<|zh|>`, with
-    which a caption in it begins.
+    A model of several languages has one token per language in its vocabulary, such as `<|en|>` and `<|zh|>`.
+    A caption in that language begins with this token.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
         self._start = network.generation_config.decoder_start_token_id
-        self._places = network.decoder.config.max_position_embeddings
+        self._max_positions = network.decoder.config.max_position_embeddings
 
-    def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:
-        """The picture, and the tokens that the caption begins with."""
+    def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
+        """Return the picture and the tokens that the caption begins with."""
         token = self._tokenizer.get_vocab().get(f"<|{language}|>")
         if token is None:
-            only_english(language)
+            require_english(language)
         start = [self._start if token is None else token]
         if prompt:
             start += self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        # transformers would put the model's own start token before a start that is another one.
+        # Without `decoder_start_token_id`, transformers would insert the default start token before another one.
         first = {"decoder_input_ids": torch.tensor([start]), "decoder_start_token_id": start[0]}
-        return Question({**self._pictures(picture), **first}, self._places - len(start), self._read)
+        return CaptionPrompt(
+            {**self._pictures(picture), **first}, self._max_positions - len(start), self._read
+        )
 
     def _read(self, tokens: Tensor, _: int) -> str:
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)

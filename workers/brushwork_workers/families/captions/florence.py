@@ -1,4 +1,4 @@
-"""Captions, places and words in pictures by Florence-2 (Xiao et al., 2023); the prompt says which task."""
+"""Captions, object positions and text in pictures by Florence-2 (Xiao et al., 2023). The prompt names the task."""
 
 import json
 from typing import Any
@@ -8,67 +8,69 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
-from brushwork_workers.families.captions.captioner import Captioner, Question
-from brushwork_workers.families.captions.languages import only_english
-from brushwork_workers.families.pretrained import one_at_a_time, pretrained, token_ids
+from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
+from brushwork_workers.families.captions.languages import require_english
+from brushwork_workers.families.pretrained import pretrained, serialized, token_ids
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
 CAPTION = "<CAPTION>"
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image-to-text."""
     network = pretrained(Florence2ForConditionalGeneration, spec)
-    ends = token_ids(network.generation_config.eos_token_id)
+    end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, Florence(spec, network), ends)}, [network]
+        {"image-to-text": Captioner(spec, network, Florence(spec, network), end_tokens)}, [network]
     )
 
 
 class Florence:
-    """What is particular to Florence-2.
+    """Builds prompts for Florence-2.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
-        self._alone = tuple(processor.task_prompts_without_inputs)
-        self._with_words = tuple(processor.task_prompts_with_input)
-        self._processor = one_at_a_time(processor, "processor")
+        self._tasks_without_text = tuple(processor.task_prompts_without_inputs)
+        self._tasks_with_text = tuple(processor.task_prompts_with_input)
+        self._processor = serialized(processor, "processor")
         # A sequence of the decoder begins with one token.
-        self._places = network.config.get_text_config().max_position_embeddings - 1
+        self._max_positions = network.config.get_text_config().max_position_embeddings - 1
 
-    def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:
-        """The picture and a task, with its words where it takes any."""
-        only_english(language)
+    def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
+        """Return the picture and the task, with its text if the task takes any."""
+        require_english(language)
         task = self._task(prompt or CAPTION)
         made = self._processor(text=prompt or CAPTION, images=picture, return_tensors="pt")
 
-        def read(tokens: Tensor, _: int) -> str:
+        def decode(tokens: Tensor, _: int) -> str:
             (text,) = self._processor.batch_decode(tokens[None], skip_special_tokens=False)
-            # Rows are filled up to the longest of a run.
+            # The rows of a batch are padded to the longest one.
             text = text.replace("<pad>", "")
             answers = self._processor.post_process_generation(text=text, task=task, image_size=picture.size)
             answer = answers[task]
             return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
-        return Question(dict(made), self._places, read)
+        return CaptionPrompt(dict(made), self._max_positions, decode)
 
     def _task(self, prompt: str) -> str:
-        """The task that a prompt begins with.
+        """Return the task that a prompt begins with.
 
         Raises:
-            InvalidRequest: It begins with none, or its words are too many or missing.
+            InvalidRequest: The prompt does not begin with a task, or the task has text that it does not take,
+                or lacks text that it needs.
         """
         token = prompt[: prompt.find(">") + 1]
         has_words = bool(prompt[len(token) :].strip())
-        if token in (self._with_words if has_words else self._alone):
+        if token in (self._tasks_with_text if has_words else self._tasks_without_text):
             return token
         raise InvalidRequest(
-            f"prompt: {prompt[:60]!r} is no task of this model.",
+            f"prompt: {prompt[:60]!r} is not a task of this model.",
             field="prompt",
-            hint=f"Alone: {', '.join(self._alone)}; with words after it: {', '.join(self._with_words)}.",
+            hint=f"Tasks without text: {', '.join(self._tasks_without_text)}. "
+            f"Tasks followed by text: {', '.join(self._tasks_with_text)}.",
         )

@@ -6,36 +6,38 @@ from PIL import Image
 from torch import Tensor
 from transformers import GitForCausalLM
 
-from brushwork_workers.families.captions.captioner import Captioner, Question
-from brushwork_workers.families.captions.languages import only_english
+from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
+from brushwork_workers.families.captions.languages import require_english
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image-to-text."""
     network = pretrained(GitForCausalLM, spec)
-    ends = token_ids(network.generation_config.eos_token_id)
-    return LoadedModules({"image-to-text": Captioner(spec, network, Git(spec, network), ends)}, [network])
+    end_tokens = token_ids(network.generation_config.eos_token_id)
+    return LoadedModules(
+        {"image-to-text": Captioner(spec, network, Git(spec, network), end_tokens)}, [network]
+    )
 
 
 class Git:
-    """What is particular to GIT.
+    """Builds prompts for GIT.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
-        self._places = network.config.max_position_embeddings - 1
+        self._max_positions = network.config.max_position_embeddings - 1
 
-    def ask(self, picture: Image.Image, language: str, prompt: str) -> Question:
-        """The picture alone."""
-        only_english(language)
-        return Question(self._pictures(picture), self._places, self._read)
+    def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
+        """Return the picture. GIT takes no prompt."""
+        require_english(language)
+        return CaptionPrompt(self._pictures(picture), self._max_positions, self._read)
 
     def _read(self, tokens: Tensor, _: int) -> str:
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)

@@ -1,17 +1,17 @@
-"""Which languages a captioner writes."""
+"""A check of the language that a caption is requested in."""
 
 from brushwork_schemas.errors import InvalidRequest
 
 
-def only_english(language: str) -> None:
-    """For a model without a choice.
+def require_english(language: str) -> None:
+    """Check that a request asks for English, for models that write nothing else.
 
     Raises:
-        InvalidRequest: Another language is wanted.
+        InvalidRequest: The request asks for another language.
     """
     if language != "en":
         raise InvalidRequest(
             f"language: this model does not write {language!r}.",
             field="language",
-            hint="Leave it out, or choose another model.",
+            hint='Leave language out, set it to "en", or choose another model.',
         )

@@ -1,1 +1,1 @@
-"""Classes of pictures."""
+"""Families that serve image classification."""

@@ -1,4 +1,4 @@
-"""The best of a model's classes."""
+"""Select the best classes of a classifier."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def best(scores: Tensor, labels: Sequence[str], top_k: int) -> tuple[Prediction, ...]:
-    """The `top_k` best classes, best first; all of them where there are fewer.
+    """Return the `top_k` best classes, best first, or all classes if there are fewer.
 
     Args:
         scores: [classes], 0 to 1, float32 on the CPU.
-        labels: Of the classes.
-        top_k: How many.
+        labels: The names of the classes, in the order of `scores`.
+        top_k: How many classes to return, at least 1.
     """
     values, indices = scores.topk(min(top_k, len(labels)))
     found = zip(indices.tolist(), values.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Classes of pictures, with their probabilities, by a network of torchvision."""
+"""Image classification with a network of torchvision."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image classification."""
     handler = TorchvisionClassifier(spec)
     return LoadedModules({"image-classification": handler}, [handler._model.network])
 
 
 class TorchvisionClassifier:
-    """A loaded classifier.
+    """Handles image classification with a network of torchvision.
 
     Args:
-        spec: Which model, from where, onto what.
+        spec: The model to load.
     """
 
     def __init__(self, spec: LoadSpec) -> None:
         self._model = TorchvisionModel.load(spec)
-        self._network = self._model.through(spec.model_executor, spec.options)
+        self._network = self._model.proxy(spec.model_executor, spec.options)
 
     def warm_up(self) -> None:
         """Classify a black picture."""
         self._probabilities(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """The `top_k` best classes of one picture; all of them where there are fewer."""
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
         return {"predictions": best(probabilities, self._model.labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
-        """Softmax over the classes: [classes], float32 on the CPU."""
+        """Return the softmax over the classes: [classes], float32 on the CPU."""
         logits = self._network(self._model.tensor(picture))
         return torch.softmax(logits[0].float().cpu(), dim=0)

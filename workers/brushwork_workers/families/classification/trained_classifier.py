@@ -1,4 +1,4 @@
-"""Classifiers that a job has trained."""
+"""Image classification with a network that a training job has made."""
 
 import json
 from dataclasses import replace
@@ -19,10 +19,10 @@ from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind.
+    """Load the model as a handler of image classification.
 
     Raises:
-        ModelUnavailable: Its files can't be read, or do not belong together.
+        ModelUnavailable: Its files cannot be read, or the weights do not fit the configuration.
     """
     try:
         config = json.loads((spec.folder / "config.json").read_text("utf-8"))
@@ -32,9 +32,9 @@ def load(spec: LoadSpec) -> LoadedModules:
         preparation = Preparation(config["image_size"], tuple(config["mean"]), tuple(config["std"]))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelUnavailable(
-            f"Model {spec.model.name} can't be loaded: {error}.",
+            f"Model {spec.model.name} cannot be loaded: {error}.",
             field="model",
-            hint="Train it once more: its files are damaged, or another version of brushwork made them.",
+            hint="Its files are damaged, or another version of brushwork wrote them. Train the model again.",
         ) from error
     network = network.to(spec.device, spec.dtype).eval()
     handler = TrainedClassifier(spec, network, labels, preparation)
@@ -42,13 +42,13 @@ def load(spec: LoadSpec) -> LoadedModules:
 
 
 class TrainedClassifier:
-    """A loaded classifier.
+    """Handles image classification with a trained network.
 
     Args:
-        spec: Onto what it was loaded, and through what its calls go.
-        network: On its device.
-        labels: Of its classes.
-        preparation: How its pictures are made ready.
+        spec: Names the device, the number format and the executor of the network's calls.
+        network: The network, on its device.
+        labels: The names of its classes, in their order.
+        preparation: The preprocessing that the network was trained with.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class TrainedClassifier:
         self._probabilities(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """The `top_k` best classes of one picture; all of them where there are fewer."""
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
         return {"predictions": best(probabilities, self._labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> Tensor:
-        """Softmax over the classes: [classes], float32 on the CPU."""
+        """Return the softmax over the classes: [classes], float32 on the CPU."""
         pixels = self._preparation.normalised(self._preparation.pixels(picture)[None])
         logits = self._network(pixels.to(self._spec.device, self._spec.dtype))
         return torch.softmax(logits[0].float().cpu(), dim=0)

@@ -1,4 +1,4 @@
-"""Classes of pictures by any image classifier of transformers."""
+"""Image classification with any image classifier of transformers."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,24 +15,25 @@ from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image classification."""
     network = pretrained(AutoModelForImageClassification, spec)
     return LoadedModules({"image-classification": TransformersClassifier(spec, network)}, [network])
 
 
 class TransformersClassifier:
-    """A loaded classifier.
+    """Handles image classification with a network of transformers.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         config = network.config
         self._labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
-        # As transformers' own pipeline: classes that don't exclude one another have a probability each.
+        # Like the pipeline of transformers: classes that do not exclude each other have independent
+        # probabilities.
         is_apart = config.problem_type == "multi_label_classification" or config.num_labels == 1
         self._probabilities_of = torch.sigmoid if is_apart else _softmax
         options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
@@ -43,12 +44,12 @@ class TransformersClassifier:
         self._probabilities(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """The `top_k` best classes of one picture; all of them where there are fewer."""
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
         return {"predictions": best(probabilities, self._labels, request.top_k)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
-        """Of each class: [classes], float32 on the CPU."""
+        """Return the probability of each class: [classes], float32 on the CPU."""
         logits = self._network(**self._pictures(picture)).logits
         return self._probabilities_of(logits[0].float().cpu())
 

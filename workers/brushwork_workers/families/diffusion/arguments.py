@@ -31,10 +31,10 @@ def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict
 
 def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
     # None, for "" is another thing to SDXL, which has zeros in the place of no negative prompt.
-    negative = request.negative_prompt or None
-    given = {"guidance_scale": request.guidance_scale, "negative_prompt": negative}
+    negative_prompt = request.negative_prompt or None
+    arguments = {"guidance_scale": request.guidance_scale, "negative_prompt": negative_prompt}
     if request.clip_skip is None:
-        return given
+        return arguments
     num_layers = pipeline.text_encoder.config.num_hidden_layers
     if request.clip_skip >= num_layers:
         raise InvalidRequest(
@@ -43,14 +43,14 @@ def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, An
             field="clip_skip",
             hint=f"Give less than {num_layers}.",
         )
-    return {**given, "clip_skip": request.clip_skip}
+    return {**arguments, "clip_skip": request.clip_skip}
 
 
 def _flux(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"guidance_scale": request.guidance_scale}
+    arguments: dict[str, Any] = {"guidance_scale": request.guidance_scale}
     if not pipeline.transformer.config.guidance_embeds:
-        given["max_sequence_length"] = _DISTILLED_FLUX_TOKENS
-    return given
+        arguments["max_sequence_length"] = _DISTILLED_FLUX_TOKENS
+    return arguments
 
 
 def _pixart(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def _qwen(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
     if pipeline.transformer.config.guidance_embeds:
         return {"guidance_scale": scale, "true_cfg_scale": 1.0}
     # Without a negative prompt it would have no guidance; its model card gives a blank one.
-    negative = (request.negative_prompt or " ") if scale > 1 else None
-    return {"true_cfg_scale": scale, "negative_prompt": negative}
+    negative_prompt = (request.negative_prompt or " ") if scale > 1 else None
+    return {"true_cfg_scale": scale, "negative_prompt": negative_prompt}
 
 
 _GUIDANCE: dict[str, Callable[[GenerationRequest, Any], dict[str, Any]]] = {

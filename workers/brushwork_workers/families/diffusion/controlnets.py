@@ -71,21 +71,21 @@ class ControlNets:
         }
 
     def _load(self, name: str) -> Any:
-        found = self._spec.add_ons.get(name)
-        if found is None:
+        found_add_on = self._spec.add_ons.get(name)
+        if found_add_on is None:
             raise ModelNotHere(
                 f"The ControlNet {name} is not on this machine.",
                 field="controlnet",
                 hint=f"Run `brushwork models pull {name}` on the worker's machine, and start it anew.",
             )
         try:
-            module = self._read(found)
+            module = self._read(found_add_on)
         except ModelUnavailable:
             raise
         # The files may hold anything, and so may be raised anything: only this ControlNet is out.
         except Exception as error:
             raise ModelUnavailable(
-                f"The ControlNet {name} can't be loaded from {found.folder}: {error!r}.",
+                f"The ControlNet {name} can't be loaded from {found_add_on.folder}: {error!r}.",
                 field="controlnet",
                 hint="Check that its files are complete and of a class of ControlNets of diffusers.",
             ) from error
@@ -93,19 +93,19 @@ class ControlNets:
         LOGGER.info("ControlNet %s is ready for %s", name, self._spec.model.name)
         return module
 
-    def _read(self, found: FoundAddOn) -> Any:
-        config = json.loads((found.folder / "config.json").read_text("utf-8"))
+    def _read(self, found_add_on: FoundAddOn) -> Any:
+        config = json.loads((found_add_on.folder / "config.json").read_text("utf-8"))
         class_name = config.get("_class_name")
         if class_name not in _CLASSES:
             raise UnknownModelClass(
-                f"The ControlNet {found.entry.name} is of class {class_name!r}.",
+                f"The ControlNet {found_add_on.entry.name} is of class {class_name!r}.",
                 field="controlnet",
                 hint=f"Classes that can be served are {', '.join(_CLASSES)}.",
             )
         module = getattr(diffusers, class_name).from_pretrained(
-            found.folder,
+            found_add_on.folder,
             dtype=self._spec.dtype,
-            variant=found.entry.source.variant,
+            variant=found_add_on.entry.source.variant,
             use_safetensors=True,
             local_files_only=True,
         )
@@ -113,11 +113,11 @@ class ControlNets:
 
     def _check_fit(self, name: str, module: Any) -> None:
         for field in _SHARED:
-            wanted, given = (getattr(each.config, field, None) for each in (self._denoiser, module))
-            if wanted is not None and given is not None and wanted != given:
+            expected, found = (getattr(each.config, field, None) for each in (self._denoiser, module))
+            if expected is not None and found is not None and expected != found:
                 raise InvalidRequest(
                     f"controlnet: {name} was made for another sort of model than {self._spec.model.name}: "
-                    f"{field} is {given} there and {wanted} here.",
+                    f"{field} is {found} there and {expected} here.",
                     field="controlnet",
                     hint="Choose one that was trained with this model's denoiser.",
                 )

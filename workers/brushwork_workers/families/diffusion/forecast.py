@@ -27,29 +27,31 @@ class Forecast:
 
         # Pipelines look up the parameters of `step`, which `wraps` lets them see.
         @functools.wraps(step)
-        def heard(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
-            answer = step(model_output, timestep, sample, *args, **kwargs)
+        def observed_step(
+            model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any
+        ) -> Any:
+            output = step(model_output, timestep, sample, *args, **kwargs)
             try:
-                self.latents = self._foreseen(model_output, sample, answer)
+                self.latents = self._clean_latents(model_output, sample, output)
             # As previews are, a courtesy: no job fails for one.
             except Exception as error:
                 LOGGER.debug("Nothing is foreseen: %r", error)
                 self.latents = None
-            return answer
+            return output
 
-        scheduler.step = heard
+        scheduler.step = observed_step
 
-    def _foreseen(self, model_output: Tensor, sample: Tensor, answer: Any) -> Tensor | None:
-        if not isinstance(answer, tuple):
+    def _clean_latents(self, model_output: Tensor, sample: Tensor, output: Any) -> Tensor | None:
+        if not isinstance(output, tuple):
             return None
-        if len(answer) > 1:
-            clean: Tensor = answer[1]
+        if len(output) > 1:
+            clean: Tensor = output[1]
             return clean
         config = self._scheduler.config
         if "base_shift" in config and self._scheduler.step_index:
             sigma = self._scheduler.sigmas[self._scheduler.step_index - 1]
-            ahead: Tensor = sample - sigma * model_output
-            return ahead
+            predicted: Tensor = sample - sigma * model_output
+            return predicted
         keeps_clean = config.get("predict_x0", "++" in config.get("algorithm_type", ""))
-        kept: list[Tensor | None] = getattr(self._scheduler, "model_outputs", [])
-        return kept[-1] if keeps_clean and kept else None
+        outputs: list[Tensor | None] = getattr(self._scheduler, "model_outputs", [])
+        return outputs[-1] if keeps_clean and outputs else None

@@ -67,7 +67,7 @@ class Generation:
         self._colours = colours
 
     def run(
-        self, request: GenerationRequest, context: JobContext, asked: PreparedGeneration
+        self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> dict[str, Any]:
         """Make the pictures of one job; picture i from the seed `seed + i`.
 
@@ -76,65 +76,67 @@ class Generation:
         """
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        answer = self._answer(request, self._with_add_ons(request, context, asked), seeds, context)
-        flagged = getattr(answer, "nsfw_content_detected", None)
+        output = self._run_pipeline(request, self._with_add_ons(request, context, prepared), seeds, context)
+        flags = getattr(output, "nsfw_content_detected", None)
         return {
-            "images": tuple(context.save_picture(picture) for picture in answer.images),
+            "images": tuple(context.save_picture(picture) for picture in output.images),
             "seed": seed,
             "seeds": seeds,
-            "nsfw_content_detected": None if flagged is None else tuple(bool(each) for each in flagged),
+            "nsfw_content_detected": None if flags is None else tuple(bool(each) for each in flags),
         }
 
-    def warm_up(self, request: GenerationRequest, asked: PreparedGeneration) -> None:
+    def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
         """Make the pictures of a request for nobody."""
-        self._answer(request, asked, (0,) * request.num_images_per_prompt)
+        self._run_pipeline(request, prepared, (0,) * request.num_images_per_prompt)
 
     def _with_add_ons(
-        self, request: GenerationRequest, context: JobContext, asked: PreparedGeneration
+        self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> PreparedGeneration:
-        asked = replace(asked, adapters=self._loras.chosen(request.loras))
+        prepared = replace(prepared, adapters=self._loras.select(request.loras))
         if request.controlnet is None or request.control_image is None:
-            return asked
+            return prepared
         controlnet = self._controlnets.named(request.controlnet)
-        picture, size = context.picture(request.control_image), (asked.width or 0, asked.height or 0)
-        control = self._controlnets.arguments(request, asked.kind, picture, size)
-        return replace(asked, controlnet=controlnet, own={**asked.own, **control})
+        picture, size = context.picture(request.control_image), (prepared.width or 0, prepared.height or 0)
+        control = self._controlnets.arguments(request, prepared.kind, picture, size)
+        return replace(prepared, controlnet=controlnet, own={**prepared.own, **control})
 
-    def _answer(
+    def _run_pipeline(
         self,
         request: GenerationRequest,
-        asked: PreparedGeneration,
+        prepared: PreparedGeneration,
         seeds: tuple[int, ...],
         context: JobContext | None = None,
     ) -> Any:
         pipeline = self.pipelines.new(
-            asked.kind,
+            prepared.kind,
             scheduler=request.scheduler,
-            pixels=(asked.width or 1) * (asked.height or 1),
-            controlnet=asked.controlnet,
-            adapters=asked.adapters,
+            pixels=(prepared.width or 1) * (prepared.height or 1),
+            controlnet=prepared.controlnet,
+            adapters=prepared.adapters,
         )
-        if asked.controlnet is not None:
+        if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
         steps = request.num_inference_steps or 0
-        watch = None if context is None else _Watch(context, steps, asked, pipeline, self._colours)
+        reporter = (
+            None if context is None else _StepReporter(context, steps, prepared, pipeline, self._colours)
+        )
         return pipeline(
             **arguments_of(request, self.pipelines.family, pipeline),
-            **_understood(pipeline, width=asked.width, height=asked.height),
+            **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
             # On the CPU, so that a seed means the same picture on every device.
             generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
-            **(watch.arguments() if watch else {}),
-            **asked.own,
+            **(reporter.arguments() if reporter else {}),
+            **prepared.own,
         )
 
 
-def _understood(pipeline: Any, **given: Any) -> dict[str, Any]:
+def _accepted_arguments(pipeline: Any, **arguments: Any) -> dict[str, Any]:
     """Those arguments that the pipeline takes."""
     known = inspect.signature(type(pipeline).__call__).parameters
-    return {name: value for name, value in given.items() if name in known}
+    return {name: value for name, value in arguments.items() if name in known}
 
 
-class _Watch:
+class _StepReporter:
     """Told of each step by a running pipeline; says so at the desk, and shows what there is.
 
     Args:
@@ -149,31 +151,35 @@ class _Watch:
         self,
         context: JobContext,
         num_steps: int,
-        asked: PreparedGeneration,
+        prepared: PreparedGeneration,
         pipeline: Any,
         colours: LatentColours | None,
     ) -> None:
         self._context = context
         self._num_steps = num_steps
-        self._asked = asked
+        self._prepared = prepared
         self._pipeline = pipeline
         self._colours = colours
         self._forecast = Forecast(pipeline.scheduler)
 
     def arguments(self) -> dict[str, Callable[..., Any]]:
         """By which the pipeline is told to call; PixArt knows the older way alone."""
-        return _understood(self._pipeline, callback_on_step_end=self._newer) or {"callback": self._step}
+        return _accepted_arguments(self._pipeline, callback_on_step_end=self._on_step_end) or {
+            "callback": self._on_step
+        }
 
-    def _newer(self, pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        self._step(step, timestep, tensors["latents"])
+    def _on_step_end(
+        self, pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]
+    ) -> dict[str, Any]:
+        self._on_step(step, timestep, tensors["latents"])
         return {}
 
-    def _step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
+    def _on_step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
         # Some schedulers take more model calls than steps; the pipeline knows how many.
         self._context.progress(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
         if self._colours is not None and self._context.wants_preview():
-            ahead = self._forecast.latents
-            self._show(latents if ahead is None else ahead, self._colours)
+            predicted = self._forecast.latents
+            self._show(latents if predicted is None else predicted, self._colours)
 
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:
@@ -185,7 +191,7 @@ class _Watch:
     def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image:
         # Flux and its kin keep latents as a list of patches.
         if latents.ndim == 3:
-            sides = self._asked.height, self._asked.width
+            sides = self._prepared.height, self._prepared.width
             latents = self._pipeline._unpack_latents(latents, *sides, self._pipeline.vae_scale_factor)
         # Qwen-Image's are those of a video of one frame.
         return colours.picture(latents[:, :, 0] if latents.ndim == 5 else latents)

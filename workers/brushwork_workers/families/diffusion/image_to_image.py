@@ -27,24 +27,24 @@ class ImageToImage:
 
     def warm_up(self) -> None:
         """Change a black picture in one step, of the size that jobs have by default."""
-        known = {
+        fields = {
             **self._model.defaults_of(KIND),
             "prompt": "a picture",
             "image": "0" * 64,
             "num_inference_steps": 2,
             "strength": 0.5,
         }
-        request = ImageToImageRequest.model_validate(known)
+        request = ImageToImageRequest.model_validate(fields)
         black = Image.new("RGB", (request.width or 64, request.height or 64))
-        self._generation.warm_up(request, self._asked(request, black))
+        self._generation.warm_up(request, self._prepared(request, black))
 
     def perform(self, request: ImageToImageRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job."""
-        return self._generation.run(request, context, self._asked(request, context.picture(request.image)))
+        return self._generation.run(request, context, self._prepared(request, context.picture(request.image)))
 
-    def _asked(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
+    def _prepared(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
         width, height = picture_size(picture.size, request, self._model)
-        image = copies(fitted(picture, (width, height)), request)
+        image = copies(resized(picture, (width, height)), request)
         return PreparedGeneration(KIND, width, height, {"image": image, "strength": request.strength})
 
 
@@ -57,6 +57,6 @@ def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Ima
     return [picture] * request.num_images_per_prompt
 
 
-def fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture in that width and height."""
     return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)

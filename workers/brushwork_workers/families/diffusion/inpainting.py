@@ -7,7 +7,7 @@ from brushwork_schemas.kinds.inpainting import InpaintingRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.image_to_image import copies, fitted
+from brushwork_workers.families.diffusion.image_to_image import copies, resized
 from brushwork_workers.families.diffusion.picture_size import picture_size
 from brushwork_workers.interface import JobContext
 
@@ -28,7 +28,7 @@ class Inpainting:
 
     def warm_up(self) -> None:
         """Make half of a black picture anew in one step, of the size that jobs have by default."""
-        known = {
+        fields = {
             **self._model.defaults_of(KIND),
             "prompt": "a picture",
             "image": "0" * 64,
@@ -36,23 +36,23 @@ class Inpainting:
             "num_inference_steps": 2,
             "strength": 0.5,
         }
-        request = InpaintingRequest.model_validate(known)
+        request = InpaintingRequest.model_validate(fields)
         black = Image.new("RGB", (request.width or 64, request.height or 64))
         mask = Image.linear_gradient("L").resize(black.size)
-        self._generation.warm_up(request, self._asked(request, black, mask))
+        self._generation.warm_up(request, self._prepared(request, black, mask))
 
     def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job: white in the mask is made anew."""
         picture, mask = context.picture(request.image), context.picture(request.mask_image)
-        return self._generation.run(request, context, self._asked(request, picture, mask.convert("L")))
+        return self._generation.run(request, context, self._prepared(request, picture, mask.convert("L")))
 
-    def _asked(
+    def _prepared(
         self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image
     ) -> PreparedGeneration:
         width, height = size = picture_size(picture.size, request, self._model)
         # Not sharpened as a picture is: the pipeline cuts it at half grey.
-        fitting = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
-        image = copies(fitted(picture, size), request)
+        resized_mask = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
+        image = copies(resized(picture, size), request)
         return PreparedGeneration(
-            KIND, width, height, {"image": image, "mask_image": fitting, "strength": request.strength}
+            KIND, width, height, {"image": image, "mask_image": resized_mask, "strength": request.strength}
         )

@@ -64,15 +64,15 @@ class LatentColours:
         pixels = (colours.nan_to_num().clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         num_columns = math.ceil(math.sqrt(len(pixels)))
         height, width = (side * self._scale for side in latents.shape[-2:])
-        smaller = min(1.0, PICTURE_SIDE / (num_columns * max(height, width)))
-        tile = (max(1, int(width * smaller)), max(1, int(height * smaller)))
+        scale = min(1.0, PICTURE_SIDE / (num_columns * max(height, width)))
+        tile = (max(1, int(width * scale)), max(1, int(height * scale)))
         num_rows = math.ceil(len(pixels) / num_columns)
-        whole = Image.new("RGB", (tile[0] * num_columns, tile[1] * num_rows))
-        for index, one in enumerate(pixels):
+        sheet = Image.new("RGB", (tile[0] * num_columns, tile[1] * num_rows))
+        for index, pixels_of_picture in enumerate(pixels):
             row, column = divmod(index, num_columns)
-            shown = Image.fromarray(one).resize(tile, Image.Resampling.BICUBIC)
-            whole.paste(shown, (column * tile[0], row * tile[1]))
-        return whole
+            shown = Image.fromarray(pixels_of_picture).resize(tile, Image.Resampling.BICUBIC)
+            sheet.paste(shown, (column * tile[0], row * tile[1]))
+        return sheet
 
     @classmethod
     @torch.no_grad()
@@ -83,17 +83,17 @@ class LatentColours:
         latents = _encoded(autoencoder, pictures).float()
         patch = min(LARGEST_PATCH, scale)
         neighbours = functional.unfold(functional.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)
-        known = _rows(functional.pad(neighbours, (0, 0, 0, 1), value=1.0))
+        inputs = _rows(functional.pad(neighbours, (0, 0, 0, 1), value=1.0))
         small = functional.adaptive_avg_pool2d(pictures, latents.shape[-1] * patch)
-        wanted = _rows(functional.pixel_unshuffle(small, patch).flatten(2))
-        square = known.T @ known
+        targets = _rows(functional.pixel_unshuffle(small, patch).flatten(2))
+        square = inputs.T @ inputs
         ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
-        found = torch.linalg.solve(square + ridge, known.T @ wanted).T
-        if not found.isfinite().all():
+        solution = torch.linalg.solve(square + ridge, inputs.T @ targets).T
+        if not solution.isfinite().all():
             raise ArithmeticError("its latents of plain pictures are not finite")
-        weight = found[:, :-1].reshape(len(found), latents.shape[1], 3, 3)
+        weight = solution[:, :-1].reshape(len(solution), latents.shape[1], 3, 3)
         device = autoencoder.device
-        return cls(weight.float().to(device), found[:, -1].float().to(device), patch, scale)
+        return cls(weight.float().to(device), solution[:, -1].float().to(device), patch, scale)
 
 
 def sample_pictures(number: int, side: int) -> Tensor:
@@ -102,22 +102,22 @@ def sample_pictures(number: int, side: int) -> Tensor:
     Returns:
         (number, 3, side, side), 0 to 1.
     """
-    random = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
 
-    def share(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=random)
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
 
     def colours(cells: int) -> Tensor:
-        colour, grey = share(number, 3, cells, cells), share(number, 1, cells, cells)
-        chosen = torch.where(share(number, 1, cells, cells) < 0.4, grey, colour)
+        colour, grey = uniform(number, 3, cells, cells), uniform(number, 1, cells, cells)
+        chosen = torch.where(uniform(number, 1, cells, cells) < 0.4, grey, colour)
         # Stretched, for black, white and full colours are commoner than chance would have them.
         return (chosen * 1.5 - 0.25).clamp(0, 1)
 
     corners = colours(2)
-    corners = torch.where(share(number, 1, 1, 1) < 0.8, corners[:, :, :1, :1], corners)
+    corners = torch.where(uniform(number, 1, 1, 1) < 0.8, corners[:, :, :1, :1], corners)
     pictures = functional.interpolate(corners, side, mode="bilinear", align_corners=True)
     for cells in (2, 3, 5):
-        is_patch = functional.interpolate(share(number, 1, cells, cells), side) < 0.25
+        is_patch = functional.interpolate(uniform(number, 1, cells, cells), side) < 0.25
         pictures = torch.where(is_patch, functional.interpolate(colours(cells), side), pictures)
     return pictures.clamp(0, 1)
 

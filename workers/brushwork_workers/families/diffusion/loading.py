@@ -20,7 +20,7 @@ from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 
-_PERFORMERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
+_HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
@@ -34,13 +34,13 @@ def load(spec: LoadSpec) -> LoadedModules:
     _check_kinds(pipeline, spec)
     colours = LatentColours.fitted(getattr(pipeline, "vae", None))
     generation = Generation(pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours)
-    made = {kind: make(spec, generation) for kind, make in _PERFORMERS.items() if kind in spec.kinds}
-    if _takes_turns(spec):
+    handlers = {kind: make(spec, generation) for kind, make in _HANDLERS.items() if kind in spec.kinds}
+    if _is_offloaded(spec):
         ModuleOffload(spec.device).add(pipelines.modules)
-    return LoadedModules(made, pipelines.modules)
+    return LoadedModules(handlers, pipelines.modules)
 
 
-def _takes_turns(spec: LoadSpec) -> bool:
+def _is_offloaded(spec: LoadSpec) -> bool:
     return spec.model.placement == "model_offload"
 
 
@@ -65,8 +65,8 @@ def read(spec: LoadSpec) -> Any:
         variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
-        **_left_out(spec),
-    ).to("cpu" if _takes_turns(spec) else spec.device)
+        **_skipped_components(spec),
+    ).to("cpu" if _is_offloaded(spec) else spec.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, PreTrainedModel):
@@ -75,15 +75,15 @@ def read(spec: LoadSpec) -> Any:
     return pipeline
 
 
-def _left_out(spec: LoadSpec) -> dict[str, Any]:
+def _skipped_components(spec: LoadSpec) -> dict[str, Any]:
     """Components that are not to be loaded, said so that diffusers does not ask for them."""
     index = json.loads((spec.folder / "model_index.json").read_text("utf-8"))
     # As the third text encoder of Stable Diffusion 3, which many do without.
-    left_out: dict[str, Any] = {name: None for name, of in index.items() if of == [None, None]}
-    if "safety_checker" in index and not _is_checked(spec.model, index):
-        left_out |= {"safety_checker": None, "requires_safety_checker": False}
-    return left_out
+    skipped: dict[str, Any] = {name: None for name, of in index.items() if of == [None, None]}
+    if "safety_checker" in index and not _has_safety_checker(spec.model, index):
+        skipped |= {"safety_checker": None, "requires_safety_checker": False}
+    return skipped
 
 
-def _is_checked(model: Model, index: dict[str, Any]) -> bool:
+def _has_safety_checker(model: Model, index: dict[str, Any]) -> bool:
     return model.safety_checker and index["safety_checker"] != [None, None]

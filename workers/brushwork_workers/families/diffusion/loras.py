@@ -36,7 +36,7 @@ class LoraSet:
         """As `Adapters.activate`."""
         loras = self.loras()
         if loras is not None:
-            loras.put(module, self.weights)
+            loras.activate(module, self.weights)
 
 
 class Loras:
@@ -57,7 +57,7 @@ class Loras:
         self._states: dict[int, Weights | None] = {}
         self._loading = threading.Lock()
 
-    def chosen(self, choices: Sequence[LoraChoice]) -> LoraSet | None:
+    def select(self, choices: Sequence[LoraChoice]) -> LoraSet | None:
         """The state that a job wants; adapters that are not here yet are read first.
 
         Raises:
@@ -65,26 +65,26 @@ class Loras:
         """
         if not hasattr(self._pipeline, "load_lora_weights"):
             return None
-        weights = [(self._named(choice.name), choice.weight) for choice in choices if choice.weight]
+        weights = [(self._adapter_name(choice.name), choice.weight) for choice in choices if choice.weight]
         return LoraSet(weakref.ref(self), tuple(sorted(weights)))
 
-    def put(self, module: nn.Module, weights: Weights) -> None:
+    def activate(self, module: nn.Module, weights: Weights) -> None:
         """Have these adapters act in `module`, and no others; where calls run, and between two of them."""
         if self._states.get(id(module), ()) != weights:
             # Until all of it is done, nobody knows what acts.
             self._states[id(module)] = None
-            self._put(module, weights)
+            self._set_adapters(module, weights)
             self._states[id(module)] = weights
 
     @staticmethod
-    def _put(module: nn.Module, weights: Weights) -> None:
+    def _set_adapters(module: nn.Module, weights: Weights) -> None:
         set_adapter_layers(module, enabled=bool(weights))
         if weights:
             set_weights_and_activate_adapters(
                 module, [name for name, _ in weights], [weight for _, weight in weights]
             )
 
-    def _named(self, name: str) -> str:
+    def _adapter_name(self, name: str) -> str:
         """What peft calls the adapter."""
         with self._loading:
             if name not in self._loaded:
@@ -121,7 +121,7 @@ class Loras:
                 raise ValueError("none of its keys is of this model")
         # The file may hold anything, and so may be raised anything: only this adapter is out.
         except Exception as error:
-            self._forget(adapter)
+            self._remove(adapter)
             raise ModelUnavailable(
                 f"The adapter {name} does not fit {self._spec.model.name}: {error}.",
                 field="loras",
@@ -133,7 +133,7 @@ class Loras:
         self._loaded[name] = adapter
         LOGGER.info("Adapter %s is ready for %s", name, self._spec.model.name)
 
-    def _forget(self, adapter: str) -> None:
+    def _remove(self, adapter: str) -> None:
         """Take out what was put in before it failed."""
         try:
             self._pipeline.delete_adapters(adapter)

@@ -18,9 +18,9 @@ _TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 # What adapters change.
 _ADAPTABLE = ("unet", "transformer", *_TEXT_ENCODERS)
 # Called as a whole; a VAE by its methods as well.
-_HEAVY = (*_ADAPTABLE, "vae", "image_encoder", "controlnet", "safety_checker")
-_OF_A_VAE = ("encode", "decode")
-_PREPARING = ("tokenizer", "feature_extractor", "processor")
+_BATCHED = (*_ADAPTABLE, "vae", "image_encoder", "controlnet", "safety_checker")
+_VAE_METHODS = ("encode", "decode")
+_PREPROCESSORS = ("tokenizer", "feature_extractor", "processor")
 
 
 class PipelineCopies:
@@ -37,22 +37,22 @@ class PipelineCopies:
         self._model_executor = model_executor
         self._options = options
         # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
-        self._preparing = SerialExecutor()
-        self._casts = _Casts(getattr(pipeline, "vae", None))
+        self._preprocessor_executor = SerialExecutor()
+        self._dtype_copies = _DtypeCopies(getattr(pipeline, "vae", None))
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """All that hold weights."""
         components = self._pipeline.components.values()
         own = [each for each in components if isinstance(each, torch.nn.Module)]
-        return [*own, *self._casts.others()]
+        return [*own, *self._dtype_copies.copies()]
 
     def new(
         self,
         scheduler: str | None = None,
         pixels: int = 1,
         *,
-        of: Any = None,
+        original: Any = None,
         adapters: Adapters | None = None,
     ) -> Any:
         """A copy with stand-ins for the heavy modules, and a scheduler of its own.
@@ -60,13 +60,13 @@ class PipelineCopies:
         Args:
             scheduler: A scheduler class of diffusers; by default the pipeline's own.
             pixels: Of one picture that it will make.
-            of: A pipeline of another class, made of the same components; by default the loaded one.
+            original: A pipeline of another class, made of the same components; by default the loaded one.
             adapters: The state in which the denoiser and the text encoders are to be.
 
         Raises:
             InvalidRequest: diffusers has no such class, or it does not suit the model.
         """
-        original = self._pipeline if of is None else of
+        original = self._pipeline if original is None else original
         options = replace(self._options, pixels_per_row=pixels, adapters=adapters)
         pipeline = copy.copy(original)
         for name, component in original.components.items():
@@ -80,17 +80,19 @@ class PipelineCopies:
         """What a job has in place of a component."""
         if name == "vae":
             options = replace(options, part=name, adapters=None)
-            return _Autoencoder(component, self._model_executor, options, self._casts)
-        if name in _HEAVY:
+            return _AutoencoderProxy(component, self._model_executor, options, self._dtype_copies)
+        if name in _BATCHED:
             adapters = options.adapters if name in _ADAPTABLE else None
-            sort = _TextEncoder if name in _TEXT_ENCODERS else ModuleProxy
-            return sort(component, self._model_executor, replace(options, part=name, adapters=adapters))
-        if name.startswith(_PREPARING):
-            return _Preparing(component, self._preparing, name)
+            proxy_class = _TextEncoderProxy if name in _TEXT_ENCODERS else ModuleProxy
+            return proxy_class(
+                component, self._model_executor, replace(options, part=name, adapters=adapters)
+            )
+        if name.startswith(_PREPROCESSORS):
+            return _PreprocessorProxy(component, self._preprocessor_executor, name)
         return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
 
 
-class _Preparing(ModuleProxy):
+class _PreprocessorProxy(ModuleProxy):
     """A stand-in for a tokenizer or a processor, one call at a time; a job may set attributes for itself.
 
     Sana sets the side on which its tokenizer pads.
@@ -98,33 +100,33 @@ class _Preparing(ModuleProxy):
 
     def __init__(self, component: Any, model_executor: ModelExecutor, part: str) -> None:
         super().__init__(component, model_executor, CallOptions(part=part), methods=None)
-        self.__dict__["_set"] = {}
+        self.__dict__["_overrides"] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._set[name] = value
+        self._overrides[name] = value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the component, with what the job has set."""
-        return self._call(self._with_set, self._module, *args, **kwargs)
+        return self._call(self._with_overrides, self._module, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__["_set"]:
-            return self.__dict__["_set"][name]
+        if name in self.__dict__["_overrides"]:
+            return self.__dict__["_overrides"][name]
         own = getattr(self._module, name)
-        return partial(self._call, self._with_set, own) if callable(own) else own
+        return partial(self._call, self._with_overrides, own) if callable(own) else own
 
-    def _with_set(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        before = {name: getattr(self._module, name) for name in self._set}
+    def _with_overrides(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        previous = {name: getattr(self._module, name) for name in self._overrides}
         try:
-            for name, value in self._set.items():
+            for name, value in self._overrides.items():
                 setattr(self._module, name, value)
             return function(*args, **kwargs)
         finally:
-            for name, value in before.items():
+            for name, value in previous.items():
                 setattr(self._module, name, value)
 
 
-class _TextEncoder(ModuleProxy):
+class _TextEncoderProxy(ModuleProxy):
     """A stand-in for a text encoder that has its layers where Stable Diffusion looks for them.
 
     To skip the last of them its pipelines (diffusers 0.42) take `text_model.final_layer_norm`; in
@@ -142,27 +144,27 @@ class _TextEncoder(ModuleProxy):
         return super().__getattr__(name)
 
 
-class _Casts:
+class _DtypeCopies:
     """A VAE in several number formats: at once in those that its pipelines will want, else when one does."""
 
     def __init__(self, module: Any) -> None:
         self._own = module
-        self._made: dict[torch.dtype | None, Any] = {getattr(module, "dtype", None): module}
-        self._making = threading.Lock()
+        self._by_dtype: dict[torch.dtype | None, Any] = {getattr(module, "dtype", None): module}
+        self._lock = threading.Lock()
         if getattr(module, "dtype", None) is torch.float16 and getattr(module.config, "force_upcast", False):
-            self.of(torch.float32)
+            self.in_dtype(torch.float32)
 
-    def of(self, dtype: torch.dtype) -> Any:
-        with self._making:
-            if dtype not in self._made:
-                self._made[dtype] = copy.deepcopy(self._own).to(dtype)
-            return self._made[dtype]
+    def in_dtype(self, dtype: torch.dtype) -> Any:
+        with self._lock:
+            if dtype not in self._by_dtype:
+                self._by_dtype[dtype] = copy.deepcopy(self._own).to(dtype)
+            return self._by_dtype[dtype]
 
-    def others(self) -> list[Any]:
-        return [made for made in self._made.values() if made is not self._own]
+    def copies(self) -> list[Any]:
+        return [made for made in self._by_dtype.values() if made is not self._own]
 
 
-class _Autoencoder(ModuleProxy):
+class _AutoencoderProxy(ModuleProxy):
     """A stand-in for a VAE that its job may cast, and only for itself.
 
     Stable Diffusion XL casts a VAE in half precision to float32 around its calls, and back. The one that all
@@ -170,14 +172,14 @@ class _Autoencoder(ModuleProxy):
     """
 
     def __init__(
-        self, module: Any, model_executor: ModelExecutor, options: CallOptions, casts: _Casts
+        self, module: Any, model_executor: ModelExecutor, options: CallOptions, dtype_copies: _DtypeCopies
     ) -> None:
-        super().__init__(module, model_executor, options, _OF_A_VAE)
-        self.__dict__["_casts"] = casts
+        super().__init__(module, model_executor, options, _VAE_METHODS)
+        self.__dict__["_dtype_copies"] = dtype_copies
 
     def to(self, *args: Any, dtype: torch.dtype | None = None) -> Self:
         """Stand for the module in another number format; its device is everybody's."""
-        wanted = next((value for value in args if isinstance(value, torch.dtype)), dtype)
-        if wanted is not None:
-            self.__dict__["_module"] = self._casts.of(wanted)
+        wanted_dtype = next((value for value in args if isinstance(value, torch.dtype)), dtype)
+        if wanted_dtype is not None:
+            self.__dict__["_module"] = self._dtype_copies.in_dtype(wanted_dtype)
         return self

@@ -94,8 +94,8 @@ class Pipelines:
         Raises:
             InvalidRequest: diffusers has no such class, or the scheduler does not suit model and kind.
         """
-        of = self._original(self._class_name(kind, controlnet is not None), controlnet)
-        pipeline = self._copies.new(scheduler, pixels, of=of, adapters=adapters)
+        original = self._original(self._class_name(kind, controlnet is not None), controlnet)
+        pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters)
         if kind != "text-to-image":
             check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
         return pipeline
@@ -124,9 +124,9 @@ class Pipelines:
 
     def _build(self, class_name: str, controlnet: Any) -> Any:
         pipeline_type = getattr(diffusers, class_name)
-        wanted = inspect.signature(pipeline_type.__init__).parameters
+        parameters = inspect.signature(pipeline_type.__init__).parameters
         # Components come last: the configuration has entries of their names.
-        have = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}
-        pipeline = pipeline_type(**{name: value for name, value in have.items() if name in wanted})
+        components = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}
+        pipeline = pipeline_type(**{name: value for name, value in components.items() if name in parameters})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline

@@ -24,7 +24,7 @@ def new_scheduler(own: Any, name: str | None = None) -> Any:
     scheduler_type = getattr(diffusers, name, None)
     if scheduler_type is None:
         raise InvalidRequest(f"scheduler: diffusers has no {name}.", field="scheduler")
-    return scheduler_type.from_config(own.config, **_translated(own, scheduler_type))
+    return scheduler_type.from_config(own.config, **_converted_options(own, scheduler_type))
 
 
 def check_begins_with_picture(own: Any, scheduler: Any) -> None:
@@ -34,10 +34,10 @@ def check_begins_with_picture(own: Any, scheduler: Any) -> None:
         InvalidRequest: It can't.
     """
     if hasattr(own, "scale_noise") and not hasattr(scheduler, "scale_noise"):
-        raise _unfit(scheduler, f"can't begin with a picture for a model of {type(own).__name__}")
+        raise _unsuitable(scheduler, f"can't begin with a picture for a model of {type(own).__name__}")
 
 
-def _translated(own: Any, scheduler_type: type) -> dict[str, Any]:
+def _converted_options(own: Any, scheduler_type: type) -> dict[str, Any]:
     """What the new one has to be told, because it says it in other words than `own`."""
     config = own.config
     known = inspect.signature(scheduler_type).parameters
@@ -51,10 +51,10 @@ def _translated(own: Any, scheduler_type: type) -> dict[str, Any]:
     if flows and "use_flow_sigmas" in known:
         return {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
     trained = "flow matching" if flows else "noise prediction"
-    raise _unfit(scheduler_type, f"is not for models of {trained}, as this one is")
+    raise _unsuitable(scheduler_type, f"is not for models of {trained}, as this one is")
 
 
-def _unfit(scheduler: Any, reason: str) -> InvalidRequest:
+def _unsuitable(scheduler: Any, reason: str) -> InvalidRequest:
     name = getattr(scheduler, "__name__", type(scheduler).__name__)
     return InvalidRequest(
         f"scheduler: {name} {reason}.", field="scheduler", hint="Leave it out: the model's own fits."

@@ -25,14 +25,14 @@ class TextToImage:
 
     def warm_up(self) -> None:
         """Make one picture in two steps, as jobs that leave all to the model would have it."""
-        known = {**self._model.defaults_of(KIND), "prompt": "a picture", "num_inference_steps": 2}
-        request = TextToImageRequest.model_validate(known)
-        self._generation.warm_up(request, _asked(request))
+        fields = {**self._model.defaults_of(KIND), "prompt": "a picture", "num_inference_steps": 2}
+        request = TextToImageRequest.model_validate(fields)
+        self._generation.warm_up(request, _prepared(request))
 
     def perform(self, request: TextToImageRequest, context: JobContext) -> dict[str, Any]:
         """Make the pictures of one job."""
-        return self._generation.run(request, context, _asked(request))
+        return self._generation.run(request, context, _prepared(request))
 
 
-def _asked(request: TextToImageRequest) -> PreparedGeneration:
+def _prepared(request: TextToImageRequest) -> PreparedGeneration:
     return PreparedGeneration(KIND, request.width, request.height, own={})

@@ -1,1 +1,1 @@
-"""Classes and objects of pixels."""
+"""Families that serve image segmentation."""

@@ -1,4 +1,4 @@
-"""A class for each pixel, as pictures and shares."""
+"""A map of the class of each pixel, with its mask, overlay and areas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from torch.nn import functional
 OVERLAY_SHARE = 0.55
 MAX_CLASSES = 256
 BACKGROUND = "background"
-# So many classes are enlarged at once: all of them at the size of a large picture would fill the memory.
+# Scores are enlarged for this many classes at a time: all classes at the size of a large picture would not fit
+# into memory.
 CLASSES_AT_ONCE = 16
 
 Indices = npt.NDArray[np.uint8]
@@ -23,11 +24,12 @@ Indices = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ClassMap:
-    """A class for each pixel.
+    """The class of each pixel of a picture.
 
     Args:
-        indices: [height, width], each an index into `labels`.
-        labels: Of the classes; the first may be a background, which is black and is not laid over a picture.
+        indices: [height, width], each value an index into `labels`.
+        labels: The names of the classes. The first may be a background, which is black in the mask and
+            transparent in the overlay.
     """
 
     indices: Indices
@@ -35,17 +37,17 @@ class ClassMap:
 
     @property
     def has_background(self) -> bool:
-        """Whether class 0 is what belongs to nothing."""
+        """Whether class 0 is the background."""
         return is_background(self.labels[0])
 
     def mask(self) -> Image.Image:
-        """The indices as a picture with a palette."""
+        """Return the indices as a picture with a palette."""
         mask = Image.fromarray(self.indices).convert("L")
         mask.putpalette(palette(MAX_CLASSES) if self.has_background else palette(MAX_CLASSES + 1)[3:])
         return mask
 
     def overlay(self, picture: Image.Image) -> Image.Image:
-        """The picture with the classes laid over it in colour."""
+        """Return the picture with the colours of the classes blended over it."""
         mask = self.mask()
         coloured = Image.blend(picture, mask.convert("RGB"), OVERLAY_SHARE)
         if not self.has_background:
@@ -54,7 +56,7 @@ class ClassMap:
         return Image.composite(coloured, picture, is_object)
 
     def areas(self) -> dict[str, float]:
-        """The share of each class that occurs, 0 to 1; classes of one name are added up."""
+        """Return the share of the pixels of each class that occurs, 0 to 1. Classes of equal name are added."""
         counts = np.bincount(self.indices.ravel(), minlength=len(self.labels))
         found: dict[str, float] = {}
         for label, count in zip(self.labels, counts, strict=True):
@@ -64,14 +66,14 @@ class ClassMap:
 
 
 def labels_of(config: Any) -> tuple[str, ...]:
-    """The classes that a model of transformers names, in their order.
+    """Return the names of the classes of a transformers configuration, in their order.
 
     Raises:
-        ModelUnavailable: They are too many for the palette of a picture.
+        ModelUnavailable: There are more classes than a picture with a palette can have.
     """
     if config.num_labels >= MAX_CLASSES:
         raise ModelUnavailable(
-            f"The model tells {config.num_labels} classes apart; a mask has room for {MAX_CLASSES - 1}.",
+            f"The model has {config.num_labels} classes, but a mask can hold at most {MAX_CLASSES - 1}.",
             field="source",
             hint="Choose a checkpoint with fewer classes.",
         )
@@ -79,35 +81,37 @@ def labels_of(config: Any) -> tuple[str, ...]:
 
 
 def is_background(label: str) -> bool:
-    """Whether that is the name of no class: `background`, or PASCAL VOC's `__background__`."""
+    """Return whether a label names the background: `background`, or `__background__` as in PASCAL VOC."""
     return label.strip("_").lower() == BACKGROUND
 
 
 def best_class(scores: Tensor, size: tuple[int, int]) -> Indices:
-    """The class of the highest score for each pixel, of scores that are enlarged first, bilinearly.
+    """Enlarge scores bilinearly and return the class of the highest score for each pixel.
 
     Args:
         scores: [classes, height, width], float32.
-        size: Height and width of the answer.
+        size: Height and width of the result, in pixels.
     """
-    best, indices = None, torch.zeros(size, dtype=torch.uint8)
+    best_scores, indices = None, torch.zeros(size, dtype=torch.uint8)
     for start in range(0, len(scores), CLASSES_AT_ONCE):
-        some = scores[start : start + CLASSES_AT_ONCE][None]
-        large = functional.interpolate(some, size=size, mode="bilinear", align_corners=False)[0]
-        highest, which = large.max(dim=0)
-        # The first of equals, as argmax has it.
-        is_better = torch.ones(size, dtype=torch.bool) if best is None else highest > best
-        best = highest if best is None else torch.where(is_better, highest, best)
-        indices = torch.where(is_better, (which + start).to(torch.uint8), indices)
+        chunk = scores[start : start + CLASSES_AT_ONCE][None]
+        enlarged = functional.interpolate(chunk, size=size, mode="bilinear", align_corners=False)[0]
+        chunk_scores, chunk_classes = enlarged.max(dim=0)
+        # Of equal scores the first class wins, as in argmax.
+        is_better = torch.ones(size, dtype=torch.bool) if best_scores is None else chunk_scores > best_scores
+        best_scores = (
+            chunk_scores if best_scores is None else torch.where(is_better, chunk_scores, best_scores)
+        )
+        indices = torch.where(is_better, (chunk_classes + start).to(torch.uint8), indices)
     found: Indices = indices.numpy()
     return found
 
 
 def palette(num_classes: int) -> list[int]:
-    """Colours well apart for any number of classes, as flat RGB; class 0 is black.
+    """Return clearly different colours for any number of classes, as flat RGB values. Class 0 is black.
 
-    The bits of the class index are dealt to the three channels from the highest down, as in the colour map
-    of PASCAL VOC (Everingham et al., 2010).
+    The bits of the class index are distributed over the three channels, starting with the highest bit of each,
+    as in the colour map of PASCAL VOC (Everingham et al., 2010).
     """
     colours = []
     for index in range(num_classes):

@@ -1,4 +1,4 @@
-"""Classes and objects in COCO's terms: area, box, and mask in run-length encoding."""
+"""Classes and objects in the COCO format: area, box, and mask in run-length encoding."""
 
 from collections.abc import Iterable
 
@@ -13,13 +13,13 @@ from brushwork_workers.families.segmentation.class_map import ClassMap, is_backg
 def segment(
     mask: npt.NDArray[np.bool_], number: int, label: str | None = None, score: float | None = None
 ) -> Segment:
-    """One class or object.
+    """Describe one class or object.
 
     Args:
-        mask: [height, width], true where it is.
-        number: Its id.
-        label: Its class.
-        score: How sure the model is, 0 to 1.
+        mask: [height, width], true where the segment is.
+        number: The id of the segment.
+        label: The name of its class.
+        score: The confidence of the model, 0 to 1.
     """
     encoded = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
     left, top, width, height = (float(value) for value in coco.toBbox(encoded))
@@ -34,8 +34,8 @@ def segment(
     )
 
 
-def of_classes(classes: ClassMap) -> list[Segment]:
-    """Each class that occurs, the background left out."""
+def segments_of_classes(classes: ClassMap) -> list[Segment]:
+    """Return one segment for each class that occurs, except the background."""
     present = (int(index) for index in np.unique(classes.indices))
     shown = [index for index in present if not is_background(classes.labels[index])]
     return [
@@ -44,6 +44,6 @@ def of_classes(classes: ClassMap) -> list[Segment]:
     ]
 
 
-def largest_first(segments: Iterable[Segment]) -> tuple[Segment, ...]:
-    """Those that cover any pixel, as a result lists them."""
+def sorted_by_area(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Return the segments that cover at least one pixel, largest first."""
     return tuple(sorted((found for found in segments if found.area), key=lambda found: -found.area))

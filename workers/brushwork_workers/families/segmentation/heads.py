@@ -1,4 +1,4 @@
-"""Those answers of a network that are wanted."""
+"""A network that returns only some of its outputs."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 
 class OutputHeads(nn.Module):
-    """A network that answers with some of its outputs only.
+    """Returns only the named outputs of a network.
 
-    The others may not be one row for each picture, and then no two jobs could share a run.
+    Other outputs may not have one row per picture, and then jobs could not share a batch.
 
     Args:
-        network: Of transformers.
-        *names: Of the outputs wanted.
+        network: A network of transformers.
+        *names: The names of the outputs to return.
     """
 
     def __init__(self, network: nn.Module, *names: str) -> None:
@@ -21,6 +21,6 @@ class OutputHeads(nn.Module):
         self._names = names
 
     def forward(self, **inputs: Any) -> tuple[Tensor, ...]:
-        """The outputs, in the order of their names."""
+        """Run the network and return the outputs, in the order of `names`."""
         found = self.network(**inputs)
         return tuple(getattr(found, name) for name in self._names)

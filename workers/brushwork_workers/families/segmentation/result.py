@@ -1,4 +1,4 @@
-"""What a segmentation job answers, whatever model found the classes."""
+"""The result of a segmentation job, which is the same for all families."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,23 +7,31 @@ from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest,
 from PIL import Image
 
 from brushwork_workers.families.segmentation.class_map import ClassMap
-from brushwork_workers.families.segmentation.coco_segments import largest_first
+from brushwork_workers.families.segmentation.coco_segments import sorted_by_area
 from brushwork_workers.interface import JobContext
 
 
-def answer(
+def segmentation_result(
     request: ImageSegmentationRequest,
     context: JobContext,
     picture: Image.Image,
     classes: ClassMap,
     segments: Iterable[Segment],
 ) -> dict[str, Any]:
-    """The fields of the result, its pictures stored: mask and, where asked for, overlay."""
+    """Store the mask, and the overlay if the request asks for it, and return the fields of the result.
+
+    Args:
+        request: The request of the job.
+        context: The context of the job.
+        picture: The input picture.
+        classes: The class of each pixel.
+        segments: The segments that were found.
+    """
     overlay = context.save_picture(classes.overlay(picture)) if request.overlay else None
     return {
         "mask": context.save_picture(classes.mask()),
         "overlay": overlay,
         "labels": tuple(classes.labels),
         "areas": classes.areas(),
-        "segments": largest_first(segments),
+        "segments": sorted_by_area(segments),
     }

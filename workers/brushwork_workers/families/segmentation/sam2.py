@@ -1,7 +1,7 @@
-"""Objects that a caller points at or draws a box around: SAM 2 (Ravi et al., 2024).
+"""Segmentation of objects that the caller marks with points or boxes: SAM 2 (Ravi et al., 2024).
 
-The picture is encoded in one call, the objects are cut out in others, so that pictures of several jobs share
-runs whatever is asked about them.
+The picture is encoded in one call, and the masks are decoded in separate calls. Pictures of several jobs can
+then share a batch although their points and boxes differ.
 """
 
 import math
@@ -23,21 +23,21 @@ from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.pretrained import pretrained
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap
 from brushwork_workers.families.segmentation.coco_segments import segment
-from brushwork_workers.families.segmentation.result import answer
+from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 _MASK_SIDE_SHARE = 4
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image segmentation."""
     network = pretrained(Sam2Model, spec)
     return LoadedModules({"image-segmentation": PromptedSegmentation(spec, network)}, [network])
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is said of one object."""
+    """The points and the box of one object."""
 
     number: int
     points: tuple[Point, ...]
@@ -45,18 +45,18 @@ class Prompt:
 
     @property
     def shape(self) -> tuple[int, bool]:
-        """Objects of one shape are cut out in one call."""
+        """The number of points, and whether there is a box. Prompts of equal shape share one call."""
         return len(self.points), self.box is not None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether it may mean a thing, its part, or what it is part of: a lone point does."""
+        """Whether the prompt may mean an object, a part of it or a larger one: true for a single point."""
         return self.shape == (1, False)
 
 
 @dataclass(frozen=True)
-class Cut:
-    """An object that was found: where, and how good the model thinks its mask is, 0 to 1."""
+class FoundObject:
+    """An object that was found: its mask, [height, width], and the predicted quality of the mask, 0 to 1."""
 
     number: int
     mask: npt.NDArray[np.bool_]
@@ -64,114 +64,124 @@ class Cut:
 
 
 class PromptedSegmentation:
-    """A loaded segmenter.
+    """Handles image segmentation with points and boxes.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._spec = spec
         self._processor: Any = Sam2Processor.from_pretrained(spec.folder, local_files_only=True)
-        made = self._processor(images=Image.new("RGB", (64, 64)), return_tensors="pt")
-        pixels = math.prod(made["pixel_values"].shape[-2:])
+        processed = self._processor(images=Image.new("RGB", (64, 64)), return_tensors="pt")
+        pixels = math.prod(processed["pixel_values"].shape[-2:])
         options = replace(spec.options, part="pictures", pixels_per_row=pixels)
         self._encoder = ModuleProxy(network, spec.model_executor, options, ("get_image_embeddings",))
         options = replace(spec.options, part="objects", pixels_per_row=pixels // _MASK_SIDE_SHARE**2 or 1)
         self._decoder = ModuleProxy(network, spec.model_executor, options)
 
     def warm_up(self) -> None:
-        """Cut something out of a black picture."""
+        """Segment a black picture with one point."""
         black = Image.new("RGB", (64, 64))
-        self._cuts(black, [Prompt(0, (Point(x=32, y=32),), None)])
+        self._find_objects(black, [Prompt(0, (Point(x=32, y=32),), None)])
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
-        """Objects, and a mask in which the smaller lies above the larger; segment i + 1 is object i."""
+        """Segment the marked objects. Segment i + 1 is object i; in the mask, smaller objects cover larger ones."""
         picture = context.picture(request.image)
-        _check_inside(request, picture)
-        cuts = self._cuts(picture, _prompts(request))
+        _check_prompts(request, picture)
+        objects = self._find_objects(picture, _prompts(request))
         indices = np.zeros((picture.height, picture.width), dtype=np.uint8)
-        for cut in sorted(cuts, key=lambda cut: -cut.mask.sum()):
-            indices[cut.mask] = cut.number + 1
-        last = max(cut.number for cut in cuts)
+        for found_object in sorted(objects, key=lambda found_object: -found_object.mask.sum()):
+            indices[found_object.mask] = found_object.number + 1
+        last = max(found_object.number for found_object in objects)
         labels = (BACKGROUND, *(f"object {number + 1}" for number in range(last + 1)))
-        segments = [segment(cut.mask, cut.number + 1, score=cut.score) for cut in cuts]
-        return answer(request, context, picture, ClassMap(indices, labels), segments)
-
-    def _cuts(self, picture: Image.Image, prompts: Sequence[Prompt]) -> list[Cut]:
-        made = self._processor(images=picture, return_tensors="pt")
-        pixels = made["pixel_values"].to(self._spec.device, self._spec.dtype)
-        embeddings = self._encoder.get_image_embeddings(pixels)
-        alike: dict[tuple[int, bool], list[Prompt]] = defaultdict(list)
-        for prompt in prompts:
-            alike[prompt.shape].append(prompt)
-        found = [
-            cut
-            for group in alike.values()
-            for cut in self._cut_out(group, embeddings, made["original_sizes"])
+        segments = [
+            segment(found_object.mask, found_object.number + 1, score=found_object.score)
+            for found_object in objects
         ]
-        return sorted(found, key=lambda cut: cut.number)
+        return segmentation_result(request, context, picture, ClassMap(indices, labels), segments)
 
-    def _cut_out(self, prompts: Sequence[Prompt], embeddings: Any, sizes: Tensor) -> list[Cut]:
-        """Objects whose prompts have one shape."""
+    def _find_objects(self, picture: Image.Image, prompts: Sequence[Prompt]) -> list[FoundObject]:
+        processed = self._processor(images=picture, return_tensors="pt")
+        pixels = processed["pixel_values"].to(self._spec.device, self._spec.dtype)
+        embeddings = self._encoder.get_image_embeddings(pixels)
+        by_shape: dict[tuple[int, bool], list[Prompt]] = defaultdict(list)
+        for prompt in prompts:
+            by_shape[prompt.shape].append(prompt)
+        objects = [
+            found_object
+            for group in by_shape.values()
+            for found_object in self._find_group(group, embeddings, processed["original_sizes"])
+        ]
+        return sorted(objects, key=lambda found_object: found_object.number)
+
+    def _find_group(self, prompts: Sequence[Prompt], embeddings: Any, sizes: Tensor) -> list[FoundObject]:
+        """Find the objects of prompts of equal shape."""
         is_ambiguous = prompts[0].is_ambiguous
-        made = self._decoder(
-            image_embeddings=embeddings, multimask_output=is_ambiguous, **self._spoken(prompts, sizes)
+        processed = self._decoder(
+            image_embeddings=embeddings, multimask_output=is_ambiguous, **self._prompt_tensors(prompts, sizes)
         )
-        scores = made.iou_scores[0].float().cpu()
+        scores = processed.iou_scores[0].float().cpu()
         best = scores.argmax(dim=-1)
         rows = torch.arange(len(prompts))
-        chosen = made.pred_masks[0].float().cpu()[rows, best]
-        (masks,) = self._processor.post_process_masks([chosen[:, None]], sizes)
-        sure = scores[rows, best].clamp(0, 1).tolist()
+        masks_of_best = processed.pred_masks[0].float().cpu()[rows, best]
+        (masks,) = self._processor.post_process_masks([masks_of_best[:, None]], sizes)
+        confidences = scores[rows, best].clamp(0, 1).tolist()
         return [
-            Cut(prompt.number, np.asarray(mask[0].numpy()), score)
-            for prompt, mask, score in zip(prompts, masks, sure, strict=True)
+            FoundObject(prompt.number, np.asarray(mask[0].numpy()), score)
+            for prompt, mask, score in zip(prompts, masks, confidences, strict=True)
         ]
 
-    def _spoken(self, prompts: Sequence[Prompt], sizes: Tensor) -> dict[str, Tensor]:
+    def _prompt_tensors(self, prompts: Sequence[Prompt], sizes: Tensor) -> dict[str, Tensor]:
         """Points and boxes as the network wants them: [1, objects, ...], in its own pixels."""
-        said: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if prompts[0].points:
-            said["input_points"] = [[[[at.x, at.y] for at in prompt.points] for prompt in prompts]]
-            said["input_labels"] = [[[int(at.is_on) for at in prompt.points] for prompt in prompts]]
+            arguments["input_points"] = [
+                [[[point.x, point.y] for point in prompt.points] for prompt in prompts]
+            ]
+            arguments["input_labels"] = [
+                [[int(point.is_on) for point in prompt.points] for prompt in prompts]
+            ]
         boxes = [prompt.box for prompt in prompts if prompt.box]
         if boxes:
-            said["input_boxes"] = [[[box.x_min, box.y_min, box.x_max, box.y_max] for box in boxes]]
-        made = self._processor(original_sizes=sizes, return_tensors="pt", **said)
+            arguments["input_boxes"] = [[[box.x_min, box.y_min, box.x_max, box.y_max] for box in boxes]]
+        processed = self._processor(original_sizes=sizes, return_tensors="pt", **arguments)
         device, dtype = self._spec.device, self._spec.dtype
         return {
-            name: made[name].to(device, dtype if made[name].is_floating_point() else None) for name in said
+            name: processed[name].to(device, dtype if processed[name].is_floating_point() else None)
+            for name in arguments
         }
 
 
 def _prompts(request: ImageSegmentationRequest) -> list[Prompt]:
-    """One for each object that a point or a box is about, by its number."""
+    """Return one prompt for each object that has a point or a box, sorted by its number."""
     boxes = dict(enumerate(request.boxes))
     numbers = sorted({*boxes, *(point.object for point in request.points)})
     return [
-        Prompt(number, tuple(at for at in request.points if at.object == number), boxes.get(number))
+        Prompt(number, tuple(point for point in request.points if point.object == number), boxes.get(number))
         for number in numbers
     ]
 
 
-def _check_inside(request: ImageSegmentationRequest, picture: Image.Image) -> None:
+def _check_prompts(request: ImageSegmentationRequest, picture: Image.Image) -> None:
     for index, point in enumerate(request.points):
-        _check(f"points.{index}", point.x < picture.width and point.y < picture.height, picture)
+        _check_inside(f"points.{index}", point.x < picture.width and point.y < picture.height, picture)
     for index, box in enumerate(request.boxes):
         is_inside = box.x_max <= picture.width and box.y_max <= picture.height
-        _check(f"boxes.{index}", is_inside, picture)
+        _check_inside(f"boxes.{index}", is_inside, picture)
         if box.x_min >= box.x_max or box.y_min >= box.y_max:
             raise InvalidRequest(
-                f"boxes.{index}: it is empty.", field=f"boxes.{index}", hint="x_min < x_max, y_min < y_max."
+                f"boxes.{index}: the box is empty.",
+                field=f"boxes.{index}",
+                hint="x_min must be less than x_max, and y_min less than y_max.",
             )
 
 
-def _check(field: str, is_inside: bool, picture: Image.Image) -> None:
+def _check_inside(field: str, is_inside: bool, picture: Image.Image) -> None:
     if not is_inside:
         raise InvalidRequest(
-            f"{field}: it is outside of the picture, which has {picture.width} x {picture.height} pixels.",
+            f"{field}: outside of the picture, which is {picture.width} x {picture.height} pixels.",
             field=field,
-            hint="Count pixels of the picture as it was given, from its upper left corner.",
+            hint="Use pixels of the uploaded picture, counted from its upper left corner.",
         )

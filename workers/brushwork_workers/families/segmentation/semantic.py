@@ -1,4 +1,4 @@
-"""A class for each pixel, by any semantic segmenter of transformers, such as SegFormer (Xie et al., 2021)."""
+"""Semantic segmentation with any model of transformers, such as SegFormer (Xie et al., 2021)."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,24 +10,24 @@ from transformers import AutoModelForSemanticSegmentation
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
-from brushwork_workers.families.segmentation.coco_segments import of_classes
+from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
 from brushwork_workers.families.segmentation.heads import OutputHeads
-from brushwork_workers.families.segmentation.result import answer
+from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image segmentation."""
     network = pretrained(AutoModelForSemanticSegmentation, spec)
     return LoadedModules({"image-segmentation": SemanticSegmentation(spec, network)}, [network])
 
 
 class SemanticSegmentation:
-    """A loaded segmenter.
+    """Handles image segmentation with a semantic segmentation model of transformers.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
@@ -41,13 +41,13 @@ class SemanticSegmentation:
         self._classes(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
-        """Mask, areas, segments and, where asked for, the overlay of one picture."""
+        """Segment one picture."""
         picture = context.picture(request.image)
         classes = self._classes(picture)
-        return answer(request, context, picture, classes, of_classes(classes))
+        return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
 
     def _classes(self, picture: Image.Image) -> ClassMap:
-        """The best class for each pixel, at the picture's own size."""
+        """Return the best class of each pixel, at the size of the picture."""
         (logits,) = self._network(**self._pictures(picture))
         size = (picture.height, picture.width)
         return ClassMap(best_class(logits[0].float().cpu(), size), self._labels)

@@ -1,4 +1,4 @@
-"""Pictures for networks that may also be told the task."""
+"""Prepare pictures for networks that may also take a segmentation task as input."""
 
 import json
 import math
@@ -18,64 +18,68 @@ _SETTINGS = ("preprocessor_config.json", "processor_config.json")
 
 
 class TaskPictures:
-    """The folder's image processor; for OneFormer also the three tasks, as tokens.
+    """Prepares pictures with the image processor in the folder and, for OneFormer, the tokens of the task.
 
     Args:
-        spec: Which model, from where, onto what.
+        spec: The model that is loaded.
 
     Attributes:
-        processor: It knows what a network's queries mean, too.
-        pixels: Of a square picture as it comes out, for `CallOptions.pixels_per_row`.
+        processor: The image processor, which also post-processes the queries of the network.
+        pixels: Pixels of a prepared square picture, for `CallOptions.pixels_per_row`.
 
     Raises:
-        ModelFileMissing: OneFormer's list of classes is not in the folder; transformers would fetch it.
+        ModelFileMissing: The class list of OneFormer is not in the folder. transformers would download it.
     """
 
     def __init__(self, spec: LoadSpec) -> None:
         self._spec = spec
-        is_told = spec.model.family == "oneformer"
-        options = {"repo_path": str(_with_classes(spec))} if is_told else {}
+        takes_task = spec.model.family == "oneformer"
+        options = {"repo_path": str(_check_class_list(spec))} if takes_task else {}
         self.processor = AutoImageProcessor.from_pretrained(
             spec.folder, local_files_only=True, trust_remote_code=False, **options
         )
-        self._tokens = self._tasks() if is_told else {}
+        self._tokens = self._task_tokens() if takes_task else {}
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)), "semantic")["pixel_values"].shape[-2:])
 
     def __call__(self, picture: Image.Image, task: str) -> dict[str, Tensor]:
-        """The picture as the network wants it; the first axis counts pictures."""
-        made = self.processor(images=picture, return_tensors="pt")
-        inputs: dict[str, Tensor] = {**made.to(self._spec.device, self._spec.dtype)}
+        """Return the inputs of the network; the first axis has one row for the picture."""
+        processed = self.processor(images=picture, return_tensors="pt")
+        inputs: dict[str, Tensor] = {**processed.to(self._spec.device, self._spec.dtype)}
         if self._tokens:
             inputs["task_inputs"] = self._tokens[task].to(self._spec.device)
         return inputs
 
-    def _tasks(self) -> dict[str, Tensor]:
+    def _task_tokens(self) -> dict[str, Tensor]:
         black = Image.new("RGB", (64, 64))
-        words = tokenizer(self._spec)._module
-        whole: Any = OneFormerProcessor(self.processor, words, **self._lengths())
+        text_tokenizer = tokenizer(self._spec)._module
+        processor: Any = OneFormerProcessor(self.processor, text_tokenizer, **self._token_lengths())
         return {
-            task: whole(images=black, task_inputs=[task], return_tensors="pt")["task_inputs"]
+            task: processor(images=black, task_inputs=[task], return_tensors="pt")["task_inputs"]
             for task in TASKS
         }
 
-    def _lengths(self) -> dict[str, int]:
+    def _token_lengths(self) -> dict[str, int]:
         known = _settings(self._spec.folder)
         return {name: known[name] for name in ("max_seq_length", "task_seq_length") if name in known}
 
 
-def _with_classes(spec: LoadSpec) -> Path:
-    named = _settings(spec.folder).get("class_info_file")
-    if named and not (spec.folder / named).is_file():
+def _check_class_list(spec: LoadSpec) -> Path:
+    class_list = _settings(spec.folder).get("class_info_file")
+    if class_list and not (spec.folder / class_list).is_file():
         raise ModelFileMissing(
-            f"Model {spec.model.name}: {spec.folder / named} is missing, which its preprocessing names.",
+            f"Model {spec.model.name}: the file {spec.folder / class_list} is missing. The configuration of its "
+            "preprocessing names it.",
             field="source",
-            hint="It is in the data set repository shi-labs/oneformer_demo; put it into the model's folder.",
+            hint="Copy it from the data set repository shi-labs/oneformer_demo into the folder of the model.",
         )
     return spec.folder
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """Of the processor and of its image processor, in one; newer checkpoints keep the second in the first."""
+    """Return the settings of the processor and of its image processor as one dictionary.
+
+    Newer checkpoints keep the settings of the image processor inside those of the processor.
+    """
     found: dict[str, Any] = {}
     for file in (folder / name for name in _SETTINGS):
         if file.is_file():

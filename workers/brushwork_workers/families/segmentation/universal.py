@@ -1,6 +1,7 @@
-"""Classes, objects, or both, by one network.
+"""Semantic, instance and panoptic segmentation with one network.
 
-MaskFormer, Mask2Former (Cheng et al., 2022) and OneFormer (Jain et al., 2023), which is also told the task.
+The models are MaskFormer, Mask2Former (Cheng et al., 2022) and OneFormer (Jain et al., 2023). OneFormer also
+takes the task as input.
 """
 
 import math
@@ -16,78 +17,80 @@ from torch import Tensor
 from transformers import AutoModelForUniversalSegmentation
 
 from brushwork_workers.batching.model_executor import ModuleProxy
-from brushwork_workers.families.pretrained import one_at_a_time, pretrained
+from brushwork_workers.families.pretrained import pretrained, serialized
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap, best_class, labels_of
-from brushwork_workers.families.segmentation.coco_segments import of_classes, segment
+from brushwork_workers.families.segmentation.coco_segments import segment, segments_of_classes
 from brushwork_workers.families.segmentation.heads import OutputHeads
-from brushwork_workers.families.segmentation.result import answer
+from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.families.segmentation.task_pictures import TaskPictures
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 THRESHOLD = 0.5
-# Numbers that finding the objects of a picture may hold: a mask for each query, at the picture's size.
-ROOM = 128 * 1024 * 1024
+# The most values that post-processing may hold in memory: one mask per query, at the size of the picture.
+MAX_MASK_VALUES = 128 * 1024 * 1024
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image segmentation."""
     network = pretrained(AutoModelForUniversalSegmentation, spec)
     return LoadedModules({"image-segmentation": UniversalSegmentation(spec, network)}, [network])
 
 
 class UniversalSegmentation:
-    """A loaded segmenter.
+    """Handles image segmentation with a universal segmentation model of transformers.
 
     Args:
-        spec: Which model, from where, onto what.
-        network: The model.
+        spec: The model that is loaded.
+        network: The loaded network.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = TaskPictures(spec)
-        # One picture at a time: what it holds meanwhile is a mask for each query.
-        self._finder = one_at_a_time(self._pictures.processor, "objects")
+        # One picture at a time, because it holds one mask per query in memory.
+        self._post_processor = serialized(self._pictures.processor, "objects")
         self._labels = labels_of(network.config)
         options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
         heads = OutputHeads(network, "class_queries_logits", "masks_queries_logits")
         self._network = ModuleProxy(heads, spec.model_executor, options)
 
     def warm_up(self) -> None:
-        """Look at a black picture."""
+        """Segment a black picture."""
         self._queries(Image.new("RGB", (64, 64)), "semantic")
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
-        """Mask, areas, segments and, where asked for, the overlay of one picture, as the task says."""
+        """Segment one picture, with the task of the request; by default semantic segmentation."""
         picture = context.picture(request.image)
         size = (picture.height, picture.width)
         task = request.task or "semantic"
         queries = self._queries(picture, task)
         if task == "semantic":
             classes = self._classes(queries, size)
-            return answer(request, context, picture, classes, of_classes(classes))
+            return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
         threshold = THRESHOLD if request.threshold is None else request.threshold
         classes, segments = self._objects(queries, size, task, threshold)
-        return answer(request, context, picture, classes, segments)
+        return segmentation_result(request, context, picture, classes, segments)
 
     def _queries(self, picture: Image.Image, task: str) -> SimpleNamespace:
-        """What the network's queries found: classes [1, queries, classes + 1], masks [1, queries, h, w]."""
+        """Return the outputs of the queries: classes [1, queries, classes + 1], masks [1, queries, h, w]."""
         classes, masks = self._network(**self._pictures(picture, task))
         return SimpleNamespace(
             class_queries_logits=classes.float().cpu(), masks_queries_logits=masks.float().cpu()
         )
 
     def _classes(self, queries: SimpleNamespace, size: tuple[int, int]) -> ClassMap:
-        found = self._finder.post_process_semantic_segmentation(queries, return_segmentation_scores=True)
+        found = self._post_processor.post_process_semantic_segmentation(
+            queries, return_segmentation_scores=True
+        )
         return ClassMap(best_class(found[0]["segmentation_scores"], size), self._labels)
 
     def _objects(
         self, queries: SimpleNamespace, size: tuple[int, int], task: str, threshold: float
     ) -> tuple[ClassMap, list[Segment]]:
-        """Objects in the order in which they were found; where they overlap, the map shows the later one."""
-        find = getattr(self._finder, f"post_process_{task}_segmentation")
-        fused = {"label_ids_to_fuse": set[int]()} if task == "panoptic" else {}
-        target = _bounded(size, queries.masks_queries_logits.shape[1])
-        (found,) = find(queries, threshold=threshold, target_sizes=[target], **fused)
+        """Return the objects in the order found. Where they overlap, the map shows the later one."""
+        post_process = getattr(self._post_processor, f"post_process_{task}_segmentation")
+        options = {"label_ids_to_fuse": set[int]()} if task == "panoptic" else {}
+        target = _limited_size(size, queries.masks_queries_logits.shape[1])
+        (found,) = post_process(queries, threshold=threshold, target_sizes=[target], **options)
         indices = np.zeros(size, dtype=np.uint8)
         segments = []
         for number, info in enumerate(found["segments_info"], start=1):
@@ -97,11 +100,11 @@ class UniversalSegmentation:
         return ClassMap(indices, (BACKGROUND, *self._labels)), segments
 
 
-def _bounded(size: tuple[int, int], num_queries: int) -> tuple[int, int]:
-    """`size`, or as large a picture of its proportions as there is room for."""
+def _limited_size(size: tuple[int, int], num_queries: int) -> tuple[int, int]:
+    """Return `size`, or the largest size of the same proportions that stays below `MAX_MASK_VALUES`."""
     height, width = size
-    smaller = min(1.0, math.sqrt(ROOM / (num_queries * height * width)))
-    return max(1, int(height * smaller)), max(1, int(width * smaller))
+    scale = min(1.0, math.sqrt(MAX_MASK_VALUES / (num_queries * height * width)))
+    return max(1, int(height * scale)), max(1, int(width * scale))
 
 
 def _enlarged(mask: Tensor, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:

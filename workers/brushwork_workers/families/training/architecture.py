@@ -18,7 +18,7 @@ HALF = (0.5, 0.5, 0.5)
 # Of ImageNet, as torchvision's weights want it.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # In training they give several answers at once.
-_OTHERWISE = ("googlenet", "inception_v3")
+_UNSUPPORTED = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Architecture:
         """
         if name == SIMPLE:
             return cls(name, HALF, HALF)
-        if name in _OTHERWISE or name not in list_models(torchvision.models):
+        if name in _UNSUPPORTED or name not in list_models(torchvision.models):
             raise ModelUnavailable(
                 f"There is no architecture {name!r} that can be trained.",
                 field="source.architecture",
@@ -64,11 +64,11 @@ class Architecture:
             ModelUnavailable: torchvision has none of that name, or not of a classifier that can be trained.
         """
         official = TorchvisionWeights.named(weights)
-        owner = type(get_weight(weights))
-        name = next(name for name in list_models() if get_model_weights(name) is owner)
-        made: Any = official.transform
-        begun = cls.named(name)
-        return cls(begun.name, tuple(made.mean), tuple(made.std), weights, file)
+        weights_enum = type(get_weight(weights))
+        name = next(name for name in list_models() if get_model_weights(name) is weights_enum)
+        transform: Any = official.transform
+        base = cls.named(name)
+        return cls(base.name, tuple(transform.mean), tuple(transform.std), weights, file)
 
     def network(self, num_classes: int, image_size: int) -> nn.Module:
         """The network, on the CPU; what it has not learned is drawn from torch's own random numbers."""
@@ -96,11 +96,11 @@ def head_name(network: nn.Module) -> str:
 
 
 def _replace_head(network: nn.Module, num_classes: int) -> None:
-    owner, _, name = head_name(network).rpartition(".")
+    weights_enum, _, name = head_name(network).rpartition(".")
     old = network.get_submodule(head_name(network))
     if isinstance(old, nn.Conv2d):
-        made: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
+        transform: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
     else:
         assert isinstance(old, nn.Linear)  # noqa: S101 - `head_name` looks for these two
-        made = nn.Linear(old.in_features, num_classes)
-    setattr(network.get_submodule(owner), name, made)
+        transform = nn.Linear(old.in_features, num_classes)
+    setattr(network.get_submodule(weights_enum), name, transform)

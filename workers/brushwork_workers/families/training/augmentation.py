@@ -7,11 +7,11 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-SHIFT = 0.1
-TURN, SCALE, COLOUR = math.radians(15), 0.2, 0.3
+MAX_SHIFT = 0.1
+MAX_ANGLE, MAX_SCALE, MAX_COLOUR = math.radians(15), 0.2, 0.3
 
 
-def augmented(pixels: Tensor, how: Literal["none", "light", "strong"], chance: Generator) -> Tensor:
+def augment(pixels: Tensor, strength: Literal["none", "light", "strong"], rng: Generator) -> Tensor:
     """Pictures changed, each in its own way.
 
     Args:
@@ -23,31 +23,31 @@ def augmented(pixels: Tensor, how: Literal["none", "light", "strong"], chance: G
     Returns:
         uint8 of the same shape.
     """
-    if how == "none":
+    if strength == "none":
         return pixels
-    is_strong = how == "strong"
+    is_strong = strength == "strong"
     grid = functional.affine_grid(
-        _placed(len(pixels), chance, is_strong=is_strong), list(pixels.shape), align_corners=False
+        _affine_maps(len(pixels), rng, is_strong=is_strong), list(pixels.shape), align_corners=False
     )
-    moved = functional.grid_sample(pixels.float(), grid, padding_mode="reflection", align_corners=False)
+    warped = functional.grid_sample(pixels.float(), grid, padding_mode="reflection", align_corners=False)
     if is_strong:
-        moved = _coloured(moved, chance)
-    return moved.round().clamp(0, 255).to(torch.uint8)
+        warped = _jitter_colours(warped, rng)
+    return warped.round().clamp(0, 255).to(torch.uint8)
 
 
-def _uniform(number: int, reach: float, chance: Generator) -> Tensor:
+def _uniform(number: int, limit: float, rng: Generator) -> Tensor:
     """[n], each from -reach to reach."""
-    return (2 * torch.rand(number, generator=chance) - 1) * reach
+    return (2 * torch.rand(number, generator=rng) - 1) * limit
 
 
-def _placed(number: int, chance: Generator, *, is_strong: bool) -> Tensor:
+def _affine_maps(number: int, rng: Generator, *, is_strong: bool) -> Tensor:
     """Affine maps [n, 2, 3] from where a pixel is to whence it comes, both -1 to 1."""
-    mirror = torch.where(torch.rand(number, generator=chance) < 0.5, -1.0, 1.0)
+    mirror = torch.where(torch.rand(number, generator=rng) < 0.5, -1.0, 1.0)
     # A tenth of the picture is a fifth of the range from -1 to 1.
-    shift = torch.stack([_uniform(number, 2 * SHIFT, chance) for _ in range(2)], dim=1)
-    turn = _uniform(number, TURN if is_strong else 0.0, chance)
-    scale = 1 + _uniform(number, SCALE if is_strong else 0.0, chance)
-    cosine, sine = scale * turn.cos(), scale * turn.sin()
+    shift = torch.stack([_uniform(number, 2 * MAX_SHIFT, rng) for _ in range(2)], dim=1)
+    angle = _uniform(number, MAX_ANGLE if is_strong else 0.0, rng)
+    scale = 1 + _uniform(number, MAX_SCALE if is_strong else 0.0, rng)
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [
         torch.stack([mirror * cosine, -sine, shift[:, 0]], dim=1),
         torch.stack([mirror * sine, cosine, shift[:, 1]], dim=1),
@@ -55,7 +55,7 @@ def _placed(number: int, chance: Generator, *, is_strong: bool) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _coloured(pixels: Tensor, chance: Generator) -> Tensor:
-    brightness, contrast = (1 + _uniform(len(pixels), COLOUR, chance)[:, None, None, None] for _ in range(2))
+def _jitter_colours(pixels: Tensor, rng: Generator) -> Tensor:
+    brightness, contrast = (1 + _uniform(len(pixels), MAX_COLOUR, rng)[:, None, None, None] for _ in range(2))
     mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
     return ((pixels - mean) * contrast + mean) * brightness

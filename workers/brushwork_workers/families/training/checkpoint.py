@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-_BEST, _NOW = "best.", "now."
+_BEST, _STATE = "best.", "now."
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Checkpoint:
     state: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
 
-    def packed(self, job_id: str) -> bytes:
+    def to_bytes(self, job_id: str) -> bytes:
         """The file; with the job's name in it, no other job's is the same."""
-        tensors = {f"{_NOW}{name}": value for name, value in self.state.items()}
+        tensors = {f"{_STATE}{name}": value for name, value in self.state.items()}
         tensors |= {f"{_BEST}{name}": value for name, value in self.best.items()}
         return bytes(save(tensors, metadata={"job": job_id}))
 
     @classmethod
-    def unpacked(cls, data: bytes) -> "Checkpoint":
+    def from_bytes(cls, data: bytes) -> "Checkpoint":
         """What `packed` gave.
 
         Raises:
@@ -41,6 +41,6 @@ class Checkpoint:
             raise ValueError(f"the checkpoint can't be read: {error}") from error
         parts = [
             {name.removeprefix(mark): value for name, value in tensors.items() if name.startswith(mark)}
-            for mark in (_NOW, _BEST)
+            for mark in (_STATE, _BEST)
         ]
         return cls(*parts)

@@ -50,20 +50,20 @@ class ImageClassificationTraining:
         """Train, and keep weights, configuration and plot."""
         _check(request, self._architecture)
         assert request.image_size is not None  # noqa: S101 - filled in at the door
-        kind = self._architecture
-        preparation = Preparation(request.image_size, kind.mean, kind.std)
-        material = read(context, request.dataset, preparation, request.validation_split, request.seed or 0)
-        _check_material(request, material)
-        made = (request, kind, len(material.labels), preparation, self._spec.device)
-        trainer: Trainer = self._call(partial(Trainer, *made))
-        course = TrainingLoop(request, material, trainer, self._call, context)
-        course.run()
+        architecture = self._architecture
+        preparation = Preparation(request.image_size, architecture.mean, architecture.std)
+        split = read(context, request.dataset, preparation, request.validation_split, request.seed or 0)
+        _check_split(request, split)
+        arguments = (request, architecture, len(split.labels), preparation, self._spec.device)
+        trainer: Trainer = self._call(partial(Trainer, *arguments))
+        training_loop = TrainingLoop(request, split, trainer, self._call, context)
+        training_loop.run()
         return {
             "model_name": f"{TRAINED}{context.job_id}",
             "weights": context.save_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
-            "config": context.save_file(_config(kind, preparation, material), "application/json"),
-            "plot": context.save_picture(curve_plot(course.curve)),
-            **_measured(course, material),
+            "config": context.save_file(_config(architecture, preparation, split), "application/json"),
+            "plot": context.save_picture(curve_plot(training_loop.curve)),
+            **_metrics(training_loop, split),
         }
 
 
@@ -96,8 +96,8 @@ def _check(request: ImageClassificationTrainingRequest, architecture: Architectu
         )
 
 
-def _check_material(request: ImageClassificationTrainingRequest, material: DatasetSplit) -> None:
-    if request.early_stopping_patience is not None and not len(material.validation):
+def _check_split(request: ImageClassificationTrainingRequest, split: DatasetSplit) -> None:
+    if request.early_stopping_patience is not None and not len(split.validation):
         raise InvalidRequest(
             "early_stopping_patience: there are no pictures to judge by.",
             field="early_stopping_patience",
@@ -105,35 +105,35 @@ def _check_material(request: ImageClassificationTrainingRequest, material: Datas
         )
 
 
-def _config(architecture: Architecture, preparation: Preparation, material: DatasetSplit) -> bytes:
+def _config(architecture: Architecture, preparation: Preparation, split: DatasetSplit) -> bytes:
     content = {
         "library": "brushwork",
         "architecture": architecture.name,
         "image_size": preparation.image_size,
         "mean": preparation.mean,
         "std": preparation.std,
-        "labels": material.labels,
+        "labels": split.labels,
     }
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def _measured(course: TrainingLoop, material: DatasetSplit) -> dict[str, Any]:
-    best = best_epoch(course.curve)
-    judged = material.validation if len(material.validation) else material.train
-    _, taken = course.judged(judged)
+def _metrics(training_loop: TrainingLoop, split: DatasetSplit) -> dict[str, Any]:
+    best = best_epoch(training_loop.curve)
+    evaluate = split.validation if len(split.validation) else split.train
+    _, predictions = training_loop.evaluate(evaluate)
     return {
-        "labels": material.labels,
-        "curve": course.curve,
+        "labels": split.labels,
+        "curve": training_loop.curve,
         "best_epoch": best,
-        "train_accuracy": course.curve[best - 1].train_accuracy,
-        "validation_accuracy": course.curve[best - 1].validation_accuracy,
-        "confusion_matrix": _confusion(judged.labels, taken, len(material.labels)),
-        "num_train_images": len(material.train),
-        "num_validation_images": len(material.validation),
+        "train_accuracy": training_loop.curve[best - 1].train_accuracy,
+        "validation_accuracy": training_loop.curve[best - 1].validation_accuracy,
+        "confusion_matrix": _confusion_matrix(evaluate.labels, predictions, len(split.labels)),
+        "num_train_images": len(split.train),
+        "num_validation_images": len(split.validation),
     }
 
 
-def _confusion(labels: Tensor, taken: Tensor, num_classes: int) -> tuple[tuple[int, ...], ...]:
-    counted = torch.bincount(labels * num_classes + taken, minlength=num_classes**2)
-    rows = counted.reshape(num_classes, num_classes).tolist()
+def _confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> tuple[tuple[int, ...], ...]:
+    counts = torch.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    rows = counts.reshape(num_classes, num_classes).tolist()
     return tuple(tuple(row) for row in rows)

@@ -31,7 +31,7 @@ class Panel:
     width: int = 380
     height: int = 290
 
-    def spec(self, epoch: int, value: float) -> tuple[float, float]:
+    def position(self, epoch: int, value: float) -> tuple[float, float]:
         """Where a value is drawn."""
         share = (epoch - 1) / max(1, self.num_epochs - 1)
         return self.left + share * self.width, self.top + (1 - value / self.top_value) * self.height
@@ -66,10 +66,10 @@ def _draw_frame(draw: ImageDraw.ImageDraw, panel: Panel) -> None:
     draw.text((panel.left, panel.top - 10), panel.title, _INK, _font(), anchor="ls")
     for number in range(_NUM_LINES + 1):
         value = panel.top_value * number / _NUM_LINES
-        x, y = panel.spec(1, value)
+        x, y = panel.position(1, value)
         draw.line([(x, y), (x + panel.width, y)], _FAINT if number else _INK)
         draw.text((x - 8, y), f"{value:.2f}", _INK, _font(), anchor="rm")
-    x, y = panel.spec(1, 0.0)
+    x, y = panel.position(1, 0.0)
     draw.text((x, y + 8), "1", _INK, _font(), anchor="ma")
     draw.text((x + panel.width / 2, y + 8), "epoch", _INK, _font(), anchor="ma")
     if panel.num_epochs > 1:
@@ -77,17 +77,17 @@ def _draw_frame(draw: ImageDraw.ImageDraw, panel: Panel) -> None:
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, panel: Panel, values: Sequence[float | None], colour: str) -> None:
-    points = [panel.spec(index + 1, value) for index, value in enumerate(values) if value is not None]
+    points = [panel.position(index + 1, value) for index, value in enumerate(values) if value is not None]
     draw.line(points, colour, width=3, joint="curve")
     for x, y in points if len(points) <= 40 else points[-1:]:
         draw.ellipse([x - 4, y - 4, x + 4, y + 4], colour)
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, curve: Sequence[Epoch]) -> None:
-    drawn = [("training", _TRAIN)]
+    entries = [("training", _TRAIN)]
     if curve[-1].validation_loss is not None:
-        drawn.append(("validation", _VALIDATION))
-    for number, (name, colour) in enumerate(drawn):
+        entries.append(("validation", _VALIDATION))
+    for number, (name, colour) in enumerate(entries):
         x = 70 + 130 * number
         draw.line([(x, 22), (x + 24, 22)], colour, width=3)
         draw.text((x + 32, 22), name, _INK, _font(), anchor="lm")

@@ -30,14 +30,14 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def some(self, indices: Tensor) -> "Examples":
+    def subset(self, indices: Tensor) -> "Examples":
         """Those of these places."""
         return Examples(self.pixels[indices], self.labels[indices])
 
     def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
         """All of them, so many at a time."""
         for indices in batches_of(torch.arange(len(self)) if order is None else order, size):
-            yield self.some(indices)
+            yield self.subset(indices)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
     return pieces
 
 
-def read(context: JobContext, sha256: str, preparation: Preparation, share: float, seed: int) -> DatasetSplit:
+def read(
+    context: JobContext, sha256: str, preparation: Preparation, validation_share: float, seed: int
+) -> DatasetSplit:
     """The dataset of that name, decoded.
 
     Args:
@@ -89,20 +91,24 @@ def read(context: JobContext, sha256: str, preparation: Preparation, share: floa
     for index, (_, picture) in enumerate(dataset.pictures()):
         context.progress(0, 0)
         pixels[index] = preparation.pixels(picture)
-    everything = Examples(pixels, torch.tensor([entry.label for entry in dataset.entries]))
-    held = torch.tensor([entry.is_validation for entry in dataset.entries])
+    examples = Examples(pixels, torch.tensor([entry.label for entry in dataset.entries]))
+    is_validation = torch.tensor([entry.is_validation for entry in dataset.entries])
     if not dataset.has_validation:
-        held = held_out(everything.labels, share, seed)
-    train, validation = (everything.some(which.nonzero()[:, 0]) for which in (~held, held))
+        is_validation = held_out(examples.labels, validation_share, seed)
+    train, validation = (
+        examples.subset(selected.nonzero()[:, 0]) for selected in (~is_validation, is_validation)
+    )
     return DatasetSplit(dataset.labels, train, validation)
 
 
-def held_out(labels: Tensor, share: float, seed: int) -> Tensor:
+def held_out(labels: Tensor, validation_share: float, seed: int) -> Tensor:
     """Which of the examples are held out: of each class that share, at least one where it is not 0."""
-    held = torch.zeros(len(labels), dtype=torch.bool)
+    is_validation = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique().tolist():
-        places = (labels == label).nonzero()[:, 0]
-        number = min(max(1, round(share * len(places))), len(places) - 1) if share else 0
-        order = torch.randperm(len(places), generator=generator(seed, "validation", label))
-        held[places[order[:number]]] = True
-    return held
+        indices = (labels == label).nonzero()[:, 0]
+        number = (
+            min(max(1, round(validation_share * len(indices))), len(indices) - 1) if validation_share else 0
+        )
+        order = torch.randperm(len(indices), generator=generator(seed, "validation", label))
+        is_validation[indices[order[:number]]] = True
+    return is_validation

@@ -11,7 +11,7 @@ from torch.nn import functional
 from brushwork_workers.families.training.architecture import Architecture, head_name
 from brushwork_workers.families.training.dataset_split import Examples
 from brushwork_workers.families.training.preparation import Preparation
-from brushwork_workers.families.training.rng import drawing
+from brushwork_workers.families.training.rng import seeded
 
 _NETWORK, _OPTIMIZER = "network.", "optimizer."
 State = dict[str, Tensor]
@@ -45,17 +45,19 @@ class Trainer:
         self._is_frozen = request.freeze_backbone
         self._preparation = preparation
         self._device = device
-        with drawing(device, self._seed, "weights"):
+        with seeded(device, self._seed, "weights"):
             network = architecture.network(num_classes, preparation.image_size)
         self._network = network.to(device)
         if self._is_frozen:
             network.requires_grad_(False)
             network.get_submodule(head_name(network)).requires_grad_(True)
         self._check_size()
-        self._learned = {name for name in network.state_dict() if self._is_learned(name)}
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[request.optimizer]
-        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._optimizer = kind(learning, lr=request.learning_rate, weight_decay=request.weight_decay)
+        self._trained_names = {name for name in network.state_dict() if self._is_trained(name)}
+        optimizer_class = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[request.optimizer]
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimizer = optimizer_class(
+            parameters, lr=request.learning_rate, weight_decay=request.weight_decay
+        )
 
     def step(self, batch: Examples, number: int) -> tuple[float, int]:
         """Learn from a batch: its mean cross-entropy, and how many were right before.
@@ -68,7 +70,7 @@ class Trainer:
             InvalidRequest: The loss is no number any more.
         """
         # The device thread computes without gradients otherwise.
-        with torch.enable_grad(), drawing(self._device, self._seed, "step", number):
+        with torch.enable_grad(), seeded(self._device, self._seed, "step", number):
             self._network.train(not self._is_frozen)
             self._optimizer.zero_grad(set_to_none=True)
             labels = batch.labels.to(self._device)
@@ -85,7 +87,7 @@ class Trainer:
             )
         return value, int((logits.argmax(1) == labels).sum())
 
-    def judge(self, batch: Examples) -> tuple[float, Tensor]:
+    def evaluate_batch(self, batch: Examples) -> tuple[float, Tensor]:
         """Mean cross-entropy of a batch, and the class it is taken for: int64 [n] on the CPU."""
         self._network.eval()
         logits = self._logits(batch)
@@ -96,21 +98,21 @@ class Trainer:
         """A copy of the whole network on the CPU, float32."""
         return {name: _copy(value) for name, value in self._network.state_dict().items()}
 
-    def learned(self) -> State:
+    def trained_weights(self) -> State:
         """Likewise, of what can have changed."""
-        return {name: value for name, value in self.weights().items() if name in self._learned}
+        return {name: value for name, value in self.weights().items() if name in self._trained_names}
 
-    def relearn(self, learned: Mapping[str, Tensor]) -> None:
+    def load_trained(self, trained_weights: Mapping[str, Tensor]) -> None:
         """Put what was `learned` back."""
-        self._network.load_state_dict({**self._network.state_dict(), **learned})
+        self._network.load_state_dict({**self._network.state_dict(), **trained_weights})
 
     def state(self) -> State:
         """All that another attempt needs to go on, on the CPU."""
         moments = self._optimizer.state_dict()["state"]
-        kept = {f"{_NETWORK}{name}": value for name, value in self.learned().items()}
+        state = {f"{_NETWORK}{name}": value for name, value in self.trained_weights().items()}
         for index, values in moments.items():
-            kept |= {f"{_OPTIMIZER}{index}.{name}": _copy(value) for name, value in values.items()}
-        return kept
+            state |= {f"{_OPTIMIZER}{index}.{name}": _copy(value) for name, value in values.items()}
+        return state
 
     def resume(self, state: Mapping[str, Tensor]) -> None:
         """Go on from `state`.
@@ -118,8 +120,10 @@ class Trainer:
         Raises:
             ValueError: It is of another network.
         """
-        learned = {key.removeprefix(_NETWORK): state[key] for key in state if key.startswith(_NETWORK)}
-        if set(learned) != self._learned:
+        trained_weights = {
+            key.removeprefix(_NETWORK): state[key] for key in state if key.startswith(_NETWORK)
+        }
+        if set(trained_weights) != self._trained_names:
             raise ValueError("the checkpoint is of another network")
         moments: dict[int, State] = {}
         for key in state:
@@ -128,13 +132,13 @@ class Trainer:
                 moments.setdefault(int(index), {})[name] = state[key]
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.relearn(learned)
+        self.load_trained(trained_weights)
 
     def _logits(self, batch: Examples) -> Tensor:
         logits: Tensor = self._network(self._preparation.normalised(batch.pixels.to(self._device)))
         return logits
 
-    def _is_learned(self, name: str) -> bool:
+    def _is_trained(self, name: str) -> bool:
         known = dict(self._network.named_parameters())
         return known[name].requires_grad if name in known else not self._is_frozen
 

@@ -9,7 +9,7 @@ import torch
 from brushwork_schemas.kinds.image_classification_training import Epoch, ImageClassificationTrainingRequest
 from torch import Tensor
 
-from brushwork_workers.families.training.augmentation import augmented
+from brushwork_workers.families.training.augmentation import augment
 from brushwork_workers.families.training.checkpoint import Checkpoint
 from brushwork_workers.families.training.curve_plot import curve_plot
 from brushwork_workers.families.training.dataset_split import DatasetSplit, Examples, batches_of
@@ -19,7 +19,7 @@ from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
 # To judge takes no gradients, and so little memory.
-JUDGED_AT_ONCE = 128
+EVALUATION_BATCH_SIZE = 128
 OnDevice = Callable[..., Any]
 
 
@@ -37,19 +37,19 @@ class TrainingLoop:
     def __init__(
         self,
         request: ImageClassificationTrainingRequest,
-        material: DatasetSplit,
+        split: DatasetSplit,
         trainer: Trainer,
         on_device: OnDevice,
         context: JobContext,
     ) -> None:
         self._request = request
         self._seed = request.seed or 0
-        self._material = material
+        self._split = split
         self._trainer = trainer
         self._on_device = on_device
         self._context = context
         self._size = request.per_device_train_batch_size
-        self._steps_per_epoch = len(batches_of(torch.arange(len(material.train)), self._size))
+        self._steps_per_epoch = len(batches_of(torch.arange(len(split.train)), self._size))
         self._best: Mapping[str, Tensor] = {}
         self.curve: tuple[Epoch, ...] = ()
 
@@ -63,37 +63,39 @@ class TrainingLoop:
         self._resume()
         while not self._is_over():
             self._epoch(len(self.curve))
-        self._on_device(self._trainer.relearn, self._best)
+        self._on_device(self._trainer.load_trained, self._best)
 
-    def judged(self, examples: Examples, inside: int = 0) -> tuple[float, Tensor]:
+    def evaluate(self, examples: Examples, steps_in_epoch: int = 0) -> tuple[float, Tensor]:
         """Mean cross-entropy, and what each is taken for: int64 [n].
 
         Args:
             examples: At least one.
             inside: Steps that are done of an epoch that is not.
         """
-        total, taken = 0.0, []
-        for batch in examples.batches(JUDGED_AT_ONCE):
-            loss, classes = self._on_device(self._trainer.judge, batch)
+        total, predictions = 0.0, []
+        for batch in examples.batches(EVALUATION_BATCH_SIZE):
+            loss, classes = self._on_device(self._trainer.evaluate_batch, batch)
             total += loss * len(batch)
-            taken.append(classes)
-            self._step(inside)
-        return total / len(examples), torch.cat(taken)
+            predictions.append(classes)
+            self._step(steps_in_epoch)
+        return total / len(examples), torch.cat(predictions)
 
     @property
-    def _done(self) -> int:
+    def _steps_done(self) -> int:
         return len(self.curve) * self._steps_per_epoch
 
-    def _step(self, inside: int = 0) -> None:
+    def _step(self, steps_in_epoch: int = 0) -> None:
         """Say how many steps are done: of whole epochs, and inside of this one."""
-        self._context.progress(self._done + inside, self._request.num_train_epochs * self._steps_per_epoch)
+        self._context.progress(
+            self._steps_done + steps_in_epoch, self._request.num_train_epochs * self._steps_per_epoch
+        )
 
     def _resume(self) -> None:
         saved = self._context.checkpoint()
         if saved is None:
             return
         try:
-            checkpoint = Checkpoint.unpacked(saved.data)
+            checkpoint = Checkpoint.from_bytes(saved.data)
             curve = tuple(Epoch.model_validate(epoch) for epoch in saved.summary)
             self._on_device(self._trainer.resume, checkpoint.state)
         except ValueError as error:
@@ -105,49 +107,49 @@ class TrainingLoop:
 
     def _is_over(self) -> bool:
         patience = self._request.early_stopping_patience
-        has_waited = patience is not None and len(self.curve) - best_epoch(self.curve) >= patience
-        return len(self.curve) >= self._request.num_train_epochs or (bool(self.curve) and has_waited)
+        is_patience_used_up = patience is not None and len(self.curve) - best_epoch(self.curve) >= patience
+        return len(self.curve) >= self._request.num_train_epochs or (bool(self.curve) and is_patience_used_up)
 
     def _epoch(self, index: int) -> None:
-        began = time.monotonic()
-        train_loss, train_accuracy = self._learned(index)
+        started = time.monotonic()
+        train_loss, train_accuracy = self._train_epoch(index)
         loss = accuracy = None
-        if len(self._material.validation):
-            loss, taken = self.judged(self._material.validation, self._steps_per_epoch)
-            accuracy = share_right(taken, self._material.validation.labels)
+        if len(self._split.validation):
+            loss, predictions = self.evaluate(self._split.validation, self._steps_per_epoch)
+            accuracy = accuracy_of(predictions, self._split.validation.labels)
         epoch = Epoch(
             epoch=index + 1,
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             validation_loss=loss,
             validation_accuracy=accuracy,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - started,
         )
-        self._keep((*self.curve, epoch))
+        self._finish_epoch((*self.curve, epoch))
 
-    def _keep(self, curve: tuple[Epoch, ...]) -> None:
+    def _finish_epoch(self, curve: tuple[Epoch, ...]) -> None:
         if best_epoch(curve) == len(curve):
-            self._best = self._on_device(self._trainer.learned)
+            self._best = self._on_device(self._trainer.trained_weights)
         checkpoint = Checkpoint(self._on_device(self._trainer.state), self._best)
         summary = [each.model_dump(mode="json") for each in curve]
-        self._context.save_checkpoint(checkpoint.packed(self._context.job_id), summary)
+        self._context.save_checkpoint(checkpoint.to_bytes(self._context.job_id), summary)
         self.curve = curve
         self._step()
         if self._context.wants_preview():
             self._context.show_preview(curve_plot(curve))
 
-    def _learned(self, index: int) -> tuple[float, float]:
+    def _train_epoch(self, index: int) -> tuple[float, float]:
         """Learn from every picture once: mean cross-entropy, and the share that was right."""
-        train, total, num_right = self._material.train, 0.0, 0
+        train, total, num_correct = self._split.train, 0.0, 0
         order = torch.randperm(len(train), generator=generator(self._seed, "order", index))
-        chance = generator(self._seed, "augmentation", index)
+        augmentation_rng = generator(self._seed, "augmentation", index)
         for number, batch in enumerate(train.batches(self._size, order)):
-            pixels = augmented(batch.pixels, self._request.augmentation, chance)
-            changed = Examples(pixels, batch.labels)
-            loss, right = self._on_device(self._trainer.step, changed, self._done + number)
-            total, num_right = total + loss * len(batch), num_right + right
+            pixels = augment(batch.pixels, self._request.augmentation, augmentation_rng)
+            augmented = Examples(pixels, batch.labels)
+            loss, correct = self._on_device(self._trainer.step, augmented, self._steps_done + number)
+            total, num_correct = total + loss * len(batch), num_correct + correct
             self._step(number + 1)
-        return total / len(train), num_right / len(train)
+        return total / len(train), num_correct / len(train)
 
 
 def best_epoch(curve: Sequence[Epoch]) -> int:
@@ -161,6 +163,6 @@ def best_epoch(curve: Sequence[Epoch]) -> int:
     return best.epoch
 
 
-def share_right(taken: Tensor, labels: Tensor) -> float:
+def accuracy_of(predictions: Tensor, labels: Tensor) -> float:
     """Of the examples, 0 to 1."""
-    return float((taken == labels).float().mean())
+    return float((predictions == labels).float().mean())

@@ -11,8 +11,8 @@ from PIL import Image
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loading import read
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.families.upscaling.edges import extended
-from brushwork_workers.families.upscaling.size_limit import check_room
+from brushwork_workers.families.upscaling.edges import pad_to
+from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 WARM_UP_SIDE = 64
@@ -48,28 +48,30 @@ class DiffusionUpscaler:
     def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
         """One picture, as many times larger as the autoencoder's latents are smaller."""
         picture = context.picture(request.image)
-        check_room(picture, self._scale, self._model)
+        check_output_size(picture, self._scale, self._model)
         size = picture.width * self._scale, picture.height * self._scale
         # The pipeline would squeeze it to whole multiples: here it grows to them, and what grew is cut off.
-        whole = extended(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
-        made: Image.Image = self._copies.new(pixels=size[0] * size[1])(
+        padded_picture = pad_to(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
+        output: Image.Image = self._copies.new(pixels=size[0] * size[1])(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt or None,
-            image=whole,
+            image=padded_picture,
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,
             noise_level=request.noise_level,
             # On the CPU, so that a seed means the same picture on every device.
             generator=torch.Generator("cpu").manual_seed(request.seed or 0),
-            callback=self._reporting(context, request.num_inference_steps or 0),
+            callback=self._step_callback(context, request.num_inference_steps or 0),
         ).images[0]
         return {
-            "image": context.save_picture(made.crop((0, 0, *size))),
+            "image": context.save_picture(output.crop((0, 0, *size))),
             "scale": float(self._scale),
             "seed": request.seed or 0,
         }
 
-    def _reporting(self, context: JobContext, num_steps: int) -> Callable[[int, object, torch.Tensor], None]:
+    def _step_callback(
+        self, context: JobContext, num_steps: int
+    ) -> Callable[[int, object, torch.Tensor], None]:
         def report(step: int, timestep: object, latents: torch.Tensor) -> None:
             context.progress(step + 1, num_steps)
             if self._colours is not None and context.wants_preview():

@@ -5,7 +5,7 @@ from brushwork_schemas.errors import InvalidImage
 from PIL import Image
 
 
-def check_room(picture: Image.Image, scale: int, model: Model) -> None:
+def check_output_size(picture: Image.Image, scale: int, model: Model) -> None:
     """Refuse a picture that the model's limits have no room for once it is larger.
 
     Raises:

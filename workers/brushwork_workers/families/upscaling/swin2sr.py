@@ -10,8 +10,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, Swin2SRForImageSuperResolution
 
 from brushwork_workers.batching.model_executor import ModuleProxy
-from brushwork_workers.families.upscaling.edges import extended
-from brushwork_workers.families.upscaling.size_limit import check_room
+from brushwork_workers.families.upscaling.edges import pad_to
+from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.families.upscaling.tiles import tiles
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -50,31 +50,31 @@ class Swin2SRUpscaler:
 
     def warm_up(self) -> None:
         """Enlarge a black picture."""
-        self._enlarged(Image.new("RGB", (16, 16)))
+        self._upscale(Image.new("RGB", (16, 16)))
 
     def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
         """One picture, `scale` times as wide and as high; a step for each of its tiles."""
         picture = context.picture(request.image)
-        check_room(picture, self._scale, self._model)
+        check_output_size(picture, self._scale, self._model)
         scale = self._scale
-        whole = Image.new("RGB", (picture.width * scale, picture.height * scale))
+        result_picture = Image.new("RGB", (picture.width * scale, picture.height * scale))
         parts = list(tiles(picture.size, self._tile_side))
         for number, part in enumerate(parts, start=1):
-            larger = self._enlarged(picture.crop(part.box))
-            whole.paste(larger.crop(part.kept(scale)), part.corner(scale))
+            larger = self._upscale(picture.crop(part.box))
+            result_picture.paste(larger.crop(part.kept(scale)), part.corner(scale))
             context.progress(number, len(parts))
-        return {"image": context.save_picture(whole), "scale": float(scale)}
+        return {"image": context.save_picture(result_picture), "scale": float(scale)}
 
-    def _enlarged(self, picture: Image.Image) -> Image.Image:
+    def _upscale(self, picture: Image.Image) -> Image.Image:
         """The whole of a picture at once."""
-        enough = extended(picture, SMALLEST_SIDE, SMALLEST_SIDE)
-        pixels = self._processor(enough, return_tensors="pt")["pixel_values"]
+        padded_picture = pad_to(picture, SMALLEST_SIDE, SMALLEST_SIDE)
+        pixels = self._processor(padded_picture, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(self.network.device, self.network.dtype)
         options = replace(self._options, pixels_per_row=pixels.shape[-2] * pixels.shape[-1])
-        made: torch.Tensor = ModuleProxy(self.network, self._model_executor, options)(
+        output: torch.Tensor = ModuleProxy(self.network, self._model_executor, options)(
             pixel_values=pixels
         ).reconstruction
         # The processor pads to whole windows, always by at least a pixel.
-        made = made[0, :, : picture.height * self._scale, : picture.width * self._scale]
-        levels = (made.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        output = output[0, :, : picture.height * self._scale, : picture.width * self._scale]
+        levels = (output.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         return Image.fromarray(np.ascontiguousarray(levels))

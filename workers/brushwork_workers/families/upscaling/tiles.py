@@ -21,8 +21,8 @@ class Span:
 
     start: int
     stop: int
-    first: int
-    last: int
+    owned_start: int
+    owned_stop: int
 
 
 def spans(length: int, side: int) -> list[Span]:
@@ -35,8 +35,8 @@ def spans(length: int, side: int) -> list[Span]:
         return [Span(0, length, 0, length)]
     number = -(-(length - 2 * MARGIN) // (side - 2 * MARGIN))
     starts = [round(index * (length - side) / (number - 1)) for index in range(number)]
-    seams = [(left + side + right) // 2 for left, right in pairwise(starts)]
-    parts = pairwise([0, *seams, length])
+    boundaries = [(left + side + right) // 2 for left, right in pairwise(starts)]
+    parts = pairwise([0, *boundaries, length])
     return [Span(start, start + side, *part) for start, part in zip(starts, parts, strict=True)]
 
 
@@ -49,31 +49,31 @@ class Tile:
         down: From top to bottom.
     """
 
-    across: Span
-    down: Span
+    columns: Span
+    rows: Span
 
     @property
     def box(self) -> tuple[int, int, int, int]:
         """What it sees: left, top, right, bottom, in pixels of the picture."""
-        return self.across.start, self.down.start, self.across.stop, self.down.stop
+        return self.columns.start, self.rows.start, self.columns.stop, self.rows.stop
 
     def kept(self, scale: int) -> tuple[int, int, int, int]:
         """Of the tile once it is `scale` times as large, what it answers for; counted from its own corner."""
-        left, top = self.across.start, self.down.start
+        left, top = self.columns.start, self.rows.start
         return (
-            scale * (self.across.first - left),
-            scale * (self.down.first - top),
-            scale * (self.across.last - left),
-            scale * (self.down.last - top),
+            scale * (self.columns.owned_start - left),
+            scale * (self.rows.owned_start - top),
+            scale * (self.columns.owned_stop - left),
+            scale * (self.rows.owned_stop - top),
         )
 
     def corner(self, scale: int) -> tuple[int, int]:
         """Where in the larger picture that belongs."""
-        return scale * self.across.first, scale * self.down.first
+        return scale * self.columns.owned_start, scale * self.rows.owned_start
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
     """The tiles of a picture of that width and height, row by row."""
-    for down in spans(size[1], side):
-        for across in spans(size[0], side):
-            yield Tile(across, down)
+    for rows in spans(size[1], side):
+        for columns in spans(size[0], side):
+            yield Tile(columns, rows)
