@@ -5,7 +5,7 @@ import pytest
 import torch
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
-from brushwork_workers.families.segmentation.coco_segments import sorted_by_area, segment, segments_of_classes
+from brushwork_workers.families.segmentation.coco_segments import segment, segments_of_classes, sorted_by_area
 from PIL import Image
 from pycocotools import mask as coco
 from torch.nn import functional
