@@ -2,8 +2,8 @@
 
 python -m benchmarks.revisions BEFORE [--pairs 4] [--benchmarks empty_job text_to_image]
 
-Each revision is installed from its own wheel into an environment of its own, and runs its own benchmark. The order
-of the two changes from pair to pair, so that other load on the machine meets both.
+Each revision is installed from its own wheel into an environment of its own, and runs its own benchmark. The
+order of the two changes from pair to pair, so that other load on the machine meets both.
 """
 
 import argparse
@@ -78,14 +78,14 @@ def compare(revisions: Sequence[Revision], benchmark: str, pairs: int, folder: P
     ratios = [new / old for old, new in zip(before, after, strict=True)]
     print(
         f"{benchmark}: before {statistics.median(before):.1f}, after {statistics.median(after):.1f} jobs/s; "
-        f"after / before: median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}",
+        f"ratio: median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}",
         flush=True,
     )
 
 
 def main(arguments: list[str]) -> None:
     """Compare this checkout with a revision."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.revisions", description=__doc__)
+    parser = argparse.ArgumentParser("python -m benchmarks.revisions", description=__doc__)
     parser.add_argument("before", help="the revision to compare with")
     parser.add_argument("--pairs", type=int, default=4, help="runs of each revision")
     parser.add_argument("--benchmarks", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
