@@ -200,11 +200,11 @@ def test_a_file_that_is_not_what_the_hub_says_is_not_kept(brushwork: Operator, h
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gated", ["those who have accepted its licence", "huggingface.co/someone/gated", "HF_TOKEN"]),
+        ("gated", ["users who have accepted its licence", "huggingface.co/someone/gated", "HF_TOKEN"]),
         ("pickled", ["pytorch_model.bin is a pickle", "Only .safetensors"]),
         ("unknown", ["no repository nobody/nothing"]),
         ("unkown", ["not in the catalogue", "Did you mean unknown"]),
-        ("pocket-captioner", ["come from no repository"]),
+        ("pocket-captioner", ["do not come from a repository"]),
     ],
 )  # fmt: skip
 def test_what_can_t_be_pulled_says_why(name: str, words: list[str], brushwork: Operator) -> None:
@@ -246,7 +246,7 @@ def test_the_command_itself_reaches_the_hub_that_workers_never_ask(
 
 def test_torchvision_s_weights_that_are_not_those_are_not_kept(brushwork: Operator, hub: HubServer) -> None:
     hub.files["torchvision/shufflenetv2_x1-5666bf0f80.pth"] = b"something else"
-    assert "is not the file that torchvision means" in brushwork("pull", "untrue", status=3)
+    assert "is not the file that torchvision published" in brushwork("pull", "untrue", status=3)
     assert not list(place(brushwork, "untrue").iterdir())
 
 
@@ -259,7 +259,7 @@ def test_a_folder_is_added_and_the_file_s_remarks_stay(brushwork: Operator, tmp_
     assert "whole" in brushwork("check", "mine")
     assert "has models.mine already" in brushwork("add", "mine", "--folder", str(folder), status=2)
     (folder / "model.safetensors").unlink()
-    assert "model.safetensors is not there" in brushwork("add", "other", "--folder", str(folder), status=3)
+    assert "model.safetensors is missing" in brushwork("add", "other", "--folder", str(folder), status=3)
     assert "models.other" not in brushwork.catalogue.read_text()
 
 

@@ -92,7 +92,7 @@ def test_after_kill_9_it_goes_on_from_the_last_epoch(served: Serving, training: 
     # Of the epochs that the first attempt has left, even the seconds are the same: none was learned again.
     assert done.result.curve[: len(before.curve)] == before.curve
     assert [epoch.epoch for epoch in done.result.curve] == list(range(1, NUM_EPOCHS + 1))
-    assert "goes on after epoch" in served.worker.log.read_text()
+    assert "resumes after epoch" in served.worker.log.read_text()
     whole, resumed = accuracy(served, training), accuracy(served, done)
     print(f"test accuracy {whole:.4f}, after kill -9 {resumed:.4f}")
     assert abs(whole - resumed) <= 0.01

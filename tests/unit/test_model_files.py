@@ -180,17 +180,17 @@ CLASSIFIERS: dict[str, tuple[Damage, type[ModelUnavailable], str]] = {
     "no configuration": (
         lambda folder: (folder / "config.json").unlink(),
         ModelFileMissing,
-        "config.json is not there",
+        "config.json is missing",
     ),
     "no weights": (
         lambda folder: (folder / "model.safetensors").unlink(),
         ModelFileMissing,
-        "model.safetensors is not there",
+        "model.safetensors is missing",
     ),
     "no preprocessing": (
         lambda folder: (folder / "preprocessor_config.json").unlink(),
         ModelFileMissing,
-        "preprocessor_config.json is not there",
+        "preprocessor_config.json is missing",
     ),
     "pickled": (
         lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
@@ -245,12 +245,12 @@ CLASSIFIERS: dict[str, tuple[Damage, type[ModelUnavailable], str]] = {
     "no JSON": (
         lambda folder: write(folder, {"config.json": b"{"}),
         ModelUnavailable,
-        "config.json can't be read",
+        "config.json cannot be read",
     ),
     "no JSON object": (
         lambda folder: write(folder, {"config.json": []}),
         ModelUnavailable,
-        "config.json can't be read",
+        "config.json cannot be read",
     ),
 }
 
@@ -280,7 +280,7 @@ def test_a_folder_that_may_not_be_loaded_is_refused_with_its_own_error(name: str
         ({"unet": ["mine", "Net"]}, {}, UnknownModelClass, "mine.Net as unet"),
         ({"unet": ["os", "system"]}, {}, UnknownModelClass, "os.system as unet"),
         ({"unet": ["diffusers", "MineModel"]}, {}, UnknownModelClass, "diffusers.MineModel"),
-        ({"vae": ["diffusers", "AutoencoderKL"]}, {}, ModelFileMissing, "vae/config.json is not there"),
+        ({"vae": ["diffusers", "AutoencoderKL"]}, {}, ModelFileMissing, "vae/config.json is missing"),
         ({"tokenizer_2": ["transformers", "CLIPTokenizer"]}, {}, ModelFileMissing, "tokenizer_2/"),
     ],
 )
@@ -335,7 +335,7 @@ def test_what_was_pulled_is_checked_against_its_lock() -> None:
     with pytest.raises(HashMismatch, match="preprocessor_config"):
         locate(pulled())
     write(place, {"preprocessor_config.json": {}, "tokenizer.json": {}})
-    with pytest.raises(HashMismatch, match="is none of the files that were pulled"):
+    with pytest.raises(HashMismatch, match="is not one of the files that were pulled"):
         locate(pulled())
 
 

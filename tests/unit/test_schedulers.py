@@ -43,7 +43,7 @@ def test_the_shift_is_kept_the_other_way_round_too() -> None:
 @pytest.mark.parametrize(
     ("own", "name", "words"),
     [
-        (FLOW, "DDIMScheduler", "DDIMScheduler is not for models of flow matching"),
+        (FLOW, "DDIMScheduler", "DDIMScheduler is not for models trained with flow matching"),
         (SOLVER, "EulerDiscreteScheduler", "not for models of flow matching"),
         (NOISE, "FlowMatchEulerDiscreteScheduler", "not for models of noise prediction"),
         (NOISE, "NoSuchScheduler", "diffusers has no NoSuchScheduler"),
@@ -58,7 +58,7 @@ def test_one_that_does_not_suit_is_refused(own: Any, name: str, words: str) -> N
 def test_to_begin_with_a_picture_needs_the_noise_of_flow_matching() -> None:
     check_begins_with_picture(NOISE, new_scheduler(NOISE, "EulerDiscreteScheduler"))
     check_begins_with_picture(FLOW, new_scheduler(FLOW))
-    with pytest.raises(InvalidRequest, match="can't begin with a picture"):
+    with pytest.raises(InvalidRequest, match="cannot start from a picture"):
         check_begins_with_picture(FLOW, new_scheduler(FLOW, "UniPCMultistepScheduler"))
 
 

@@ -74,7 +74,7 @@ def test_what_was_broken_off_is_kept_for_the_next_try(hub: HubServer, tmp_path: 
 def test_another_file_is_deleted(hub: HubServer, tmp_path: Path) -> None:
     file = offered(hub, saved(STATE))
     hub.files = dict.fromkeys(hub.files, b"something else")
-    with pytest.raises(HashMismatch, match="not the file that torchvision means"):
+    with pytest.raises(HashMismatch, match="not the file that torchvision published"):
         file.fetch(tmp_path, lambda more: None)
     assert not list(tmp_path.iterdir())
 

@@ -20,7 +20,7 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     UnknownModel,
 )
-from brushwork_workers.models.trained_files import KEPT, TrainedFiles
+from brushwork_workers.models.trained_files import MAX_FOLDERS, TrainedFiles
 
 from tests.jobs import ERROR, begun, new_job
 
@@ -152,11 +152,11 @@ def test_what_is_wrong_with_the_files_is_said(
 def test_of_many_folders_the_oldest_go(
     ledger: Ledger, files: TrainedFiles, store: ArtifactStore, tmp_path: Path
 ) -> None:
-    names = [f"job-{number:03d}" for number in range(KEPT + 3)]
+    names = [f"job-{number:03d}" for number in range(MAX_FOLDERS + 3)]
     for name in names:
         train(ledger, name, store)
         files.find(model(name))
-    assert len(list((tmp_path / "trained").iterdir())) == KEPT
+    assert len(list((tmp_path / "trained").iterdir())) == MAX_FOLDERS
 
 
 def test_a_training_that_is_kept_keeps_its_files_and_one_that_is_removed_is_gone(

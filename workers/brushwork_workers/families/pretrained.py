@@ -41,8 +41,8 @@ def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: {len(missing)} parameters of {type(network).__name__} are missing in its "
-            f"files: {', '.join(missing[:MAX_SHOWN_KEYS])}.",
+            f"Model {spec.model.name}: {len(missing)} parameters of {type(network).__name__} are missing in "
+            f"its files: {', '.join(missing[:MAX_SHOWN_KEYS])}.",
             field="source",
             hint="Correct `family` in the catalogue entry, or download the files again.",
         )

@@ -1,4 +1,4 @@
-"""What a model's configuration says it is: a class that library and family know, or a refusal."""
+"""Checks of the classes that the configuration of a model names."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -14,10 +14,10 @@ _LIBRARIES = ("diffusers", "transformers")
 
 
 def class_name(listing: Listing) -> str | None:
-    """The class that the top folder's configuration names; None where it names none.
+    """Return the class that the configuration in the top folder names; None if it names no class.
 
     Raises:
-        RemoteCode: It is a class of the model's own.
+        RemoteCode: The class comes with the model.
     """
     if PIPELINE in listing.names:
         found_class = listing.read(PIPELINE).get("_class_name")
@@ -28,21 +28,21 @@ def class_name(listing: Listing) -> str | None:
     architectures = content.get("architectures")
     if isinstance(architectures, list) and architectures:
         return str(architectures[0])
-    # A module of diffusers by itself, such as a ControlNet.
+    # A single module of diffusers, such as a ControlNet.
     own = content.get("_class_name")
     return own if isinstance(own, str) else None
 
 
 def check_family(listing: Listing, family: Family) -> None:
-    """The configuration names a class of that family, which the library has.
+    """Check that the configuration names a class of a family, and that the library has this class.
 
     Raises:
-        UnknownModelClass: It does not.
-        RemoteCode: It names code of the model's own.
+        UnknownModelClass: The class belongs to another family or to none, or the library does not have it.
+        RemoteCode: The configuration names code that comes with the model.
     """
     found_class = class_name(listing)
     file = PIPELINE if PIPELINE in listing.names else CONFIG
-    # Old transformers wrote none; then the family of the entry has to be right.
+    # Old versions of transformers wrote no class. The family of the entry is then taken as correct.
     if found_class is None and file == CONFIG:
         return
     known_family = family_of(found_class or "")
@@ -52,15 +52,15 @@ def check_family(listing: Listing, family: Family) -> None:
         raise UnknownModelClass(
             f"{file} names {found_class}, a class of the family {known_family.name}, not of {family.name}.",
             field="family",
-            hint=f'Write family = "{known_family.name}".',
+            hint=f'Set family = "{known_family.name}" in the catalogue entry.',
         )
 
 
 def check_class(listing: Listing, expected: str) -> None:
-    """`config.json` names that class of diffusers, or one whose name begins with its last part.
+    """Check that `config.json` names a class of diffusers whose name contains `expected`.
 
     Raises:
-        UnknownModelClass: It does not.
+        UnknownModelClass: It names another class or none.
     """
     found_class = class_name(listing)
     if found_class is None or expected not in found_class or not _has_class("diffusers", found_class):
@@ -68,10 +68,10 @@ def check_class(listing: Listing, expected: str) -> None:
 
 
 def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
-    """Folder, library and class of each component of a pipeline.
+    """Yield folder, library and class of each component of a pipeline.
 
     Raises:
-        RemoteCode: A component comes with code of its own.
+        RemoteCode: The code of a component comes with the model.
         UnknownModelClass: The library has no such class.
     """
     for name, value in listing.read(PIPELINE).items():
@@ -79,21 +79,21 @@ def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
             continue
         library, found_class = value
         if f"{library}.py" in listing.names or f"{name}/{library}.py" in listing.names:
-            raise _remote_code(PIPELINE, f"{name} is {library}.{found_class}, of a file that comes with it")
+            raise _remote_code(PIPELINE, f"{name} is {library}.{found_class}, which is a file of the model")
         if not _has_class(library, found_class):
             raise UnknownModelClass(
-                f"{PIPELINE} names {library}.{found_class} as {name}, which is not there.",
+                f"{PIPELINE} names the class {library}.{found_class} as {name}, which is not installed.",
                 field="source",
-                hint="Install a version of the library that has it.",
+                hint=f"Install a version of {library} that has this class.",
             )
         yield name, library, found_class
 
 
 def refuse_remote_code(listing: Listing, name: str) -> None:
-    """That configuration asks for no code of the model's own.
+    """Check that a configuration does not ask for code that comes with the model.
 
     Raises:
-        RemoteCode: It does.
+        RemoteCode: It asks for such code.
     """
     for word in ("auto_map", "custom_pipelines"):
         if asked := listing.read(name).get(word):
@@ -101,19 +101,19 @@ def refuse_remote_code(listing: Listing, name: str) -> None:
 
 
 def _has_class(library: str, found_class: str) -> bool:
-    # A library's old names are not in its list, but answered for.
+    # `hasattr`, because deprecated names are not in `dir`, but can be used.
     if library in _LIBRARIES:
         return hasattr(import_module(library), found_class)
-    # In model_index.json the library may be a room of diffusers' pipelines, such as stable_diffusion.
+    # In model_index.json the library may be a subpackage of diffusers.pipelines, such as stable_diffusion.
     pipelines = import_module("diffusers.pipelines")
     return library in dir(pipelines) and hasattr(getattr(pipelines, library), found_class)
 
 
 def _remote_code(file: str, what: str) -> RemoteCode:
     return RemoteCode(
-        f"{file} asks for code of the model's own: {what}.",
+        f"{file} asks for code that comes with the model: {what}.",
         field="source",
-        hint="Such code is never run. Look for a version of the model that a class of diffusers or "
+        hint="brushwork never runs such code. Use a version of the model that a class of diffusers or "
         "transformers can load.",
     )
 
@@ -123,5 +123,5 @@ def _unknown_class(file: str, found_class: str) -> ModelUnavailable:
     return UnknownModelClass(
         f"{file} names the class {found_class}, which belongs to no family that can be served.",
         field="source",
-        hint=f"Classes are {', '.join(class_names)}.",
+        hint=f"Supported classes: {', '.join(class_names)}.",
     )

@@ -1,4 +1,4 @@
-"""What the command line may ask about models' files: the entry point `models` of brushwork.service."""
+"""The functions that the command line uses for model files: the entry point `models` of brushwork.service."""
 
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.pulling import plan

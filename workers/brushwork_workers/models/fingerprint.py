@@ -1,4 +1,4 @@
-"""The SHA-256 of a model's files, remembered for large ones until the file changes."""
+"""SHA-256 digests of model files. Those of large files are cached until the file changes."""
 
 import hashlib
 import json
@@ -10,19 +10,19 @@ from pathlib import Path
 from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_core.settings.environment import models_dir
 
-# Below it, to read the file takes no longer than to look it up.
+# Smaller files are read as quickly as a cached digest is looked up.
 MIN_REMEMBERED_BYTES = 32 * 1024 * 1024
 
 
 class Fingerprints:
-    """SHA-256 of the files of one folder.
+    """Computes the SHA-256 of files of one folder.
 
-    Those of large files are kept in `verified` beside the pulled models, with size, time and inode of each:
-    a worker's start need not read what an earlier one has read.
+    The digests of large files are cached in the folder `verified` beside the pulled models, with size,
+    modification time and inode of each file. A worker need not read again what an earlier one has read.
 
     Args:
-        folder: Of the files.
-        remembered_bytes: Files of this size and above are remembered.
+        folder: The folder of the files.
+        remembered_bytes: The smallest size of a file whose digest is cached.
     """
 
     def __init__(self, folder: Path, remembered_bytes: int = MIN_REMEMBERED_BYTES) -> None:
@@ -32,10 +32,10 @@ class Fingerprints:
         self._file = models_dir() / "verified" / f"{folder_hash}.json"
 
     def of(self, names: Iterable[str]) -> dict[str, str]:
-        """SHA-256 of these files, by name.
+        """Return the SHA-256 of files, by name.
 
         Raises:
-            OSError: One can't be read.
+            OSError: A file cannot be read.
         """
         remembered = self._read()
         found, state = {}, dict(remembered)
@@ -61,7 +61,7 @@ class Fingerprints:
         return content if isinstance(content, dict) else {}
 
     def _write(self, state: dict[str, object]) -> None:
-        # Where the folder may not be written, all is read again next time.
+        # If the folder cannot be written, the files are read again next time.
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             written = self._file.with_suffix(f".{os.getpid()}")

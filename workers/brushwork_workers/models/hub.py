@@ -1,4 +1,4 @@
-"""A repository on the Hugging Face hub, at one commit: its files, and how they are fetched and checked."""
+"""A repository on the Hugging Face hub at one commit: its files, and their verified download."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.listing import parsed
 
-# Of httpx or of its successor, as the hub's own package has chosen.
+# The exception of the HTTP library that huggingface_hub uses.
 HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
 ByteProgress = Callable[[int], None]
 
@@ -39,9 +39,9 @@ class RemoteFile:
     """A file as the hub describes it.
 
     Args:
-        size_bytes: Its length.
-        sha256: Of its bytes, where the hub keeps it as a large file.
-        git_sha1: Of the git blob, for all others.
+        size_bytes: The size of the file.
+        sha256: The SHA-256 of its content, if the hub stores it as a large file.
+        git_sha1: The SHA-1 of its git blob, for all other files.
     """
 
     size_bytes: int
@@ -50,12 +50,12 @@ class RemoteFile:
 
 
 class HubRepository:
-    """A commit of a repository. Its small files are read through `scratch`.
+    """A repository at one commit.
 
     Args:
-        repository: `owner/name`.
+        repository: The name, `owner/name`.
         revision: The commit.
-        scratch: An empty folder for configurations that have to be read.
+        scratch: An empty folder, into which configurations are downloaded to read them.
     """
 
     def __init__(self, repository: str, revision: str, scratch: Path) -> None:
@@ -65,11 +65,11 @@ class HubRepository:
 
     @cached_property
     def files(self) -> dict[str, RemoteFile]:
-        """Every file, by name.
+        """All files, by name.
 
         Raises:
-            ModelUnavailable: There is no such repository or commit, or none for this token.
-            ServiceUnreachable: The hub does not answer.
+            ModelUnavailable: The repository or the commit does not exist, or the token gives no access to it.
+            ServiceUnreachable: The hub cannot be reached.
         """
         found = {}
         for sibling in self._info.siblings or ():
@@ -80,34 +80,43 @@ class HubRepository:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every file."""
+        """The names of all files."""
         return frozenset(self.files)
 
     @property
     def licence(self) -> str | None:
-        """As its card says."""
+        """The licence that the model card names."""
         card = self._info.card_data
         return getattr(card, "license", None) if card else None
 
     @property
     def is_gated(self) -> bool:
-        """Whether its licence has to be accepted first."""
+        """Whether the licence must be accepted before a download."""
         return bool(self._info.gated)
 
     def read(self, name: str) -> dict[str, Any]:
-        """The content of a JSON file."""
+        """Read a JSON file."""
         file = self._get(name, self._scratch, lambda num_bytes: None)
         return parsed(name, lambda: file.read_text("utf-8"))
 
     def fetch(self, name: str, folder: Path, report: ByteProgress) -> str:
-        """Get a file into `folder`, from where it was broken off; its SHA-256, which is checked.
+        """Download a file into `folder`, or resume its download, and check its content.
+
+        Args:
+            name: The name of the file in the repository.
+            folder: The folder to write to.
+            report: Called with the number of bytes of each part that arrives.
+
+        Returns:
+            The SHA-256 of the file.
 
         Raises:
-            HashMismatch: It is not what the hub says; it is deleted.
-            ModelUnavailable: It may not be fetched.
-            ServiceUnreachable: The hub does not answer.
+            HashMismatch: The file is not the one that the hub describes. It is deleted.
+            ModelUnavailable: The download is not allowed.
+            ServiceUnreachable: The hub cannot be reached.
         """
-        # What lay there before may be what is damaged: then it is fetched anew.
+        # The part that an earlier download has left may be damaged: then the whole file is downloaded once
+        # more.
         for _ in ("there", "anew"):
             self._get(name, folder, report)
             sha256 = Fingerprints(folder).of([name])[name]
@@ -115,9 +124,9 @@ class HubRepository:
                 return sha256
             (folder / name).unlink()
         raise HashMismatch(
-            f"{name} of {self._repository} arrived damaged, and was deleted.",
+            f"{name} of {self._repository} arrived damaged and was deleted.",
             field="source",
-            hint="Pull again: what arrived whole is kept.",
+            hint="Run the command again: complete files are kept.",
         )
 
     def _get(self, name: str, folder: Path, report: ByteProgress) -> Path:
@@ -143,12 +152,12 @@ def _is_intact(file: Path, sha256: str, remote: RemoteFile) -> bool:
         return sha256 == remote.sha256
     content = file.read_bytes()
     blob = b"blob %d\0" % len(content) + content
-    # Git's own name for a file; not for secrecy.
+    # The id of the file in git, not used for security.
     return remote.git_sha1 in (None, hashlib.sha1(blob, usedforsecurity=False).hexdigest())
 
 
 def _silent_progress_bar(report: ByteProgress) -> type[tqdm]:
-    """A progress bar that shows nothing and tells how many bytes more there are."""
+    """Return a progress bar class that shows nothing and reports the number of new bytes."""
 
     class SilentBar(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -163,15 +172,15 @@ def _silent_progress_bar(report: ByteProgress) -> type[tqdm]:
 
 @contextmanager
 def _hub_errors(repository: str, revision: str) -> Iterator[None]:
-    """What the hub says, in words that tell what to do."""
+    """Turn errors of the hub into errors of brushwork with a hint."""
     page = f"https://huggingface.co/{repository}"
     try:
         yield
     except GatedRepoError as error:
         raise ModelUnavailable(
-            f"{repository} is given only to those who have accepted its licence.",
+            f"{repository} is available only to users who have accepted its licence.",
             field="source",
-            hint=f"Accept it at {page}, make a token at https://huggingface.co/settings/tokens, "
+            hint=f"Accept the licence at {page}, create a token at https://huggingface.co/settings/tokens, "
             "and set HF_TOKEN to it.",
         ) from error
     except RevisionNotFoundError as error:
@@ -179,19 +188,25 @@ def _hub_errors(repository: str, revision: str) -> Iterator[None]:
             f"{repository} has no commit {revision}.", field="source.revision", hint=f"See {page}/commits."
         ) from error
     except RemoteEntryNotFoundError as error:
-        raise ModelFileMissing(f"{repository} lacks a file: {error}", field="source") from error
+        raise ModelFileMissing(
+            f"A file is missing in {repository}: {error}",
+            field="source",
+            hint=f"Compare the catalogue entry with the files at {page}.",
+        ) from error
     except RepositoryNotFoundError as error:
         raise ModelUnavailable(
-            f"The hub has no repository {repository}, or shows it to its own people only.",
+            f"The hub has no repository {repository}, or it is private.",
             field="source.repository",
-            hint="Correct the name; for a private one set HF_TOKEN.",
+            hint="Correct the name. For a private repository, set HF_TOKEN.",
         ) from error
     except OfflineModeIsEnabled as error:
-        raise ServiceUnreachable("HF_HUB_OFFLINE is set.", hint="Unset it to pull.") from error
+        raise ServiceUnreachable(
+            "HF_HUB_OFFLINE is set, so nothing can be downloaded.", hint="Unset HF_HUB_OFFLINE."
+        ) from error
     except BrushworkError:
         raise
     except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
         raise ServiceUnreachable(
-            f"The hub does not answer as it should: {type(error).__name__}: {error}",
-            hint="Pull again: what arrived is kept, and the rest follows. HF_ENDPOINT names a mirror.",
+            f"The hub cannot be reached: {type(error).__name__}: {error}",
+            hint="Run the command again: it continues where it stopped. To use a mirror, set HF_ENDPOINT.",
         ) from error

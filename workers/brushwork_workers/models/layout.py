@@ -1,4 +1,4 @@
-"""Which files loading a model would read, by its family: these are fetched, and these are checked."""
+"""The files that loading a model reads, by its family. These files are downloaded and verified."""
 
 from posixpath import basename, dirname, join
 
@@ -18,23 +18,23 @@ from brushwork_workers.models.class_names import (
 from brushwork_workers.models.listing import Listing
 from brushwork_workers.models.weights import adapter_file, weight_files
 
-# Configurations, vocabularies, sentencepiece models, chat templates.
+# The suffixes of configurations, vocabularies, sentencepiece models and chat templates.
 _SMALL_FILES = (".json", ".txt", ".model", ".jinja")
 _PREPROCESSOR_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 _SAFETY = "safety_checker"
-# Where it lies beside weights, transformers puts an adapter into them of which no file was checked.
+# If this file is beside the weights, transformers loads an adapter whose files were not verified.
 _ADAPTER = "adapter_config.json"
 
 
 def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
-    """Names of all the files that loading the entry reads.
+    """Return the names of all files that loading an entry reads, sorted.
 
     Raises:
-        ModelFileMissing: One is not there; the message names it.
-        PickledWeights: There are weights, but pickled.
-        RemoteCode: A configuration asks for code of the model's own.
-        UnknownModelClass: A configuration names a class that is not known.
-        ModelUnavailable: An adapter lies among the weights.
+        ModelFileMissing: A file is missing; the message names it.
+        PickledWeights: The weights are available only as a pickle.
+        RemoteCode: A configuration asks for code that comes with the model.
+        UnknownModelClass: A configuration names an unknown class.
+        ModelUnavailable: The folder contains an adapter besides the weights.
     """
     found = _files(entry, listing)
     for name in found:
@@ -91,7 +91,7 @@ def _pipeline(listing: Listing, variant: str | None, *, with_safety_checker: boo
 
 
 def _is_module(found_class: str) -> bool:
-    """Whether the class holds weights; all else makes its inputs ready."""
+    """Return whether a class has weights. All other classes preprocess inputs."""
     return "Tokenizer" not in found_class and not found_class.endswith(("Processor", "FeatureExtractor"))
 
 
@@ -109,12 +109,12 @@ def _small_files(listing: Listing, folder: str) -> list[str]:
 
 def _require(listing: Listing, name: str) -> None:
     if name not in listing.names:
-        raise ModelFileMissing(f"{name} is not there.", field="source", hint="Fetch the file.")
+        raise ModelFileMissing(f"{name} is missing.", field="source", hint="Download the file.")
 
 
 def _adapter_among_weights(name: str) -> ModelUnavailable:
     return ModelUnavailable(
-        f"{name} is there: the model would be loaded with an adapter in it, whose files are not checked.",
+        f"{name} is in the folder: the model would be loaded with an adapter whose files are not verified.",
         field="source",
-        hint="Delete the adapter's files, or save the model with the adapter merged into its weights.",
+        hint="Delete the files of the adapter, or save the model with the adapter merged into its weights.",
     )

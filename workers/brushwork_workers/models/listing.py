@@ -1,4 +1,4 @@
-"""The files of a model, in a folder or on the hub, as far as it takes to tell what loading would read."""
+"""The names of the files of a model and the content of its configurations, in a folder or on the hub."""
 
 import json
 from collections.abc import Callable
@@ -8,58 +8,64 @@ from typing import Any, Protocol
 
 from brushwork_schemas.errors import ModelUnavailable
 
-# What download tools and version control leave in a folder.
+# Folders of download tools and version control.
 _IGNORED = (".cache", ".git")
 
 
 class Listing(Protocol):
-    """Names of files by their path below the top folder, with `/`, and what the small ones say."""
+    """The files of a model. A name is the path below the top folder, with `/`."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Every file."""
+        """The names of all files."""
         ...
 
     def read(self, name: str) -> dict[str, Any]:
-        """The content of a JSON file that is there.
+        """Read a JSON file of the listing.
 
         Raises:
-            ModelUnavailable: It is no JSON object.
+            ModelUnavailable: The file is not a JSON object.
         """
         ...
 
 
 class FolderListing:
-    """A folder on this machine."""
+    """The files of a folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every file."""
+        """The names of all files."""
         found = (file.relative_to(self._folder) for file in self._folder.rglob("*") if file.is_file())
         return frozenset(path.as_posix() for path in found if path.parts[0] not in _IGNORED)
 
     def read(self, name: str) -> dict[str, Any]:
-        """The content of a JSON file that is there."""
+        """Read a JSON file of the folder."""
         return parsed(name, lambda: (self._folder / name).read_text("utf-8"))
 
 
 def parsed(name: str, text: Callable[[], str]) -> dict[str, Any]:
-    """The JSON object that `text` gives.
+    """Parse a JSON object.
+
+    Args:
+        name: The name of the file, for messages.
+        text: Returns the content of the file.
 
     Raises:
-        ModelUnavailable: It gives none.
+        ModelUnavailable: The file cannot be read, or is not a JSON object.
     """
     try:
         content = json.loads(text())
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"{name} can't be read: {error}.", field="source", hint="Fetch the file again."
+            f"{name} cannot be read: {error}.", field="source", hint="Download the file again."
         ) from error
     if not isinstance(content, dict):
         raise ModelUnavailable(
-            f"{name} can't be read: it is no JSON object.", field="source", hint="Fetch the file again."
+            f"{name} cannot be read: it is not a JSON object.",
+            field="source",
+            hint="Download the file again.",
         )
     return content

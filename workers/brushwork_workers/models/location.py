@@ -1,4 +1,4 @@
-"""From a catalogue entry to a folder that may be loaded: all there, nothing pickled, of the pinned hashes."""
+"""Find and verify the folder of a catalogue entry: complete, without pickles, and with the pinned hashes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,32 +23,32 @@ from brushwork_workers.models.weights import SAFETENSORS
 
 
 def locate(entry: Entry) -> Path:
-    """The folder of the entry's files, which are checked; nothing is loaded, nothing downloaded.
+    """Return the folder of an entry after verifying its files. Nothing is loaded or downloaded.
 
-    What is built here, of no file, has none: then the path is that of a folder that is not there.
+    A model that is built without files has no folder: the returned path then does not exist.
 
     Raises:
-        ModelNotHere: None of them is here; the hint says how to get them.
-        ModelFileMissing: One is not there.
-        HashMismatch: One is not what was pinned or pulled.
+        ModelNotHere: The model is not on this machine; the hint says how to get it.
+        ModelFileMissing: A file is missing.
+        HashMismatch: A file differs from the one that was pinned or pulled.
         PickledWeights: The weights are a pickle.
-        RemoteCode: A configuration asks for code of the model's own.
-        UnknownModelClass: A configuration names a class that is not known.
+        RemoteCode: A configuration asks for code that comes with the model.
+        UnknownModelClass: A configuration names an unknown class.
         ModelUnavailable: A file is damaged.
     """
     folder, names = _find(entry)
     with _named_errors(entry, folder):
-        # Of a file that was changed, what it was to be says more than what it is.
+        # The hashes come first: for a changed file, a wrong hash says more than a damaged header.
         _check_pinned(entry, folder, names)
         _check_complete(folder, names)
     return folder
 
 
 def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
-    """The folder, and the names in it of all that loading reads; as `locate`, but no file is read as a whole.
+    """Return the folder of an entry and the names of the files that loading reads, without checking hashes.
 
     Raises:
-        ModelUnavailable: As `locate`, all but `HashMismatch`.
+        ModelUnavailable: One of the errors of `locate`, except `HashMismatch`.
     """
     folder, names = _find(entry)
     with _named_errors(entry, folder):
@@ -75,11 +75,11 @@ def _check_complete(folder: Path, names: tuple[str, ...]) -> None:
 
 @contextmanager
 def _named_errors(entry: Entry, folder: Path) -> Iterator[None]:
-    """What is wrong with a file, with the model's name and what to do with its sort of source."""
+    """Add the name of the model, and a hint for its type of source, to errors about files."""
     try:
         yield
     except ModelFileMissing as error:
-        # Other tools fetch what they need, which may be less: that is no damage.
+        # Other tools may have downloaded fewer files into the cache of the hub. That is not damage.
         if entry.source.repository is not None and folder == hub_cache_place(entry.source):
             raise _model_not_here(entry, pulled_place(entry.source)) from error
         raise _with_model_name(entry, folder, error) from error
@@ -87,7 +87,9 @@ def _named_errors(entry: Entry, folder: Path) -> Iterator[None]:
         raise _with_model_name(entry, folder, error) from error
     except OSError as error:
         raise ModelUnavailable(
-            f"Model {entry.name}: its files can't be read: {error}.", field="source"
+            f"Model {entry.name}: its files cannot be read: {error}.",
+            field="source",
+            hint=f"Check that the worker may read {folder}.",
         ) from error
 
 
@@ -99,17 +101,17 @@ def _check_pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> None:
             raise HashMismatch(
                 f"{name} is not the file that was pinned: its SHA-256 is {found[name]}, not {sha256}.",
                 field="source.files" if name in entry.source.files else "source",
-                hint=_pull_hint(entry) or "Fetch the file again, or correct the hash in the catalogue.",
+                hint=_pull_hint(entry) or "Download the file again, or correct the hash in the catalogue.",
             )
 
 
 def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """SHA-256 that files must have, by name: of the catalogue, and of the lock for what will be read."""
+    """Return the expected SHA-256 by file name: from the catalogue, and from the lock for files to read."""
     for name in entry.source.files:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or not (folder / inside).is_file():
             raise ModelFileMissing(
-                f"{name} is not there, and the catalogue pins it.",
+                f"{name} is missing, although the catalogue pins it.",
                 field="source.files",
                 hint=_pull_hint(entry),
             )
@@ -119,9 +121,9 @@ def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[s
     for name in names:
         if name not in lock.files:
             raise HashMismatch(
-                f"{name} is none of the files that were pulled.",
+                f"{name} is not one of the files that were pulled.",
                 field="source",
-                hint=f"Run: brushwork models pull {entry.name}. If it stays, delete the file.",
+                hint=f"Run: brushwork models pull {entry.name}. If the error remains, delete the file.",
             )
     return {name: lock.files[name].sha256 for name in names} | entry.source.files
 
@@ -131,7 +133,7 @@ def _pull_hint(entry: Entry) -> str | None:
 
 
 def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> ModelUnavailable:
-    """The same error, with the model's name and what to do with its own sort of source."""
+    """Return the same error with the name of the model, its folder, and a hint for its type of source."""
     missing = isinstance(error, ModelFileMissing) and _pull_hint(entry)
     hint = missing or error.hint
     return type(error)(
@@ -145,7 +147,8 @@ def _model_not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
     return ModelNotHere(
         f"Model {entry.name}: {origin} is not on this machine."
         if source.folder is None
-        else f"Model {entry.name}: there is no folder {folder}.",
+        else f"Model {entry.name}: the folder {folder} does not exist.",
         field="source",
-        hint=_pull_hint(entry) or "Correct the catalogue entry, or put the model's files there.",
+        hint=_pull_hint(entry)
+        or "Correct the catalogue entry, or copy the files of the model to this folder.",
     )

@@ -1,4 +1,4 @@
-"""`brushwork models pull`: from a catalogue entry to its files on this machine, with a lock beside them."""
+"""`brushwork models pull`: download the files of a catalogue entry and write a lock file beside them."""
 
 import shutil
 import tempfile
@@ -15,21 +15,21 @@ from brushwork_workers.models.hub import ByteProgress, HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.torchvision_file import FILES, TorchvisionFile
 
-# What is left on the disk when all is here.
+# The disk space that must remain free after a download.
 SPARE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What is to be fetched for an entry.
+    """The download of the files of one entry.
 
     Args:
-        entry: Of the catalogue.
-        folder: Where it goes.
-        files: Sizes in bytes, by name; where nobody knows before, about.
-        is_gated: Whether the hub asks for an accepted licence.
-        licence: As the hub says, if it says.
-        fetch: Gets a file, and gives its SHA-256.
+        entry: The catalogue entry.
+        folder: The folder to write to.
+        files: The size of each file in bytes, by name. Sizes may be approximate.
+        is_gated: Whether the licence must be accepted on the hub first.
+        licence: The licence that the hub names, if any.
+        fetch: Downloads a file by name and returns its SHA-256.
     """
 
     entry: Entry
@@ -41,27 +41,30 @@ class Pull:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """The size of all files, in bytes."""
         return sum(self.files.values())
 
     @property
     def is_done(self) -> bool:
-        """Whether all are here, as far as the lock tells."""
+        """Whether all files are present and in the lock file. Their content is not checked."""
         lock = read_lock(self.folder)
         return lock is not None and all(
             name in lock.files and (self.folder / name).is_file() for name in self.files
         )
 
     def run(self, report: ByteProgress) -> Path:
-        """Fetch what is missing, check all of it, and say so in the lock.
+        """Download missing files, verify all files, and write the lock file.
 
         Args:
-            told: Called with how many bytes more there are.
+            report: Called with the number of bytes of each part that arrives.
+
+        Returns:
+            The folder of the files.
 
         Raises:
             HashMismatch: A file arrived damaged.
-            ModelUnavailable: The disk has too little room, or a file may not be fetched.
-            ServiceUnreachable: Nobody answers; what arrived is kept.
+            ModelUnavailable: The disk has too little space, or a download is not allowed.
+            ServiceUnreachable: The server cannot be reached. Complete parts are kept.
         """
         self._check_disk_space()
         found = {name: self._fetch_one(name, report) for name in self.files}
@@ -91,7 +94,7 @@ class Pull:
             report(num_bytes)
 
         sha256 = self.fetch(name, count)
-        # What was here already counts too.
+        # Files that were already present count as downloaded.
         report(max(0, self.files[name] - num_reported))
         return sha256
 
@@ -101,26 +104,26 @@ class Pull:
         free = shutil.disk_usage(self.folder).free
         if missing and missing + SPARE_BYTES > free:
             raise ModelUnavailable(
-                f"{self.entry.name} takes {missing / 1e9:.1f} GB more, and the disk of {self.folder} has "
-                f"{free / 1e9:.1f}.",
-                hint="Make room, or name another place with BRUSHWORK_MODEL_FILES.",
+                f"{self.entry.name} needs {missing / 1e9:.1f} GB more, but the disk of {self.folder} has "
+                f"only {free / 1e9:.1f} GB free.",
+                hint="Free disk space, or set BRUSHWORK_MODEL_FILES to a folder on another disk.",
             )
 
 
 def plan(entry: Entry) -> Pull:
-    """What there is to fetch; only configurations are read.
+    """Find out which files an entry needs. Only configurations are downloaded.
 
     Raises:
-        InvalidRequest: The entry's files come from nowhere.
-        ModelUnavailable: What is there could not be loaded, or may not be fetched; the message says why.
-        ServiceUnreachable: The hub does not answer.
+        InvalidRequest: The files of the entry do not come from a repository.
+        ModelUnavailable: The model could not be loaded, or its download is not allowed; the message says why.
+        ServiceUnreachable: The hub cannot be reached.
     """
     source, folder = entry.source, pulled_place(entry.source)
     if folder is None:
         raise InvalidRequest(
-            f"{entry.name} is not pulled: its files come from no repository.",
+            f"{entry.name} cannot be pulled: its files do not come from a repository.",
             field="name",
-            hint=f"brushwork models check {entry.name} says where they are, and whether they are whole.",
+            hint=f"To find and verify its files, run: brushwork models check {entry.name}",
         )
     if source.weights is not None:
         return _plan_torchvision(entry, folder, source.weights)
@@ -143,7 +146,7 @@ def _plan_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
     fetched: dict[str, str] = {}
 
     def fetch(name: str, report: ByteProgress) -> str:
-        # One download makes both.
+        # One download provides both files.
         if not fetched:
             fetched.update(_hashes_if_locked(folder) or file.fetch(folder, report))
         return fetched[name]
@@ -153,7 +156,7 @@ def _plan_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
 
 
 def _hashes_if_locked(folder: Path) -> dict[str, str] | None:
-    """SHA-256 of the files, where they are here and what the lock says."""
+    """Return the SHA-256 of the files if they are present and match the lock file; else None."""
     lock = read_lock(folder)
     if lock is None or not all((folder / name).is_file() for name in FILES):
         return None

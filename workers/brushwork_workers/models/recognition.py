@@ -1,4 +1,4 @@
-"""`brushwork models add`: from a folder or a repository to a catalogue entry, or the reason why not."""
+"""`brushwork models add`: make a catalogue entry for a folder or a repository."""
 
 import tempfile
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ EntryType = Literal["model", "lora", "controlnet"]
 
 @dataclass(frozen=True)
 class Recognised:
-    """An entry that could be loaded.
+    """A catalogue entry of a model that can be loaded.
 
     Args:
-        entry: As it is in the catalogue then.
-        table: What to write there: all that differs from the defaults.
+        entry: The entry.
+        table: The TOML table of the entry: all fields that differ from the defaults.
     """
 
     entry: Entry
@@ -37,22 +37,26 @@ class Recognised:
 def recognise(
     name: str, source: Source, *, entry_type: EntryType = "model", family: str | None = None
 ) -> Recognised:
-    """Find out what the files of a source are; of a repository, only configurations are fetched.
+    """Make a catalogue entry for the files of a source. Of a repository, only configurations are downloaded.
 
     Args:
-        name: What it is to be called.
+        name: The name of the new entry.
         source: A folder or a repository.
-        sort: What it is.
-        family: Where its files don't tell.
+        entry_type: The type of the entry.
+        family: The family, if the files do not tell it.
 
     Raises:
-        InvalidRequest: The name, or what was said of it, is wrong.
-        ModelUnavailable: It could not be loaded; the message says why.
-        ServiceUnreachable: The hub does not answer.
+        InvalidRequest: The name or the family is invalid.
+        ModelUnavailable: The model could not be loaded; the message says why.
+        ServiceUnreachable: The hub cannot be reached.
     """
     if source.folder is not None:
         if not source.folder.is_dir():
-            raise ModelNotHere(f"There is no folder {source.folder}.", field="folder")
+            raise ModelNotHere(
+                f"folder: {source.folder} does not exist.",
+                field="folder",
+                hint="Correct the path of the folder.",
+            )
         listing: Listing = FolderListing(source.folder)
         found = _entry(name, source, listing, entry_type, family)
         locate(found.entry)
@@ -81,7 +85,7 @@ def _build(name: str, entry_type: EntryType, table: dict[str, Any]) -> Recognise
             return Recognised(Model.model_validate({"name": name, **table}), table)
         if table["family"] not in all_families():
             raise InvalidRequest(
-                f"There is no family {table['family']!r}.", field="family", hint=f"Families are {_names()}."
+                f"family: {table['family']!r} is unknown.", field="family", hint=f"Families: {_names()}."
             )
         return Recognised(AddOn.model_validate({"name": name, "type": entry_type, **table}), table)
     except ValidationError as error:
@@ -93,16 +97,16 @@ def _build(name: str, entry_type: EntryType, table: dict[str, Any]) -> Recognise
 def _family(listing: Listing, entry_type: EntryType) -> str:
     if entry_type != "model":
         raise InvalidRequest(
-            f"A {entry_type} does not say which models it fits.",
+            f"The files of a {entry_type} do not tell which models it fits.",
             field="family",
-            hint=f"Say --family; families are {_names(f'{entry_type}s' if entry_type == 'lora' else entry_type)}.",
+            hint=f"Pass --family with one of: {_names('loras' if entry_type == 'lora' else entry_type)}.",
         )
     if not {PIPELINE, CONFIG} & listing.names:
         raise ModelFileMissing(
-            f"Neither {PIPELINE} nor {CONFIG} is there.",
+            f"The source contains neither {PIPELINE} nor {CONFIG}.",
             field="source",
-            hint="Name the folder that holds one of them, as save_pretrained of diffusers or transformers "
-            "writes it.",
+            hint="Name a folder that contains one of them, as written by save_pretrained of diffusers or "
+            "transformers.",
         )
     if PIPELINE not in listing.names:
         refuse_remote_code(listing, CONFIG)
@@ -110,17 +114,17 @@ def _family(listing: Listing, entry_type: EntryType) -> str:
     found = family_of(found_class) if found_class else None
     if found is None:
         raise UnknownModelClass(
-            f"Its configuration names {found_class}, a class of no family that can be served."
+            f"The configuration names the class {found_class}, which belongs to no family that can be served."
             if found_class
-            else "Its configuration names no class.",
+            else "The configuration names no class.",
             field="family",
-            hint=f"If it is of one nevertheless, say --family; families are {_names()}.",
+            hint=f"If the model fits a family, pass --family with one of: {_names()}.",
         )
     return found.name
 
 
 def _names(taken: str | None = None) -> str:
-    """Of all families, or of those whose requests take `taken`."""
+    """Return the names of all families, or of those whose requests accept the field `taken`."""
     return ", ".join(
         name for name, family in all_families().items() if taken is None or taken in family.accepts
     )

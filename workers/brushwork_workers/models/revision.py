@@ -1,4 +1,4 @@
-"""Which revision a model's files are, and which packages take part in a result."""
+"""The revision of the files of a model, and the versions of the packages that take part in a result."""
 
 import hashlib
 from functools import cache
@@ -13,7 +13,7 @@ _PACKAGES = ("brushwork", "torch", "torchvision", "transformers", "diffusers", "
 
 
 def revision(model: Model, folder: Path) -> str:
-    """The pinned commit of a repository, else the SHA-256 over the folder's weights and configurations."""
+    """Return the pinned commit of a repository, or else the SHA-256 over weights and configurations."""
     source = model.source
     if source.revision is not None:
         return source.revision
@@ -31,7 +31,7 @@ def revision(model: Model, folder: Path) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """The versions of the packages that take part in a result."""
+    """Return the versions of the packages that take part in a result, by name."""
     found = {}
     for package in _PACKAGES:
         try:

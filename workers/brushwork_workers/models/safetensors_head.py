@@ -1,4 +1,4 @@
-"""Whether a file is whole safetensors, as far as its head tells; no tensor is read."""
+"""A check that a safetensors file is complete. It reads only the header, no tensors."""
 
 import json
 import struct
@@ -8,29 +8,31 @@ from brushwork_schemas.errors import ModelUnavailable
 
 from brushwork_workers.models.weights import pickled
 
-# The first bytes of what torch.save writes: a zip, or of old a pickle.
+# The first bytes of files of torch.save: a zip archive, or a pickle in old versions.
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 MAX_HEADER_BYTES = 100_000_000
 
 
 def check_complete(file: Path, name: str) -> None:
-    """The file is as long as its head says.
+    """Check that a file is as long as its header says.
 
     Raises:
-        PickledWeights: It is a pickle under another name.
-        ModelUnavailable: It is cut off, or something else altogether.
+        PickledWeights: The file is a pickle with another suffix.
+        ModelUnavailable: The file is cut off, or is not a safetensors file.
     """
     size = file.stat().st_size
     with file.open("rb") as stream:
         prefix = stream.read(8)
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
         header = stream.read(length) if length <= min(size - 8, MAX_HEADER_BYTES) else b""
-    # Read as a length, the start of a pickle is longer than any file.
+    # The first bytes of a pickle, read as a length, exceed the size of any file.
     if not header and prefix.startswith(_PICKLES):
         raise pickled(name)
     if not header or 8 + length + _data_end(header) != size:
         raise ModelUnavailable(
-            f"{name} is cut off, or no safetensors file at all.", field="source", hint="Fetch the file again."
+            f"{name} is cut off, or is not a safetensors file.",
+            field="source",
+            hint="Download the file again.",
         )
 
 

@@ -1,7 +1,7 @@
-"""Weights that torchvision lists: fetched as the pickle that they are, kept as safetensors.
+"""Published weights of torchvision: downloaded as a pickle, stored as safetensors.
 
-The file's name holds the start of its SHA-256, as `torch.hub` checks it. `brushwork models pull` reads it,
-with torch's unpickler for tensors alone; workers never see it.
+The name of the published file contains the beginning of its SHA-256, which is checked, as in `torch.hub`.
+Only `brushwork models pull` reads the pickle, with the restricted unpickler of torch; workers never read it.
 """
 
 import json
@@ -26,10 +26,10 @@ _HASH = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
 class TorchvisionFile:
-    """One of torchvision's own weights.
+    """The file of published weights of torchvision.
 
     Args:
-        weights: As torchvision lists it.
+        weights: The member of the weights enumeration of torchvision.
     """
 
     def __init__(self, weights: Any) -> None:
@@ -37,10 +37,10 @@ class TorchvisionFile:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """The weights of that name, such as ResNet50_Weights.IMAGENET1K_V2.
+        """Return the file of weights by name, for example `ResNet50_Weights.IMAGENET1K_V2`.
 
         Raises:
-            ModelUnavailable: torchvision lists none.
+            ModelUnavailable: torchvision has no such weights.
         """
         try:
             return cls(get_weight(name))
@@ -48,28 +48,35 @@ class TorchvisionFile:
             raise ModelUnavailable(
                 f"torchvision lists no weights {name!r}.",
                 field="source.weights",
-                hint="They are named as ResNet50_Weights.IMAGENET1K_V2 is; see torchvision.models.",
+                hint="Use a name such as ResNet50_Weights.IMAGENET1K_V2; see the list in torchvision.models.",
             ) from error
 
     @property
     def size_bytes(self) -> int:
-        """About, as torchvision says."""
+        """The approximate size of the file, from torchvision."""
         return int(self._weights.meta.get("_file_size", 0) * 2**20)
 
     @property
     def url(self) -> str:
-        """Where it is fetched; `TORCHVISION_MIRROR` takes the place of download.pytorch.org/models."""
+        """The address of the file. `TORCHVISION_MIRROR` replaces download.pytorch.org/models."""
         mirror = torchvision_mirror()
         official: str = self._weights.url
         return official.replace(_OFFICIAL, mirror.rstrip("/") + "/") if mirror else official
 
     def fetch(self, folder: Path, report: Callable[[int], None]) -> dict[str, str]:
-        """Get it into `folder`, as `FILES`; their SHA-256 by name.
+        """Download the weights, and write `config.json` and `model.safetensors`.
+
+        Args:
+            folder: The folder to write to.
+            report: Called with the number of bytes of each part that arrives.
+
+        Returns:
+            The SHA-256 of the written files, by name.
 
         Raises:
-            HashMismatch: It is not the file that torchvision means; it is deleted.
-            PickledWeights: It holds more than tensors.
-            ServiceUnreachable: It can't be fetched now.
+            HashMismatch: The download is not the file that torchvision published. It is deleted.
+            PickledWeights: The file contains other objects than tensors.
+            ServiceUnreachable: The server cannot be reached.
         """
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "download.part"
@@ -79,9 +86,9 @@ class TorchvisionFile:
         if expected is None or not found.startswith(expected[1]):
             part.unlink()
             raise HashMismatch(
-                f"{self.url} is not the file that torchvision means: its SHA-256 is {found}.",
+                f"{self.url} is not the file that torchvision published: its SHA-256 is {found}.",
                 field="source.weights",
-                hint="Pull again; if it stays, look at who answers there.",
+                hint="Run the command again. If the error remains, check the mirror or proxy that answers.",
             )
         save_file(_tensors(part), folder / "model.safetensors")
         config = {"library": "torchvision", "weights": str(self._weights)}
@@ -95,13 +102,15 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise PickledWeights(
-            f"{file.name} holds more than tensors, or is damaged.", field="source.weights"
+            f"{file.name} contains other objects than tensors, or is damaged.",
+            field="source.weights",
+            hint="Run the command again. If the error remains, use other weights.",
         ) from error
     return {name: tensor.contiguous().clone() for name, tensor in state.items()}
 
 
 def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
-    """Into `part`, after what is there already."""
+    """Download a file to `part`, or resume its download."""
     num_present = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={num_present}-"} if num_present else {}
     try:
@@ -122,6 +131,7 @@ def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
                 report(len(block))
     except httpx.HTTPError as error:
         raise ServiceUnreachable(
-            f"{url} can't be fetched: {type(error).__name__}: {error}",
-            hint="Pull again: what arrived is kept, and the rest follows. TORCHVISION_MIRROR names a mirror.",
+            f"{url} cannot be downloaded: {type(error).__name__}: {error}",
+            hint="Run the command again: it continues where it stopped. "
+            "To use a mirror, set TORCHVISION_MIRROR.",
         ) from error

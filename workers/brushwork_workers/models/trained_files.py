@@ -1,4 +1,4 @@
-"""The files of trained models, fetched from the artifact store into a folder that can be loaded."""
+"""The files of trained models, copied from the artifact store into folders that can be loaded."""
 
 import hashlib
 import os
@@ -14,19 +14,19 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
 
-# Folders of trained models that stay; what is fetched again takes a moment.
+# The most folders of trained models that are kept. It takes only a moment to copy a removed one again.
 MAX_FOLDERS = 64
 Entry = Model | AddOn
 
 
 class TrainedFiles:
-    """Finds the folder of a model's files, of whatever source. Safe to use from any thread and process.
+    """Finds the folder of the files of any model. Safe to use from any thread and process.
 
     Args:
-        models: Says which files a training has left.
-        store: Has them.
-        folder: Where they are put; each model into a folder named by their content.
-        others: Finds those that no job has trained.
+        models: Knows the files of each training job.
+        store: The artifact store, which has these files.
+        folder: The folder for copies. Each trained model gets a subfolder named by the hash of its files.
+        find_untrained: Finds the folder of a model that was not trained by a job.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class TrainedFiles:
         self._find_untrained = find_untrained
 
     def find(self, entry: Entry) -> Path:
-        """The folder of an entry's files, all of them there and of the right SHA-256.
+        """Return the folder of an entry, with all files complete and of the right SHA-256.
 
         Raises:
-            ModelNotHere: The job that trained it is gone.
-            ModelFileMissing: The store has lost a file.
-            HashMismatch: The store gives another file.
-            ModelUnavailable: They can't be put there.
+            ModelNotHere: The job that trained the model no longer exists.
+            ModelFileMissing: A file is missing in the store.
+            HashMismatch: The store returns a file with other content.
+            ModelUnavailable: The files cannot be written to the folder.
         """
         job_id = entry.source.job
         if job_id is None:
@@ -62,9 +62,9 @@ class TrainedFiles:
             os.utime(target)
         except OSError as error:
             raise ModelUnavailable(
-                f"Model {entry.name}: its files can't be put into {target}: {error}.",
+                f"Model {entry.name}: its files cannot be written to {target}: {error}.",
                 field="model",
-                hint="Check free space and write access, or set BRUSHWORK_DATA.",
+                hint="Check free disk space and write access, or set BRUSHWORK_DATA to another folder.",
             ) from error
         return target
 
@@ -75,7 +75,7 @@ class TrainedFiles:
             new_folder.mkdir()
             for file, artifact in files.items():
                 (new_folder / file).write_bytes(self._bytes(name, artifact))
-            # What is there is damaged; or another worker has just put it there, and then it stays.
+            # An existing folder is either damaged, or another worker has just written it and it is kept.
             if not _is_complete(target, files):
                 shutil.rmtree(target, ignore_errors=True)
                 new_folder.rename(target)
@@ -90,9 +90,9 @@ class TrainedFiles:
             ) from error
         if sha256_of(data) != artifact.sha256:
             raise HashMismatch(
-                f"Model {name}: the store's file {artifact.sha256} has other content.",
+                f"Model {name}: the content of the file {artifact.sha256} in the artifact store has changed.",
                 field="model",
-                hint="Look after the artifact store; train the model again if there is no copy.",
+                hint="Restore the file from a backup of the artifact store, or train the model again.",
             )
         return data
 

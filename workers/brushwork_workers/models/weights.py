@@ -1,4 +1,4 @@
-"""Which files hold a module's weights: safetensors, of the variant, whole or in shards; never a pickle."""
+"""Select the weight files of a module: safetensors, in one file or in shards, never a pickle."""
 
 from posixpath import dirname, join
 
@@ -11,25 +11,25 @@ PICKLES = (".bin", ".ckpt", ".msgpack", ".pickle", ".pkl", ".pt", ".pth")
 
 
 def weight_files(listing: Listing, folder: str, stem: str, variant: str | None) -> tuple[str, ...]:
-    """The files that hold a module's weights, and the index of shards if it has one.
+    """Return the weight files of a module, including the index if the weights are in shards.
 
-    Where there is no file of the variant, the plain one is taken, as the libraries do.
+    If there is no file of the variant, the file without a variant is used, as the libraries do.
 
     Args:
-        listing: Of the model.
-        folder: Of the module in it, "" for the top.
-        stem: `model` for transformers, `diffusion_pytorch_model` for diffusers.
-        variant: Such as fp16.
+        listing: The files of the model.
+        folder: The folder of the module, "" for the top folder.
+        stem: The name without suffix: `model` for transformers, `diffusion_pytorch_model` for diffusers.
+        variant: The variant, for example `fp16`.
 
     Raises:
-        ModelFileMissing: The module has no weights, or its index names a shard that is not there.
-        PickledWeights: It has them as a pickle only.
+        ModelFileMissing: The module has no weights, or its index names a missing shard.
+        PickledWeights: The weights are available only as a pickle.
     """
     for name_variant in dict.fromkeys((variant, None)):
         infix = f".{name_variant}" if name_variant else ""
         complete = join(folder, f"{stem}{infix}{SAFETENSORS}")
         index = join(folder, f"{stem}{SAFETENSORS}.index{infix}.json")
-        # Where both are there, transformers reads the whole file, and diffusers the shards.
+        # If both exist, transformers reads the single file, and diffusers reads the shards.
         for found in (complete, index) if stem == "model" else (index, complete):
             if found in listing.names:
                 return (found,) if found == complete else (index, *_shards(listing, index))
@@ -37,11 +37,11 @@ def weight_files(listing: Listing, folder: str, stem: str, variant: str | None) 
 
 
 def adapter_file(listing: Listing, weight_name: str | None) -> str:
-    """The one file of a LoRA adapter.
+    """Return the file of a LoRA adapter: `weight_name`, or the only safetensors file.
 
     Raises:
-        ModelFileMissing: It is not there, or there are several and none is named.
-        PickledWeights: It is a pickle.
+        ModelFileMissing: The file is missing, or there are several and `weight_name` is not set.
+        PickledWeights: The file is a pickle.
     """
     found = sorted(name for name in listing.names if name.endswith(SAFETENSORS) and "/" not in name)
     expected = weight_name or (found[0] if len(found) == 1 else "pytorch_lora_weights.safetensors")
@@ -50,35 +50,39 @@ def adapter_file(listing: Listing, weight_name: str | None) -> str:
         return expected
     if found:
         raise ModelFileMissing(
-            f"{expected} is not there; there are {', '.join(found[:5])}.",
+            f"{expected} is missing. Files found: {', '.join(found[:5])}.",
             field="weight_name",
-            hint="Name the file with weight_name.",
+            hint="Set weight_name to the name of the file.",
         )
     raise _no_weights(listing, "", expected)
 
 
 def pickled(name: str) -> PickledWeights:
-    """The error about a pickled file."""
+    """Return the error about a pickled file."""
     return PickledWeights(
-        f"{name} is a pickle, and to load one is to run whatever it holds.",
+        f"{name} is a pickle. Loading a pickle can run any code.",
         field="source",
-        hint="Only .safetensors files are loaded: look for a revision or a variant that has them, "
-        "or convert the file on a machine that you can spare.",
+        hint="Only .safetensors files are loaded. Use a revision or a variant that has them, or convert the "
+        "file on an isolated machine.",
     )
 
 
 def _shards(listing: Listing, index: str) -> tuple[str, ...]:
     of = listing.read(index).get("weight_map")
     if not isinstance(of, dict) or not all(isinstance(name, str) for name in of.values()):
-        raise ModelUnavailable(f"{index} can't be read: it has no weight_map.", field="source")
+        raise ModelUnavailable(
+            f"{index} cannot be read: it has no weight_map.",
+            field="source",
+            hint="Download the file again.",
+        )
     shards = sorted({join(dirname(index), name) for name in of.values()})
     for shard in shards:
         _check_safetensors(shard, "source")
         if shard not in listing.names:
             raise ModelFileMissing(
-                f"{shard} is not there, and {index} names it.",
+                f"{shard} is missing, although {index} names it.",
                 field="source",
-                hint="Fetch the file, or all of them again.",
+                hint="Download the file, or download the model again.",
             )
     return tuple(shards)
 
@@ -86,12 +90,12 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
 def _check_safetensors(name: str, field: str) -> None:
     if name.endswith(PICKLES):
         raise pickled(name)
-    # The libraries take whatever is called otherwise for a pickle.
+    # The libraries load files with any other suffix as a pickle.
     if not name.endswith(SAFETENSORS):
         raise ModelUnavailable(
-            f"{name} is named as a file of weights, and only {SAFETENSORS} files are loaded.",
+            f"{name} is configured as a weight file, but only {SAFETENSORS} files are loaded.",
             field=field,
-            hint="Name a .safetensors file, or convert this one.",
+            hint="Name a .safetensors file, or convert this file.",
         )
 
 
@@ -100,5 +104,7 @@ def _no_weights(listing: Listing, folder: str, expected: str) -> ModelUnavailabl
         if dirname(name) == folder and name.endswith(PICKLES) and not name.startswith("training_args"):
             return pickled(name)
     return ModelFileMissing(
-        f"{expected} is not there.", field="source", hint="Fetch the file, or name the variant that is there."
+        f"{expected} is missing.",
+        field="source",
+        hint="Download the file, or set `variant` to a variant that exists.",
     )

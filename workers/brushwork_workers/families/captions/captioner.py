@@ -20,8 +20,8 @@ class CaptionPrompt:
     """The input of a model for one picture.
 
     Args:
-        inputs: Arguments of `generate`; tensors have one row. Jobs share a batch if the shapes of their tensors
-            and all other values are equal.
+        inputs: Arguments of `generate`; tensors have one row. Jobs share a batch if the shapes of their
+            tensors and all other values are equal.
         max_new_tokens: The most tokens that the model can add.
         decode: Turns the tokens of a text into words. Its arguments are the tokens, [tokens], and how many of
             them belong to the prompt.

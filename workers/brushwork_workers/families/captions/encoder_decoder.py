@@ -47,7 +47,7 @@ class EncoderDecoder:
         start = [self._start if token is None else token]
         if prompt:
             start += self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        # Without `decoder_start_token_id`, transformers would insert the default start token before another one.
+        # Without `decoder_start_token_id`, transformers would insert its default start token in front.
         first = {"decoder_input_ids": torch.tensor([start]), "decoder_start_token_id": start[0]}
         return CaptionPrompt(
             {**self._pictures(picture), **first}, self._max_positions - len(start), self._read

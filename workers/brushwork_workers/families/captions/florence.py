@@ -1,4 +1,4 @@
-"""Captions, object positions and text in pictures by Florence-2 (Xiao et al., 2023). The prompt names the task."""
+"""Captions, object positions and text in pictures by Florence-2 (Xiao et al., 2023). Prompts name tasks."""
 
 import json
 from typing import Any

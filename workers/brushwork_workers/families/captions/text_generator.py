@@ -37,17 +37,17 @@ class TextGenerator:
     def generate_texts(
         self, *, decoding: Decoding, seeds: Tensor, **inputs: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Texts for each row.
+        """Generate texts for each row.
 
         Args:
-            decoding: How they are found.
-            seeds: [rows], on the CPU; only looked at where tokens are drawn.
-            **inputs: Of `generate`, each with the same number of rows. Where a grid says how the patches of
-                each picture lie, as for Qwen2.5-VL, they come with an axis that counts pictures.
+            decoding: The decoding method.
+            seeds: One seed per row, [rows], on the CPU; used only for sampling.
+            **inputs: Arguments of `generate`, each with the same number of rows. Patches with a grid, as in
+                Qwen2.5-VL, need a first axis that counts pictures.
 
         Returns:
-            Tokens, those it began with included: [rows, texts, tokens]. Mean log-probability of those that
-            were added: [rows, texts]. How many it began with: [rows].
+            The tokens, including those of the prompt: [rows, texts, tokens]. The mean log-probability of the
+            added tokens: [rows, texts]. The number of tokens of the prompt: [rows].
         """
         if "image_grid_thw" in inputs:
             inputs["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
@@ -86,7 +86,7 @@ class TextGenerator:
     def _generate_by_beams(
         self, decoding: Decoding, _: Tensor, inputs: dict[str, Any]
     ) -> tuple[Tensor, Tensor, int]:
-        """By beam search, best first."""
+        """Generate by beam search, best text first."""
         generated = self._network.generate(
             **inputs,
             max_new_tokens=decoding.max_new_tokens,

@@ -1,8 +1,8 @@
 """Zero-shot image classification: compare a picture with labels that the caller names.
 
 The models are CLIP (Radford et al., 2021) and SigLIP (Zhai et al., 2023). The picture and the labels are
-encoded in separate calls. Pictures of several jobs can then share a batch although their labels differ, and so
-can labels.
+encoded in separate calls. Pictures of several jobs can then share a batch although their labels differ, and
+so can labels.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,8 @@ class ZeroShot:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
         self._device = spec.device
-        # SigLIP was trained with a bias and with sentences of one length, and scores each label independently.
+        # SigLIP was trained with a bias and with sentences of one length, and scores each label
+        # independently.
         self._is_siglip = hasattr(network, "logit_bias")
         self._max_tokens = int(network.config.text_config.max_position_embeddings)
         self._scale = float(network.logit_scale.exp())

@@ -1,1 +1,1 @@
-"""Pictures made step by step, by pipelines of diffusers."""
+"""Families that serve generation with the diffusion pipelines of diffusers."""

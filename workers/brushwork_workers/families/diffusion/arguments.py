@@ -1,4 +1,4 @@
-"""What a pipeline of each family is called with for a request: the same words, said in its way."""
+"""The arguments of a pipeline for a request, which differ between families."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.generation import GenerationRequest
 
-# Longest prompt of the timestep-distilled FLUX.1-schnell, in tokens, by its model card; FLUX.1-dev takes 512.
+# The most prompt tokens of the timestep-distilled FLUX.1-schnell, from its model card; FLUX.1-dev takes 512.
 _DISTILLED_FLUX_TOKENS = 256
 
 
 def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict[str, Any]:
-    """Of a complete request, all that does not depend on the kind of job, sizes and generators left out.
+    """Return the pipeline arguments that are the same for all kinds, without sizes and generators.
 
     Args:
-        request: Complete.
-        family: Of the catalogue.
-        pipeline: That will be called; its modules' configurations tell variants of a family apart.
+        request: A complete request.
+        family: The name of the model's family.
+        pipeline: The pipeline that will be called. The configurations of its modules tell variants of a
+            family apart.
 
     Raises:
-        InvalidRequest: It asks what this model can't do.
+        InvalidRequest: The model does not support a field of the request.
     """
     return {
         "prompt": request.prompt,
@@ -30,7 +31,7 @@ def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict
 
 
 def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
-    # None, for "" is another thing to SDXL, which has zeros in the place of no negative prompt.
+    # None, because SDXL encodes "" as text, but replaces a missing negative prompt by zeros.
     negative_prompt = request.negative_prompt or None
     arguments = {"guidance_scale": request.guidance_scale, "negative_prompt": negative_prompt}
     if request.clip_skip is None:
@@ -38,10 +39,10 @@ def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, An
     num_layers = pipeline.text_encoder.config.num_hidden_layers
     if request.clip_skip >= num_layers:
         raise InvalidRequest(
-            f"clip_skip: the model's text encoder has {num_layers} layers; {request.clip_skip} of them "
-            "can't be left out.",
+            f"clip_skip: cannot skip {request.clip_skip} layers, the text encoder of this model has "
+            f"{num_layers}.",
             field="clip_skip",
-            hint=f"Give less than {num_layers}.",
+            hint=f"Set clip_skip to less than {num_layers}.",
         )
     return {**arguments, "clip_skip": request.clip_skip}
 
@@ -54,7 +55,8 @@ def _flux(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
 
 
 def _pixart(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
-    # Its cleaning needs packages that may be missing, and drops Chinese: a prompt means the same everywhere.
+    # Caption cleaning needs optional packages and removes Chinese characters. Without it, a prompt has the
+    # same effect on every worker.
     return {**_sana(request, pipeline), "clean_caption": False}
 
 
@@ -66,7 +68,7 @@ def _qwen(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
     scale = request.guidance_scale or 0.0
     if pipeline.transformer.config.guidance_embeds:
         return {"guidance_scale": scale, "true_cfg_scale": 1.0}
-    # Without a negative prompt it would have no guidance; its model card gives a blank one.
+    # Without a negative prompt the pipeline applies no guidance. The model card uses a single space.
     negative_prompt = (request.negative_prompt or " ") if scale > 1 else None
     return {"true_cfg_scale": scale, "negative_prompt": negative_prompt}
 

@@ -1,4 +1,4 @@
-"""ControlNets (Zhang et al., 2023) of a model: a picture says where things are to be."""
+"""ControlNets (Zhang et al., 2023) of a model. A control picture determines the layout of the result."""
 
 import json
 import logging
@@ -20,16 +20,16 @@ _CLASSES = (
     "QwenImageControlNetModel",
     "SanaControlNetModel",
 )
-# In which a ControlNet and its denoiser have to agree, where both say it: the width of the text they see.
+# The width of the text embeddings under its different names. A ControlNet and its denoiser must agree in it.
 _SHARED = ("cross_attention_dim", "joint_attention_dim", "caption_channels")
 
 
 class ControlNets:
-    """The ControlNets of one loaded pipeline. Each is loaded when a job first asks for it, and stays.
+    """The ControlNets of one loaded pipeline. Each is loaded for the first job that needs it, and then kept.
 
     Args:
         pipeline: The loaded `DiffusionPipeline`.
-        spec: For the ControlNets that there are, and onto what they are loaded.
+        spec: The load spec of the model, with the ControlNets on this machine.
     """
 
     def __init__(self, pipeline: Any, spec: LoadSpec) -> None:
@@ -39,11 +39,11 @@ class ControlNets:
         self._loading = threading.Lock()
 
     def named(self, name: str) -> Any:
-        """The loaded module.
+        """Return the loaded module of a ControlNet.
 
         Raises:
-            ModelUnavailable: It is not on this machine, or can't be loaded.
-            InvalidRequest: It is none for this model.
+            ModelUnavailable: The ControlNet is not on this machine, or cannot be loaded.
+            InvalidRequest: The ControlNet does not fit this model.
         """
         with self._loading:
             if name not in self._loaded:
@@ -53,15 +53,15 @@ class ControlNets:
     def arguments(
         self, request: GenerationRequest, kind: str, picture: Image.Image, size: tuple[int, int]
     ) -> dict[str, Any]:
-        """What a pipeline with a ControlNet is called with besides: the picture that it goes by, and how far.
+        """Return the additional arguments of a pipeline with a ControlNet.
 
         Args:
-            request: Names the ControlNet.
-            kind: Of the job.
-            picture: RGB; it is made as large as the pictures to come.
-            size: Of these, in pixels.
+            request: The request, which names the ControlNet.
+            kind: The kind of the job.
+            picture: The control picture, RGB. It is resized to `size`.
+            size: Width and height of the result, in pixels.
         """
-        # The oldest pipelines have no other picture, and call this one so.
+        # The text-to-image pipelines of `ControlNetModel` call the control picture `image`.
         is_older = type(self.named(request.controlnet or "")).__name__ == "ControlNetModel"
         name = "image" if is_older and kind == "text-to-image" else "control_image"
         scale = request.controlnet_conditioning_scale
@@ -76,18 +76,18 @@ class ControlNets:
             raise ModelNotHere(
                 f"The ControlNet {name} is not on this machine.",
                 field="controlnet",
-                hint=f"Run `brushwork models pull {name}` on the worker's machine, and start it anew.",
+                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
             )
         try:
             module = self._read(found_add_on)
         except ModelUnavailable:
             raise
-        # The files may hold anything, and so may be raised anything: only this ControlNet is out.
+        # Damaged files can raise any exception. It affects only this ControlNet, not the model.
         except Exception as error:
             raise ModelUnavailable(
-                f"The ControlNet {name} can't be loaded from {found_add_on.folder}: {error!r}.",
+                f"The ControlNet {name} cannot be loaded from {found_add_on.folder}: {error!r}.",
                 field="controlnet",
-                hint="Check that its files are complete and of a class of ControlNets of diffusers.",
+                hint="Check that its files are complete, and that diffusers has its class.",
             ) from error
         self._check_fit(name, module)
         LOGGER.info("ControlNet %s is ready for %s", name, self._spec.model.name)
@@ -98,9 +98,9 @@ class ControlNets:
         class_name = config.get("_class_name")
         if class_name not in _CLASSES:
             raise UnknownModelClass(
-                f"The ControlNet {found_add_on.entry.name} is of class {class_name!r}.",
+                f"The ControlNet {found_add_on.entry.name} has the unsupported class {class_name!r}.",
                 field="controlnet",
-                hint=f"Classes that can be served are {', '.join(_CLASSES)}.",
+                hint=f"Supported classes: {', '.join(_CLASSES)}.",
             )
         module = getattr(diffusers, class_name).from_pretrained(
             found_add_on.folder,
@@ -116,8 +116,8 @@ class ControlNets:
             expected, found = (getattr(each.config, field, None) for each in (self._denoiser, module))
             if expected is not None and found is not None and expected != found:
                 raise InvalidRequest(
-                    f"controlnet: {name} was made for another sort of model than {self._spec.model.name}: "
-                    f"{field} is {found} there and {expected} here.",
+                    f"controlnet: {name} does not fit {self._spec.model.name}: its {field} is {found}, that "
+                    f"of the model is {expected}.",
                     field="controlnet",
-                    hint="Choose one that was trained with this model's denoiser.",
+                    hint="Choose a ControlNet that was trained for this model.",
                 )

@@ -1,4 +1,4 @@
-"""What a running pipeline's latents will become, as its scheduler foresees it at every step."""
+"""The predicted clean latents of a running pipeline, taken from its scheduler at every step."""
 
 import functools
 import logging
@@ -10,14 +10,17 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Forecast:
-    """Listens to a job's own scheduler: what it answers stays as it is.
+    """Records the predicted clean latents of each step of a scheduler, without changing its results.
 
-    Latents in mid-run are mostly noise; the scheduler knows more. Most return the clean latents that the
-    model's answer implies as their second value, multistep ones keep them, and for flow matching they
-    follow from the step.
+    The latents of an early step are mostly noise. Most schedulers return the clean latents that the model
+    output implies as their second value, multistep schedulers keep them, and for flow matching they follow
+    from the step.
 
     Args:
-        scheduler: A diffusers scheduler that no other job uses.
+        scheduler: A scheduler of diffusers that no other job uses.
+
+    Attributes:
+        latents: The prediction of the last step; None if there is none.
     """
 
     def __init__(self, scheduler: Any) -> None:
@@ -25,7 +28,7 @@ class Forecast:
         self.latents: Tensor | None = None
         step = scheduler.step
 
-        # Pipelines look up the parameters of `step`, which `wraps` lets them see.
+        # Pipelines inspect the signature of `step`; `wraps` preserves it.
         @functools.wraps(step)
         def observed_step(
             model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any
@@ -33,9 +36,9 @@ class Forecast:
             output = step(model_output, timestep, sample, *args, **kwargs)
             try:
                 self.latents = self._clean_latents(model_output, sample, output)
-            # As previews are, a courtesy: no job fails for one.
+            # Only previews use the prediction. A job must not fail because of them.
             except Exception as error:
-                LOGGER.debug("Nothing is foreseen: %r", error)
+                LOGGER.debug("No prediction of clean latents: %r", error)
                 self.latents = None
             return output
 

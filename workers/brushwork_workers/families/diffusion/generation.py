@@ -1,4 +1,4 @@
-"""What text-to-image, image-to-image and inpainting have in common: one run of a pipeline, watched."""
+"""Runs of a pipeline with progress and previews, shared by text-to-image, image-to-image and inpainting."""
 
 import inspect
 import logging
@@ -25,15 +25,15 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PreparedGeneration:
-    """One run, beyond what its request says.
+    """The inputs of a pipeline run that are not fields of its request.
 
     Args:
-        kind: Of the job.
-        width: Of the pictures, in pixels.
-        height: Likewise.
+        kind: The kind of the job.
+        width: The width of the pictures, in pixels.
+        height: The height of the pictures, in pixels.
         own: Arguments that only pipelines of this kind, or with this ControlNet, take.
-        controlnet: The loaded module, if there is one.
-        adapters: The state in which the denoiser and the text encoders are to be.
+        controlnet: The loaded module of the ControlNet, if the request names one.
+        adapters: The adapters of the denoiser and the text encoders.
     """
 
     kind: str
@@ -48,10 +48,10 @@ class Generation:
     """Runs the pipelines of one loaded model.
 
     Args:
-        pipelines: Of the model.
-        loras: Adapters that jobs may ask for.
-        controlnets: Likewise.
-        colours: Show what latents look like; None where its autoencoder allows none.
+        pipelines: The pipelines of the model.
+        loras: The LoRA adapters that jobs may use.
+        controlnets: The ControlNets that jobs may use.
+        colours: Turns latents into preview pictures; None if the model has no previews.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Generation:
     def run(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> dict[str, Any]:
-        """Make the pictures of one job; picture i from the seed `seed + i`.
+        """Generate the pictures of one job. Picture i has the seed `seed + i`.
 
         Returns:
-            The fields of a `GenerationResult`, all but `provenance`.
+            The fields of a `GenerationResult`, without `provenance`.
         """
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
@@ -86,7 +86,7 @@ class Generation:
         }
 
     def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
-        """Make the pictures of a request for nobody."""
+        """Run the pipeline for a request and discard the pictures."""
         self._run_pipeline(request, prepared, (0,) * request.num_images_per_prompt)
 
     def _with_add_ons(
@@ -123,7 +123,7 @@ class Generation:
         return pipeline(
             **arguments_of(request, self.pipelines.family, pipeline),
             **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
-            # On the CPU, so that a seed means the same picture on every device.
+            # On the CPU, so that a seed gives the same random numbers on every device.
             generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
             **(reporter.arguments() if reporter else {}),
             **prepared.own,
@@ -131,20 +131,20 @@ class Generation:
 
 
 def _accepted_arguments(pipeline: Any, **arguments: Any) -> dict[str, Any]:
-    """Those arguments that the pipeline takes."""
+    """Return those of the arguments that the pipeline accepts."""
     known = inspect.signature(type(pipeline).__call__).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
 
 class _StepReporter:
-    """Told of each step by a running pipeline; says so at the desk, and shows what there is.
+    """Reports progress and previews of a running pipeline.
 
     Args:
-        context: Of the job.
-        num_steps: That it asked for.
-        asked: For the size of its pictures.
-        pipeline: That runs.
-        colours: As in `Generation`.
+        context: The context of the job.
+        num_steps: The number of steps that the request asks for.
+        prepared: The run, which has the size of the pictures.
+        pipeline: The running pipeline.
+        colours: Turns latents into preview pictures; None if the model has no previews.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class _StepReporter:
         self._forecast = Forecast(pipeline.scheduler)
 
     def arguments(self) -> dict[str, Callable[..., Any]]:
-        """By which the pipeline is told to call; PixArt knows the older way alone."""
+        """Return the callback argument of the pipeline. PixArt supports only the older form."""
         return _accepted_arguments(self._pipeline, callback_on_step_end=self._on_step_end) or {
             "callback": self._on_step
         }
@@ -175,7 +175,7 @@ class _StepReporter:
         return {}
 
     def _on_step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
-        # Some schedulers take more model calls than steps; the pipeline knows how many.
+        # Some schedulers need more model calls than steps. The pipeline has their number.
         self._context.progress(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
         if self._colours is not None and self._context.wants_preview():
             predicted = self._forecast.latents
@@ -184,14 +184,14 @@ class _StepReporter:
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:
             self._context.show_preview(self._picture(latents, colours))
-        # A preview is a courtesy: no job fails for one.
+        # A job must not fail because of a preview.
         except Exception as error:
             LOGGER.debug("No preview: %r", error)
 
     def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image:
-        # Flux and its kin keep latents as a list of patches.
+        # Flux and similar models keep latents as a sequence of patches.
         if latents.ndim == 3:
             sides = self._prepared.height, self._prepared.width
             latents = self._pipeline._unpack_latents(latents, *sides, self._pipeline.vae_scale_factor)
-        # Qwen-Image's are those of a video of one frame.
+        # The latents of Qwen-Image are those of a video with one frame.
         return colours.picture(latents[:, :, 0] if latents.ndim == 5 else latents)

@@ -1,4 +1,4 @@
-"""Pictures from prompts and a picture: any diffusers image-to-image pipeline, unmodified."""
+"""The handler of image-to-image, for any image-to-image pipeline of diffusers."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ KIND = "image-to-image"
 
 
 class ImageToImage:
-    """Serves image-to-image.
+    """Handles image-to-image.
 
     Args:
-        model: Its entry.
-        generation: Runs its pipelines.
+        model: The catalogue entry of the model.
+        generation: Runs the pipelines of the model.
     """
 
     def __init__(self, model: Model, generation: Generation) -> None:
@@ -26,7 +26,7 @@ class ImageToImage:
         self._generation = generation
 
     def warm_up(self) -> None:
-        """Change a black picture in one step, of the size that jobs have by default."""
+        """Run one step on a black picture of the default size."""
         fields = {
             **self._model.defaults_of(KIND),
             "prompt": "a picture",
@@ -39,7 +39,7 @@ class ImageToImage:
         self._generation.warm_up(request, self._prepared(request, black))
 
     def perform(self, request: ImageToImageRequest, context: JobContext) -> dict[str, Any]:
-        """Make the pictures of one job."""
+        """Generate the pictures of one job."""
         return self._generation.run(request, context, self._prepared(request, context.picture(request.image)))
 
     def _prepared(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
@@ -49,14 +49,14 @@ class ImageToImage:
 
 
 def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Image]:
-    """The picture once for each that is to be made, so that each is encoded with its own random numbers.
+    """Repeat the input picture for each result, so that each is encoded with its own random numbers.
 
-    Given one for several, some pipelines encode it with those of the first, and others fail: none but the
-    first picture could be made again by its seed.
+    With a single input for several results, some pipelines encode it with the random numbers of the first
+    result, and others fail. Only the first picture could then be reproduced from its seed.
     """
     return [picture] * request.num_images_per_prompt
 
 
 def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The picture in that width and height."""
+    """Return the picture in the given width and height."""
     return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)

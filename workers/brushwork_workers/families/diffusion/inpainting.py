@@ -1,4 +1,4 @@
-"""A part of a picture made anew: any diffusers inpainting pipeline, unmodified."""
+"""The handler of inpainting, for any inpainting pipeline of diffusers."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ KIND = "inpainting"
 
 
 class Inpainting:
-    """Serves inpainting, with denoisers that are made for it and see the mask, and with all others.
+    """Handles inpainting, with denoisers that take the mask as input and with all others.
 
     Args:
-        model: Its entry.
-        generation: Runs its pipelines.
+        model: The catalogue entry of the model.
+        generation: Runs the pipelines of the model.
     """
 
     def __init__(self, model: Model, generation: Generation) -> None:
@@ -27,7 +27,7 @@ class Inpainting:
         self._generation = generation
 
     def warm_up(self) -> None:
-        """Make half of a black picture anew in one step, of the size that jobs have by default."""
+        """Inpaint half of a black picture of the default size in one step."""
         fields = {
             **self._model.defaults_of(KIND),
             "prompt": "a picture",
@@ -42,7 +42,7 @@ class Inpainting:
         self._generation.warm_up(request, self._prepared(request, black, mask))
 
     def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
-        """Make the pictures of one job: white in the mask is made anew."""
+        """Generate the pictures of one job. The white parts of the mask are replaced."""
         picture, mask = context.picture(request.image), context.picture(request.mask_image)
         return self._generation.run(request, context, self._prepared(request, picture, mask.convert("L")))
 
@@ -50,7 +50,7 @@ class Inpainting:
         self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image
     ) -> PreparedGeneration:
         width, height = size = picture_size(picture.size, request, self._model)
-        # Not sharpened as a picture is: the pipeline cuts it at half grey.
+        # Bilinear, because sharpening would move the edge of the mask: the pipeline binarises it at mid-grey.
         resized_mask = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
         image = copies(resized(picture, size), request)
         return PreparedGeneration(

@@ -1,8 +1,8 @@
-"""What latents look like, without decoding them: a linear map to colours.
+"""Preview pictures of latents without decoding: a linear map from latents to colours.
 
-That a few linear weights show the picture in Stable Diffusion's latents has been known since a post in
-Hugging Face's forum ("Decoding latents to RGB without upscaling", 2022); ComfyUI keeps such weights for each
-family. Here they are fitted when a model is loaded, from its own autoencoder, so that every model has them.
+A few linear weights are enough to show the picture in the latents of Stable Diffusion (Hugging Face forum,
+"Decoding latents to RGB without upscaling", 2022). ComfyUI has such weights for each family. Here they are
+fitted to the autoencoder of each model when the model is loaded, so that every model has them.
 """
 
 import copy
@@ -18,23 +18,23 @@ from torch.nn import functional
 LOGGER = logging.getLogger(__name__)
 NUM_SAMPLES = 32
 SAMPLE_SIDE = 64
-# And at least so many latents a side, or there were too few of them to learn from.
+# The sample pictures have at least this many latents per side, so that there are enough for the fit.
 SAMPLE_LATENTS = 4
-# Each latent becomes so many pixels a side, at most: shapes finer than a latent are seen too.
+# The most pixels per side of each latent, which show details that are finer than a latent.
 LARGEST_PATCH = 4
-# Against the mean square of a latent: the neighbours of a latent say much the same as it does.
+# The ridge penalty, relative to the mean square of a latent. Neighbouring latents are highly correlated.
 RIDGE = 1e-3
 PICTURE_SIDE = 256
 
 
 class LatentColours:
-    """Each latent and its eight neighbours give a patch of pixels, linearly.
+    """A linear map from each latent and its eight neighbours to a patch of pixels.
 
     Args:
-        weight: Of the convolution, (3 * patch * patch, channels, 3, 3).
-        bias: Likewise, (3 * patch * patch,).
-        patch: Pixels a side for each latent.
-        scale: How many times larger than its latents a picture is.
+        weight: The weight of the convolution, (3 * patch * patch, channels, 3, 3).
+        bias: The bias of the convolution, (3 * patch * patch,).
+        patch: Pixels per side of the patch of each latent.
+        scale: The ratio of the side of a picture to the side of its latents.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, patch: int, scale: int) -> None:
@@ -45,19 +45,19 @@ class LatentColours:
 
     @classmethod
     def fitted(cls, autoencoder: Any) -> Self | None:
-        """The map of a diffusers autoencoder; None where it encodes no pictures."""
+        """Fit the map of an autoencoder of diffusers. Return None if it does not encode pictures."""
         try:
             return cls._fit(_upcast(autoencoder))
-        # Whatever an autoencoder of another sort does with a picture, its model only has no previews.
+        # An autoencoder of another type may raise any exception. The model then has no previews.
         except Exception as error:
             LOGGER.debug("No previews for %s: %r", type(autoencoder).__name__, error)
             return None
 
     def picture(self, latents: Tensor) -> Image.Image:
-        """The pictures of a job in one, side by side where they are several, at most 256 pixels a side.
+        """Show the pictures of a job in one picture, as a grid, at most 256 pixels per side.
 
         Args:
-            latents: As the denoiser sees them, (pictures, channels, height, width).
+            latents: The latents as the denoiser uses them, (pictures, channels, height, width).
         """
         padded = functional.pad(latents.to(self._weight), (1, 1, 1, 1), mode="replicate")
         colours = functional.pixel_shuffle(functional.conv2d(padded, self._weight, self._bias), self._patch)
@@ -77,7 +77,7 @@ class LatentColours:
     @classmethod
     @torch.no_grad()
     def _fit(cls, autoencoder: Any) -> Self:
-        """Least squares from the latents of drawn pictures to those pictures' own pixels."""
+        """Fit the map by least squares, from the latents of sample pictures to their pixels."""
         scale = SAMPLE_SIDE // _encoded(autoencoder, sample_pictures(1, SAMPLE_SIDE)).shape[-1]
         pictures = sample_pictures(NUM_SAMPLES, max(SAMPLE_SIDE, SAMPLE_LATENTS * scale))
         latents = _encoded(autoencoder, pictures).float()
@@ -90,17 +90,17 @@ class LatentColours:
         ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
         solution = torch.linalg.solve(square + ridge, inputs.T @ targets).T
         if not solution.isfinite().all():
-            raise ArithmeticError("its latents of plain pictures are not finite")
+            raise ArithmeticError("the latents of the sample pictures are not finite")
         weight = solution[:, :-1].reshape(len(solution), latents.shape[1], 3, 3)
         device = autoencoder.device
         return cls(weight.float().to(device), solution[:, -1].float().to(device), patch, scale)
 
 
 def sample_pictures(number: int, side: int) -> Tensor:
-    """Grounds, plain or shaded, with patches of three sizes on them; always the same ones.
+    """Return plain or shaded backgrounds with patches of three sizes. The pictures are always the same.
 
     Returns:
-        (number, 3, side, side), 0 to 1.
+        The pictures, (number, 3, side, side), 0 to 1.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -110,7 +110,7 @@ def sample_pictures(number: int, side: int) -> Tensor:
     def colours(cells: int) -> Tensor:
         colour, grey = uniform(number, 3, cells, cells), uniform(number, 1, cells, cells)
         chosen = torch.where(uniform(number, 1, cells, cells) < 0.4, grey, colour)
-        # Stretched, for black, white and full colours are commoner than chance would have them.
+        # The range is stretched, so that black, white and saturated colours are frequent.
         return (chosen * 1.5 - 0.25).clamp(0, 1)
 
     corners = colours(2)
@@ -123,14 +123,14 @@ def sample_pictures(number: int, side: int) -> Tensor:
 
 
 def _upcast(autoencoder: Any) -> Any:
-    # Encoders that say so overflow in half precision; here it is a copy that need not be fast.
+    # Autoencoders with `force_upcast` overflow in half precision. A slow float32 copy is good enough here.
     is_half = autoencoder.dtype is torch.float16
     needs_more = is_half and getattr(autoencoder.config, "force_upcast", False)
     return copy.deepcopy(autoencoder).float() if needs_more else autoencoder
 
 
 def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
-    """Latents as the denoiser sees them."""
+    """Return the latents of pictures as the denoiser uses them."""
     config = autoencoder.config
     latents = _raw(autoencoder, (pictures * 2 - 1).to(autoencoder.device, autoencoder.dtype)).cpu()
     scale, shift = (
@@ -145,8 +145,8 @@ def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
 
 
 def _raw(autoencoder: Any, pixels: Tensor) -> Tensor:
-    """What an autoencoder of any sort makes of pixels from -1 to 1."""
-    # Qwen-Image's is one for videos; a picture is one of a single frame.
+    """Encode pixels from -1 to 1 with an autoencoder of any type."""
+    # The autoencoder of Qwen-Image is one for videos; a picture is a video with one frame.
     has_time = hasattr(autoencoder.config, "temperal_downsample")
     answer = autoencoder.encode(pixels.unsqueeze(2) if has_time else pixels)
     if hasattr(answer, "latent_dist"):
@@ -157,5 +157,5 @@ def _raw(autoencoder: Any, pixels: Tensor) -> Tensor:
 
 
 def _rows(values: Tensor) -> Tensor:
-    """(pictures, values, places) as one row for each place, in double precision."""
+    """Reshape (pictures, values, positions) to one row per position, in double precision."""
     return values.transpose(1, 2).flatten(0, 1).double()

@@ -1,4 +1,4 @@
-"""A diffusers pipeline from its folder, and what serves each kind with it."""
+"""Load a pipeline of diffusers, and make a handler for each kind that it serves."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The pipeline's performers, for those of `spec.kinds` that there are."""
+    """Load the pipeline and return a handler for each of `spec.kinds` that it supports."""
     pipeline = read(spec)
     pipelines = Pipelines(pipeline, spec.model.family, spec.model_executor, spec.options)
     _check_kinds(pipeline, spec)
@@ -45,20 +45,20 @@ def _is_offloaded(spec: LoadSpec) -> bool:
 
 
 def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
-    """Refuse an entry that promises what its denoiser can't do."""
+    """Check that the denoiser supports the kinds of the catalogue entry."""
     unet = pipeline.components.get("unet")
-    # Besides its latents, it is given the mask and the latents of what stays.
+    # The denoiser of an inpainting model also takes the mask and the latents of the unmasked part.
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels
     if is_inpainter and set(spec.kinds) - {"inpainting"}:
         raise ModelUnavailable(
-            f"Model {spec.model.name} was made for inpainting and does nothing else.",
+            f"Model {spec.model.name} is an inpainting model and does not support other kinds.",
             field="kinds",
-            hint='Write kinds = ["inpainting"] in its entry.',
+            hint='Set kinds = ["inpainting"] in its catalogue entry.',
         )
 
 
 def read(spec: LoadSpec) -> Any:
-    """The pipeline in its folder, on the device: safetensors alone, and no code but diffusers' own."""
+    """Load the pipeline in the folder onto the device, from safetensors files and without remote code."""
     pipeline = DiffusionPipeline.from_pretrained(
         spec.folder,
         dtype=spec.dtype,
@@ -70,15 +70,16 @@ def read(spec: LoadSpec) -> Any:
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, PreTrainedModel):
-            # For a next token, which nobody asks of these encoders; nor can it be cut into rows.
+            # The cache speeds up the generation of text, which these encoders do not do. It also cannot be
+            # divided into rows.
             component.config.get_text_config().use_cache = False
     return pipeline
 
 
 def _skipped_components(spec: LoadSpec) -> dict[str, Any]:
-    """Components that are not to be loaded, said so that diffusers does not ask for them."""
+    """Return the components that are not loaded, as arguments of `from_pretrained`."""
     index = json.loads((spec.folder / "model_index.json").read_text("utf-8"))
-    # As the third text encoder of Stable Diffusion 3, which many do without.
+    # For example the third text encoder of Stable Diffusion 3, which many repositories leave out.
     skipped: dict[str, Any] = {name: None for name, of in index.items() if of == [None, None]}
     if "safety_checker" in index and not _has_safety_checker(spec.model, index):
         skipped |= {"safety_checker": None, "requires_safety_checker": False}

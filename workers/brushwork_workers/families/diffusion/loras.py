@@ -1,4 +1,4 @@
-"""LoRA adapters (Hu et al., 2021) of a model that many jobs share, each job with adapters of its own."""
+"""LoRA adapters (Hu et al., 2021) of a shared model. Each job has its own choice of adapters."""
 
 import logging
 import threading
@@ -21,33 +21,33 @@ Weights = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class LoraSet:
-    """Adapters with their weights, as a state of a model's modules; calls of equal sets share runs.
+    """A choice of adapters with weights, as a state of the modules of a model. Equal choices share batches.
 
     Args:
-        loras: Holds them; each loaded model has one, so that equal names in two models differ. A set is
-            remembered where runs are put together, and must not keep a model there that has made room.
-        weights: By peft's name of each adapter, in the order of names; none of them is 0.
+        loras: The adapters of the loaded model, so that equal names in two models differ. The reference is
+            weak, because the batcher keeps a choice for a while and must not keep an unloaded model alive.
+        weights: The weight of each adapter by its name in peft, sorted by name. No weight is 0.
     """
 
     loras: "weakref.ref[Loras]"
     weights: Weights
 
     def activate(self, module: Any) -> None:
-        """As `Adapters.activate`."""
+        """Activate these adapters in a module, and no others."""
         loras = self.loras()
         if loras is not None:
             loras.activate(module, self.weights)
 
 
 class Loras:
-    """The adapters of one loaded pipeline. Each is read when a job first asks for it, and stays.
+    """The adapters of one loaded pipeline. Each is loaded for the first job that needs it, and then kept.
 
-    peft puts layers of its own into the modules that all jobs share, and which of them act, and how strongly,
-    is a state of the module. So every call says which state it wants, the one without adapters too.
+    peft adds layers to the modules that all jobs share. Which adapters are active, and with which weights, is
+    a state of the module. Every call therefore names the state that it needs, also a call without adapters.
 
     Args:
-        pipeline: The loaded `DiffusionPipeline`; of those without adapters no job may ask for any.
-        spec: For the adapters that there are, and for calls.
+        pipeline: The loaded `DiffusionPipeline`.
+        spec: The load spec of the model, with the adapters on this machine.
     """
 
     def __init__(self, pipeline: Any, spec: LoadSpec) -> None:
@@ -58,7 +58,10 @@ class Loras:
         self._loading = threading.Lock()
 
     def select(self, choices: Sequence[LoraChoice]) -> LoraSet | None:
-        """The state that a job wants; adapters that are not here yet are read first.
+        """Load the adapters that a job asks for, and return its choice. Adapters of weight 0 are left out.
+
+        Returns:
+            The choice; None if pipelines of this family have no adapters.
 
         Raises:
             ModelUnavailable: An adapter is not on this machine, or does not fit the model.
@@ -69,9 +72,9 @@ class Loras:
         return LoraSet(weakref.ref(self), tuple(sorted(weights)))
 
     def activate(self, module: nn.Module, weights: Weights) -> None:
-        """Have these adapters act in `module`, and no others; where calls run, and between two of them."""
+        """Activate adapters in a module, and no others. Call it on the device thread between two calls."""
         if self._states.get(id(module), ()) != weights:
-            # Until all of it is done, nobody knows what acts.
+            # If the change fails half way, the state is unknown.
             self._states[id(module)] = None
             self._set_adapters(module, weights)
             self._states[id(module)] = weights
@@ -85,11 +88,11 @@ class Loras:
             )
 
     def _adapter_name(self, name: str) -> str:
-        """What peft calls the adapter."""
+        """Return the name of the adapter in peft, and load the adapter first if necessary."""
         with self._loading:
             if name not in self._loaded:
                 file = self._file(name)
-                # Where calls run: while layers are put into a module, nobody may be inside of it.
+                # On the device thread: no call of a module may run while layers are added to it.
                 self._spec.model_executor.call(self._spec.options, self._load, name, file)
             return self._loaded[name]
 
@@ -99,15 +102,15 @@ class Loras:
             raise ModelNotHere(
                 f"The adapter {name} is not on this machine.",
                 field="loras",
-                hint=f"Run `brushwork models pull {name}` on the worker's machine, and start it anew.",
+                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
             )
         return weights_file(found)
 
     def _load(self, name: str, file: Path) -> None:
-        # For a job that left while it waited for this very call.
+        # A job that was stopped while it waited for this call may have loaded it before.
         if name in self._loaded:
             return
-        # peft's names may have no dots, and the catalogue's may.
+        # Names in the catalogue may have dots, but names in peft may not.
         adapter = f"adapter{len(self._loaded)}"
         try:
             self._pipeline.load_lora_weights(
@@ -118,28 +121,28 @@ class Loras:
                 use_safetensors=True,
             )
             if not any(adapter in getattr(module, "peft_config", {}) for module in self._modules()):
-                raise ValueError("none of its keys is of this model")
-        # The file may hold anything, and so may be raised anything: only this adapter is out.
+                raise ValueError("none of its keys belongs to this model")
+        # A damaged file can raise any exception. It affects only this adapter, not the model.
         except Exception as error:
             self._remove(adapter)
             raise ModelUnavailable(
                 f"The adapter {name} does not fit {self._spec.model.name}: {error}.",
                 field="loras",
-                hint=f"Check that {file} is a LoRA adapter for models of family {self._spec.model.family}.",
+                hint=f"Check that {file} is a LoRA adapter for the family {self._spec.model.family}.",
             ) from error
         finally:
-            # peft has switched the new one on; whoever calls next has it switched off.
+            # peft activates a new adapter. The next call must set the state again.
             self._states = {id(module): None for module in self._modules()}
         self._loaded[name] = adapter
         LOGGER.info("Adapter %s is ready for %s", name, self._spec.model.name)
 
     def _remove(self, adapter: str) -> None:
-        """Take out what was put in before it failed."""
+        """Remove the layers that were added before loading failed."""
         try:
             self._pipeline.delete_adapters(adapter)
-        # diffusers has done so already, for the module at which it failed.
+        # diffusers has already removed the adapter from the module that failed.
         except Exception as error:
-            LOGGER.debug("Adapter %s could not be taken out: %r", adapter, error)
+            LOGGER.debug("Adapter %s could not be removed: %r", adapter, error)
 
     def _modules(self) -> list[nn.Module]:
         names = self._pipeline._lora_loadable_modules
@@ -148,10 +151,10 @@ class Loras:
 
 
 def weights_file(found: FoundAddOn) -> Path:
-    """The file of an adapter: the one that its entry names, or the only one that there is.
+    """Return the file of an adapter: the one that its entry names, or the only safetensors file.
 
     Raises:
-        ModelFileMissing: There is none, or it is not clear which.
+        ModelFileMissing: There is no file, or there are several and the entry names none.
     """
     entry = found.entry
     if entry.weight_name is not None:
@@ -164,5 +167,5 @@ def weights_file(found: FoundAddOn) -> Path:
     raise ModelFileMissing(
         f"The adapter {entry.name}: {reason} {entry.weight_name or '*.safetensors'} in {found.folder}.",
         field="loras",
-        hint="Name the right one as weight_name in its entry.",
+        hint="Set weight_name in its catalogue entry to the name of the file.",
     )

@@ -1,24 +1,25 @@
-"""How large the pictures of a job become that begins with a picture."""
+"""The size of the result of a job that starts from a picture."""
 
 import math
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 
-# Below it a denoiser that halves its latents again and again has nothing left of them.
+# A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
 
 
 def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Model) -> tuple[int, int]:
-    """Width and height: those asked for; else the given picture's proportions, and no more than it has.
+    """Return width and height of the result, in pixels.
 
-    Where neither is asked for, the area is at most that of the model's own default size, for which it was
-    trained. Where one is, the other follows from the proportions.
+    If the request has both, they are used. If it has one of them, the other follows from the proportions of
+    the input picture. If it has neither, the result has the proportions of the input picture, is not larger
+    than it, and has at most the area of the default size of the model.
 
     Args:
-        given: Width and height of the picture that the job begins with.
-        request: May ask for a size.
-        model: Its family says of what both sides have to be multiples.
+        given: Width and height of the input picture, in pixels.
+        request: The request, which may name a width and a height.
+        model: The model. Both sides become multiples of the number that its family requires.
     """
     width, height = given
     if request.width and request.height:
@@ -42,5 +43,5 @@ def _default_area(model: Model) -> int:
 
 
 def _side(length: float, multiple: int) -> int:
-    # A little more than nothing, for 64.0 may have become 63.999 on its way.
+    # A small tolerance, because rounding may have turned 64.0 into 63.999.
     return max(-(-SMALLEST_SIDE // multiple) * multiple, int(length + 0.01) // multiple * multiple)

@@ -1,4 +1,4 @@
-"""A diffusers pipeline for each job: the weights shared, everything that changes while a job runs its own."""
+"""A copy of a pipeline for each job. Copies share the weights; all state that a run changes is their own."""
 
 import copy
 import threading
@@ -15,34 +15,34 @@ from brushwork_workers.batching.model_executor import ModelExecutor, ModuleProxy
 from brushwork_workers.families.diffusion.schedulers import new_scheduler
 
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
-# What adapters change.
+# The modules that adapters can change.
 _ADAPTABLE = ("unet", "transformer", *_TEXT_ENCODERS)
-# Called as a whole; a VAE by its methods as well.
+# The modules whose calls run in batches. A VAE is called by its methods.
 _BATCHED = (*_ADAPTABLE, "vae", "image_encoder", "controlnet", "safety_checker")
 _VAE_METHODS = ("encode", "decode")
 _PREPROCESSORS = ("tokenizer", "feature_extractor", "processor")
 
 
 class PipelineCopies:
-    """Hands out shallow copies of pipelines that are made of the same components, of any family.
+    """Makes shallow copies of pipelines that share the same components, for any family.
 
     Args:
-        pipeline: A loaded `DiffusionPipeline`; it is never run itself.
-        model_executor: Through which the heavy modules are called.
-        options: On what terms; part, pixels and adapters are filled in here.
+        pipeline: The loaded `DiffusionPipeline`. It is never run itself.
+        model_executor: Runs the calls of the heavy modules.
+        options: Options of these calls. Part, pixels and adapters are set for each copy.
     """
 
     def __init__(self, pipeline: Any, model_executor: ModelExecutor, options: CallOptions) -> None:
         self._pipeline = pipeline
         self._model_executor = model_executor
         self._options = options
-        # Every method of a fast tokenizer may set the padding that another thread's call is about to use.
+        # One call at a time: a fast tokenizer keeps its padding as state, and every method may change it.
         self._preprocessor_executor = SerialExecutor()
         self._dtype_copies = _DtypeCopies(getattr(pipeline, "vae", None))
 
     @property
     def modules(self) -> list[torch.nn.Module]:
-        """All that hold weights."""
+        """All modules with weights."""
         components = self._pipeline.components.values()
         own = [each for each in components if isinstance(each, torch.nn.Module)]
         return [*own, *self._dtype_copies.copies()]
@@ -55,29 +55,30 @@ class PipelineCopies:
         original: Any = None,
         adapters: Adapters | None = None,
     ) -> Any:
-        """A copy with stand-ins for the heavy modules, and a scheduler of its own.
+        """Return a copy with proxies of the heavy modules and its own scheduler.
 
         Args:
-            scheduler: A scheduler class of diffusers; by default the pipeline's own.
-            pixels: Of one picture that it will make.
-            original: A pipeline of another class, made of the same components; by default the loaded one.
-            adapters: The state in which the denoiser and the text encoders are to be.
+            scheduler: The name of a scheduler class of diffusers; by default that of the pipeline.
+            pixels: The pixels of one picture that the copy will generate.
+            original: A pipeline of another class with the same components; by default the loaded one.
+            adapters: The adapters of the denoiser and the text encoders.
 
         Raises:
-            InvalidRequest: diffusers has no such class, or it does not suit the model.
+            InvalidRequest: diffusers has no such scheduler, or it does not fit the model.
         """
         original = self._pipeline if original is None else original
         options = replace(self._options, pixels_per_row=pixels, adapters=adapters)
         pipeline = copy.copy(original)
         for name, component in original.components.items():
             if component is not None and name != "scheduler":
-                # Past the pipeline's own setter, which would enter the stand-ins into its configuration.
+                # Not through the setter of the pipeline, which would write the proxies into its
+                # configuration.
                 pipeline.__dict__[name] = self._own(name, component, options)
         pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
         return pipeline
 
     def _own(self, name: str, component: Any, options: CallOptions) -> Any:
-        """What a job has in place of a component."""
+        """Return the proxy or copy of a component that a job uses."""
         if name == "vae":
             options = replace(options, part=name, adapters=None)
             return _AutoencoderProxy(component, self._model_executor, options, self._dtype_copies)
@@ -93,9 +94,10 @@ class PipelineCopies:
 
 
 class _PreprocessorProxy(ModuleProxy):
-    """A stand-in for a tokenizer or a processor, one call at a time; a job may set attributes for itself.
+    """A proxy of a tokenizer or processor that runs one call at a time.
 
-    Sana sets the side on which its tokenizer pads.
+    Attributes that a job sets apply only to calls of that job. The pipeline of Sana, for example, sets the
+    padding side of its tokenizer.
     """
 
     def __init__(self, component: Any, model_executor: ModelExecutor, part: str) -> None:
@@ -106,7 +108,7 @@ class _PreprocessorProxy(ModuleProxy):
         self._overrides[name] = value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the component, with what the job has set."""
+        """Call the component with the attributes that the job has set."""
         return self._call(self._with_overrides, self._module, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -127,10 +129,10 @@ class _PreprocessorProxy(ModuleProxy):
 
 
 class _TextEncoderProxy(ModuleProxy):
-    """A stand-in for a text encoder that has its layers where Stable Diffusion looks for them.
+    """A proxy of a text encoder that also has the attribute `text_model`.
 
-    To skip the last of them its pipelines (diffusers 0.42) take `text_model.final_layer_norm`; in
-    transformers 5 a `CLIPTextModel` is itself what it had under that name.
+    For `clip_skip`, the Stable Diffusion pipelines of diffusers 0.42 use `text_model.final_layer_norm`. In
+    transformers 5, `CLIPTextModel` has no `text_model`: the layers belong to the model itself.
     """
 
     def __init__(self, module: Any, model_executor: ModelExecutor, options: CallOptions) -> None:
@@ -145,7 +147,10 @@ class _TextEncoderProxy(ModuleProxy):
 
 
 class _DtypeCopies:
-    """A VAE in several number formats: at once in those that its pipelines will want, else when one does."""
+    """Copies of a VAE in several number formats, made when they are first needed.
+
+    The float32 copy of a half-precision VAE with `force_upcast` is made at once, because every run needs it.
+    """
 
     def __init__(self, module: Any) -> None:
         self._own = module
@@ -165,10 +170,10 @@ class _DtypeCopies:
 
 
 class _AutoencoderProxy(ModuleProxy):
-    """A stand-in for a VAE that its job may cast, and only for itself.
+    """A proxy of a VAE whose number format a job can change without affecting other jobs.
 
-    Stable Diffusion XL casts a VAE in half precision to float32 around its calls, and back. The one that all
-    jobs share stays as it is.
+    Stable Diffusion XL casts a half-precision VAE to float32 before its calls, and back after them. The
+    shared VAE stays unchanged.
     """
 
     def __init__(
@@ -178,7 +183,7 @@ class _AutoencoderProxy(ModuleProxy):
         self.__dict__["_dtype_copies"] = dtype_copies
 
     def to(self, *args: Any, dtype: torch.dtype | None = None) -> Self:
-        """Stand for the module in another number format; its device is everybody's."""
+        """Use a copy of the module in another number format. The device does not change."""
         wanted_dtype = next((value for value in args if isinstance(value, torch.dtype)), dtype)
         if wanted_dtype is not None:
             self.__dict__["_module"] = self._dtype_copies.in_dtype(wanted_dtype)

@@ -1,4 +1,4 @@
-"""All pipelines of one loaded model: a class of diffusers for each kind of job, the components shared."""
+"""The pipelines of one loaded model: one class of diffusers for each kind, with shared components."""
 
 import inspect
 import threading
@@ -13,8 +13,8 @@ from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 
-# For each kind: the class, and the class that goes by a ControlNet, where diffusers has one. Not counted are
-# those whose control picture is the picture to be inpainted: they have no room for another.
+# For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
+# control picture is the input picture are left out, because they take no separate control picture.
 _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "stable-diffusion": {
         "text-to-image": ("StableDiffusionPipeline", "StableDiffusionControlNetPipeline"),
@@ -47,16 +47,16 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
 
 
 class Pipelines:
-    """Hands out a pipeline for each job, of the class that its kind needs.
+    """Makes a pipeline for each job, of the class that its kind needs.
 
-    Not diffusers' `from_pipe`, which casts the shared weights to float32 unless told otherwise, and shares
+    `from_pipe` of diffusers is not used, because it casts the shared weights to float32 by default and shares
     the scheduler.
 
     Args:
-        pipeline: The loaded `DiffusionPipeline`, of whatever class its folder names.
-        family: Of the catalogue.
-        model_executor: Through which the heavy modules are called.
-        options: On what terms; part, pixels and adapters are filled in for each job.
+        pipeline: The loaded `DiffusionPipeline`, of the class that its folder names.
+        family: The name of the model's family.
+        model_executor: Runs the calls of the heavy modules.
+        options: Options of these calls. Part, pixels and adapters are set for each job.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Pipelines:
 
     @property
     def modules(self) -> list[nn.Module]:
-        """All that hold weights, add-ons left out."""
+        """All modules with weights, without add-ons."""
         return self._copies.modules
 
     def new(
@@ -82,17 +82,18 @@ class Pipelines:
         controlnet: Any = None,
         adapters: Adapters | None = None,
     ) -> Any:
-        """A pipeline that only this job has: its modules are stand-ins, its scheduler is its own.
+        """Return a pipeline for one job, with proxies of the modules and its own scheduler.
 
         Args:
-            kind: Of the job.
-            scheduler: A scheduler class of diffusers; by default the model's own.
-            pixels: Of one picture that it will make.
-            controlnet: The loaded module, if the job goes by one; it is replaced by a stand-in.
-            adapters: The state in which the denoiser and the text encoders are to be.
+            kind: The kind of the job.
+            scheduler: The name of a scheduler class of diffusers; by default that of the model.
+            pixels: The pixels of one picture that the job generates.
+            controlnet: The loaded module of a ControlNet, if the job uses one. It is replaced by a proxy.
+            adapters: The adapters of the denoiser and the text encoders.
 
         Raises:
-            InvalidRequest: diffusers has no such class, or the scheduler does not suit model and kind.
+            InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
+                model or the kind.
         """
         original = self._original(self._class_name(kind, controlnet is not None), controlnet)
         pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters)
@@ -106,14 +107,14 @@ class Pipelines:
             return plain
         if with_controlnet is None:
             raise InvalidRequest(
-                f"controlnet: {self.family} models have no {kind} with a ControlNet.",
+                f"controlnet: models of the family {self.family} support no {kind} with a ControlNet.",
                 field="controlnet",
                 hint="Leave out controlnet and control_image, or choose a model of another family.",
             )
         return with_controlnet
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
-        """What jobs get copies of; made once, and kept."""
+        """Return the pipeline that jobs get copies of. It is built once and kept."""
         if type(self.loaded).__name__ == class_name:
             return self.loaded
         with self._building:
@@ -125,7 +126,7 @@ class Pipelines:
     def _build(self, class_name: str, controlnet: Any) -> Any:
         pipeline_type = getattr(diffusers, class_name)
         parameters = inspect.signature(pipeline_type.__init__).parameters
-        # Components come last: the configuration has entries of their names.
+        # Components come last, because the configuration has entries with the same names.
         components = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}
         pipeline = pipeline_type(**{name: value for name, value in components.items() if name in parameters})
         pipeline.set_progress_bar_config(disable=True)

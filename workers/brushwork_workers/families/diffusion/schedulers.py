@@ -1,4 +1,4 @@
-"""A scheduler for each job: the model's own, or another that says the same of its model."""
+"""A scheduler for each job: a copy of the model's own, or another class with an equivalent configuration."""
 
 import copy
 import inspect
@@ -9,36 +9,44 @@ from brushwork_schemas.errors import InvalidRequest
 
 
 def new_scheduler(own: Any, name: str | None = None) -> Any:
-    """A scheduler that no other job has.
+    """Return a new scheduler.
 
     Args:
-        own: The model's, which was never run.
-        name: Of the scheduler class of diffusers; by default that of `own`.
+        own: The scheduler of the model, which was never run.
+        name: The name of a scheduler class of diffusers; by default that of `own`.
 
     Raises:
-        InvalidRequest: diffusers has no such class, or it does not do what the model was trained for.
+        InvalidRequest: diffusers has no such class, or it does not fit the training of the model.
     """
     if name is None:
-        # As good as new, for it was never run, and made five times faster than from its configuration.
+        # `own` was never run, so a copy is like new. It is five times faster than `from_config`.
         return copy.deepcopy(own)
     scheduler_type = getattr(diffusers, name, None)
     if scheduler_type is None:
-        raise InvalidRequest(f"scheduler: diffusers has no {name}.", field="scheduler")
+        raise InvalidRequest(
+            f"scheduler: diffusers has no {name}.",
+            field="scheduler",
+            hint="Use the name of a scheduler class such as EulerDiscreteScheduler, or leave scheduler out.",
+        )
     return scheduler_type.from_config(own.config, **_converted_options(own, scheduler_type))
 
 
 def check_begins_with_picture(own: Any, scheduler: Any) -> None:
-    """See that it can put noise on a picture, if the model's own does so in the way of flow matching.
+    """Check that a scheduler can add noise to a picture in the way that a flow matching model needs.
+
+    Args:
+        own: The scheduler of the model. Only those of flow matching models are checked.
+        scheduler: The scheduler of the job.
 
     Raises:
-        InvalidRequest: It can't.
+        InvalidRequest: The scheduler cannot do this.
     """
     if hasattr(own, "scale_noise") and not hasattr(scheduler, "scale_noise"):
-        raise _unsuitable(scheduler, f"can't begin with a picture for a model of {type(own).__name__}")
+        raise _unsuitable(scheduler, f"cannot start from a picture for models with {type(own).__name__}")
 
 
 def _converted_options(own: Any, scheduler_type: type) -> dict[str, Any]:
-    """What the new one has to be told, because it says it in other words than `own`."""
+    """Return the options of the new scheduler that have other names than in `own`."""
     config = own.config
     known = inspect.signature(scheduler_type).parameters
     is_of_flow = scheduler_type.__name__.startswith("FlowMatch")
@@ -51,11 +59,13 @@ def _converted_options(own: Any, scheduler_type: type) -> dict[str, Any]:
     if flows and "use_flow_sigmas" in known:
         return {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
     trained = "flow matching" if flows else "noise prediction"
-    raise _unsuitable(scheduler_type, f"is not for models of {trained}, as this one is")
+    raise _unsuitable(scheduler_type, f"is not for models trained with {trained}, like this one")
 
 
 def _unsuitable(scheduler: Any, reason: str) -> InvalidRequest:
     name = getattr(scheduler, "__name__", type(scheduler).__name__)
     return InvalidRequest(
-        f"scheduler: {name} {reason}.", field="scheduler", hint="Leave it out: the model's own fits."
+        f"scheduler: {name} {reason}.",
+        field="scheduler",
+        hint="Leave scheduler out to use that of the model.",
     )

@@ -1,4 +1,4 @@
-"""An autoencoder that draws from the job's own random numbers, where its pipeline forgets to say so."""
+"""An autoencoder that samples with the generators of the job, for pipelines that do not pass them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import torch
 
 
 class SeededAutoencoder:
-    """Stands for the VAE of a job's pipeline.
+    """Replaces the VAE in the pipeline of one job.
 
-    The ControlNet pipeline of Stable Diffusion 3 draws the latents of its control picture from torch's global
-    generator, which all threads share: no seed would give the same picture twice.
+    The ControlNet pipeline of Stable Diffusion 3 samples the latents of its control picture with the global
+    generator of torch, which all threads share. A seed would not reproduce a picture.
 
     Args:
-        autoencoder: Of the job's pipeline.
-        seeds: Of its pictures.
+        autoencoder: The VAE of the pipeline.
+        seeds: The seeds of the pictures of the job.
     """
 
     def __init__(self, autoencoder: Any, seeds: Sequence[int]) -> None:
@@ -22,11 +22,11 @@ class SeededAutoencoder:
         self._generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
     def encode(self, pixels: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """As the autoencoder's own; row i of the answer belongs to picture i, and so round again."""
+        """Encode pixels; row i is sampled with the generator of picture i modulo the number of pictures."""
         encoded = self._autoencoder.encode(pixels, *args, **kwargs)
         number = len(self._generators)
         own = [self._generators[row % number] for row in range(len(pixels))]
-        # Some autoencoders know no chance.
+        # Some autoencoders are deterministic.
         if hasattr(encoded, "latent_dist"):
             sample = encoded.latent_dist.sample
             encoded.latent_dist.sample = lambda generator=None: sample(

@@ -1,4 +1,4 @@
-"""Pictures from prompts: any diffusers text-to-image pipeline, unmodified."""
+"""The handler of text-to-image, for any text-to-image pipeline of diffusers."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ KIND = "text-to-image"
 
 
 class TextToImage:
-    """Serves text-to-image.
+    """Handles text-to-image.
 
     Args:
-        model: Its entry.
-        generation: Runs its pipelines.
+        model: The catalogue entry of the model.
+        generation: Runs the pipelines of the model.
     """
 
     def __init__(self, model: Model, generation: Generation) -> None:
@@ -24,13 +24,13 @@ class TextToImage:
         self._generation = generation
 
     def warm_up(self) -> None:
-        """Make one picture in two steps, as jobs that leave all to the model would have it."""
+        """Generate one picture in two steps, with the default settings of the model."""
         fields = {**self._model.defaults_of(KIND), "prompt": "a picture", "num_inference_steps": 2}
         request = TextToImageRequest.model_validate(fields)
         self._generation.warm_up(request, _prepared(request))
 
     def perform(self, request: TextToImageRequest, context: JobContext) -> dict[str, Any]:
-        """Make the pictures of one job."""
+        """Generate the pictures of one job."""
         return self._generation.run(request, context, _prepared(request))
 
 

@@ -15,8 +15,8 @@ from torch.nn import functional
 OVERLAY_SHARE = 0.55
 MAX_CLASSES = 256
 BACKGROUND = "background"
-# Scores are enlarged for this many classes at a time: all classes at the size of a large picture would not fit
-# into memory.
+# Scores are enlarged for this many classes at a time: all classes at the size of a large picture would not
+# fit into memory.
 CLASSES_AT_ONCE = 16
 
 Indices = npt.NDArray[np.uint8]
@@ -56,7 +56,7 @@ class ClassMap:
         return Image.composite(coloured, picture, is_object)
 
     def areas(self) -> dict[str, float]:
-        """Return the share of the pixels of each class that occurs, 0 to 1. Classes of equal name are added."""
+        """Return the share of the pixels of each class that occurs, 0 to 1, added up by label."""
         counts = np.bincount(self.indices.ravel(), minlength=len(self.labels))
         found: dict[str, float] = {}
         for label, count in zip(self.labels, counts, strict=True):
@@ -110,8 +110,8 @@ def best_class(scores: Tensor, size: tuple[int, int]) -> Indices:
 def palette(num_classes: int) -> list[int]:
     """Return clearly different colours for any number of classes, as flat RGB values. Class 0 is black.
 
-    The bits of the class index are distributed over the three channels, starting with the highest bit of each,
-    as in the colour map of PASCAL VOC (Everingham et al., 2010).
+    The bits of the class index are distributed over the three channels, starting with the highest bit of
+    each, as in the colour map of PASCAL VOC (Everingham et al., 2010).
     """
     colours = []
     for index in range(num_classes):

@@ -87,7 +87,7 @@ class PromptedSegmentation:
         self._find_objects(black, [Prompt(0, (Point(x=32, y=32),), None)])
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
-        """Segment the marked objects. Segment i + 1 is object i; in the mask, smaller objects cover larger ones."""
+        """Segment the marked objects. Segment i + 1 is object i. In the mask, smaller objects are on top."""
         picture = context.picture(request.image)
         _check_prompts(request, picture)
         objects = self._find_objects(picture, _prompts(request))
@@ -134,7 +134,7 @@ class PromptedSegmentation:
         ]
 
     def _prompt_tensors(self, prompts: Sequence[Prompt], sizes: Tensor) -> dict[str, Tensor]:
-        """Points and boxes as the network wants them: [1, objects, ...], in its own pixels."""
+        """Return points and boxes as inputs of the network: [1, objects, ...], in pixels of its own input."""
         arguments: dict[str, Any] = {}
         if prompts[0].points:
             arguments["input_points"] = [

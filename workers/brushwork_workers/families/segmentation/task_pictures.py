@@ -67,8 +67,8 @@ def _check_class_list(spec: LoadSpec) -> Path:
     class_list = _settings(spec.folder).get("class_info_file")
     if class_list and not (spec.folder / class_list).is_file():
         raise ModelFileMissing(
-            f"Model {spec.model.name}: the file {spec.folder / class_list} is missing. The configuration of its "
-            "preprocessing names it.",
+            f"Model {spec.model.name}: the file {spec.folder / class_list} is missing. The configuration of "
+            "its preprocessing names it.",
             field="source",
             hint="Copy it from the data set repository shi-labs/oneformer_demo into the folder of the model.",
         )

@@ -1,1 +1,1 @@
-"""Models trained on a caller's pictures."""
+"""Families that serve training jobs."""

@@ -1,4 +1,4 @@
-"""Networks that can be trained: by name, for any number of classes."""
+"""The networks that can be trained, by name and for any number of classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,22 @@ from brushwork_workers.families.training.simple_cnn import SimpleCNN
 
 SIMPLE = "simple_cnn"
 HALF = (0.5, 0.5, 0.5)
-# Of ImageNet, as torchvision's weights want it.
+# Mean and standard deviation of ImageNet, which the weights of torchvision expect.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# In training they give several answers at once.
+# These networks return several outputs in training mode.
 _UNSUPPORTED = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a training begins with.
+    """The network that a training starts from.
 
     Args:
-        name: `simple_cnn`, or one of torchvision's classifiers.
-        mean: Of red, green and blue, 0 to 1: pictures are shifted and scaled so.
-        std: Likewise.
-        weights: torchvision's name of what it has learned already.
-        file: Where that is.
+        name: `simple_cnn`, or the name of a classifier of torchvision.
+        mean: The mean of red, green and blue that pictures are normalised with, 0 to 1.
+        std: The standard deviation of red, green and blue that pictures are normalised with, 0 to 1.
+        weights: The name of the pretrained weights of torchvision; None to start from random weights.
+        file: The safetensors file of the pretrained weights.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Architecture:
 
     @classmethod
     def named(cls, name: str) -> "Architecture":
-        """One that begins from nothing.
+        """Return an architecture that starts from random weights.
 
         Raises:
-            ModelUnavailable: There is none of that name.
+            ModelUnavailable: No architecture of that name can be trained.
         """
         if name == SIMPLE:
             return cls(name, HALF, HALF)
@@ -52,16 +52,17 @@ class Architecture:
             raise ModelUnavailable(
                 f"There is no architecture {name!r} that can be trained.",
                 field="source.architecture",
-                hint="Name simple_cnn, or a classifier of torchvision such as resnet18.",
+                hint="Use simple_cnn, or a classifier of torchvision such as resnet18.",
             )
         return cls(name, IMAGENET_MEAN, IMAGENET_STD)
 
     @classmethod
     def pretrained(cls, weights: str, file: Path) -> "Architecture":
-        """One that begins from torchvision's weights; its last layer is put anew.
+        """Return an architecture that starts from weights of torchvision, with a new last layer.
 
         Raises:
-            ModelUnavailable: torchvision has none of that name, or not of a classifier that can be trained.
+            ModelUnavailable: torchvision has no such weights, or they are not of a classifier that can be
+                trained.
         """
         official = TorchvisionWeights.named(weights)
         weights_enum = type(get_weight(weights))
@@ -71,7 +72,7 @@ class Architecture:
         return cls(base.name, tuple(transform.mean), tuple(transform.std), weights, file)
 
     def network(self, num_classes: int, image_size: int) -> nn.Module:
-        """The network, on the CPU; what it has not learned is drawn from torch's own random numbers."""
+        """Build the network on the CPU. New weights come from the global random number generator of torch."""
         if self.weights is None or self.file is None:
             return untrained(self.name, num_classes, image_size)
         network = TorchvisionWeights.named(self.weights).network(load_file(self.file))
@@ -80,7 +81,7 @@ class Architecture:
 
 
 def untrained(name: str, num_classes: int, image_size: int) -> nn.Module:
-    """A network of that architecture; as `Architecture.network` makes it, but for its weights."""
+    """Build a network with the layers of `Architecture.network` and random weights."""
     if name == SIMPLE:
         return SimpleCNN(num_classes, image_size)
     network: nn.Module = get_model_builder(Architecture.named(name).name)(
@@ -90,7 +91,7 @@ def untrained(name: str, num_classes: int, image_size: int) -> nn.Module:
 
 
 def head_name(network: nn.Module) -> str:
-    """Where the last layer is, the one that has a value for each class."""
+    """Return the name of the last layer, which has one output per class."""
     layers = [name for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     return str(layers[-1])
 
@@ -99,8 +100,8 @@ def _replace_head(network: nn.Module, num_classes: int) -> None:
     weights_enum, _, name = head_name(network).rpartition(".")
     old = network.get_submodule(head_name(network))
     if isinstance(old, nn.Conv2d):
-        transform: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
+        new: nn.Module = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)  # type: ignore[arg-type]
     else:
         assert isinstance(old, nn.Linear)  # noqa: S101 - `head_name` looks for these two
-        transform = nn.Linear(old.in_features, num_classes)
-    setattr(network.get_submodule(weights_enum), name, transform)
+        new = nn.Linear(old.in_features, num_classes)
+    setattr(network.get_submodule(weights_enum), name, new)

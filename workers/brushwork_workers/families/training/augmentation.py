@@ -1,4 +1,4 @@
-"""Training pictures changed by chance, so that a network learns what matters."""
+"""Random augmentation of training pictures."""
 
 import math
 from typing import Literal
@@ -12,16 +12,17 @@ MAX_ANGLE, MAX_SCALE, MAX_COLOUR = math.radians(15), 0.2, 0.3
 
 
 def augment(pixels: Tensor, strength: Literal["none", "light", "strong"], rng: Generator) -> Tensor:
-    """Pictures changed, each in its own way.
+    """Augment pictures, each with its own random parameters.
 
     Args:
-        pixels: uint8 [n, 3, side, side].
-        how: `light` shifts by up to a tenth and mirrors every other one; `strong` besides turns by up to 15
-            degrees, scales by up to a fifth, and changes brightness and contrast by up to 30 %.
-        chance: Draws.
+        pixels: The pictures, uint8 [n, 3, side, side].
+        strength: `none` changes nothing. `light` shifts by up to a tenth of the side, and mirrors with
+            probability 0.5. `strong` also rotates by up to 15 degrees, scales by up to a fifth, and changes
+            brightness and contrast by up to 30 %.
+        rng: The random number generator, on the CPU.
 
     Returns:
-        uint8 of the same shape.
+        The augmented pictures, uint8 of the same shape.
     """
     if strength == "none":
         return pixels
@@ -36,14 +37,14 @@ def augment(pixels: Tensor, strength: Literal["none", "light", "strong"], rng: G
 
 
 def _uniform(number: int, limit: float, rng: Generator) -> Tensor:
-    """[n], each from -reach to reach."""
+    """Return `number` uniform random values from -limit to limit: [number]."""
     return (2 * torch.rand(number, generator=rng) - 1) * limit
 
 
 def _affine_maps(number: int, rng: Generator, *, is_strong: bool) -> Tensor:
-    """Affine maps [n, 2, 3] from where a pixel is to whence it comes, both -1 to 1."""
+    """Return affine maps from output to input coordinates, both from -1 to 1: [number, 2, 3]."""
     mirror = torch.where(torch.rand(number, generator=rng) < 0.5, -1.0, 1.0)
-    # A tenth of the picture is a fifth of the range from -1 to 1.
+    # A tenth of the side is a fifth of the coordinate range, which is 2 wide.
     shift = torch.stack([_uniform(number, 2 * MAX_SHIFT, rng) for _ in range(2)], dim=1)
     angle = _uniform(number, MAX_ANGLE if is_strong else 0.0, rng)
     scale = 1 + _uniform(number, MAX_SCALE if is_strong else 0.0, rng)

@@ -1,4 +1,4 @@
-"""What another attempt goes on from, as a safetensors file: no pickle, for the optimizer neither."""
+"""Checkpoints of a training as safetensors files. Weights and optimizer state contain no pickle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ _BEST, _STATE = "best.", "now."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How a training stood at the end of an epoch.
+    """The state of a training at the end of an epoch.
 
     Args:
-        state: Of network and optimizer.
-        best: Of the network, after the best epoch so far.
+        state: The tensors of the network and of the optimizer, by name.
+        best: The tensors of the network after the best epoch so far, by name.
     """
 
     state: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
 
     def to_bytes(self, job_id: str) -> bytes:
-        """The file; with the job's name in it, no other job's is the same."""
+        """Return the content of the file. It includes the job id, so the files of two jobs always differ."""
         tensors = {f"{_STATE}{name}": value for name, value in self.state.items()}
         tensors |= {f"{_BEST}{name}": value for name, value in self.best.items()}
         return bytes(save(tensors, metadata={"job": job_id}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Checkpoint":
-        """What `packed` gave.
+        """Read the content of a file that `to_bytes` has written.
 
         Raises:
-            ValueError: It did not.
+            ValueError: The content is not a checkpoint.
         """
         try:
             tensors = load(data)
         except SafetensorError as error:
-            raise ValueError(f"the checkpoint can't be read: {error}") from error
+            raise ValueError(f"the checkpoint cannot be read: {error}") from error
         parts = [
             {name.removeprefix(mark): value for name, value in tensors.items() if name.startswith(mark)}
             for mark in (_STATE, _BEST)

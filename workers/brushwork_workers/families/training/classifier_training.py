@@ -1,4 +1,4 @@
-"""Classifiers trained on a caller's own pictures."""
+"""Training of image classifiers on a dataset of the caller."""
 
 import json
 from dataclasses import replace
@@ -24,18 +24,18 @@ WEIGHTS_TYPE = "application/vnd.safetensors"
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind. It holds no memory: every job begins with a network of its own."""
+    """Load the model as a handler of training jobs. It holds no weights: every job builds its own network."""
     return LoadedModules({"image-classification-training": ImageClassificationTraining(spec)})
 
 
 class ImageClassificationTraining:
-    """What trainings of one architecture have in common.
+    """Handles training jobs that start from one architecture.
 
     Args:
-        spec: Which, from where, onto what.
+        spec: The model to train.
 
     Raises:
-        ModelUnavailable: There is no such architecture, or its weights are not here.
+        ModelUnavailable: There is no such architecture, or its weights are missing.
     """
 
     def __init__(self, spec: LoadSpec) -> None:
@@ -44,12 +44,12 @@ class ImageClassificationTraining:
         self._call = partial(spec.model_executor.call, replace(spec.options, part="training"))
 
     def warm_up(self) -> None:
-        """Nothing is shared that could be warm."""
+        """Do nothing: jobs share no network."""
 
     def perform(self, request: ImageClassificationTrainingRequest, context: JobContext) -> dict[str, Any]:
-        """Train, and keep weights, configuration and plot."""
+        """Train a network and store its weights, its configuration and a plot of the learning curve."""
         _check(request, self._architecture)
-        assert request.image_size is not None  # noqa: S101 - filled in at the door
+        assert request.image_size is not None  # noqa: S101 - set when the job was submitted
         architecture = self._architecture
         preparation = Preparation(request.image_size, architecture.mean, architecture.std)
         split = read(context, request.dataset, preparation, request.validation_split, request.seed or 0)
@@ -75,9 +75,10 @@ def _architecture(spec: LoadSpec) -> Architecture:
         weights = str(json.loads((spec.folder / "config.json").read_text("utf-8"))["weights"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: config.json in {spec.folder} names no weights: {error!r}.",
+            f"Model {spec.model.name}: config.json in {spec.folder} does not name weights of torchvision: "
+            f"{error!r}.",
             field="source",
-            hint="Trainings begin from torchvision's weights: brushwork models pull fetches them.",
+            hint=f"Download them with: brushwork models pull {spec.model.name}",
         ) from error
     return Architecture.pretrained(weights, spec.folder / "model.safetensors")
 
@@ -85,23 +86,24 @@ def _architecture(spec: LoadSpec) -> Architecture:
 def _check(request: ImageClassificationTrainingRequest, architecture: Architecture) -> None:
     if request.freeze_backbone and architecture.weights is None:
         raise InvalidRequest(
-            "freeze_backbone: this model has learned nothing yet that could stay as it is.",
+            "freeze_backbone: this model has no pretrained weights that could be frozen.",
             field="freeze_backbone",
-            hint="Leave it out, or train a model that begins from weights.",
+            hint="Leave freeze_backbone out, or train a model with pretrained weights.",
         )
     if request.per_device_train_batch_size == 1 and architecture.name != SIMPLE:
         raise InvalidRequest(
-            "per_device_train_batch_size: a network that normalises by its batch needs at least 2 pictures.",
+            "per_device_train_batch_size: a network with batch normalisation needs at least 2 pictures.",
             field="per_device_train_batch_size",
+            hint="Set per_device_train_batch_size to 2 or more.",
         )
 
 
 def _check_split(request: ImageClassificationTrainingRequest, split: DatasetSplit) -> None:
     if request.early_stopping_patience is not None and not len(split.validation):
         raise InvalidRequest(
-            "early_stopping_patience: there are no pictures to judge by.",
+            "early_stopping_patience: the dataset has no validation pictures.",
             field="early_stopping_patience",
-            hint="Set validation_split, or put a folder validation into the archive.",
+            hint="Set validation_split, or add a folder named validation to the archive.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Loss and accuracy by epoch, drawn."""
+"""A plot of loss and accuracy by epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,16 @@ _FONT_SIZE, _NUM_LINES = 15, 4
 
 @dataclass(frozen=True)
 class Panel:
-    """A frame with an axis of epochs and one of values.
+    """A panel of the plot, with an axis of epochs and an axis of values.
 
     Args:
-        left: In pixels, of the frame itself; its numbers stand outside.
-        title: What the values are.
-        top_value: At the upper edge; 0 is at the lower one.
-        num_epochs: At the right edge; 1 is at the left one.
+        left: The left edge of the frame, in pixels. The numbers of the axis are left of it.
+        title: The name of the values.
+        top_value: The value at the upper edge; the lower edge is 0.
+        num_epochs: The epoch at the right edge; the left edge is epoch 1.
+        top: The upper edge of the frame, in pixels.
+        width: The width of the frame, in pixels.
+        height: The height of the frame, in pixels.
     """
 
     left: int
@@ -32,16 +35,16 @@ class Panel:
     height: int = 290
 
     def position(self, epoch: int, value: float) -> tuple[float, float]:
-        """Where a value is drawn."""
+        """Return the position of a value: x and y, in pixels."""
         share = (epoch - 1) / max(1, self.num_epochs - 1)
         return self.left + share * self.width, self.top + (1 - value / self.top_value) * self.height
 
 
 def curve_plot(curve: Sequence[Epoch]) -> Image.Image:
-    """An RGB picture of two frames: loss on the left, accuracy on the right; of training and validation.
+    """Draw loss (left) and accuracy (right) of training and validation as an RGB picture.
 
     Args:
-        curve: At least one epoch.
+        curve: The epochs, at least one.
     """
     picture = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""The pictures of a dataset in memory, divided into those to train on and those to judge by."""
+"""The pictures of a dataset in memory, divided into training and validation examples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Examples:
     """Pictures and their classes.
 
     Args:
-        pixels: uint8 [n, 3, side, side].
-        labels: int64 [n].
+        pixels: The pictures, uint8 [n, 3, side, side].
+        labels: The index of the class of each picture, int64 [n].
     """
 
     pixels: Tensor
@@ -31,23 +31,23 @@ class Examples:
         return len(self.labels)
 
     def subset(self, indices: Tensor) -> "Examples":
-        """Those of these places."""
+        """Return the examples with these indices."""
         return Examples(self.pixels[indices], self.labels[indices])
 
     def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
-        """All of them, so many at a time."""
+        """Yield all examples in batches of `size`, in the given order or in their own."""
         for indices in batches_of(torch.arange(len(self)) if order is None else order, size):
             yield self.subset(indices)
 
 
 @dataclass(frozen=True)
 class DatasetSplit:
-    """What a training has.
+    """A dataset, divided for a training.
 
     Args:
-        labels: Names of the classes.
-        train: To train on.
-        validation: To judge by; may be empty.
+        labels: The names of the classes.
+        train: The training examples.
+        validation: The validation examples; may be empty.
     """
 
     labels: tuple[str, ...]
@@ -56,7 +56,11 @@ class DatasetSplit:
 
 
 def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
-    """`order`, so many at a time; one alone at the end joins those before it, for it has no variance."""
+    """Split `order` into batches of `size` indices.
+
+    A last batch of one index is joined to the batch before it, because batch normalisation needs two
+    pictures.
+    """
     pieces = list(order.split(size))
     if len(pieces) > 1 and size > 1 and len(pieces[-1]) == 1:
         last = pieces.pop()
@@ -67,25 +71,26 @@ def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
 def read(
     context: JobContext, sha256: str, preparation: Preparation, validation_share: float, seed: int
 ) -> DatasetSplit:
-    """The dataset of that name, decoded.
+    """Read and decode a dataset.
 
     Args:
-        context: Whence it comes, and who hears that the job moves.
-        sha256: The archive's.
-        preparation: How each picture is made ready.
-        share: Of each class, held out by `seed` where the archive has no folder to judge by.
-        seed: The job's.
+        context: The context of the job: the source of the archive, and the receiver of progress.
+        sha256: The name of the archive in the store.
+        preparation: The preprocessing of each picture.
+        validation_share: The share of each class that is held out for validation, 0 to 1. Not used if the
+            archive has a validation folder.
+        seed: The seed of the job, which selects the examples that are held out.
 
     Raises:
-        InvalidDataset: It can't be read; the message names the file.
-        JobStopped: The job is to stop.
+        InvalidDataset: The archive or a picture cannot be read. The message names the file.
+        JobStopped: The job was canceled.
     """
     dataset = Dataset(context.file(sha256))
     side, number = preparation.image_size, len(dataset.entries)
     if number * 3 * side * side > MAX_BYTES:
         raise refused(
-            f"{number} pictures of {side} x {side} pixels are more than {MAX_BYTES >> 30} GiB.",
-            "Ask for a smaller image_size, or give fewer pictures.",
+            f"{number} pictures of {side} x {side} pixels need more than {MAX_BYTES >> 30} GiB of memory.",
+            "Set a smaller image_size, or use fewer pictures.",
         )
     pixels = torch.empty((number, 3, side, side), dtype=torch.uint8)
     for index, (_, picture) in enumerate(dataset.pictures()):
@@ -102,7 +107,17 @@ def read(
 
 
 def held_out(labels: Tensor, validation_share: float, seed: int) -> Tensor:
-    """Which of the examples are held out: of each class that share, at least one where it is not 0."""
+    """Select the examples that are held out for validation.
+
+    Args:
+        labels: The class of each example, int64 [n].
+        validation_share: The share of each class to hold out, 0 to 1. If it is not 0, at least one example of
+            each class is held out, and at least one stays.
+        seed: The seed of the selection.
+
+    Returns:
+        True for each example that is held out, bool [n].
+    """
     is_validation = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique().tolist():
         indices = (labels == label).nonzero()[:, 0]

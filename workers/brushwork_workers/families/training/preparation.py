@@ -1,4 +1,4 @@
-"""Pictures made ready for a network, in training and afterwards alike."""
+"""The preprocessing of pictures, which is the same in training and in use."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from torchvision.transforms.v2 import functional as transforms
 
 @dataclass(frozen=True)
 class Preparation:
-    """How pictures become what a network takes.
+    """Preprocesses pictures for a network.
 
     Args:
-        image_size: Side to which they are resized, whatever their proportions.
-        mean: Of red, green and blue, 0 to 1.
-        std: Likewise.
+        image_size: The side to which pictures are resized, in pixels. Their proportions are not kept.
+        mean: The mean of red, green and blue, 0 to 1.
+        std: The standard deviation of red, green and blue, 0 to 1.
     """
 
     image_size: int
@@ -23,14 +23,14 @@ class Preparation:
     std: tuple[float, ...]
 
     def pixels(self, picture: Image.Image) -> Tensor:
-        """An RGB picture as uint8 [3, image_size, image_size]."""
+        """Resize an RGB picture: uint8 [3, image_size, image_size]."""
         side = (self.image_size, self.image_size)
-        # Pillow averages what falls into one pixel where it makes smaller.
+        # When Pillow makes a picture smaller, it averages the pixels that become one.
         resized: Tensor = transforms.pil_to_tensor(picture.resize(side, Image.Resampling.BILINEAR))
         return resized
 
     def normalised(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels [n, 3, side, side] as float32 around 0, on the device where they are."""
+        """Normalise uint8 pixels [n, 3, side, side] to float32 around 0, on the same device."""
         mean, std = (
             torch.tensor(values, device=pixels.device)[:, None, None] for values in (self.mean, self.std)
         )

@@ -1,4 +1,4 @@
-"""Random numbers of a training: each purpose has a start of its own, so that any epoch can be made again."""
+"""Random numbers of a training. Each purpose has its own seed, so that any epoch can be repeated."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,21 +8,21 @@ import torch
 
 
 def derive_seed(seed: int, *purpose: object) -> int:
-    """A start of random numbers: of the job's seed and of what they are for."""
+    """Derive a seed from the seed of the job and the purpose of the random numbers."""
     digest = hashlib.sha256(":".join(map(str, (seed, *purpose))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
-    """A generator on the CPU that begins there."""
+    """Return a generator on the CPU with the seed of a purpose."""
     return torch.Generator().manual_seed(derive_seed(seed, *purpose))
 
 
 @contextmanager
 def seeded(device: torch.device, seed: int, *purpose: object) -> Iterator[None]:
-    """Inside, torch's own random numbers (of dropout, of new weights) begin there; afterwards as before.
+    """Seed the global generators of torch (dropout, new weights) inside the context, and restore them after.
 
-    Only the device thread may enter: they belong to the whole process.
+    Enter it only in the device thread, because these generators belong to the whole process.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

@@ -1,20 +1,21 @@
-"""The small convolutional network that is trained from nothing."""
+"""A small convolutional network for training from random weights."""
 
 from torch import Tensor, nn
 
-# So many by so many values of each feature reach the dense layers at most: of larger pictures the features
-# are averaged to that, for the first dense layer would else hold a billion weights.
+# The largest side of the feature map that enters the dense layers. Larger maps are averaged down to it:
+# without that, the first dense layer could have a billion weights.
 LARGEST_MAP = 16
 
 
 class SimpleCNN(nn.Module):
-    """Conv 32 3x3, ReLU, max-pool; conv 64 3x3, ReLU, max-pool; dense 128, ReLU; dense, a value a class.
+    """Conv 32 3x3, ReLU, max-pool; conv 64 3x3, ReLU, max-pool; dense 128, ReLU; dense, one output per class.
 
-    Without padding, as the network is usually shown; pictures of 28 pixels give 5 x 5 x 64 features.
+    The convolutions have no padding, as in the usual description of this network. Pictures of 28 x 28 pixels
+    give 5 x 5 x 64 features.
 
     Args:
-        num_classes: How many.
-        image_size: Side of its pictures, at least 16 pixels.
+        num_classes: The number of classes, at least 1.
+        image_size: The side of the pictures, at least 16 pixels.
     """
 
     def __init__(self, num_classes: int, image_size: int) -> None:
@@ -34,6 +35,6 @@ class SimpleCNN(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits [n, classes] of normalised pictures [n, 3, image_size, image_size]."""
+        """Return the logits, [n, classes], of normalised pictures, [n, 3, image_size, image_size]."""
         logits: Tensor = self.classifier(self.features(pixels))
         return logits

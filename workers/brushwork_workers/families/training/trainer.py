@@ -1,4 +1,4 @@
-"""A network that learns, and its optimizer."""
+"""A network in training, with its optimizer."""
 
 from collections.abc import Mapping
 
@@ -18,19 +18,20 @@ State = dict[str, Tensor]
 
 
 class Trainer:
-    """Every method runs on the device thread, between the calls of other jobs; one step is one batch.
+    """Trains a network step by step; one step is one batch.
 
-    Float32 throughout: half precision needs care with small gradients that small networks do not repay.
+    Call all methods on the device thread, where they run between the calls of other jobs. Training uses
+    float32: half precision needs gradient scaling, which does not pay off for small networks.
 
     Args:
-        request: How to learn; complete.
-        architecture: What to begin with.
-        num_classes: How many.
-        preparation: How pixels become what the network takes.
-        device: Where to learn.
+        request: The complete request, with the settings of the optimizer.
+        architecture: The network to start from.
+        num_classes: The number of classes.
+        preparation: The preprocessing of pictures.
+        device: The device to train on.
 
     Raises:
-        InvalidRequest: The network takes no pictures of that size.
+        InvalidRequest: The network does not accept pictures of the requested size.
     """
 
     def __init__(
@@ -60,16 +61,19 @@ class Trainer:
         )
 
     def step(self, batch: Examples, number: int) -> tuple[float, int]:
-        """Learn from a batch: its mean cross-entropy, and how many were right before.
+        """Train on one batch.
 
         Args:
-            batch: On the CPU.
-            number: Of the step, counted over all epochs: dropout draws by it.
+            batch: The examples, on the CPU.
+            number: The number of the step, counted from 0 over all epochs. It seeds dropout.
+
+        Returns:
+            The mean cross-entropy of the batch, and how many predictions were correct before the step.
 
         Raises:
-            InvalidRequest: The loss is no number any more.
+            InvalidRequest: The loss is not finite.
         """
-        # The device thread computes without gradients otherwise.
+        # Gradients are off by default in the device thread.
         with torch.enable_grad(), seeded(self._device, self._seed, "step", number):
             self._network.train(not self._is_frozen)
             self._optimizer.zero_grad(set_to_none=True)
@@ -81,33 +85,33 @@ class Trainer:
         value = loss.item()
         if not torch.isfinite(loss):
             raise InvalidRequest(
-                f"learning_rate: the loss became {value} in step {number}.",
+                f"learning_rate: too high, the loss became {value} in step {number}.",
                 field="learning_rate",
-                hint="Take a smaller one: a tenth of it, say.",
+                hint="Use a smaller learning_rate, for example a tenth of it.",
             )
         return value, int((logits.argmax(1) == labels).sum())
 
     def evaluate_batch(self, batch: Examples) -> tuple[float, Tensor]:
-        """Mean cross-entropy of a batch, and the class it is taken for: int64 [n] on the CPU."""
+        """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU."""
         self._network.eval()
         logits = self._logits(batch)
         loss = functional.cross_entropy(logits, batch.labels.to(self._device))
         return loss.item(), logits.argmax(1).cpu()
 
     def weights(self) -> State:
-        """A copy of the whole network on the CPU, float32."""
+        """Return a copy of all weights of the network, on the CPU, float32."""
         return {name: _copy(value) for name, value in self._network.state_dict().items()}
 
     def trained_weights(self) -> State:
-        """Likewise, of what can have changed."""
+        """Return a copy of the weights that training can change, on the CPU, float32."""
         return {name: value for name, value in self.weights().items() if name in self._trained_names}
 
     def load_trained(self, trained_weights: Mapping[str, Tensor]) -> None:
-        """Put what was `learned` back."""
+        """Load weights that `trained_weights` has returned."""
         self._network.load_state_dict({**self._network.state_dict(), **trained_weights})
 
     def state(self) -> State:
-        """All that another attempt needs to go on, on the CPU."""
+        """Return the state of network and optimizer that `resume` needs, on the CPU."""
         moments = self._optimizer.state_dict()["state"]
         state = {f"{_NETWORK}{name}": value for name, value in self.trained_weights().items()}
         for index, values in moments.items():
@@ -115,10 +119,10 @@ class Trainer:
         return state
 
     def resume(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from `state`.
+        """Continue from a state that `state` has returned.
 
         Raises:
-            ValueError: It is of another network.
+            ValueError: The state belongs to another network.
         """
         trained_weights = {
             key.removeprefix(_NETWORK): state[key] for key in state if key.startswith(_NETWORK)
@@ -149,12 +153,12 @@ class Trainer:
                 self._network.eval()(torch.zeros(1, 3, side, side, device=self._device))
         except torch.OutOfMemoryError:
             raise
-        # Layers raise what they like for pictures that they can't take.
+        # Layers raise different errors for pictures that are too small.
         except (RuntimeError, ValueError, AssertionError) as error:
             raise InvalidRequest(
-                f"image_size: the network takes no pictures of {side} x {side} pixels.",
+                f"image_size: the network does not accept pictures of {side} x {side} pixels.",
                 field="image_size",
-                hint="Leave it out for the size that suits the model.",
+                hint="Leave image_size out to use the default of the model.",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The course of a training, epoch by epoch, from wherever an earlier attempt has left it."""
+"""The loop over the epochs of a training, which can resume from a checkpoint."""
 
 import logging
 import time
@@ -18,20 +18,23 @@ from brushwork_workers.families.training.trainer import Trainer
 from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
-# To judge takes no gradients, and so little memory.
+# Evaluation needs no gradients and so little memory: its batches can be large.
 EVALUATION_BATCH_SIZE = 128
 OnDevice = Callable[..., Any]
 
 
 class TrainingLoop:
-    """One training.
+    """Runs one training.
 
     Args:
-        request: How long, and in which steps; complete.
-        material: What is learned.
-        trainer: What learns.
-        on_device: Calls its methods on the device thread.
-        context: Hears how far it is, and keeps what it leaves.
+        request: The complete request, with the number of epochs and the batch size.
+        split: The dataset.
+        trainer: The network in training.
+        on_device: Calls a function on the device thread and returns its result.
+        context: The context of the job, for progress, previews and checkpoints.
+
+    Attributes:
+        curve: The finished epochs.
     """
 
     def __init__(
@@ -54,11 +57,11 @@ class TrainingLoop:
         self.curve: tuple[Epoch, ...] = ()
 
     def run(self) -> None:
-        """Learn until all epochs are done, or it gets no better; in the end the best weights are in place.
+        """Train until all epochs are done or early stopping ends the training, then load the best weights.
 
         Raises:
-            JobStopped: The job is to stop.
-            InvalidRequest: It can't learn so.
+            JobStopped: The job was canceled.
+            InvalidRequest: The loss is not finite.
         """
         self._resume()
         while not self._is_over():
@@ -66,11 +69,11 @@ class TrainingLoop:
         self._on_device(self._trainer.load_trained, self._best)
 
     def evaluate(self, examples: Examples, steps_in_epoch: int = 0) -> tuple[float, Tensor]:
-        """Mean cross-entropy, and what each is taken for: int64 [n].
+        """Return the mean cross-entropy of examples and the predicted classes, int64 [n].
 
         Args:
-            examples: At least one.
-            inside: Steps that are done of an epoch that is not.
+            examples: The examples, at least one.
+            steps_in_epoch: Steps that are done of the unfinished epoch, for the progress.
         """
         total, predictions = 0.0, []
         for batch in examples.batches(EVALUATION_BATCH_SIZE):
@@ -85,7 +88,7 @@ class TrainingLoop:
         return len(self.curve) * self._steps_per_epoch
 
     def _step(self, steps_in_epoch: int = 0) -> None:
-        """Say how many steps are done: of whole epochs, and inside of this one."""
+        """Report the progress: steps of finished epochs and of the current one."""
         self._context.progress(
             self._steps_done + steps_in_epoch, self._request.num_train_epochs * self._steps_per_epoch
         )
@@ -99,11 +102,11 @@ class TrainingLoop:
             curve = tuple(Epoch.model_validate(epoch) for epoch in saved.summary)
             self._on_device(self._trainer.resume, checkpoint.state)
         except ValueError as error:
-            # Such as one that an older brushwork has left.
-            LOGGER.warning("Job %s begins anew: %s", self._context.job_id, error)
+            # For example a checkpoint of an older version of brushwork.
+            LOGGER.warning("Job %s starts from the beginning: %s", self._context.job_id, error)
             return
         self.curve, self._best = curve, checkpoint.best
-        LOGGER.info("Job %s goes on after epoch %d", self._context.job_id, len(self.curve))
+        LOGGER.info("Job %s resumes after epoch %d", self._context.job_id, len(self.curve))
 
     def _is_over(self) -> bool:
         patience = self._request.early_stopping_patience
@@ -139,7 +142,7 @@ class TrainingLoop:
             self._context.show_preview(curve_plot(curve))
 
     def _train_epoch(self, index: int) -> tuple[float, float]:
-        """Learn from every picture once: mean cross-entropy, and the share that was right."""
+        """Train on every picture once. Return the mean cross-entropy and the accuracy, 0 to 1."""
         train, total, num_correct = self._split.train, 0.0, 0
         order = torch.randperm(len(train), generator=generator(self._seed, "order", index))
         augmentation_rng = generator(self._seed, "augmentation", index)
@@ -153,9 +156,9 @@ class TrainingLoop:
 
 
 def best_epoch(curve: Sequence[Epoch]) -> int:
-    """The epoch, counted from 1, that was most often right on validation, of these the surest; else the last.
+    """Return the best epoch, counted from 1: highest validation accuracy, then lowest validation loss.
 
-    0 where there is none.
+    Without validation examples it is the last epoch; without any epoch it is 0.
     """
     if not curve or curve[-1].validation_accuracy is None:
         return len(curve)
@@ -164,5 +167,5 @@ def best_epoch(curve: Sequence[Epoch]) -> int:
 
 
 def accuracy_of(predictions: Tensor, labels: Tensor) -> float:
-    """Of the examples, 0 to 1."""
+    """Return the share of correct predictions, 0 to 1."""
     return float((predictions == labels).float().mean())

@@ -1,1 +1,1 @@
-"""Pictures made larger."""
+"""Families that serve image upscaling."""

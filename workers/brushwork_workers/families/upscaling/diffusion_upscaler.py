@@ -1,4 +1,4 @@
-"""Pictures four times as large, denoised from a prompt: diffusers' Stable Diffusion upscaler, unmodified."""
+"""Upscaling by a factor of four with the Stable Diffusion upscaler of diffusers, guided by a prompt."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,19 +19,19 @@ WARM_UP_SIDE = 64
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The pipeline, for its one kind."""
+    """Load the pipeline as a handler of image upscaling."""
     pipeline = read(spec)
     copies = PipelineCopies(pipeline, spec.model_executor, spec.options)
     return LoadedModules({"image-upscaling": DiffusionUpscaler(spec.model, pipeline, copies)}, copies.modules)
 
 
 class DiffusionUpscaler:
-    """A loaded upscaler, whose latents are as large as the picture that it begins with.
+    """Handles image upscaling with a diffusion pipeline. Its latents have the size of the input picture.
 
     Args:
-        model: Its entry.
+        model: The catalogue entry of the model.
         pipeline: The loaded `StableDiffusionUpscalePipeline`.
-        copies: Of it, one for each job.
+        copies: Makes a copy of the pipeline for each job.
     """
 
     def __init__(self, model: Model, pipeline: Any, copies: PipelineCopies) -> None:
@@ -41,16 +41,17 @@ class DiffusionUpscaler:
         self._colours = LatentColours.fitted(pipeline.vae)
 
     def warm_up(self) -> None:
-        """Enlarge a black picture in two steps."""
+        """Upscale a black picture in two steps."""
         black = Image.new("RGB", (WARM_UP_SIDE, WARM_UP_SIDE))
         self._copies.new()(prompt="", image=black, num_inference_steps=2)
 
     def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
-        """One picture, as many times larger as the autoencoder's latents are smaller."""
+        """Upscale one picture by the factor of the autoencoder."""
         picture = context.picture(request.image)
         check_output_size(picture, self._scale, self._model)
         size = picture.width * self._scale, picture.height * self._scale
-        # The pipeline would squeeze it to whole multiples: here it grows to them, and what grew is cut off.
+        # The pipeline would shrink the picture to whole multiples. Padding it avoids that; the output is
+        # cropped.
         padded_picture = pad_to(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
         output: Image.Image = self._copies.new(pixels=size[0] * size[1])(
             prompt=request.prompt,
@@ -59,7 +60,7 @@ class DiffusionUpscaler:
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,
             noise_level=request.noise_level,
-            # On the CPU, so that a seed means the same picture on every device.
+            # On the CPU, so that a seed gives the same random numbers on every device.
             generator=torch.Generator("cpu").manual_seed(request.seed or 0),
             callback=self._step_callback(context, request.num_inference_steps or 0),
         ).images[0]

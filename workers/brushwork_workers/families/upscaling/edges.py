@@ -1,11 +1,11 @@
-"""A little more picture than there is."""
+"""Padding of pictures."""
 
 import numpy as np
 from PIL import Image
 
 
 def pad_to(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """An RGB picture made at least so large, to the right and below, by repeating its last column and row."""
+    """Pad an RGB picture to at least `width` x `height` pixels by repeating its last column and row."""
     right, below = max(0, width - picture.width), max(0, height - picture.height)
     if not right and not below:
         return picture

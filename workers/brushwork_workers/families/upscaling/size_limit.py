@@ -1,4 +1,4 @@
-"""How large a picture may become."""
+"""A check of the size of an upscaled picture."""
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import InvalidImage
@@ -6,24 +6,29 @@ from PIL import Image
 
 
 def check_output_size(picture: Image.Image, scale: int, model: Model) -> None:
-    """Refuse a picture that the model's limits have no room for once it is larger.
+    """Check that an upscaled picture stays within the limits of the model.
+
+    Args:
+        picture: The picture before upscaling.
+        scale: How many times wider and higher it becomes.
+        model: The model, which has the limits.
 
     Raises:
-        InvalidImage: The hint says how large it may be.
+        InvalidImage: The upscaled picture would be too large. The hint says how large the input may be.
     """
     width, height = picture.width * scale, picture.height * scale
     limits = model.limits
     if max(width, height) > limits.max_side:
         raise InvalidImage(
-            f"image: {model.name} would make it {width} x {height}; it allows at most {limits.max_side} "
-            "pixels a side.",
+            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
+            f"most {limits.max_side} pixels per side.",
             field="image",
-            hint=f"Send one of at most {limits.max_side // scale} pixels a side.",
+            hint=f"Send a picture of at most {limits.max_side // scale} pixels per side.",
         )
     if width * height > limits.max_pixels_per_job:
         raise InvalidImage(
-            f"image: {model.name} would make it {width} x {height}; it allows at most "
-            f"{limits.max_pixels_per_job} pixels.",
+            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
+            f"most {limits.max_pixels_per_job} pixels in all.",
             field="image",
-            hint=f"Send one of at most {limits.max_pixels_per_job // scale**2} pixels.",
+            hint=f"Send a picture of at most {limits.max_pixels_per_job // scale**2} pixels in all.",
         )

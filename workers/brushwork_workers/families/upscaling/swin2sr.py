@@ -1,4 +1,4 @@
-"""Larger pictures in one pass, by Swin2SR (Conde et al., 2022) of transformers."""
+"""Upscaling in one pass with Swin2SR (Conde et al., 2022) of transformers."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -15,24 +15,24 @@ from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.families.upscaling.tiles import tiles
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
-# Attention is within windows, so that memory grows with the pixels, not with their square: this bounds it.
+# Attention stays within windows, so memory grows linearly with the pixels. The tile size limits it.
 TILE_SIDE = 512
-# The processor mirrors up to eight pixels, and fails where a picture has fewer than it is to mirror.
+# The processor mirrors up to eight pixels, and fails for a picture that has fewer.
 SMALLEST_SIDE = 8
 
 
 def load(spec: LoadSpec) -> LoadedModules:
-    """The model, for its one kind."""
+    """Load the model as a handler of image upscaling."""
     handler = Swin2SRUpscaler(spec)
     return LoadedModules({"image-upscaling": handler}, [handler.network])
 
 
 class Swin2SRUpscaler:
-    """A loaded Swin2SR. A picture that is larger than a tile is done in several.
+    """Handles image upscaling with Swin2SR. A picture larger than one tile is processed in several tiles.
 
     Args:
-        spec: Which model, from where, onto what.
-        tile_side: In pixels of the picture that is given.
+        spec: The model to load.
+        tile_side: The side of a tile, in pixels of the input picture.
     """
 
     def __init__(self, spec: LoadSpec, tile_side: int = TILE_SIDE) -> None:
@@ -41,7 +41,7 @@ class Swin2SRUpscaler:
         network = Swin2SRForImageSuperResolution.from_pretrained(
             spec.folder, dtype=spec.dtype, use_safetensors=True, local_files_only=True
         )
-        # A cast, for transformers' own annotation of `to` has lost its first argument.
+        # A cast, because the annotation of `to` in transformers lacks its first argument.
         self.network = cast(Any, network).to(spec.device).eval()
         self._scale: int = self.network.config.upscale
         self._processor = AutoImageProcessor.from_pretrained(spec.folder, local_files_only=True)
@@ -49,11 +49,11 @@ class Swin2SRUpscaler:
         self._options = replace(spec.options, part="network")
 
     def warm_up(self) -> None:
-        """Enlarge a black picture."""
+        """Upscale a black picture."""
         self._upscale(Image.new("RGB", (16, 16)))
 
     def perform(self, request: ImageUpscalingRequest, context: JobContext) -> dict[str, Any]:
-        """One picture, `scale` times as wide and as high; a step for each of its tiles."""
+        """Upscale one picture. Each tile is one step of the progress."""
         picture = context.picture(request.image)
         check_output_size(picture, self._scale, self._model)
         scale = self._scale
@@ -66,7 +66,7 @@ class Swin2SRUpscaler:
         return {"image": context.save_picture(result_picture), "scale": float(scale)}
 
     def _upscale(self, picture: Image.Image) -> Image.Image:
-        """The whole of a picture at once."""
+        """Upscale a picture or a tile in one call."""
         padded_picture = pad_to(picture, SMALLEST_SIDE, SMALLEST_SIDE)
         pixels = self._processor(padded_picture, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(self.network.device, self.network.dtype)
@@ -74,7 +74,7 @@ class Swin2SRUpscaler:
         output: torch.Tensor = ModuleProxy(self.network, self._model_executor, options)(
             pixel_values=pixels
         ).reconstruction
-        # The processor pads to whole windows, always by at least a pixel.
+        # The processor pads to whole windows, always by at least one pixel.
         output = output[0, :, : picture.height * self._scale, : picture.width * self._scale]
         levels = (output.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         return Image.fromarray(np.ascontiguousarray(levels))

@@ -1,10 +1,10 @@
-"""A large picture in tiles of one size that overlap, and who answers for which part of it."""
+"""Overlapping tiles of equal size for a large picture. Each pixel of the result comes from one tile."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-# Pixels that a tile sees beyond what it answers for, on each side that has a neighbour.
+# Pixels that a tile includes beyond the pixels it owns, on each side with a neighbour.
 MARGIN = 16
 
 
@@ -13,10 +13,10 @@ class Span:
     """A tile along one axis, in pixels of the picture.
 
     Args:
-        start: Its first pixel.
-        stop: One past its last.
-        first: First pixel that it answers for.
-        last: One past the last of these.
+        start: The first pixel of the tile.
+        stop: One past its last pixel.
+        owned_start: The first pixel that the result takes from this tile.
+        owned_stop: One past the last such pixel.
     """
 
     start: int
@@ -26,10 +26,11 @@ class Span:
 
 
 def spans(length: int, side: int) -> list[Span]:
-    """Tiles of `side` pixels along `length`, as few as overlap by twice `MARGIN`; one where it fits.
+    """Divide `length` pixels into the fewest tiles of `side` pixels that overlap by at least twice `MARGIN`.
 
-    All are of one size, so that they share runs; they overlap more where the length does not divide. What
-    they answer for meets in the middle of each overlap, and is `length` together.
+    All tiles have the same size, so that they can share batches; if the length does not divide evenly, they
+    overlap more. The owned ranges meet in the middle of each overlap and add up to `length`. A length of at
+    most `side` gives one tile of that length.
     """
     if length <= side:
         return [Span(0, length, 0, length)]
@@ -42,11 +43,11 @@ def spans(length: int, side: int) -> list[Span]:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture.
+    """A tile of a picture.
 
     Args:
-        across: From left to right.
-        down: From top to bottom.
+        columns: The range from left to right.
+        rows: The range from top to bottom.
     """
 
     columns: Span
@@ -54,11 +55,11 @@ class Tile:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """What it sees: left, top, right, bottom, in pixels of the picture."""
+        """The whole tile: left, top, right, bottom, in pixels of the picture."""
         return self.columns.start, self.rows.start, self.columns.stop, self.rows.stop
 
     def kept(self, scale: int) -> tuple[int, int, int, int]:
-        """Of the tile once it is `scale` times as large, what it answers for; counted from its own corner."""
+        """Return the owned part of the upscaled tile, counted from its corner: left, top, right, bottom."""
         left, top = self.columns.start, self.rows.start
         return (
             scale * (self.columns.owned_start - left),
@@ -68,12 +69,17 @@ class Tile:
         )
 
     def corner(self, scale: int) -> tuple[int, int]:
-        """Where in the larger picture that belongs."""
+        """Return the position of the owned part in the upscaled picture: left, top."""
         return scale * self.columns.owned_start, scale * self.rows.owned_start
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
-    """The tiles of a picture of that width and height, row by row."""
+    """Yield the tiles of a picture, row by row.
+
+    Args:
+        size: Width and height of the picture, in pixels.
+        side: The side of a tile, in pixels.
+    """
     for rows in spans(size[1], side):
         for columns in spans(size[0], side):
             yield Tile(columns, rows)
