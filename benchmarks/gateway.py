@@ -150,7 +150,9 @@ def _watched(gateway: Gateway, database: Database, options: Options) -> Row:
 
     def tell(step: int) -> None:
         progress = Progress(step=step, total=ROUNDS)
-        job_signals.tell([ProgressReport(job_id, fence, progress) for job_id, fence in fences.items()])
+        job_signals.report_progress(
+            [ProgressReport(job_id, fence, progress) for job_id, fence in fences.items()]
+        )
 
     memory_mb, seconds = asyncio.run(_streams(gateway, list(fences), tell))
     return _row("event of a watched job", len(fences), seconds, memory_mb=memory_mb)

@@ -134,7 +134,7 @@ class LedgerHand:
         return num_rows(self.database)[0], len(stored_files(self._settings))
 
     def _tell(self, job_id: str, progress: Progress, preview: Preview | None) -> None:
-        assert JobSignals(self.database).tell([ProgressReport(job_id, 1, progress, preview)])
+        assert JobSignals(self.database).report_progress([ProgressReport(job_id, 1, progress, preview)])
 
 
 class FakeHand:

@@ -46,14 +46,15 @@ class Environment:
         _run(sys.executable, "-m", "pip", "--python", made.python, *options, *map(str, wheels))
         return made
 
-    def run(self, *arguments: str, **environment: str) -> str:
-        """Run the interpreter with these arguments outside of the checkout and return its output.
+    def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> str:
+        """Run the interpreter with these arguments and return its output.
 
         Args:
             *arguments: Arguments of the interpreter.
+            cwd: Working directory; by default the folder of the environment, outside of the checkout.
             **environment: Environment variables that are added.
         """
-        return _run(self.python, *arguments, cwd=self.folder, environment=environment)
+        return _run(self.python, *arguments, cwd=cwd or self.folder, environment=environment)
 
 
 def _wheel(project: Path, folder: Path) -> Path:
@@ -70,7 +71,7 @@ def _run(*command: str, cwd: Path | None = None, environment: dict[str, str] | N
         if not name.startswith(("BRUSHWORK_", "CELERY_", "PYTHONPATH"))
     }
     done = subprocess.run(
-        command, cwd=cwd, env={**plain, **(environment or {})}, capture_output=True, text=True, timeout=240
+        command, cwd=cwd, env={**plain, **(environment or {})}, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
     return done.stdout

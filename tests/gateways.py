@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import psutil
 from brushwork.gateway.application import create_app
+from brushwork.page.pages import PAGE
 from brushwork_core.access.api_keys import ApiKeys, Scope
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
@@ -22,7 +23,7 @@ HERE = "http://127.0.0.1:8600"
 @contextmanager
 def gateway(settings: Settings, **options: Any) -> Iterator[TestClient]:
     """Its application, from start to stop."""
-    with TestClient(create_app(settings), base_url=HERE, **options) as client:
+    with TestClient(create_app(settings, PAGE), base_url=HERE, **options) as client:
         yield client
 
 

@@ -64,7 +64,7 @@ def begun(ledger: Ledger, job_id: str, worker: str = "w") -> int:
 def said(database: Database, job_id: str, fence: int, step: int, total: int) -> bool:
     """Whether an attempt could say how far it is."""
     report = ProgressReport(job_id, fence, Progress(step=step, total=total))
-    return JobSignals(database).tell([report]) == {(job_id, fence)}
+    return JobSignals(database).report_progress([report]) == {(job_id, fence)}
 
 
 def lost(database: Database, job_id: str, worker: str = "w", *, max_attempts: int = 3) -> Claim:

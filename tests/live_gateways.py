@@ -17,6 +17,7 @@ import uvicorn
 from brushwork.gateway.application import create_app
 from brushwork.gateway.server import Server
 from brushwork.gateway.services import Services
+from brushwork.page.pages import PAGE
 from brushwork_core.settings.settings import Settings
 
 from tests.servers import free_port, wait_until
@@ -29,13 +30,14 @@ class Listening:
 
     Args:
         settings: Its own.
+        options: More of uvicorn's.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._app = create_app(settings)
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self._app = create_app(settings, PAGE)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = Server(self._app, uvicorn.Config(self._app, log_config=None))
+        self._server = Server(self._app, uvicorn.Config(self._app, log_config=None, **options))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
     @property

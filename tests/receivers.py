@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.sender import Sender
-from brushwork.webhooks.service import courier_of, outbox_of
+from brushwork.webhooks.service import outbox_of, webhook_client_of
 from brushwork.webhooks.signature import Signature
 from brushwork_core.database.database import Database
 from brushwork_core.queries.job_index import JobIndex
@@ -157,11 +157,11 @@ class Sending:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     async def _run(self) -> None:
-        async with courier_of(self._settings) as courier:
+        async with webhook_client_of(self._settings) as webhook_client:
             self._sender = Sender(
                 outbox_of(self._settings, self._database),
                 JobIndex(self._database),
-                courier,
+                webhook_client,
                 Signature(SECRET),
                 Schedule(self._settings.webhook_retry_s),
                 **self._options,

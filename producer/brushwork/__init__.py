@@ -1,4 +1,9 @@
-"""A queue for image work: enqueue, wait, fetch. Light to import; workers live in `brushwork_workers`."""
+"""A queue for image work: submit jobs, wait for them, fetch their results.
+
+The import is light: it loads the schemas, pydantic and pydantic-settings. A client loads what it needs when
+it is opened: httpx for a gateway; Celery, SQLAlchemy and obstore for a direct connection. It never loads the
+code of the workers, which is in `brushwork_workers`.
+"""
 
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact

@@ -1,4 +1,4 @@
-"""`python -m brushwork` is the command `brushwork`."""
+"""Run the command `brushwork` by `python -m brushwork`."""
 
 from brushwork.cli import main
 

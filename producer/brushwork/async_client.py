@@ -1,4 +1,4 @@
-"""The client for asyncio: the same methods, each awaited."""
+"""The client for asyncio. Its methods are those of `Client`, each awaited."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,31 +9,33 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress
-from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.client import checked_limit, known_state
+from brushwork.inputs.job_query import checked_limit, job_filter
 from brushwork.model_list import ModelList
-from brushwork.transports.choice import chosen_settings, opened_for_tasks
-from brushwork.transports.transport import Jobs
-from brushwork.waiting import PollingWait
+from brushwork.transports.choice import chosen_settings, opened
+from brushwork.transports.runners import AsyncRunner, SyncRunner
+from brushwork.transports.transport import Jobs, Transport
+from brushwork.transports.waiting import PollingWait
 
 
 class AsyncClient:
-    """A `Client` that never holds up the event loop: by HTTP it awaits, the direct way runs in threads.
+    """A client whose methods are awaited. It never blocks the event loop: database queries run in threads.
+
+    Where a gateway or the servers are, is chosen as for `Client`.
 
     Args:
-        address: As for `Client`.
-        key: As for `Client`.
-        redis_url: As for `Client`.
-        database_url: As for `Client`.
-        artifacts_url: As for `Client`.
-        settings: As for `Client`.
-        patience_s: As for `Client`.
+        address: Address of a gateway, such as `http://127.0.0.1:8600`.
+        key: API key for the gateway, if it requires one: `bw_...`.
+        redis_url: URL of the broker.
+        database_url: URL of the ledger's database.
+        artifacts_url: URL or folder of the artifact store.
+        settings: All settings at once. The other arguments override it.
+        patience_s: Seconds that a call may wait in all when the gateway responds with Retry-After.
     """
 
     def __init__(
@@ -49,23 +51,27 @@ class AsyncClient:
     ) -> None:
         servers = {"redis_url": redis_url, "database_url": database_url, "artifacts_url": artifacts_url}
         self.settings = chosen_settings(address, key, servers, settings)
-        self._transport = opened_for_tasks(self.settings, patience_s)
+        self._connect(opened(self.settings, patience_s))
+
+    def _connect(self, transport: Transport) -> None:
+        self._transport = transport
+        self._runner = AsyncRunner(transport.connection)
 
     async def submit(self, kind: str, /, **parameters: Any) -> Job:
-        """As `Client.submit`."""
+        """Submit one job and return it. Arguments and errors are those of `Client.submit`."""
         return (await self.submit_many([{**parameters, "kind": kind}]))[0]
 
     async def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
-        """As `Client.submit_many`."""
-        return await self._transport.submit_many(list(requests))
+        """Submit many jobs: all are accepted or none. See `Client.submit_many` for the arguments."""
+        return await self._runner.run(self._transport.submit_many(list(requests)))
 
     async def retry(self, job_id: str, /, **changes: Any) -> Job:
-        """As `Client.retry`."""
-        return await self._transport.retry(job_id, changes)
+        """Submit the request of a job that has ended again. See `Client.retry` for arguments."""
+        return await self._runner.run(self._transport.retry(job_id, changes))
 
     async def get(self, job_id: str) -> Job:
-        """As `Client.get`."""
-        return await self._transport.get(job_id)
+        """Return the job as it is now. Errors are those of `Client.get`."""
+        return await self._runner.run(self._transport.get(job_id))
 
     async def list(
         self,
@@ -81,10 +87,10 @@ class AsyncClient:
         limit: int = 50,
         before: Job | None = None,
     ) -> Jobs:
-        """As `Client.list`."""
-        wanted = JobFilter(
+        """Return jobs, newest first. Arguments and errors are those of `Client.list`."""
+        wanted = job_filter(
             kind=kind,
-            state=known_state(state),
+            state=state,
             model=model,
             tenant=tenant,
             group=group,
@@ -92,15 +98,15 @@ class AsyncClient:
             created_after=created_after,
             created_before=created_before,
         )
-        return await self._transport.list(wanted, checked_limit(limit), before)
+        return await self._runner.run(self._transport.list(wanted, checked_limit(limit), before))
 
     async def look(self, job_id: str) -> tuple[JobState, Progress]:
-        """As `Client.look`."""
-        return await self._transport.look(job_id)
+        """Return only state and progress, which is cheaper than `get`. Errors are those of `Client.look`."""
+        return await self._runner.run(self._transport.look(job_id))
 
     async def preview(self, job_id: str) -> Preview | None:
-        """As `Client.preview`."""
-        return await self._transport.preview(job_id)
+        """Return the newest preview of a running job, or None. `Client.preview` says when there is one."""
+        return await self._runner.run(self._transport.preview(job_id))
 
     async def wait(
         self,
@@ -110,44 +116,55 @@ class AsyncClient:
         on_progress: Callable[[JobState, Progress], None] | None = None,
         on_preview: Callable[[Preview], None] | None = None,
     ) -> Job:
-        """As `Client.wait`; `on_progress` and `on_preview` are called in the event loop."""
-        return await self._transport.wait(job_id, PollingWait(job_id, timeout_s, on_progress, on_preview))
+        """Wait until the job has ended. `on_progress` and `on_preview` are called in the event loop.
+
+        The other arguments and the errors are those of `Client.wait`.
+        """
+        waiting = PollingWait(job_id, timeout_s, on_progress, on_preview)
+        return await self._runner.run(self._transport.wait(job_id, waiting))
 
     async def cancel(self, job_id: str) -> Job:
-        """As `Client.cancel`."""
-        return await self._transport.cancel(job_id)
+        """Cancel a job, and return it as it is then. Errors are those of `Client.cancel`."""
+        return await self._runner.run(self._transport.cancel(job_id))
 
     async def outlook(self, job_id: str) -> Outlook | None:
-        """As `Client.outlook`."""
-        return await self._transport.outlook(job_id)
+        """Return the job's position and its estimated start and end; None if it has ended."""
+        return await self._runner.run(self._transport.outlook(job_id))
 
     async def upload(self, file: object) -> Artifact:
-        """As `Client.upload`."""
-        return await self._transport.upload(file)
+        """Store a picture or a data set. Arguments and errors are those of `Client.upload`."""
+        return await self._runner.run(self._transport.upload(file))
 
     async def artifact_bytes(self, sha256: str) -> bytes:
-        """As `Client.artifact_bytes`."""
-        return await self._transport.artifact_bytes(sha256)
+        """Return the content of a stored file. Errors are those of `Client.artifact_bytes`."""
+        return await self._runner.run(self._transport.artifact_bytes(sha256))
 
     def models(self, kind: str | None = None) -> ModelList:
-        """As `Client.models`; the direct way asks nobody, so that it need not be awaited."""
-        return self._transport.models(kind)
+        """Return the models of one kind or of all kinds, as `Client.models` does: await the returned list.
+
+        With a direct connection, the list can also be used without `await`. It then blocks for one query.
+        """
+        flow = self._transport.models
+        if self._transport.connection is not None:
+            return ModelList(ask=lambda: self._runner.run(flow(kind)))
+        return ModelList(lambda: SyncRunner(None).run(flow(kind)), ask=lambda: self._runner.run(flow(kind)))
 
     async def kinds(self) -> Sequence[KindDescription]:
-        """As `Client.kinds`."""
-        return await self._transport.kinds()
+        """Return all kinds of job, each with the JSON Schemas of its request and its result."""
+        return await self._runner.run(self._transport.kinds())
 
     async def workers(self) -> Sequence[SeenWorker]:
-        """As `Client.workers`."""
-        return await self._transport.workers()
+        """Return the workers that are running."""
+        return await self._runner.run(self._transport.workers())
 
     async def queues(self) -> Sequence[QueueState]:
-        """As `Client.queues`."""
-        return await self._transport.queues()
+        """Return how many jobs of each kind wait and run, of all tenants."""
+        return await self._runner.run(self._transport.queues())
 
     async def close(self) -> None:
-        """As `Client.close`."""
-        await self._transport.close()
+        """Close all connections."""
+        await self._runner.run(self._transport.close())
+        await self._runner.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.place!r})"

@@ -3,28 +3,29 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Model
 
 from brushwork.client import Client
 from brushwork.inputs.intake import JobDraft
+from brushwork.transports.backend import Backend
 from brushwork.transports.direct import Accepted, DirectTransport
 
 
 class DirectClient(Client):
-    """A `Client` that never goes by HTTP, whatever the settings say: the gateway would ask itself.
+    """A `Client` that never uses HTTP, even if the settings name a gateway. The gateway itself uses it.
 
     Args:
-        settings: Where ledger, queue and store are.
-        database: The ledger's, where the caller has it open already, and closes it.
+        settings: Addresses of Redis, the database and the artifact store.
+        backend: Database, store and the objects that use them, if the caller has built them. The caller then
+            closes them.
     """
 
     _transport: DirectTransport
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings.model_copy(update={"url": None})
-        self._transport = DirectTransport(self.settings, database)
+        self._connect(DirectTransport(self.settings, backend))
 
     def draft(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[JobDraft]:
         """Validate requests; no file is read and nothing is stored.

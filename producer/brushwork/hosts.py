@@ -1,10 +1,10 @@
-"""Names of this machine that lead nowhere else."""
+"""Loopback names and addresses."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine is reached by that name or address."""
+    """Return whether `host` is `localhost` or a loopback address."""
     if host == "localhost":
         return True
     try:

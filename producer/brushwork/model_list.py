@@ -1,4 +1,4 @@
-"""The models of a catalogue, at hand or still to be asked for."""
+"""The list of models that `AsyncClient.models` returns."""
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import Any, overload
@@ -9,11 +9,11 @@ Ask = Callable[[], Awaitable[Sequence[Model]]]
 
 
 class ModelList(Sequence[Model]):
-    """What `AsyncClient.models` returns: to be awaited, or a sequence at once where nobody has to be asked.
+    """A list of models to be awaited. With a direct connection it is also a sequence without `await`.
 
     Args:
-        look: Gets them at once, where that can be done.
-        ask: Gets them without making the event loop wait.
+        look: Returns the models and blocks meanwhile; None if they can only be awaited.
+        ask: Returns an awaitable of the models.
     """
 
     def __init__(self, look: Callable[[], Sequence[Model]] | None = None, *, ask: Ask) -> None:
@@ -43,5 +43,5 @@ class ModelList(Sequence[Model]):
         if self._models is None and self._look is not None:
             self._models = self._look()
         if self._models is None:
-            raise TypeError("by HTTP the models have to be asked for: await client.models()")
+            raise TypeError("a client that uses HTTP must await its models: await client.models()")
         return self._models

@@ -1,1 +1,1 @@
-"""What producers and workers agree on: requests, results, states, errors, tables, the ledger."""
+"""Messages and values that clients and workers share: kinds, families, requests, results, jobs and errors."""

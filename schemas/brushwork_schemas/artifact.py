@@ -17,13 +17,30 @@ Archive = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "application/zip"})
 ]
 
-
+# Most bytes of one picture that a caller gives.
+MAX_PICTURE_BYTES = 25 * 1024 * 1024
+# The first bytes of an archive by which `archive_type` recognizes it.
+ARCHIVE_HEAD_BYTES = 512
+# In a tar file, the magic number follows the header of the first member.
+_TAR_MAGIC = slice(257, 262)
+_ARCHIVE_MAGIC = {b"PK\x03\x04": "application/zip", b"\x1f\x8b": "application/gzip"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_sha256(name: str) -> bool:
-    """Return whether `name` has the form of an artifact's name."""
+    """Return whether `name` has the form of an artifact's name: 64 hexadecimal digits in lower case."""
     return _SHA256.fullmatch(name) is not None
+
+
+def archive_type(head: bytes) -> str | None:
+    """Return the media type of the archive that begins with these bytes; None if it is not a zip or tar.
+
+    Args:
+        head: The first `ARCHIVE_HEAD_BYTES` of the file, or all bytes of a shorter file.
+    """
+    if head[_TAR_MAGIC] == b"ustar":
+        return "application/x-tar"
+    return next((kind for magic, kind in _ARCHIVE_MAGIC.items() if head.startswith(magic)), None)
 
 
 class ByteSource(Protocol):

@@ -1,46 +1,51 @@
-"""Every error that a caller, an operator or a stored job can meet.
+"""All errors that brushwork raises on purpose, or stores with a job.
 
     BrushworkError
     ├── RequestError            the caller's fault: nothing was written, change the request
-    │   ├── InvalidRequest      a parameter is missing, unknown, of the wrong type or out of its limits
+    │   ├── InvalidRequest      a parameter is missing, unknown or invalid
     │   │   └── JobNotEnded     only a job that has ended can be run again
     │   ├── UnknownKind         no such kind of job
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
-    │   ├── InvalidDataset      the archive can't be read, is too large, or holds no classes of pictures
-    │   ├── InvalidImage        the picture can't be read, is of a format not allowed, or too large
-    │   ├── AddressRefused      pictures by address are off, or this address may not be fetched
-    │   ├── IdempotencyConflict a key that stands for another request
+    │   ├── InvalidDataset      the archive cannot be read, is too large, or has no classes of pictures
+    │   ├── InvalidImage        the picture cannot be read, is too large, or has a format that is not allowed
+    │   ├── AddressRefused      pictures by address are disabled, or the address is not allowed
+    │   ├── IdempotencyConflict the idempotency key was used for another request
     │   ├── JobNotFound         no job with that id
-    │   ├── FileNotFound        no file of that name, or none that this caller may see
-    │   ├── PayloadTooLarge     more bytes than the gateway takes at once
-    │   ├── Unauthorized        no key, or none that is known and in force
+    │   ├── FileNotFound        no file of that name that the caller may read
+    │   ├── RouteNotFound       the gateway has no such path
+    │   ├── MethodNotAllowed    the path does not support this HTTP method
+    │   ├── UnsupportedMediaType    the path does not accept the type or encoding of the body
+    │   ├── RangeNotSatisfiable the file is shorter than the requested range
+    │   ├── HeadersTooLarge     the headers exceed the limit of the gateway
+    │   ├── PayloadTooLarge     the body exceeds the limit of the gateway
+    │   ├── Unauthorized        no API key, or an invalid one
     │   ├── Forbidden           the key may not do this
-    │   ├── Postponed           nothing is wrong with the request but its time
-    │   │   ├── RateLimited     more requests than the key may make; later is better
-    │   │   ├── BudgetExceeded  the key's budget of today is used up
-    │   │   └── QueueFull       too many jobs wait, of this key or of all
+    │   ├── Postponed           the same request may succeed later
+    │   │   ├── RateLimited     the key has exceeded its rate of requests
+    │   │   ├── BudgetExceeded  the daily budget of the key is used up
+    │   │   └── QueueFull       too many jobs of this key or of all keys are open
     │   ├── KeyNotFound         no API key of that id
     │   └── EventNotFound       no webhook event with that id
-    ├── JobFailed               raised by a client that asked for the result of a job that has none
-    ├── WaitTimeout             the job has not ended within the caller's time; it goes on
-    ├── MachineError            the machine's or operator's fault: the request may work elsewhere or later
-    │   ├── ModelUnavailable    the model can't be loaded here
-    │   │   ├── ModelNotHere    none of its files is on this machine: pull it
-    │   │   ├── ModelFileMissing    one of its files is not there
-    │   │   ├── HashMismatch    a file is not the one that was pinned
-    │   │   ├── PickledWeights  its weights are pickled: loading them would run code
-    │   │   ├── RemoteCode      it wants code of its own to be run
-    │   │   ├── UnknownModelClass   it names a class that the library lacks, or of no known family
-    │   │   └── ModelTooLarge   it does not fit into the memory that models may use
-    │   ├── ArtifactMissing     a file that a job refers to is not in the store
+    ├── JobFailed               the job ended without a result; raised by clients
+    ├── WaitTimeout             the job has not ended within the timeout; it continues
+    ├── MachineError            the machine's or operator's fault: the request may succeed elsewhere or later
+    │   ├── ModelUnavailable    the model cannot be loaded
+    │   │   ├── ModelNotHere    its files are not on this machine; pull them
+    │   │   ├── ModelFileMissing    a file of the model is missing
+    │   │   ├── HashMismatch    a file has another SHA-256 than the pinned one
+    │   │   ├── PickledWeights  its weights are pickled; loading them could run code
+    │   │   ├── RemoteCode      it needs code from its repository
+    │   │   ├── UnknownModelClass   its class is unknown to the library or to all families
+    │   │   └── ModelTooLarge   it needs more memory than models may use
+    │   ├── ArtifactMissing     a file of a job is not in the artifact store
     │   ├── OutOfMemory         the device has too little memory for this job
-    │   ├── DeviceFailed        the device does not compute any more; its worker is replaced
+    │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
-    │   ├── TooManyStreams      this process has as many open event streams as it takes
-    │   └── MissingExtra        packages that this part of brushwork needs are not installed
+    │   ├── TooManyStreams      the process has reached its limit of event streams
+    │   └── MissingExtra        a package of an optional extra is not installed
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
-A code is stable: programs may compare it. The words after it may change.
+Codes are stable, so programs can compare them. Messages may change.
 """
 
 from typing import ClassVar, Literal
@@ -49,12 +54,12 @@ Fault = Literal["caller", "machine", "operator"]
 
 
 class BrushworkError(Exception):
-    """Base of all errors raised on purpose.
+    """Base class of all errors.
 
     Args:
-        message: What happened, in one sentence.
-        field: The parameter or setting it is about, if one.
-        hint: What to do about it.
+        message: What is wrong, in one sentence.
+        field: Name of the parameter or setting that is wrong, if any.
+        hint: How to fix it.
     """
 
     code: ClassVar[str] = "internal"
@@ -65,7 +70,7 @@ class BrushworkError(Exception):
         self.message = message
         self.field = field
         self.hint = hint
-        # Of several requests that were sent together, which one it is about.
+        # Index of the request, if several were submitted together.
         self.index: int | None = None
 
     def __str__(self) -> str:
@@ -73,20 +78,23 @@ class BrushworkError(Exception):
 
 
 class RequestError(BrushworkError):
-    """The caller's fault; sending the same request again fails again."""
+    """The caller's fault. The same request will fail again.
+
+    The gateway raises this class itself if it cannot read a request as HTTP, or a body as a form.
+    """
 
     code = "bad_request"
     fault = "caller"
 
 
 class InvalidRequest(RequestError):
-    """A parameter is missing, unknown, of the wrong type or out of its limits."""
+    """A parameter is missing, unknown or invalid."""
 
     code = "invalid_request"
 
 
 class JobNotEnded(InvalidRequest):
-    """The job has not ended yet: only one that has can be run again."""
+    """The job has not ended, so it cannot be run again."""
 
     code = "job_not_ended"
 
@@ -104,25 +112,25 @@ class UnknownModel(RequestError):
 
 
 class InvalidImage(RequestError):
-    """The picture can't be read, is of a format that is not allowed, or is too large."""
+    """The picture cannot be read, is too large, or has a format that is not allowed."""
 
     code = "invalid_image"
 
 
 class InvalidDataset(RequestError):
-    """The archive can't be read, breaks a limit, or does not hold folders of pictures."""
+    """The archive cannot be read, exceeds a limit, or has no folders of pictures."""
 
     code = "invalid_dataset"
 
 
 class AddressRefused(RequestError):
-    """Pictures by address are switched off, or this address may not be fetched."""
+    """Pictures by address are disabled, or the address is not allowed."""
 
     code = "address_refused"
 
 
 class IdempotencyConflict(RequestError):
-    """The idempotency key was used before, for another request."""
+    """The idempotency key was used for another request."""
 
     code = "idempotency_conflict"
 
@@ -140,42 +148,72 @@ class EventNotFound(RequestError):
 
 
 class FileNotFound(RequestError):
-    """The store has no file of that name, or none that this caller may see."""
+    """The store has no file of that name that the caller may read."""
 
     code = "file_not_found"
 
 
 class KeyNotFound(RequestError):
-    """There is no API key of that id."""
+    """No API key has that id."""
 
     code = "key_not_found"
 
 
+class RouteNotFound(RequestError):
+    """The gateway has no such path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The path does not support this HTTP method."""
+
+    code = "method_not_allowed"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body has a media type or a content encoding that the path does not accept."""
+
+    code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(RequestError):
+    """The file is shorter than the requested range."""
+
+    code = "range_not_satisfiable"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers of the request are larger than the gateway accepts."""
+
+    code = "request_header_fields_too_large"
+
+
 class PayloadTooLarge(RequestError):
-    """More bytes than the gateway takes at once."""
+    """The body of the request exceeds the limit of the gateway."""
 
     code = "payload_too_large"
 
 
 class Unauthorized(RequestError):
-    """There is no key, or none that is known and in force."""
+    """There is no API key, or an invalid one."""
 
     code = "unauthorized"
 
 
 class Forbidden(RequestError):
-    """The key may not do this, or the request comes from where none may come from."""
+    """The key lacks the right for this, or the origin of the request is not allowed."""
 
     code = "forbidden"
 
 
 class Postponed(RequestError):
-    """Nothing is wrong with the request but its time.
+    """The request is valid, and may succeed later.
 
     Args:
-        message: What happened.
-        retry_after_s: When to come again, in seconds.
-        hint: What to do about it.
+        message: What is wrong, in one sentence.
+        retry_after_s: Seconds after which to try again.
+        hint: How to fix it.
     """
 
     code = "postponed"
@@ -186,99 +224,99 @@ class Postponed(RequestError):
 
 
 class RateLimited(Postponed):
-    """More requests than the key may make in this time."""
+    """The key has exceeded its rate of requests."""
 
     code = "rate_limited"
 
 
 class BudgetExceeded(Postponed):
-    """The key's budget of today is used up."""
+    """The daily budget of the key is used up."""
 
     code = "budget_exceeded"
 
 
 class QueueFull(Postponed):
-    """Too many jobs wait already, of this key or of all."""
+    """Too many jobs of this key, or of all keys, are open."""
 
     code = "queue_full"
 
 
 class JobFailed(BrushworkError):
-    """The job ended without a result; `code` of the job's own error is in the message."""
+    """The job ended without a result. The message has the code of the job's own error."""
 
     code = "job_failed"
 
 
 class WaitTimeout(BrushworkError, TimeoutError):
-    """The job has not ended within the caller's time; the job itself goes on."""
+    """The job has not ended within the timeout. It continues."""
 
     code = "wait_timeout"
     fault = "caller"
 
 
 class MachineError(BrushworkError):
-    """The machine's or the operator's fault; the same request may work elsewhere or later."""
+    """The machine's or the operator's fault. The same request may succeed elsewhere or later."""
 
     code = "machine_error"
 
 
 class ModelUnavailable(MachineError):
-    """The model can't be loaded here."""
+    """The model cannot be loaded."""
 
     code = "model_unavailable"
     fault = "operator"
 
 
 class ModelNotHere(ModelUnavailable):
-    """None of the model's files is on this machine."""
+    """The files of the model are not on this machine."""
 
     code = "model_not_here"
 
 
 class ModelFileMissing(ModelUnavailable):
-    """One of the model's files is not there."""
+    """A file of the model is missing."""
 
     code = "model_file_missing"
 
 
 class HashMismatch(ModelUnavailable):
-    """A file of the model is not the one that was pinned."""
+    """A file of the model has another SHA-256 than the pinned one."""
 
     code = "hash_mismatch"
 
 
 class PickledWeights(ModelUnavailable):
-    """The model's weights are pickled: to load them would be to run whatever they hold."""
+    """The weights are pickled. To load them could run code."""
 
     code = "pickled_weights"
 
 
 class RemoteCode(ModelUnavailable):
-    """The model wants code of its own to be run."""
+    """The model needs code from its repository."""
 
     code = "remote_code"
 
 
 class UnknownModelClass(ModelUnavailable):
-    """The model's configuration names a class that the library lacks, or one of no known family."""
+    """The configuration of the model names a class that is unknown to the library or to all families."""
 
     code = "unknown_model_class"
 
 
 class ModelTooLarge(ModelUnavailable):
-    """The model does not fit into the memory that models may use."""
+    """The model needs more memory than models may use."""
 
     code = "model_too_large"
 
 
 class ArtifactMissing(MachineError):
-    """A file that a job refers to is not in the artifact store."""
+    """A file of a job is not in the artifact store."""
 
     code = "artifact_missing"
 
 
 class DeviceFailed(MachineError):
-    """The device does not compute any more, whatever it is given; its worker is replaced."""
+    """The device has failed. Its worker is replaced."""
 
     code = "device_failed"
 
@@ -296,19 +334,19 @@ class ServiceUnreachable(MachineError):
 
 
 class TooManyStreams(MachineError):
-    """This process has as many open event streams and waits as it takes."""
+    """The process has reached its limit of event streams and waits."""
 
     code = "too_many_streams"
 
 
 class MissingExtra(MachineError):
-    """A part of brushwork was called whose packages are not installed."""
+    """A package of an optional extra is not installed."""
 
     code = "missing_extra"
     fault = "operator"
 
 
 class JobStopped(BrushworkError):
-    """Raised inside a running job to leave it: it was canceled, or its lease is lost."""
+    """Raised inside a running job to stop it: it was canceled, expired or lost its lease."""
 
     code = "stopped"

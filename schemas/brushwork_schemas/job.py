@@ -1,4 +1,4 @@
-"""A job as its caller sees it: one row of the ledger, with its result if it has one."""
+"""The job as callers see it."""
 
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,10 @@ LONGEST_ID = 64
 
 
 def checked_id(job_id: str) -> str:
-    """`job_id`, if a job can have it; the databases would each raise something else where none can.
+    """Return `job_id` if it is a valid id. The databases raise different errors for invalid ones.
 
     Raises:
-        JobNotFound: No job can.
+        JobNotFound: No job can have this id.
     """
     if (
         isinstance(job_id, str)
@@ -30,7 +30,7 @@ def checked_id(job_id: str) -> str:
 
 
 class Progress(BaseModel):
-    """How far a running job is: `step` of `total` denoising steps; 0 of 0 where a kind has no steps."""
+    """Progress of a running job: `step` of `total` steps; 0 of 0 for a kind without steps."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,12 +39,12 @@ class Progress(BaseModel):
 
     @property
     def fraction(self) -> float:
-        """Share done, 0 to 1."""
+        """Progress as a number from 0 to 1."""
         return self.step / self.total if self.total else 0.0
 
 
 class JobError(BaseModel):
-    """Why a job failed: a stable code, whose fault it was, and what to do."""
+    """The error of a job: a stable code, a message, whose fault it is, and how to fix it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ class JobError(BaseModel):
 
     @classmethod
     def of(cls, error: BrushworkError) -> "JobError":
-        """The stored form of a raised error."""
+        """Return the stored form of a raised error."""
         return cls(
             code=error.code,
             message=error.message,
@@ -67,36 +67,36 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """A job at the moment it was read; ask the client again for a newer one."""
+    """A job at the moment when it was read. Read it again for its current state."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     kind: str
     model: str
-    label: str = Field(description="Short and free of private words: model, size, steps. Flower shows it.")
+    label: str = Field(description="Model and cost in a few words, without private text. Flower shows it.")
     state: JobState
-    # Which `Request` and `Result` these are depends on the kind: a type checker can't know, the caller does.
-    request: Any = Field(description="The complete request; the caller's own words where it was refused.")
-    result: Any = Field(None, description="The kind's result once the job has succeeded, else None.")
+    # Their types depend on the kind, which a type checker cannot know.
+    request: Any = Field(description="The complete request. For a refused job, the parameters of the caller.")
+    result: Any = Field(None, description="The result of the kind, once the job has succeeded.")
     error: JobError | None = None
-    last_error: JobError | None = Field(None, description="Why the attempt before failed or was lost.")
+    last_error: JobError | None = Field(None, description="Error of the previous attempt.")
     retry_at: datetime | None = Field(
-        None, description="When it may run again, after an attempt that failed."
+        None, description="Earliest start of the next attempt, after a failed one."
     )
     priority: Priority = Priority.NORMAL
     tenant: str = ""
-    deadline_at: datetime | None = Field(None, description="If it has not ended by then, it ends as expired.")
+    deadline_at: datetime | None = Field(None, description="When the job expires if it has not ended.")
     idempotency_key: str | None = None
-    group: str | None = Field(None, description="The caller's own name for jobs that belong together.")
-    retry_of: str | None = Field(None, description="The job whose request this one repeats.")
-    traceparent: str | None = Field(None, description="W3C Trace Context of the call that brought it.")
+    group: str | None = Field(None, description="Name of the caller for jobs that belong together.")
+    retry_of: str | None = Field(None, description="Id of the job whose request this job repeats.")
+    traceparent: str | None = Field(None, description="W3C Trace Context of the call that submitted the job.")
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
-        (), description="Of a training: its epochs so far, also while it runs. Lists leave it out."
+        (), description="For a training job: its epochs so far, also while it runs. Not part of lists."
     )
     cancel_requested: bool = False
-    attempt: int = Field(0, description="Runs so far, the current one included.")
+    attempt: int = Field(0, description="Number of attempts, including the current one.")
     max_attempts: int = 3
     worker: str | None = None
     created_at: datetime
@@ -109,10 +109,10 @@ class Job(BaseModel):
         return self.state.is_terminal
 
     def raise_for_state(self) -> "Job":
-        """This job, if it succeeded.
+        """Return this job if it succeeded.
 
         Raises:
-            JobFailed: It ended without a result.
+            JobFailed: The job ended without a result.
         """
         if self.error is not None:
             raise JobFailed(

@@ -1,4 +1,4 @@
-"""What a caller may say of a job beside its request: how urgent it is, until when, for whom, who is told."""
+"""Options of a job besides its request: priority, deadline, tenant, webhook and others."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ WebhookEventName = Literal["started", "succeeded", "failed", "canceled", "expire
 
 
 class Priority(StrEnum):
-    """How urgent a job is among those of its tenant and kind; a head start, so that nobody starves."""
+    """Priority among the jobs of a tenant and kind. One step counts like one hour of waiting."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -28,7 +28,7 @@ class Priority(StrEnum):
 
 
 class JobOptions(BaseModel):
-    """Options of `submit` that no worker needs to know to do the work."""
+    """Options of `submit` that are not part of the request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,7 @@ class JobOptions(BaseModel):
     @field_validator("webhook_events", mode="before")
     @classmethod
     def _are_names(cls, events: object) -> object:
-        # As a command line and a form have it.
+        # The form of the command line and of HTML forms.
         return tuple(events.split(",")) if isinstance(events, str) else events
 
     @field_validator("webhook_url")
@@ -109,10 +109,10 @@ class JobOptions(BaseModel):
 
 
 def taken_options(parameters: dict[str, Any]) -> JobOptions:
-    """Take the options out of what a caller said.
+    """Remove the options from `parameters`, and return them.
 
     Raises:
-        InvalidRequest: One of them is wrong; `field` names it.
+        InvalidRequest: An option is invalid; `field` names it.
     """
     given = {name: parameters.pop(name) for name in JobOptions.model_fields if name in parameters}
     try:
@@ -126,7 +126,13 @@ def taken_options(parameters: dict[str, Any]) -> JobOptions:
 
 
 def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> str:
-    """SHA-256 of what a caller said: equal for equal requests, whatever was filled in."""
+    """Return the SHA-256 of a caller's parameters, which is independent of defaults that are filled in.
+
+    Args:
+        kind: Name of the kind.
+        said: Parameters of the caller, without files.
+        inputs: Files of the request.
+    """
     content = [kind, dict(said), [artifact.sha256 for artifact in inputs]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

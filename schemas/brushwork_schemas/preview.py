@@ -1,4 +1,4 @@
-"""A preview: a small picture of what a running job has so far."""
+"""A preview: a small picture of the intermediate result of a running job."""
 
 import io
 from pathlib import Path
@@ -20,13 +20,13 @@ class Preview(BaseModel):
     total: int
 
     def save(self, path: str | Path) -> Path:
-        """Write the file to `path` and return it."""
+        """Write the JPEG to `path`, and return that path."""
         target = Path(path)
         target.write_bytes(self.jpeg)
         return target
 
     def pil(self) -> "Image":
-        """The picture, decoded, RGB."""
+        """Decode the picture as RGB."""
         from PIL import Image
 
         picture = Image.open(io.BytesIO(self.jpeg), formats=["JPEG"])

@@ -11,13 +11,13 @@ class QueueState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: str
-    in_redis: int = Field(description="Queued jobs whose message is sent and not taken yet; they go first.")
+    in_redis: int = Field(description="Queued jobs whose message is in Redis. They are first.")
     in_ledger: int = Field(
-        description="Queued jobs that have no message yet; of each tenant at most "
-        f"{MOST_COUNTED:,} are counted."
+        description=f"Queued jobs without a message. At most {MOST_COUNTED:,} per tenant are counted."
     )
-    running: int = Field(description="Jobs that run now.")
+    running: int = Field(description="Running jobs.")
     oldest_s: float | None = Field(
-        None, description="How long the oldest waits of those whose turn is next; null where nobody waits."
+        None,
+        description="Seconds that the oldest job waits, of the jobs whose turn is next; null if none waits.",
     )
-    workers: int = Field(description="Workers of this kind that are ready and were heard of lately.")
+    workers: int = Field(description="Ready workers of this kind with a recent heartbeat.")

@@ -1,16 +1,17 @@
-"""The states of a job: a closed set, and the only moves between them.
+"""The states of a job, and all transitions between them.
 
 ```mermaid
 stateDiagram-v2
-    [*] --> queued: submit, adopt
+    [*] --> queued: submit
+    [*] --> failed: refuse (invalid bare message)
     queued --> running: claim
-    running --> queued: reap (worker lost), retry, release
+    running --> queued: reap (worker lost), retry, release (worker stops, or model not loaded soon)
     running --> succeeded: complete
-    running --> failed: fail, reap (attempts used up)
-    running --> canceled: stop, after the caller's cancel
+    running --> failed: fail, retry (attempts used up), reap (attempts used up)
+    running --> canceled: stop, retry, release, reap (each after a cancel request)
     queued --> canceled: cancel
-    queued --> expired: expire (deadline passed)
-    running --> expired: expire, reap (deadline passed)
+    queued --> expired: expire_queued (deadline passed)
+    running --> expired: expire (deadline passed), reap (deadline passed)
 ```
 """
 
@@ -18,22 +19,22 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands; each member says who moves a job there."""
+    """State of a job. Each member names the transitions that lead to it."""
 
     QUEUED = "queued"
-    """Accepted and durable, waiting for a worker. Set by submit, adopt, reap, retry and release."""
+    """Stored, and waiting for a worker. Set by submit, reap, retry and release."""
     RUNNING = "running"
-    """A worker holds its lease. Set by claim."""
+    """A worker has its lease. Set by claim."""
     SUCCEEDED = "succeeded"
-    """Its result is stored. Set by complete; never changes."""
+    """Its result is stored. Set by complete. Terminal."""
     FAILED = "failed"
-    """It has an error instead of a result. Set by fail and reap; never changes."""
+    """It has an error and no result. Set by fail, reap, retry and refuse. Terminal."""
     CANCELED = "canceled"
-    """Its caller withdrew it. Set by cancel, or by the worker that saw the wish; never changes."""
+    """Its caller canceled it. Set by cancel; for a running job by stop, reap, retry and release. Terminal."""
     EXPIRED = "expired"
-    """Its deadline passed first. Set by expire and reap; never changes."""
+    """Its deadline passed first. Set by expire, expire_queued and reap. Terminal."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended; a terminal state never changes."""
+        """Whether the job has ended. A terminal state never changes."""
         return self not in (JobState.QUEUED, JobState.RUNNING)

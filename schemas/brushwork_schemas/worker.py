@@ -1,4 +1,4 @@
-"""A worker process as the registry lists it."""
+"""A worker process in the registry of workers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """One worker process. `name` is unique to its life, so a restarted one is another entry.
+    """A worker process.
 
-    `batching` holds, by module, how the calls of its jobs were gathered since it began: runs, mean_calls,
-    mean_rows, occupancy, mean_wait_s, longest_wait_s, busy_s, ran_because, passed_over.
+    Args:
+        name: Name, unique for each start: a restarted worker is a new entry.
+        kinds: Kinds that it serves.
+        models: Models that it serves.
+        device: Its device, such as `cuda:0`.
+        ready: Whether it takes jobs.
+        batching: Statistics of batches by module since its start: runs, mean_calls, mean_rows, occupancy,
+            mean_wait_s, longest_wait_s, busy_s, ran_because, passed_over.
+        host: Machine and process id namespace.
+        pid: Process id.
+        pid_started_at: Start time of the process, by the clock of its machine.
     """
 
     name: str
@@ -26,6 +35,6 @@ class WorkerEntry:
 
 @dataclass(frozen=True)
 class SeenWorker(WorkerEntry):
-    """A worker as the roster knows it, with the seconds since it was last heard of."""
+    """A worker in the registry, with the seconds since its last heartbeat."""
 
     silent_s: float = 0.0

@@ -2,14 +2,16 @@
 
 import base64
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
+from brushwork.gateway.bodies.form_fields import REQUEST_FIELD
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.kinds.kind import ARCHIVE
+from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions
 from hypothesis import strategies as st
@@ -26,11 +28,6 @@ ARCHIVE_NAMES = [hashlib.sha256(archive).hexdigest() for archive in ARCHIVES]
 DATA = [f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in PICTURES]
 CURSORS = [Cursor(datetime(2026, 1, day, tzinfo=UTC), f"job-{day}").text for day in (1, 2, 3)]
 RECEIVERS = ["https://receiver.example/hook", "http://receiver.example:8080/a?b=c", "HTTPS://x-y.example"]
-REQUESTS = [
-    '{"kind":"image-classification","top_k":2}',
-    '{"kind":"image-to-text"}',
-    '{"kind":"image-segmentation"}',
-]
 OPTIONS = JobOptions.model_fields
 CATALOGUE = Catalogue.load()
 # What goes together with something else, in a way of each model's own: so do most special fields.
@@ -42,13 +39,21 @@ LIMITS = {
     "num_inference_steps": "max_steps",
     "num_images_per_prompt": "max_images",
 }
+
+
+def _without_files(kind: Kind) -> str:
+    parameters = {name: value for name, value in kind.example.items() if name not in kind.files}
+    return json.dumps({"kind": kind.name, **parameters})
+
+
 FORMATS = {
     "sha256": NAMES,
     "archive-sha256": ARCHIVE_NAMES,
     "data-url": DATA,
     "cursor": CURSORS,
     "http-url": RECEIVERS,
-    "json-request": REQUESTS,
+    # In a form, a request is without its files.
+    "json-request": [_without_files(kind) for kind in all_kinds().values()],
 }
 
 for name, values in FORMATS.items():
@@ -59,6 +64,26 @@ for media_type in ("image/png", "image/jpeg", "image/webp"):
     schemathesis.openapi.media_type(media_type, pictures)
 for media_type in ENDINGS:
     schemathesis.openapi.media_type(media_type, st.sampled_from(ARCHIVES))
+
+
+@schemathesis.hook
+def map_body(context: Any, body: Any) -> Any:
+    """Give a good form the files that its kind requires: others go together with parameters."""
+    # Here and not before a call: schemathesis takes a form with files for a wrong one if a hook changes it.
+    files = {name: value for name, value in body.items() if name != REQUEST_FIELD} if _is_form(body) else {}
+    if not _is_form(body) or not all(isinstance(value, Binary) for value in files.values()):
+        return body
+    fields = all_kinds()[json.loads(body[REQUEST_FIELD])["kind"]].request_type.model_fields
+    required = {
+        name: Binary(ARCHIVES[0] if media_type == ARCHIVE else PICTURES[0])
+        for name, media_type in file_fields().items()
+        if name in fields and fields[name].is_required()
+    }
+    return {REQUEST_FIELD: body[REQUEST_FIELD], **required}
+
+
+def _is_form(body: Any) -> bool:
+    return isinstance(body, dict) and body.get(REQUEST_FIELD) in FORMATS["json-request"]
 
 
 @schemathesis.hook

@@ -59,7 +59,7 @@ class TestList:
     def test_a_list_may_be_longer_than_a_gateway_gives_at_once(
         self, client: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("brushwork.transports.gateway_protocol.PAGE", 4)
+        monkeypatch.setattr("brushwork.transports.gateway.PAGE", 4)
         jobs = client.submit_many([{"kind": KIND, "prompt": str(number)} for number in range(10)])
         ids = [job.id for job in reversed(jobs)]
         assert [job.id for job in client.list(limit=9)] == ids[:9]

@@ -60,7 +60,7 @@ class TestImages:
 
     def test_a_fifo_is_not_waited_for(self, client: Any, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
-        with pytest.raises(InvalidImage, match="is no file"):
+        with pytest.raises(InvalidImage, match="is not a regular file"):
             client.submit("image-to-text", image=tmp_path / "fifo")
 
     @inputs

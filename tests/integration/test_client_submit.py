@@ -165,7 +165,7 @@ class TestMany:
     def test_pictures_that_are_too_much_for_one_request_go_ahead(
         self, client: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("brushwork.transports.gateway_protocol.MOST_ALONG_BYTES", 10)
+        monkeypatch.setattr("brushwork.transports.gateway.MAX_INLINE_BYTES", 10)
         colours = ["red", "blue", "red"]
         jobs = client.submit_many({"kind": "image-to-text", "image": png(colour)} for colour in colours)
         names = [job.request.image for job in jobs]

@@ -136,4 +136,4 @@ def client_is_running(stand: Stand, job_id: str) -> bool:
     """Seen past the client, which another thread is using."""
     if isinstance(stand.hand, LedgerHand):
         return bool(JobSignals(stand.hand.database).signals("worker"))
-    return bool(stand.client._memory.look(job_id)[0] is JobState.RUNNING)
+    return bool(stand.client._memory.ledger.get(job_id).state is JobState.RUNNING)

@@ -29,6 +29,7 @@ from brushwork_schemas.worker import WorkerEntry
 from tests.commands import Answer, run_command
 from tests.jobs import new_job
 from tests.live_gateways import Listening
+from tests.plugin_folders import run_with, write_distribution, write_sharpness
 from tests.servers import RedisServer, free_port
 
 Set = Callable[..., Settings]
@@ -94,8 +95,8 @@ def test_where_all_is_well_nothing_fails(settings: Set) -> None:
     found = list(findings(settings()))
     assert [finding for finding in found if finding.level is Level.FAIL] == []
     assert {finding.about for finding in found} == {
-        "packages", "redis", "database", "store", "space", "models", "torch", "workers", "gateway",
-        "webhooks",
+        "packages", "plug-ins", "redis", "database", "store", "space", "models", "torch", "workers",
+        "gateway", "webhooks",
     }  # fmt: skip
 
 
@@ -198,9 +199,9 @@ def test_a_catalogue_that_can_not_be_read(settings: Set, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("model.safetensors", b"", "cut off"),
-        ("model.safetensors", (64).to_bytes(8, "little") + b"{}", "cut off"),
-        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "cut off"),
+        ("model.safetensors", b"", "truncated"),
+        ("model.safetensors", (64).to_bytes(8, "little") + b"{}", "truncated"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "truncated"),
         ("model.bin", b"pickled", "no .safetensors file"),
         ("config.json", b"{", "config.json"),
         (None, b"", "Correct the catalogue entry"),
@@ -253,7 +254,7 @@ def test_workers_that_are_ready_starting_silent_and_missing(settings: Set, datab
     assert by_message["starting is not ready."] is Level.WARN
     assert by_message["image-to-text: no worker is ready."] is Level.WARN
     silent = [finding.message for finding in check_workers(settings(lease_s=1e-6))]
-    assert any("ready is silent" in message for message in silent)
+    assert any("ready has sent no heartbeat" in message for message in silent)
     assert "text-to-image: no worker is ready." in silent
 
 
@@ -272,14 +273,14 @@ def test_a_gateway_that_is_away(settings: Set) -> None:
     away = settings(url=f"http://127.0.0.1:{free_port()}")
     assert "brushwork gateway" in the_fail(check_gateway(away))
     # Who goes by HTTP has no servers of its own to look at.
-    assert {finding.about for finding in findings(away)} == {"packages", "gateway"}
+    assert {finding.about for finding in findings(away)} == {"packages", "plug-ins", "gateway"}
 
 
 @elsewhere
 def test_a_gateway_that_wants_a_key(settings: Set, database: Database) -> None:
     ApiKeys(database).create("first")
     with Listening(settings()) as gateway:
-        for key, words in ((None, "wants a key"), ("bw_none", "does not take this key")):
+        for key, words in ((None, "requires an API key"), ("bw_none", "refuses this API key")):
             assert words in the_fail(check_gateway(settings(url=gateway.address, api_key=key)))
 
 
@@ -295,7 +296,7 @@ def test_events_that_are_given_up(settings: Set, database: Database, ledger: Led
     outbox = Outbox(database)
     ledger.submit([new_job("a", webhook_url="https://receiver.example/hook")])
     ledger.cancel("a")
-    outbox.bury(outbox.take(1)[0], error="gone")
+    outbox.mark_dead(outbox.take(1)[0], error="gone")
     assert "receiver.example" in the_fail(check_webhooks(settings()), Level.WARN)
 
 
@@ -337,3 +338,27 @@ def test_without_a_service_there_is_nothing_to_look_at(
     monkeypatch.delenv("BRUSHWORK_DATABASE_URL")
     answer = doctor()
     assert (answer.status, "brushwork up" in answer.err) == (3, True)
+
+
+PLUGINS = """
+from brushwork.doctor.plugin_check import check_plugins
+from brushwork_core.settings.settings import Settings
+for finding in check_plugins(Settings(_env_file=None)):
+    print(finding.level, finding.message, finding.hint, sep="|")
+"""
+
+
+def test_plugins_of_others_are_listed_and_broken_ones_too(tmp_path: Path) -> None:
+    write_sharpness(tmp_path)
+    write_distribution(
+        tmp_path, "broken", "raise RuntimeError('no such camera')", kinds="own = broken_module:KIND"
+    )
+    warned, loaded = run_with(tmp_path, PLUGINS).splitlines()
+    assert warned.startswith("warn|broken: brushwork.kinds 'own' is not used: RuntimeError: no such camera.|")
+    assert loaded == ("ok|sharpness 1.2 is loaded: kinds 'sharp', families 'sharp', catalogues 'sharp'.|None")
+
+
+def test_without_plugins_it_says_so(tmp_path: Path) -> None:
+    assert run_with(tmp_path, PLUGINS) == (
+        "ok|No other distribution adds kinds, families or catalogues.|None\n"
+    )

@@ -38,7 +38,7 @@ def test_streams_stay_open_and_go_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for module in (watching, job_events):
-        monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.05)
+        monkeypatch.setattr(module, "RETRY_EVERY_S", 0.05)
     database = Database(server.url("ledger"))
     database.migrate()
     Ledger(database).submit([new_job("a"), new_job("b")])
@@ -48,7 +48,9 @@ def test_streams_stay_open_and_go_on(
     with Listening(settings) as gateway, events(gateway.address, "a") as stream:
         assert stream.until("snapshot")
         server.halt()
-        wait_until(lambda: "Nobody sees how jobs stand" in caplog.text, bound_s=30, what="the absence")
+        wait_until(
+            lambda: "Cannot read the status of watched jobs" in caplog.text, bound_s=30, what="the absence"
+        )
         assert gateway.services.watch.num_watchers == 1
         server.start()
         Ledger(database).cancel("a")

@@ -142,7 +142,7 @@ def test_files_that_are_no_pictures_have_the_name_of_their_sort(http: TestClient
         (b"<script>", "text/html", "attachment", "bin"),
     ):
         artifact = store.put_file(data, media_type)
-        TenantFiles(services.database).enter("", artifact)
+        TenantFiles(services.database).record_upload("", artifact)
         headers = http.get(f"/v1/files/{artifact.sha256}").headers
         assert headers["Content-Disposition"].startswith(f"{manner};")
         assert headers["Content-Disposition"].endswith(f'.{ending}"')

@@ -108,7 +108,7 @@ def test_previews_are_made_and_sent_when_they_are_asked_for(
     fence, job_signals = begun(ledger, queued), JobSignals(database)
     with events(gateway.address, queued, params={"previews": "true"}) as stream:
         wait_until(lambda: job_signals.signals("w"), what="the wish for a preview")
-        job_signals.tell(
+        job_signals.report_progress(
             [ProgressReport(queued, fence, Progress(step=2, total=4), Preview(jpeg=b"\xff", step=2, total=4))]
         )
         preview = stream.until("preview")[-1]
@@ -129,7 +129,7 @@ def test_what_nobody_may_see_has_no_events(gateway: Listening, settings: Setting
 def test_more_streams_than_there_is_room_for_are_refused(
     gateway: Listening, queued: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seating, "MOST", 1)
+    monkeypatch.setattr(seating, "MAX_STREAMS", 1)
     with events(gateway.address, queued) as stream:
         stream.next()
         answer = httpx.get(f"{gateway.address}/v1/jobs/{queued}/events")
@@ -140,7 +140,7 @@ def test_more_streams_than_there_is_room_for_are_refused(
 def test_the_streams_of_one_tenant_leave_room_for_another(
     gateway: Listening, settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seating, "MOST_OF_A_TENANT", 1)
+    monkeypatch.setattr(seating, "MAX_STREAMS_PER_TENANT", 1)
     ledger.submit([new_job("a", tenant="one"), new_job("b", tenant="two")])
     one, two = bearer(key(settings, "one")), bearer(key(settings, "two"))
     with events(gateway.address, "a", headers=one) as stream:
@@ -148,7 +148,7 @@ def test_the_streams_of_one_tenant_leave_room_for_another(
         # Another key of the same tenant has no other share.
         answer = httpx.get(f"{gateway.address}/v1/jobs/a/events", headers=bearer(key(settings, "one")))
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
-        assert "this key's tenant" in answer.json()["detail"]
+        assert "of one tenant" in answer.json()["detail"]
         waited = httpx.get(f"{gateway.address}/v1/jobs/a", headers={**one, "Prefer": "wait=60"}, timeout=5.0)
         assert waited.status_code == 200
         assert "Preference-Applied" not in waited.headers
@@ -163,8 +163,8 @@ def test_a_key_that_is_revoked_sees_no_more(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job_events, "ASK_KEY_EVERY_S", 0.05)
-    monkeypatch.setattr(access, "REMEMBER_S", 0.05)
+    monkeypatch.setattr(job_events, "CHECK_KEY_EVERY_S", 0.05)
+    monkeypatch.setattr(access, "CACHE_S", 0.05)
     ledger.submit([new_job("a", tenant="one"), new_job("b", tenant="one")])
     revoked, other = key(settings, "one"), key(settings, "one")
     with (
@@ -178,13 +178,13 @@ def test_a_key_that_is_revoked_sees_no_more(
         assert going_on.until("end")
 
 
-def test_whoever_hangs_up_is_let_go(gateway: Listening, queued: str) -> None:
+def test_whoever_hangs_up_is_stopped(gateway: Listening, queued: str) -> None:
     watch = gateway.services.watch
     with events(gateway.address, queued) as stream:
         stream.next()
         assert watch.num_watchers == 1
     wait_until(lambda: watch.num_watchers == 0, what="the end of the stream")
-    wait_until(lambda: not watch.is_looking, what="the end of looking")
+    wait_until(lambda: not watch.is_polling, what="the end of looking")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{gateway.address}/v1/jobs/{queued}", headers={"Prefer": "wait=60"}, timeout=0.2)
     wait_until(lambda: watch.num_watchers == 0, what="the end of the wait")

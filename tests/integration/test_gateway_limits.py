@@ -1,6 +1,7 @@
 """429 with Retry-After, and its three reasons told apart; nothing is accepted or charged then."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.rate import Rate
+from brushwork.inputs.intake import JobDraft
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.access.key_usage import KeyUsage, Usage
 from brushwork_core.database.database import Database
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import QueueFull, RateLimited
 from starlette.testclient import TestClient
@@ -31,6 +34,14 @@ def bounded(database: Database, **bounds: Any) -> dict[str, str]:
 
 def used(database: Database) -> Usage:
     return next(iter(KeyUsage(database).today().values()), Usage())
+
+
+def drafted(settings: Settings, *requests: dict[str, Any]) -> Sequence[JobDraft]:
+    client = DirectClient(settings)
+    try:
+        return client.draft(requests)
+    finally:
+        client.close()
 
 
 def num_jobs(http: TestClient, key: dict[str, str]) -> int:
@@ -80,7 +91,8 @@ def test_who_comes_at_the_same_time_finds_no_more_room(
     of_key = {bound: 2} if bound == "max_open_jobs" else {}
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("bounded", tenant="a", **of_key)))
-    limits, mine = KeyLimits(settings.overridden(**of_all), database), {**JOB, "tenant": "a"}
+    limits = KeyLimits(settings.overridden(**of_all), database, JobIndex(database))
+    (mine,) = drafted(settings, {**JOB, "tenant": "a"})
     with limits.admit(principal, [mine]):
         with limits.admit(principal, [mine]), pytest.raises(QueueFull), limits.admit(principal, [mine]):
             raise AssertionError("there were two places")
@@ -145,16 +157,16 @@ def test_one_idempotency_key_sent_by_many_at_once_is_charged_once(
 ) -> None:
     keys = ApiKeys(database)
     principal = Principal(keys.verify(keys.create("many", daily_budget=100 * COST)))
-    limits, client = KeyLimits(settings, database), DirectClient(settings)
+    limits, client = KeyLimits(settings, database, JobIndex(database)), DirectClient(settings)
     together = threading.Barrier(8)
 
     def submit() -> None:
         together.wait()
-        requests = [{**JOB, "idempotency_key": "once"}]
-        with limits.admit(principal, requests) as admission:
+        drafts = client.draft([{**JOB, "idempotency_key": "once"}])
+        with limits.admit(principal, drafts) as charged:
             # All have passed before the first is there.
             together.wait()
-            admission.settle(client.accept(requests))
+            charged.settle(client.accept_drafts(drafts))
 
     threads = [threading.Thread(target=submit) for _ in range(8)]
     for thread in threads:

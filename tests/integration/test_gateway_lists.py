@@ -19,7 +19,7 @@ from tests.jobs import KIND, begun, new_job
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlooks, "KEEP_S", 0.0)
-    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.QUERY_TIMES", 0)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from brushwork.gateway.application import create_app
+from brushwork.page.pages import PAGE
 from brushwork_core.settings.settings import Settings
 from starlette.testclient import TestClient
 
@@ -20,7 +21,7 @@ DRAW = {"kind": "text-to-image", "prompt": 'a link: href="/x"'}
 @pytest.fixture
 def http(settings: Settings) -> Iterator[TestClient]:
     """Asked as a browser asks the proxy."""
-    app = create_app(settings)
+    app = create_app(settings, PAGE)
     with TestClient(app, base_url=HERE, root_path=ROOT, follow_redirects=False) as client:
         yield client
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 from brushwork.gateway.application import create_app
+from brushwork.page.pages import PAGE
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
@@ -64,7 +65,7 @@ def finished(http: Visitor, database: Database) -> str:
     assert http.calls("GET", "/v1/jobs/{job_id}", JOB_ID=job).json()["progress"]["step"] == 3
     assert http.calls("GET", "/v1/jobs/{job_id}/preview", 204, JOB_ID=job).content == b""
     assert http.calls("POST", "/v1/jobs/{job_id}/cancel", JOB_ID=job).json()["outcome"] == "canceling"
-    assert ledger.stop(job, fence)
+    assert ledger.stop(job, fence) is WriteOutcome.APPLIED
     assert "event: end" in http.calls("GET", "/v1/jobs/{job_id}/events", JOB_ID=job).text
     return str(job)
 
@@ -113,7 +114,7 @@ def the_page(http: Visitor, settings: Settings, secret: str) -> None:
 
 def test_every_route_works(settings: Settings, database: Database) -> None:
     secret = key(settings, "operator", [Scope.ADMIN])
-    app = create_app(settings)
+    app = create_app(settings, PAGE)
     with TestClient(app, base_url=HERE) as client:
         http = Visitor(client, bearer(secret))
         the_api(http, database)
@@ -122,7 +123,7 @@ def test_every_route_works(settings: Settings, database: Database) -> None:
 
 
 def test_a_tenant_is_shown_its_own_alone(settings: Settings, database: Database) -> None:
-    with TestClient(create_app(settings), base_url=HERE) as client:
+    with TestClient(create_app(settings, PAGE), base_url=HERE) as client:
         mine, other = (Visitor(client, bearer(key(settings, name))) for name in ("mine", "other"))
         job = mine.calls("POST", "/v1/jobs", 201, json=DRAW).json()["id"]
         file = mine.calls("POST", "/v1/files", 201, content=png(), headers=PNG).json()["sha256"]

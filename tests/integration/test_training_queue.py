@@ -103,7 +103,7 @@ def test_trained_models_are_listed_and_are_their_tenants_own(served: Serving, tr
     assert listed[0] == "pocket-classifier"
     assert training.result.model_name in listed
     picture = SCANS.tests[0][0]
-    with pytest.raises(UnknownModel, match="you have no training of that name"):
+    with pytest.raises(UnknownModel, match="this tenant has no training job with that id"):
         served.client.submit(CLASSIFY, model=training.result.model_name, image=picture, tenant="another")
 
 
@@ -114,7 +114,7 @@ def test_an_archive_that_is_no_dataset_fails_with_its_reason(served: Serving) ->
     assert (failed.state, failed.attempt) == ("failed", 1)
     assert failed.error is not None
     assert (failed.error.code, failed.error.field) == ("invalid_dataset", "dataset")
-    assert "'dog/odd.png': this is no picture" in failed.error.message
+    assert "'dog/odd.png': not a readable picture" in failed.error.message
 
 
 def test_checkpoints_are_gone_when_trainings_have_ended(served: Serving, training: Job) -> None:

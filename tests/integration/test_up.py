@@ -158,7 +158,7 @@ def test_a_port_that_is_taken_is_said_and_another_found(start: Start) -> None:
         up = start("--no-flower", "--gateway").ready()
         url = up.addresses()["BRUSHWORK_GATEWAY_URL"]
         assert not url.endswith(f":{PORT}")
-        assert f"for {PORT} is taken" in up.log
+        assert f"because {PORT} is in use" in up.log
         assert httpx.get(url + "/healthz").status_code == 200
         assert f"page       {url}" in up.log
 
@@ -169,7 +169,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(start: Start, option
         port = other.getsockname()[1]
         up = start("--gateway", option, str(port))
         assert up.process.wait(30) == 2
-    assert f"{option.strip('-')}: port {port} of 127.0.0.1 is another program's." in up.log
+    assert f"{option.strip('-')}: another program uses port {port} of 127.0.0.1." in up.log
     assert not up.env_file.exists()
 
 

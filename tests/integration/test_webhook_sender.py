@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from brushwork.webhooks.metrics import OUTCOMES, SenderMetrics
+from brushwork.webhooks.metrics import DeliveryOutcome, SenderMetrics
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import Ledger
@@ -95,7 +95,7 @@ def test_an_event_that_breaks_the_sender_holds_up_nobody(
         wait_for(outbox, "b")
         wait_for(outbox, "a", what="dead")
     assert receiver.ids == ["b:canceled"]
-    assert (the_event(outbox).last_error or "").startswith("ValueError inside the sender")
+    assert (the_event(outbox).last_error or "").startswith("The sender failed with ValueError")
 
 
 def test_a_sender_waits_for_its_database(receiver: Receiver, tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_a_sender_waits_for_its_database(receiver: Receiver, tmp_path: Path) -> 
         ended(Ledger(database), receiver.url, "a")
         wait_for(Outbox(database), "a")
     database.close()
-    assert [line.partition(":")[0] for line in said.lines] == ["Nothing is told until the database answers"]
+    assert [line.partition(":")[0] for line in said.lines] == [
+        "No events are delivered until the database answers"
+    ]
 
 
 def test_the_process_sends_until_it_is_told_to_stop(
@@ -131,8 +133,8 @@ def test_the_process_sends_until_it_is_told_to_stop(
         _, log = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0
     assert receiver.ids == ["a:canceled"]
-    [told] = [line for line in map(json.loads, log.splitlines()) if "was told to" in line["message"]]
-    assert told["message"].startswith("Event a:canceled was told to http://127.0.0.1")
+    [told] = [line for line in map(json.loads, log.splitlines()) if "was delivered to" in line["message"]]
+    assert told["message"].startswith("Event a:canceled was delivered to http://127.0.0.1")
     assert (told["event"], told["job"], told["trace"]) == ("a:canceled", "a", TRACEPARENT.split("-")[1])
     assert "private" not in log
     [last] = ProcessReports(database).live(60)
@@ -154,7 +156,7 @@ def test_a_sender_counts_what_comes_of_its_tries(
         wait_for(outbox, "c", what="dead")
     counted = {
         outcome: metrics.registry.get_sample_value("brushwork_webhook_deliveries_total", {"outcome": outcome})
-        for outcome in OUTCOMES
+        for outcome in DeliveryOutcome
     }
     assert counted == {"delivered": 1, "retried": 1, "gone": 1, "dead": 1, "broken_off": 0}
     assert metrics.registry.get_sample_value("brushwork_webhook_delivery_seconds_count") == 4
@@ -168,5 +170,5 @@ def test_without_a_secret_it_does_not_start(sqlite_url: str) -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert ran.returncode == 2
-    assert "no secret to sign with" in ran.stderr
+    assert "required to sign webhooks" in ran.stderr
     assert "BRUSHWORK_WEBHOOK_SECRET" in ran.stderr

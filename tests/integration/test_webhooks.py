@@ -174,7 +174,7 @@ def test_a_receiver_has_a_total_time(
     ended(ledger, receiver.url, "a")
     with Sending(bounds(webhook_timeout_s=0.2, webhook_retry_s=HOUR_S), database):
         wait_for(outbox, "a", what="tried")
-    assert the_event(outbox).last_error == "The receiver took more than 0.2 s."
+    assert the_event(outbox).last_error == "The receiver did not answer within 0.2 s."
 
 
 def test_a_slow_receiver_holds_up_nobody_else(

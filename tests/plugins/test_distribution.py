@@ -21,6 +21,7 @@ from tests.servers import wait_until
 
 KIND = "image-posterization"
 MODULE = "brushwork_posterize"
+CLASSIFYING, FAMILY_MODEL = "image-classification", "brightness"
 PATIENCE_MS = 60_000
 
 
@@ -135,10 +136,14 @@ def test_the_page_has_its_form_and_shows_picture_and_table(up: Up, ramp: Path) -
 def test_a_bare_celery_message_is_enough(up: Up, http: httpx.Client, ramp: Path) -> None:
     app = Celery("foreign", broker=up.addresses()["BRUSHWORK_REDIS_URL"], set_as_current=False)
     words = {"image": address(ramp), "num_levels": 2}
-    sent = app.send_task(f"brushwork.{KIND}", kwargs=words, queue=KIND)
+    of_the_kind = app.send_task(f"brushwork.{KIND}", kwargs=words, queue=KIND)
+    words = {"image": address(ramp), "model": FAMILY_MODEL}
+    of_the_family = app.send_task(f"brushwork.{CLASSIFYING}", kwargs=words, queue=CLASSIFYING)
     app.close()
-    job = ended(http, sent.id)
+    job = ended(http, of_the_kind.id)
     assert (job["kind"], job["state"]) == (KIND, "succeeded")
+    job = ended(http, of_the_family.id)
+    assert (job["model"], job["state"]) == (FAMILY_MODEL, "succeeded")
 
 
 def test_the_command_line_submits_and_shows_it(environment: Environment, up: Up, ramp: Path) -> None:
@@ -148,6 +153,30 @@ def test_the_command_line_submits_and_shows_it(environment: Environment, up: Up,
     shown = environment.run(*command, *asked, **up.addresses())
     assert "#ffffff" in shown, shown
     assert KIND in environment.run(*command, "jobs", **up.addresses())
+    asked = ("submit", CLASSIFYING, f"image={ramp}", f"model={FAMILY_MODEL}", "--wait")
+    shown = environment.run(*command, *asked, **up.addresses())
+    assert "bright" in shown, shown
+    assert FAMILY_MODEL in environment.run(*command, "models", "list", **up.addresses())
+
+
+def test_a_new_family_of_an_existing_kind_works_over_http_and_on_the_page(
+    http: httpx.Client, ramp: Path
+) -> None:
+    listed = http.get("/v1/models", params={"kind": CLASSIFYING}).json()["models"]
+    assert FAMILY_MODEL in [model["name"] for model in listed]
+    answer = http.post("/v1/jobs", json={"kind": CLASSIFYING, "model": FAMILY_MODEL, "image": address(ramp)})
+    job = ended(http, answer.json()["id"])
+    assert [each["label"] for each in job["result"]["predictions"]] in (
+        ["bright", "dark"],
+        ["dark", "bright"],
+    )
+    assert FAMILY_MODEL in http.get("/", params={"kind": CLASSIFYING}).text
+    assert "bright" in http.get(f"/jobs/{job['id']}").text
+    wait_until(
+        lambda: f'model="{FAMILY_MODEL}"' in http.get("/metrics").text,
+        bound_s=60,
+        what="the model in /metrics",
+    )
 
 
 def test_the_fake_client_answers_with_its_sample(environment: Environment, ramp: Path) -> None:

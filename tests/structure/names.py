@@ -17,14 +17,19 @@ SEARCHED = (*LAYERS, "recipes")
 def old_names(checkout: Path) -> Iterator[str]:
     """Yield each use of an old name as `file:line name`."""
     listed = tomllib.loads(OLD_NAMES.read_text("utf-8"))
+    imported = {
+        (module, name): file
+        for file in _files(checkout)
+        for module, name in _imports(ast.parse(file.read_text()))
+    }
     for module, old, _ in listed["names"]:
         file = _file_of(checkout, module)
         if file is None:
-            yield f"{OLD_NAMES.name}: there is no module {module}"
+            # The module has gone since, and its names with it.
             continue
         yield from _uses(checkout, file, {old})
-        for importing in _importing(checkout, module, old):
-            yield f"{importing.relative_to(checkout)}: imports {old} of {module}"
+        if (module, old) in imported:
+            yield f"{imported[module, old].relative_to(checkout)}: imports {old} of {module}"
     for folder, names in listed["variables"].items():
         place = checkout / folder
         for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
@@ -59,9 +64,7 @@ def _uses(checkout: Path, file: Path, names: set[str]) -> Iterator[str]:
             yield f"{file.relative_to(checkout)}:{token.start[0]} {token.string}"
 
 
-def _importing(checkout: Path, module: str, old: str) -> Iterator[Path]:
-    for file in _files(checkout):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            names = node.names if isinstance(node, ast.ImportFrom) and node.module == module else ()
-            if any(alias.name == old for alias in names):
-                yield file
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)

@@ -1,7 +1,7 @@
 """Who asks: nobody is asked for a key until there is one; what a key may; when a revoked one is forgotten."""
 
 import pytest
-from brushwork.gateway.admission.access import REMEMBER_S, Access, Principal
+from brushwork.gateway.admission.access import CACHE_S, Access, Principal
 from brushwork_core.access.api_keys import ApiKeys, Scope, id_of
 from brushwork_core.database.database import Database
 from brushwork_schemas.errors import Unauthorized
@@ -47,9 +47,9 @@ def test_the_first_key_shuts_a_door_that_was_open(keys: ApiKeys) -> None:
     access = Access(keys, clock := Clock())
     assert access.principal(None).key is None
     keys.create("first")
-    clock.now_s += 0.99 * REMEMBER_S
+    clock.now_s += 0.99 * CACHE_S
     assert not refuses(access, None)
-    clock.now_s += 0.02 * REMEMBER_S
+    clock.now_s += 0.02 * CACHE_S
     assert refuses(access, None)
 
 
@@ -58,9 +58,9 @@ def test_a_revoked_key_is_forgotten(keys: ApiKeys) -> None:
     key = keys.create("first")
     assert access.principal(key).key is not None
     keys.revoke(id_of(key))
-    clock.now_s += 0.99 * REMEMBER_S
+    clock.now_s += 0.99 * CACHE_S
     assert not refuses(access, key)
-    clock.now_s += 0.02 * REMEMBER_S
+    clock.now_s += 0.02 * CACHE_S
     assert refuses(access, key)
 
 
@@ -75,10 +75,10 @@ def test_scopes_and_tenants(keys: ApiKeys) -> None:
 def test_what_is_remembered_needs_no_database(keys: ApiKeys, database: Database) -> None:
     access = Access(keys)
     key = keys.create("first")
-    assert access.remembered(key) is None
+    assert access.cached(key) is None
     access.principal(key)
     database.close()
-    remembered = access.remembered(key)
+    remembered = access.cached(key)
     assert remembered is not None
     assert remembered.key is not None
     assert remembered.key.name == "first"

@@ -273,7 +273,7 @@ def test_a_model_that_is_not_there_is_refused_with_what_there_is() -> None:
 
 def test_an_adapter_that_no_entry_names_is_refused_with_the_command_that_adds_one() -> None:
     model = Catalogue.load().named("sdxl", "text-to-image")
-    with pytest.raises(UnknownModel, match="'pixel' is no lora") as caught:
+    with pytest.raises(UnknownModel, match="catalogue has no lora 'pixel'") as caught:
         Catalogue.load().add_on("pixel", "lora", model, "loras.0.name")
     assert "models add NAME --type lora --family stable-diffusion-xl" in (caught.value.hint or "")
 
@@ -289,4 +289,4 @@ def test_an_adapter_of_another_family_or_type_is_refused(sort: str, family: str)
     assert catalogue.add_on("pixel", "lora", drawing, "loras.0.name") == fitting
     error = refused("text-to-image", {"prompt": "x", "loras": [{"name": "ink"}]}, catalogue)
     assert isinstance(error, UnknownModel)
-    assert (error.field, error.hint) == ("loras.0.name", "There is: pixel.")
+    assert (error.field, error.hint) == ("loras.0.name", "Choose one of: pixel.")

@@ -97,10 +97,10 @@ def test_nobody_can_revoke_what_is_not_there(keys: ApiKeys, key_id: str) -> None
 
 
 def test_from_the_first_key_on_there_are_keys_revoked_ones_too(keys: ApiKeys) -> None:
-    assert not keys.are_there()
+    assert not keys.any_exist()
     key = keys.create("plain")
     keys.revoke(id_of(key))
-    assert keys.are_there()
+    assert keys.any_exist()
 
 
 def test_its_use_is_noted(keys: ApiKeys) -> None:

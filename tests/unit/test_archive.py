@@ -67,7 +67,7 @@ def test_links_in_a_zip_are_refused() -> None:
 
 
 def test_a_name_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(InvalidDataset, match="is there twice"):
+    with pytest.raises(InvalidDataset, match="is in the archive twice"):
         Archive(tarred({"cat/1.png": b"one", "./cat/1.png": b"two"}))
 
 
@@ -84,14 +84,14 @@ def test_many_tight_files_are_refused_together(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InvalidDataset, match="more than 200 times its size"):
         Archive(zipped(small))
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 2 * 2**20)
-    with pytest.raises(InvalidDataset, match="unpacked it has more than"):
+    with pytest.raises(InvalidDataset, match=r"has more than .* bytes unpacked"):
         Archive(tarred(small))
 
 
 @pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
 def test_one_file_is_bounded(packed: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_BYTES", 1000)
-    with pytest.raises(InvalidDataset, match=r"'cat/1.png' has 1001 bytes, more than 1000"):
+    with pytest.raises(InvalidDataset, match=r"'cat/1.png' has 1001 bytes. The limit is 1000"):
         Archive(packed({"cat/1.png": bytes(1001)}))  # type: ignore[operator]
 
 
@@ -105,7 +105,7 @@ def test_the_number_of_files_is_bounded(packed: object, monkeypatch: pytest.Monk
 def test_a_record_that_says_it_is_huge_is_not_read() -> None:
     # A long name's record says how long the name is; tarfile would make room for all of it.
     huge = entry(type=tarfile.GNUTYPE_LONGNAME, size=2**32)
-    with pytest.raises(InvalidDataset, match="one of its records is too large"):
+    with pytest.raises(InvalidDataset, match="a record of the archive is too large"):
         Archive(huge)
 
 
@@ -132,7 +132,7 @@ def test_encrypted_files_are_refused() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x1f\x8b" + bytes(50), b"Rar!\x1a" + bytes(600)])
 def test_what_is_no_archive_is_refused(data: bytes) -> None:
-    with pytest.raises(InvalidDataset, match=r"no archive that can be read|damaged") as raised:
+    with pytest.raises(InvalidDataset, match=r"archive cannot be read|damaged") as raised:
         Archive(data)
     assert raised.value.field == "dataset"
     assert raised.value.hint

@@ -83,19 +83,19 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         ("[models]\nmine = 3", "models.mine"),
         ('[models.mine]\nfamily = "stable-diffusion"', "models.mine.source: is required"),
         (f"[models.mine]\n{SOURCE}", "models.mine.family: is required"),
-        (MINE.replace("stable-diffusion", "stable"), "models.mine: there is no family 'stable'"),
-        (MINE + 'kinds = ["text-to-imag"]', "models.mine: there is no kind 'text-to-imag'"),
+        (MINE.replace("stable-diffusion", "stable"), "models.mine: unknown family 'stable'"),
+        (MINE + 'kinds = ["text-to-imag"]', "models.mine: unknown kind 'text-to-imag'"),
         (MINE + 'kinds = ["image-to-text"]', "serves text-to-image, image-to-image, inpainting, not"),
-        (MINE + 'accepts = ["clip"]', "models.mine: accepts names no parameter"),
-        (MINE + 'accepts = ["prompt"]', "models.mine: accepts names no parameter"),
-        (MINE.replace("stable-diffusion", "flux") + 'accepts = ["negative_prompt"]', "flux has no"),
+        (MINE + 'accepts = ["clip"]', "models.mine: accepts: unknown request fields"),
+        (MINE + 'accepts = ["prompt"]', "models.mine: accepts: unknown request fields"),
+        (MINE.replace("stable-diffusion", "flux") + 'accepts = ["negative_prompt"]', "flux does not accept"),
         (MINE + "licens = 'x'", "models.mine.licens"),
         (MINE + "name = 'other'", "models.mine: remove `name`"),
         (MINE + "dtype = 'int3'", "models.mine.dtype"),
-        (MINE + "defaults = { widht = 3 }", "models.mine: defaults names no parameter"),
-        (MINE + "defaults = { inpainting = 3 }", "models.mine: defaults.inpainting is a table"),
-        (MINE + "defaults = { inpainting = { widht = 3 } }", "defaults.inpainting names no parameter"),
-        (MINE + "defaults = { image-to-text = {} }", "models.mine: defaults names no parameter"),
+        (MINE + "defaults = { widht = 3 }", "models.mine: defaults: unknown request fields"),
+        (MINE + "defaults = { inpainting = 3 }", "models.mine: defaults.inpainting must be a table"),
+        (MINE + "defaults = { inpainting = { widht = 3 } }", "defaults.inpainting: unknown request fields"),
+        (MINE + "defaults = { image-to-text = {} }", "models.mine: defaults: unknown request fields"),
         (MINE + "limits = { max_side = 'x' }", "models.mine.limits.max_side"),
         (MINE + "limits = { max_side = -1 }", "models.mine.limits.max_side"),
         (MINE + "defaults = { width = 77 }", "defaults: width cannot be 77 for text-to-image"),
@@ -105,7 +105,7 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE.replace("models.mine", 'models."a b"'), "models.a b.name"),
         (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, repository"),
         (MINE.replace(' }', ', folder = "/x" }'), "exactly one of packaged, folder, repository"),
-        (MINE.replace("packaged", "repository"), "pin the repository"),
+        (MINE.replace("packaged", "repository"), "a repository must be pinned"),
     ],
 )  # fmt: skip
 def test_a_bad_entry_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -120,7 +120,7 @@ def test_a_bad_entry_is_named(tmp_path: Path, text: str, words: str) -> None:
 def test_a_file_that_is_no_text_or_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
     for name in ("latin.toml", "missing.toml", "."):
-        with pytest.raises(InvalidRequest, match="can't be read"):
+        with pytest.raises(InvalidRequest, match="Invalid catalogue"):
             Catalogue.load(tmp_path / name)
 
 
@@ -182,5 +182,5 @@ def test_an_entry_is_found_by_its_name_whatever_it_is() -> None:
     assert catalogue.entry("canny-sdxl").source.variant == "fp16"
     with pytest.raises(UnknownModel, match="Did you mean sdxl"):
         catalogue.entry("sdlx")
-    with pytest.raises(UnknownModel, match="brushwork models lists"):
+    with pytest.raises(UnknownModel, match="brushwork models"):
         catalogue.entry("zzzzzz")

@@ -140,7 +140,7 @@ def test_waiting_too_long_ends_with_status_4(service: Database, brushwork: Comma
     job_id = brushwork("submit", "text-to-image", "a red circle").out.strip()
     waited = brushwork("wait", job_id, "--timeout", "0.05")
     assert waited.status == 4
-    assert "it goes on" in waited.err
+    assert "It continues" in waited.err
 
 
 def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:
@@ -291,7 +291,9 @@ def test_a_running_job_s_preview_is_written(service: Database, brushwork: Comman
     assert late.status == 4
     assert "no preview within 0 s" in late.err
     picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
-    JobSignals(service).tell([ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    JobSignals(service).report_progress(
+        [ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)]
+    )
     file = tmp_path / "preview.jpg"
     shown = brushwork("preview", job_id, "--output", str(file))
     assert (shown.status, file.read_bytes()) == (0, picture.jpeg)
@@ -315,6 +317,6 @@ def test_previews_leave_a_pipe_s_output_as_it_is(service: Database, brushwork: C
     job_signals = JobSignals(service)
     job_signals.preview(job_id)
     picture = Preview(jpeg=b"\xff\xd8 a picture", step=3, total=12)
-    job_signals.tell([ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)])
+    job_signals.report_progress([ProgressReport(job_id, claim.fence, Progress(step=3, total=12), picture)])
     answer = brushwork("wait", job_id, "--preview", "--timeout", "0.6")
     assert (answer.status, answer.out) == (4, "")

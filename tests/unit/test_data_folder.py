@@ -94,7 +94,7 @@ def test_the_folder_is_made_for_its_owner_whatever_the_umask(tmp_path: Path) -> 
 
 def test_a_folder_that_can_not_be_made_is_the_callers_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidRequest, match="can't be made"):
+    with pytest.raises(InvalidRequest, match="cannot be created"):
         DataFolder(tmp_path / "file").create()
 
 

@@ -54,18 +54,18 @@ def test_what_systems_leave_behind_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "it holds no files"),
-        (folders("cat"), "it has 1 class to train on"),
-        (folders("cat", "dog") | {"README.txt": b"x"}, "'README.txt' lies in no folder of a class"),
-        (folders("cat", "dog", "cat/small"), "'cat/small/0.png' lies in a folder within that of a class"),
-        (folders("cat", "dog") | {"cow/1.png": png()}, "class 'cow' has 1 picture to train on"),
+        ({}, "the archive has no files"),
+        (folders("cat"), "the data set has 1 class to train on"),
+        (folders("cat", "dog") | {"README.txt": b"x"}, "'README.txt' is not in the folder of a class"),
+        (folders("cat", "dog", "cat/small"), "'cat/small/0.png' is in a subfolder of a class"),
+        (folders("cat", "dog") | {"cow/1.png": png()}, "class 'cow' has 1 training picture"),
         (
             folders("train/a", "train/b") | folders("test/a"),
-            "'test/a/0.png' lies beside the folders train and validation",
+            "'test/a/0.png' is outside the folders train and validation",
         ),
         (
             folders("train/a", "train/b") | folders("validation/c"),
-            "'validation/c/0.png' is of a class that train does not have",
+            "'validation/c/0.png' belongs to a class that train does not have",
         ),
         (folders("cat", "d" * 101), "has more than 100 characters"),
     ],
@@ -80,12 +80,12 @@ def test_folders_that_are_not_as_they_should_be(files: dict[str, bytes], words: 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"hello", "this is no picture"),
-        (b"", "this is no picture"),
+        (b"hello", "not a readable picture"),
+        (b"", "not a readable picture"),
         (png()[:45], "the picture is damaged"),
-        (zipped(folders("cat")), "is an archive itself"),
-        (b"GIF89a" + bytes(20), "this is no picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "this is no picture"),
+        (zipped(folders("cat")), "is an archive"),
+        (b"GIF89a" + bytes(20), "not a readable picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a readable picture"),
     ],
 )
 def test_what_is_no_picture_is_named(content: bytes, words: str) -> None:
@@ -104,5 +104,5 @@ def test_too_many_pixels_together_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_too_many_classes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "MAX_CLASSES", 2)
-    with pytest.raises(InvalidDataset, match="it has 3 classes to train on; there are to be 2 to 2"):
+    with pytest.raises(InvalidDataset, match=r"the data set has 3 classes to train on. It must have 2 to 2"):
         Dataset(zipped(folders("a", "b", "c")))

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 from brushwork.cli.commands.demo import results_table
 from brushwork.demo.contact_sheet import contact_sheet
+from brushwork.demo.demo_result import DemoResult
 from brushwork.demo.page import page
 from brushwork.demo.prompts import PROMPTS, DemoPrompt
-from brushwork.demo.showing import Showing
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.image_classification import ImageClassificationResult, Prediction
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
@@ -52,9 +52,9 @@ def showing(
     caption: str = "a large red circle",
     label: str = "circle",
     areas: dict[str, float] | None = None,
-) -> Showing:
+) -> DemoResult:
     given = {"background": 0.7, "circle": 0.299, "star": 0.001} if areas is None else areas
-    return Showing(
+    return DemoResult(
         prompt,
         TextToImageResult(images=(artifact("a"),), seed=7, seeds=(7,), provenance=PROVENANCE),
         ImageToTextResult(generated_text=caption, provenance=PROVENANCE),

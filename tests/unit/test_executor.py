@@ -1,5 +1,6 @@
 """The path of one job in a worker: every way an attempt can end."""
 
+import json
 import logging
 from collections.abc import Iterator
 from operator import attrgetter
@@ -10,7 +11,7 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Signal
-from brushwork_core.telemetry.log import ContextFilter
+from brushwork_core.telemetry.log import ContextFilter, JsonLines
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.executor import Outcome
@@ -244,10 +245,10 @@ def test_every_line_of_the_log_names_the_job(
     caplog.set_level(logging.INFO, "brushwork_workers")
     caplog.handler.addFilter(ContextFilter())
     worker_process.executor.execute(job_id)
-    lines = {record.name: vars(record)["about"].get("job") for record in caplog.records}
-    assert set(lines.values()) == {job_id}
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    assert {line.get("job") for line in lines} == {job_id}
     # Also those of the thread that loads a model for the job.
-    assert ("brushwork_workers.model_cache.model_loader" in lines) == (model == "large")
+    assert any("model_loader" in line["logger"] for line in lines) == (model == "large")
 
 
 def test_progress_reaches_the_ledger(make: Make) -> None:

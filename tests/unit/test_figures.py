@@ -57,7 +57,7 @@ def test_events_that_wait_and_those_that_are_dead(ledger: Ledger, database: Data
         ledger.cancel(job_id)
     told, dead, _ = sorted(outbox.take(9), key=lambda due: due.id)
     outbox.delivered(told, 204)
-    outbox.bury(dead, error="no")
+    outbox.mark_dead(dead, error="no")
     earlier(database, WEBHOOK_EVENTS, 90_000, job_id="c")
     found = figures.outbox()
     assert (found.num_open, found.num_dead) == (1, 1)

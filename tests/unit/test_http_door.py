@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 import pytest
 from brushwork import Client, InvalidRequest, ServiceUnreachable, Settings, WaitTimeout
 from brushwork.gateway.problems import problem_response, status_of
-from brushwork.transports import gateway_protocol
+from brushwork.transports import gateway
 from brushwork.transports.choice import chosen_settings
 from brushwork.transports.connection import Connection
-from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse, Pause, Talk
-from brushwork.transports.gateway_protocol import LONGEST_HOLD_S, GatewayProtocol
-from brushwork.transports.payload import data_address, packed
+from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause
+from brushwork.transports.gateway import LONGEST_HOLD_S, GatewayTransport
+from brushwork.transports.payload import data_url, packed
 from brushwork.transports.problem import error_of
 from brushwork.transports.retrying import REPEAT_AFTER_S, SHORTEST_PAUSE_S, Retrying
-from brushwork.waiting import PollingWait
+from brushwork.transports.waiting import PollingWait
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Postponed, RateLimited
 
@@ -27,19 +27,19 @@ GET = HttpRequest("GET", "/v1/jobs/x")
 NOW = "2026-11-21T09:00:00Z"
 
 
-def played(talk: Talk[Any], *answers: HttpResponse | ConnectionLost) -> tuple[Any, list[HttpRequest | Pause]]:
-    """What a talk comes to, and its steps, when its calls are answered like this."""
+def played(flow: Flow[Any], *answers: HttpResponse | ConnectionLost) -> tuple[Any, list[HttpRequest | Pause]]:
+    """The value of a flow and its steps, when its requests get these responses."""
     left, steps = list(answers), []
     try:
-        step = next(talk)
+        step = next(flow)
         while True:
             steps.append(step)
             if not isinstance(step, HttpRequest):
-                step = next(talk)
+                step = next(flow)
             elif isinstance(answer := left.pop(0), ConnectionLost):
-                step = talk.throw(answer)
+                step = flow.throw(answer)
             else:
-                step = talk.send(answer)
+                step = flow.send(answer)
     except StopIteration as ended:
         assert left == []
         return ended.value, steps
@@ -66,19 +66,20 @@ def job(state: str, **fields: Any) -> HttpResponse:
 class TestRepeats:
     def test_a_connection_that_fails_is_tried_again(self) -> None:
         lost = ConnectionLost("reset", may_repeat=True)
-        answer, steps = played(Retrying(ADDRESS, 0).asked(GET), lost, lost, GOOD)
+        answer, steps = played(Retrying(ADDRESS, 0).response_to(GET), lost, lost, GOOD)
         assert answer is GOOD
         assert steps == [GET, Pause(REPEAT_AFTER_S[0]), GET, Pause(REPEAT_AFTER_S[1]), GET]
 
     def test_but_not_for_ever(self) -> None:
         lost = ConnectionLost("refused", may_repeat=True)
         with pytest.raises(ServiceUnreachable, match=f"{ADDRESS} does not answer: refused") as raised:
-            played(Retrying(ADDRESS, 0).asked(GET), *[lost] * 3)
+            played(Retrying(ADDRESS, 0).response_to(GET), *[lost] * 3)
         assert "BRUSHWORK_URL" in str(raised.value)
 
     def test_time_that_ran_out_is_not_spent_again(self) -> None:
+        lost = ConnectionLost("it took too long", may_repeat=False)
         with pytest.raises(ServiceUnreachable, match="too long"):
-            played(Retrying(ADDRESS, 0).asked(GET), ConnectionLost("it took too long", may_repeat=False))
+            played(Retrying(ADDRESS, 0).response_to(GET), lost)
 
 
 class TestPatience:
@@ -86,11 +87,11 @@ class TestPatience:
 
     def test_who_has_none_is_told_at_once_when_to_come_again(self) -> None:
         with pytest.raises(RateLimited) as raised:
-            played(Retrying(ADDRESS, 0).asked(GET), self.later)
+            played(Retrying(ADDRESS, 0).response_to(GET), self.later)
         assert raised.value.retry_after_s == 2
 
     def test_who_has_some_waits(self) -> None:
-        answer, steps = played(Retrying(ADDRESS, 5).asked(GET), self.later, self.later, GOOD)
+        answer, steps = played(Retrying(ADDRESS, 5).response_to(GET), self.later, self.later, GOOD)
         assert answer is GOOD
         assert steps == [GET, Pause(2), GET, Pause(2), GET]
 
@@ -98,13 +99,13 @@ class TestPatience:
     def test_at_once_is_a_while_too_or_it_would_ask_without_end(self, soon: str) -> None:
         again = problem(503, "service_unreachable", {"retry-after": soon})
         with pytest.raises(ServiceUnreachable):
-            played(Retrying(ADDRESS, 0).asked(GET), again)
+            played(Retrying(ADDRESS, 0).response_to(GET), again)
         with pytest.raises(ServiceUnreachable):
-            played(Retrying(ADDRESS, 2.5 * SHORTEST_PAUSE_S).asked(GET), *[again] * 3)
+            played(Retrying(ADDRESS, 2.5 * SHORTEST_PAUSE_S).response_to(GET), *[again] * 3)
 
     def test_until_it_is_used_up(self) -> None:
         with pytest.raises(RateLimited):
-            played(Retrying(ADDRESS, 5).asked(GET), *[self.later] * 3)
+            played(Retrying(ADDRESS, 5).response_to(GET), *[self.later] * 3)
 
     @pytest.mark.parametrize(
         "answer",
@@ -116,7 +117,7 @@ class TestPatience:
     )
     def test_nobody_waits_for_what_says_no_time(self, answer: HttpResponse) -> None:
         with pytest.raises(BrushworkError):
-            played(Retrying(ADDRESS, 60).asked(GET), answer)
+            played(Retrying(ADDRESS, 60).response_to(GET), answer)
 
 
 def every_error() -> list[BrushworkError]:
@@ -177,15 +178,10 @@ class TestErrors:
         assert "502" in str(error)
 
 
-class Nowhere:
-    def get(self, sha256: str) -> bytes:
-        raise AssertionError
-
-
 class TestWait:
-    def talk(self, timeout_s: float | None, **heard: Any) -> Talk[Any]:
+    def talk(self, timeout_s: float | None, **heard: Any) -> Flow[Any]:
         waiting = PollingWait("x", timeout_s, heard.get("on_progress"), None)
-        return GatewayProtocol(Retrying(ADDRESS, 0), Nowhere()).wait("x", waiting)
+        return GatewayTransport(Connection(ADDRESS, None, 0)).wait("x", waiting)
 
     def test_who_wants_only_the_end_has_the_question_held(self) -> None:
         done, steps = played(self.talk(None), job("queued"), job("failed"))
@@ -217,7 +213,7 @@ class TestWait:
         assert done.state == "succeeded"
 
     def test_but_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(gateway_protocol, "LONGEST_ABSENCE_S", -1.0)
+        monkeypatch.setattr(gateway, "LONGEST_ABSENCE_S", -1.0)
         away = [ConnectionLost("refused", may_repeat=True)] * (1 + len(REPEAT_AFTER_S))
         with pytest.raises(ServiceUnreachable, match="refused"):
             played(self.talk(None), job("running"), *away)
@@ -266,10 +262,10 @@ class TestPacking:
             packed([{"kind": "k", "width": value}])
         assert raised.value.field == "width"
 
-    def test_a_data_address_says_what_it_holds(self) -> None:
-        assert data_address(png()).startswith("data:image/png;base64,iVBOR")
-        assert data_address(b"\xff\xd8\xff").startswith("data:image/jpeg;base64,")
-        assert data_address(b"RIFF....WEBP").startswith("data:image/webp;base64,")
+    def test_a_data_url_says_what_it_holds(self) -> None:
+        assert data_url(png()).startswith("data:image/png;base64,iVBOR")
+        assert data_url(b"\xff\xd8\xff").startswith("data:image/jpeg;base64,")
+        assert data_url(b"RIFF....WEBP").startswith("data:image/webp;base64,")
 
 
 class TestConnection:
@@ -310,7 +306,8 @@ class TestConnection:
             assert repr(client) == f"Client('{ADDRESS}')"
             assert "SECRET" not in repr(client.settings)
             # Two clients of one process may bring different keys.
-            assert client._transport._http.headers["Authorization"] == "Bearer bw_SECRET"  # type: ignore[attr-defined]
+            assert client._runner._sender is not None
+            assert client._runner._sender._opened().headers["Authorization"] == "Bearer bw_SECRET"
 
 
 class TestChoice:

@@ -31,7 +31,7 @@ class FakeWire:
             raise ServiceUnreachable("away")
         return self.wanted
 
-    def tell(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
+    def report_progress(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
         if self.away:
             raise ServiceUnreachable("away")
         if reports:

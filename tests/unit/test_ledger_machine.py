@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for job_id, job in self._job(number):
             preview = Preview(jpeg=b"", step=job.fence - age, total=20)
             report = ProgressReport(job_id, preview.step, Progress(step=1, total=20), preview)
-            assert bool(self.job_signals.tell([report])) is job.is_held(age)
+            assert bool(self.job_signals.report_progress([report])) is job.is_held(age)
 
     @rule(number=NUMBERS)
     def look(self, number: int) -> None:

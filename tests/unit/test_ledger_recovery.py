@@ -74,7 +74,7 @@ class TestReap:
                 for name in mine:
                     short.claim(name, f"worker-{worker}")
                 short.renew(f"worker-{worker}")
-                job_signals.tell(
+                job_signals.report_progress(
                     [ProgressReport(name, fence, Progress()) for name in mine for fence in (1, 2, 3)]
                 )
                 short.reap()

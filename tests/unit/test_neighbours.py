@@ -172,7 +172,7 @@ class TestSuccession:
         ledger.submit([new_job("a")])
         announce(database, "gpu@box/1-x", process.pid)
         claimed(ledger, "a", "gpu@box/1-x")
-        with pytest.raises(InvalidRequest, match=f"named gpu@box lives: process {process.pid}.* --name"):
+        with pytest.raises(InvalidRequest, match=f"named gpu@box is running: process {process.pid}.* --name"):
             take_over("gpu@box")
         assert index.get("a").state is JobState.RUNNING
 
@@ -190,7 +190,7 @@ class TestSuccession:
         with ThreadPoolExecutor(1) as threads:
             beating = threads.submit(beat)
             try:
-                with pytest.raises(InvalidRequest, match="named gpu@box lives"):
+                with pytest.raises(InvalidRequest, match="named gpu@box is running"):
                     take_over("gpu@box")
             finally:
                 refused.set()

@@ -23,8 +23,8 @@ MODEL = "pocket-diffusion"
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "KEEP_S", 0.0)
-    monkeypatch.setattr(ahead, "KEEP_PACE_S", 0.0)
-    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr(ahead, "KEEP_THROUGHPUT_S", 0.0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.QUERY_TIMES", 0)
 
 
 def outlook(database: Database, job_id: str) -> Outlook:

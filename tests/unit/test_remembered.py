@@ -13,14 +13,14 @@ def test_it_is_asked_once_while_the_answer_is_good() -> None:
 
 
 def test_it_is_asked_anew_when_the_answer_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.QUERY_TIMES", 0)
     asked: list[int] = []
     remembered = TtlCache(lambda: asked.append(1) or len(asked), keep_s=0)
     assert [remembered.get(), remembered.get()] == [1, 2]
 
 
 def test_whoever_comes_while_another_asks_gets_the_older_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brushwork_core.queries.ttl_cache.AS_LONG_AS_IT_TOOK", 0)
+    monkeypatch.setattr("brushwork_core.queries.ttl_cache.QUERY_TIMES", 0)
     asking, may_answer = threading.Event(), threading.Event()
     answers = iter(("old", "new"))
 

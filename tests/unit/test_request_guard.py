@@ -36,7 +36,7 @@ async def sent(num_pieces: int) -> tuple[int, list[dict[str, Any]]]:
     async def send(message: dict[str, Any]) -> None:
         answer.append(message)
 
-    await RequestGuard(application, BOUND, BOUND)(dict(SCOPE), receive, send)
+    await RequestGuard(application, max_body_bytes=BOUND, max_dataset_bytes=BOUND)(dict(SCOPE), receive, send)
     return len(given), answer
 
 

@@ -89,7 +89,7 @@ def test_without_an_age_what_was_brought_stays(
     database: Database, store: ArtifactStore, stored: Callable[..., Artifact]
 ) -> None:
     brought, orphan = stored(1, hours_ago=1000), stored(2)
-    TenantFiles(database).enter("a", brought)
+    TenantFiles(database).record_upload("a", brought)
     assert Retention(database, store).prune().num_files == 1
     assert [store.has(each.sha256) for each in (brought, orphan)] == [True, False]
 

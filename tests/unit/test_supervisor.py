@@ -79,7 +79,7 @@ def test_a_part_that_died_is_started_again(supervisor: Supervisor, heard: Heard)
 
 def test_a_part_that_always_dies_fails_the_start_with_its_last_words(supervisor: Supervisor) -> None:
     supervisor.start(shell("a", "echo no port; exit 3"))
-    with pytest.raises(PartFailed, match="status 3 each of 3 times") as caught:
+    with pytest.raises(PartFailed, match="failed 3 times, the last time with exit status 3") as caught:
         supervisor.run(within(lambda: False), max_deaths=3)
     assert "no port" in (caught.value.hint or "")
 

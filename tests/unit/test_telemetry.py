@@ -85,7 +85,7 @@ def test_a_collector_that_breaks_costs_a_report_and_no_more(
     registry.register(Broken())  # type: ignore[arg-type]
     Reporter(ProcessReports(database), "a", "worker", registry).report()
     assert known(database) == []
-    assert "could not be put together" in caplog.text
+    assert "could not be collected" in caplog.text
 
 
 def test_a_name_is_of_one_life() -> None:

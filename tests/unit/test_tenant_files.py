@@ -39,7 +39,7 @@ def make_old(database: Database, days: float) -> None:
 
 
 def test_who_brought_a_file_sees_it_and_others_do_not(files: TenantFiles) -> None:
-    files.enter("a", picture("1"))
+    files.record_upload("a", picture("1"))
     assert files.get("1" * 64, "a") == picture("1")
     assert files.get("1" * 64, None) == picture("1")
     with pytest.raises(FileNotFound):
@@ -50,7 +50,7 @@ def test_two_tenants_may_bring_the_same_file_and_each_may_do_it_twice(
     files: TenantFiles, database: Database
 ) -> None:
     for tenant in ("a", "b", "a"):
-        files.enter(tenant, picture("1"))
+        files.record_upload(tenant, picture("1"))
     assert files.get("1" * 64, "b") == picture("1")
     assert (count(database, TENANT_FILES), count(database, ARTIFACTS)) == (2, 1)
 
@@ -72,7 +72,7 @@ def test_what_is_no_name_of_a_file_is_not_found(files: TenantFiles, name: str) -
 
 def test_prune_leaves_what_was_brought_lately(database: Database, files: TenantFiles, tmp_path: Path) -> None:
     store, artifact = stored_long_ago(tmp_path)
-    files.enter("a", artifact)
+    files.record_upload("a", artifact)
     make_old(database, days=29)
     assert Retention(database, store).prune(30 * DAY_S).num_files == 0
     assert store.has(artifact.sha256)
@@ -83,7 +83,7 @@ def test_prune_removes_what_was_brought_long_ago(
     database: Database, files: TenantFiles, tmp_path: Path
 ) -> None:
     store, artifact = stored_long_ago(tmp_path)
-    files.enter("a", artifact)
+    files.record_upload("a", artifact)
     make_old(database, days=31)
     assert Retention(database, store).prune(30 * DAY_S).num_files == 1
     assert not store.has(artifact.sha256)
@@ -92,9 +92,9 @@ def test_prune_removes_what_was_brought_long_ago(
 
 def test_what_was_brought_again_counts_as_new(database: Database, files: TenantFiles, tmp_path: Path) -> None:
     store, artifact = stored_long_ago(tmp_path)
-    files.enter("a", artifact)
+    files.record_upload("a", artifact)
     make_old(database, days=31)
-    files.enter("a", artifact)
+    files.record_upload("a", artifact)
     assert Retention(database, store).prune(30 * DAY_S).num_files == 0
 
 
@@ -102,7 +102,7 @@ def test_prune_leaves_a_file_to_the_jobs_that_need_it(
     database: Database, files: TenantFiles, ledger: Ledger, tmp_path: Path
 ) -> None:
     store, artifact = stored_long_ago(tmp_path)
-    files.enter("a", picture("3"))
+    files.record_upload("a", picture("3"))
     ledger.submit([new_job("job", inputs="3", tenant="b")])
     make_old(database, days=31)
     assert Retention(database, store).prune(30 * DAY_S).num_files == 1

@@ -66,7 +66,7 @@ def test_a_tenant_may_ask_for_what_its_own_jobs_have_trained(ledger: Ledger, mod
     models.expect(model("a"), "acme")
     models.expect(OTHER, "anybody")
     for stranger in ("", "rival"):
-        with pytest.raises(UnknownModel, match="you have no training of that name") as raised:
+        with pytest.raises(UnknownModel, match="this tenant has no training job with that id") as raised:
             models.expect(model("a"), stranger)
         assert raised.value.field == "model"
 
@@ -75,10 +75,10 @@ def test_only_a_training_that_has_succeeded_is_a_model(ledger: Ledger, models: T
     ledger.submit([new_job("queued", kind=TRAINS), new_job("failed", kind=TRAINS), new_job("painting")])
     ledger.fail("failed", begun(ledger, "failed"), ERROR)
     for job_id, words in {
-        "queued": "that training is queued",
-        "failed": "that training is failed",
-        "painting": "no training of that name",
-        "nobody": "no training of that name",
+        "queued": "the training job is queued",
+        "failed": "the training job is failed",
+        "painting": "no training job with that id",
+        "nobody": "no training job with that id",
     }.items():
         with pytest.raises(UnknownModel, match=words):
             models.expect(model(job_id), "")
@@ -171,5 +171,5 @@ def test_a_training_that_is_kept_keeps_its_files_and_one_that_is_removed_is_gone
     retention.prune(3600)
     with pytest.raises(UnknownModel):
         models.expect(model("a"), "")
-    with pytest.raises(ModelNotHere, match="the job that trained it is gone"):
+    with pytest.raises(ModelNotHere, match="the job that trained it was removed"):
         files.find(model("a"))

@@ -162,7 +162,7 @@ def test_what_can_not_be_learned_so_is_said(asked: dict[str, Any], field: str) -
 
 
 def test_a_file_that_is_no_picture_is_named() -> None:
-    with pytest.raises(InvalidDataset, match=r"'dog/a.png': this is no picture"):
+    with pytest.raises(InvalidDataset, match=r"'dog/a.png': not a readable picture"):
         trained(PlainDesk(), files=folders("cat", "dog") | {"dog/a.png": b"x", "dog/b.png": png()})
 
 

@@ -52,6 +52,17 @@ def test_a_running_job_shows_its_curve(checkpoints: JobCheckpoints, fence: int, 
     assert index.list()[0].curve == ()
 
 
+@pytest.mark.parametrize("summary", [{"step": 3}, [1, 2], [{"loss": 0.5}], None, "half"])
+def test_a_summary_that_is_no_list_of_epochs_has_no_curve(
+    checkpoints: JobCheckpoints, fence: int, index: JobIndex, summary: object
+) -> None:
+    assert checkpoints.note("a", fence, summary, picture("1")) == ()
+    found = checkpoints.get("a")
+    assert found is not None
+    assert found.summary == summary
+    assert index.get("a").curve == ()
+
+
 def test_a_note_takes_the_place_of_the_one_before(
     checkpoints: JobCheckpoints, fence: int, database: Database
 ) -> None:

@@ -66,16 +66,16 @@ async def closing(watch: Watch) -> AsyncIterator[None]:
 
 
 async def seen(watcher: Watcher, state: JobState, step: int = 0) -> JobStatus:
-    while watcher.standing is None or (watcher.standing.state, watcher.standing.progress.step) != (
+    while watcher.status is None or (watcher.status.state, watcher.status.progress.step) != (
         state,
         step,
     ):
-        await watcher.news()
-    return watcher.standing
+        await watcher.changed()
+    return watcher.status
 
 
 async def nobody_looks(watch: Watch) -> None:
-    while watch.is_looking:
+    while watch.is_polling:
         await asyncio.sleep(0)
 
 
@@ -86,7 +86,7 @@ def test_a_watcher_sees_where_a_job_stands_and_each_move(
 
     async def scene() -> None:
         async with closing(watch):
-            with watch.on("a") as watcher:
+            with watch.watching("a") as watcher:
                 assert (await seen(watcher, JobState.QUEUED)).attempt == 0
                 fence = begun(ledger, "a")
                 assert (await seen(watcher, JobState.RUNNING)).fence == fence
@@ -108,7 +108,7 @@ def test_all_watched_jobs_are_one_question_and_none_is_asked_when_nobody_watches
 
     async def scene() -> None:
         async with closing(watch):
-            assert not watch.is_looking
+            assert not watch.is_polling
             ends = [asyncio.create_task(watch.ended(job_id, BOUND_S)) for job_id in ids for _ in range(2)]
             while not eyes.looks:
                 await asyncio.sleep(0)
@@ -134,12 +134,12 @@ def test_watchers_stay_while_the_database_is_away_and_go_on_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(watching, "RETRY_EVERY_S", 0.001)
     ledger.submit([new_job("a")])
 
     async def scene() -> None:
         async with closing(watch):
-            with watch.on("a") as watcher:
+            with watch.watching("a") as watcher:
                 await seen(watcher, JobState.QUEUED)
                 eyes.is_away.set()
                 ledger.cancel("a")
@@ -151,7 +151,7 @@ def test_watchers_stay_while_the_database_is_away_and_go_on_when_it_is_back(
                 await seen(watcher, JobState.CANCELED)
 
     run(scene())
-    assert caplog.text.count("Nobody sees how jobs stand") == 1
+    assert caplog.text.count("Cannot read the status of watched jobs") == 1
 
 
 def test_a_bug_in_one_look_leaves_nobody_without_news(
@@ -164,7 +164,7 @@ def test_a_bug_in_one_look_leaves_nobody_without_news(
                 raise ZeroDivisionError
             return super().states(job_ids)
 
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(watching, "RETRY_EVERY_S", 0.001)
     watch = Watch(Wrong(database), JobSignals(database))
     ledger.submit([new_job("a")])
     ledger.cancel("a")
@@ -190,7 +190,7 @@ def test_a_wait_ends_with_its_time_its_caller_or_the_gateway(ledger: Ledger, wat
             waiting = asyncio.create_task(watch.ended("a", 2 * BOUND_S))
             while not watch.num_watchers:
                 await asyncio.sleep(0)
-            watch.let_go()
+            watch.end_all()
             assert not await waiting
             assert not await watch.ended("a", 2 * BOUND_S)
             assert watch.num_watchers == 0
@@ -201,10 +201,10 @@ def test_a_wait_ends_with_its_time_its_caller_or_the_gateway(ledger: Ledger, wat
 def test_a_job_that_is_removed_lets_its_watchers_go(watch: Watch) -> None:
     async def scene() -> None:
         async with closing(watch):
-            with watch.on("nowhere") as watcher:
-                assert await watcher.news(BOUND_S)
-                assert watcher.is_let_go
-                assert watcher.standing is None
+            with watch.watching("nowhere") as watcher:
+                assert await watcher.changed(BOUND_S)
+                assert watcher.is_stopped
+                assert watcher.status is None
 
     run(scene())
 
@@ -220,11 +220,15 @@ def test_previews_are_asked_for_only_when_somebody_wants_them(
 
     async def scene() -> None:
         async with closing(watch):
-            with watch.on("a", previews=True) as looks, watch.on("a") as does_not, watch.on("b"):
+            with (
+                watch.watching("a", previews=True) as looks,
+                watch.watching("a") as does_not,
+                watch.watching("b"),
+            ):
                 while not job_signals.signals("w"):
                     await asyncio.sleep(0)
                 assert list(job_signals.signals("w")) == [("a", fences["a"])]
-                job_signals.tell(
+                job_signals.report_progress(
                     [
                         ProgressReport(
                             "a", fences["a"], Progress(step=picture.step, total=picture.total), picture
@@ -232,7 +236,7 @@ def test_previews_are_asked_for_only_when_somebody_wants_them(
                     ]
                 )
                 while looks.preview is None:
-                    await looks.news()
+                    await looks.changed()
                 assert looks.preview == picture
                 assert does_not.preview is None
 

@@ -28,7 +28,7 @@ def outbox(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]
         if job_id == "a":
             outbox.delivered(taken[0], 204)
         if job_id == "b":
-            outbox.bury(taken[0], error="The receiver answered 500.", status=500)
+            outbox.mark_dead(taken[0], error="The receiver answered 500.", status=500)
     yield outbox
     database.close()
 
@@ -79,7 +79,7 @@ def test_all_dead_events_are_told_again(outbox: Outbox, run: Run) -> None:
         (("replay",), "pass the id of an event"),
         (("replay", "a:canceled", "--dead"), "pass the id of an event"),
         (("replay", "x"), "There is no event 'x'"),
-        (("send",), "no secret to sign with"),
+        (("send",), "required to sign webhooks"),
     ],
 )
 def test_what_is_wrong_is_said(outbox: Outbox, run: Run, arguments: tuple[str, ...], words: str) -> None:

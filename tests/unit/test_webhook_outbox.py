@@ -122,7 +122,7 @@ def test_a_sender_that_says_nothing_loses_its_event(ledger: Ledger, database: Da
     first, second = taken(outbox), taken(outbox)
     assert (first.attempts, second.attempts) == (1, 2)
     assert not outbox.retry(first, 0, error="late")
-    assert not outbox.bury(first, error="late")
+    assert not outbox.mark_dead(first, error="late")
     assert not outbox.give_back(first)
     assert outbox.delivered(second, 200)
     assert seen(outbox).last_error is None
@@ -137,7 +137,7 @@ def test_what_is_given_back_is_no_try(ledger: Ledger, outbox: Outbox) -> None:
 def test_the_dead_are_listed_and_told_again_on_demand(ledger: Ledger, outbox: Outbox) -> None:
     ended(ledger, "a", "b", "c")
     first, second = taken(outbox), taken(outbox)
-    outbox.bury(first, error="The receiver answered 500.", status=500)
+    outbox.mark_dead(first, error="The receiver answered 500.", status=500)
     outbox.delivered(second, 200)
     assert [event.id for event in outbox.list(dead=True)] == [first.id]
     outbox.delivered(taken(outbox), 200)

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from brushwork.webhooks.answer import answer_of, wish_s
+from brushwork.webhooks.answer import answer_of, retry_after_s
 from brushwork.webhooks.payload import payload
 from brushwork.webhooks.schedule import MULTIPLES, Schedule
 from brushwork.webhooks.signature import Signature, webhook_id
@@ -141,7 +141,7 @@ def test_a_receiver_can_ask_for_a_longer_pause_and_for_no_shorter_one() -> None:
     ],
 )  # fmt: skip
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> None:
-    assert wish_s({"retry-after": text, "date": "Sat, 21 Nov 2026 08:00:00 GMT"}) == seconds
+    assert retry_after_s({"retry-after": text, "date": "Sat, 21 Nov 2026 08:00:00 GMT"}) == seconds
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import PREVIEWS
 from brushwork_core.fleet.job_signals import (
-    LOOKING_MS,
-    NOTED_AGAIN_AFTER_MS,
+    RENEWED_AFTER_MS,
+    WATCHED_MS,
     JobSignal,
     JobSignals,
     ProgressReport,
@@ -39,7 +39,7 @@ class TestTell:
         fences = {name: claimed(ledger, name).fence for name in names}
         commits = []
         event.listen(database.engine, "commit", commits.append)
-        told = job_signals.tell(
+        told = job_signals.report_progress(
             [ProgressReport(name, fence, Progress(step=5, total=20)) for name, fence in fences.items()]
         )
         assert (told, len(commits)) == (set(fences.items()), 1)
@@ -48,7 +48,7 @@ class TestTell:
 
     def test_nothing_to_say_asks_nobody(self, tmp_path: object) -> None:
         nowhere = Database("postgresql+psycopg://someone@127.0.0.1:1/nothing")
-        assert JobSignals(nowhere).tell([]) == set()
+        assert JobSignals(nowhere).report_progress([]) == set()
 
     def test_a_stale_fence_is_not_heard(
         self, job_signals: JobSignals, ledger: Ledger, index: JobIndex
@@ -62,9 +62,11 @@ class TestTell:
             ProgressReport(*attempt, Progress(step=9, total=9))
             for attempt in (("a", stale), ("b", other), ("nobody", 1))
         ]
-        assert job_signals.tell(reports) == {("b", other)}
+        assert job_signals.report_progress(reports) == {("b", other)}
         assert (index.get("a").progress.step, index.get("b").progress.step) == (0, 9)
-        assert job_signals.tell([ProgressReport("a", living, Progress(step=1, total=9))]) == {("a", living)}
+        assert job_signals.report_progress([ProgressReport("a", living, Progress(step=1, total=9))]) == {
+            ("a", living)
+        }
 
     @pytest.mark.parametrize("end", ["complete", "fail", "stop", "release", "reap"])
     def test_an_attempt_that_is_over_is_not_heard(
@@ -94,8 +96,8 @@ class TestTell:
         ]
         with database.writing() as connection:
             connection.execute(text("SELECT id FROM jobs WHERE id = 'a' FOR UPDATE"))
-            assert job_signals.tell(reports) == {("b", 1)}
-        assert job_signals.tell(reports) == {("a", 1), ("b", 1)}
+            assert job_signals.report_progress(reports) == {("b", 1)}
+        assert job_signals.report_progress(reports) == {("a", 1), ("b", 1)}
 
 
 STOP, SHOW = JobSignal(stop=True, preview=False), JobSignal(stop=False, preview=True)
@@ -127,7 +129,7 @@ class TestWishes:
         job_signals.preview("b")
         ledger.cancel("b")
         assert job_signals.signals("w") == {("a", 1): SHOW, ("b", 1): JobSignal(stop=True, preview=True)}
-        time_passes(database, LOOKING_MS)
+        time_passes(database, WATCHED_MS)
         assert job_signals.signals("w") == {("b", 1): STOP}
 
     def test_it_waits_for_no_writer(
@@ -190,7 +192,7 @@ class TestPreview:
         for _ in range(5):
             job_signals.preview("a")
         assert len(commits) == 0
-        time_passes(database, 600_000 + NOTED_AGAIN_AFTER_MS)
+        time_passes(database, 600_000 + RENEWED_AFTER_MS)
         commits.clear()
         job_signals.preview("a")
         assert len(commits) == 1
@@ -257,7 +259,9 @@ class TestPreview:
         def work(number: int) -> None:
             for name in names[:: 1 if number % 2 else -1]:
                 job_signals.preview(name)
-                job_signals.tell([ProgressReport(each, 1, Progress(), picture_of(number)) for each in names])
+                job_signals.report_progress(
+                    [ProgressReport(each, 1, Progress(), picture_of(number)) for each in names]
+                )
                 job_signals.sweep()
                 if number == 0:
                     ledger.fail(name, 1, ERROR)
@@ -273,7 +277,7 @@ def picture_of(step: int) -> Preview:
 
 
 def show(job_signals: JobSignals, fence: int, *, step: int) -> None:
-    job_signals.tell([ProgressReport("a", fence, Progress(step=step, total=9), picture_of(step))])
+    job_signals.report_progress([ProgressReport("a", fence, Progress(step=step, total=9), picture_of(step))])
 
 
 def time_passes(database: Database, milliseconds: int) -> None:

@@ -184,7 +184,7 @@ class ApiKeys:
             rows = connection.execute(select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))
             return [_api_key(row) for row in rows]
 
-    def are_there(self) -> bool:
+    def any_exist(self) -> bool:
         """Return whether a key was ever created. From then on every request needs a key."""
         with self._database.reading() as connection:
             return connection.execute(select(API_KEYS.c.id).limit(1)).first() is not None

@@ -1,11 +1,11 @@
-"""PostgreSQL connections on which no answer is waited for without end, by either side.
+"""PostgreSQL connections with a time limit on every reply.
 
-libpq notices by itself when nobody acknowledges what it sent. A proxy, a load balancer or a server that
-stands still does acknowledge it, and never answers: every thread of a worker would then wait for ever, those
-that notice the dead included.
+libpq detects a host that no longer acknowledges packets. A proxy, a load balancer or a frozen server
+acknowledges them but never replies. Without a limit, all threads of a worker would wait forever, also those
+that detect dead workers.
 
-The other way round, a process that is frozen in mid-transaction, or whose host is gone, would keep its locks
-for as long; and a question that nobody waits for any more would go on waiting for its own.
+The server has limits, too: a frozen client, or one whose host is gone, would keep its locks; and a statement
+whose client has given up would go on waiting for locks.
 """
 
 import time
@@ -15,23 +15,23 @@ from typing import Any
 
 import psycopg
 
-# Of a transaction whose next statement does not come. Less than what an answer may take, so that who waits
-# for its locks is answered.
+# Limit for an idle transaction. It is smaller than the limit of a reply, so that a statement that waits for
+# its locks gets a reply in time.
 IDLE_S = 10.0
-# The server gives a statement up after us: who is still there is to say so in our words.
+# The server cancels a statement after the client has given up, so that the client raises its own error.
 LATER_S = 1.0
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Closes itself where the server keeps silent.
+    """A connection that closes itself if the server does not reply in time.
 
-    `answer_s` is how long one answer may take; None is without end.
+    `answer_s` is the limit of one reply in seconds; None for no limit.
     """
 
     answer_s: float | None = None
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
-        """What psycopg waits with, for whatever it asks the server."""
+        """Wait for a reply. psycopg calls this for every exchange with the server."""
         if self.answer_s is not None:
             gen = _bounded(gen, time.monotonic() + self.answer_s, self.pgconn.finish)
         return super().wait(gen, *args, **options)
@@ -43,22 +43,22 @@ def _bounded(
     try:
         wanted = next(gen)
         while True:
-            # Nothing is ready: psycopg asks again ten times a second.
+            # Nothing is ready. psycopg asks ten times per second.
             ready = yield wanted
             if not ready and time.monotonic() > deadline:
                 close()
-                raise psycopg.OperationalError("the server has not answered in time")
+                raise psycopg.OperationalError("the server has not replied in time")
             wanted = gen.send(ready)
     except StopIteration as end:
         return end.value
 
 
 def connect(answer_s: float | None, *args: Any, **options: Any) -> BoundedConnection:
-    """As `psycopg.connect`, each answer within `answer_s`."""
+    """Open a connection with a limit of `answer_s` seconds for each reply; None for no limit."""
     connection = BoundedConnection.connect(*args, **options)
     connection.answer_s = answer_s
     try:
-        # Not as options of the connection, which a pooler such as PgBouncer refuses.
+        # Not as options of the connection, because a pooler such as PgBouncer rejects them.
         connection.autocommit = True
         _bound_server(connection, "SESSION", IDLE_S, answer_s + LATER_S if answer_s else 0)
         connection.autocommit = False
@@ -69,7 +69,7 @@ def connect(answer_s: float | None, *args: Any, **options: Any) -> BoundedConnec
 
 
 def _bound_server(connection: BoundedConnection, scope: str, idle_s: float, statement_s: float) -> None:
-    """Tell the server how long it may wait; 0 is without end."""
+    """Set the limits of the server in seconds; 0 for no limit."""
     bounds = {"idle_in_transaction_session_timeout": idle_s, "statement_timeout": statement_s}
     words = (f"SET {scope} {name} = {round(bound_s * 1000)}" for name, bound_s in bounds.items())
     connection.execute("; ".join(words).encode())
@@ -77,7 +77,7 @@ def _bound_server(connection: BoundedConnection, scope: str, idle_s: float, stat
 
 @contextmanager
 def unbounded(connection: object) -> Iterator[None]:
-    """Inside, answers of this connection may take any time; on the server until the transaction ends."""
+    """Remove the limits inside the block; on the server, until the transaction ends."""
     if not isinstance(connection, BoundedConnection):
         yield
         return

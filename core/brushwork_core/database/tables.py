@@ -1,4 +1,4 @@
-"""The tables. Times are milliseconds since 1970 by the database's clock: no two hosts' clocks ever meet."""
+"""The tables. Times are milliseconds since 1970, by the clock of the database, not of the hosts."""
 
 from typing import Any
 
@@ -44,9 +44,9 @@ JOBS = Table(
     Column("state", String(16), nullable=False),
     Column("request", Json, nullable=False),
     Column("error", Json),
-    # Why the attempt before failed or was lost, while the job still has another.
+    # Error of the previous attempt, while the job has attempts left.
     Column("last_error", Json),
-    # Raised by every claim and every reap: whoever writes with an older one is refused.
+    # Increased by each claim and each reap. A write with an older fence changes nothing.
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("max_attempts", Integer, nullable=False),
@@ -56,33 +56,34 @@ JOBS = Table(
     Column("progress_total", Integer, nullable=False, server_default="0"),
     Column("tenant", String(64), nullable=False, server_default=""),
     Column("priority", String(8), nullable=False, server_default="normal"),
-    # In this order the jobs of a tenant and kind are dispatched: a time, earlier for the urgent.
+    # Order of dispatch among the jobs of a tenant and kind: a time, earlier for a higher priority.
     Column("rank", BigInteger, nullable=False, server_default="0"),
     Column("not_before", BigInteger),
     Column("deadline_at", BigInteger),
-    # A worker that failed with it, and until when others have the first try.
+    # A worker that failed with the job, and until when only others may claim it.
     Column("avoid_worker", String(200)),
     Column("avoid_until", BigInteger),
-    # Set while a job is to run alone: the worker that died while it ran beside others, or "memory".
+    # Set while a job must run alone: the worker that died while it ran beside others, or its own error.
     Column("suspicion", String(200)),
-    # Whether it really runs, and does not only wait until it is alone: only such a job can kill a worker.
+    # Whether the job really runs, and does not wait for its model or to be alone. Only then can it kill a
+    # worker.
     Column("is_performing", Boolean, nullable=False, server_default=text("false")),
     Column("idempotency_key", String(255)),
     Column("request_sha256", String(64)),
     Column("webhook_url", String(2000)),
-    # Names of events, with commas between; null is every end.
+    # Names of events, separated by commas; null for every terminal state.
     Column("webhook_events", String(200)),
-    # The caller's own name for jobs that belong together.
+    # Name of the caller for jobs that belong together.
     Column("job_group", String(64)),
     # The job whose request this one repeats.
     Column("retry_of", String(64)),
-    # How long after its end the job is kept at most.
+    # Seconds after its end for which the job is kept at most.
     Column("retention_s", Float),
-    # W3C Trace Context of the call that brought it.
+    # W3C Trace Context of the call that submitted the job.
     Column("traceparent", String(55)),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", BigInteger, nullable=False),
-    # When the last wait in the queue began: creation, or the return to the queue.
+    # When the job was last queued: its creation, or its return to the queue.
     Column("queued_at", BigInteger, nullable=False),
     Column("dispatched_at", BigInteger),
     Column("started_at", BigInteger),
@@ -91,22 +92,22 @@ JOBS = Table(
 
 
 def in_state(state: JobState) -> ColumnElement[bool]:
-    """Whether a job is in `state`: written out, not bound, for SQLite to see that a partial index serves."""
+    """Condition: the job is in `state`. A literal, not a parameter, so that SQLite uses partial indexes."""
     return JOBS.c.state == literal_column(f"'{state.value}'", String())
 
 
 def waits_for_dispatch() -> ColumnElement[bool]:
-    """Whether a queued job has no message, as the index of the backlog has it."""
+    """Condition: the job is queued and has no message. Written as in the index of the backlog."""
     return and_(in_state(JobState.QUEUED), JOBS.c.dispatched_at.is_(None))
 
 
 def is_dispatched() -> ColumnElement[bool]:
-    """Whether a queued job should have a message, as the index of messages has it."""
+    """Condition: the job is queued and should have a message. Written as in the index of messages."""
     return and_(in_state(JobState.QUEUED), JOBS.c.dispatched_at.is_not(None))
 
 
 def _partial(condition: ColumnElement[bool]) -> dict[str, Any]:
-    """So that a million finished jobs cost the workers nothing."""
+    """Options of a partial index, so that ended jobs cost the workers nothing."""
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
@@ -148,47 +149,47 @@ RESULTS = Table(
     Column("result", Json, nullable=False),
 )
 
-# One row for each job that somebody looks at while it runs; most jobs never have one.
+# One row for each running job whose previews are watched. Most jobs have none.
 PREVIEWS = Table(
     "previews",
     METADATA,
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("asked_at", BigInteger, nullable=False),
-    # Of the attempt that made the picture; null until there is one, as are the rest.
+    # Fence of the attempt that made the preview. Null until there is one, like the following columns.
     Column("fence", BigInteger),
     Column("jpeg", LargeBinary),
     Column("step", Integer),
     Column("total", Integer),
 )
 
-# How far each training is: what its next attempt goes on from, and its curves so far.
+# Checkpoints. The names are those of the first kind that saved them: a curve is a summary, any JSON value.
 TRAININGS = Table(
     "trainings",
     METADATA,
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    # Of the attempt that wrote it.
+    # Fence of the attempt that wrote it.
     Column("fence", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("curve", Json, nullable=False),
-    # An artifact; linked to the job as "resume" while it may be needed.
+    # Name of the file, which is linked to the job as "resume" until the job has ended.
     Column("checkpoint", String(64)),
 )
 
-# The outbox: what is to be told of jobs that have ended, written by the transaction that ended them.
+# The outbox: events for webhooks, written by the transaction that starts or ends the job.
 WEBHOOK_EVENTS = Table(
     "webhook_events",
     METADATA,
-    # Of the job and the state, or "started": one ending is told once, and the first start.
+    # Job id and state, or "started": each event is delivered once, also after several starts.
     Column("id", String(96), primary_key=True),
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("url", String(2000), nullable=False),
-    # Scheme, host and port of the address: to each of them, events go one after the other.
+    # Scheme, host and port of the address. A receiver gets its events one after the other.
     Column("receiver", String(2000), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
-    # Null once it is settled: delivered, or dead. While it is on its way, when another may try.
+    # Null once the event is delivered or dead. While a sender has it, when another sender may take it.
     Column("next_try_at", BigInteger),
-    # Raised whenever a sender takes it: who took it earlier has no say any more.
+    # Increased when a sender takes the event. Results of earlier senders are ignored.
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("delivered_at", BigInteger),
     Column("dead", Boolean, nullable=False, server_default=text("false")),
@@ -198,7 +199,7 @@ WEBHOOK_EVENTS = Table(
 
 
 def is_open() -> ColumnElement[bool]:
-    """Whether an event is neither delivered nor dead, as the index of open events has it."""
+    """Condition: the event is neither delivered nor dead. Written as in the index of open events."""
     return WEBHOOK_EVENTS.c.next_try_at.is_not(None)
 
 
@@ -212,7 +213,7 @@ Index(
 
 
 def is_dead() -> ColumnElement[bool]:
-    """Whether nobody will try an event again, as the index of dead events has it."""
+    """Condition: the event is dead. Written as in the index of dead events."""
     return WEBHOOK_EVENTS.c.dead
 
 
@@ -244,7 +245,7 @@ WORKERS = Table(
     Column("kinds", Json, nullable=False),
     Column("models", Json, nullable=False),
     Column("device", String(100), nullable=False),
-    # Where its process is to be found, for others on its machine to see whether it lives.
+    # Its process, so that others on the same machine can check whether it is running.
     Column("host", String(128), nullable=False, server_default=""),
     Column("pid", Integer, nullable=False, server_default="0"),
     Column("pid_started_at", Float, nullable=False, server_default="0"),
@@ -254,7 +255,7 @@ WORKERS = Table(
     Column("seen_at", BigInteger, nullable=False),
 )
 
-# Who may come in by HTTP, and what each may do. A key itself is nowhere: only its hash.
+# API keys and their rights. Only the hash of a key is stored.
 API_KEYS = Table(
     "api_keys",
     METADATA,
@@ -263,7 +264,7 @@ API_KEYS = Table(
     Column("sha256", String(64), nullable=False),
     Column("tenant", String(64), nullable=False),
     Column("scopes", Json, nullable=False),
-    # Null is without bound.
+    # Null for no limit.
     Column("requests_per_minute", Integer),
     Column("daily_budget", Float),
     Column("max_open_jobs", Integer),
@@ -283,7 +284,7 @@ KEY_USAGE = Table(
     Column("cost", Float, nullable=False),
 )
 
-# Files that a tenant has brought; those of its jobs it may see anyway.
+# Files that a tenant has uploaded. It may also read the files of its jobs, which are not listed here.
 TENANT_FILES = Table(
     "tenant_files",
     METADATA,
@@ -292,7 +293,7 @@ TENANT_FILES = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# What each process has counted since it began, for /metrics to show together.
+# Metrics of each process, which /metrics returns together.
 TELEMETRY = Table(
     "telemetry",
     METADATA,
@@ -302,7 +303,7 @@ TELEMETRY = Table(
     Column("samples", Text, nullable=False),
 )
 
-# How often something rare has happened, whoever did it: no process lives long enough to count it.
+# Counters of rare events over all processes, which no single process lives long enough to count.
 TALLIES = Table(
     "tallies",
     METADATA,

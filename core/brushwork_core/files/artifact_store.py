@@ -1,4 +1,4 @@
-"""Where artifacts lie: a folder or S3, through obstore; each named by the SHA-256 of its bytes."""
+"""The artifact store: a folder or S3, through obstore. A file is named by the SHA-256 of its bytes."""
 
 import itertools
 import os
@@ -18,56 +18,63 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from brushwork_core.files.sha256 import sha256_of, sha256_of_stream
 
 if TYPE_CHECKING:
-    # obstore has it for type checkers only.
+    # This class of obstore exists only for type checkers.
     from obstore import ObjectMeta
 
-# A file of that age that is stored again is written again.
-AGES_S = 600.0
+# A file that is older than this is written again when it is stored again.
+REWRITE_AFTER_S = 600.0
 PIECE_BYTES = 256 * 1024
 
 
 class ArtifactStore:
-    """Files by content: writing the same bytes twice is writing them once, so a late duplicate harms nothing.
+    """Stores files by content. The same bytes are stored once, so a repeated write has no effect.
 
     Args:
-        url: A folder, or an address that obstore knows (`s3://bucket/prefix`, `gs://`, `az://`, `memory:///`).
+        url: A folder, or an address of obstore: `s3://bucket/prefix`, `gs://`, `az://` or `memory:///`.
+
+    Raises:
+        ServiceUnreachable: The store cannot be opened.
     """
 
     def __init__(self, url: str) -> None:
         self._store = _opened(url)
 
     def put(self, data: bytes) -> str:
-        """Store `data` atomically: it is there in full or not at all.
+        """Store a file atomically.
 
         Returns:
-            The SHA-256 by which it is found.
+            Its name, the SHA-256 of `data`.
 
         Raises:
-            ServiceUnreachable: The store does not take it (full, read-only, out of reach).
+            ServiceUnreachable: The store is full, read-only or unreachable.
         """
         sha256 = sha256_of(data)
         try:
             self._create(sha256, data)
         except (BaseError, OSError) as error:
-            raise _refusing(error) from error
+            raise _not_written(error) from error
         return sha256
 
     def _create(self, sha256: str, data: bytes) -> None:
         try:
             obstore.put(self._store, _path(sha256), data, mode="create")
         except AlreadyExistsError:
-            # Written once more it counts as new, and is not swept away before a job refers to it.
+            # A rewritten file counts as new, so that it is not removed before a job refers to it.
             if self._is_gone_or_old(sha256):
                 obstore.put(self._store, _path(sha256), data)
 
     def _is_gone_or_old(self, sha256: str) -> bool:
         try:
-            return _is_older(obstore.head(self._store, _path(sha256)), AGES_S)
+            return _is_older(obstore.head(self._store, _path(sha256)), REWRITE_AFTER_S)
         except FileNotFoundError:
             return True
 
     def old_files(self, older_than_s: float, at_once: int) -> Iterator[list["StoredFile"]]:
-        """All files that were stored so long ago, some at a time.
+        """Yield lists of old files.
+
+        Args:
+            older_than_s: Minimum age in seconds.
+            at_once: Number of files that are listed at once.
 
         Raises:
             ServiceUnreachable: The store does not answer.
@@ -80,10 +87,10 @@ class ArtifactStore:
                     if is_sha256(file["path"].rsplit("/", 1)[-1]) and _is_older(file, older_than_s)
                 ]
         except (BaseError, OSError) as error:
-            raise _silent(error) from error
+            raise _unreachable(error) from error
 
     def remove_if_old(self, sha256: str, older_than_s: float) -> None:
-        """Remove a file, unless it was stored again since.
+        """Remove a file, unless it was stored again in the last `older_than_s` seconds.
 
         Raises:
             ServiceUnreachable: The store does not answer.
@@ -94,21 +101,21 @@ class ArtifactStore:
         except FileNotFoundError:
             pass
         except (BaseError, OSError) as error:
-            raise _silent(error) from error
+            raise _unreachable(error) from error
 
     def put_picture(self, data: bytes) -> Artifact:
-        """Store an encoded picture, as `put`, and describe it."""
+        """Store an encoded picture, and return its artifact."""
         return describe(data, self.put(data))
 
     def put_file(self, data: bytes, media_type: str) -> Artifact:
-        """Store a file that is no picture, as `put`, and describe it."""
+        """Store a file that is not a picture, and return its artifact."""
         return Artifact(sha256=self.put(data), media_type=media_type, size_bytes=len(data))
 
     def put_stream(self, file: BinaryIO, media_type: str) -> Artifact:
-        """Store an open file that may be larger than memory, and describe it. It is read twice.
+        """Store an open file that may be larger than memory, and return its artifact. The file is read twice.
 
         Raises:
-            ServiceUnreachable: As `put`.
+            ServiceUnreachable: The store is full, read-only or unreachable.
         """
         file.seek(0)
         sha256 = sha256_of_stream(file)
@@ -118,14 +125,14 @@ class ArtifactStore:
             if self._is_gone_or_old(sha256):
                 obstore.put(self._store, _path(sha256), file)
         except (BaseError, OSError) as error:
-            raise _refusing(error) from error
+            raise _not_written(error) from error
         return Artifact(sha256=sha256, media_type=media_type, size_bytes=size_bytes)
 
     def get(self, sha256: str) -> bytes:
-        """The bytes of that name.
+        """Return the bytes of a file.
 
         Raises:
-            ArtifactMissing: There are none.
+            ArtifactMissing: No file has this name.
             ServiceUnreachable: The store does not answer.
         """
         try:
@@ -134,15 +141,17 @@ class ArtifactStore:
         except FileNotFoundError:
             pass
         except (BaseError, OSError) as error:
-            raise _silent(error) from error
+            raise _unreachable(error) from error
         raise _missing(sha256)
 
     def stream(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` up to and without `end`, in pieces; the first is read before this returns.
+        """Yield the bytes from `start` (inclusive) to `end` (exclusive), in pieces of about 256 KiB.
+
+        The first piece is read before this returns.
 
         Raises:
-            ArtifactMissing: There is no file of that name.
-            ServiceUnreachable: The store does not answer; also in the midst of it.
+            ArtifactMissing: No file has this name.
+            ServiceUnreachable: The store does not answer. This may also be raised between two pieces.
         """
         pieces = self._pieces(sha256, start, end)
         first = next(pieces, b"")
@@ -158,10 +167,10 @@ class ArtifactStore:
         except FileNotFoundError:
             raise _missing(sha256) from None
         except (BaseError, OSError) as error:
-            raise _silent(error) from error
+            raise _unreachable(error) from error
 
     def has(self, sha256: str) -> bool:
-        """Whether there are bytes of that name.
+        """Return whether a file of that name is stored.
 
         Raises:
             ServiceUnreachable: The store does not answer.
@@ -169,7 +178,7 @@ class ArtifactStore:
         return self.size_bytes(sha256) is not None
 
     def size_bytes(self, sha256: str) -> int | None:
-        """How many bytes there are of that name; None where there is no such file.
+        """Return the size of a file in bytes; None if no file has this name.
 
         Raises:
             ServiceUnreachable: The store does not answer.
@@ -180,13 +189,13 @@ class ArtifactStore:
         except FileNotFoundError:
             pass
         except (BaseError, OSError) as error:
-            raise _silent(error) from error
+            raise _unreachable(error) from error
         return None
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the store."""
+    """A stored file: its name and its size."""
 
     sha256: str
     size_bytes: int
@@ -200,14 +209,14 @@ def _opened(url: str) -> ObjectStore:
     try:
         if "://" in url and not url.startswith("file://"):
             return from_url(url)
-        # An address of a folder has the percent signs of an address, which a folder's name has not.
+        # In a file:// address, characters of the folder may be percent-encoded.
         folder = unquote(url.removeprefix("file://")) if "://" in url else url
         return LocalStore(Path(folder).absolute(), mkdir=True)
     except (BaseError, ValueError, OSError) as error:
         raise ServiceUnreachable(
-            f"The artifact store can't be opened: {_first_line(error)}.",
+            f"Cannot open the artifact store: {_first_line(error)}.",
             field="artifacts_url",
-            hint="BRUSHWORK_ARTIFACTS_URL is a folder that can be written, or s3://bucket/prefix.",
+            hint="Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix.",
         ) from error
 
 
@@ -218,15 +227,15 @@ def _missing(sha256: str) -> ArtifactMissing:
     )
 
 
-def _refusing(error: Exception) -> ServiceUnreachable:
+def _not_written(error: Exception) -> ServiceUnreachable:
     return ServiceUnreachable(
-        f"The artifact store takes no file: {_first_line(error)}.",
+        f"Cannot write to the artifact store: {_first_line(error)}.",
         field="artifacts_url",
-        hint="Check BRUSHWORK_ARTIFACTS_URL, free space and write access.",
+        hint="Check BRUSHWORK_ARTIFACTS_URL, the free space and the permission to write.",
     )
 
 
-def _silent(error: Exception) -> ServiceUnreachable:
+def _unreachable(error: Exception) -> ServiceUnreachable:
     return ServiceUnreachable(
         f"The artifact store does not answer: {_first_line(error)}.",
         field="artifacts_url",
@@ -235,10 +244,10 @@ def _silent(error: Exception) -> ServiceUnreachable:
 
 
 def _first_line(error: Exception) -> str:
-    # obstore's errors go on for pages.
+    # Messages of obstore can have many lines.
     return str(error).split("\n", 1)[0].rstrip(".")
 
 
 def _path(sha256: str) -> str:
-    # Two levels, so that no folder grows without bound.
+    # Two levels, so that no folder has too many entries.
     return f"{sha256[:2]}/{sha256}"

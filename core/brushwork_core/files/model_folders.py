@@ -1,4 +1,4 @@
-"""Where a catalogue entry's files lie on this machine, and the lock that says what was pulled."""
+"""Folders of model files on this machine, and the lock files that list what was pulled."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ Entry = Model | AddOn
 
 
 class LockedFile(BaseModel):
-    """A file as it was pulled."""
+    """Size and name of a pulled file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +25,7 @@ class LockedFile(BaseModel):
 
 
 class Lock(BaseModel):
-    """What `brushwork models pull` has put into a folder; it is written beside that, last of all."""
+    """The lock file of a pulled folder. It is written beside the folder, after all files are complete."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Lock(BaseModel):
 
 
 def pulled_place(source: Source) -> Path | None:
-    """Where `pull` puts the files of this source; None where there is nothing to pull."""
+    """Return the folder into which a source is pulled; None if there is nothing to pull."""
     if source.repository is not None:
         return models_dir() / source.repository.replace("/", "--") / str(source.revision)
     if source.weights is not None:
@@ -46,10 +46,10 @@ def pulled_place(source: Source) -> Path | None:
 
 
 def place_of(source: Source) -> Path | None:
-    """The folder with the files of this source, there or not.
+    """Return the folder with the files of a source, whether it exists or not.
 
-    None where there is none: what is built here, and what a job has trained. A repository that was not pulled
-    is looked for where Hugging Face's own tools put it.
+    A model that is built from an architecture or trained by a job has no folder: None. A repository that was
+    not pulled may be in the cache of Hugging Face's tools.
     """
     if source.folder is not None:
         return source.folder
@@ -65,13 +65,13 @@ def place_of(source: Source) -> Path | None:
 
 
 def hub_cache_place(source: Source) -> Path:
-    """The folder in the cache of Hugging Face's own tools, there or not."""
+    """Return the folder of a repository in the cache of Hugging Face's tools, whether it exists or not."""
     name = str(source.repository).replace("/", "--")
     return hub_cache_dir() / f"models--{name}" / "snapshots" / str(source.revision)
 
 
 def is_here(source: Source) -> bool:
-    """Whether there are files of this source on this machine; whether they are whole is another question."""
+    """Return whether this machine has files of a source. They may be incomplete."""
     folder = place_of(source)
     if folder is None:
         return source.architecture is not None
@@ -80,12 +80,12 @@ def is_here(source: Source) -> bool:
 
 
 def lock_file(folder: Path) -> Path:
-    """Where the lock of a folder lies."""
+    """Return the path of the lock file of a folder."""
     return folder.with_name(f"{folder.name}.lock.json")
 
 
 def read_lock(folder: Path) -> Lock | None:
-    """The lock of a folder; None where nothing was pulled into it, or not to the end."""
+    """Return the lock of a folder; None if nothing was pulled into it, or only a part."""
     try:
         return Lock.model_validate_json(lock_file(folder).read_text("utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError):
@@ -93,7 +93,7 @@ def read_lock(folder: Path) -> Lock | None:
 
 
 def write_lock(folder: Path, lock: Lock) -> None:
-    """Say that what `lock` lists is whole."""
+    """Write the lock file of a folder whose files are complete."""
     target = lock_file(folder)
     written = target.with_name(f".{target.name}.{os.getpid()}")
     written.write_text(json.dumps(lock.model_dump(mode="json"), indent=2) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""What is kept for how long: ended jobs, and the files that no job refers to any more."""
+"""Retention: removes old jobs, and files that no job refers to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENAN
 from brushwork_core.files.artifact_store import ArtifactStore, StoredFile
 from brushwork_core.files.tenant_files import remove_old_entries
 
-# A file may be there before the job that refers to it; one that is stored again counts as new.
+# A file is stored before the job that refers to it, so files younger than this are kept.
 UNCLAIMED_S = 3600.0
 JOBS_AT_ONCE = 1000
 FILES_AT_ONCE = 500
@@ -20,7 +20,7 @@ _TERMINAL = [state for state in JobState if state.is_terminal]
 
 @dataclass(frozen=True)
 class Pruned:
-    """How much was removed, or would be."""
+    """Numbers of removed jobs, files and bytes; of a dry run, what would be removed."""
 
     num_jobs: int
     num_files: int
@@ -28,11 +28,11 @@ class Pruned:
 
 
 class Retention:
-    """Removes what is old. Safe beside workers and clients, and to interrupt.
+    """Removes old jobs and files. It may run beside workers and clients, and may be interrupted.
 
     Args:
-        database: Where the jobs are.
-        store: Where the files are.
+        database: Database of the ledger.
+        store: The artifact store.
     """
 
     def __init__(self, database: Database, store: ArtifactStore) -> None:
@@ -40,16 +40,19 @@ class Retention:
         self._store = store
 
     def prune(self, older_than_s: float | None = None, *, dry_run: bool = False) -> Pruned:
-        """Remove jobs that ended so long ago, or as their own `retention_s` says, and files without a job.
+        """Remove old jobs, and files that no job refers to.
 
-        A job whose end is still to be told by a webhook stays until then; a file that was uploaded by itself,
-        until that is as long ago.
+        A job with an open webhook event is kept until the event is delivered or dead. An uploaded file
+        without a job is removed `older_than_s` after its upload.
 
         Args:
-            older_than_s: Seconds since their end; None is for those alone that say so themselves.
-            dry_run: Only count. Files that only those jobs refer to are not counted then, nor uploads.
+            older_than_s: Seconds since the end of a job. None removes only jobs whose own `retention_s` is
+                over.
+            dry_run: Only count. Files of the counted jobs, and uploads, are not included then.
         """
-        are_due = [_has_lived()] if older_than_s is None else [_has_lived(), _is_old(older_than_s)]
+        are_due = (
+            [_is_past_retention()] if older_than_s is None else [_is_past_retention(), _is_old(older_than_s)]
+        )
         num_jobs = self._count(or_(*are_due)) if dry_run else sum(map(self._remove_jobs, are_due))
         if older_than_s is not None and not dry_run:
             with self._database.writing() as connection:
@@ -63,15 +66,15 @@ class Retention:
         return Pruned(num_jobs, num_files, num_bytes)
 
     def _count(self, are_due: ColumnElement[bool]) -> int:
-        counted = select(func.count()).select_from(JOBS).where(are_due, *_may_go())
+        counted = select(func.count()).select_from(JOBS).where(are_due, *_is_removable())
         with self._database.reading() as connection:
             return int(connection.execute(counted).scalar_one())
 
     def _remove_jobs(self, are_due: ColumnElement[bool]) -> int:
         removed = 0
         while True:
-            # A few at a time: nobody waits long for the database, and an interruption loses little.
-            some = select(JOBS.c.id).where(are_due, *_may_go()).limit(JOBS_AT_ONCE)
+            # In small transactions: other writers wait less, and an interruption loses little.
+            some = select(JOBS.c.id).where(are_due, *_is_removable()).limit(JOBS_AT_ONCE)
             with self._database.writing() as connection:
                 count = connection.execute(delete(JOBS).where(JOBS.c.id.in_(some))).rowcount
             removed += count
@@ -95,7 +98,7 @@ class Retention:
         orphans = delete(ARTIFACTS).where(ARTIFACTS.c.sha256.in_(names), *(~each for each in referred))
         with self._database.writing() as connection:
             connection.execute(orphans)
-            # Once more, now that nobody else writes: a job may have come to refer to one.
+            # Checked again inside the write transaction: a new job may refer to one of them.
             claimed = _claimed(connection, names)
         for name in names:
             if name not in claimed:
@@ -103,7 +106,7 @@ class Retention:
 
 
 def _claimed(connection: Connection, names: list[str]) -> set[str]:
-    """Those that a job refers to, or that somebody has brought."""
+    """Names of files that a job refers to, or that a tenant has uploaded."""
     return {
         name
         for table in (JOB_ARTIFACTS, TENANT_FILES)
@@ -115,13 +118,13 @@ def _is_old(older_than_s: float) -> ColumnElement[bool]:
     return JOBS.c.finished_at < now_ms() - round(older_than_s * 1000)
 
 
-def _has_lived() -> ColumnElement[bool]:
-    """Whether a job was kept as long as its caller allowed; written as its index has it."""
+def _is_past_retention() -> ColumnElement[bool]:
+    """Condition: the `retention_s` of the job is over. Written as in the index."""
     return and_(JOBS.c.retention_s.is_not(None), JOBS.c.finished_at <= now_ms() - JOBS.c.retention_s * 1000)
 
 
-def _may_go() -> tuple[ColumnElement[bool], ...]:
-    still_told = select(WEBHOOK_EVENTS.c.id).where(
+def _is_removable() -> tuple[ColumnElement[bool], ...]:
+    open_event = select(WEBHOOK_EVENTS.c.id).where(
         WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
     )
-    return JOBS.c.state.in_(_TERMINAL), ~still_told.exists()
+    return JOBS.c.state.in_(_TERMINAL), ~open_event.exists()

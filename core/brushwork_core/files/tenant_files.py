@@ -1,4 +1,4 @@
-"""Files that tenants have brought, and who may see which: a tenant's own, and those of its jobs."""
+"""Files of tenants: a tenant may read the files that it has uploaded, and the files of its jobs."""
 
 from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.errors import FileNotFound
@@ -12,17 +12,17 @@ _COLUMNS = (*(ARTIFACTS.c[name] for name in ("sha256", "media_type", "size_bytes
 
 
 class TenantFiles:
-    """Says whose a file is. The bytes are in the artifact store.
+    """Stores which tenant a file belongs to. The bytes are in the artifact store.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enter(self, tenant: str, artifact: Artifact) -> None:
-        """Note that this tenant has brought this file; brought again, it is kept from now on."""
+    def record_upload(self, tenant: str, artifact: Artifact) -> None:
+        """Record an upload of a tenant. A repeated upload renews its age."""
 
         def write(connection: Connection) -> None:
             known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
@@ -35,20 +35,20 @@ class TenantFiles:
         self._database.write(write)
 
     def get(self, sha256: str, tenant: str | None) -> Artifact:
-        """The file of that name, if this tenant may see it.
+        """Return a file, if the tenant may read it.
 
         Args:
-            sha256: Its name, or whatever somebody took for one.
-            tenant: Who asks; None may see every file.
+            sha256: Name of the file. Any text is allowed.
+            tenant: Tenant of the caller; None may read every file.
 
         Raises:
-            FileNotFound: There is none, or it is another tenant's: the two can't be told apart.
+            FileNotFound: No file has this name, or it belongs to other tenants.
         """
         conditions = [ARTIFACTS.c.sha256 == sha256]
         if tenant is not None:
-            conditions.append(or_(_brought_by(tenant), _of_a_job_of(tenant)))
+            conditions.append(or_(_uploaded_by(tenant), _of_a_job_of(tenant)))
         row = None
-        # No file has another name, and PostgreSQL refuses some of what may come here.
+        # Checked first, because PostgreSQL raises an error for some texts.
         if is_sha256(sha256):
             with self._database.reading() as connection:
                 row = connection.execute(select(*_COLUMNS).where(*conditions)).mappings().one_or_none()
@@ -58,7 +58,7 @@ class TenantFiles:
 
 
 def remove_old_entries(connection: Connection, older_than_ms: int) -> None:
-    """Forget who brought files that long ago, except of those that jobs refer to."""
+    """Remove old uploads, unless a job refers to the file."""
     old = TENANT_FILES.c.created_at < now_ms() - older_than_ms
     connection.execute(delete(TENANT_FILES).where(old, ~_has_job()))
 
@@ -67,7 +67,7 @@ def _has_job() -> ColumnElement[bool]:
     return select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256 == TENANT_FILES.c.sha256).exists()
 
 
-def _brought_by(tenant: str) -> ColumnElement[bool]:
+def _uploaded_by(tenant: str) -> ColumnElement[bool]:
     entry = (TENANT_FILES.c.sha256 == ARTIFACTS.c.sha256, TENANT_FILES.c.tenant == tenant)
     return select(TENANT_FILES.c.sha256).where(*entry).exists()
 

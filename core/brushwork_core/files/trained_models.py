@@ -1,4 +1,4 @@
-"""Models that jobs have trained: whose they are, and which files they are made of."""
+"""Models that jobs have trained: their tenants and their files."""
 
 from typing import Any
 
@@ -16,20 +16,20 @@ NEWEST = 50
 
 
 class TrainedModels:
-    """The ledger's finished trainings, as models. Each belongs to the tenant of its job.
+    """Reads the models of succeeded training jobs. A model belongs to the tenant of its job.
 
     Args:
-        database: Where the jobs are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def expect(self, model: Model, tenant: str) -> None:
-        """Let this model pass unless a job is said to have trained it that has not, or not for this tenant.
+        """Check that a trained model exists for this tenant. Models of the catalogue always pass.
 
         Raises:
-            UnknownModel: There is no such job of this tenant, or it has trained nothing.
+            UnknownModel: This tenant has no training job of that id, or the job has not succeeded.
         """
         job_id = model.source.job
         if job_id is None:
@@ -38,9 +38,9 @@ class TrainedModels:
         with self._database.reading() as connection:
             state = connection.execute(select(JOBS.c.state).where(*mine)).scalar_one_or_none()
         if state is None:
-            raise _unknown(f"Model {model.name!r}: you have no training of that name.")
+            raise _unknown(f"Model {model.name!r}: this tenant has no training job with that id.")
         if state != JobState.SUCCEEDED:
-            raise _unknown(f"Model {model.name!r}: that training is {state} and has given no model.")
+            raise _unknown(f"Model {model.name!r}: the training job is {state}, so it has no model.")
 
     def newest(self, tenant: str, kind: str | None = None) -> list[Model]:
         """Return the newest trained models of a tenant.
@@ -61,10 +61,10 @@ class TrainedModels:
         return [trained_model(f"{TRAINED}{row.id}", training[row.kind]) for row in rows]
 
     def files(self, job_id: str) -> dict[str, Artifact]:
-        """What a training has left, by the name that a loader gives it.
+        """Return the files of a trained model, by the file names that a loader expects.
 
         Raises:
-            ModelNotHere: The job is gone, or has trained nothing.
+            ModelNotHere: The job was removed, or has not succeeded.
         """
         stored = select(RESULTS.c.result).join(JOBS, JOBS.c.id == RESULTS.c.job_id)
         mine = (JOBS.c.id == job_id, _trains())
@@ -72,9 +72,9 @@ class TrainedModels:
             result: dict[str, Any] | None = connection.execute(stored.where(*mine)).scalar_one_or_none()
         if result is None:
             raise ModelNotHere(
-                f"Model {TRAINED}{job_id}: the job that trained it is gone.",
+                f"Model {TRAINED}{job_id}: the job that trained it was removed.",
                 field="model",
-                hint="Train it again; brushwork prune removes old jobs with what they made.",
+                hint="Train the model again. `brushwork prune` removes old jobs with their files.",
             )
         names = {"config.json": "config", "model.safetensors": "weights"}
         return {file: Artifact.model_validate(result[name]) for file, name in names.items()}

@@ -1,7 +1,7 @@
-"""The wire between running jobs and their callers: progress and previews go out, wishes come in.
+"""Signals between running jobs and their callers: progress and previews go out, requests to stop come in.
 
-It changes no state. What it says is a courtesy: the lease alone decides whether a job goes on, and no
-transition knows of previews. A preview is shown while its attempt runs, and swept away later.
+Nothing here changes the state of a job. Only the lease decides whether a job continues, and no transition
+depends on previews. A preview is visible while its attempt runs, and is removed later.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,24 @@ from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, in_state
 from brushwork_core.database.upsert import upsert
 
-# Whoever asked for a preview counts as looking for so long, and a caller that goes on asking is written down
-# anew only this often: to ask is a read, most of the time.
-LOOKING_MS = 10_000
-NOTED_AGAIN_AFTER_MS = 2_500
-# Which attempt of which job: its id, and the fence of the claim.
+# A caller that asked for a preview counts as watching for this time. A repeated request is written only at
+# this interval, so that most requests are reads.
+WATCHED_MS = 10_000
+RENEWED_AFTER_MS = 2_500
+# An attempt: the id of its job, and the fence of the claim.
 AttemptKey = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """What a worker says of an attempt that it runs; a preview only where there is a new one."""
+    """Progress of a running attempt.
+
+    Args:
+        job_id: Id of the job.
+        fence: Fence of the claim.
+        progress: Steps done.
+        preview: The newest preview; None if it was reported already.
+    """
 
     job_id: str
     fence: int
@@ -37,45 +44,50 @@ class ProgressReport:
 
 @dataclass(frozen=True)
 class JobSignal:
-    """What callers want of a running job: that it stops, that it shows what it has."""
+    """What callers request from a running job.
+
+    Args:
+        stop: Whether the job is to stop.
+        preview: Whether a caller watches its previews.
+    """
 
     stop: bool
     preview: bool
 
 
 class JobSignals:
-    """One statement or two for all running jobs of a worker, however many they are.
+    """Reads and writes the signals of all running jobs of a worker in one or two statements.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tell(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
-        """Write down how far jobs are and what they look like, all in one transaction.
+    def report_progress(self, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
+        """Write progress and previews in one transaction.
 
         Returns:
-            What was written. Attempts that are over are left out, and until the next time those jobs that
-            somebody is changing at this moment.
+            The attempts that were written. Attempts that have ended are left out, and so are jobs whose rows
+            are locked at the moment; they can be reported again.
         """
-        return self._database.write(lambda connection: _told(connection, reports)) if reports else set()
+        return self._database.write(lambda connection: _written(connection, reports)) if reports else set()
 
     def signals(self, worker: str) -> dict[AttemptKey, JobSignal]:
-        """What is wanted of the running jobs of `worker`; a read that waits for nobody.
+        """Return the signals of the running jobs of a worker.
 
         Returns:
-            Only those of which something is wanted.
+            Only attempts with a signal.
         """
-        looking = and_(PREVIEWS.c.job_id == JOBS.c.id, PREVIEWS.c.asked_at > now_ms() - LOOKING_MS)
+        watched = and_(PREVIEWS.c.job_id == JOBS.c.id, PREVIEWS.c.asked_at > now_ms() - WATCHED_MS)
         asked = (
-            select(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested, _SOMEBODY_LOOKS.label("preview"))
-            .outerjoin(PREVIEWS, looking)
+            select(JOBS.c.id, JOBS.c.fence, JOBS.c.cancel_requested, _IS_WATCHED.label("preview"))
+            .outerjoin(PREVIEWS, watched)
             .where(
                 JOBS.c.worker == worker,
                 in_state(JobState.RUNNING),
-                or_(JOBS.c.cancel_requested, _SOMEBODY_LOOKS),
+                or_(JOBS.c.cancel_requested, _IS_WATCHED),
             )
         )
         with self._database.reading() as connection:
@@ -85,14 +97,17 @@ class JobSignals:
         }
 
     def preview(self, job_id: str) -> Preview | None:
-        """Look at a running job: its newest preview, if there is one yet. To look is what has them made.
+        """Return the newest preview of a running job, and request further previews.
+
+        Returns:
+            None if the job is not running, or has no preview yet.
 
         Raises:
-            JobNotFound: There is no such job.
+            JobNotFound: No job has this id.
         """
-        noted = PREVIEWS.c.asked_at > now_ms() - NOTED_AGAIN_AFTER_MS
+        renewed = PREVIEWS.c.asked_at > now_ms() - RENEWED_AFTER_MS
         seen = (
-            select(JOBS.c.state, noted.label("noted"), PREVIEWS)
+            select(JOBS.c.state, renewed.label("renewed"), PREVIEWS)
             .add_columns((PREVIEWS.c.fence == JOBS.c.fence).label("is_current"))
             .outerjoin(PREVIEWS, PREVIEWS.c.job_id == JOBS.c.id)
             .where(JOBS.c.id == checked_id(job_id))
@@ -103,33 +118,33 @@ class JobSignals:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         if row.state != JobState.RUNNING:
             return None
-        if not row.noted:
+        if not row.renewed:
             self._ask(job_id)
         return Preview(jpeg=row.jpeg, step=row.step, total=row.total) if row.is_current else None
 
     def sweep(self) -> None:
-        """Remove the previews of jobs that do not run."""
-        over = (
+        """Remove the previews of jobs that are not running."""
+        ended = (
             select(PREVIEWS.c.job_id)
             .join(JOBS, JOBS.c.id == PREVIEWS.c.job_id)
             .where(~in_state(JobState.RUNNING))
             .with_for_update(of=PREVIEWS, skip_locked=True)
         )
         with self._database.writing() as connection:
-            connection.execute(delete(PREVIEWS).where(PREVIEWS.c.job_id.in_(over)))
+            connection.execute(delete(PREVIEWS).where(PREVIEWS.c.job_id.in_(ended)))
 
     def _ask(self, job_id: str) -> None:
         with self._database.writing() as connection:
             upsert(connection, PREVIEWS, {"job_id": job_id}, {"asked_at": now_ms()})
 
 
-_SOMEBODY_LOOKS: ColumnElement[bool] = PREVIEWS.c.job_id.is_not(None)
+_IS_WATCHED: ColumnElement[bool] = PREVIEWS.c.job_id.is_not(None)
 _PROGRESS = (
     update(JOBS)
     .where(JOBS.c.id == bindparam("job"))
     .values(progress_step=bindparam("step"), progress_total=bindparam("total"))
 )
-# An update, for whoever asked has made the row; if it is gone, nobody looks.
+# An UPDATE, because a request has inserted the row. If the row is gone, no caller watches.
 _PREVIEW = (
     update(PREVIEWS)
     .where(PREVIEWS.c.job_id == bindparam("job"))
@@ -137,21 +152,21 @@ _PREVIEW = (
 )
 
 
-def _told(connection: Connection, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
-    # Rows that somebody holds are passed over: to wait for them while holding others could meet the
-    # heartbeat, which takes all rows of this worker, in a deadlock.
+def _written(connection: Connection, reports: Sequence[ProgressReport]) -> set[AttemptKey]:
+    # Locked rows are skipped: to wait for them while others are locked could deadlock with the heartbeat,
+    # which locks all rows of this worker.
     free = (
         select(JOBS.c.id, JOBS.c.fence)
         .where(JOBS.c.id.in_([report.job_id for report in reports]), in_state(JobState.RUNNING))
         .with_for_update(skip_locked=True)
     )
     current = {(row.id, row.fence) for row in connection.execute(free)}
-    heard = [report for report in reports if (report.job_id, report.fence) in current]
-    if heard:
-        connection.execute(_PROGRESS, [_progress(report) for report in heard])
-    if shown := [_preview(report) for report in heard if report.preview]:
-        connection.execute(_PREVIEW, shown)
-    return {(report.job_id, report.fence) for report in heard}
+    current_reports = [report for report in reports if (report.job_id, report.fence) in current]
+    if current_reports:
+        connection.execute(_PROGRESS, [_progress(report) for report in current_reports])
+    if previews := [_preview(report) for report in current_reports if report.preview]:
+        connection.execute(_PREVIEW, previews)
+    return {(report.job_id, report.fence) for report in current_reports}
 
 
 def _progress(report: ProgressReport) -> dict[str, object]:

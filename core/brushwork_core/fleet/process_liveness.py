@@ -1,4 +1,4 @@
-"""Which processes of this machine are gone: seen at once, where a lease would take its time to run out."""
+"""Detects processes of this machine that have ended, without waiting for a lease to expire."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ PROC = Path("/proc")
 
 @cache
 def here() -> str:
-    """Names this machine and its space of process ids: containers on one machine do not see each other's."""
+    """Return a name of this machine and its process id namespace. Each container has its own namespace."""
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}/{(PROC / 'self/ns/pid').stat().st_ino}"
@@ -21,26 +21,26 @@ def here() -> str:
 
 
 def started_at(pid: int) -> float | None:
-    """What tells a process from a later one of the same number: when it began.
+    """Return the start time of a process, which distinguishes it from a later process with the same id.
 
     Returns:
-        None if there is none: a dead one whose parent has not noticed counts as none.
+        None if there is no such process. A zombie counts as ended.
 
     Raises:
-        OSError: Nobody may see it.
+        OSError: The process cannot be inspected.
     """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return None
     except PermissionError:
-        # It is there, and somebody else's.
+        # The process exists and belongs to another user.
         pass
     return _ticks(pid) if (PROC / "self/stat").exists() else _seconds(pid)
 
 
 def is_gone(host: str, pid: int, began: float) -> bool:
-    """Whether a process of this machine has ended; False for those of others, of whom nothing is known."""
+    """Return whether a process of this machine has ended; False for processes of other machines."""
     if host != here():
         return False
     try:
@@ -50,10 +50,9 @@ def is_gone(host: str, pid: int, began: float) -> bool:
 
 
 def _ticks(pid: int) -> float | None:
-    """Of the kernel's clock since the machine's start.
+    """Start time in kernel ticks since the boot of the machine.
 
-    psutil would add the time of that start, which moves whenever somebody sets the clock: all workers would
-    seem to be gone.
+    psutil adds the boot time, which changes when the clock is set. Then all workers would seem to have ended.
     """
     state, *fields = (PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     return None if state in "ZX" else float(fields[18])

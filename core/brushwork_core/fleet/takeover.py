@@ -1,4 +1,4 @@
-"""What a new worker, or whoever watches over it, does first: free the jobs of those that died here."""
+"""Takeover: a new worker, or its supervisor, releases the jobs of workers that died on this machine."""
 
 import logging
 import time
@@ -13,24 +13,25 @@ from brushwork_core.ledger import Ledger, Reaped
 from brushwork_core.settings.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
-# Who lives beats within so many times its pause.
-BEATS_TO_WAIT = 3
+# A live worker has a heartbeat within this many intervals.
+MISSED_HEARTBEATS = 3
 LOOK_S = 0.1
 
 
 def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
     """Take back the jobs of workers of this machine whose process has ended.
 
-    Args:
-        settings: Where the database is.
-        name: Of a new worker, as `full_name` gives it. Whoever had it before and does not beat any more is
-            dead, wherever it ran: in this container before it was restarted, say, whose processes nobody can
-            look for.
+    If the database does not answer or has no tables yet, nothing is taken back.
 
-    A database that is away, or has no tables yet, is left to those who need it more.
+    Args:
+        settings: Address of the database, and the times of leases and heartbeats.
+        name: Name of a new worker, as returned by `full_name`. An earlier worker of this name without a
+            heartbeat is dead, wherever it ran. It may have run in this container before a restart, where its
+            process cannot be checked.
 
     Raises:
-        InvalidRequest: A worker of that name lives: two would take each other's jobs away.
+        InvalidRequest: A worker of this name is running. Two workers of one name would take each other's
+            jobs.
     """
     database = Database(settings.database_url.get_secret_value())
     try:
@@ -43,7 +44,7 @@ def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
         for worker in dead:
             worker_registry.leave(worker)
     except ServiceUnreachable as error:
-        LOGGER.info("Nobody's jobs are taken over: %s", error)
+        LOGGER.info("No jobs are taken over, because the database is not available: %s", error)
         return Reaped()
     finally:
         database.close()
@@ -51,25 +52,26 @@ def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
 
 
 def _predecessors(worker_registry: WorkerRegistry, name: str, settings: Settings) -> list[str]:
-    """The lives of a name, all of them over: of those elsewhere that is known when they beat no more."""
+    """Dead workers that had this name. A worker elsewhere is dead if it has no heartbeat while this waits."""
     silences_s: dict[str, float] = {}
     while True:
         dead_here, named = worker_registry.dead_here(), worker_registry.named(name)
-        unsure = [seen for seen in named if seen.name not in dead_here and _is_fresh(seen, settings)]
-        for seen in unsure:
+        unknown = [seen for seen in named if seen.name not in dead_here and _is_fresh(seen, settings)]
+        for seen in unknown:
             if seen.host == here() or seen.silent_s < silences_s.get(seen.name, 0.0):
                 raise InvalidRequest(
-                    f"A worker named {name} lives: process {seen.pid}, heard of {seen.silent_s:.1f} s ago.",
+                    f"A worker named {name} is running: process {seen.pid}, "
+                    f"last heartbeat {seen.silent_s:.1f} s ago.",
                     field="name",
-                    hint="Give each worker a --name of its own, or none.",
+                    hint="Give each worker a different --name, or none.",
                 )
             silences_s[seen.name] = seen.silent_s
-        if not unsure:
+        if not unknown:
             return [seen.name for seen in named]
         time.sleep(LOOK_S)
 
 
 def _is_fresh(seen: SeenWorker, settings: Settings) -> bool:
-    """Whether it was heard of so lately that it may live; a process that is there may be late by a lease."""
-    beats_s = BEATS_TO_WAIT * settings.heartbeat_s
-    return seen.silent_s < (settings.lease_s if seen.host == here() else min(beats_s, settings.lease_s))
+    """Whether a worker may be alive, by its last heartbeat; on this machine, it may be late by a lease."""
+    silence_s = MISSED_HEARTBEATS * settings.heartbeat_s
+    return seen.silent_s < (settings.lease_s if seen.host == here() else min(silence_s, settings.lease_s))

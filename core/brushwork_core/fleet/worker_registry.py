@@ -1,4 +1,4 @@
-"""The workers that are there: who, what they serve, whether they are ready, when they were last heard of."""
+"""The registry of workers: names, kinds, models, readiness, and the time of the last heartbeat."""
 
 import os
 import socket
@@ -12,7 +12,11 @@ from brushwork_core.fleet.process_liveness import here, is_gone
 
 
 def full_name(name: str | None) -> str:
-    """What a worker is called: `name@host`, where `name` has no host yet; with its number if it has none."""
+    """Return the full name of a worker, `name@host`.
+
+    Args:
+        name: Name with or without a host; None for a name with the process id.
+    """
     name = name or f"brushwork-{os.getpid()}"
     return name if "@" in name else f"{name}@{socket.gethostname()}"
 
@@ -21,17 +25,17 @@ _PROCESS = ("host", "pid", "pid_started_at")
 
 
 class WorkerRegistry:
-    """Keeps the list of workers.
+    """Stores the list of workers.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def announce(self, worker: WorkerEntry) -> None:
-        """Enter or change a worker."""
+        """Insert or update a worker, with a heartbeat now."""
         columns = {
             "kinds": list(worker.kinds),
             "models": list(worker.models),
@@ -52,17 +56,17 @@ class WorkerRegistry:
                 )
 
     def leave(self, name: str) -> None:
-        """Strike a worker off."""
+        """Remove a worker."""
         with self._database.writing() as connection:
             connection.execute(delete(WORKERS).where(WORKERS.c.name == name))
 
     def forget(self, silent_s: float) -> None:
-        """Strike off all that were not heard of for so long."""
+        """Remove all workers without a heartbeat for `silent_s` seconds."""
         with self._database.writing() as connection:
             connection.execute(delete(WORKERS).where(WORKERS.c.seen_at < now_ms() - round(silent_s * 1000)))
 
     def dead_here(self) -> list[str]:
-        """Workers of this machine whose process has ended without leaving."""
+        """Return workers of this machine whose process has ended without `leave`."""
         columns = (WORKERS.c.name, *(WORKERS.c[name] for name in _PROCESS))
         local = select(*columns).where(WORKERS.c.host == here())
         with self._database.reading() as connection:
@@ -70,18 +74,18 @@ class WorkerRegistry:
         return [row.name for row in rows if is_gone(row.host, row.pid, row.pid_started_at)]
 
     def named(self, name: str) -> list[SeenWorker]:
-        """The lives of the worker that people call `name`."""
+        """Return all workers with this full name; each start of a worker is an entry of its own."""
         return [seen for seen in self.workers() if seen.name.rsplit("/", 1)[0] == name]
 
     def others_serve(self, kind: str, but: str, within_s: float) -> bool:
-        """Whether another worker that serves `kind` is ready and was heard of so lately."""
+        """Return whether another ready worker serves `kind`, with a heartbeat within `within_s` seconds."""
         return any(
             seen.ready and kind in seen.kinds and seen.name != but and seen.silent_s < within_s
             for seen in self.workers()
         )
 
     def workers(self) -> list[SeenWorker]:
-        """All of them, longest-serving first."""
+        """Return all workers, the oldest first."""
         statement = select(WORKERS, ((now_ms() - WORKERS.c.seen_at) / 1000.0).label("silent_s")).order_by(
             WORKERS.c.started_at
         )

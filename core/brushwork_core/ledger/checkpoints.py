@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.states import JobState
-from sqlalchemy import Connection, Delete, delete, select, update
+from sqlalchemy import JSON, Connection, Delete, delete, select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, TRAININGS
@@ -72,7 +72,8 @@ class JobCheckpoints:
             "fence": fence,
             # The columns are named after the first kind that saved checkpoints.
             "epoch": len(summary) if isinstance(summary, list) else 0,
-            "curve": summary,
+            # The column is not nullable, so None is stored as the JSON value null.
+            "curve": JSON.NULL if summary is None else summary,
             "checkpoint": checkpoint.sha256,
         }
         return self._database.write(lambda connection: _noted(connection, job_id, fence, row, checkpoint))

@@ -1,6 +1,6 @@
 """Conversion of a row of the ledger to the `Job` that callers see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from brushwork_schemas.job import Job, JobError, Progress
@@ -8,16 +8,17 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from pydantic import ValidationError
 
 from brushwork_core.timing.timestamps import moment_of
 
 
-def job_of(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> Job:
+def job_of(row: Mapping[Any, Any], summary: object = None) -> Job:
     """Return the job of a row.
 
     Args:
         row: All columns of `JOBS`, by name, and `result` where the job has one.
-        curve: Epochs of a training as they are stored.
+        summary: Summary of the job's checkpoint. That of a training is the list of its epochs.
     """
     return Job(
         id=row["id"],
@@ -38,7 +39,7 @@ def job_of(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> J
         retry_of=row["retry_of"],
         traceparent=row["traceparent"],
         progress=Progress(step=row["progress_step"], total=row["progress_total"]),
-        curve=tuple(Epoch.model_validate(epoch) for epoch in curve),
+        curve=_epochs(summary),
         cancel_requested=row["cancel_requested"],
         attempt=row["attempt"],
         max_attempts=row["max_attempts"],
@@ -47,3 +48,13 @@ def job_of(row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = ()) -> J
         started_at=moment_of(row["started_at"]),
         finished_at=moment_of(row["finished_at"]),
     )
+
+
+def _epochs(summary: object) -> tuple[Epoch, ...]:
+    """The curve of a training; empty for a summary of another form, which a plug-in may save."""
+    if not isinstance(summary, list):
+        return ()
+    try:
+        return tuple(Epoch.model_validate(epoch) for epoch in summary)
+    except ValidationError:
+        return ()

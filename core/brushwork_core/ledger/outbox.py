@@ -124,7 +124,7 @@ class Outbox:
         later = _held(event).values(next_try_at=moment, last_status=status, last_error=error[:LONGEST_ERROR])
         return self._write(later) == 1
 
-    def bury(self, event: DueEvent, *, error: str, status: int | None = None) -> bool:
+    def mark_dead(self, event: DueEvent, *, error: str, status: int | None = None) -> bool:
         """Mark an event as dead: no attempt follows.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Archives from outside: a zip or a tar, read in memory under limits; nothing is ever written to disk."""
+"""Untrusted archives: a zip or tar is read in memory, under limits. Nothing is written to disk."""
 
 import gzip
 import io
@@ -15,13 +15,13 @@ from brushwork_core.media.pictures import MAX_BYTES
 
 MAX_FILES = 100_000
 MAX_UNPACKED_BYTES = 8 * 2**30
-# What is packed tighter is no picture; small files may be, by chance.
+# No picture is compressed more than this. Small files may be, by chance.
 MAX_RATIO, SMALL_BYTES = 200, 2**20
 LONGEST_NAME = 1000
 SHOWN_CHARACTERS = 120
-# Where the list of a zip's members has an entry.
+# Signature of an entry in the central directory of a zip.
 _ENTRY = b"PK\x01\x02"
-_HINT = "Send a zip, a tar or a tar.gz of pictures in folders, one for each class."
+_HINT = "Send a zip, tar or tar.gz with one folder of pictures for each class."
 _PACKING = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _IS_ENCRYPTED = 0x1
 
@@ -29,13 +29,14 @@ _IS_ENCRYPTED = 0x1
 class Archive:
     """The files of a zip, tar or tar.gz, by name.
 
-    Names, kinds, sizes and their sum are checked before anything is unpacked.
+    Names, file types, sizes and their sum are checked before a file is unpacked.
 
     Args:
         data: The archive.
 
     Raises:
-        InvalidDataset: It is none of the three or damaged, breaks a limit, or holds what is no plain file.
+        InvalidDataset: The archive has another format, is damaged, exceeds a limit, or contains a link or
+            device.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -50,20 +51,20 @@ class Archive:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all files, in the order of the archive."""
+        """Names of all files, in the order of the archive."""
         return tuple(self._read)
 
     def read(self, name: str) -> bytes:
-        """The content of a file; in the order of `names` this is quickest.
+        """Return the content of a file. To read files in the order of `names` is fastest.
 
         Raises:
-            InvalidDataset: It is damaged.
+            InvalidDataset: The file is damaged.
         """
         with _translated(name):
             return self._read[name]()
 
     def _open_zip(self, data: bytes) -> None:
-        # Counted before zipfile makes an object of each.
+        # Counted before zipfile creates an object for each.
         _check_number(data.count(_ENTRY))
         opened = zipfile.ZipFile(io.BytesIO(data))
         for info in opened.infolist():
@@ -72,16 +73,16 @@ class Archive:
             if info.is_dir():
                 continue
             if mode not in (0, stat.S_IFREG):
-                raise _no_file(info.filename)
+                raise _not_regular(info.filename)
             if info.flag_bits & _IS_ENCRYPTED or info.compress_type not in _PACKING:
-                raise refused(f"{shown(info.filename)} is encrypted, or packed in an unusual way.")
+                raise refused(f"{shown(info.filename)} is encrypted, or has an unsupported compression.")
             self._enter(info.filename, info.file_size, info.compress_size)
             self._read[_plain(info.filename)] = lambda info=info: opened.read(info)  # type: ignore[misc]
 
     def _open_tar(self, data: bytes) -> None:
         packed = io.BytesIO(data)
         plain = gzip.GzipFile(fileobj=packed) if data.startswith(b"\x1f\x8b") else packed
-        # All of it is in memory: there is nothing to close.
+        # It is in memory, so there is nothing to close.
         opened = tarfile.open(fileobj=BoundedReader(plain), mode="r:")  # noqa: SIM115
         for number, info in enumerate(opened):
             _check_number(number)
@@ -89,91 +90,96 @@ class Archive:
             if info.isdir():
                 continue
             if not info.isreg() or info.issparse():
-                raise _no_file(info.name)
+                raise _not_regular(info.name)
             self._enter(info.name, info.size, info.size)
             self._read[_plain(info.name)] = lambda info=info: _content(opened, info)  # type: ignore[misc]
 
     def _enter(self, name: str, num_bytes: int, num_packed: int) -> None:
-        """Check a file before it is unpacked, or passed over: in a tar.gz that is unpacking, too."""
+        """Check the size of a file before it is read or skipped. Skipping in a tar.gz unpacks, too."""
         if _plain(name) in self._read:
-            raise refused(f"{shown(name)} is there twice.")
+            raise refused(f"{shown(name)} is in the archive twice.")
         if num_bytes > MAX_BYTES:
-            raise refused(f"{shown(name)} has {num_bytes} bytes, more than {MAX_BYTES}.")
+            raise refused(f"{shown(name)} has {num_bytes} bytes. The limit is {MAX_BYTES}.")
         self._num_unpacked += num_bytes
         if self._num_unpacked > MAX_UNPACKED_BYTES:
-            raise refused(f"unpacked it has more than {MAX_UNPACKED_BYTES} bytes.")
+            raise refused(f"the archive has more than {MAX_UNPACKED_BYTES} bytes unpacked.")
         one = num_bytes > max(SMALL_BYTES, MAX_RATIO * num_packed)
         if one or self._num_unpacked > max(SMALL_BYTES, MAX_RATIO * self._num_packed):
             raise refused(f"{shown(name)} unpacks to more than {MAX_RATIO} times its size.")
 
 
 class BoundedReader(io.RawIOBase):
-    """A stream that hands out no more at once than a picture may have.
+    """A stream that limits a single read to the size of a picture.
 
-    A tar's own records say how long they are, and tarfile believes them and reads that much.
+    The records of a tar state their own length, and tarfile reads as much without a check.
 
     Args:
-        source: What is read.
+        source: The stream to read.
     """
 
     def __init__(self, source: io.BufferedIOBase) -> None:
         self._source = source
 
     def read(self, size: int = -1, /) -> bytes:
-        """As the source's, of a size that is given and bounded."""
+        """Read `size` bytes, at most the size of a picture."""
         if not 0 <= size <= MAX_BYTES:
-            raise refused("one of its records is too large.")
+            raise refused("a record of the archive is too large.")
         return self._source.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """As the source's; a tar.gz unpacks all that it passes."""
+        """Move to an absolute offset. A tar.gz is unpacked up to there."""
         if whence != io.SEEK_SET or offset > MAX_UNPACKED_BYTES:
-            raise refused(f"unpacked it has more than {MAX_UNPACKED_BYTES} bytes.")
+            raise refused(f"the archive has more than {MAX_UNPACKED_BYTES} bytes unpacked.")
         return self._source.seek(offset)
 
     def tell(self) -> int:
-        """As the source's."""
+        """Return the current offset."""
         return self._source.tell()
 
 
 def refused(reason: str, hint: str = _HINT) -> InvalidDataset:
-    """The error that says what is wrong with a dataset."""
+    """Return the error for a data set.
+
+    Args:
+        reason: What is wrong, as a clause with a full stop.
+        hint: How to fix it.
+    """
     return InvalidDataset(f"dataset: {reason}", field="dataset", hint=hint)
 
 
 def shown(name: str) -> str:
-    """A member's name for an error's words, which go to logs and terminals."""
+    """Return the name of a file for an error message: ASCII, and cut to 120 characters."""
     return ascii(name if len(name) <= SHOWN_CHARACTERS else name[:SHOWN_CHARACTERS] + "...")
 
 
 def _check_number(number: int) -> None:
     if number > MAX_FILES:
-        raise refused(f"it holds more than {MAX_FILES} files.")
+        raise refused(f"the archive has more than {MAX_FILES} files.")
 
 
 def _check_name(name: str) -> None:
     parts = name.removesuffix("/").split("/")
     is_printable = not any(unicodedata.category(character).startswith("C") for character in name)
     if len(name) > LONGEST_NAME or not is_printable or "\\" in name or ":" in parts[0]:
-        raise refused(f"the name {shown(name)} has characters that no name of a file should have.")
+        raise refused(f"the name {shown(name)} has characters that are not allowed in a file name.")
     if ".." in parts or "" in parts:
-        raise refused(f"the name {shown(name)} leads out of the archive.")
+        raise refused(f"the name {shown(name)} leads outside the archive.")
 
 
 def _plain(name: str) -> str:
-    """As it is without `./`, which tar puts before the names of what it was given as a dot."""
+    """The name without a leading `./`, which tar adds when it packs the current folder."""
     return name.removeprefix("./")
 
 
-def _no_file(name: str) -> InvalidDataset:
-    return refused(f"{shown(name)} is a link or a device, no plain file.")
+def _not_regular(name: str) -> InvalidDataset:
+    return refused(f"{shown(name)} is a link or a device, not a regular file.")
 
 
 def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     found = opened.extractfile(info)
     content = found.read() if found is not None else b""
     if len(content) != info.size:
-        raise refused(f"{shown(info.name)} is cut off.")
+        raise refused(f"{shown(info.name)} is truncated.")
     return content
 
 
@@ -184,8 +190,8 @@ def _translated(name: str | None) -> Iterator[None]:
     except InvalidDataset:
         raise
     except tarfile.ReadError as error:
-        raise refused(f"this is no archive that can be read: {error}.") from error
-    # What unpacks raises many types on damaged files; each means the same to the caller.
+        raise refused(f"the archive cannot be read: {error}.") from error
+    # The libraries raise errors of many types for damaged files. For the caller, they mean the same.
     except Exception as error:
-        what = "it" if name is None else shown(name)
+        what = "the archive" if name is None else shown(name)
         raise refused(f"{what} is damaged: {error}.") from error

@@ -1,51 +1,33 @@
-"""Archives that data sets come in: known by their first bytes, whatever their name is."""
+"""Media types of archives, detected from their first bytes."""
 
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, Artifact, archive_type
 from brushwork_schemas.errors import ArtifactMissing
 
 from brushwork_core.files.artifact_store import ArtifactStore
 
-HEAD_BYTES = 512
-# tar's mark stands behind the name of its first member.
-_TAR_MARK = slice(257, 262)
-_MARKS = {
-    b"PK\x03\x04": "application/zip",
-    b"\x1f\x8b": "application/gzip",
-}
 ENDINGS = {
     "application/zip": "zip",
     "application/x-tar": "tar",
     "application/gzip": "tar.gz",
 }
-# How others call them.
+# Other names of these types.
 ALIASES = {
     "application/x-zip-compressed": "application/zip",
     "application/x-gzip": "application/gzip",
 }
 
 
-def archive_type(head: bytes) -> str | None:
-    """The media type of an archive that begins so; None of what is none.
-
-    Args:
-        head: Its first `HEAD_BYTES`, or all of a shorter one.
-    """
-    if head[_TAR_MARK] == b"ustar":
-        return "application/x-tar"
-    return next((media_type for mark, media_type in _MARKS.items() if head.startswith(mark)), None)
-
-
 def stored_archive(store: ArtifactStore, sha256: str) -> Artifact | None:
-    """The archive that a store has by that name; None of a file that is none.
+    """Return a stored archive; None if the stored file is not an archive.
 
     Raises:
-        ArtifactMissing: There is no such file.
+        ArtifactMissing: No file has this name.
         ServiceUnreachable: The store does not answer.
     """
     size_bytes = store.size_bytes(sha256)
     if size_bytes is None:
         raise ArtifactMissing(f"Artifact {sha256[:64]!r} is not in the store.")
-    head = b"".join(store.stream(sha256, 0, min(size_bytes, HEAD_BYTES))) if size_bytes else b""
+    head = b"".join(store.stream(sha256, 0, min(size_bytes, ARCHIVE_HEAD_BYTES))) if size_bytes else b""
     if (media_type := archive_type(head)) is None:
         return None
     return Artifact(sha256=sha256, media_type=media_type, size_bytes=size_bytes)

@@ -1,24 +1,24 @@
-"""Whether a picture's file holds the picture and nothing else: no place, camera, author or stowaway.
+"""Detects metadata and hidden content in files of pictures, such as a place, a camera or appended data.
 
-Pillow does not say: it passes over segments that it does not know, reads some only after the pixels, and
-ignores what follows the end. So the file's own structure is read; what is not known to be harmless is not.
+Pillow cannot tell: it skips unknown segments, reads some only after the pixels, and ignores data after the
+end. So this module parses the structure of the file, and accepts only segments that are known to be harmless.
 """
 
 import re
 import struct
 
-# Pixels, palette, and how to show them.
+# Pixels, palette and display parameters.
 _PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"gAMA", b"sRGB", b"pHYs", b"bKGD", b"sBIT", b"cHRM"}
 # Quantisation, frames, Huffman tables, restart interval and scan.
 _JPEG_SEGMENTS = {0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDD, 0xDA}
-# JFIF without its thumbnail, and Adobe's note on the colour transform: nothing private fits into either.
+# JFIF without a thumbnail, and Adobe's color transform. Neither can hold private data.
 _JPEG_HEADERS = {(0xE0, b"JFIF\0", 14), (0xEE, b"Adobe", 12)}
 _JPEG_START, _JPEG_END, _SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
 _NOTE_AFTER_SCAN = re.compile(rb"\xff[\xe0-\xef\xfe]")
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether `data`, a PNG, JPEG or WebP that can be decoded, holds pixels alone."""
+    """Return whether `data`, a valid PNG, JPEG or WebP, holds nothing but pixels."""
     try:
         return _is_plain_png(data) or _is_plain_jpeg(data) or _is_plain_webp(data)
     except (struct.error, IndexError):
@@ -50,7 +50,7 @@ def _is_plain_jpeg(data: bytes) -> bool:
         position += 2 + size
         if segment == _SCAN:
             break
-    # In a scan, 0xFF is always followed by 0 or a restart mark, so these can't be pixels.
+    # In a scan, 0xFF is always followed by 0 or a restart marker, so these cannot be pixels.
     return data.find(_JPEG_END, position) == len(data) - 2 and not _NOTE_AFTER_SCAN.search(data, position)
 
 

@@ -1,4 +1,4 @@
-"""Finds jobs again: by id, or newest first by what is known of them."""
+"""Reads jobs: by id, or as a list with a filter, the newest first."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,14 @@ SEARCHED_FIRST = 1000
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Where a job stands: what changes while it is watched. `fence` tells two attempts apart."""
+    """The part of a job that changes while it is watched.
+
+    Args:
+        state: State of the job.
+        progress: Steps done.
+        attempt: Number of the attempt.
+        fence: Fence of the claim, which differs for each attempt.
+    """
 
     state: JobState
     progress: Progress
@@ -35,7 +42,7 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class RunningCount:
-    """How many jobs of a kind a worker runs."""
+    """The number of running jobs of one kind in one worker."""
 
     worker: str
     kind: str
@@ -43,33 +50,33 @@ class RunningCount:
 
 
 class JobIndex:
-    """Reads jobs; changes nothing.
+    """Reads jobs. It changes nothing.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, job_id: str) -> Job:
-        """The job of that id, with its result if it has one.
+        """Return a job, with its result if it has one.
 
         Raises:
-            JobNotFound: There is none.
+            JobNotFound: No job has this id.
         """
-        by = {"job": checked_id(job_id)}
+        values = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
-            row = connection.execute(_ONE, by).mappings().one_or_none()
-            # Few are trainings, and all others are to cost nothing more.
+            row = connection.execute(_ONE, values).mappings().one_or_none()
+            # Only jobs that train have a curve. The other jobs must not cost a second query.
             trains = row is not None and _trains(row["kind"])
-            curve = connection.execute(_CURVE, by).scalar_one_or_none() if trains else None
+            summary = connection.execute(_SUMMARY, values).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-        return job_of(row, curve or ())
+        return job_of(row, summary)
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
-        """The jobs of these ids, in their order; ids that are not there are left out."""
+        """Return the jobs of these ids, in their order. Unknown ids are left out."""
         found: dict[str, Job] = {}
         with self._database.reading() as connection:
             for start in range(0, len(job_ids), IDS_A_QUERY):
@@ -79,7 +86,7 @@ class JobIndex:
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     def ids_of_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, str]:
-        """The jobs that these idempotency keys of a tenant stand for, by key."""
+        """Return the ids of the jobs with these idempotency keys of a tenant, by key."""
         statement = select(JOBS.c.idempotency_key, JOBS.c.id).where(
             JOBS.c.tenant == tenant, JOBS.c.idempotency_key.in_(keys)
         )
@@ -87,37 +94,37 @@ class JobIndex:
             return {row.idempotency_key: row.id for row in connection.execute(statement)}
 
     def state(self, job_id: str) -> tuple[JobState, Progress]:
-        """Only where a job stands: what a waiting client asks again and again.
+        """Return only state and progress of a job. Waiting clients call this often.
 
         Raises:
-            JobNotFound: There is no such job.
+            JobNotFound: No job has this id.
         """
-        by = {"job": checked_id(job_id)}
+        values = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
-            row = connection.execute(_STATE, by).one_or_none()
+            row = connection.execute(_STATE, values).one_or_none()
         if row is None:
             raise JobNotFound(f"There is no job {job_id!r}.", field="id")
         return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
 
     def states(self, job_ids: Collection[str]) -> dict[str, JobStatus]:
-        """Where several jobs stand, by id: one question for all that are watched."""
+        """Return the status of several jobs by id, with one query for up to 500 of them."""
         found: dict[str, JobStatus] = {}
         ids = list(job_ids)
         with self._database.reading() as connection:
             for start in range(0, len(ids), IDS_A_QUERY):
-                rows = connection.execute(_STANDING.where(JOBS.c.id.in_(ids[start : start + IDS_A_QUERY])))
-                found |= {row.id: _standing(row) for row in rows}
+                rows = connection.execute(_STATUS.where(JOBS.c.id.in_(ids[start : start + IDS_A_QUERY])))
+                found |= {row.id: _status(row) for row in rows}
         return found
 
     def list(
         self, wanted: JobFilter = EVERYTHING, *, limit: int = 50, before: Job | Cursor | None = None
     ) -> Jobs:
-        """Jobs, newest first.
+        """Return jobs, the newest first.
 
         Args:
-            wanted: Which ones.
-            limit: At most so many.
-            before: Only those older than this one: the last of a list gives the next page.
+            wanted: Conditions on the jobs.
+            limit: Maximum number of jobs.
+            before: Only jobs older than this one. The last job of a list gives the next page.
         """
         conditions = list(_conditions(wanted))
         if before is not None:
@@ -125,17 +132,17 @@ class JobIndex:
             conditions.append(tuple_(JOBS.c.created_at, JOBS.c.id) < tuple_(*mark))
         if not wanted.text:
             return self._newest(conditions, limit)
-        # No index knows words, so only the newest of those that fit otherwise are read through; mostly
-        # the first few of them hold what is looked for.
+        # No index has the words of requests, so the newest jobs that meet the other conditions are scanned.
+        # Usually the first 1,000 of them contain enough matches.
         for most in (SEARCHED_FIRST, MOST_SEARCHED):
-            lately = select(JOBS.c.id).where(*conditions).order_by(*_NEWEST).limit(most).subquery()
-            found = self._newest([JOBS.c.id.in_(lately.select()), _mentions(wanted.text)], limit)
+            newest = select(JOBS.c.id).where(*conditions).order_by(*_NEWEST).limit(most).subquery()
+            found = self._newest([JOBS.c.id.in_(newest.select()), _mentions(wanted.text)], limit)
             if len(found) == limit:
                 break
         return found
 
     def running(self) -> Sequence[RunningCount]:
-        """How many jobs run, by worker and kind."""
+        """Return the number of running jobs by worker and kind."""
         with self._database.reading() as connection:
             return [RunningCount(row.worker, row.kind, row.num_jobs) for row in connection.execute(_RUNNING)]
 
@@ -165,11 +172,11 @@ def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
 
 def _mentions(text: str) -> ColumnElement[bool]:
     prompt, caption = JOBS.c.request["prompt"].as_string(), RESULTS.c.result["generated_text"].as_string()
-    places = (prompt, caption, JOBS.c.label, JOBS.c.id)
-    return or_(*(place.icontains(text, autoescape=True) for place in places))
+    searched = (prompt, caption, JOBS.c.label, JOBS.c.id)
+    return or_(*(column.icontains(text, autoescape=True) for column in searched))
 
 
-def _standing(row: Any) -> JobStatus:
+def _status(row: Any) -> JobStatus:
     return JobStatus(
         state=JobState(row.state),
         progress=Progress(step=row.progress_step, total=row.progress_total),
@@ -178,7 +185,7 @@ def _standing(row: Any) -> JobStatus:
     )
 
 
-_STANDING = select(
+_STATUS = select(
     *(JOBS.c.id, JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total, JOBS.c.attempt, JOBS.c.fence)
 )
 _RUNNING = (
@@ -188,8 +195,8 @@ _RUNNING = (
 )
 _NEWEST = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
-# The two that are asked most are put together once: to take a statement apart costs as much as to run it.
+# The two most frequent queries are built once: to build a statement costs as much as to run it.
 _IS_IT = JOBS.c.id == bindparam("job")
 _ONE = _WITH_RESULT.where(_IS_IT)
-_CURVE = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
+_SUMMARY = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
 _STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)

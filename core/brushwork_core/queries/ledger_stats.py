@@ -1,4 +1,4 @@
-"""Figures of the whole ledger, for /metrics: how much waits, how much there is, what is still to be told."""
+"""Statistics of the ledger for /metrics: queues, running and ended jobs, workers, and the outbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from brushwork_core.queries.queue_snapshot import QueueSnapshot
 
 @dataclass(frozen=True)
 class QueueStats:
-    """The queue of a kind.
+    """Statistics of the queue of one kind.
 
     Args:
-        depth: Jobs that wait, with a message and without.
-        oldest_s: How long the oldest waits of those whose turn is next; 0 where nobody waits.
+        depth: Queued jobs, with and without a message.
+        oldest_s: Seconds that the oldest job waits, of the jobs whose turn is next; 0 if none waits.
     """
 
     depth: int
@@ -38,12 +38,12 @@ class QueueStats:
 
 @dataclass(frozen=True)
 class OutboxStats:
-    """The events of webhooks.
+    """Statistics of the webhook events.
 
     Args:
-        num_open: Neither delivered nor dead.
-        oldest_s: How long the oldest of them has been there; 0 where there is none.
-        num_dead: Nobody tries them again, unless somebody asks for it.
+        num_open: Events that are neither delivered nor dead.
+        oldest_s: Age of the oldest open event in seconds; 0 if there is none.
+        num_dead: Events that are not attempted again, unless an operator replays them.
     """
 
     num_open: int
@@ -52,28 +52,28 @@ class OutboxStats:
 
 
 class LedgerStats:
-    """Reads figures. Those of what is under way cost as much as there is of it, however much has ended.
+    """Reads statistics. The cost depends on the open jobs, not on the ended ones, except for `num_ended`.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def queues(self) -> Mapping[str, QueueStats]:
-        """Each kind's queue."""
+        """Return the statistics of the queue of each kind."""
         with self._database.reading() as connection:
             return {kind: _queue(connection, kind) for kind in all_kinds()}
 
     def num_running(self) -> int:
-        """Jobs that run."""
+        """Return the number of running jobs."""
         with self._database.reading() as connection:
             counted = select(func.count()).select_from(JOBS).where(in_state(JobState.RUNNING))
             return int(connection.execute(counted).scalar_one())
 
     def num_ended(self) -> Mapping[JobState, int]:
-        """Jobs by the state in which they ended: reads the index of all of them, so ask seldom."""
+        """Return the number of ended jobs by state. It reads the index of all of them, so it is slow."""
         ended = [state for state in JobState if state.is_terminal]
         counted = select(JOBS.c.state, func.count()).where(JOBS.c.state.in_(ended)).group_by(JOBS.c.state)
         with self._database.reading() as connection:
@@ -81,7 +81,7 @@ class LedgerStats:
         return {state: found.get(state, 0) for state in ended}
 
     def outbox(self) -> OutboxStats:
-        """What is to be told."""
+        """Return the statistics of the webhook events."""
         oldest_ms = func.coalesce(now_ms() - func.min(WEBHOOK_EVENTS.c.created_at), 0)
         waiting = select(func.count().label("num_open"), oldest_ms.label("oldest_ms")).where(is_open())
         dead = select(func.count()).select_from(WEBHOOK_EVENTS).where(is_dead())
@@ -91,14 +91,14 @@ class LedgerStats:
         return OutboxStats(int(row.num_open), max(0.0, row.oldest_ms / 1000), int(num_dead))
 
     def reaped(self) -> Mapping[str, int]:
-        """Jobs taken back from lost workers since the tables were made, by what became of them."""
+        """Return the number of jobs ever taken back from lost workers, by outcome."""
         counted = select(TALLIES.c.name, TALLIES.c.number).where(TALLIES.c.name.startswith(REAPED))
         with self._database.reading() as connection:
             found = {row.name.removeprefix(REAPED): int(row.number) for row in connection.execute(counted)}
         return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
 
     def workers(self, within_s: float) -> Mapping[bool, int]:
-        """Workers that were heard of within so many seconds, by whether they are ready."""
+        """Return the number of workers with a heartbeat in the last `within_s` seconds, by readiness."""
         since = now_ms() - round(within_s * 1000)
         counted = (
             select(WORKERS.c.ready, func.count()).where(WORKERS.c.seen_at >= since).group_by(WORKERS.c.ready)

@@ -1,4 +1,4 @@
-"""How many jobs there are that have not ended, counted no further than it matters."""
+"""The number of jobs that have not ended, counted up to a limit."""
 
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
@@ -11,17 +11,17 @@ _ONE = literal_column("1", Integer).label("one")
 
 
 class OpenJobs:
-    """Counts open jobs by the partial indexes: a million that have ended cost nothing.
+    """Counts open jobs with partial indexes, so that ended jobs cost nothing.
 
     Args:
-        database: Where the jobs are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def queued(self, kind: str, *, at_most: int) -> int:
-        """Queued jobs of a kind, or `at_most` if there are as many."""
+        """Return the number of queued jobs of a kind, at most `at_most`."""
         of_kind = JOBS.c.kind == kind
         waiting, dispatched = (
             select(_ONE).where(is_so, of_kind).limit(at_most)
@@ -30,11 +30,11 @@ class OpenJobs:
         return self._count([waiting, dispatched], at_most)
 
     def open(self, tenant: str, *, at_most: int) -> int:
-        """Jobs of a tenant that have not ended, or `at_most` if there are as many."""
-        # Few of anybody; wrapped, for a planner would rather read all jobs that the tenant ever had.
+        """Return the number of open jobs of a tenant, at most `at_most`."""
+        # Few jobs run. Wrapped in coalesce, because a planner would otherwise read all jobs of the tenant.
         of_tenant = func.coalesce(JOBS.c.tenant, "") == tenant
         parts = [select(_ONE).where(in_state(JobState.RUNNING), of_tenant)]
-        # Each kind by itself, for so the indexes of queued jobs are sorted.
+        # One query per kind, because the indexes of queued jobs begin with the kind.
         for kind in all_kinds():
             of_kind = JOBS.c.kind == kind
             parts.append(select(_ONE).where(waits_for_dispatch(), of_kind, JOBS.c.tenant == tenant))
@@ -42,7 +42,7 @@ class OpenJobs:
         return self._count([part.limit(at_most) for part in parts], at_most)
 
     def _count(self, parts: list[Select[int]], at_most: int) -> int:
-        # SQLite takes no LIMIT inside a union, but inside a subquery of it.
+        # SQLite allows LIMIT in a subquery of a union, but not in the union.
         found: CompoundSelect[int] = union_all(*(select(part.subquery()) for part in parts))
         counted = select(func.count()).select_from(found.subquery())
         with self._database.reading() as connection:

@@ -1,4 +1,4 @@
-"""What lies ahead of a job that has not ended: its place, when it may start and end, who could run it."""
+"""Outlooks of open jobs: position, estimated start and end, and whether a worker can run them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from brushwork_core.queries.ttl_cache import TtlCache
 from brushwork_core.timing.timestamps import moment_of
 
 KEEP_S = 1.0
-KEEP_PACE_S = 5.0
+KEEP_THROUGHPUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class _Ahead:
-    """A job's row, with what is known of those around it."""
+    """A row of a job, with the values that its estimate needs."""
 
     row: Any
     throughput: Throughput
@@ -34,26 +34,26 @@ class _Ahead:
 
 
 class Outlooks:
-    """Looks ahead. What many jobs share is remembered for about a second; safe to share between threads.
+    """Computes outlooks. Values that many jobs share are cached for about a second. Thread-safe.
 
     Args:
-        database: Where the tables are.
-        fresh_s: A worker that was silent for longer counts as gone; a lease is a good measure.
+        database: Database of the ledger.
+        fresh_s: Seconds without a heartbeat after which a worker counts as gone, such as the lease.
     """
 
     def __init__(self, database: Database, *, fresh_s: float = 12.0) -> None:
         self._database = database
         self._fresh_s = fresh_s
-        self._lines: dict[str, TtlCache[QueueSnapshot]] = {}
+        self._queues: dict[str, TtlCache[QueueSnapshot]] = {}
         self._workers = TtlCache(WorkerRegistry(database).workers, KEEP_S)
-        self._throughput = TtlCache(self._read_pace, KEEP_PACE_S)
+        self._throughput = TtlCache(self._read_throughput, KEEP_THROUGHPUT_S)
 
     def of(self, job: Job) -> Outlook | None:
-        """What lies ahead of the job; None where it has ended.
+        """Return the outlook of a job; None if it has ended.
 
-        Messages in Redis go first, by priority. Then tenants take turns, each with its own next job: of
-        every other tenant, as many go before as of this one. It is an approximation, for a turn may have
-        begun, and a job that pauses after an attempt is passed over.
+        Messages in Redis are first, by priority. Then tenants take turns: before this job, each other tenant
+        has as many jobs as this tenant. It is an approximation, because a turn may have begun, and a job that
+        pauses after an attempt is skipped.
         """
         if job.is_finished:
             return None
@@ -73,39 +73,39 @@ class Outlooks:
             servable=bool(serving),
         )
 
-    def line(self, kind: str) -> QueueSnapshot:
-        """Who waits for a kind."""
-        remembered = self._lines.get(kind)
-        if remembered is None:
-            remembered = self._lines[kind] = TtlCache(lambda: self._read_line(kind), KEEP_S)
-        return remembered.get()
+    def queue(self, kind: str) -> QueueSnapshot:
+        """Return the queue of a kind."""
+        cached = self._queues.get(kind)
+        if cached is None:
+            cached = self._queues[kind] = TtlCache(lambda: self._read_queue(kind), KEEP_S)
+        return cached.get()
 
     def serving(self, kind: str, model: str | None = None) -> Sequence[SeenWorker]:
-        """The workers that are ready, were heard of lately, and serve a kind and model."""
+        """Return the ready workers with a recent heartbeat that serve a kind and model."""
         return [
             worker
             for worker in self._workers.get()
             if worker.ready
             and worker.silent_s < self._fresh_s
             and kind in worker.kinds
-            # What a job has trained, every worker of the kind fetches when it is asked for.
+            # Every worker of the kind can fetch a trained model.
             and (model is None or model in worker.models or model.startswith(TRAINED))
         ]
 
     def _position(self, row: Any, num_own: int) -> int | None:
         if row.state != JobState.QUEUED:
             return None
-        line = self.line(row.kind)
+        queue = self.queue(row.kind)
         if row.dispatched_at is not None:
-            # It may have got its message since the line was read: then it is the last that has one.
-            return line.dispatched.get(row.id, len(line.dispatched))
-        return min(MOST_COUNTED, line.num_before(row.tenant, num_own))
+            # It may have got its message after the queue was read. Then it is the last one with a message.
+            return queue.dispatched.get(row.id, len(queue.dispatched))
+        return min(MOST_COUNTED, queue.num_before(row.tenant, num_own))
 
-    def _read_line(self, kind: str) -> QueueSnapshot:
+    def _read_queue(self, kind: str) -> QueueSnapshot:
         with self._database.reading() as connection:
             return QueueSnapshot.read(connection, kind)
 
-    def _read_pace(self) -> Throughput:
+    def _read_throughput(self) -> Throughput:
         with self._database.reading() as connection:
             return Throughput.read(connection)
 
@@ -132,7 +132,7 @@ def _start_ms(ahead: _Ahead) -> float | None:
 def _end_ms(ahead: _Ahead, start_ms: float | None) -> float | None:
     row = ahead.row
     if row.state == JobState.RUNNING and row.progress_step:
-        # Its own steps say it better than others' times.
+        # The job's own steps give a better estimate than the times of other jobs.
         a_step_ms = (row.now - row.started_at) / row.progress_step
         return float(row.now + a_step_ms * (row.progress_total - row.progress_step))
     seconds = ahead.throughput.running_s(row.kind, row.model, row.label)

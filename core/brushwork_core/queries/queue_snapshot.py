@@ -1,4 +1,4 @@
-"""Who waits for a kind of job: the messages in Redis, then the tenants' turns in the ledger."""
+"""The queue of a kind at one moment: messages in Redis first, then the turns of tenants in the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _ONE = literal_column("1", Integer).label("one")
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """Those who wait for one kind, at one moment.
+    """The queued jobs of one kind at one moment.
 
     Args:
-        dispatched: The place of each job that has a message, by id: those go first.
-        waiting: How many have none, by tenant; of at most 64 tenants, and counted up to 10,000 each.
-        oldest_s: How long the oldest waits of those whose turn is next; None where nobody waits.
+        dispatched: Position of each job that has a message, by id, from 0. These jobs are first.
+        waiting: Number of jobs without a message, by tenant: at most 64 tenants, each counted up to 10,000.
+        oldest_s: Seconds that the oldest job waits, of the jobs whose turn is next; None if none waits.
     """
 
     dispatched: Mapping[str, int] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class QueueSnapshot:
 
     @property
     def num_waiting(self) -> int:
-        """How many have no message, as far as they were counted."""
+        """The number of jobs without a message, as far as they were counted."""
         return sum(self.waiting.values())
 
     @classmethod
     def read(cls, connection: Connection, kind: str) -> Self:
-        """The line of a kind as it is now."""
+        """Read the queue of a kind."""
         sent = connection.execute(_DISPATCHED, {"kind": kind}).all()
         in_order = sorted(sent, key=lambda row: (_ORDER.get(row.priority, 0), row.dispatched_at, row.id))
         turns = connection.execute(_TURNS, {"kind": kind}).all()
@@ -50,27 +50,27 @@ class QueueSnapshot:
         )
 
     def num_before(self, tenant: str, num_own: int) -> int:
-        """How many go before a job that has no message, when tenants take turns.
+        """Return the number of jobs before a job without a message, where tenants take turns.
 
-        An approximation: whose turn is next is not looked at, nor are pauses between attempts.
+        It is an approximation: it ignores whose turn is next, and pauses between attempts.
 
         Args:
-            tenant: Whose job.
-            num_own: Jobs of that tenant that go before it.
+            tenant: Tenant of the job.
+            num_own: Number of jobs of the same tenant before it.
         """
         others = (min(count, num_own) for other, count in self.waiting.items() if other != tenant)
         return len(self.dispatched) + num_own + sum(others)
 
 
 def num_own_before(connection: Connection, job: Any) -> int:
-    """How many jobs of its tenant and kind go before a job without a message, up to 10,000.
+    """Return the number of jobs of the same tenant and kind before a job without a message, up to 10,000.
 
     Args:
-        connection: Reads.
-        job: Its row: kind, tenant, rank, id.
+        connection: Open transaction.
+        job: Row of the job, with kind, tenant, rank and id.
     """
-    of = {"kind": job.kind, "tenant": job.tenant, "rank": job.rank, "job": job.id}
-    return int(connection.execute(_OWN_BEFORE, of).scalar_one())
+    values = {"kind": job.kind, "tenant": job.tenant, "rank": job.rank, "job": job.id}
+    return int(connection.execute(_OWN_BEFORE, values).scalar_one())
 
 
 def _counted(rows: Select[int]) -> Select[int]:
@@ -78,7 +78,7 @@ def _counted(rows: Select[int]) -> Select[int]:
 
 
 def _turns() -> Select[str, int, int]:
-    """The tenants, by one look into the index for each; a DISTINCT would read every job."""
+    """The tenants, by one index look-up for each. A DISTINCT would read every job."""
     of_kind = (JOBS.c.kind == bindparam("kind"), waits_for_dispatch())
     tenants = select(func.min(JOBS.c.tenant).label("tenant")).where(*of_kind).cte("tenants", recursive=True)
     following = select(func.min(JOBS.c.tenant)).where(*of_kind, JOBS.c.tenant > tenants.c.tenant)

@@ -1,4 +1,4 @@
-"""How much waits and runs of each kind."""
+"""The states of all queues."""
 
 from collections import Counter
 
@@ -10,25 +10,25 @@ from brushwork_core.queries.outlooks import Outlooks
 
 
 def queue_states(index: JobIndex, outlooks: Outlooks) -> list[QueueState]:
-    """The queues of all kinds, of all tenants together.
+    """Return the state of the queue of each kind, over all tenants.
 
     Args:
-        index: Knows what runs.
-        outlooks: Know what waits, and who is there.
+        index: Source of the running jobs.
+        outlooks: Source of the queued jobs and the workers.
     """
     running: Counter[str] = Counter()
-    for one in index.running():
-        running[one.kind] += one.num_jobs
+    for count in index.running():
+        running[count.kind] += count.num_jobs
     return [_state(outlooks, kind, running[kind]) for kind in all_kinds()]
 
 
 def _state(outlooks: Outlooks, kind: str, running: int) -> QueueState:
-    line = outlooks.line(kind)
+    queue = outlooks.queue(kind)
     return QueueState(
         kind=kind,
-        in_redis=len(line.dispatched),
-        in_ledger=line.num_waiting,
+        in_redis=len(queue.dispatched),
+        in_ledger=queue.num_waiting,
         running=running,
-        oldest_s=line.oldest_s,
+        oldest_s=queue.oldest_s,
         workers=len(outlooks.serving(kind)),
     )

@@ -1,4 +1,4 @@
-"""How quickly jobs go: measured at those that succeeded lately."""
+"""Throughput, measured on jobs that succeeded recently."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,16 +10,16 @@ from sqlalchemy import Connection, select
 
 from brushwork_core.database.tables import JOBS, in_state
 
-# Of all kinds together. A kind that is rare among so many counts as not measured.
-MOST_LOOKED_AT = 1000
-LATELY = 200
+# Of all kinds together. A kind without a job among these counts as not measured.
+MOST_READ = 1000
+MOST_MEASURED = 200
 
 
 class Throughput:
-    """Running times and throughput.
+    """Running times of jobs, and jobs per second.
 
     Args:
-        ended: Jobs that succeeded, newest first: rows of kind, model, label, worker, started_at, finished_at.
+        ended: Rows of succeeded jobs, the newest first: kind, model, label, worker, started_at, finished_at.
     """
 
     def __init__(self, ended: Iterable[Any]) -> None:
@@ -30,43 +30,44 @@ class Throughput:
             seconds = max(0, row.finished_at - row.started_at) / 1000
             for of in (("model", row.model), ("label", row.label)):
                 alike[row.kind, *of].append(seconds)
-        self._a_worker = {kind: _jobs_per_s_of_a_worker(rows[:LATELY]) for kind, rows in of_kind.items()}
-        self._running_s = {of: median(seconds[:LATELY]) for of, seconds in alike.items()}
+        recent = {kind: rows[:MOST_MEASURED] for kind, rows in of_kind.items()}
+        self._per_worker = {kind: _jobs_per_s_of_one_worker(rows) for kind, rows in recent.items()}
+        self._running_s = {of: median(seconds[:MOST_MEASURED]) for of, seconds in alike.items()}
 
     @classmethod
     def read(cls, connection: Connection) -> Self:
-        """As it is now."""
-        return cls(connection.execute(_LATELY).all())
+        """Measure the recent jobs of the ledger."""
+        return cls(connection.execute(_RECENT).all())
 
     def running_s(self, kind: str, model: str, label: str) -> float | None:
-        """How long such a job runs: the median of those with the same label, else of its model."""
+        """Return the median running time in seconds of jobs with this label, else of this model."""
         of_model = self._running_s.get((kind, "model", model))
         return self._running_s.get((kind, "label", label), of_model)
 
     def jobs_per_s(self, kind: str, num_workers: int) -> float | None:
-        """How many jobs of a kind so many workers end in a second.
+        """Return the jobs of a kind that `num_workers` workers finish per second.
 
-        Only time in which one ran counts, so that an idle night does not make the workers look slow.
+        Only time with running jobs counts, so that idle time does not lower the result.
         """
-        of_a_worker = self._a_worker.get(kind)
-        return None if of_a_worker is None else of_a_worker * num_workers
+        per_worker = self._per_worker.get(kind)
+        return None if per_worker is None else per_worker * num_workers
 
 
-_LATELY = (
+_RECENT = (
     select(*(JOBS.c[name] for name in ("kind", "model", "label", "worker", "started_at", "finished_at")))
     .where(in_state(JobState.SUCCEEDED), JOBS.c.started_at.is_not(None))
     .order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc())
-    .limit(MOST_LOOKED_AT)
+    .limit(MOST_READ)
 )
 
 
-def _jobs_per_s_of_a_worker(rows: Sequence[Any]) -> float | None:
+def _jobs_per_s_of_one_worker(rows: Sequence[Any]) -> float | None:
     busy_s = _busy_ms(rows) / 1000
     return len(rows) / busy_s / len({row.worker for row in rows}) if busy_s else None
 
 
 def _busy_ms(rows: Sequence[Any]) -> int:
-    """The time covered by at least one of them."""
+    """Milliseconds in which at least one job ran."""
     busy, until = 0, 0
     for row in sorted(rows, key=lambda row: row.started_at):
         busy += max(0, row.finished_at - max(row.started_at, until))

@@ -1,44 +1,44 @@
-"""An answer that is good for a moment, so that asking often costs little."""
+"""A cache of one value, for queries that many callers repeat."""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-_Answer = TypeVar("_Answer")
-# At most a twentieth of the time goes into asking.
-AS_LONG_AS_IT_TOOK = 20
+_Value = TypeVar("_Value")
+# A value is kept 20 times as long as its query took, so that queries take at most 5 % of the time.
+QUERY_TIMES = 20
 
 
-class TtlCache(Generic[_Answer]):
-    """Asks anew once the last answer is old; whoever comes meanwhile gets the old one and does not wait.
+class TtlCache(Generic[_Value]):
+    """Caches a value. While one thread queries a new value, the others get the old one without waiting.
 
     Args:
-        ask: Gives an answer.
-        keep_s: For how long it is good, and for 20 times as long as it took, if that is more.
+        query: Returns a new value.
+        keep_s: Seconds for which a value is kept; or 20 times the duration of the query, if that is longer.
     """
 
-    def __init__(self, ask: Callable[[], _Answer], keep_s: float) -> None:
-        self._ask = ask
+    def __init__(self, query: Callable[[], _Value], keep_s: float) -> None:
+        self._query = query
         self._keep_s = keep_s
         self._lock = threading.Lock()
-        self._known: tuple[_Answer] | None = None
+        self._cached: tuple[_Value] | None = None
         self._until = 0.0
 
-    def get(self) -> _Answer:
-        """The answer; an error of asking is the caller's, and the next one asks again."""
-        known = self._known
-        if known is not None and time.monotonic() < self._until:
-            return known[0]
-        if not self._lock.acquire(blocking=known is None):
-            # Only where there is an older answer does nobody wait.
-            return known[0]  # type: ignore[index]
+    def get(self) -> _Value:
+        """Return the value. An error of the query is raised, and the next call queries again."""
+        cached = self._cached
+        if cached is not None and time.monotonic() < self._until:
+            return cached[0]
+        if not self._lock.acquire(blocking=cached is None):
+            # Not acquired: there is an older value.
+            return cached[0]  # type: ignore[index]
         try:
-            if self._known is None or time.monotonic() >= self._until:
+            if self._cached is None or time.monotonic() >= self._until:
                 began = time.monotonic()
-                self._known = (self._ask(),)
+                self._cached = (self._query(),)
                 now = time.monotonic()
-                self._until = now + max(self._keep_s, AS_LONG_AS_IT_TOOK * (now - began))
-            return self._known[0]
+                self._until = now + max(self._keep_s, QUERY_TIMES * (now - began))
+            return self._cached[0]
         finally:
             self._lock.release()

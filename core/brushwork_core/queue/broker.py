@@ -1,7 +1,7 @@
-"""The queue in Redis: how a job's message looks, and how it is sent. Producers and workers share this.
+"""The queue in Redis: the form of a job's message, and how it is sent. Producers and workers share this.
 
-A message carries the job's id as Celery's task id, and a label for Flower; what is to be done stands in the
-ledger. It has less than 1,000 bytes.
+The Celery task id of a message is the job id. The message also has a label for Flower; the request is in the
+ledger. A message has less than 1,000 bytes.
 """
 
 import logging
@@ -22,34 +22,34 @@ from brushwork_core.telemetry.trace_context import propagated
 LOGGER = logging.getLogger(__name__)
 ORIGIN = "brushwork"
 LONGEST_LABEL = 72
-# The lowest is taken first. They are those of kombu's four lists, and strangers' messages, which name none,
-# come in the first: who adopts one lets it wait its turn in the ledger.
+# The lowest number is first. They are the four lists of kombu. Bare messages name no priority and are in the
+# first list; the worker that adopts one lets it wait its turn in the ledger.
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
-# Celery takes what is missing for what would stand there: our tasks are part of no group and have no stamps.
-_OF_CANVASES = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
-# In the list that is taken first.
+# Headers that Celery does not need: our tasks are not part of a group, and have no stamps.
+_UNUSED_HEADERS = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
+# The list that is taken first.
 AGAIN = 0
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
 def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> Celery:
-    """A Celery application for both sides: JSON only, no result backend, patient with Redis.
+    """Return a Celery application for producers and workers: JSON only, without a result backend.
 
     Args:
-        settings: Where Redis is.
-        socket_timeout_s: How long one answer of Redis may take; by default `settings.publish_timeout_s`.
+        settings: Address of Redis.
+        socket_timeout_s: Seconds for one reply of Redis, by default `settings.publish_timeout_s`.
     """
-    # Not the current app: that is the host program's own, whose shared tasks would be sent to our Redis.
+    # Not the current app, which belongs to the host program: its shared tasks would be sent to our Redis.
     app = _OwnBroker("brushwork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
-        # The ledger keeps results; a result backend would only be one more thing to fail.
+        # The ledger stores results. A result backend would be one more service that can fail.
         task_ignore_result=True,
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # Failover (READONLY) and a full Redis raise channel errors; a worker must outlive both.
+        # Failover (READONLY) and a full Redis raise channel errors, which a worker must survive.
         broker_channel_error_retry=True,
         broker_transport_options=_transport_options(socket_timeout_s or settings.publish_timeout_s),
     )
@@ -57,7 +57,7 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
 
 
 class _OwnBroker(Celery):  # type: ignore[misc]
-    """A Celery that talks to the broker it was given, even where CELERY_BROKER_URL names another."""
+    """A Celery application that uses its given broker, even if CELERY_BROKER_URL names another one."""
 
     def __init__(self, name: str, *, broker: str, **options: Any) -> None:
         super().__init__(name, broker=broker, **options)
@@ -68,7 +68,7 @@ class _OwnBroker(Celery):  # type: ignore[misc]
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         address = url or self._own_broker
-        # Each host is tried once. By default kombu would try again for six seconds inside a publish.
+        # Each host is tried once. By default kombu retries for six seconds inside a publish.
         once = {"max_retries": address.count(";"), "interval_start": 0, "interval_step": 0}
         given = options.pop("transport_options", None) or {}
         return super().connection_for_write(address, transport_options=once | given, **options)
@@ -84,38 +84,39 @@ def _transport_options(timeout_s: float) -> dict[str, Any]:
 
 
 class Publisher:
-    """Sends jobs' messages to their kinds' queues.
+    """Sends the messages of jobs to the queues of their kinds.
 
     Args:
-        app: The Celery application whose broker is used.
+        app: Celery application with the broker.
     """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def publish(self, jobs: Sequence[Dispatch]) -> bool:
-        """Send one message for each job, all in one pipeline, without retries.
+        """Send one message for each job, in one pipeline, without retries.
 
         Returns:
-            Whether Redis took them. False is no loss: a worker's reconciler publishes them later.
+            Whether Redis accepted them. If not, the reconciler of a worker publishes them later.
         """
         timeout_s = self._app.conf.broker_transport_options["socket_timeout"]
         pool = self._app.amqp.producer_pool
         try:
-            # While Redis is silent others hold the connections; to wait for one has an end, too.
+            # While Redis does not answer, other threads hold the connections, so this wait needs a limit,
+            # too.
             with pool.acquire(block=True, timeout=timeout_s) as producer, producer.batch():
                 for job in jobs:
                     self._send(producer, job)
         except LimitExceeded:
-            LOGGER.warning("All connections to Redis wait for its answer, a worker will publish later")
+            LOGGER.warning("All connections wait for Redis. A worker will publish the messages later")
             return False
         except _NO_ANSWER as error:
-            LOGGER.warning("Redis took no message, a worker will publish later: %s", error)
+            LOGGER.warning("Redis accepted no message. A worker will publish the messages later: %s", error)
             return False
         return True
 
     def num_waiting(self, kind: str) -> int:
-        """Messages in the queue of `kind`, over all of its priorities.
+        """Return the number of messages in the queue of `kind`, over all priorities.
 
         Raises:
             ServiceUnreachable: Redis does not answer.
@@ -132,11 +133,11 @@ class Publisher:
             raise ServiceUnreachable(
                 f"Redis does not answer: {error}.",
                 field="redis_url",
-                hint="Check BRUSHWORK_REDIS_URL and that the server runs.",
+                hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error
 
     def _send(self, producer: Any, job: Dispatch) -> None:
-        # What `send_task` does, which would write the label twice, and an address for replies.
+        # Like `send_task`, which would write the label twice, and an address for replies.
         amqp, task = self._app.amqp, kind_named(job.kind).task_name
         message = amqp.create_task_message(
             job.job_id,
@@ -146,15 +147,15 @@ class Publisher:
             origin=ORIGIN,
             ignore_result=True,
         )
-        for name in _OF_CANVASES:
+        for name in _UNUSED_HEADERS:
             del message.headers[name]
         message.headers.update(propagated(job.traceparent))
-        # What is sent again waited its turn once: at the end of a full list it would wait as long anew, and a
-        # second message of a job whose first is still there would long count as one that waits.
+        # A job that is sent again has waited its turn already. At the end of a full list it would wait as
+        # long again, and a second message of one job would be counted as waiting for long.
         priority = AGAIN if job.again else REDIS_PRIORITY[job.priority]
         amqp.send_task_message(producer, task, message, queue=job.kind, priority=priority, retry=False)
 
 
 def queue_names() -> list[str]:
-    """All queues: one for each kind, and named as the kind."""
+    """Return the names of all queues. Each kind has one queue with its name."""
     return list(all_kinds())

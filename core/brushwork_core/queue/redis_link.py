@@ -1,4 +1,4 @@
-"""Redis spoken to directly, at the very address and with the very options that Celery uses."""
+"""Direct access to Redis, with the same address and options as Celery."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from brushwork_core.settings.settings import Settings
 
 
 class RedisLink:
-    """A Redis client over the broker's address, whatever its scheme: also sockets, TLS and sentinels.
+    """A Redis client for the address of the broker, with any scheme: also sockets, TLS and sentinels.
 
     Args:
-        settings: Where Redis is.
-        timeout_s: How long a connection and an answer may take.
-        max_connections: Most of them at once.
+        settings: Address of Redis.
+        timeout_s: Seconds for a connection and for a reply.
+        max_connections: Maximum number of connections.
     """
 
     def __init__(self, settings: Settings, *, timeout_s: float, max_connections: int = 10) -> None:
@@ -24,29 +24,29 @@ class RedisLink:
         self._pool: Any = None
 
     def pool(self) -> "redis.ConnectionPool":
-        """The connections.
+        """Return the connection pool.
 
         Raises:
             Exception: Redis does not answer: kombu's OperationalError, RedisError or OSError.
         """
         if self._connection is None:
             connection = self._celery.connection_for_write()
-            # To open a channel is to be answered.
+            # To open a channel needs a reply of Redis.
             self._pool = connection.default_channel.pool
             self._connection = connection
         pool: redis.ConnectionPool = self._pool
         return pool
 
     def client(self) -> "redis.Redis":
-        """A client over these connections.
+        """Return a client that uses the pool.
 
         Raises:
-            Exception: As `pool`.
+            Exception: Redis does not answer: kombu's OperationalError, RedisError or OSError.
         """
         return redis.Redis(connection_pool=self.pool())
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         if self._connection is not None:
             self._connection.release()
         self._celery.close()

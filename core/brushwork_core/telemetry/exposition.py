@@ -1,4 +1,4 @@
-"""Metrics as text, and the texts of several processes as one."""
+"""The Prometheus text format: metrics of one process, and the merged metrics of several processes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -6,42 +6,42 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-# When each series began: a sample more for each, and as a family of its own it is no OpenMetrics.
-_BEGAN = "_created"
+# Creation times. They would double the samples, and as families of their own they are not valid OpenMetrics.
+_CREATED = "_created"
 
 
 class MetricFamilies(Collector):
-    """Families of metrics, already collected.
+    """A collector of metric families that are collected already.
 
     Args:
-        families: In the order in which they are shown.
+        families: In the order of the output.
     """
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
 
     def collect(self) -> Iterator[Metric]:
-        """As `Collector`."""
+        """Yield the families."""
         yield from self._families
 
 
 def text_of(collector: Collector) -> str:
-    """What it collects, in Prometheus' text format."""
-    return generate_latest(MetricFamilies(_without_beginnings(collector.collect()))).decode()
+    """Return the metrics of a collector in the Prometheus text format."""
+    return generate_latest(MetricFamilies(_without_creation_times(collector.collect()))).decode()
 
 
 def merged(own: Iterable[Metric], texts: Mapping[str, str]) -> MetricFamilies:
-    """All in one: each family once, each sample of a text with the label `process`.
+    """Merge metrics, so that each family occurs once. Samples of a text get the label `process`.
 
     Args:
-        own: Families that stand for no single process.
-        texts: By process, in Prometheus' text format; one that can't be read is left out.
+        own: Families that do not belong to a process.
+        texts: Metrics by process, in the Prometheus text format. A text that cannot be parsed is left out.
     """
-    families: dict[str, Metric] = {family.name: family for family in _without_beginnings(own)}
+    families: dict[str, Metric] = {family.name: family for family in _without_creation_times(own)}
     for process, text in texts.items():
         for family in _read(text):
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-            # During an upgrade two versions may count the same name differently.
+            # During an upgrade, two versions may use one name with different types.
             if known.type == family.type:
                 known.samples += [
                     sample._replace(labels={**sample.labels, "process": process}) for sample in family.samples
@@ -52,13 +52,13 @@ def merged(own: Iterable[Metric], texts: Mapping[str, str]) -> MetricFamilies:
 def _read(text: str) -> list[Metric]:
     try:
         return list(text_string_to_metric_families(text))
-    # What a text of another version makes the parser stumble over.
+    # A text of another version may not be valid for this parser.
     except (ValueError, KeyError, IndexError):
         return []
 
 
-def _without_beginnings(families: Iterable[Metric]) -> Iterator[Metric]:
+def _without_creation_times(families: Iterable[Metric]) -> Iterator[Metric]:
     for family in families:
         kept = Metric(family.name, family.documentation, family.type, family.unit)
-        kept.samples = [sample for sample in family.samples if not sample.name.endswith(_BEGAN)]
+        kept.samples = [sample for sample in family.samples if not sample.name.endswith(_CREATED)]
         yield kept

@@ -1,4 +1,4 @@
-"""What every process has counted since it began, kept where one /metrics can show all of it."""
+"""Metrics of all processes, stored in the database, so that one `/metrics` can return them."""
 
 import logging
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from brushwork_core.database.tables import TELEMETRY
 from brushwork_core.database.upsert import upsert
 
 LOGGER = logging.getLogger(__name__)
-# Whoever was not heard of for so long has ended, and what it counted has long been read.
+# A process without a report for this time has ended, and its metrics have been scraped.
 KEPT_S = 3600.0
 
 
 @dataclass(frozen=True)
 class ProcessReport:
-    """What a process said last.
+    """The last report of a process.
 
     Args:
-        process: Its name, of this life only.
-        role: worker, sender or gateway.
-        samples: In Prometheus' text format.
+        process: Name of the process, unique for each start.
+        role: `worker`, `sender` or `gateway`.
+        samples: Metrics in the Prometheus text format.
     """
 
     process: str
@@ -31,30 +31,30 @@ class ProcessReport:
 
 
 class ProcessReports:
-    """Takes and gives reports. Never hurts who reports: what can't be written is dropped.
+    """Stores and returns reports. A report that cannot be written is dropped, and never fails its process.
 
     Args:
-        database: Where the tables are.
+        database: Database of the ledger.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._is_silent = False
+        self._is_failing = False
 
     def report(self, process: str, role: str, samples: str) -> bool:
-        """Put this in place of what the process said before; whether it was written."""
+        """Replace the report of a process. Return whether it was written."""
         try:
             self._database.write(lambda connection: _put(connection, process, role, samples))
         except Exception as error:
-            if not self._is_silent:
-                LOGGER.warning("What this process counts is not shown until it can be written: %s", error)
-            self._is_silent = True
+            if not self._is_failing:
+                LOGGER.warning("The metrics of this process cannot be written: %s", error)
+            self._is_failing = True
             return False
-        self._is_silent = False
+        self._is_failing = False
         return True
 
     def live(self, within_s: float) -> Sequence[ProcessReport]:
-        """The reports of all that were heard of within so many seconds, by name."""
+        """Return the reports of the last `within_s` seconds, ordered by the name of the process."""
         since = now_ms() - round(within_s * 1000)
         statement = select(TELEMETRY).where(TELEMETRY.c.seen_at >= since).order_by(TELEMETRY.c.process)
         with self._database.reading() as connection:
@@ -63,7 +63,7 @@ class ProcessReports:
 
 
 def _put(connection: Connection, process: str, role: str, samples: str) -> None:
-    # Two that report at once are not to wait for each other's leftovers.
+    # Locked rows are skipped, so that two reports at once do not wait for each other.
     old = select(TELEMETRY.c.process).where(TELEMETRY.c.seen_at < now_ms() - round(KEPT_S * 1000))
     ended = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
     if ended:

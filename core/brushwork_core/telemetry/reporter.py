@@ -1,4 +1,4 @@
-"""Reports what a process counts, every few seconds, from a thread of its own."""
+"""Reports the metrics of a process every few seconds, from a thread of its own."""
 
 import logging
 import os
@@ -16,13 +16,13 @@ EVERY_S = 5.0
 
 
 class Reporter:
-    """Tells `telemetry` what `registry` holds.
+    """Writes the metrics of a registry as reports.
 
     Args:
-        telemetry: To whom.
-        process: This process's name, of this life only.
-        role: worker, sender or gateway.
-        registry: What is counted.
+        telemetry: Store of the reports.
+        process: Name of this process, unique for each start.
+        role: `worker`, `sender` or `gateway`.
+        registry: Metrics to report.
         every_s: Seconds between two reports.
     """
 
@@ -44,22 +44,22 @@ class Reporter:
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
 
     def start(self) -> None:
-        """Begin with a first report now."""
+        """Start the thread, with a first report now."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End with a last report, so that what was counted since the one before is not lost."""
+        """Stop the thread after a last report."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
     def report(self) -> None:
-        """Report once."""
+        """Write one report."""
         try:
             samples = text_of(self._registry)
         except Exception:
-            # A device, say, that can't be asked any more: the next round may go well.
-            LOGGER.exception("What this process counts could not be put together")
+            # A device may fail to answer, for example. The next report may succeed.
+            LOGGER.exception("The metrics of this process could not be collected")
             return
         self._telemetry.report(self.process, self._role, samples)
 
@@ -71,5 +71,5 @@ class Reporter:
 
 
 def process_name(role: str) -> str:
-    """A name for a process that has none: unique to its life."""
+    """Return a name for this process, unique for each start."""
     return f"{role}@{socket.gethostname()}/{os.getpid()}-{secrets.token_hex(4)}"

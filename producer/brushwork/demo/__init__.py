@@ -1,1 +1,1 @@
-"""A demonstration: pictures made from prompts, and read again by the other models."""
+"""A demonstration: pictures are made from prompts, then described, classified and segmented."""

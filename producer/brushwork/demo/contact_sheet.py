@@ -1,4 +1,4 @@
-"""All pictures of the demonstration in one: each above its overlay, and its prompt if a font can write it."""
+"""All pictures of the demonstration on one sheet, each with its overlay and, if a font has it, its prompt."""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from PIL import Image, ImageDraw, ImageFont
 
-from brushwork.demo.showing import Showing
+from brushwork.demo.demo_result import DemoResult
 
 SIDE = 192
 MARGIN = 16
@@ -24,26 +24,26 @@ CJK_FONTS = (
 )
 
 
-def contact_sheet(showings: Sequence[Showing]) -> Image.Image:
-    """The sheet: two rows for each four showings, pictures above overlays."""
-    rows = -(-len(showings) // COLUMNS)
+def contact_sheet(results: Sequence[DemoResult]) -> Image.Image:
+    """Draw the sheet: rows of four results, each picture above its overlay."""
+    rows = -(-len(results) // COLUMNS)
     cell_width, cell_height = SIDE + MARGIN, 2 * SIDE + MARGIN // 2 + TEXT_HEIGHT + MARGIN
     sheet = Image.new("RGB", (COLUMNS * cell_width + MARGIN, rows * cell_height + MARGIN), PAPER)
-    for index, showing in enumerate(showings):
+    for index, result in enumerate(results):
         row, column = divmod(index, COLUMNS)
         place = (MARGIN + column * cell_width, MARGIN + row * cell_height)
-        _draw(sheet, place, showing, f"{index + 1}.")
+        _draw(sheet, place, result, f"{index + 1}.")
     return sheet
 
 
-def _draw(sheet: Image.Image, place: tuple[int, int], showing: Showing, number: str) -> None:
+def _draw(sheet: Image.Image, place: tuple[int, int], result: DemoResult, number: str) -> None:
     left, top = place
     overlay_top = top + SIDE + MARGIN // 2
-    sheet.paste(_enlarged(showing.png), (left, top))
-    sheet.paste(_enlarged(showing.overlay_png), (left, overlay_top))
-    font = _font(showing.prompt.text)
-    text = f"{number} {showing.prompt.text}" if font else number
-    lines = [*_wrapped(text)[:3], showing.class_text]
+    sheet.paste(_enlarged(result.png), (left, top))
+    sheet.paste(_enlarged(result.overlay_png), (left, overlay_top))
+    font = _font(result.prompt.text)
+    text = f"{number} {result.prompt.text}" if font else number
+    lines = [*_wrapped(text)[:3], result.class_text]
     brush = ImageDraw.Draw(sheet)
     for index, line in enumerate(lines):
         height = overlay_top + SIDE + 4 + index * (FONT_SIZE + 3)

@@ -1,10 +1,10 @@
-"""The demonstration as one HTML file that needs nothing else: pictures inside, light and dark."""
+"""The demonstration as one HTML file that contains its pictures, for light and dark mode."""
 
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-from brushwork.demo.showing import Showing
+from brushwork.demo.demo_result import DemoResult
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fafaf8; --card: #fff; --ink: #191919; --quiet: #6b6b6b;
@@ -27,9 +27,9 @@ dt { color: var(--quiet); } dd { margin: 0; }
 """
 
 
-def page(showings: Sequence[Showing]) -> str:
-    """The whole document."""
-    cards = "\n".join(_card(showing) for showing in showings)
+def page(results: Sequence[DemoResult]) -> str:
+    """Return the HTML document."""
+    cards = "\n".join(_card(result) for result in results)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -40,22 +40,22 @@ def page(showings: Sequence[Showing]) -> str:
     )
 
 
-def _card(showing: Showing) -> str:
-    prompt = showing.prompt
+def _card(result: DemoResult) -> str:
+    prompt = result.prompt
     facts = [
-        ("caption", showing.caption_text, showing.caption_agrees),
-        ("class", showing.class_text, showing.class_agrees),
-        ("areas", showing.areas_text, showing.areas_agree),
+        ("caption", result.caption_text, result.caption_agrees),
+        ("class", result.class_text, result.class_agrees),
+        ("areas", result.areas_text, result.areas_agree),
     ]
     rows = "".join(
         f'<dt>{name}</dt><dd class="{"yes" if agrees else "no"}">{escape(value)}</dd>'
         for name, value, agrees in facts
     )
     return (
-        f'<li><div class="pictures">{_image(showing.png, prompt.text)}'
-        f"{_image(showing.overlay_png, 'the same with its classes laid over it')}</div>"
+        f'<li><div class="pictures">{_image(result.png, prompt.text)}'
+        f"{_image(result.overlay_png, 'the same picture with the segmented classes over it')}</div>"
         f'<h2 lang="{prompt.language}">{escape(prompt.text)}</h2>'
-        f"<dl>{rows}<dt>seconds</dt><dd>{showing.running_s:.2f}</dd></dl></li>"
+        f"<dl>{rows}<dt>seconds</dt><dd>{result.running_s:.2f}</dd></dl></li>"
     )
 
 

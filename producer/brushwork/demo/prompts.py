@@ -1,4 +1,4 @@
-"""What the demonstration asks for, and what the other models should then see."""
+"""The prompts of the demonstration, and what the other models should find in the pictures."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,14 +6,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class DemoPrompt:
-    """A prompt of the pocket models' small language.
+    """A prompt in the small language of the pocket models.
 
     Args:
-        text: What is asked for.
-        language: Language of the prompt, and of the caption that is asked for.
-        phrases: What a right caption says.
-        shapes: Classes that a right mask shows.
-        seed: Start of the random numbers.
+        text: The prompt.
+        language: Language of the prompt, and of the caption that is requested.
+        phrases: Phrases that a correct caption contains.
+        shapes: Classes that a correct mask shows.
+        seed: Seed of the picture.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""`brushwork up` as the demonstration runs it: in a process of its own, its lines kept in a file."""
+"""Run `brushwork up` for the demonstration, in a process of its own that logs to a file."""
 
 import signal
 import sys
@@ -17,13 +17,13 @@ GRACE_S = 60.0
 
 @contextmanager
 def embedded(folder: Path) -> Iterator[dict[str, str]]:
-    """The addresses of a stack that runs within the `with` block.
+    """Run the stack inside the `with` block, and give its addresses as environment variables.
 
     Args:
-        folder: Its data folder.
+        folder: Data folder of the stack.
 
     Raises:
-        PartFailed: It can't be started; the error holds its last words.
+        PartFailed: The stack did not start. The error contains its last lines of output.
     """
     data = DataFolder(folder)
     data.create()
@@ -31,7 +31,7 @@ def embedded(folder: Path) -> Iterator[dict[str, str]]:
     argv = (sys.executable, "-m", "brushwork", "up", "--no-gateway", "--data", str(data.path))
     with (data.logs / "up.log").open("w", encoding="utf-8") as log:
         supervisor = Supervisor(lambda name, line: print(line, file=log, flush=True))
-        # SIGTERM also where the demonstration itself is killed: the stack then stops in order.
+        # SIGTERM even if the demonstration is killed, so that the stack stops in an orderly way.
         supervisor.start(Part("stack", argv, grace_s=GRACE_S, orphan_signal=signal.SIGTERM))
         try:
             supervisor.run(data.env_file.exists, max_deaths=1)

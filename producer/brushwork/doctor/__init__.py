@@ -1,1 +1,1 @@
-"""`brushwork doctor`: looks at everything that a queue needs, and says what to fix."""
+"""`brushwork doctor`: checks everything that the service needs, and says how to fix it."""

@@ -1,4 +1,4 @@
-"""All checks, one after the other; none that goes wrong keeps the others from being made."""
+"""Run all checks. A check that fails itself does not stop the others."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,6 +10,7 @@ from brushwork.doctor.finding import Finding, fail
 from brushwork.doctor.gateway_check import check_gateway
 from brushwork.doctor.model_check import check_models
 from brushwork.doctor.package_check import check_packages
+from brushwork.doctor.plugin_check import check_plugins
 from brushwork.doctor.redis_check import check_redis
 from brushwork.doctor.space_check import check_space
 from brushwork.doctor.store_check import check_store
@@ -18,10 +19,15 @@ from brushwork.doctor.webhook_check import check_webhooks
 from brushwork.doctor.worker_check import check_workers
 
 Check = Callable[[Settings], Iterator[Finding]]
-# What a machine needs that goes to a gateway by HTTP, and what one needs that goes to the servers.
-BY_HTTP: dict[str, Check] = {"packages": check_packages, "gateway": check_gateway}
+# For a machine that uses a gateway, and for one that connects to the servers itself.
+BY_HTTP: dict[str, Check] = {
+    "packages": check_packages,
+    "plug-ins": check_plugins,
+    "gateway": check_gateway,
+}
 DIRECT: dict[str, Check] = {
     "packages": check_packages,
+    "plug-ins": check_plugins,
     "redis": check_redis,
     "database": check_database,
     "store": check_store,
@@ -35,12 +41,14 @@ DIRECT: dict[str, Check] = {
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """What all checks found, as they find it."""
+    """Run all checks, and yield each finding at once."""
     for about, check in (BY_HTTP if settings.url else DIRECT).items():
         try:
             yield from check(settings)
         except BrushworkError as error:
             yield fail(about, error.message, error.hint)
-        # A check must survive whatever is broken.
+        # A broken installation may raise anything.
         except Exception as error:
-            yield fail(about, f"The check itself failed: {type(error).__name__}: {error}", None)
+            yield fail(
+                about, f"The check failed with an unexpected error: {type(error).__name__}: {error}", None
+            )

@@ -1,4 +1,4 @@
-"""Whether the ledger's database answers, has this version's tables, and lies where it is safe."""
+"""Check the database: whether it answers, its version, its tables, its file system and its clock."""
 
 import sqlite3
 import time
@@ -18,16 +18,18 @@ ABOUT = "database"
 OLDEST_POSTGRES = (13, 0)
 OLDEST_SQLITE = (3, 35)
 SKEW_S = 2.0
-# SQLite's write-ahead log needs memory that all processes share, which these can't give.
+# SQLite's write-ahead log needs shared memory, which network file systems do not provide.
 NETWORK = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """Reachable and writable, version, tables, file system, clock."""
+    """Check connection, version, tables, file system and clock."""
     url = settings.database_url.get_secret_value()
     file = sqlite_file(url)
     if file is not None and not file.is_file():
-        yield fail(ABOUT, f"There is no database {file}.", "Run: brushwork up, or brushwork migrate")
+        yield fail(
+            ABOUT, f"The database file {file} does not exist.", "Run: brushwork up, or brushwork migrate"
+        )
         return
     database = Database(url)
     try:
@@ -48,7 +50,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
 
 @contextmanager
 def existing(settings: Settings) -> Iterator[Database | None]:
-    """The database, for the other checks; None where there is no such file, which one of them says."""
+    """Yield the database for other checks; None if its file does not exist, which this check reports."""
     url = settings.database_url.get_secret_value()
     if (file := sqlite_file(url)) is not None and not file.is_file():
         yield None
@@ -61,7 +63,7 @@ def existing(settings: Settings) -> Iterator[Database | None]:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite address; None for other databases and those in memory."""
+    """Return the file of a SQLite address; None for other databases and for those in memory."""
     address = make_url(url)
     is_file = address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:")
     return Path(str(address.database)).absolute() if is_file else None
@@ -74,7 +76,7 @@ def _version(database: Database) -> Finding:
         # Known since the first connection.
         found = tuple(int(part) for part in database.engine.dialect.server_version_info or ())
         oldest, name = OLDEST_POSTGRES, "PostgreSQL"
-    message = f"{name} {'.'.join(map(str, found))} takes writes."
+    message = f"{name} {'.'.join(map(str, found))} accepts writes."
     if found < oldest:
         return fail(ABOUT, message, f"Use {name} {'.'.join(map(str, oldest))} or newer.")
     return ok(ABOUT, message)
@@ -87,11 +89,19 @@ def _tables(database: Database) -> Iterator[Finding]:
     with database.reading() as connection:
         found, newest = revisions(connection)
     if found == newest:
-        yield ok(ABOUT, f"Its tables are those of this version, {newest}.")
+        yield ok(ABOUT, f"The tables are up to date (version {newest}).")
     elif found is None or found < newest:
-        yield fail(ABOUT, f"Its tables are of version {found}, not {newest}.", "Run: brushwork migrate")
+        yield fail(
+            ABOUT,
+            f"The tables have version {found}; this brushwork needs {newest}.",
+            "Run: brushwork migrate",
+        )
     else:
-        yield fail(ABOUT, f"Its tables are newer than this brushwork: {found}, not {newest}.", "Update here.")
+        yield fail(
+            ABOUT,
+            f"The tables have version {found}, newer than this brushwork ({newest}).",
+            "Update brushwork here.",
+        )
 
 
 def _place(file: Path) -> Finding:
@@ -99,23 +109,23 @@ def _place(file: Path) -> Finding:
     if kind in NETWORK:
         return fail(
             ABOUT,
-            f"{file} lies on a network file system ({kind}), where SQLite loses writes.",
-            "Keep it on a disk of this machine, or use PostgreSQL.",
+            f"{file} is on a network file system ({kind}), where SQLite loses writes.",
+            "Move it to a disk of this machine, or use PostgreSQL.",
         )
-    return ok(ABOUT, f"{file} lies on this machine{f' ({kind})' if kind else ''}.")
+    return ok(ABOUT, f"{file} is on a disk of this machine{f' ({kind})' if kind else ''}.")
 
 
 def _file_system(file: Path) -> str:
-    """The kind of the file system that holds a file."""
+    """Return the type of the file system of a file."""
     mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
     return next((mounts[folder] for folder in file.resolve().parents if folder in mounts), "")
 
 
 def _clock(skew_s: float) -> Finding:
     if abs(skew_s) < SKEW_S:
-        return ok(ABOUT, "Its clock and this machine's agree.")
+        return ok(ABOUT, "The clocks of the database and of this machine agree.")
     return warn(
         ABOUT,
-        f"Its clock is {skew_s:+.0f} s off this machine's.",
-        "Set both by NTP. Leases go by the database's clock alone; times in webhooks go by the sender's.",
+        f"The clock of the database differs by {skew_s:+.0f} s from that of this machine.",
+        "Set both by NTP. Leases use the clock of the database; webhooks use the clock of the sender.",
     )

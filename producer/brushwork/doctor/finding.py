@@ -1,15 +1,15 @@
-"""What a check found."""
+"""One result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
-    """It works, but not as well, or not for long."""
+    """It works, but with a disadvantage or a risk."""
     FAIL = "fail"
     """Something does not work."""
 
@@ -19,10 +19,10 @@ class Finding:
     """One line of the report.
 
     Args:
-        about: What was looked at.
-        level: How bad it is.
-        message: What was seen.
-        hint: What to do about it.
+        about: Name of the check.
+        level: How serious it is.
+        message: What the check found.
+        hint: How to fix it; None if nothing is wrong.
     """
 
     about: str
@@ -32,15 +32,15 @@ class Finding:
 
 
 def ok(about: str, message: str) -> Finding:
-    """All is well there."""
+    """Return a finding that nothing is wrong."""
     return Finding(about, Level.OK, message)
 
 
 def warn(about: str, message: str, hint: str) -> Finding:
-    """It works, but."""
+    """Return a finding about a disadvantage or a risk."""
     return Finding(about, Level.WARN, message, hint)
 
 
 def fail(about: str, message: str, hint: str | None) -> Finding:
-    """It does not work."""
+    """Return a finding that something does not work."""
     return Finding(about, Level.FAIL, message, hint)

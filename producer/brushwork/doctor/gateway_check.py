@@ -1,4 +1,4 @@
-"""Whether the gateway answers and can do its work, and who may come in there."""
+"""Check the gateway: whether it answers and accepts jobs, and its API keys."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,9 +18,9 @@ VARIABLE = "BRUSHWORK_GATEWAY_URL"
 
 
 def check_gateway(settings: Settings) -> Iterator[Finding]:
-    """Alive, ready, and its keys."""
+    """Check the gateway and its API keys."""
     if (url := settings.url or _known()) is None:
-        yield ok(ABOUT, "No gateway is known here; to run one: brushwork gateway")
+        yield ok(ABOUT, "No address of a gateway is set. To run one: brushwork gateway")
     else:
         yield from _answers(url.rstrip("/"), settings)
     if not settings.url:
@@ -36,22 +36,24 @@ def _answers(url: str, settings: Settings) -> Iterator[Finding]:
             models = http.get("/v1/models")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield fail(
-            ABOUT, f"{url} does not answer: {error}", "Run: brushwork gateway, or correct the address."
+            ABOUT,
+            f"{url} does not answer: {error}",
+            "Run: brushwork gateway, or correct BRUSHWORK_URL or BRUSHWORK_GATEWAY_URL.",
         )
         return
     if ready.status_code != httpx.codes.OK:
         yield fail(
-            ABOUT, f"{url} can't accept jobs: {ready.text[:200]}", "Its own database is to be looked at."
+            ABOUT, f"{url} does not accept jobs: {ready.text[:200]}", "Run brushwork doctor where it runs."
         )
     elif settings.url and models.status_code in (401, 403):
-        said = "does not take this key" if key else "wants a key"
-        yield fail(ABOUT, f"{url} {said}.", "Set BRUSHWORK_API_KEY to one that is in force and may read.")
+        said = "refuses this API key" if key else "requires an API key"
+        yield fail(ABOUT, f"{url} {said}.", "Set BRUSHWORK_API_KEY to a valid key with the scope read.")
     else:
         yield ok(ABOUT, f"{url} accepts jobs.")
 
 
 def _known() -> str | None:
-    """The address that the environment or `brushwork up` says."""
+    """Return the address from the environment or from `brushwork up`."""
     if chosen := variable(VARIABLE):
         return chosen
     file = env_file()
@@ -66,18 +68,22 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     with existing(settings) as database:
         keys = ApiKeys(database).list() if database else []
     if not keys:
-        yield ok(ABOUT, "There are no keys: it answers whoever is on this machine, and nobody else.")
+        yield ok(ABOUT, "There are no API keys: the gateway accepts requests only from this machine.")
         return
     now = datetime.now(UTC)
     valid = [key for key in keys if key.revoked_at is None and not _ends_by(key, now)]
     if not valid:
-        yield fail(ABOUT, "No key is in force: it answers nobody.", "Run: brushwork keys create NAME")
+        yield fail(
+            ABOUT, "No API key is valid: the gateway refuses all requests.", "Run: brushwork keys create NAME"
+        )
         return
-    yield ok(ABOUT, f"{len(valid)} of {len(keys)} keys are in force.")
+    yield ok(ABOUT, f"{len(valid)} of {len(keys)} API keys are valid.")
     for key in valid:
         if _ends_by(key, now + SOON):
-            hint = "Make another in time: brushwork keys create NAME"
-            yield warn(ABOUT, f"The key {key.id} ({key.name}) expires at {key.expires_at:%Y-%m-%d}.", hint)
+            hint = "Make a new key in time: brushwork keys create NAME"
+            yield warn(
+                ABOUT, f"The API key {key.id} ({key.name}) expires at {key.expires_at:%Y-%m-%d}.", hint
+            )
 
 
 def _ends_by(key: ApiKey, moment: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Whether the catalogue can be read, and where workers run, whether each model's files are here and whole."""
+"""Check the catalogue and, where workers can run, the files of its models."""
 
 import importlib.util
 import json
@@ -17,19 +17,21 @@ WEIGHTS = ".safetensors"
 
 
 def check_models(settings: Settings) -> Iterator[Finding]:
-    """The catalogue, and the files of the models that a worker here would load, as far as they show unloaded.
+    """Check the catalogue and the files of the models that a worker here would load, without loading them.
 
-    `brushwork models check` looks closer, which takes the libraries that load them.
+    `brushwork models check` checks more. It needs the packages of the workers.
     """
     catalogue = Catalogue.load(settings.catalogue)
     models = list(catalogue)
     here = [model for model in models if is_here(model.source)]
-    yield ok(ABOUT, f"The catalogue has {len(models)}, and {len(here)} are here: {_names(here)}.")
+    yield ok(
+        ABOUT, f"The catalogue has {len(models)} models. {len(here)} are on this machine: {_names(here)}."
+    )
     if importlib.util.find_spec("torch") is None:
         return
     wanted = {name.strip() for name in settings.models.split(",")} if settings.models else None
     for model in models:
-        # What could be pulled and was not is nobody's fault, unless somebody asks for it.
+        # A model that is not pulled is an error only if BRUSHWORK_MODELS names it.
         if model.name in wanted if wanted else model in here or pulled_place(model.source) is None:
             yield _files(model)
 
@@ -43,41 +45,41 @@ def _files(model: Model) -> Finding:
     if not is_here(model.source):
         return fail(
             ABOUT,
-            f"{model.name}: its files are not here.",
+            f"{model.name}: its files are not on this machine.",
             f"Run: brushwork models pull {model.name}"
             if pulls
-            else f"Correct the catalogue entry, or put them into {folder}.",
+            else f"Correct the catalogue entry, or copy the files into {folder}.",
         )
     if folder is None:
-        return ok(ABOUT, f"{model.name}: built here, of no file.")
+        return ok(ABOUT, f"{model.name}: has no files; it is built from its architecture.")
     damage = [f"{file.name}: {wrong}" for file in sorted(folder.rglob("*")) if (wrong := _damage(file))]
     weights = list(folder.rglob(f"*{WEIGHTS}"))
     if not weights:
-        damage.append(f"there is no {WEIGHTS} file, and no other sort is loaded")
+        damage.append(f"there is no {WEIGHTS} file, the only supported format")
     if damage:
         return fail(
             ABOUT,
             f"{model.name}: {'; '.join(damage)}.",
-            f"Run: brushwork models pull {model.name}" if pulls else f"Fetch its files again into {folder}.",
+            f"Run: brushwork models pull {model.name}" if pulls else f"Copy its files into {folder} again.",
         )
     size = sum(file.stat().st_size for file in weights)
-    return ok(ABOUT, f"{model.name}: {size / 1e6:.1f} MB of weights, whole.")
+    return ok(ABOUT, f"{model.name}: {size / 1e6:.1f} MB of weights are complete.")
 
 
 def _damage(file: Path) -> str | None:
-    """What is wrong with a file, as far as it shows without loading it."""
+    """Return what is wrong with a file, without loading it; None if nothing is."""
     try:
         if file.suffix == WEIGHTS:
-            return None if _is_whole(file) else "it is cut off, or no such file at all"
+            return None if _is_whole(file) else "is truncated or not a safetensors file"
         if file.suffix == ".json":
             json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        return f"it can't be read ({type(error).__name__})"
+        return f"cannot be read ({type(error).__name__})"
     return None
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether the file is as long as its head says."""
+    """Return whether the file is as long as its header says."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         start = stream.read(8)

@@ -1,4 +1,4 @@
-"""Whether the packages that are installed are of versions that fit each other."""
+"""Check that the installed packages have versions that fit together."""
 
 import platform
 from collections.abc import Iterator
@@ -11,22 +11,25 @@ from brushwork.doctor.finding import Finding, fail, ok
 
 ABOUT = "packages"
 NAME = "brushwork"
-# What belongs to these is wanted only where their parts run, but if it is there, it is to fit.
+# Packages of extras may be missing. If they are installed, their versions must fit.
 EXTRAS = ("", "gateway", "monitor", "postgres", "workers")
 
 
 def check_packages(settings: Settings) -> Iterator[Finding]:
-    """This package, Python, and everything that it needs."""
+    """Check the version of every package that brushwork requires."""
     try:
         own = version(NAME)
     except PackageNotFoundError:
-        yield fail(ABOUT, "brushwork runs, but is not installed.", "Run: pip install brushwork")
+        yield fail(ABOUT, "brushwork runs from a folder and is not installed.", "Run: pip install brushwork")
         return
     wrong = list(_misfits())
     for message in wrong:
         yield fail(ABOUT, message, "Run: pip install --upgrade brushwork")
     if not wrong:
-        yield ok(ABOUT, f"brushwork {own} on Python {platform.python_version()}; its packages fit.")
+        yield ok(
+            ABOUT,
+            f"brushwork {own} on Python {platform.python_version()}; all packages have fitting versions.",
+        )
 
 
 def _misfits() -> Iterator[str]:
@@ -43,4 +46,4 @@ def _misfits() -> Iterator[str]:
                 yield f"{requirement.name} is not installed."
             continue
         if not requirement.specifier.contains(found, prereleases=True):
-            yield f"{requirement.name} is {found}; {requirement.specifier} is needed."
+            yield f"{requirement.name} has version {found}; {requirement.specifier} is required."

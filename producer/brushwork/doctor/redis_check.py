@@ -1,4 +1,4 @@
-"""Whether Redis answers, drops nothing, and keeps what it has."""
+"""Check Redis: whether it answers, its eviction policy and its persistence."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SLOW_MS = 50.0
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
-    """Reachable, version, eviction, persistence."""
+    """Check connection, speed, eviction and persistence."""
     link = RedisLink(settings, timeout_s=TIMEOUT_S)
     try:
         client = link.client()
@@ -29,7 +29,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
         yield fail(
             ABOUT,
             f"Redis does not answer: {error}",
-            "Check BRUSHWORK_REDIS_URL, its password and that the server runs. Accepted jobs wait for it.",
+            "Check BRUSHWORK_REDIS_URL and its password, and that the server runs. Until then, jobs wait.",
         )
         return
     finally:
@@ -42,26 +42,28 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
 def _speed(version: str, took_ms: float) -> Finding:
     message = f"Redis {version} answers in {took_ms:.1f} ms."
     if took_ms > SLOW_MS:
-        return warn(ABOUT, message, "Have it nearer: every submit and every worker waits for it.")
+        return warn(
+            ABOUT, message, "Run Redis closer to this machine: every submit and every worker waits for it."
+        )
     return ok(ABOUT, message)
 
 
 def _eviction(info: dict[str, Any]) -> Finding:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy == "noeviction":
-        return ok(ABOUT, "It drops no messages when its memory is full.")
+        return ok(ABOUT, "Redis evicts no messages when its memory is full.")
     return warn(
         ABOUT,
-        f"It drops messages when its memory is full: maxmemory-policy is {policy}.",
-        "Set maxmemory-policy noeviction. Lost messages are sent again from the ledger, but later.",
+        f"Redis evicts messages when its memory is full: maxmemory-policy is {policy}.",
+        "Set maxmemory-policy noeviction. Lost messages are sent again from the database, but with a delay.",
     )
 
 
 def _persistence(info: dict[str, Any]) -> Finding:
     if info.get("aof_enabled"):
-        return ok(ABOUT, "It keeps an append-only file.")
+        return ok(ABOUT, "Redis keeps an append-only file.")
     return warn(
         ABOUT,
-        "It keeps no append-only file: a restart forgets all messages.",
-        "Set appendonly yes. Without it they are sent again from the ledger, but later.",
+        "Redis keeps no append-only file: a restart loses all messages.",
+        "Set appendonly yes. Lost messages are sent again from the database, but with a delay.",
     )

@@ -1,4 +1,4 @@
-"""Whether there is room on the disks of ledger and store."""
+"""Check the free space on the disks of database and artifact store."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from brushwork.doctor.finding import Finding, fail, ok, warn
 ABOUT = "space"
 FULL_BYTES = 256 * 2**20
 SCARCE_BYTES = 2 * 2**30
-_HINT = "Make room, for instance with: brushwork prune --older-than 30d"
+_HINT = "Free space, for example with: brushwork prune --older-than 30d"
 
 
 def check_space(settings: Settings) -> Iterator[Finding]:
-    """Free bytes of each disk, once."""
+    """Check each disk once."""
     folders = [Path(settings.artifacts_url)] if "://" not in settings.artifacts_url else []
     if file := sqlite_file(settings.database_url.get_secret_value()):
         folders.append(file.parent)
@@ -28,7 +28,7 @@ def check_space(settings: Settings) -> Iterator[Finding]:
 
 
 def space(folder: Path, free_bytes: int) -> Finding:
-    """What so many free bytes mean."""
+    """Return the finding for a number of free bytes."""
     message = f"{free_bytes / 1e9:.1f} GB are free at {folder}."
     if free_bytes < FULL_BYTES:
         return fail(ABOUT, message, _HINT)

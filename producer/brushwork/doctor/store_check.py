@@ -1,4 +1,4 @@
-"""Whether the artifact store takes a file, gives it back and lets go of it."""
+"""Check that the artifact store can write, read and remove a file."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from brushwork_schemas.errors import BrushworkError
 from brushwork.doctor.finding import Finding, fail, ok
 
 ABOUT = "store"
-# Of any age, one stored in the future of a slow clock included.
+# Any age, also a negative one if the clocks differ.
 ANY_AGE_S = -24 * 3600.0
 
 
 def check_store(settings: Settings) -> Iterator[Finding]:
-    """Write, read, remove."""
+    """Write, read and remove a file."""
     data = secrets.token_bytes(64)
     try:
         store = ArtifactStore(settings.artifacts_url)
@@ -26,6 +26,6 @@ def check_store(settings: Settings) -> Iterator[Finding]:
         yield fail(ABOUT, error.message, error.hint)
         return
     if came_back != data:
-        yield fail(ABOUT, "The artifact store gave back other bytes than it took.", "Check its disk.")
+        yield fail(ABOUT, "The artifact store returned other bytes than were written.", "Check its disk.")
     else:
-        yield ok(ABOUT, f"{settings.artifacts_url} takes, gives and removes files.")
+        yield ok(ABOUT, f"{settings.artifacts_url} writes, reads and removes files.")

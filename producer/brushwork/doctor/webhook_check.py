@@ -1,4 +1,4 @@
-"""Whether webhooks can be signed, and whether any are given up."""
+"""Check the secret of webhooks, and find events that were given up."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,18 @@ ABOUT = "webhooks"
 
 
 def check_webhooks(settings: Settings) -> Iterator[Finding]:
-    """The secret, and what is dead."""
+    """Check the secret, and find dead events."""
     secret = settings.webhook_secret
     if secret is None:
-        hint = "Set BRUSHWORK_WEBHOOK_SECRET to what this prints: echo whsec_$(openssl rand -base64 32)"
-        yield warn(ABOUT, "There is no secret, so nobody is told of the ends of jobs.", hint)
+        hint = "Set BRUSHWORK_WEBHOOK_SECRET to the output of: echo whsec_$(openssl rand -base64 32)"
+        yield warn(ABOUT, "BRUSHWORK_WEBHOOK_SECRET is not set, so no webhooks are sent.", hint)
     else:
         try:
             Signature(secret.get_secret_value())
         except InvalidRequest as error:
             yield fail(ABOUT, error.message, error.hint)
         else:
-            yield ok(ABOUT, "The secret is well made.")
+            yield ok(ABOUT, "The secret of webhooks is valid.")
     yield from _dead(settings)
 
 
@@ -33,5 +33,5 @@ def _dead(settings: Settings) -> Iterator[Finding]:
     with existing(settings) as database:
         dead = Outbox(database).list(dead=True, limit=1) if database else []
     if dead:
-        hint = "See: brushwork webhooks list --dead; to try again: brushwork webhooks replay --dead"
-        yield warn(ABOUT, f"Events are given up; the newest was for {dead[0].url}.", hint)
+        hint = "List them: brushwork webhooks list --dead. Try again: brushwork webhooks replay --dead"
+        yield warn(ABOUT, f"Some events were given up. The newest one was for {dead[0].url}.", hint)

@@ -1,4 +1,4 @@
-"""Whether for each kind a worker is ready."""
+"""Check that a worker is ready for each kind."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ ABOUT = "workers"
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
-    """Ready and not silent, of each kind."""
+    """Check the workers, and find kinds without a ready worker."""
     with existing(settings) as database:
         seen = WorkerRegistry(database).workers() if database else []
     alive = [worker for worker in seen if worker.silent_s < settings.lease_s]
@@ -21,15 +21,19 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
         if worker not in alive:
             yield warn(
                 ABOUT,
-                f"{worker.name} is silent for {worker.silent_s:.0f} s.",
-                "If it was stopped, it is forgotten soon; else see its log.",
+                f"{worker.name} has sent no heartbeat for {worker.silent_s:.0f} s.",
+                "If it was stopped, it is removed from the list soon. Otherwise see its log.",
             )
         elif not worker.ready:
-            yield warn(ABOUT, f"{worker.name} is not ready.", "It loads its models, or its log says why not.")
+            yield warn(
+                ABOUT,
+                f"{worker.name} is not ready.",
+                "It is loading its models. If this takes long, see its log.",
+            )
     for kind in all_kinds():
         ready = sum(worker.ready and kind in worker.kinds for worker in alive)
         if ready:
             yield ok(ABOUT, f"{kind}: {ready} ready.")
         else:
-            hint = f"Jobs wait until one comes: brushwork worker --kinds {kind}"
+            hint = f"Jobs wait until a worker starts: brushwork worker --kinds {kind}"
             yield warn(ABOUT, f"{kind}: no worker is ready.", hint)

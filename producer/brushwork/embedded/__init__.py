@@ -1,1 +1,1 @@
-"""Everything on one machine: Redis, a ledger, a folder, a worker and Flower, kept running by one process."""
+"""`brushwork up`: the whole service on one machine, started and kept running by one process."""

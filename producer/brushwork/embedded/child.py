@@ -1,4 +1,4 @@
-"""A part of the stack as a child process: started on a leash, its output followed line by line."""
+"""A part of the stack as a child process, which ends with this process and whose output is read."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ class Part:
     """A program that the stack keeps running.
 
     Args:
-        name: What its lines and its log file are called.
+        name: Name in log lines and of the log file.
         argv: Program and arguments.
-        environment: Added to the environment of this process.
-        grace_s: How long it may take to stop when asked.
-        orphan_signal: What it gets if this process dies without having stopped it.
+        environment: Variables that are added to the environment of this process.
+        grace_s: Seconds that it gets to stop after SIGTERM.
+        orphan_signal: Signal that it gets if this process dies without stopping it.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Part:
 
 
 class Child:
-    """One life of a part. Start it from a thread that lives on: its leash is tied to that thread.
+    """One process of a part. Start it from a long-lived thread: on Linux, the child ends with that thread.
 
     Args:
-        part: What to run.
-        on_line: Called with the part's name and each line that it prints.
-        on_end: Called once, from another thread, when it has ended.
-        kept_fds: Open files that the child keeps open for as long as it lives.
+        part: The part to run.
+        on_line: Called with the name of the part and each line of its output.
+        on_end: Called once, from another thread, when the process has ended.
+        kept_fds: Open files that the child inherits and keeps open.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **part.environment},
-            # Ctrl-C in a terminal is for the supervisor, which stops the parts in their order.
+            # Ctrl-C in a terminal reaches only the supervisor, which stops the parts in order.
             process_group=0,
             pass_fds=tuple(kept_fds),
             text=True,
@@ -74,25 +74,25 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is also that of its process group."""
+        """Process id, also the id of its process group."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """Its exit status; None while it runs, -N if signal N ended it."""
+        """Exit status; None while it runs, -N after signal N."""
         return self._process.poll()
 
     @property
     def lived_s(self) -> float:
-        """Seconds since its start."""
+        """Seconds since the start."""
         return time.monotonic() - self.started_at
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it and all that it has started, at once."""
+        """Kill the process and its children at once."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)

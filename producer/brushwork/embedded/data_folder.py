@@ -1,4 +1,4 @@
-"""The folder that holds all of an embedded stack, and the file that tells others where it listens."""
+"""The data folder of an embedded stack, and the file with its addresses."""
 
 import fcntl
 import json
@@ -16,34 +16,34 @@ from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
 LOCK_WAIT_S = 2.0
 LOCK_LOOK_S = 0.05
-# A shell and a dotenv reader must agree on every address, and SQLAlchemy must read it as a path.
-_AWKWARD = re.compile(r"['\"\\$`?#%\n\r]")
+# A shell and a dotenv reader must read every address alike, and SQLAlchemy must read it as a path.
+_UNSAFE = re.compile(r"['\"\\$`?#%\n\r]")
 
 
 class DataFolderInUse(BrushworkError):
-    """Another `brushwork up` runs on this data folder."""
+    """Another `brushwork up` uses this data folder."""
 
     code = "data_folder_in_use"
     fault = "caller"
 
 
 class DataFolder:
-    """Paths inside one data folder, and the little that is kept from one start to the next.
+    """Paths inside a data folder, and the secrets and ports that it keeps between starts.
 
     Args:
-        path: The folder; it is created if need be, readable by its owner alone.
+        path: The folder. It is created if it does not exist, readable only by its owner.
 
     Raises:
-        InvalidRequest: Its path can't be written into an address.
+        InvalidRequest: The path contains a character that is not allowed in an address.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        if _AWKWARD.search(str(self.path)):
+        if _UNSAFE.search(str(self.path)):
             raise InvalidRequest(
-                f"The data folder {self.path} has a character in its path that addresses can't hold.",
+                f"data: the path {self.path} contains a character that is not allowed in an address.",
                 field="data",
-                hint="Use a path without quotes, $, ?, #, % and backslashes.",
+                hint="Use a path without quotes, backquotes, $, ?, #, %, backslashes and line breaks.",
             )
         self.redis = self.path / "redis"
         self.logs = self.path / "logs"
@@ -52,10 +52,10 @@ class DataFolder:
         self.env_file = self.path / ENV_FILE
 
     def create(self) -> None:
-        """Make the folder and those within it.
+        """Create the folder and its subfolders.
 
         Raises:
-            InvalidRequest: Files can't be made there.
+            InvalidRequest: The folder cannot be created.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,15 +63,17 @@ class DataFolder:
                 folder.mkdir(exist_ok=True)
         except OSError as error:
             raise InvalidRequest(
-                f"The data folder can't be made: {error}.", field="data", hint="Choose another with --data."
+                f"data: the folder cannot be created: {error}.",
+                field="data",
+                hint="Choose another folder with --data.",
             ) from error
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Hold the folder; yields the open lock file, which children may keep open to hold it too.
+        """Lock the folder; yield the lock file, which children inherit to hold the lock too.
 
         Raises:
-            DataFolderInUse: Somebody else holds it.
+            DataFolderInUse: Another process holds the lock.
         """
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -81,14 +83,14 @@ class DataFolder:
             os.close(lock)
 
     def secret(self, name: str) -> str:
-        """A random secret, made at first and the same ever after."""
+        """Return a random secret. It is made at the first call and kept."""
         file = self.path / f"{name}.secret"
         if not file.exists():
             write_private(file, secrets.token_urlsafe(32))
         return file.read_text("ascii")
 
     def port(self, name: str) -> int:
-        """A free port on loopback: the one of the last start if it still is, so that addresses last."""
+        """Return a free port of loopback; the port of the last start if it is still free."""
         file = self.path / "ports.json"
         ports = _ports(file)
         if not is_free(ports.get(name, 0), taken=[port for other, port in ports.items() if other != name]):
@@ -97,16 +99,16 @@ class DataFolder:
         return ports[name]
 
     def announce(self, addresses: dict[str, str]) -> None:
-        """Write `brushwork.env`: the stack is ready, and this is where it listens."""
+        """Write `brushwork.env` with the addresses: the stack is ready."""
         lines = [f"export {name}='{value}'\n" for name, value in addresses.items()]
         write_private(self.env_file, "".join(lines))
 
     def retract(self) -> None:
-        """Remove `brushwork.env`: its port may soon be another program's."""
+        """Remove `brushwork.env`: another program may soon use its ports."""
         self.env_file.unlink(missing_ok=True)
 
     def _acquire(self, lock: int) -> None:
-        # The children of a killed `up` need a moment to die.
+        # The children of a killed `brushwork up` need a moment to end.
         try:
             retried(
                 lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB),
@@ -116,9 +118,9 @@ class DataFolder:
             )
         except BlockingIOError:
             raise DataFolderInUse(
-                f"Another `brushwork up` runs on {self.path}.",
+                f"Another `brushwork up` uses the data folder {self.path}.",
                 field="data",
-                hint="Use that one, stop it, or choose another folder with --data.",
+                hint="Use the running one, stop it, or choose another folder with --data.",
             ) from None
 
 
@@ -126,13 +128,13 @@ def _ports(file: Path) -> dict[str, int]:
     try:
         ports: dict[str, int] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
-        # At the first start, or damaged: then new ones do.
+        # The file is missing or damaged. New ports are chosen.
         return {}
     return ports
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file in one step, readable by its owner alone."""
+    """Write a file atomically, readable only by its owner."""
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
@@ -141,11 +143,11 @@ def write_private(file: Path, text: str) -> None:
 
 
 def is_free(port: int, taken: list[int]) -> bool:
-    """Whether a program may listen on this port of loopback."""
+    """Return whether a program can listen on this port of loopback."""
     if not port or port in taken:
         return False
     with socket.socket() as probe:
-        # As servers do: a port whose last connections are merely fading away is free.
+        # As servers do: a port with connections in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -155,7 +157,7 @@ def is_free(port: int, taken: list[int]) -> bool:
 
 
 def free_port(taken: list[int]) -> int:
-    """A port of loopback that nobody listens on, other than those in `taken`."""
+    """Return a free port of loopback that is not in `taken`."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The HTTP gateway beside the embedded stack: on loopback, at a port that people can remember."""
+"""The HTTP gateway in the embedded stack, on loopback and at a port that is easy to remember."""
 
 import importlib.util
 import sys
@@ -10,7 +10,7 @@ from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder, is_free
 
 PORT = 8600
-# A little more than the gateway gives to what it still sends.
+# More than the grace time of the gateway for open responses.
 GRACE_S = 8.0
 ANSWER_TIMEOUT_S = 1.0
 
@@ -18,12 +18,12 @@ ANSWER_TIMEOUT_S = 1.0
 def gateway(
     folder: DataFolder, addresses: Mapping[str, str], port: int | None = None
 ) -> tuple[Part, int] | None:
-    """The part that runs the gateway, and its port; None where its packages are not installed.
+    """Return the part that runs the gateway, and its port; None if its packages are not installed.
 
     Args:
-        folder: Where a port is remembered.
-        addresses: Of the servers.
-        port: By default `PORT`, or a free one where that is taken; 0 is a free one.
+        folder: Data folder, which keeps the port.
+        addresses: Settings with the addresses of the servers.
+        port: TCP port. None means `PORT`, or a free one if that is in use; 0 means a free one.
     """
     if any(importlib.util.find_spec(package) is None for package in ("fastapi", "uvicorn")):
         return None
@@ -36,7 +36,7 @@ def gateway(
 
 
 def answers(port: int) -> bool:
-    """Whether the gateway answers; that its port is open says less, for it is so from its first moment."""
+    """Return whether the gateway answers. Its port is open before it can answer."""
     connection = HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
     try:
         connection.request("GET", "/healthz")

@@ -1,6 +1,6 @@
-"""Starts a program that ends when its parent does, however the parent ends.
+"""Start a program that ends when its parent ends, even if the parent is killed.
 
-Run as a file of its own and with only the standard library, so that it costs milliseconds:
+It runs as a file and uses only the standard library, so that it needs only milliseconds:
 `python -I -S leash.py PARENT_PID SIGNAL PROGRAM ARGUMENT...`. It replaces itself with the program.
 """
 
@@ -26,11 +26,11 @@ def main(arguments: list[str]) -> None:
 
 
 def watch(parent: int, death_signal: int) -> None:
-    """Where the kernel tells nobody of a parent's death, leave a small process that looks for it."""
+    """Start a small process that polls for the end of the parent, for kernels without a signal for it."""
     program = os.getpid()
     if os.fork():
         return
-    # This child's own parent is the program; it too may end first.
+    # The parent of this process is the program, which may end first.
     while os.getppid() == program:
         if not _is_alive(parent):
             os.kill(program, death_signal)

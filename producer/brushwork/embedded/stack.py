@@ -1,4 +1,4 @@
-"""The embedded stack as a whole: what starts after what, when it is ready, and how it ends."""
+"""The embedded stack: the order in which its parts start, when it is ready, and how it stops."""
 
 import sys
 from collections.abc import Callable
@@ -17,24 +17,24 @@ from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder, is_free
 from brushwork.embedded.supervisor import Supervisor
 
-# A worker needs a moment beyond the grace that it gives its jobs, to close what it has open.
+# A worker needs this time to close connections, after the grace time of its jobs.
 CLOSING_S = 10.0
 MAX_DEATHS_AT_START = 3
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What may be chosen about a stack.
+    """Options of a stack.
 
     Args:
-        data: The folder that holds all of it.
-        kinds: Kinds of jobs its workers serve.
-        workers: How many workers run; they divide cores and GPUs among themselves.
-        concurrency: Jobs that each worker runs at once.
-        flower: Whether Flower runs too.
-        flower_port: Its port, by default a free one.
-        gateway: Whether the HTTP gateway runs too.
-        gateway_port: Its port, by default 8600 or a free one; 0 is a free one.
+        data: Path of the data folder.
+        kinds: Kinds of jobs that its workers serve.
+        workers: Number of workers. They share cores and GPUs.
+        concurrency: Number of jobs that each worker runs at the same time.
+        flower: Whether to run Flower.
+        flower_port: Port of Flower; None for a free one.
+        gateway: Whether to run the HTTP gateway.
+        gateway_port: Port of the gateway; None for 8600, or a free one if it is in use; 0 for a free one.
     """
 
     data: Path
@@ -48,11 +48,11 @@ class StackOptions:
 
 
 class Stack:
-    """Redis, a migrated ledger, workers, the sender of webhooks, Flower and the HTTP gateway.
+    """Redis, a migrated database, workers, the webhook sender, Flower and the HTTP gateway.
 
     Args:
-        options: What was chosen.
-        say: Called with a part's name and a line of its output, from any thread.
+        options: The options.
+        say: Called with the name of a part and a line of its output, from any thread.
     """
 
     def __init__(self, options: StackOptions, say: Callable[[str, str], None]) -> None:
@@ -63,7 +63,7 @@ class Stack:
         self._stop_wanted = False
 
     def request_stop(self) -> None:
-        """Make `run` stop everything and return; once more makes it hurry. Safe in a signal handler."""
+        """Make `run` stop all parts and return. A second call shortens the grace times. Signal-safe."""
         self._stop_wanted = True
         if self._supervisor is not None:
             self._supervisor.request_stop()
@@ -75,14 +75,14 @@ class Stack:
             on_ready: Called once with the addresses that `brushwork.env` then holds.
 
         Raises:
-            DataFolderInUse: Another stack runs on the folder.
-            InvalidRequest: A port that was asked for is another program's.
+            DataFolderInUse: Another stack uses the data folder.
+            InvalidRequest: Another program uses a requested port.
             MissingExtra: Redis or the worker is not installed.
-            PartFailed: A part can't be started.
+            PartFailed: A part cannot be started.
         """
         self._folder.create()
         with self._folder.locked() as lock:
-            self._supervisor = Supervisor(self._say, kept_fds=[lock], on_death=self._bury)
+            self._supervisor = Supervisor(self._say, kept_fds=[lock], on_death=self._recover_jobs)
             try:
                 if self._stop_wanted:
                     return
@@ -94,7 +94,7 @@ class Stack:
                 self._supervisor.stop()
 
     def _check_ports(self) -> None:
-        """Whoever listens there would be taken for ours."""
+        """Check that requested ports are free. A foreign server there would be mistaken for a part."""
         asked = {
             "port": self._options.gateway and self._options.gateway_port,
             "flower-port": self._options.flower and self._options.flower_port,
@@ -102,9 +102,9 @@ class Stack:
         for name, port in asked.items():
             if port and not is_free(port, taken=[]):
                 raise InvalidRequest(
-                    f"{name}: port {port} of 127.0.0.1 is another program's.",
+                    f"{name}: another program uses port {port} of 127.0.0.1.",
                     field=name,
-                    hint=f"Choose another, or leave --{name} out: then one is found.",
+                    hint=f"Choose another port, or leave --{name} out to use a free one.",
                 )
 
     def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:
@@ -115,7 +115,7 @@ class Stack:
             return
         if not self._run_workers(supervisor, addresses):
             return
-        # After the workers, which sign nothing and so need no secret.
+        # After the workers, which do not need the secret.
         addresses["BRUSHWORK_WEBHOOK_SECRET"] = webhook_sender.secret(self._folder)
         supervisor.start(webhook_sender.webhook_sender(self._folder, addresses))
         if not (self._run_flower(supervisor, addresses) and self._run_gateway(supervisor, addresses)):
@@ -129,7 +129,7 @@ class Stack:
         try:
             database.migrate()
             worker_registry = WorkerRegistry(database)
-            # Nobody else runs on this folder: who is still on the list was killed in an earlier life.
+            # The folder is locked, so workers that are still registered belong to an earlier, killed stack.
             Ledger(database).reap([worker.name for worker in worker_registry.workers()])
             worker_registry.forget(0)
             for index in range(self._options.workers):
@@ -141,21 +141,21 @@ class Stack:
         finally:
             database.close()
 
-    def _bury(self, part: Part) -> None:
-        """Have a dead worker's jobs run again at once: its lease need not run out, for its end was seen."""
+    def _recover_jobs(self, part: Part) -> None:
+        """Recover the jobs of a dead worker at once, without waiting for its leases to expire."""
         if part.name.startswith("worker"):
             try:
                 take_over_from_dead(Settings(_env_file=None, database_url=f"sqlite:///{self._folder.ledger}"))
             except BrushworkError as error:
-                self._say(part.name, f"its jobs wait until its lease runs out: {error}")
+                self._say(part.name, f"its jobs are recovered when its leases expire: {error}")
 
     def _run_flower(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
         if not self._options.flower:
             return True
-        # After the worker: Flower asks the workers who they are when it starts, and not again.
+        # After the workers: Flower lists the workers only when it starts.
         chosen = flower.flower(self._folder, addresses["BRUSHWORK_REDIS_URL"], self._options.flower_port)
         if chosen is None:
-            self._say("flower", "is not installed; to have it: pip install 'brushwork[monitor]'")
+            self._say("flower", "is not installed. To install it: pip install 'brushwork[monitor]'")
             return True
         part, port = chosen
         addresses["BRUSHWORK_FLOWER_URL"] = f"http://127.0.0.1:{port}"
@@ -165,14 +165,14 @@ class Stack:
     def _run_gateway(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
         if not self._options.gateway:
             return True
-        # After Flower, to whose pages its own page has a link.
+        # After Flower, because its page links to Flower.
         chosen = gateway.gateway(self._folder, addresses, self._options.gateway_port)
         if chosen is None:
-            self._say("gateway", "is not installed; to have it: pip install 'brushwork[gateway]'")
+            self._say("gateway", "is not installed. To install it: pip install 'brushwork[gateway]'")
             return True
         part, port = chosen
         if self._options.gateway_port is None and port != gateway.PORT:
-            self._say("gateway", f"listens on port {port}, for {gateway.PORT} is taken")
+            self._say("gateway", f"listens on port {port}, because {gateway.PORT} is in use")
         addresses["BRUSHWORK_GATEWAY_URL"] = f"http://127.0.0.1:{port}"
         supervisor.start(part)
         return supervisor.run(lambda: gateway.answers(port), max_deaths=MAX_DEATHS_AT_START)
@@ -188,7 +188,7 @@ class Stack:
         options = self._options
         place = {"BRUSHWORK_WORKERS_HERE": str(options.workers), "BRUSHWORK_WORKER_INDEX": str(index)}
         chosen = ["--kinds", ",".join(options.kinds), "--concurrency", str(options.concurrency)]
-        # The ledger makes it safe to end an orphaned worker at once: its jobs run again.
+        # An orphaned worker may be killed at once: the ledger makes its jobs run again.
         return Part(
             "worker" if options.workers == 1 else f"worker {index + 1}",
             (sys.executable, "-m", "brushwork", "worker", *chosen),

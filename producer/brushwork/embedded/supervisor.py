@@ -1,4 +1,4 @@
-"""Keeps the parts of the stack running, restarts one that died, and stops them in order."""
+"""Keep the parts of the stack running: restart a part that ended, and stop all parts in order."""
 
 import time
 from collections import deque
@@ -35,8 +35,8 @@ class RestartBackoff(Backoff):
 
 
 @dataclass
-class _Charge:
-    """A part in the supervisor's care."""
+class _SupervisedPart:
+    """A part and its running process."""
 
     part: Part
     child: Child | None = None
@@ -46,19 +46,19 @@ class _Charge:
 
 
 class PartFailed(MachineError):
-    """A part of the stack died again and again before the stack was ready."""
+    """A part ended several times in a row before the stack was ready."""
 
     code = "part_failed"
 
 
 class Supervisor:
-    """Runs parts. All methods but `request_stop` belong to one thread.
+    """Runs parts. Call all methods except `request_stop` from one thread.
 
     Args:
-        say: Called with a part's name and a line of its output, from any thread.
+        say: Called with the name of a part and a line of its output, from any thread.
         backoff: Pauses before restarts.
-        kept_fds: Open files that every child keeps open for as long as it lives.
-        on_death: Called with a part that has died, before it is started again.
+        kept_fds: Open files that every child inherits and keeps open.
+        on_death: Called with a part that has ended, before it is restarted.
     """
 
     def __init__(
@@ -73,68 +73,70 @@ class Supervisor:
         self._backoff = backoff or RestartBackoff()
         self._kept_fds = kept_fds
         self._on_death = on_death
-        self._charges: dict[str, _Charge] = {}
-        # Children that ended, and wishes to stop. Its put is safe inside a signal handler.
+        self._parts: dict[str, _SupervisedPart] = {}
+        # Ended children, and requests to stop. `put` is safe in a signal handler.
         self._events: SimpleQueue[Child | Stop] = SimpleQueue()
         self._lines = Lock()
         self._hurried = False
 
     def start(self, part: Part) -> None:
-        """Start a part and keep it running from now on."""
-        self._charges[part.name] = _Charge(part)
-        self._start(self._charges[part.name])
+        """Start a part, and keep it running from now on."""
+        self._parts[part.name] = _SupervisedPart(part)
+        self._start(self._parts[part.name])
 
     def pids(self) -> dict[str, int]:
-        """The process ids of the running parts, by name."""
-        children = [charge.child for charge in self._charges.values() if charge.child]
+        """Return the process ids of the running parts, by name."""
+        children = [supervised.child for supervised in self._parts.values() if supervised.child]
         return {child.part.name: child.pid for child in children}
 
     def request_stop(self) -> None:
-        """Make `run` return; during `stop`, cut short what is left of the grace times."""
+        """Make `run` return. During `stop`, shorten the grace times."""
         self._events.put("stop")
 
     def run(self, until: Callable[[], bool] | None = None, *, max_deaths: int | None = None) -> bool:
-        """Keep the parts running until `until` holds, or for ever.
+        """Keep the parts running until `until` returns True, or for ever.
 
         Args:
-            until: Looked at many times a second.
-            max_deaths: Give up when a part has died so often in a row.
+            until: Called several times a second.
+            max_deaths: Number of failures of a part in a row after which to give up.
 
         Returns:
-            Whether `until` held; False means that a stop was asked for.
+            True if `until` returned True; False after `request_stop`.
 
         Raises:
-            PartFailed: A part used up `max_deaths`.
+            PartFailed: A part has ended `max_deaths` times in a row.
         """
         while until is None or not until():
             event = self._next_event(LOOK_S if until else None)
             if event == "stop":
                 return False
             if event is not None:
-                self._bury(event, max_deaths)
+                self._handle_end(event, max_deaths)
             self._restart_due()
         return True
 
     def stop(self) -> None:
-        """Stop all parts, the last started first, each within its grace time."""
-        for charge in reversed(self._charges.values()):
-            if charge.child is not None:
-                self._stop(charge.child)
-            charge.child, charge.restart_at = None, None
+        """Stop all parts in reverse order, each within its grace time."""
+        for supervised in reversed(self._parts.values()):
+            if supervised.child is not None:
+                self._stop(supervised.child)
+            supervised.child, supervised.restart_at = None, None
 
-    def _start(self, charge: _Charge) -> None:
-        charge.restart_at = None
-        charge.child = Child(
-            charge.part, on_line=self._heard, on_end=self._events.put, kept_fds=self._kept_fds
+    def _start(self, supervised: _SupervisedPart) -> None:
+        supervised.restart_at = None
+        supervised.child = Child(
+            supervised.part, on_line=self._on_line, on_end=self._events.put, kept_fds=self._kept_fds
         )
 
-    def _heard(self, name: str, line: str) -> None:
+    def _on_line(self, name: str, line: str) -> None:
         with self._lines:
-            self._charges[name].last_lines.append(line)
+            self._parts[name].last_lines.append(line)
             self._say(name, line)
 
     def _next_event(self, at_most_s: float | None) -> Child | Stop | None:
-        due = [charge.restart_at for charge in self._charges.values() if charge.restart_at is not None]
+        due = [
+            supervised.restart_at for supervised in self._parts.values() if supervised.restart_at is not None
+        ]
         pauses = [max(0.0, moment - time.monotonic()) for moment in due]
         if at_most_s is not None:
             pauses.append(at_most_s)
@@ -143,27 +145,28 @@ class Supervisor:
         except Empty:
             return None
 
-    def _bury(self, child: Child, max_deaths: int | None) -> None:
-        charge = self._charges[child.part.name]
-        if charge.child is not child:
+    def _handle_end(self, child: Child, max_deaths: int | None) -> None:
+        supervised = self._parts[child.part.name]
+        if supervised.child is not child:
             return
-        charge.child = None
+        supervised.child = None
         self._on_death(child.part)
-        charge.deaths = 1 if child.lived_s >= self._backoff.stable_s else charge.deaths + 1
-        if max_deaths is not None and charge.deaths >= max_deaths:
+        supervised.deaths = 1 if child.lived_s >= self._backoff.stable_s else supervised.deaths + 1
+        if max_deaths is not None and supervised.deaths >= max_deaths:
             raise PartFailed(
-                f"The {child.part.name} ended with status {child.returncode} each of {charge.deaths} times.",
-                hint="Its last words:\n" + "\n".join(charge.last_lines),
+                f"The {child.part.name} failed {supervised.deaths} times, the last time with exit status "
+                f"{child.returncode}.",
+                hint="Its last output:\n" + "\n".join(supervised.last_lines),
             )
-        pause_s = self._backoff.pause_s(charge.deaths)
-        charge.restart_at = time.monotonic() + pause_s
-        self._heard(child.part.name, f"ended with status {child.returncode}; starting again in {pause_s:g} s")
+        pause_s = self._backoff.pause_s(supervised.deaths)
+        supervised.restart_at = time.monotonic() + pause_s
+        self._on_line(child.part.name, f"ended with status {child.returncode}; restarting in {pause_s:g} s")
 
     def _restart_due(self) -> None:
         now = time.monotonic()
-        for charge in self._charges.values():
-            if charge.restart_at is not None and charge.restart_at <= now:
-                self._start(charge)
+        for supervised in self._parts.values():
+            if supervised.restart_at is not None and supervised.restart_at <= now:
+                self._start(supervised)
 
     def _stop(self, child: Child) -> None:
         child.terminate()

@@ -1,4 +1,4 @@
-"""The sender of webhooks beside the embedded stack, and the secret that it signs with."""
+"""The webhook sender in the embedded stack, and its secret."""
 
 import base64
 import sys
@@ -9,18 +9,18 @@ from brushwork_core.settings.environment import variable
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder
 
-# A little more than the sender gives to what is on its way.
+# More than the time that the sender gives to running deliveries.
 GRACE_S = 6.0
 
 
 def webhook_sender(folder: DataFolder, addresses: Mapping[str, str]) -> Part:
-    """The part that sends webhooks."""
+    """Return the part that sends webhooks."""
     argv = (sys.executable, "-m", "brushwork", "webhooks", "send")
     environment = {**addresses, "BRUSHWORK_DATA": str(folder.path)}
     return Part("webhooks", argv, environment, grace_s=GRACE_S)
 
 
 def secret(folder: DataFolder) -> str:
-    """What webhooks are signed with: the operator's choice, else one that is made at first and kept."""
+    """Return the secret of webhooks: the one in the environment, else one that is made once and kept."""
     chosen = variable("BRUSHWORK_WEBHOOK_SECRET")
     return chosen or "whsec_" + base64.b64encode(folder.secret("webhooks").encode("ascii")).decode("ascii")

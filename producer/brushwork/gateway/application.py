@@ -1,15 +1,16 @@
-"""The gateway's application: FastAPI with the routes, the problems and the locks."""
+"""The ASGI application of the gateway: routes, error handlers and middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.request_guard import RequestGuard
+from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,
@@ -27,17 +28,29 @@ from brushwork.gateway.services import services
 from brushwork.gateway.telemetry.access_log import AccessLog
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 from brushwork.gateway.telemetry.reporting import Reporting
-from brushwork.page import pages
 
 VERSION = "1"
 
 
-class _Application(FastAPI):
-    """FastAPI with a document that says all there is to say.
+@dataclass(frozen=True)
+class Page:
+    """The web page of a gateway, which is built on the gateway and is passed in.
 
     Args:
-        settings: The bounds and the catalogue that it speaks of.
-        options: FastAPI's own.
+        router: Its routes.
+        error_page: Returns an error as a page.
+    """
+
+    router: APIRouter
+    error_page: ErrorPage
+
+
+class _Application(FastAPI):
+    """A FastAPI application with a complete OpenAPI document.
+
+    Args:
+        settings: Settings of the gateway; the document contains the catalogue and the limits.
+        options: Options of FastAPI.
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
@@ -45,20 +58,25 @@ class _Application(FastAPI):
         self._settings = settings
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
+        """Return the document. It is built at the first call."""
         if self.openapi_schema is None:
             self.openapi_schema = completed(super().openapi(), self._settings)
         return self.openapi_schema
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """An ASGI application; connections are opened when it starts and closed when it stops."""
-    counts = GatewayMetrics()
+def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
+    """Return the application. It opens its connections when it starts, and closes them when it stops.
+
+    Args:
+        settings: Settings of the gateway.
+        page: The web page; None for a gateway with the HTTP interface alone.
+    """
+    gateway_metrics = GatewayMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = await run_in_threadpool(services, settings)
-        app.state.reporting = Reporting(settings, app.state.services.database, counts)
+        app.state.reporting = Reporting(settings, app.state.services.database, gateway_metrics)
         app.state.reporting.start()
         try:
             yield
@@ -71,9 +89,9 @@ def create_app(settings: Settings) -> FastAPI:
         settings,
         title="brushwork",
         version=VERSION,
-        description="Image work by open, local models: submit jobs, follow them, fetch results.",
-        lifespan=opened,
-        # Pages of documentation that load scripts from elsewhere would not work without the network.
+        description="Runs open image models on your own machines: submit jobs, follow them, fetch results.",
+        lifespan=lifespan,
+        # These pages load scripts from other hosts, which fails without internet access.
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
@@ -82,11 +100,18 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(
-        RequestGuard, max_body_bytes=settings.max_upload_bytes, max_dataset_bytes=settings.max_dataset_bytes
+        RequestGuard,
+        max_body_bytes=settings.max_upload_bytes,
+        max_dataset_bytes=settings.max_dataset_bytes,
+        # The services exist only after the start.
+        is_open=lambda: app.state.services.access.is_open(),
+        error_page=page.error_page if page else None,
     )
-    # The last is the outermost.
-    app.add_middleware(AccessLog, metrics=counts)
-    # They are tried in this order, so what is asked most comes first.
-    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics, pages):
+    # The middleware that is added last runs first.
+    app.add_middleware(AccessLog, metrics=gateway_metrics)
+    # Routes are matched in this order: the most frequent ones first.
+    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics):
         app.include_router(routes.router)
+    if page:
+        app.include_router(page.router)
     return app

@@ -1,4 +1,4 @@
-"""Where the gateway listens, and whom it believes."""
+"""The address that the gateway listens on, and the proxies that it trusts."""
 
 import socket
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Listening:
-    """Where the gateway is reached.
+    """Where the gateway listens.
 
     Args:
-        host: Name or address; only what is this machine's own loopback may be without keys.
-        port: 0 is a free one.
-        root_path: What a proxy puts before every path and takes away again.
-        trusted_proxies: Addresses and networks, comma-separated, whose X-Forwarded-For and -Proto are
-            believed; `*` is everybody's.
+        host: Host name or address. Without API keys, only a loopback address is allowed.
+        port: TCP port; 0 selects a free one.
+        root_path: Path prefix that a proxy removes from requests.
+        trusted_proxies: Addresses and networks, separated by commas, whose X-Forwarded-For and
+            X-Forwarded-Proto headers are used; `*` means all.
         access_log: Whether each request is logged.
     """
 
@@ -31,14 +31,14 @@ class Listening:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can come in there."""
+        """Whether only this machine can connect."""
         return is_loopback(self.host)
 
     def bound(self) -> socket.socket:
-        """A socket that listens there.
+        """Return a listening socket.
 
         Raises:
-            InvalidRequest: There is no such address here, or the port is another program's.
+            InvalidRequest: The machine has no such address, or another program uses the port.
         """
         try:
             family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
@@ -46,13 +46,13 @@ class Listening:
         except OSError as error:
             reason = str(error.strerror or error).partition(" (while")[0]
             raise InvalidRequest(
-                f"The gateway can't listen on {self.host}, port {self.port}: {reason}.",
+                f"port: the gateway cannot listen on {self.host}, port {self.port}: {reason}.",
                 field="port",
-                hint="Choose another: --port 0 is a free one.",
+                hint="Choose another port. --port 0 selects a free one.",
             ) from error
 
 
 def address_of(listening: socket.socket, root_path: str = "") -> str:
-    """The http address of a socket."""
+    """Return the http address of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{root_path}"

@@ -1,12 +1,16 @@
-"""Errors as RFC 9457 problem details: `application/problem+json` with the stable codes of `errors.py`."""
+"""Errors as RFC 9457 problem details: `application/problem+json` with the stable codes of `errors.py`.
+
+Every refusal is a `BrushworkError` before it becomes an answer, also where the web framework refused.
+"""
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError, Fault, Postponed
+from brushwork_schemas.errors import BrushworkError, Fault, InvalidRequest, Postponed, RequestError
 from brushwork_schemas.validation import first_invalid
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,40 +21,65 @@ from starlette.routing import Match
 
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-# How soon what does not answer now may be asked again.
+# Retry-After of answers with status 503, in seconds.
 RETRY_AFTER_S = 2
+SHOWN_CHARACTERS = 200
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# A class that is not listed has the status of its nearest base; a class without such a base has 500.
 STATUS: dict[type[BrushworkError], int] = {
+    errors.RequestError: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.RouteNotFound: 404,
     errors.JobNotFound: 404,
     errors.FileNotFound: 404,
     errors.EventNotFound: 404,
     errors.KeyNotFound: 404,
     errors.ArtifactMissing: 404,
+    errors.MethodNotAllowed: 405,
     errors.IdempotencyConflict: 409,
     errors.JobNotEnded: 409,
     errors.PayloadTooLarge: 413,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
+    errors.UnsupportedMediaType: 415,
+    errors.RangeNotSatisfiable: 416,
+    errors.InvalidRequest: 422,
+    errors.UnknownKind: 422,
+    errors.UnknownModel: 422,
+    errors.InvalidImage: 422,
+    errors.InvalidDataset: 422,
+    errors.AddressRefused: 422,
     errors.RateLimited: 429,
     errors.BudgetExceeded: 429,
     errors.QueueFull: 429,
+    errors.HeadersTooLarge: 431,
+    errors.BrushworkError: 500,
     errors.ServiceUnreachable: 503,
     errors.TooManyStreams: 503,
-    errors.RequestError: 422,
+}
+# The errors that Starlette and FastAPI raise themselves; other client errors become a RequestError.
+_OF_FRAMEWORK: dict[int, type[RequestError]] = {
+    404: errors.RouteNotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.PayloadTooLarge,
+    415: errors.UnsupportedMediaType,
+    416: errors.RangeNotSatisfiable,
+    431: errors.HeadersTooLarge,
 }
 
 
 class Problem(BaseModel):
-    """What went wrong, whose fault it was, and what to do."""
+    """What went wrong, whose fault it was, and how to fix it."""
 
-    type: str = Field("about:blank", description="Always about:blank; `code` tells problems apart.")
-    title: str = Field(description="The status in words.")
-    status: int = Field(ge=400, le=599)
-    code: str = Field(description="Stable: programs may compare it.", examples=["invalid_request"])
-    detail: str = Field(description="What happened, in a sentence.")
-    fault: Fault = Field(description="Whose fault it was.")
-    field: str | None = Field(None, description="The parameter it is about.")
-    hint: str | None = Field(None, description="What to do about it.")
+    type: str = Field("about:blank", description="Always about:blank; `code` identifies the problem.")
+    title: str = Field(description="The name of the HTTP status.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
+    code: str = Field(
+        description="Identifies the problem. Stable: programs may compare it.", examples=["invalid_request"]
+    )
+    detail: str = Field(description="What went wrong, in one sentence. The words may change.")
+    fault: Fault = Field(description="Who can fix it: the caller, the machine, or its operator.")
+    field: str | None = Field(None, description="The parameter that is wrong, if one is.")
+    hint: str | None = Field(None, description="How to fix it.")
 
 
 def problem_response(
@@ -63,7 +92,7 @@ def problem_response(
     hint: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer that tells of a problem."""
+    """Return a problem as an answer."""
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -78,37 +107,43 @@ def problem_response(
 
 
 def status_of(error: BrushworkError) -> int:
-    """The status for an error: that of the nearest of its classes."""
-    return next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
+    """Return the HTTP status of an error: that of its nearest class in `STATUS`."""
+    return next(STATUS[known] for known in type(error).__mro__ if known in STATUS)
+
+
+def codes_of(status: int) -> Sequence[str]:
+    """Return the codes of the errors that are answered with a status."""
+    return [kind.code for kind, known in STATUS.items() if known == status]
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of `app` answered as a problem."""
-    app.add_exception_handler(BrushworkError, _of_one)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(HTTPException, _of_one)
-    app.add_exception_handler(Exception, _of_a_bug)
+    """Make `app` answer every error with a problem."""
+    app.add_exception_handler(BrushworkError, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _answer_to_bug)
 
 
-def answer_to(error: BrushworkError | HTTPException) -> JSONResponse:
-    """The answer to a request that ended with this error."""
-    if isinstance(error, HTTPException):
-        code = HTTPStatus(error.status_code).name.lower()
-        return problem_response(error.status_code, code, f"{error.detail}.", headers=error.headers)
-    status = status_of(error)
+def answer_to(error: BrushworkError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer to a request that ended with this error.
+
+    Args:
+        error: The error.
+        headers: More headers of the answer.
+    """
     return problem_response(
-        status,
+        status_of(error),
         error.code,
         error.message,
         fault=error.fault,
         field=error.field,
         hint=error.hint,
-        headers=headers_of(error),
+        headers={**headers_of(error), **(headers or {})},
     )
 
 
 def headers_of(error: BrushworkError) -> dict[str, str]:
-    """What an answer that tells of this error says beside its body: when to come again, or with what."""
+    """Return the headers of an answer with this error: `Retry-After` or `WWW-Authenticate`."""
     status = status_of(error)
     if isinstance(error, Postponed):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
@@ -119,16 +154,45 @@ def headers_of(error: BrushworkError) -> dict[str, str]:
     return {}
 
 
-async def _of_one(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BrushworkError | HTTPException)  # noqa: S101 - for the type checker
-    answer = answer_to(error)
-    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = ", ".join(_methods_of(request))
-    return answer
+def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) -> InvalidRequest:
+    """Return the first of pydantic's errors in words.
+
+    Args:
+        problems: What `errors()` of a validation error returns.
+        skipped: How many parts at the start of the location do not belong to the field's name.
+    """
+    wrong = first_invalid(problems, skip=skipped)
+    field = wrong.name or first_invalid(problems).name or "body"
+    return InvalidRequest(f"{field}: {wrong.reason}.", field=field)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RequestValidationError):
+        # The first part of a location is path, query, header or body.
+        return answer_to(invalid_request(error.errors(), skipped=1))
+    if isinstance(error, HTTPException):
+        allowed = _methods_of(request) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else []
+        headers = {"Allow": ", ".join(allowed)} if allowed else {}
+        return answer_to(_coded(error, request, allowed), headers)
+    assert isinstance(error, BrushworkError)  # noqa: S101 - for the type checker
+    return answer_to(error)
+
+
+def _coded(error: HTTPException, request: Request, allowed: Sequence[str]) -> BrushworkError:
+    """Return an error of the web framework as one that has a code."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return BrushworkError(f"{error.detail}.")
+    kind = _OF_FRAMEWORK.get(error.status_code, RequestError)
+    path = ascii(request.url.path)[1:-1][:SHOWN_CHARACTERS]
+    if kind is errors.MethodNotAllowed:
+        return kind(f"{path} does not support {request.method}.", hint=f"Use {' or '.join(allowed)}.")
+    if kind is errors.RouteNotFound and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        return kind(f"There is no path {path}.", hint="GET /v1/openapi.json lists all paths.")
+    return kind(f"{error.detail}.")
 
 
 def _methods_of(request: Request) -> list[str]:
-    """What the address can be asked; the router names only the methods of the first route that it meets."""
+    """Return the methods of a path. The router knows only those of the first route that matches."""
     return [
         method
         for method in METHODS
@@ -139,19 +203,10 @@ def _methods_of(request: Request) -> list[str]:
     ]
 
 
-async def _of_validation(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - for the type checker
-    # The first part of the place is path, query, header or body.
-    wrong = first_invalid(error.errors(), skip=1)
-    field = wrong.name or first_invalid(error.errors()).name
-    return problem_response(422, "invalid_request", f"{field}: {wrong.reason}.", field=field)
-
-
-async def _of_a_bug(request: Request, error: Exception) -> JSONResponse:
-    LOGGER.error("%s %s ended in a bug", request.method, request.url.path, exc_info=error)
-    return problem_response(
-        500,
-        "internal",
-        f"The gateway met a bug ({type(error).__name__}); its log has the traceback.",
-        fault="machine",
+async def _answer_to_bug(request: Request, error: Exception) -> JSONResponse:
+    LOGGER.error("%s %s failed with an unexpected error", request.method, request.url.path, exc_info=error)
+    return answer_to(
+        BrushworkError(
+            f"The gateway failed with an unexpected {type(error).__name__}. Its log has the traceback."
+        )
     )

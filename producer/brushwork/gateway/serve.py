@@ -1,4 +1,4 @@
-"""The gateway as a process."""
+"""The process of the gateway: `brushwork gateway`."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden
 
 from brushwork.gateway.admission.http_protocol import BoundedHttp
-from brushwork.gateway.application import create_app
+from brushwork.gateway.application import Page, create_app
 from brushwork.gateway.listening import Listening, address_of
 from brushwork.gateway.server import GRACE_S, Server
 from brushwork.gateway.telemetry.access_log import REQUESTS
@@ -20,17 +20,22 @@ from brushwork.gateway.telemetry.access_log import REQUESTS
 LOGGER = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, listening: Listening) -> None:
-    """Answer HTTP until SIGTERM or Ctrl-C.
+def serve(settings: Settings, listening: Listening, page: Page | None = None) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C.
+
+    Args:
+        settings: Settings of the gateway.
+        listening: Where to listen, and which proxies to trust.
+        page: The web page; None for the HTTP interface alone.
 
     Raises:
-        Forbidden: It should listen beyond loopback, and there are no keys.
-        InvalidRequest: It can't listen there.
+        Forbidden: The address is not loopback, and there are no API keys.
+        InvalidRequest: The address or the port cannot be used.
     """
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
-    _prepare(settings, listening)
-    app = create_app(settings)
+    _prepare_database(settings, listening)
+    app = create_app(settings, page)
     with listening.bound() as bound:
         server = Server(app, _config(app, listening))
         LOGGER.info("Listening on %s", address_of(bound, listening.root_path))
@@ -40,16 +45,16 @@ def serve(settings: Settings, listening: Listening) -> None:
         sys.exit(1)
 
 
-def _prepare(settings: Settings, listening: Listening) -> None:
+def _prepare_database(settings: Settings, listening: Listening) -> None:
     database = Database(settings.database_url.get_secret_value())
     try:
         database.migrate()
-        if not listening.is_loopback and not ApiKeys(database).are_there():
+        if not listening.is_loopback and not ApiKeys(database).any_exist():
             raise Forbidden(
-                f"The gateway does not listen on {listening.host} while it asks nobody for a key.",
+                f"host: the gateway listens on {listening.host} only if there is an API key.",
                 field="host",
-                hint="Make one first: brushwork keys create NAME --scope admin. "
-                "On 127.0.0.1 it works without.",
+                hint="Make a key first: brushwork keys create NAME --scope admin. On 127.0.0.1 the gateway "
+                "works without keys.",
             )
     finally:
         database.close()
@@ -59,15 +64,15 @@ def _config(app: object, listening: Listening) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         root_path=listening.root_path,
-        # By default uvicorn would believe whatever runs on this machine.
+        # By default uvicorn would trust every program on this machine.
         proxy_headers=bool(listening.trusted_proxies),
         forwarded_allow_ips=listening.trusted_proxies or [],
         server_header=False,
         http=BoundedHttp,
-        # Nothing here is said by WebSocket.
+        # The gateway has no WebSocket.
         ws="none",
         log_config=None,
-        # It would have the words that a list is searched for; our own lines have the path alone.
+        # Its lines contain the query, which may hold prompts. Our own lines contain only the path.
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -1,20 +1,20 @@
-"""Uvicorn, made to stop while streams are open."""
+"""A uvicorn server that stops although event streams are open."""
 
 import socket
 
 import uvicorn
 from fastapi import FastAPI
 
-# What is still being sent when the gateway is to stop has so long.
+# Time that other open responses get to end, in seconds, when the server stops.
 GRACE_S = 5
 
 
 class Server(uvicorn.Server):
-    """Lets go of everybody who watches a job before it waits for open connections to end.
+    """Ends all event streams and waiting requests first. Otherwise the server would wait for them.
 
     Args:
-        app: Made by `create_app`.
-        config: How to serve it.
+        app: An application made by `create_app`.
+        config: Configuration of uvicorn.
     """
 
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
@@ -22,6 +22,6 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop."""
-        self._app.state.services.watch.let_go()
+        """Stop the server."""
+        self._app.state.services.watch.end_all()
         await super().shutdown(sockets)

@@ -1,4 +1,4 @@
-"""Everything a gateway process holds, put together once."""
+"""The objects of a gateway process. Each is built once."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,8 @@ from anyio import CapacityLimiter
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -17,25 +18,35 @@ from brushwork.gateway.admission.access import Access
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.watching.watcher import Watch
+from brushwork.transports.backend import Backend
 
-# Pictures of callers that are decoded at once: each may take 150 MB for a moment.
+# Pictures that are decoded at the same time. Each takes up to 150 MB for a moment.
 DECODERS = 2
-# Pictures that are fetched by address at once: each may take 20 s.
+# Pictures that are fetched by address at the same time. Each takes up to 20 s.
 FETCHERS = 4
 
 
 @dataclass(frozen=True)
 class Services:
-    """What routes use."""
+    """What routes use.
+
+    Args:
+        settings: Settings of the gateway.
+        backend: Database, store, and the objects that use them. `client` works with the same ones.
+        client: Submits and reads jobs.
+        access: Finds the principal of a request.
+        limits: Limits of API keys and queues.
+        watch: Watches jobs for event streams and waiting requests.
+        stream_limit: Limits the number of event streams and waiting requests.
+        decoders: Limits the number of threads that decode pictures.
+        fetchers: Limits the number of threads that fetch pictures by address, or read archives.
+    """
 
     settings: Settings
+    backend: Backend
     client: DirectClient
-    database: Database
-    store: ArtifactStore
     access: Access
     limits: KeyLimits
-    index: JobIndex
-    outlooks: Outlooks
     watch: Watch
     stream_limit: StreamLimit = field(default_factory=StreamLimit)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
@@ -43,29 +54,56 @@ class Services:
 
     @classmethod
     async def of(cls, request: Request) -> "Services":
-        """Those of the application that got this request."""
-        # Async, or FastAPI would take a thread for it, at every request.
+        """Return the services of the application that received a request; a FastAPI dependency."""
+        # FastAPI would run a plain function in a thread, for every request.
         services: Services = request.app.state.services
         return services
+
+    @property
+    def database(self) -> Database:
+        """Database of the ledger."""
+        return self.backend.database
+
+    @property
+    def store(self) -> ArtifactStore:
+        """Store of files."""
+        return self.backend.store
+
+    @property
+    def ledger(self) -> Ledger:
+        """Writes jobs."""
+        return self.backend.ledger
+
+    @property
+    def index(self) -> JobIndex:
+        """Reads jobs."""
+        return self.backend.index
+
+    @property
+    def outlooks(self) -> Outlooks:
+        """Estimates when jobs start and end."""
+        return self.backend.outlooks
+
+    @property
+    def tenant_files(self) -> TenantFiles:
+        """Knows which tenant may see which file."""
+        return self.backend.tenant_files
 
     def close(self) -> None:
         """Close all connections."""
         self.client.close()
         self.limits.close()
-        self.database.close()
+        self.backend.close()
 
 
 def services(settings: Settings) -> Services:
-    """Open all that a gateway needs."""
-    database = Database(settings.database_url.get_secret_value())
+    """Build the services of a gateway process."""
+    backend = Backend.opened(settings)
     return Services(
         settings=settings,
-        client=DirectClient(settings, database),
-        database=database,
-        store=ArtifactStore(settings.artifacts_url),
-        access=Access(ApiKeys(database)),
-        limits=KeyLimits(settings, database),
-        index=JobIndex(database),
-        outlooks=Outlooks(database, fresh_s=settings.lease_s),
-        watch=Watch(JobIndex(database), JobSignals(database)),
+        backend=backend,
+        client=DirectClient(settings, backend),
+        access=Access(ApiKeys(backend.database)),
+        limits=KeyLimits(settings, backend.database, backend.index),
+        watch=Watch(backend.index, backend.job_signals),
     )

@@ -1,1 +1,1 @@
-"""Inputs from callers: pictures, datasets and short forms of parameters."""
+"""Inputs from callers: requests, pictures, data sets and short forms of parameters."""

@@ -1,7 +1,7 @@
-"""Pictures by address: fetched only when allowed, and never from a private or link-local host.
+"""Download pictures from URLs: only if this is allowed, and never from a private or link-local host.
 
-ssrfguard resolves a name once, checks every address it means, connects to the checked one and does the
-same again at each redirect.
+ssrfguard resolves a host name once, checks every IP address that it stands for, and connects to the checked
+address. It does the same again at each redirect.
 """
 
 import threading
@@ -9,14 +9,14 @@ import time
 from ipaddress import IPv4Network
 
 import httpx
-from brushwork_core.media.pictures import MAX_BYTES
+from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import AddressRefused, InvalidImage
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
 from ssrfguard.httpx import Client
 
 TOTAL_S = 20.0
 PAUSE_S = 5.0
-# Azure's own services answer every machine there at this address, though it counts as public.
+# Every machine at Azure reaches Azure's platform services at this address, although it counts as public.
 _AZURE = Block(IPv4Network("168.63.129.16/32"), "Azure platform services", "none", Reach.DENIED)
 PUBLIC_HOSTS = Policy(denied_networks=AddressTable((*DEFAULT_DENIED.blocks, _AZURE)))
 
@@ -29,33 +29,33 @@ def fetch(
     policy: Policy = PUBLIC_HOSTS,
     total_s: float = TOTAL_S,
 ) -> bytes:
-    """The bytes behind an http(s) address.
+    """Return the content at an http(s) URL.
 
     Args:
-        url: The address.
-        allowed: Whether addresses are allowed at all.
-        field: The request's field that an error names.
-        policy: What may be reached; by default public hosts on ports 80 and 443.
-        total_s: Give up after about so long, redirects included.
+        url: The URL.
+        allowed: Whether pictures may be given as URLs at all.
+        field: Name of the request's field, for error messages.
+        policy: Which hosts and ports may be reached; by default public hosts on ports 80 and 443.
+        total_s: Time limit in seconds, redirects included.
 
     Raises:
-        AddressRefused: Addresses are off, or this one leads where nobody may fetch from.
-        InvalidImage: Nothing came, or too much, or too slowly.
+        AddressRefused: URLs are not allowed, or the policy does not allow this one.
+        InvalidImage: The download failed, was too large, or took too long.
     """
     if not allowed:
         raise AddressRefused(
-            f"{field}: fetching pictures by address is switched off.",
+            f"{field}: pictures can't be given as URLs here.",
             field=field,
-            hint="Set BRUSHWORK_IMAGE_ADDRESSES=true, or send the picture itself.",
+            hint="Send the picture itself, or set BRUSHWORK_IMAGE_ADDRESSES=true to allow URLs.",
         )
     deadline = time.monotonic() + total_s
     try:
         return _download(url, field, policy, deadline)
     except SSRFGuardError as error:
-        raise AddressRefused(f"{field}: this address may not be fetched: {error}", field=field) from error
-    # A connection that is closed at the deadline raises whatever it was doing.
+        raise AddressRefused(f"{field}: this URL may not be fetched: {error}", field=field) from error
+    # Closing the connection at the deadline may raise any of these errors.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-        reason = f"it took more than {total_s} s" if time.monotonic() >= deadline else error
+        reason = f"the download took more than {total_s} s" if time.monotonic() >= deadline else error
         raise InvalidImage(f"{field}: {url[:200]!r} can't be fetched: {reason}.", field=field) from error
 
 
@@ -63,19 +63,20 @@ def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:
     data = bytearray()
     pause_s = min(PAUSE_S, max(0.1, deadline - time.monotonic()))
     with Client(policy=policy, timeout=pause_s, headers={"Accept-Encoding": "identity"}) as client:
-        # Headers that trickle in are read inside httpx, where no deadline is looked at.
+        # httpx has no total deadline: a server that sends its headers slowly could hold the connection for
+        # ever.
         alarm = threading.Timer(deadline - time.monotonic(), client.close)
         alarm.daemon = True
         alarm.start()
         try:
-            with client.stream("GET", url, follow_redirects=True) as answer:
-                answer.raise_for_status()
-                # Raw, for a small compressed answer may unfold to a very large one.
-                for chunk in answer.iter_raw():
+            with client.stream("GET", url, follow_redirects=True) as response:
+                response.raise_for_status()
+                # Raw bytes: a small compressed response could unpack to a very large one.
+                for chunk in response.iter_raw():
                     data += chunk
-                    if len(data) > MAX_BYTES:
+                    if len(data) > MAX_PICTURE_BYTES:
                         raise InvalidImage(
-                            f"{field}: {url[:200]!r} sends more than {MAX_BYTES} bytes.", field=field
+                            f"{field}: {url[:200]!r} has more than {MAX_PICTURE_BYTES} bytes.", field=field
                         )
                     if time.monotonic() > deadline:
                         raise TimeoutError

@@ -1,24 +1,25 @@
-"""The files that a request names, each read and stored as its sort is: pictures, and archives of them."""
+"""Read and store the files of a request: pictures and archives."""
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 
-from brushwork.inputs.dataset_input import DatasetInputs, GivenArchive, is_archive
+from brushwork.inputs.archive_files import GivenArchive, is_archive
+from brushwork.inputs.dataset_input import DatasetInputs
 from brushwork.inputs.image_input import ImageInputs
 
-# What was read and is not stored yet; an artifact is there already.
+# A file that was read. Only an artifact is stored already.
 Read = Artifact | GivenArchive | bytes
 
 
 class FileInputs:
-    """Stores the files that callers give.
+    """Checks and stores the files that callers give.
 
     Args:
-        store: Where they go.
-        allow_addresses: Whether pictures may be given by http(s) address.
-        max_dataset_bytes: Most bytes of an archive.
+        store: The artifact store.
+        allow_addresses: Whether pictures may be given as http(s) URLs.
+        max_dataset_bytes: Most bytes of one archive.
     """
 
     def __init__(
@@ -28,30 +29,31 @@ class FileInputs:
         self._datasets = DatasetInputs(store, max_dataset_bytes)
 
     def read(self, given: object, field: str) -> Read:
-        """What `keep` needs of what was given for that field; nothing is stored yet.
+        """Read and check the file that a caller gives for `field`. Nothing is stored.
 
         Raises:
-            InvalidImage, InvalidDataset, AddressRefused: It can't be read, or breaks a limit.
+            InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
         """
         if file_fields()[field] == ARCHIVE:
             return self._datasets.read(given, field)
         return self._pictures.read(given, field)
 
     def keep(self, read: Read) -> Artifact:
-        """The artifact for what `read` returned.
+        """Store what `read` returned, if it is not stored yet.
 
         Raises:
-            ServiceUnreachable: The store does not take it.
+            ServiceUnreachable: The store does not answer.
         """
         if isinstance(read, GivenArchive):
             return self._datasets.keep(read)
         return self._pictures.keep(read)
 
     def stored(self, given: object) -> Artifact:
-        """The artifact for a file that no request names yet: an archive or a picture, as it turns out.
+        """Read and store a file that belongs to no request yet. Its content tells archives from pictures.
 
         Raises:
-            InvalidImage, InvalidDataset, AddressRefused, ServiceUnreachable: As `read` and `keep`.
+            InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
+            ServiceUnreachable: The store does not answer.
         """
         read = self.read(given, "dataset" if is_archive(given) else "image")
         try:

@@ -1,20 +1,20 @@
 """Validate submitted requests, then read and store their files. Nothing is stored if any request is wrong."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, JobNotEnded
+from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from pydantic import BaseModel
 
-from brushwork.inputs.dataset_input import GivenArchive
+from brushwork.inputs.archive_files import GivenArchive
+from brushwork.inputs.batch_errors import located
 from brushwork.inputs.file_inputs import FileInputs, Read
 
 # Takes the place of a file while the other parameters are validated.
@@ -43,9 +43,8 @@ class PreparedJob:
     """A validated request whose files are stored: everything that a new job needs.
 
     Args:
-        admitted: As in the draft.
+        admitted: As in the draft, but file fields of the request hold the names of the stored files.
         options: As in the draft.
-        request: The complete request; file fields hold the names of the stored files.
         inputs: The stored files, the main picture first.
         sha256: Digest of what the caller gave; requests of one idempotency key are compared by it. None
             without a key.
@@ -179,20 +178,3 @@ def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
     parameters = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
     options = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
     return {**parameters, **options, **changes, "kind": old.kind}
-
-
-@contextmanager
-def located(index: int, count: int) -> Iterator[None]:
-    """Add the index of a request to any error raised inside the `with` block.
-
-    Args:
-        index: Index of the request, from 0.
-        count: Number of requests. The message is changed only if there is more than one.
-    """
-    try:
-        yield
-    except BrushworkError as error:
-        error.index = index
-        if count > 1:
-            error.message = f"requests[{index}]: {error.message}"
-        raise

@@ -1,7 +1,7 @@
-"""Lists of a request as people write them in a line: `points=12,30`, `loras=ink:0.8`.
+"""Short forms of list parameters, for the command line and forms: `points=12,30`, `loras=ink:0.8`.
 
-A shell, a form's field and the page know words only. Items stand on lines of their own or with semicolons
-between them; labels and adapters may have commas between them instead. JSON is taken too.
+Items are separated by line breaks or semicolons; labels and adapters may be separated by commas instead. JSON
+is accepted too.
 """
 
 import json
@@ -16,13 +16,13 @@ _ON = {"on": True, "off": False}
 
 @dataclass(frozen=True)
 class _Form:
-    """How the items of one list are written.
+    """The short form of the items of one parameter.
 
     Args:
-        item: Reads one.
-        word: Writes one.
-        example: Shown where an item can't be read.
-        commas: Whether items may have commas between them.
+        item: Parses one item.
+        word: Writes one item.
+        example: Shown in the hint of an error.
+        commas: Whether commas may separate items.
     """
 
     item: Callable[[str], Any]
@@ -32,10 +32,14 @@ class _Form:
 
 
 def read(field: str, text: str) -> Any:
-    """The list that `text` means, of what a request's field of that name takes.
+    """Parse the short form of a list parameter.
+
+    Args:
+        field: Name of the parameter, a key of `FORMS`.
+        text: Items in their short form, or JSON.
 
     Raises:
-        InvalidRequest: It can't be read.
+        InvalidRequest: An item can't be parsed, or the JSON is invalid.
     """
     form = FORMS[field]
     if text.lstrip().startswith(("[", "{")):
@@ -48,7 +52,7 @@ def read(field: str, text: str) -> Any:
 
 
 def written(field: str, value: Any) -> str:
-    """The lines that `read` makes `value` of."""
+    """Return `value` in its short form, one item a line. `read` parses it again."""
     items = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
     return "\n".join(FORMS[field].word(item) for item in items)
 
@@ -57,7 +61,7 @@ def _json(field: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{field}: this is no JSON: {error}.", field=field) from None
+        raise InvalidRequest(f"{field}: invalid JSON: {error}.", field=field) from None
 
 
 def _read(field: str, form: _Form, word: str) -> Any:
@@ -65,13 +69,13 @@ def _read(field: str, form: _Form, word: str) -> Any:
         return form.item(word)
     except (ValueError, KeyError):
         raise InvalidRequest(
-            f"{field}: {word[:60]!r} can't be read.", field=field, hint=f"It reads {form.example}."
+            f"{field}: {word[:60]!r} can't be parsed.", field=field, hint=f"Write {form.example}."
         ) from None
 
 
 def _adapter(word: str) -> dict[str, Any]:
     name, colon, weight = word.rpartition(":")
-    # Names may hold colons too.
+    # A name may contain colons.
     try:
         return {"name": name.strip(), "weight": float(weight)} if colon else {"name": word}
     except ValueError:
@@ -113,6 +117,6 @@ def _box_word(item: Mapping[str, Any]) -> str:
 FORMS: dict[str, _Form] = {
     "candidate_labels": _Form(str, str, "a cat, a dog", commas=True),
     "loras": _Form(_adapter, _adapter_word, "name:0.8", commas=True),
-    "points": _Form(_point, _point_word, "x, y and, if need be, `off` and an object's number"),
+    "points": _Form(_point, _point_word, "x, y; optionally followed by `off` and the number of an object"),
     "boxes": _Form(_box, _box_word, "x_min, y_min, x_max, y_max"),
 }

@@ -4,9 +4,9 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from brushwork_schemas.errors import RouteNotFound
 from fastapi import APIRouter
 from fastapi.responses import Response
-from starlette.exceptions import HTTPException
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -34,5 +34,5 @@ async def asset(version: str, name: str) -> Response:
     """Return a file. A page that was loaded before an update gets the newest version."""
     content = _assets().get(name)
     if content is None:
-        raise HTTPException(404, "There is no such file.")
+        raise RouteNotFound(f"There is no file {name[:80]!r}.")
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=HEADERS)

@@ -1,4 +1,4 @@
-"""Clients that need no service: jobs in memory, run by the test that holds them."""
+"""Clients for tests: jobs are kept in memory, and the test does the worker's part."""
 
 from pathlib import Path
 
@@ -9,94 +9,99 @@ from brushwork_schemas.preview import Preview
 from brushwork.async_client import AsyncClient
 from brushwork.client import Client
 from brushwork.testing.memory_transport import MemoryTransport
-from brushwork.testing.script import Written
-from brushwork.transports.threaded import ThreadedTransport
+from brushwork.testing.script import ScriptedOutcome
 
 
-class Worker:
-    """What a test does in a worker's place; both fake clients have it, and none of it is awaited."""
+class FakeWorker:
+    """The worker's part, done by the test. Both fake clients have these methods; none of them is awaited."""
 
     _memory: MemoryTransport
 
-    def answer(self, kind: str, *outcomes: Written) -> None:
-        """Say what becomes of jobs of a kind. Without this, they have a small sample result.
+    def answer(self, kind: str, *outcomes: ScriptedOutcome) -> None:
+        """Set the outcomes of the next jobs of a kind. Without this, jobs get a small sample result.
 
         Args:
-            kind: Of the jobs.
-            *outcomes: For one job after the other, the last for all that follow. Each is a result (a mapping
-                of its fields, pictures as PIL images or bytes, where what is left out is the sample's; or in
-                short a picture or several, a caption, a mapping of labels to scores), an error that the job
-                fails with, or a function of the job that returns or raises one of these. None is the sample.
+            kind: The kind of the jobs.
+            *outcomes: One outcome for each job in turn; the last one is used for all later jobs. An outcome
+                is one of these: a mapping of result fields, with pictures as PIL images or bytes (missing
+                fields are taken from the sample); a short form (one picture or several, a caption, a mapping
+                of labels to scores); an error that the job fails with; a function that takes the job and
+                returns or raises one of these; or None for the sample.
 
         Raises:
             UnknownKind: There is no such kind.
         """
-        self._memory.script.write(kind, outcomes)
+        self._memory.script.set_outcomes(kind, outcomes)
 
     def run_next(self) -> Job | None:
-        """Run the next queued job to its end; None where none waits. The most urgent comes first."""
+        """Run the most urgent queued job to its end, and return it; None if no job is queued."""
         return self._memory.run_next()
 
     def run_all(self) -> list[Job]:
-        """Run queued jobs until none waits; they are returned in the order in which they ran."""
+        """Run queued jobs until none is left, and return them in the order in which they ran."""
         ran = []
         while (job := self.run_next()) is not None:
             ran.append(job)
         return ran
 
     def start(self, job_id: str) -> Job:
-        """Move a queued job to `running`, and leave it there.
+        """Start a queued job, and leave it in the state `running`.
 
         Raises:
-            RuntimeError: It is not queued.
+            RuntimeError: The job is not queued.
         """
         return self._memory.ledger.start(job_id)
 
     def advance(self, job_id: str, step: int, total: int) -> Job:
-        """Say how far a running job is.
+        """Set the progress of a running job: `step` of `total` steps are done.
 
         Raises:
-            RuntimeError: It does not run.
+            RuntimeError: The job is not running.
         """
         return self._memory.ledger.advance(job_id, Progress(step=step, total=total))
 
     def show(self, job_id: str, preview: Preview) -> None:
-        """Have a running job show this preview."""
+        """Set the preview of a running job."""
         self._memory.show(job_id, preview)
 
-    def finish(self, job_id: str, outcome: Written = None) -> Job:
-        """End a running job: by this outcome, as for `answer`, else by what was said there.
+    def finish(self, job_id: str, outcome: ScriptedOutcome = None) -> Job:
+        """End a running job.
+
+        Args:
+            job_id: Id of the job.
+            outcome: As for `answer`; None uses the next outcome that `answer` has set.
 
         Raises:
-            RuntimeError: It does not run.
+            RuntimeError: The job is not running.
         """
         return self._memory.finish(job_id, outcome)
 
 
-class FakeClient(Worker, Client):
-    """A `Client` without Redis, database and model. Requests are checked as the real ones are.
+class FakeClient(FakeWorker, Client):
+    """A `Client` without Redis, database and model. Requests are validated as in production.
 
     Args:
-        auto: Whether each job runs to its end as soon as it is submitted; else it stays queued until the test
-            has it run.
-        catalogue: As `BRUSHWORK_CATALOGUE`.
+        auto: Whether each job runs to its end as soon as it is submitted. If not, it stays queued until the
+            test runs it.
+        catalogue: A TOML file whose models are added to the packaged ones, as `BRUSHWORK_CATALOGUE`.
     """
 
     def __init__(self, *, auto: bool = False, catalogue: Path | None = None) -> None:
-        # Nothing of the machine that the tests run on.
+        # `model_construct` reads no environment, so tests do not depend on the machine.
         self.settings = Settings.model_construct(catalogue=catalogue)
-        self._transport = self._memory = MemoryTransport(self.settings, auto=auto)
+        self._memory = MemoryTransport(self.settings, auto=auto)
+        self._connect(self._memory)
 
 
-class FakeAsyncClient(Worker, AsyncClient):
+class FakeAsyncClient(FakeWorker, AsyncClient):
     """An `AsyncClient` without Redis, database and model.
 
     Args:
-        auto: As for `FakeClient`.
-        catalogue: As for `FakeClient`.
+        auto: Whether each job runs to its end as soon as it is submitted.
+        catalogue: A TOML file whose models are added to the packaged ones.
     """
 
     def __init__(self, *, auto: bool = False, catalogue: Path | None = None) -> None:
         self.settings = Settings.model_construct(catalogue=catalogue)
         self._memory = MemoryTransport(self.settings, auto=auto)
-        self._transport = ThreadedTransport(self._memory)
+        self._connect(self._memory)

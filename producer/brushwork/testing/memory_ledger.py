@@ -1,4 +1,4 @@
-"""Jobs in memory, moved from state to state by the rules of the real ledger."""
+"""A ledger in memory. Jobs change state by the same rules as in the real ledger."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,18 @@ from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 
-Jobs = list[Job]
+from brushwork.transports.transport import Jobs
+
 _URGENCY = list(Priority)
 
 
 @dataclass(frozen=True)
 class MemoryJob:
-    """A job on its way in.
+    """A job to be submitted.
 
     Args:
-        sha256: Of what its caller said; None where there is no key to compare it by.
+        job: The job, in the state `queued`.
+        sha256: Digest of its request; None if it has no idempotency key.
     """
 
     job: Job
@@ -29,7 +31,7 @@ class MemoryJob:
 
 
 class MemoryLedger:
-    """Keeps jobs as long as it lives. Safe to share between threads."""
+    """Keeps jobs in memory. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -37,24 +39,24 @@ class MemoryLedger:
         self._lock = threading.RLock()
 
     def submit(self, entries: Sequence[MemoryJob]) -> Jobs:
-        """Enter jobs, all or none; of a repeated key, the earlier one's stands.
+        """Add all jobs or none, and return them. For a repeated idempotency key, return the earlier job.
 
         Raises:
-            IdempotencyConflict: A key stands for another request.
+            IdempotencyConflict: An idempotency key was used for another request.
         """
         with self._lock:
             keys = dict(self._keys)
-            standing = [_standing(entry, keys) for entry in entries]
+            accepted = [_accepted(entry, keys) for entry in entries]
             self._keys = keys
-            for job in standing:
+            for job in accepted:
                 self._jobs.setdefault(job.id, job)
-            return [self._jobs[job.id] for job in standing]
+            return [self._jobs[job.id] for job in accepted]
 
     def get(self, job_id: str) -> Job:
-        """The job of that id.
+        """Return the job of this id.
 
         Raises:
-            JobNotFound: There is none.
+            JobNotFound: There is no such job.
         """
         with self._lock:
             job = self._jobs.get(checked_id(job_id))
@@ -63,20 +65,20 @@ class MemoryLedger:
             return self._expired(job)
 
     def newest_first(self) -> Jobs:
-        """All jobs."""
+        """Return all jobs, newest first."""
         with self._lock:
             jobs = [self._expired(job) for job in list(self._jobs.values())]
         return sorted(jobs, key=lambda job: (job.created_at, job.id), reverse=True)
 
     def start_next(self) -> Job | None:
-        """Have the most urgent queued job run, of those the oldest; None where none waits."""
+        """Start the oldest of the most urgent queued jobs; return None if no job is queued."""
         with self._lock:
             queued = [job for job in reversed(self.newest_first()) if job.state is JobState.QUEUED]
             job = max(queued, key=lambda job: _URGENCY.index(job.priority), default=None)
             return None if job is None else self.start(job.id)
 
     def cancel(self, job_id: str) -> Job:
-        """Withdraw a job: a queued one ends here, a running one is asked to stop."""
+        """Cancel a job: a queued job ends at once, a running job is asked to stop."""
         with self._lock:
             job = self.get(job_id)
             if job.state is JobState.QUEUED:
@@ -86,10 +88,10 @@ class MemoryLedger:
             return job
 
     def start(self, job_id: str) -> Job:
-        """Have a queued job run.
+        """Start a queued job.
 
         Raises:
-            RuntimeError: It is not queued.
+            RuntimeError: The job is not queued.
         """
         with self._in_state(job_id, JobState.QUEUED) as job:
             return self._changed(
@@ -97,19 +99,19 @@ class MemoryLedger:
             )
 
     def advance(self, job_id: str, progress: Progress) -> Job:
-        """Say how far a running job is.
+        """Set the progress of a running job.
 
         Raises:
-            RuntimeError: It does not run.
+            RuntimeError: The job is not running.
         """
         with self._in_state(job_id, JobState.RUNNING) as job:
             return self._changed(job, progress=progress)
 
     def finish(self, job_id: str, outcome: Any) -> Job:
-        """End a running job: by a result, or a `JobError`; if its caller has withdrawn it, as canceled.
+        """End a running job with a result or a `JobError`; if it was asked to stop, as canceled.
 
         Raises:
-            RuntimeError: It does not run.
+            RuntimeError: The job is not running.
         """
         with self._in_state(job_id, JobState.RUNNING) as job:
             if job.cancel_requested:
@@ -140,7 +142,7 @@ class MemoryLedger:
         return self._jobs[job.id]
 
 
-def _standing(entry: MemoryJob, keys: dict[tuple[str, str], MemoryJob]) -> Job:
+def _accepted(entry: MemoryJob, keys: dict[tuple[str, str], MemoryJob]) -> Job:
     if entry.job.idempotency_key is None:
         return entry.job
     earlier = keys.setdefault((entry.job.tenant, entry.job.idempotency_key), entry)

@@ -1,6 +1,5 @@
-"""The door to a service that is all in memory."""
+"""The transport to a service in memory, whose worker is the test."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,17 +23,18 @@ from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
-from brushwork.testing.memory_ledger import Jobs, MemoryJob, MemoryLedger
-from brushwork.testing.script import Script, Written
-from brushwork.waiting import PollingWait
+from brushwork.testing.memory_ledger import MemoryJob, MemoryLedger
+from brushwork.testing.script import Script, ScriptedOutcome
+from brushwork.transports.flow import blocking
+from brushwork.transports.transport import Jobs, Transport
 
 
-class MemoryTransport:
-    """Each method as `Client` says; the last of them are the fake worker.
+class MemoryTransport(Transport):
+    """Keeps jobs and files in memory. The last public methods do a worker's part.
 
     Args:
-        settings: Which catalogue, and how many attempts jobs have.
-        auto: Whether each job runs as soon as it is submitted.
+        settings: The catalogue, the limits of files, and the number of attempts of a job.
+        auto: Whether each job runs to its end as soon as it is submitted.
     """
 
     def __init__(self, settings: Settings, *, auto: bool) -> None:
@@ -50,23 +50,27 @@ class MemoryTransport:
 
     @property
     def place(self) -> str:
-        """Nowhere else."""
+        """The word `memory`."""
         return "memory"
 
+    @blocking
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
-        """As `Client.submit_many`."""
+        """Accept all requests or none."""
         return self._accept(requests)
 
+    @blocking
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
-        """As `Client.retry`."""
-        return self._accept([repeated(self.get(job_id), changes)], retry_of=job_id)[0]
+        """Submit the request of a job that has ended again, with `changes`."""
+        return self._accept([repeated(self._get(job_id), changes)], retry_of=job_id)[0]
 
+    @blocking
     def get(self, job_id: str) -> Job:
-        """As `Client.get`."""
-        return self._bound(self.ledger.get(job_id))
+        """Return the job."""
+        return self._get(job_id)
 
+    @blocking
     def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
-        """As `Client.list`."""
+        """Return jobs that match `wanted`, newest first."""
         if wanted.kind is not None:
             kind_named(wanted.kind)
         jobs = [self._bound(job) for job in self.ledger.newest_first() if _fits(job, wanted)]
@@ -74,30 +78,26 @@ class MemoryTransport:
             jobs = [job for job in jobs if (job.created_at, job.id) < (before.created_at, before.id)]
         return jobs[:limit]
 
+    @blocking
     def look(self, job_id: str) -> tuple[JobState, Progress]:
-        """As `Client.look`."""
+        """Return state and progress."""
         job = self.ledger.get(job_id)
         return job.state, job.progress
 
+    @blocking
     def preview(self, job_id: str) -> Preview | None:
-        """As `Client.preview`; the test makes them."""
-        return self._previews.get(job_id) if self.get(job_id).state is JobState.RUNNING else None
+        """Return the preview that the test has set for a running job."""
+        return self._previews.get(job_id) if self.ledger.get(job_id).state is JobState.RUNNING else None
 
-    def wait(self, job_id: str, waiting: PollingWait) -> Job:
-        """As `Client.wait`."""
-        while not waiting.is_over(*self.look(job_id)):
-            if waiting.wants_preview():
-                waiting.show(self.preview(job_id))
-            time.sleep(waiting.pause_s())
-        return self.get(job_id)
-
+    @blocking
     def cancel(self, job_id: str) -> Job:
-        """As `Client.cancel`."""
+        """Cancel the job, and return it as it is then."""
         return self._bound(self.ledger.cancel(job_id))
 
+    @blocking
     def outlook(self, job_id: str) -> Outlook | None:
-        """As `Client.outlook`; nothing is measured, so nothing is estimated."""
-        job = self.get(job_id)
+        """Return the position in the queue. Nothing is measured, so no times are estimated."""
+        job = self._get(job_id)
         if job.is_finished:
             return None
         older = [
@@ -106,18 +106,21 @@ class MemoryTransport:
         queued = [other for other in older if other.state is JobState.QUEUED]
         return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
 
+    @blocking
     def upload(self, file: object) -> Artifact:
-        """As `Client.upload`."""
+        """Store a picture or a data set."""
         artifact = self._files.stored(file)
         artifact.bind(self.store)
         return artifact
 
+    @blocking
     def artifact_bytes(self, sha256: str) -> bytes:
-        """As `Client.artifact_bytes`."""
+        """Return the content of a stored file."""
         return self.store.get(sha256)
 
+    @blocking
     def models(self, kind: str | None) -> Sequence[Model]:
-        """As `Client.models`."""
+        """Return the models of the catalogue, then those that jobs without a tenant have trained."""
         listed = [model for model in self._catalogue if kind is None or kind in model.kinds]
         if kind is not None and trains_for(kind) is None:
             return listed
@@ -130,16 +133,19 @@ class MemoryTransport:
         ]
         return [*listed, *trained]
 
+    @blocking
     def kinds(self) -> Sequence[KindDescription]:
-        """As `Client.kinds`."""
+        """Return all kinds with their models."""
         return described_kinds(self._catalogue)
 
+    @blocking
     def workers(self) -> Sequence[SeenWorker]:
-        """As `Client.workers`: there are none."""
+        """Return an empty list: there are no workers."""
         return []
 
+    @blocking
     def queues(self) -> Sequence[QueueState]:
-        """As `Client.queues`; the queue is in memory, where a ledger would be."""
+        """Return the number of waiting and running jobs of each kind; `in_redis` is always 0."""
         states = Counter((job.kind, job.state) for job in self.ledger.newest_first())
         return [
             QueueState(
@@ -152,30 +158,34 @@ class MemoryTransport:
             for kind in all_kinds()
         ]
 
+    @blocking
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def show(self, job_id: str, preview: Preview) -> None:
-        """Have a job show this preview."""
+        """Set the preview of a job."""
         self._previews[job_id] = preview
 
-    def finish(self, job_id: str, outcome: Written = None) -> Job:
-        """End a running job by this, or as the script says."""
-        job = self.get(job_id)
-        played = self.script.play(job) if outcome is None else self.script.outcome(job, outcome)
-        return self._bound(self.ledger.finish(job_id, played))
+    def finish(self, job_id: str, outcome: ScriptedOutcome = None) -> Job:
+        """End a running job with `outcome`, or with the next outcome of the script."""
+        job = self._get(job_id)
+        ended = self.script.next_outcome(job) if outcome is None else self.script.outcome(job, outcome)
+        return self._bound(self.ledger.finish(job_id, ended))
 
     def run_next(self) -> Job | None:
-        """Run the next queued job to its end."""
+        """Run the most urgent queued job to its end; None if no job is queued."""
         job = self.ledger.start_next()
         return None if job is None else self.finish(job.id)
+
+    def _get(self, job_id: str) -> Job:
+        return self._bound(self.ledger.get(job_id))
 
     def _accept(self, requests: Sequence[Mapping[str, Any]], retry_of: str | None = None) -> Jobs:
         prepared = self._intake.prepare(self._intake.draft(requests))
         jobs = self.ledger.submit([_entry(each, self._settings, retry_of) for each in prepared])
         while self._auto and self.run_next() is not None:
             pass
-        return [self.get(job.id) for job in jobs]
+        return [self._get(job.id) for job in jobs]
 
     def _expect(self, model: Model, tenant: str) -> None:
         job_id = model.source.job
@@ -184,9 +194,9 @@ class MemoryTransport:
         ):
             return
         raise UnknownModel(
-            f"Model {model.name!r}: you have no training of that name that has succeeded.",
+            f"Model {model.name!r}: this tenant has no succeeded training job of this id.",
             field="model",
-            hint="trained:<job id> names a succeeded training job of the same tenant.",
+            hint="Use trained:<job id> with the id of a succeeded training job of the same tenant.",
         )
 
     def _bound(self, job: Job) -> Job:
@@ -200,11 +210,11 @@ def _has_trained(job: Job, tenant: str) -> bool:
     return bool(kind.trains) and (job.state, job.tenant) == (JobState.SUCCEEDED, tenant)
 
 
-def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None) -> MemoryJob:
-    # As exact as a ledger's, which counts milliseconds.
+def _entry(prepared: PreparedJob, settings: Settings, retry_of: str | None) -> MemoryJob:
+    # The real ledger stores milliseconds.
     now = datetime.now(UTC)
     created_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    options, admitted = complete.options, complete.admitted
+    options, admitted = prepared.options, prepared.admitted
     deadline_s = options.deadline_s
     job = Job(
         id=str(uuid_utils.uuid7()),
@@ -212,14 +222,14 @@ def _entry(complete: PreparedJob, settings: Settings, retry_of: str | None) -> M
         model=admitted.model.name,
         label=admitted.label,
         state=JobState.QUEUED,
-        request=complete.admitted.request,
+        request=admitted.request,
         created_at=created_at,
         deadline_at=None if deadline_s is None else created_at + timedelta(seconds=deadline_s),
         max_attempts=settings.max_attempts,
         retry_of=retry_of,
         **{name: getattr(options, name) for name in _KEPT},
     )
-    return MemoryJob(job, complete.sha256)
+    return MemoryJob(job, prepared.sha256)
 
 
 _KEPT = ("priority", "tenant", "idempotency_key", "group", "traceparent")

@@ -1,4 +1,4 @@
-"""What a fake worker answers, as the test has written it."""
+"""The outcomes of jobs that a test has set for the fake worker."""
 
 import io
 import threading
@@ -15,55 +15,55 @@ from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.result import Result
 from PIL import Image
 
-# A result of the kind, or part of one; a function of the job that returns one or raises; an error.
+# A result of the kind, some of its fields, its short form, or an error; None is the sample result.
 Outcome = Result | Mapping[str, Any] | Sequence[Any] | str | bytes | Image.Image | BaseException | None
-Written = Outcome | Callable[[Job], Outcome]
+ScriptedOutcome = Outcome | Callable[[Job], Outcome]
 
 
 class Script:
-    """Outcomes by kind.
+    """The outcomes of jobs, by kind. Safe to share between threads.
 
     Args:
-        store: Where the pictures of results go.
+        store: Stores the files of results.
     """
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
-        self._written: dict[str, list[Written]] = defaultdict(list)
+        self._outcomes: dict[str, list[ScriptedOutcome]] = defaultdict(list)
         self._lock = threading.Lock()
 
-    def write(self, kind: str, outcomes: Sequence[Written]) -> None:
-        """Answer jobs of this kind by these, one after the other; the last is for all that follow.
+    def set_outcomes(self, kind: str, outcomes: Sequence[ScriptedOutcome]) -> None:
+        """Set the outcomes of the next jobs of this kind. The last one is used for all later jobs.
 
         Raises:
             UnknownKind: There is no such kind.
         """
         with self._lock:
-            self._written[kind_named(kind).name] = list(outcomes)
+            self._outcomes[kind_named(kind).name] = list(outcomes)
 
-    def play(self, job: Job) -> Result | JobError:
-        """What becomes of a running job."""
+    def next_outcome(self, job: Job) -> Result | JobError:
+        """Return the result or error of a running job, and move on to the next outcome of its kind."""
         with self._lock:
-            left = self._written[job.kind]
-            written = left.pop(0) if len(left) > 1 else (left[0] if left else None)
-        return self.outcome(job, written)
+            left = self._outcomes[job.kind]
+            scripted = left.pop(0) if len(left) > 1 else (left[0] if left else None)
+        return self.outcome(job, scripted)
 
-    def outcome(self, job: Job, written: Written) -> Result | JobError:
-        """What becomes of a running job by that."""
+    def outcome(self, job: Job, scripted: ScriptedOutcome) -> Result | JobError:
+        """Return the result or error that `scripted` stands for."""
         try:
-            said = written(job) if callable(written) else written
+            given = scripted(job) if callable(scripted) else scripted
         except Exception as error:
-            said = error
-        if isinstance(said, BrushworkError):
-            return JobError.of(said)
-        if isinstance(said, BaseException):
-            message = f"The job ended in a bug ({type(said).__name__}: {said})."
+            given = error
+        if isinstance(given, BrushworkError):
+            return JobError.of(given)
+        if isinstance(given, BaseException):
+            message = f"The job failed with a bug ({type(given).__name__}: {given})."
             return JobError(code="internal", message=message, fault="machine")
-        return said if isinstance(said, Result) else self._result(job, said)
+        return given if isinstance(given, Result) else self._result(job, given)
 
-    def _result(self, job: Job, said: Any) -> Result:
+    def _result(self, job: Job, given: Any) -> Result:
         kind = kind_named(job.kind)
-        fields = {**kind.sample(job, self._picture), **_fields(kind, said)}
+        fields = {**kind.sample(job, self._picture), **_fields(kind, given)}
         if "images" in fields:
             seed = fields.setdefault("seed", job.request.seed)
             fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])
@@ -71,7 +71,7 @@ class Script:
         return kind.result_type.model_validate({"provenance": _provenance(job), **stored})
 
     def _stored(self, value: Any) -> Any:
-        """The value with artifacts in place of pictures and other files."""
+        """Store the pictures and files within `value`, and return it with artifacts in their place."""
         match value:
             case (bytes(data), str(media_type)):
                 return self._store.put_file(data, media_type)
@@ -87,20 +87,20 @@ class Script:
         return Image.open(io.BytesIO(self._store.get(sha256)))
 
 
-def _fields(kind: Kind, said: Any) -> Mapping[str, Any]:
-    """Return the result fields for what a test has written.
+def _fields(kind: Kind, given: Any) -> Mapping[str, Any]:
+    """Return the result fields that a test has given, in full or as a short form.
 
     Raises:
         TypeError: It is not a result of this kind.
     """
-    if said is None:
+    if given is None:
         return {}
-    short = kind.from_short(said)
+    short = kind.from_short(given)
     if short is not None:
         return short
-    if isinstance(said, Mapping):
-        return said
-    raise TypeError(f"a {type(said).__name__} is not a result of {kind.name}")
+    if isinstance(given, Mapping):
+        return given
+    raise TypeError(f"a {type(given).__name__} is not a result of {kind.name}")
 
 
 def _provenance(job: Job) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The ways from a client to the service: straight to ledger, queue and store, or to a gateway by HTTP."""
+"""Ways from a client to the service: directly to ledger, queue and store, or to a gateway by HTTP."""

@@ -1,4 +1,4 @@
-"""How a gateway is reached: its address, the key, time limits; and httpx's words for calls and answers."""
+"""How to reach a gateway: address, API key and time limits, as arguments of httpx."""
 
 import asyncio
 import os
@@ -10,28 +10,29 @@ import httpx
 from brushwork_schemas.errors import InvalidRequest
 
 from brushwork.hosts import is_loopback
-from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse
+from brushwork.transports.flow import ConnectionLost, HttpRequest, HttpResponse
 
 CONNECT_S = 5.0
-# Between two pieces of an answer, or of a request; a held question has its time besides.
+# Between two parts of a response or of a request. `HttpRequest.held_s` is added.
 READ_S = 30.0
-# Uvicorn hangs up on an idle connection after five seconds: who does so first need not repeat a call.
+# Uvicorn closes idle connections after five seconds. A client that closes them earlier need not repeat
+# requests.
 IDLE_S = 4.0
-PIECE_BYTES = 256 * 2**10
-# Many may wait at once, each on a connection of its own.
+CHUNK_BYTES = 256 * 2**10
+# Many threads may wait at once, each on a connection of its own.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=IDLE_S)
 
 
 class Connection:
-    """Where a gateway is, and how it is spoken to.
+    """Address and key of a gateway.
 
     Args:
-        address: Its http(s) address.
-        key: An API key, if it asks for one.
-        patience_s: How long in all a call waits where the gateway says when to come again.
+        address: An http or https URL.
+        key: An API key, if the gateway requires one.
+        patience_s: Seconds that one request may wait in all because of Retry-After headers.
 
     Raises:
-        InvalidRequest: The address or the key is none.
+        InvalidRequest: The address is not a gateway's, or the key is not an API key.
     """
 
     def __init__(self, address: str, key: str | None, patience_s: float) -> None:
@@ -42,21 +43,21 @@ class Connection:
             self._headers["Authorization"] = f"Bearer {_checked_key(key)}"
 
     def options(self) -> dict[str, Any]:
-        """Arguments of an httpx client."""
+        """Return the arguments of an httpx client."""
         return {
             "headers": self._headers,
             "timeout": _timeout(0.0),
             "limits": LIMITS,
-            # A proxy of the surroundings is no way to this machine itself.
+            # A proxy named in the environment can't reach this machine by a loopback address.
             "trust_env": not is_loopback(urlsplit(self.address).hostname or ""),
         }
 
-    def request(self, call: HttpRequest, *, in_tasks: bool = False) -> dict[str, Any]:
-        """Arguments of an httpx client's `request`.
+    def request(self, call: HttpRequest, *, is_async: bool = False) -> dict[str, Any]:
+        """Return the arguments of an httpx client's method `request`.
 
         Args:
-            call: What is asked.
-            in_tasks: Whether the client is one for asyncio.
+            call: The request.
+            is_async: Whether the client is an `httpx.AsyncClient`.
         """
         return {
             "method": call.method,
@@ -64,53 +65,53 @@ class Connection:
             "params": dict(call.query),
             "headers": dict(call.headers),
             "timeout": _timeout(call.held_s),
-            **_body(call, in_tasks),
+            **_body(call, is_async),
         }
 
 
-def _body(call: HttpRequest, in_tasks: bool) -> dict[str, Any]:
+def _body(call: HttpRequest, is_async: bool) -> dict[str, Any]:
     if call.files:
         files = {name: (name, data, "application/octet-stream") for name, data in call.files.items()}
         return {"files": files, "data": dict(call.fields)}
     if call.content is None or isinstance(call.content, bytes):
         return {"content": call.content}
-    # Announced, so that what is too large is refused before it is sent.
+    # With Content-Length, the gateway can refuse a file that is too large before it is sent.
     length = {"Content-Length": str(call.content.seek(0, os.SEEK_END))}
-    pieces = _pieces_in_tasks(call.content) if in_tasks else _pieces(call.content)
-    return {"content": pieces, "headers": {**call.headers, **length}}
+    chunks = _chunks_async(call.content) if is_async else _chunks(call.content)
+    return {"content": chunks, "headers": {**call.headers, **length}}
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    # From its start, for a call may be sent again.
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    # From the start: the request may be sent a second time.
     file.seek(0)
-    while piece := file.read(PIECE_BYTES):
-        yield piece
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
 
 
-async def _pieces_in_tasks(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _chunks_async(file: BinaryIO) -> AsyncIterator[bytes]:
     file.seek(0)
-    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-        yield piece
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
 
 
-def answer_of(response: httpx.Response) -> HttpResponse:
-    """What came back, in our words."""
+def http_response(response: httpx.Response) -> HttpResponse:
+    """Return the response without the types of httpx."""
     return HttpResponse(response.status_code, dict(response.headers), response.content)
 
 
-def lost(error: httpx.TransportError) -> ConnectionLost:
-    """What an error of the connection means."""
+def connection_lost(error: httpx.TransportError) -> ConnectionLost:
+    """Return the error of the connection, with whether the request may be repeated."""
     timed_out = isinstance(error, httpx.TimeoutException)
-    reason = str(error) or ("it took too long" if timed_out else type(error).__name__)
+    reason = str(error) or ("timed out" if timed_out else type(error).__name__)
     may_repeat = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
     return ConnectionLost(reason.rstrip("."), may_repeat=may_repeat)
 
 
 def checked_address(address: str) -> str:
-    """The address, if a gateway can have it, without a slash at its end.
+    """Return the address without a trailing slash.
 
     Raises:
-        InvalidRequest: None can.
+        InvalidRequest: The address is not an http(s) URL, or has a user name, a query or a fragment.
     """
     try:
         parts = urlsplit(address)
@@ -118,11 +119,11 @@ def checked_address(address: str) -> str:
     except ValueError:
         is_good = False
     if not is_good or parts.username is not None or parts.query or parts.fragment:
-        # The address is not shown: it may hold a password.
+        # The message leaves the address out, because it may contain a password.
         raise InvalidRequest(
-            "url: this is no address of a gateway.",
+            "url: not a gateway's address.",
             field="url",
-            hint="It reads http://host:8600 or https://host; a key is given by itself.",
+            hint="Use http://host:8600 or https://host, and pass the API key separately.",
         )
     return address.rstrip("/")
 
@@ -130,7 +131,7 @@ def checked_address(address: str) -> str:
 def _checked_key(key: str) -> str:
     if key.isascii() and key.isprintable() and key and " " not in key:
         return key
-    raise InvalidRequest("api_key: this is no key.", field="api_key", hint="A key reads bw_...")
+    raise InvalidRequest("api_key: not an API key.", field="api_key", hint="A key starts with bw_.")
 
 
 def _timeout(held_s: float) -> httpx.Timeout:

@@ -1,24 +1,15 @@
-"""The direct door: a client's own connections to ledger, queue and store."""
+"""The transport with connections of its own to the ledger, the queue and the artifact store."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import uuid_utils
-from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_core.files.trained_models import TrainedModels
-from brushwork_core.fleet.job_signals import JobSignals
-from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger, NewJob
-from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.queries.outlooks import Outlooks
+from brushwork_core.ledger import NewJob
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
@@ -32,59 +23,62 @@ from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
+from brushwork.transports.backend import Backend
+from brushwork.transports.flow import blocking
 from brushwork.transports.messages import Messages
-from brushwork.transports.transport import Jobs
-from brushwork.waiting import PollingWait
+from brushwork.transports.transport import Jobs, Transport
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What became of requests.
+    """The result of a submit.
 
     Args:
-        jobs: The jobs that stand for them, in their order.
-        new: Ids of those that were not there before: the others are those of repeated idempotency keys.
+        jobs: One job for each request, in the order of the requests.
+        new: Ids of the jobs that this submit has created. The others belong to repeated idempotency keys.
     """
 
     jobs: Jobs
     new: frozenset[str]
 
 
-class DirectTransport:
-    """Talks to the ledger, the queue and the artifact store; each method as `Client` says.
+class DirectTransport(Transport):
+    """Uses the ledger, the queue and the artifact store without a gateway.
 
     Args:
-        settings: Where they are.
-        database: The ledger's, where the caller has it open already, and closes it.
+        settings: Addresses of Redis, the database and the artifact store.
+        backend: Database, store and the objects that use them, if the caller has built them. The caller then
+            closes them.
     """
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
         self.settings = settings
-        self._is_borrowed = database is not None
-        self._database = database or Database(settings.database_url.get_secret_value())
-        self._store = ArtifactStore(settings.artifacts_url)
+        self._is_borrowed = backend is not None
+        self._backend = backend = backend or Backend.opened(settings)
+        self._store = backend.store
         self._files = FileInputs(
             self._store,
             max_dataset_bytes=settings.max_dataset_bytes,
             allow_addresses=settings.image_addresses,
         )
-        self._ledger = Ledger(self._database)
-        self._index = JobIndex(self._database)
-        self._job_signals = JobSignals(self._database)
-        self._outlooks = Outlooks(self._database, fresh_s=settings.lease_s)
+        self._ledger = backend.ledger
+        self._index = backend.index
+        self._job_signals = backend.job_signals
+        self._outlooks = backend.outlooks
         self._messages = Messages(settings, self._ledger)
-        self._catalogue = Catalogue.load(settings.catalogue)
-        self._trained = TrainedModels(self._database)
+        self._catalogue = backend.catalogue
+        self._trained = backend.trained_models
         self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
 
     @property
     def place(self) -> str:
-        """Where the ledger is, without passwords."""
+        """Address of the ledger, without passwords."""
         url = make_url(self.settings.database_url.get_secret_value())
         return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
 
+    @blocking
     def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
-        """As `Client.submit_many`."""
+        """Accept all requests or none, in one transaction."""
         return self.accept(self.draft(requests)).jobs
 
     def draft(self, requests: Sequence[Mapping[str, Any]]) -> Sequence[JobDraft]:
@@ -96,87 +90,96 @@ class DirectTransport:
         prepared = self._intake.prepare(drafts)
         return self._accept([self._new_job(each, retry_of) for each in prepared])
 
+    @blocking
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
-        """As `Client.retry`."""
+        """Submit the request of a job that has ended again, with `changes`."""
         return self.accept_retry(job_id, changes).jobs[0]
 
     def accept_retry(self, job_id: str, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again, and return whether the new job is new."""
-        old = self.get(job_id)
+        old = self._get(job_id)
         return self.accept(self.draft([repeated(old, changes)]), retry_of=old.id)
 
+    @blocking
     def get(self, job_id: str) -> Job:
-        """As `Client.get`."""
-        return self._bound(self._index.get(job_id))
+        """Return the job; artifacts of its result read from the store."""
+        return self._get(job_id)
 
+    @blocking
     def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
-        """As `Client.list`."""
+        """Return jobs that match `wanted`, newest first."""
         if wanted.kind is not None:
             kind_named(wanted.kind)
         return [self._bound(job) for job in self._index.list(wanted, limit=limit, before=before)]
 
+    @blocking
     def look(self, job_id: str) -> tuple[JobState, Progress]:
-        """As `Client.look`."""
+        """Return state and progress, without reading the rest of the job."""
         return self._index.state(job_id)
 
+    @blocking
     def preview(self, job_id: str) -> Preview | None:
-        """As `Client.preview`."""
+        """Return the newest preview. Asking makes the worker produce previews for a while."""
         return self._job_signals.preview(job_id)
 
-    def wait(self, job_id: str, waiting: PollingWait) -> Job:
-        """As `Client.wait`."""
-        while not waiting.is_over(*self.look(job_id)):
-            if waiting.wants_preview():
-                waiting.show(self.preview(job_id))
-            time.sleep(waiting.pause_s())
-        return self.get(job_id)
-
+    @blocking
     def cancel(self, job_id: str) -> Job:
-        """As `Client.cancel`."""
+        """Cancel the job, and return it as it is then."""
         self._ledger.cancel(job_id)
-        return self.get(job_id)
+        return self._get(job_id)
 
+    @blocking
     def outlook(self, job_id: str) -> Outlook | None:
-        """As `Client.outlook`."""
-        return self._outlooks.of(self.get(job_id))
+        """Estimate when the job starts and ends."""
+        return self._outlooks.of(self._get(job_id))
 
+    @blocking
     def upload(self, file: object) -> Artifact:
-        """As `Client.upload`."""
+        """Store a picture or a data set."""
         artifact = self._files.stored(file)
-        TenantFiles(self._database).enter("", artifact)
+        self._backend.tenant_files.record_upload("", artifact)
         artifact.bind(self._store)
         return artifact
 
+    @blocking
     def artifact_bytes(self, sha256: str) -> bytes:
-        """As `Client.artifact_bytes`."""
+        """Return the content of a stored file."""
         return self._store.get(sha256)
 
+    @blocking
     def models(self, kind: str | None) -> Sequence[Model]:
-        """As `Client.models`."""
+        """Return the models of the catalogue, then those that jobs without a tenant have trained."""
         return self.models_of("", kind)
 
     def models_of(self, tenant: str, kind: str | None) -> Sequence[Model]:
-        """As `models`, with what the jobs of that tenant have trained."""
+        """Return the models of the catalogue, then those that jobs of `tenant` have trained."""
         listed = [model for model in self._catalogue if kind is None or kind in model.kinds]
         return [*listed, *self._trained.newest(tenant, kind)]
 
+    @blocking
     def kinds(self) -> Sequence[KindDescription]:
-        """As `Client.kinds`."""
+        """Return all kinds with their models."""
         return described_kinds(self._catalogue)
 
+    @blocking
     def workers(self) -> Sequence[SeenWorker]:
-        """As `Client.workers`."""
-        return WorkerRegistry(self._database).workers()
+        """Return the workers whose heartbeats are fresh."""
+        return self._backend.worker_registry.workers()
 
+    @blocking
     def queues(self) -> Sequence[QueueState]:
-        """As `Client.queues`."""
+        """Return the number of waiting and running jobs of each kind."""
         return queue_states(self._index, self._outlooks)
 
+    @blocking
     def close(self) -> None:
-        """As `Client.close`."""
+        """Close the connections to Redis, and to the database unless the caller opened it."""
         self._messages.close()
         if not self._is_borrowed:
-            self._database.close()
+            self._backend.close()
+
+    def _get(self, job_id: str) -> Job:
+        return self._bound(self._index.get(job_id))
 
     def _accept(self, jobs: Sequence[NewJob]) -> Accepted:
         if not jobs:
@@ -191,7 +194,7 @@ class DirectTransport:
         )
 
     def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
-        """The jobs that were submitted before with the same idempotency keys, by tenant and key."""
+        """Return the jobs that were submitted before with the same idempotency keys, by tenant and key."""
         keys: dict[str, list[str]] = {}
         for tenant, key in map(_key, repeated_jobs):
             keys.setdefault(tenant, []).append(key)
@@ -203,14 +206,14 @@ class DirectTransport:
         jobs = {job.id: self._bound(job) for job in self._index.get_many(list(ids.values()))}
         return {key: jobs[job_id] for key, job_id in ids.items() if job_id in jobs}
 
-    def _new_job(self, complete: PreparedJob, retry_of: str | None = None) -> NewJob:
+    def _new_job(self, prepared: PreparedJob, retry_of: str | None) -> NewJob:
         return NewJob.of(
             str(uuid_utils.uuid7()),
-            complete.admitted,
-            complete.options,
-            inputs=complete.inputs,
+            prepared.admitted,
+            prepared.options,
+            inputs=prepared.inputs,
             max_attempts=self.settings.max_attempts,
-            request_sha256=complete.sha256,
+            request_sha256=prepared.sha256,
             retry_of=retry_of,
         )
 

@@ -1,4 +1,4 @@
-"""The messages of new jobs, as far as Redis has room for them."""
+"""Publish the messages of new jobs, up to the limit of messages in Redis."""
 
 import logging
 from collections import Counter
@@ -14,11 +14,11 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Messages:
-    """Sends a message for each job whose turn it is; a worker sends the others'.
+    """Publishes the messages of the first new jobs. A worker publishes the messages of the others later.
 
     Args:
-        settings: Where Redis is, and how many messages of a kind may lie in it.
-        ledger: Hears of those that could not be sent.
+        settings: Address of Redis, and how many messages of a kind it may hold (`queue_ahead`).
+        ledger: Records which messages could not be published.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
@@ -28,11 +28,11 @@ class Messages:
         self._publisher = Publisher(self._celery)
 
     def with_room(self, jobs: Sequence[NewJob]) -> Sequence[NewJob]:
-        """Those for whose messages there is room in Redis; the others wait in the ledger."""
+        """Return the jobs whose messages Redis has room for. The others wait in the ledger."""
         try:
             room = Counter({kind: self._room(kind) for kind in {job.kind for job in jobs}})
         except ServiceUnreachable as error:
-            LOGGER.warning("A worker will publish what is submitted now: %s", error)
+            LOGGER.warning("Jobs are accepted, and a worker will publish their messages later: %s", error)
             return []
         first = []
         for job in jobs:
@@ -42,11 +42,11 @@ class Messages:
         return first
 
     def send(self, jobs: Sequence[NewJob]) -> None:
-        """Send theirs, if Redis answers."""
+        """Publish the messages of these jobs, if Redis answers."""
         if not jobs:
             return
         if not self._publisher.publish([Dispatch.of(job) for job in jobs]):
-            # Only to have it sent sooner: in the end, a job whose message is missing is noticed anyway.
+            # This only speeds things up: a missing message is noticed later anyway.
             with suppress(ServiceUnreachable):
                 self._ledger.undispatch([job.id for job in jobs])
 

@@ -1,4 +1,4 @@
-"""Requests made ready to be sent: words that JSON can hold, files that travel along or ahead."""
+"""Prepare requests for HTTP: check that JSON can hold them, and read the pictures that they name."""
 
 import base64
 import json
@@ -11,23 +11,24 @@ from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from pydantic import BaseModel
 
-from brushwork.inputs.image_input import payload
-from brushwork.inputs.intake import located
+from brushwork.inputs.batch_errors import located
+from brushwork.inputs.picture_files import sendable_picture
 
-# More than that of pictures goes ahead, each once; less goes along, so that a wrong request leaves no file.
-MOST_ALONG_BYTES = 8 * 2**20
-AUTOMATIC = "auto-"
+# Pictures of up to this size together are part of the request, so that a wrong request stores no file. Larger
+# ones are uploaded before the request, each once.
+MAX_INLINE_BYTES = 8 * 2**20
+AUTOMATIC_KEY_PREFIX = "auto-"
 _MARKS = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
 
 
 def packed(requests: Sequence[Any]) -> list[dict[str, Any]]:
-    """The requests as they are to be sent: a picture is a name, an address or bytes, a data set as it is.
+    """Return the requests with pictures as names, URLs or bytes; data sets are left as they are.
 
-    Each bears an idempotency key, its caller's or one that is drawn: sent again because the answer was lost,
-    it stands for the same job.
+    A request without an idempotency key gets a random one: if the response is lost and the request is sent
+    again, it refers to the same job.
 
     Raises:
-        RequestError: One can't be sent; the message starts with its index where there are several.
+        RequestError: A request can't be sent. If there are several, the message starts with its index.
     """
     ready = []
     for index, request in enumerate(requests):
@@ -37,12 +38,12 @@ def packed(requests: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def encoded(content: Any) -> bytes:
-    """JSON of what `packed` let pass."""
+    """Return `content`, which `packed` has checked, as JSON."""
     return json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
 
 
-def data_address(data: bytes) -> str:
-    """A `data:` address of a picture; whether it is one, its receiver says."""
+def data_url(data: bytes) -> str:
+    """Return a `data:` URL of a picture. The gateway checks that it is one."""
     media_type = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "image/png")
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
@@ -53,9 +54,9 @@ def _packed(request: Any) -> dict[str, Any]:
     ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
     for name, sort in file_fields().items():
         if (given := request.get(name)) is not None:
-            ready[name] = given if sort == ARCHIVE else payload(given, name)
+            ready[name] = given if sort == ARCHIVE else sendable_picture(given, name)
     if ready.get("idempotency_key") is None:
-        ready["idempotency_key"] = f"{AUTOMATIC}{uuid.uuid4().hex}"
+        ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"
     return ready
 
 
@@ -65,13 +66,13 @@ def _sendable(name: str, value: Any) -> Any:
         encoded(plain)
     except (TypeError, ValueError, RecursionError):
         raise InvalidRequest(
-            f"{name}: a {type(value).__name__} like this can't be sent.", field=name
+            f"{name}: this {type(value).__name__} can't be sent as JSON.", field=name
         ) from None
     return plain
 
 
 def _plain(value: Any) -> Any:
-    """The value with mappings in place of models, such as the points of a job that is submitted again."""
+    """Return the value with pydantic models as mappings, such as the points of a request that is repeated."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457) made errors again, by their stable codes."""
+"""Turn problem details (RFC 9457) into the errors that a direct client raises, by their error codes."""
 
 import json
 import re
@@ -8,71 +8,71 @@ from typing import Any
 
 from brushwork_schemas.errors import BrushworkError, Postponed, ServiceUnreachable
 
-from brushwork.transports.exchange import HttpResponse
+from brushwork.transports.flow import HttpResponse
 
-# Of several requests that were sent together: which, and what of it.
-_PLACE = re.compile(r"requests\[(\d+)\](?:\.(.+))?")
-SOON_S = 1.0
+# The field of an error in a batch: index of the request, and field of this request.
+_INDEXED_FIELD = re.compile(r"requests\[(\d+)\](?:\.(.+))?")
+DEFAULT_RETRY_AFTER_S = 1.0
 
 
-def error_of(answer: HttpResponse, address: str) -> BrushworkError:
-    """The error that a bad answer tells of: as a direct client would raise it.
+def error_of(response: HttpResponse, address: str) -> BrushworkError:
+    """Return the error that a direct client would raise for this response.
 
     Args:
-        answer: Of a status that is no success.
-        address: The gateway's, for the words of an answer that is no gateway's.
+        response: A response whose status is 300 or more.
+        address: The gateway's address, for the message of a response that no gateway has sent.
     """
-    problem = _problem(answer)
+    problem = _problem(response)
     if problem is None:
         return ServiceUnreachable(
-            f"What answers at {address} is no gateway of brushwork's, or something before it: "
-            f"status {answer.status}.",
+            f"The server at {address} responded with status {response.status} and without an error code. "
+            "It is not a brushwork gateway, or a proxy in front of it failed.",
             field="url",
             hint="Check the client's address, or BRUSHWORK_URL.",
         )
     code, field, index = problem["code"], problem.get("field"), None
-    if place := _PLACE.fullmatch(field or ""):
-        index, field = int(place[1]), place[2]
-    error = _error(code, problem, field, answer)
+    if found := _INDEXED_FIELD.fullmatch(field or ""):
+        index, field = int(found[1]), found[2]
+    error = _error(code, problem, field, response)
     error.index = index
     if index is not None and not error.message.startswith("requests["):
         error.message = f"requests[{index}]: {error.message}"
     return error
 
 
-def _problem(answer: HttpResponse) -> dict[str, Any] | None:
+def _problem(response: HttpResponse) -> dict[str, Any] | None:
     with suppress(ValueError):
-        found = json.loads(answer.content)
+        found = json.loads(response.content)
         if isinstance(found, dict) and isinstance(found.get("code"), str):
             return found
     return None
 
 
-def _error(code: str, problem: dict[str, Any], field: str | None, answer: HttpResponse) -> BrushworkError:
+def _error(code: str, problem: dict[str, Any], field: str | None, response: HttpResponse) -> BrushworkError:
     known = _CLASSES.get(code, BrushworkError)
     message, hint = str(problem.get("detail", code)), problem.get("hint")
     if issubclass(known, Postponed):
-        error: BrushworkError = known(message, retry_after_s=_seconds(answer), hint=hint)
+        error: BrushworkError = known(message, retry_after_s=_retry_after_s(response), hint=hint)
         error.field = field
         return error
     error = known(message, field=field, hint=hint)
     if known.code != code:
-        # A gateway that is newer than this client: programs may compare the code all the same.
+        # The gateway is newer than this client. Keep its code, so that programs can compare it.
         vars(error).update(code=code, fault=problem.get("fault", "machine"))
     return error
 
 
-def _seconds(answer: HttpResponse) -> float:
+def _retry_after_s(response: HttpResponse) -> float:
     try:
-        return max(0.0, float(answer.headers["retry-after"]))
+        return max(0.0, float(response.headers["retry-after"]))
     except (KeyError, ValueError):
-        return SOON_S
+        return DEFAULT_RETRY_AFTER_S
 
 
-def _all(of: type[BrushworkError]) -> Iterator[type[BrushworkError]]:
-    yield of
-    for narrower in of.__subclasses__():
-        yield from _all(narrower)
+def _with_subclasses(error_type: type[BrushworkError]) -> Iterator[type[BrushworkError]]:
+    yield error_type
+    for subclass in error_type.__subclasses__():
+        yield from _with_subclasses(subclass)
 
 
-_CLASSES = {known.code: known for known in reversed(list(_all(BrushworkError)))}
+_CLASSES = {known.code: known for known in reversed(list(_with_subclasses(BrushworkError)))}

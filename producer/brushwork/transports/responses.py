@@ -1,4 +1,4 @@
-"""Answers of a gateway, read: the same typed models that a direct client returns."""
+"""Parse the responses of a gateway into the types that a direct client returns."""
 
 import json
 from collections.abc import Mapping
@@ -18,75 +18,75 @@ from brushwork_schemas.validation import first_invalid
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 
-from brushwork.transports.exchange import HttpResponse
+from brushwork.transports.flow import HttpResponse
+from brushwork.transports.transport import Jobs
 
-Jobs = list[Job]
 _Model = TypeVar("_Model", bound=BaseModel)
 _WORKER_FIELDS = {field.name for field in fields(SeenWorker)}
 
 
 class Responses:
-    """Reads answers.
+    """Parses responses. Each method raises `ServiceUnreachable` if the content is not what it should be.
 
     Args:
-        files: Where the files that they name are fetched from.
+        files: Where the artifacts of a response read their bytes from.
     """
 
     def __init__(self, files: ByteSource) -> None:
         self._files = files
 
-    def job(self, answer: HttpResponse) -> Job:
-        """A job."""
-        return self._job(_content(answer))
+    def job(self, response: HttpResponse) -> Job:
+        """Return the job."""
+        return self._job(_content(response))
 
-    def jobs(self, answer: HttpResponse) -> tuple[Jobs, str | None]:
-        """Jobs, and where the next page begins."""
-        content = _content(answer)
+    def jobs(self, response: HttpResponse) -> tuple[Jobs, str | None]:
+        """Return the jobs of a page, and the cursor of the next page or None."""
+        content = _content(response)
         found = [self._job(each) for each in _items(content, "jobs")]
         return found, content.get("next")
 
-    def canceled(self, answer: HttpResponse) -> Job:
-        """The job of a cancellation."""
-        return self._job(_content(answer).get("job"))
+    def canceled(self, response: HttpResponse) -> Job:
+        """Return the job that was canceled."""
+        return self._job(_content(response).get("job"))
 
-    def outlook(self, answer: HttpResponse) -> Outlook | None:
-        """What lies ahead of the job that an answer shows."""
-        outlook = _content(answer).get("outlook")
+    def outlook(self, response: HttpResponse) -> Outlook | None:
+        """Return the outlook in the response to a request for a job."""
+        outlook = _content(response).get("outlook")
         return None if outlook is None else _parsed(Outlook, outlook)
 
-    def artifact(self, answer: HttpResponse) -> Artifact:
-        """A file that was stored."""
-        artifact = _parsed(Artifact, _content(answer))
+    def artifact(self, response: HttpResponse) -> Artifact:
+        """Return the file that was stored."""
+        artifact = _parsed(Artifact, _content(response))
         artifact.bind(self._files)
         return artifact
 
-    def preview(self, answer: HttpResponse) -> Preview | None:
-        """A preview; None where the answer is empty."""
-        if answer.status == 204:
+    def preview(self, response: HttpResponse) -> Preview | None:
+        """Return the preview; None if the response is empty."""
+        if response.status == 204:
             return None
         try:
-            return Preview.model_validate_json(answer.content)
+            return Preview.model_validate_json(response.content)
         except ValidationError as error:
-            raise _strange("it is no preview") from error
+            raise _unreadable("it is not a preview") from error
 
-    def models(self, answer: HttpResponse) -> list[Model]:
-        """Entries of the catalogue."""
-        return [_model(each) for each in _items(_content(answer), "models")]
+    def models(self, response: HttpResponse) -> list[Model]:
+        """Return the models."""
+        return [_model(each) for each in _items(_content(response), "models")]
 
-    def kinds(self, answer: HttpResponse) -> list[KindDescription]:
-        """Kinds of job."""
-        return [_parsed(KindDescription, each) for each in _items(_content(answer), "kinds")]
+    def kinds(self, response: HttpResponse) -> list[KindDescription]:
+        """Return the kinds of job."""
+        return [_parsed(KindDescription, each) for each in _items(_content(response), "kinds")]
 
-    def workers(self, answer: HttpResponse) -> list[SeenWorker]:
-        """Workers."""
-        return [_worker(each) for each in _items(_content(answer), "workers")]
+    def workers(self, response: HttpResponse) -> list[SeenWorker]:
+        """Return the workers."""
+        return [_worker(each) for each in _items(_content(response), "workers")]
 
-    def queues(self, answer: HttpResponse) -> list[QueueState]:
-        """Queues of all kinds."""
-        return [_parsed(QueueState, each) for each in _items(_content(answer), "queues")]
+    def queues(self, response: HttpResponse) -> list[QueueState]:
+        """Return the queues of all kinds."""
+        return [_parsed(QueueState, each) for each in _items(_content(response), "queues")]
 
     def _job(self, content: Any) -> Job:
-        # Job lets fields pass that it does not know: links, and whatever a newer gateway adds.
+        # `Job` ignores unknown fields: links, and fields that a newer gateway adds.
         read = _parsed(Job, content)
         job = read.model_copy(
             update={
@@ -99,20 +99,20 @@ class Responses:
         return job
 
 
-def _content(answer: HttpResponse) -> dict[str, Any]:
+def _content(response: HttpResponse) -> dict[str, Any]:
     try:
-        content = json.loads(answer.content)
+        content = json.loads(response.content)
     except ValueError as error:
-        raise _strange("it is no JSON") from error
+        raise _unreadable("it is not JSON") from error
     if not isinstance(content, dict):
-        raise _strange("it is no object")
+        raise _unreadable("it is not a JSON object")
     return content
 
 
 def _items(content: Mapping[str, Any], name: str) -> list[Any]:
     found = content.get(name)
     if not isinstance(found, list):
-        raise _strange(f"it has no list {name!r}")
+        raise _unreadable(f"it has no list {name!r}")
     return found
 
 
@@ -121,11 +121,11 @@ def _parsed(model: type[_Model], content: Any) -> _Model:
         return model.model_validate(content)
     except ValidationError as error:
         wrong = first_invalid(error)
-        raise _strange(f"{wrong.name}: {wrong.reason}") from error
+        raise _unreadable(f"{wrong.name}: {wrong.reason}") from error
 
 
 def _model(content: Any) -> Model:
-    # A newer gateway may say more of it.
+    # A newer gateway may add fields.
     known = (
         content
         if not isinstance(content, dict)
@@ -136,15 +136,15 @@ def _model(content: Any) -> Model:
 
 def _worker(content: Any) -> SeenWorker:
     try:
-        said = {name: content[name] for name in _WORKER_FIELDS if name in content}
-        return SeenWorker(**{**said, "kinds": tuple(said["kinds"]), "models": tuple(said["models"])})
+        known = {name: content[name] for name in _WORKER_FIELDS if name in content}
+        return SeenWorker(**{**known, "kinds": tuple(known["kinds"]), "models": tuple(known["models"])})
     except (KeyError, TypeError) as error:
-        raise _strange("a worker lacks a field") from error
+        raise _unreadable("a worker lacks a field") from error
 
 
-def _strange(reason: str) -> ServiceUnreachable:
+def _unreadable(reason: str) -> ServiceUnreachable:
     return ServiceUnreachable(
-        f"The gateway's answer can't be read: {reason}.",
+        f"The gateway's response can't be read: {reason}.",
         field="url",
-        hint="Client and gateway should be of one version; is this address a gateway's?",
+        hint="Check that the address is a gateway's, and that client and gateway have the same version.",
     )

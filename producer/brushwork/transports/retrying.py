@@ -1,68 +1,68 @@
-"""One call until it is answered well: repeated where that is safe, an error where it must be."""
+"""Send a request until it succeeds: repeat it where that is safe, else raise an error."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 
 from brushwork_schemas.errors import ServiceUnreachable
 
-from brushwork.transports.exchange import ConnectionLost, HttpRequest, HttpResponse, Pause, Talk
+from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause
 from brushwork.transports.problem import error_of
 
-# Enough for a gateway that is started anew; every call of ours may be repeated, for submits bear a key.
+# Long enough for a gateway to restart. Every request may be repeated, because submits have idempotency keys.
 REPEAT_AFTER_S = (0.1, 0.5)
-POSTPONED = (429, 503)
-# Who is told to come again at once waits so long, or it would ask without end.
+POSTPONED_STATUSES = (429, 503)
+# Lower bound of Retry-After: with 0, the client would repeat the request without end.
 SHORTEST_PAUSE_S = 0.1
 
 
 class Retrying:
-    """Asks one gateway.
+    """Sends requests to one gateway.
 
     Args:
-        address: For the words of errors.
-        patience_s: How long in all a call waits where the gateway says when to come again.
+        address: The gateway's address, for error messages.
+        patience_s: Seconds that one request may wait in all because of Retry-After headers.
     """
 
     def __init__(self, address: str, patience_s: float) -> None:
         self._address = address
         self._patience_s = patience_s
 
-    def asked(self, call: HttpRequest) -> Talk[HttpResponse]:
-        """The answer, if it is a good one.
+    def response_to(self, call: HttpRequest) -> Flow[HttpResponse]:
+        """Return the first successful response.
 
         Raises:
-            BrushworkError: What the gateway says, as the class of its code.
-            ServiceUnreachable: Nobody answers.
+            BrushworkError: The gateway responds with an error. The class is that of the error code.
+            ServiceUnreachable: The gateway does not respond.
         """
         patience_s = self._patience_s
         while True:
-            answer = yield from self._sent(call)
-            if answer.status < 300:
-                return answer
-            pause_s = _retry_after_s(answer.headers) if answer.status in POSTPONED else None
+            response = yield from self._sent(call)
+            if response.status < 300:
+                return response
+            pause_s = _retry_after_s(response.headers) if response.status in POSTPONED_STATUSES else None
             if pause_s is None or pause_s > patience_s:
-                raise error_of(answer, self._address)
+                raise error_of(response, self._address)
             patience_s -= pause_s
             yield Pause(pause_s)
 
-    def _sent(self, call: HttpRequest) -> Talk[HttpResponse]:
+    def _sent(self, call: HttpRequest) -> Flow[HttpResponse]:
         for pause_s in (*REPEAT_AFTER_S, None):
             try:
-                answer: HttpResponse = yield call
+                response: HttpResponse = yield call
             except ConnectionLost as lost:
                 if pause_s is None or not lost.may_repeat:
                     raise self._unreachable(lost) from lost
                 yield Pause(pause_s)
             else:
-                return answer
-        raise AssertionError("the last try returns or raises")
+                return response
+        raise AssertionError("the last attempt returns or raises")
 
     def _unreachable(self, lost: ConnectionLost) -> ServiceUnreachable:
         return ServiceUnreachable(
             f"The gateway at {self._address} does not answer: {lost.reason}.",
             field="url",
-            hint="Is it running (brushwork gateway), and is this its address? It is the client's first "
-            "argument, else BRUSHWORK_URL.",
+            hint="Check that it is running (brushwork gateway) and that its address is right: "
+            "the client's first argument, else BRUSHWORK_URL.",
         )
 
 

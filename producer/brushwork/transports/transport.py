@@ -1,7 +1,8 @@
-"""What every door lets through; `Client` says what each method means."""
+"""The interface of transports: what a client asks of the service, each method as a flow."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Model
@@ -14,80 +15,94 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.waiting import PollingWait
+from brushwork.transports.flow import Flow, Pause
+from brushwork.transports.waiting import PollingWait
 
-# Inside a door, `list` is the method.
+if TYPE_CHECKING:
+    from brushwork.transports.connection import Connection
+
+# Inside a transport, `list` is the method.
 Jobs = list[Job]
 
 
-class Transport(Protocol):
-    """A way to the service. Safe to share between threads."""
+class Transport(ABC):
+    """A way to the service. `Client` documents the methods: arguments, return values and errors.
+
+    Each method returns a flow; the client's runner runs it. Safe to share between threads.
+    """
+
+    # How to reach the gateway; None for a transport that sends no HTTP requests.
+    connection: "Connection | None" = None
 
     @property
+    @abstractmethod
     def place(self) -> str:
-        """Where it leads to, without passwords."""
-        ...
+        """Where the service is, without passwords."""
 
-    def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Jobs:
-        """As `Client.submit_many`."""
-        ...
+    @abstractmethod
+    def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Flow[Jobs]:
+        """Accept all requests or none, and return their jobs in the same order."""
 
-    def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
-        """As `Client.retry`."""
-        ...
+    @abstractmethod
+    def retry(self, job_id: str, changes: Mapping[str, Any]) -> Flow[Job]:
+        """Submit the request of a job that has ended again, with `changes`."""
 
-    def get(self, job_id: str) -> Job:
-        """As `Client.get`."""
-        ...
+    @abstractmethod
+    def get(self, job_id: str) -> Flow[Job]:
+        """Return the job."""
 
-    def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Jobs:
-        """As `Client.list`."""
-        ...
+    @abstractmethod
+    def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Flow[Jobs]:
+        """Return at most `limit` jobs that match `wanted` and are older than `before`, newest first."""
 
-    def look(self, job_id: str) -> tuple[JobState, Progress]:
-        """As `Client.look`."""
-        ...
+    @abstractmethod
+    def look(self, job_id: str) -> Flow[tuple[JobState, Progress]]:
+        """Return state and progress of the job."""
 
-    def preview(self, job_id: str) -> Preview | None:
-        """As `Client.preview`."""
-        ...
+    @abstractmethod
+    def preview(self, job_id: str) -> Flow[Preview | None]:
+        """Return the newest preview of the job, if it runs and has one."""
 
-    def wait(self, job_id: str, waiting: PollingWait) -> Job:
-        """As `Client.wait`."""
-        ...
+    def wait(self, job_id: str, waiting: PollingWait) -> Flow[Job]:
+        """Poll the job until it has ended, and return it. `waiting` sets the pauses and the time limit."""
+        while not waiting.observe(*(yield from self.look(job_id))):
+            if waiting.wants_preview():
+                waiting.show((yield from self.preview(job_id)))
+            yield Pause(waiting.pause_s())
+        return (yield from self.get(job_id))
 
-    def cancel(self, job_id: str) -> Job:
-        """As `Client.cancel`."""
-        ...
+    @abstractmethod
+    def cancel(self, job_id: str) -> Flow[Job]:
+        """Cancel the job, and return it as it is then."""
 
-    def outlook(self, job_id: str) -> Outlook | None:
-        """As `Client.outlook`."""
-        ...
+    @abstractmethod
+    def outlook(self, job_id: str) -> Flow[Outlook | None]:
+        """Return position and estimated times of the job; None if it has ended."""
 
-    def upload(self, file: object) -> Artifact:
-        """As `Client.upload`."""
-        ...
+    @abstractmethod
+    def upload(self, file: object) -> Flow[Artifact]:
+        """Store a picture or a data set."""
 
-    def artifact_bytes(self, sha256: str) -> bytes:
-        """As `Client.artifact_bytes`."""
-        ...
+    @abstractmethod
+    def artifact_bytes(self, sha256: str) -> Flow[bytes]:
+        """Return the content of a stored file."""
 
-    def models(self, kind: str | None) -> Sequence[Model]:
-        """As `Client.models`."""
-        ...
+    @abstractmethod
+    def models(self, kind: str | None) -> Flow[Sequence[Model]]:
+        """Return the models of one kind, or of all kinds if `kind` is None."""
 
-    def kinds(self) -> Sequence[KindDescription]:
-        """As `Client.kinds`."""
-        ...
+    @abstractmethod
+    def kinds(self) -> Flow[Sequence[KindDescription]]:
+        """Return all kinds of job."""
 
-    def workers(self) -> Sequence[SeenWorker]:
-        """As `Client.workers`."""
-        ...
+    @abstractmethod
+    def workers(self) -> Flow[Sequence[SeenWorker]]:
+        """Return the workers that are running."""
 
-    def queues(self) -> Sequence[QueueState]:
-        """As `Client.queues`."""
-        ...
+    @abstractmethod
+    def queues(self) -> Flow[Sequence[QueueState]]:
+        """Return the number of waiting and running jobs of each kind."""
 
-    def close(self) -> None:
-        """As `Client.close`."""
-        ...
+    @abstractmethod
+    def close(self) -> Flow[None]:
+        """Close all connections that the transport itself has opened."""

@@ -1,1 +1,1 @@
-"""The sender of webhooks: a process of its own that tells receivers of jobs that have ended."""
+"""The webhook sender: a process that delivers the events of jobs to receivers."""

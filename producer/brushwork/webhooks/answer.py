@@ -1,4 +1,4 @@
-"""What came of a try: an answer of the receiver, or the reason why there is none."""
+"""The result of a delivery attempt: the answer of the receiver, or the reason why there is none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,46 +9,46 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class DeliveryAnswer:
-    """How a receiver answered.
+    """The result of a delivery attempt.
 
     Args:
-        status: The HTTP status, if it came so far.
-        error: What went wrong, if something did.
-        wish_s: How long the receiver wants to be left alone.
-        is_final: Whether another try would be in vain.
+        status: HTTP status of the answer; None without an answer.
+        error: Why the event was not delivered; None if it was.
+        retry_after_s: Seconds that the receiver wants to wait before the next attempt.
+        is_final: Whether further attempts are useless.
     """
 
     status: int | None = None
     error: str | None = None
-    wish_s: float | None = None
+    retry_after_s: float | None = None
     is_final: bool = False
 
     @property
     def is_gone(self) -> bool:
-        """Whether the receiver wants no events at this address any more."""
+        """Whether the receiver wants no more events at this address: status 410."""
         return self.status == HTTPStatus.GONE
 
 
 def answer_of(status: int, headers: Mapping[str, str]) -> DeliveryAnswer:
-    """What a status and its headers mean: only 2xx is a delivery, and nothing is followed."""
+    """Return the result for an answer. Only 2xx is a delivery; redirects are not followed."""
     if 200 <= status < 300:
         return DeliveryAnswer(status)
     error = f"The receiver answered {status}"
     if 300 <= status < 400:
         error += ", and redirects are not followed"
-    return DeliveryAnswer(status, f"{error}.", wish_s(headers))
+    return DeliveryAnswer(status, f"{error}.", retry_after_s(headers))
 
 
-def wish_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a `Retry-After` means, which is a number or a date; None if there is none."""
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of `Retry-After`, which is a number or a date; None without a valid one."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
-        # Beyond twelve digits it is no time any more.
+        # More than twelve digits would overflow a timestamp.
         return float(text[:12])
     until = _date(text)
     if until is None:
         return None
-    # By the receiver's own clock, if it tells it.
+    # By the clock of the receiver, if the answer has a date.
     now = _date(headers.get("date", "")) or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds())
 

@@ -1,4 +1,4 @@
-"""What a receiver is told of a job: that it began or how it ended, and no word or picture of its request."""
+"""The body of a webhook: the state of a job, without text or pictures of its request."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class EventError(BaseModel):
 
 
 class EventData(BaseModel):
-    """The job at its start or its end."""
+    """The job of an event."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class EventData(BaseModel):
 
 
 class Payload(BaseModel):
-    """The body of a webhook, as Standard Webhooks recommends it."""
+    """The body of a webhook, in the form of Standard Webhooks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,14 +51,14 @@ class Payload(BaseModel):
 
 
 def payload_of_start(job: Job, began: datetime) -> Payload:
-    """The body that tells of a job's first start; the same at every try, however far the job is by then."""
+    """Return the body for the first start of a job. It is the same at every attempt."""
     first = {"state": JobState.RUNNING, "attempt": 1, "started_at": began, "finished_at": None}
     told = {name: getattr(job, name) for name in _TOLD} | first
     return Payload(type="job.started", timestamp=began, data=EventData(**told, timings=None, error=None))
 
 
 def payload(job: Job) -> Payload:
-    """The body that tells of a job's end; the same at every try."""
+    """Return the body for the end of a job. It is the same at every attempt."""
     return Payload(
         type=f"job.{job.state}",
         timestamp=job.finished_at or job.created_at,
@@ -77,7 +77,7 @@ _TOLD = (
 
 
 def _timings(result: Any) -> Timings | None:
-    # A result of a newer brushwork is read raw.
+    # The result of a newer version is not typed.
     provenance = getattr(result, "provenance", None)
     return None if provenance is None else provenance.timings
 
@@ -85,6 +85,6 @@ def _timings(result: Any) -> Timings | None:
 def _error(error: JobError | None) -> EventError | None:
     if error is None:
         return None
-    # A refusal quotes what it refuses, which may be a prompt.
+    # The message of a refused request quotes it, possibly the prompt.
     message = None if error.fault == "caller" else error.message
     return EventError(code=error.code, fault=error.fault, field=error.field, message=message)

@@ -1,4 +1,4 @@
-"""Tells receivers of what is due, several at once and each of them one thing after the other."""
+"""Deliver due events: to many receivers at the same time, to each receiver one event at a time."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
 
 from brushwork.webhooks.answer import DeliveryAnswer
-from brushwork.webhooks.courier import WebhookClient
-from brushwork.webhooks.metrics import SenderMetrics
+from brushwork.webhooks.metrics import DeliveryOutcome, SenderMetrics
 from brushwork.webhooks.payload import Payload, payload, payload_of_start
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.signature import Signature
+from brushwork.webhooks.webhook_client import WebhookClient
 
 LOGGER = logging.getLogger(__name__)
 LOOK_S = 0.5
@@ -28,25 +28,25 @@ CLOSING_S = 3.0
 
 @dataclass(frozen=True)
 class Delivery:
-    """An event on its way."""
+    """An event that is being delivered."""
 
     event: DueEvent
     task: "asyncio.Task[None]"
 
 
 class Sender:
-    """Tells of jobs that have begun or ended, until it is told to stop. Any number of them may run.
+    """Delivers the events of jobs until it is stopped. Several senders may run at the same time.
 
     Args:
-        outbox: What is to be told.
-        index: Where the jobs are.
-        webhook_client: Carries it.
-        signature: Signs it.
-        schedule: When what failed is tried again.
-        num_receivers: Told at once; of each receiver at most one event is on its way.
-        look_s: Seconds between looks for what is due.
-        closing_s: How long `run`, once it is told to stop, waits for what is on its way.
-        metrics: Counts what comes of tries.
+        outbox: The events.
+        index: Reads the jobs.
+        webhook_client: Posts webhooks.
+        signature: Signs webhooks.
+        schedule: Decides when a failed event is tried again.
+        num_receivers: Most receivers at the same time. Each gets at most one event at a time.
+        look_s: Seconds between two queries for due events.
+        closing_s: Seconds that running deliveries get after `stop`.
+        metrics: Counts attempts.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class Sender:
         self._look_s = look_s
         self._closing_s = closing_s
         self._metrics = metrics or SenderMetrics()
-        self._on_the_way: dict[str, Delivery] = {}
+        self._running: dict[str, Delivery] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._has_database = True
 
     async def run(self) -> None:
-        """Tell until `stop`; then what is on its way has a few seconds, and the rest is given back."""
+        """Deliver until `stop`. Then running deliveries get a few seconds; the others are given back."""
         while not self._stopping:
             self._wake.clear()
             await self._begin()
@@ -86,43 +86,43 @@ class Sender:
         await self._finish()
 
     def stop(self) -> None:
-        """Make `run` return; to be called in its event loop."""
+        """Make `run` return. Call it in the event loop."""
         self._stopping = True
         self._wake.set()
 
     async def _begin(self) -> None:
         for event in await self._due():
-            task = asyncio.create_task(self._tell(event))
-            self._on_the_way[event.receiver] = Delivery(event, task)
+            task = asyncio.create_task(self._deliver(event))
+            self._running[event.receiver] = Delivery(event, task)
 
     async def _due(self) -> list[DueEvent]:
-        room = self._num_receivers - len(self._on_the_way)
+        room = self._num_receivers - len(self._running)
         if room <= 0:
             return []
         try:
-            due = await asyncio.to_thread(self._outbox.take, room, busy=tuple(self._on_the_way))
+            due = await asyncio.to_thread(self._outbox.take, room, busy=tuple(self._running))
         except ServiceUnreachable as error:
             if self._has_database:
-                LOGGER.warning("Nothing is told until the database answers: %s", error)
+                LOGGER.warning("No events are delivered until the database answers: %s", error)
             self._has_database = False
             return []
         self._has_database = True
         return due
 
-    async def _tell(self, event: DueEvent) -> None:
-        outcome = "broken_off"
+    async def _deliver(self, event: DueEvent) -> None:
+        outcome = DeliveryOutcome.BROKEN_OFF
         try:
-            with bound(event=event.id, job=event.job_id), self._metrics.on_the_way.track_inprogress():
+            with bound(event=event.id, job=event.job_id), self._metrics.running.track_inprogress():
                 answer = await self._answer(event)
                 outcome = await asyncio.to_thread(self._settle, event, answer)
         except JobNotFound:
-            LOGGER.info("Event %s went with its job.", event.id)
+            LOGGER.info("Event %s was removed with its job.", event.id)
         except ServiceUnreachable as error:
-            # Once its lease is over. Its receiver may hear of it twice, with one id.
-            LOGGER.warning("Event %s is told again later: %s", event.id, error)
+            # It is delivered again when its lease has expired, possibly twice, with the same id.
+            LOGGER.warning("Event %s is delivered again later: %s", event.id, error)
         finally:
             self._metrics.ended(outcome)
-            self._on_the_way.pop(event.receiver, None)
+            self._running.pop(event.receiver, None)
             self._wake.set()
 
     async def _answer(self, event: DueEvent) -> DeliveryAnswer:
@@ -139,38 +139,40 @@ class Sender:
         except BrushworkError:
             raise
         except Exception as error:
-            # Ours, and counted as a try: one event is not to hold up its receiver for ever.
-            LOGGER.exception("Event %s can't be told.", event.id)
+            # A bug. It counts as an attempt, so that one event cannot block its receiver for ever.
+            LOGGER.exception("Event %s cannot be delivered.", event.id)
             return DeliveryAnswer(
-                error=f"{type(error).__name__} inside the sender; its log holds the traceback."
+                error=f"The sender failed with {type(error).__name__}. Its log has the traceback."
             )
 
-    def _settle(self, event: DueEvent, answer: DeliveryAnswer) -> str:
-        """Note what came of a try; its name in the metrics."""
-        pause_s = self._schedule.pause_s(event.attempts, answer.wish_s)
+    def _settle(self, event: DueEvent, answer: DeliveryAnswer) -> DeliveryOutcome:
+        """Record the result of an attempt, and return its outcome."""
+        pause_s = self._schedule.pause_s(event.attempts, answer.retry_after_s)
         if answer.error is None:
             self._outbox.delivered(event, answer.status or 0)
-            LOGGER.info("Event %s was told to %s.", event.id, event.receiver)
-            return "delivered"
+            LOGGER.info("Event %s was delivered to %s.", event.id, event.receiver)
+            return DeliveryOutcome.DELIVERED
         if answer.is_gone:
             num_dead = self._outbox.close_address(event, error=answer.error, status=answer.status or 0)
             LOGGER.warning(
-                "Event %s: %s wants no events there any more; %d will not be sent.",
+                "Event %s: %s wants no more events at this address. %d events are not delivered.",
                 event.id,
                 event.receiver,
                 num_dead,
             )
-            return "gone"
+            return DeliveryOutcome.GONE
         if answer.is_final or pause_s is None:
-            self._outbox.bury(event, error=answer.error, status=answer.status)
-            LOGGER.warning("Event %s is dead after %d tries: %s", event.id, event.attempts, answer.error)
-            return "dead"
+            self._outbox.mark_dead(event, error=answer.error, status=answer.status)
+            LOGGER.warning(
+                "Event %s is given up after %d attempts: %s", event.id, event.attempts, answer.error
+            )
+            return DeliveryOutcome.DEAD
         self._outbox.retry(event, pause_s, error=answer.error, status=answer.status)
         LOGGER.info("Event %s is tried again in %.0f s: %s", event.id, pause_s, answer.error)
-        return "retried"
+        return DeliveryOutcome.RETRIED
 
     async def _finish(self) -> None:
-        deliveries = list(self._on_the_way.values())
+        deliveries = list(self._running.values())
         if not deliveries:
             return
         _, late = await asyncio.wait([delivery.task for delivery in deliveries], timeout=self._closing_s)

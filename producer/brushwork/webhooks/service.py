@@ -1,4 +1,4 @@
-"""The process `brushwork webhooks send`: everything put together once, and its life."""
+"""The process `brushwork webhooks send`."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from brushwork_core.telemetry import log
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter, process_name
 
-from brushwork.webhooks.courier import WebhookClient
 from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.schedule import Schedule
 from brushwork.webhooks.sender import Sender
 from brushwork.webhooks.signature import Signature
+from brushwork.webhooks.webhook_client import WebhookClient
 
 LOGGER = logging.getLogger(__name__)
-# Beyond a delivery's time: looking up a name can't be broken off, and the database may be slow.
+# Added to the time limit of a delivery: a name lookup cannot be interrupted, and the database may be slow.
 LEASE_SLACK_S = 60.0
 
 
@@ -27,11 +27,11 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     """Send webhooks until SIGTERM or Ctrl-C.
 
     Args:
-        settings: Where the ledger is, and what to sign with.
-        num_receivers: Told at once.
+        settings: Settings with the database and the secret.
+        num_receivers: Most receivers at the same time.
 
     Raises:
-        InvalidRequest: There is no secret, or it is none.
+        InvalidRequest: The secret is missing or malformed.
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
@@ -54,7 +54,7 @@ async def _send(
     num_receivers: int,
     metrics: SenderMetrics,
 ) -> None:
-    async with courier_of(settings) as webhook_client:
+    async with webhook_client_of(settings) as webhook_client:
         sender = Sender(
             outbox_of(settings, database),
             JobIndex(database),
@@ -65,17 +65,17 @@ async def _send(
             metrics=metrics,
         )
         loop = asyncio.get_running_loop()
-        for wish in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(wish, sender.stop)
-        LOGGER.info("Ready: tells up to %d receivers at once.", num_receivers)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, sender.stop)
+        LOGGER.info("Ready: delivers to up to %d receivers at the same time.", num_receivers)
         await sender.run()
 
 
-def courier_of(settings: Settings) -> WebhookClient:
-    """Who carries, within the bounds that are set."""
+def webhook_client_of(settings: Settings) -> WebhookClient:
+    """Return the HTTP client for webhooks, with the limits of the settings."""
     return WebhookClient(total_s=settings.webhook_timeout_s, private=settings.webhook_private)
 
 
 def outbox_of(settings: Settings, database: Database) -> Outbox:
-    """The outbox, with a lease that outlasts any delivery."""
+    """Return the outbox, with a lease that is longer than any delivery."""
     return Outbox(database, lease_s=settings.webhook_timeout_s + LEASE_SLACK_S)

@@ -1,4 +1,4 @@
-"""Signed headers of Standard Webhooks 1.0.0: who sent it, that it is whole, and when."""
+"""The signed headers of Standard Webhooks 1.0.0: id, time and signature."""
 
 import base64
 import re
@@ -10,39 +10,41 @@ from standardwebhooks import Webhook
 PREFIX = "whsec_"
 SHORTEST_KEY, LONGEST_KEY = 24, 64
 _HOW = (
-    "Set BRUSHWORK_WEBHOOK_SECRET, as `brushwork up` does by itself: to what "
-    "`echo whsec_$(openssl rand -base64 32)` prints."
+    "Set BRUSHWORK_WEBHOOK_SECRET to the output of `echo whsec_$(openssl rand -base64 32)`. `brushwork up` "
+    "makes a secret itself."
 )
-# A full stop would end the id in what is signed.
-_AWKWARD = re.compile(r"[^A-Za-z0-9_:-]")
+# The signed text separates id, time and body with full stops.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_:-]")
 
 
 class Signature:
-    """Makes the headers by which a receiver knows that a webhook is ours.
+    """Makes the headers by which a receiver verifies a webhook.
 
     Args:
-        secret: `whsec_` and the base64 of 24 to 64 bytes; several with spaces between them, each of which
-            signs, while receivers change from one to another.
+        secret: `whsec_` and the base64 of 24 to 64 bytes. Several secrets, separated by spaces, all sign, so
+            that receivers can change from one to the next.
 
     Raises:
-        InvalidRequest: It is none of that.
+        InvalidRequest: A secret is missing or malformed.
     """
 
     def __init__(self, secret: str) -> None:
         secrets = secret.split()
         if not secrets:
-            raise InvalidRequest("There is no secret to sign with.", field="webhook_secret", hint=_HOW)
+            raise InvalidRequest(
+                "webhook_secret: required to sign webhooks.", field="webhook_secret", hint=_HOW
+            )
         for each in secrets:
             _check(each)
         self._signers = [Webhook(each) for each in secrets]
 
     def headers(self, event_id: str, moment: datetime, body: str) -> dict[str, str]:
-        """The three headers for a body.
+        """Return the three headers for a body.
 
         Args:
-            event_id: The same at every try of an event.
-            moment: When it is sent, with its time zone UTC.
-            body: Exactly what is sent.
+            event_id: Id of the event, the same at every attempt.
+            moment: Time of sending, in UTC.
+            body: The body exactly as it is sent.
         """
         name = webhook_id(event_id)
         return {
@@ -53,20 +55,20 @@ class Signature:
 
 
 def webhook_id(event_id: str) -> str:
-    """The id of an event as the header has it: what a header or a signature can't hold is %-encoded."""
-    return _AWKWARD.sub(lambda found: f"%{ord(found[0]):02X}", event_id)
+    """Return the id of an event for the header, with unsafe characters %-encoded."""
+    return _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", event_id)
 
 
 def _check(secret: str) -> None:
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    # binascii.Error is one, and so is what a letter that is not ASCII raises.
+    # binascii.Error is a ValueError; a character outside of ASCII raises one too.
     except ValueError:
         key = b""
     if not secret.startswith(PREFIX) or not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        # Without the secret itself, which may be right but for a letter.
+        # Not with the secret itself, which may be right except for a character.
         raise InvalidRequest(
-            f"webhook_secret: it is not {PREFIX} and the base64 of {SHORTEST_KEY} to {LONGEST_KEY} bytes.",
+            f"webhook_secret: must be {PREFIX} and the base64 of {SHORTEST_KEY} to {LONGEST_KEY} bytes.",
             field="webhook_secret",
             hint=_HOW,
         )

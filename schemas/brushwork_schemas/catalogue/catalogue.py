@@ -15,10 +15,10 @@ PACKAGED = Path(__file__).parent / "catalogue.toml"
 
 
 class Catalogue:
-    """Models by name, in the order of the file; the first of a kind is its default.
+    """Models in the order of the file. The first model of a kind is its default.
 
     Args:
-        models: By name.
+        models: Models by name.
         add_ons: LoRA adapters and ControlNets by name.
     """
 
@@ -48,21 +48,21 @@ class Catalogue:
 
     @property
     def add_ons(self) -> tuple[AddOn, ...]:
-        """LoRA adapters and ControlNets."""
+        """All LoRA adapters and ControlNets."""
         return tuple(self._add_ons.values())
 
     def of_kind(self, kind: str) -> list[Model]:
-        """All models that serve `kind`."""
+        """Return all models that serve `kind`."""
         return [model for model in self if kind in model.kinds]
 
     def named(self, name: str | None, kind: str) -> Model:
-        """The model of that name, or the default of the kind where `name` is None.
+        """Return the model of that name; the default of the kind if `name` is None.
 
-        A name that begins with `trained:` is that of a model that a job has trained; whether that job is
-        there is for the ledger to say.
+        A name that begins with `trained:` is a model that a job has trained. Whether that job exists is not
+        checked here.
 
         Raises:
-            UnknownModel: There is none, or it serves another kind.
+            UnknownModel: No model has this name, or it serves another kind.
         """
         if name is not None and name.startswith(TRAINED):
             return trained_model(name, kind)
@@ -78,10 +78,10 @@ class Catalogue:
         raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
 
     def entry(self, name: str) -> "Model | AddOn":
-        """The model, LoRA adapter or ControlNet of that name.
+        """Return the model, LoRA adapter or ControlNet of that name.
 
         Raises:
-            UnknownModel: There is none.
+            UnknownModel: No entry has this name.
         """
         found = self._models.get(name) or self._add_ons.get(name)
         if found is not None:
@@ -90,14 +90,20 @@ class Catalogue:
         raise UnknownModel(
             f"{name!r} is not in the catalogue.",
             field="model",
-            hint=f"Did you mean {' or '.join(close)}?" if close else "brushwork models lists what is.",
+            hint=f"Did you mean {' or '.join(close)}?" if close else "To list all entries: brushwork models",
         )
 
     def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
-        """The LoRA adapter or ControlNet of that name, which fits `model`.
+        """Return the LoRA adapter or ControlNet of that name.
+
+        Args:
+            name: Name of the entry.
+            sort: `lora` or `controlnet`.
+            model: Model that the entry must fit.
+            field: Field of the request, for error messages.
 
         Raises:
-            UnknownModel: There is none, or it fits another family.
+            UnknownModel: No entry has this name, or it fits another family.
         """
         fitting = [each for each in self.add_ons if each.type == sort and each.family == model.family]
         for each in fitting:
@@ -105,11 +111,11 @@ class Catalogue:
                 return each
         known = ", ".join(each.name for each in fitting)
         raise UnknownModel(
-            f"{field}: {name!r} is no {sort} of the catalogue that fits {model.name}.",
+            f"{field}: the catalogue has no {sort} {name!r} for {model.name}.",
             field=field,
-            hint=f"There {'is' if len(fitting) == 1 else 'are'}: {known}."
+            hint=f"Choose one of: {known}."
             if fitting
-            else f"None does. To add one: "
+            else f"There is none. To add one: "
             f"brushwork models add NAME --type {sort} --family {model.family} --folder PATH",
         )
 

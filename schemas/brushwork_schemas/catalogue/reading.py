@@ -26,7 +26,7 @@ def read_entries(file: Path) -> Entries:
     models, loras, controlnets = (content.pop(name, {}) for name in ("models", "loras", "controlnets"))
     if content or not all(isinstance(table, dict) for table in (models, loras, controlnets)):
         raise _unreadable(
-            file, "entries are tables [models.<name>], [loras.<name>] and [controlnets.<name>], nothing else"
+            file, "it may only have tables [models.<name>], [loras.<name>] and [controlnets.<name>]"
         )
     add_ons = {name: _entry(file, AddOn, "loras", name, entry, type="lora") for name, entry in loras.items()}
     for name, entry in controlnets.items():
@@ -56,7 +56,7 @@ def _entry(file: Path, made: Any, section: str, name: str, entry: Any, **known: 
 
 def _unreadable(file: Path, reason: str) -> InvalidRequest:
     return InvalidRequest(
-        f"The catalogue {file} can't be read: {reason}.",
+        f"Invalid catalogue {file}: {reason}.",
         field="catalogue",
-        hint="The packaged catalogue.toml shows how an entry looks.",
+        hint="See docs/models.md, or the built-in catalogue.toml, for examples of entries.",
     )

@@ -12,10 +12,8 @@ The rules, and why:
   batches, a step ahead of the others until their end.
 - **One wait per call.** A job that missed the batch timeout is not waited for until it calls again.
 - **A bounded timeout.** A job that is slow to return (decoding a picture, asking the ledger) must not delay
-the
-  others: a group waits at most a fraction of its last batch's duration, within fixed bounds. A new group
-      waits
-  the shortest bound, for jobs that were submitted together.
+  the others: a group waits at most a fraction of its last batch's duration, within fixed bounds. A new
+  group waits the shortest bound, for jobs that were submitted together.
 - **The timeout begins when the group could run.** Calls that arrived while the group's last batch was running
   wait for its callers, too. Else two halves of a batch would take turns for ever and never become one.
 - **Oldest first.** Among the groups that are ready, the one with the oldest call runs. So no stream of other

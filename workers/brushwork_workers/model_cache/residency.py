@@ -3,17 +3,16 @@
 The rules, and why:
 
 - **Budget.** The loaded models and the one that is being loaded never take more than the budget together.
-- **Minimum stay.** A model that was loaded for a job stays at least `stay_s`, and `STAY_LOADS` times as long
-as
-  its load took. So for any mix of jobs, loading takes at most one part in `1 + STAY_LOADS` of the time.
+- **Minimum stay.** A model that was loaded for a job stays at least `stay_s`, and `STAY_LOADS` times as
+  long as its load took. So for any mix of jobs, loading takes at most one part in `1 + STAY_LOADS` of the
+  time.
 - **Oldest request first.** The model that was requested the longest ago is loaded next. No other overtakes
-it,
-  not even one that would fit beside: it might take the memory that the oldest waits for, again and again.
+  it, not even one that would fit beside: it might take the memory that the oldest waits for, again and
+  again.
 - **Draining.** If all models that may be removed are in use, the least recently used of them take no new jobs
   until their last job has ended. Jobs of models that stay go on meanwhile.
 - **A long drain widens.** If a drain takes longer than a stay, all models that may be removed are drained,
-and
-  the first that is empty is removed. So one long job does not hold up a model while others come and go.
+  and the first that is empty is removed. So one long job does not hold up a model while others come and go.
 """
 
 from collections.abc import Collection, Iterable

@@ -67,7 +67,9 @@ class ProgressSync:
         current = {attempt: (attempt.progress, attempt.preview) for attempt in attempts}
         changed = {attempt: each for attempt, each in current.items() if each != self._reported[attempt]}
         try:
-            written = self._job_signals.tell([self._row(attempt, *each) for attempt, each in changed.items()])
+            written = self._job_signals.report_progress(
+                [self._row(attempt, *each) for attempt, each in changed.items()]
+            )
         except ServiceUnreachable as error:
             LOGGER.debug("Progress could not be written: %s", error)
             return

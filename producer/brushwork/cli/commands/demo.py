@@ -14,9 +14,9 @@ from brushwork.cli.commands.wait import step_bars
 from brushwork.cli.terminal import DATA, NEWS
 from brushwork.client import Client
 from brushwork.demo.contact_sheet import contact_sheet
+from brushwork.demo.demo_result import DemoResult, demo_result, reading_requests
 from brushwork.demo.page import page
 from brushwork.demo.prompts import PROMPTS
-from brushwork.demo.showing import Showing, reading_requests, showing
 from brushwork.demo.stack_process import embedded
 
 LOOK_S = 0.1
@@ -43,7 +43,7 @@ def demo(
     DATA.print(f"Total time: {time.monotonic() - began:.0f} s.")
 
 
-def shown(client: Client) -> list[Showing]:
+def shown(client: Client) -> list[DemoResult]:
     """Generate all pictures, then describe, classify and segment them.
 
     Raises:
@@ -61,7 +61,7 @@ def shown(client: Client) -> list[Showing]:
     read = client.submit_many(asked)
     readings = watched(client, read, [job.kind for job in read])
     return [
-        showing(prompt, picture, readings[3 * index : 3 * index + 3])
+        demo_result(prompt, picture, readings[3 * index : 3 * index + 3])
         for index, (prompt, picture) in enumerate(zip(PROMPTS, pictures, strict=True))
     ]
 
@@ -83,7 +83,7 @@ def watched(client: Client, jobs: Sequence[Job], words: Sequence[str]) -> list[J
     return [client.get(job.id) for job in jobs]
 
 
-def results_table(showings: Sequence[Showing]) -> Table:
+def results_table(showings: Sequence[DemoResult]) -> Table:
     """Return a table of the results. A result that agrees with the prompt is green."""
     table = Table("prompt", "caption", "class", "areas", "seconds", header_style="bold", show_lines=True)
     for each in showings:
@@ -97,7 +97,7 @@ def results_table(showings: Sequence[Showing]) -> Table:
     return table
 
 
-def _write(showings: Sequence[Showing], out: Path) -> None:
+def _write(showings: Sequence[DemoResult], out: Path) -> None:
     contact_sheet(showings).save(out / "contact-sheet.png", optimize=True)
     (out / "index.html").write_text(page(showings), "utf-8")
 

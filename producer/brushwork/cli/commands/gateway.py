@@ -25,6 +25,7 @@ def gateway(
         # Imported here, because it imports a web server that the other commands do not need.
         from brushwork.gateway.listening import Listening
         from brushwork.gateway.serve import serve
+        from brushwork.page.pages import PAGE
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"The gateway cannot be loaded: {error}.", hint="Run: pip install 'brushwork[gateway]'"
@@ -32,4 +33,5 @@ def gateway(
     serve(
         Settings.load(),
         Listening(host, port, root_path.rstrip("/"), forwarded_allow_ips, access_log),
+        PAGE,
     )

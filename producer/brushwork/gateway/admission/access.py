@@ -1,74 +1,76 @@
-"""Who asks, and what they may: an API key for each tenant, or on loopback, while there is none, everybody."""
+"""Authentication: the principal of a request. Each tenant has API keys; without any key, loopback is open."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from brushwork_core.access.api_keys import HOW_TO_SEND_A_KEY, ApiKey, ApiKeys, Scope
-from brushwork_schemas.errors import Forbidden, ServiceUnreachable, Unauthorized
-from fastapi import Request, Response
-from starlette.concurrency import run_in_threadpool
+from brushwork_schemas.errors import ServiceUnreachable, Unauthorized
+from fastapi import Request
 
-# A key is looked up at most so often; one that was revoked opens for so long still.
-REMEMBER_S = 2.0
-MOST_REMEMBERED = 10_000
+# For so long the result of a database lookup is used. A revoked key stays valid for at most this time.
+CACHE_S = 2.0
+MOST_CACHED = 10_000
 COOKIE = "brushwork_key"
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks.
+    """Who makes a request.
 
     Args:
-        key: None where no key is asked for.
+        key: The verified API key; None if the gateway is open.
     """
 
     key: ApiKey | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Whether it may do what needs that scope."""
+        """Return whether the principal has a scope."""
         return self.key is None or scope in self.key.scopes or Scope.ADMIN in self.key.scopes
 
     @property
     def tenant(self) -> str | None:
-        """Whose jobs and files alone it sees; None where it sees everybody's."""
+        """The only tenant whose jobs and files it may see; None if it may see those of all tenants."""
         return None if self.key is None or Scope.ADMIN in self.key.scopes else self.key.tenant
 
     @property
-    def holder(self) -> str | None:
-        """The tenant at whose share its open streams and waits count; None where no key is asked for."""
+    def stream_tenant(self) -> str | None:
+        """The tenant for whose limit its open streams count; None if the gateway is open."""
         return None if self.key is None else self.key.tenant
 
 
 class Access:
-    """Finds out who asks. Remembers keys for a moment: most clients ask again and again.
+    """Finds the principal of an API key. It caches results for a moment: most clients send many requests.
 
     Args:
-        keys: Where they are kept.
-        clock: Seconds of a clock that never goes back.
+        keys: The keys in the database.
+        clock: Returns seconds of a clock that never goes back.
     """
 
     def __init__(self, keys: ApiKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
         self._clock = clock
-        self._known: dict[bytes, tuple[float, ApiKey]] = {}
-        self._open: tuple[float, bool] = (0.0, False)
+        self._cached_keys: dict[bytes, tuple[float, ApiKey]] = {}
+        self._cached_open: tuple[float, bool] = (0.0, False)
 
     def principal(self, key: str | None) -> Principal:
-        """Who brings this key, or none.
+        """Return the principal of an API key.
+
+        Args:
+            key: The key of the request; None if it has none.
 
         Raises:
-            Unauthorized: A key is needed, or this one opens nothing.
+            Unauthorized: The key is invalid, or a key is required and missing.
         """
         if key is not None:
             return Principal(self._verified(key))
         if self.is_open():
             return Principal()
-        raise Unauthorized("An API key is needed here.", hint=HOW_TO_SEND_A_KEY)
+        raise Unauthorized("An API key is required.", hint=HOW_TO_SEND_A_KEY)
 
-    def still_opens(self, key: str | None) -> bool:
-        """Whether who came in with this key, or none, may stay; while the database is away, everybody may."""
+    def is_still_valid(self, key: str | None) -> bool:
+        """Return whether an open stream may go on. While the database does not answer, every stream may."""
         try:
             self.principal(key)
         except Unauthorized:
@@ -77,67 +79,48 @@ class Access:
             return True
         return True
 
-    def remembered(self, key: str | None) -> Principal | None:
-        """Who brings this key, or none, where the database need not be asked for it."""
+    def cached(self, key: str | None) -> Principal | None:
+        """Return the principal if the cache knows it; None if the database must be read."""
         if key is None:
-            until, is_open = self._open
+            until, is_open = self._cached_open
             return Principal() if is_open and self._clock() < until else None
-        until, known = self._known.get(_digest(key), (0.0, None))
+        until, known = self._cached_keys.get(_digest(key), (0.0, None))
         return Principal(known) if known is not None and self._clock() < until else None
 
-    def _verified(self, key: str) -> ApiKey:
-        if (remembered := self.remembered(key)) is not None and remembered.key is not None:
-            return remembered.key
-        now, verified = self._clock(), self._keys.verify(key)
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[_digest(key)] = (now + REMEMBER_S, verified)
-        return verified
-
     def is_open(self) -> bool:
-        """Whether nobody is asked for a key: as long as there is none."""
-        until, is_open = self._open
+        """Return whether requests need no API key, which is so as long as there is none."""
+        until, is_open = self._cached_open
         if self._clock() >= until:
-            is_open = not self._keys.are_there()
-            self._open = (self._clock() + REMEMBER_S, is_open)
+            is_open = not self._keys.any_exist()
+            self._cached_open = (self._clock() + CACHE_S, is_open)
         return is_open
 
-
-def asks_for(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]]:
-    """A dependency: the principal, if it may do what needs `scope`."""
-
-    async def principal(request: Request, response: Response) -> Principal:
-        services = request.app.state.services
-        key = key_of(request)
-        # Mostly it is remembered, and no thread needed; a first look asks the database.
-        found: Principal = services.access.remembered(key) or await run_in_threadpool(
-            services.access.principal, key
-        )
-        if not found.may(scope):
-            raise Forbidden(
-                f"This key lacks the scope {scope.value!r}.",
-                hint=f"An operator makes one with: brushwork keys create NAME --scope {scope.value}",
-            )
-        if found.key is not None and found.key.requests_per_minute is not None:
-            allowance = await run_in_threadpool(services.limits.count, found.key)
-            response.headers.update(allowance.headers())
-        return found
-
-    return principal
+    def _verified(self, key: str) -> ApiKey:
+        if (cached := self.cached(key)) is not None and cached.key is not None:
+            return cached.key
+        now, verified = self._clock(), self._keys.verify(key)
+        if len(self._cached_keys) >= MOST_CACHED:
+            self._cached_keys.clear()
+        self._cached_keys[_digest(key)] = (now + CACHE_S, verified)
+        return verified
 
 
 def key_of(request: Request) -> str | None:
-    """The key that a request brings, in its header or its cookie.
+    """Return the API key of a request, from its header or its cookie.
 
     Raises:
-        Unauthorized: The header can't be read.
+        Unauthorized: The header is malformed.
     """
     header = request.headers.get("authorization")
     if header is None:
         return request.cookies.get(COOKIE)
     scheme, _, key = header.partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
-        raise Unauthorized("Authorization: it should read `Bearer bw_...`.", field="Authorization")
+        raise Unauthorized(
+            "Authorization: must have the form `Bearer bw_...`.",
+            field="Authorization",
+            hint="Send: Authorization: Bearer bw_...",
+        )
     return key.strip()
 
 

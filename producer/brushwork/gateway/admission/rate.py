@@ -1,4 +1,4 @@
-"""How many requests each key makes in a minute: counted in Redis, or while it is away, by each process."""
+"""The request rate of API keys, counted in Redis. While Redis does not answer, each process counts itself."""
 
 import logging
 import math
@@ -17,23 +17,23 @@ from redis import RedisError
 
 LOGGER = logging.getLogger(__name__)
 WINDOW_S = 60
-# A request waits so long for Redis at most, and after one that waited in vain nobody does for a while.
+# A request waits at most so long for Redis. After a timeout, no request waits for Redis for COOL_DOWN_S.
 REDIS_TIMEOUT_S = 0.25
 COOL_DOWN_S = 5.0
-# As many as threads that answer requests.
+# The number of threads that answer requests.
 MAX_CONNECTIONS = 64
 PREFIX = "brushwork:rate"
-_NO_ANSWER = (RedisError, OperationalError, OSError)
+_UNREACHABLE = (RedisError, OperationalError, OSError)
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left of a key's minute.
+    """What is left of the request rate of a key.
 
     Args:
-        limit: Requests a minute.
-        remaining: How many more may come now.
-        reset_s: When the oldest that counts will be a minute old.
+        limit: Requests per minute.
+        remaining: Requests that are still allowed now.
+        reset_s: Seconds until the oldest counted request is a minute old.
     """
 
     limit: int
@@ -41,7 +41,7 @@ class Allowance:
     reset_s: int
 
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers has them."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
         return {
             "RateLimit-Policy": f'"key";q={self.limit};w={WINDOW_S}',
             "RateLimit": f'"key";r={self.remaining};t={self.reset_s}',
@@ -49,31 +49,35 @@ class Allowance:
 
 
 class Rate:
-    """Counts requests over a moving minute. Redis may be slow or away: then each process counts its own.
+    """Counts requests over a moving minute.
 
     Args:
-        settings: Where Redis is.
+        settings: Settings with the address of Redis.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._link = RedisLink(settings, timeout_s=REDIS_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._lock = threading.Lock()
         self._shared: MovingWindowRateLimiter | None = None
-        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._local = MovingWindowRateLimiter(MemoryStorage())
         self._shared_again_at = 0.0
 
     def count(self, key_id: str, per_minute: int) -> Allowance:
-        """Count one request.
+        """Count one request, and return what is left.
+
+        Args:
+            key_id: Id of the API key.
+            per_minute: Requests that the key may make in a minute.
 
         Raises:
-            RateLimited: It is one too many; it does not count.
+            RateLimited: The key has used up its requests. The refused request does not count.
         """
         item = RateLimitItemPerMinute(per_minute)
         try:
             return _counted(self._limiter(), item, key_id)
-        except _NO_ANSWER as error:
+        except _UNREACHABLE as error:
             self._cool_down(error)
-        return _counted(self._own, item, key_id)
+        return _counted(self._local, item, key_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,14 +86,14 @@ class Rate:
     def _limiter(self) -> MovingWindowRateLimiter:
         with self._lock:
             if time.monotonic() < self._shared_again_at:
-                return self._own
+                return self._local
             if self._shared is None:
                 storage = RedisStorage("redis://", connection_pool=self._link.pool(), key_prefix=PREFIX)
                 self._shared = MovingWindowRateLimiter(storage)
             return self._shared
 
     def _cool_down(self, error: Exception) -> None:
-        LOGGER.warning("Redis is silent, so this process counts requests by itself: %s", error)
+        LOGGER.warning("Redis does not answer. This process counts requests by itself for now: %s", error)
         self._shared_again_at = time.monotonic() + COOL_DOWN_S
 
 
@@ -99,8 +103,8 @@ def _counted(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinute, key
     reset_s = max(1, math.ceil(stats.reset_time - time.time()))
     if not is_allowed:
         raise RateLimited(
-            f"The key may make {item.amount} requests a minute, and has made them.",
+            f"Too many requests. The limit of this API key is {item.amount} per minute.",
             retry_after_s=reset_s,
-            hint="Wait as long as Retry-After says; `Prefer: wait` and event streams need fewer requests.",
+            hint="Wait as long as Retry-After says. `Prefer: wait` and event streams need fewer requests.",
         )
     return Allowance(item.amount, max(0, stats.remaining), reset_s)

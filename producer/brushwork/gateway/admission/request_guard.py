@@ -1,34 +1,40 @@
-"""The guard at the gateway's door: whence a request comes, how much it brings, and what every answer says."""
+"""ASGI middleware that checks every request: its host, origin and size. It also adds the security headers."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from brushwork_schemas.errors import BrushworkError, Forbidden, PayloadTooLarge
+from brushwork_schemas.errors import (
+    BrushworkError,
+    Forbidden,
+    HeadersTooLarge,
+    PayloadTooLarge,
+    RequestError,
+    UnsupportedMediaType,
+)
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway import root
-from brushwork.gateway.bodies.received import ARCHIVES, FORM
+from brushwork.gateway.media_types import ARCHIVES, FORM
 from brushwork.gateway.problems import answer_to
 from brushwork.hosts import is_loopback
-from brushwork.page.page_route import error_page
 
-SAFE = ("GET", "HEAD", "OPTIONS")
-# Asked by machines that know no name of this one; they tell nothing.
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Probes call these by any host name; their answers hold no data.
 OPEN_PATHS = ("/healthz", "/readyz")
-# Where archives may come.
+# The path that accepts archives as a body.
 FILES_PATH = "/v1/files"
 FORM_PATHS = (FILES_PATH, "/v1/jobs", "/jobs")
 LONGEST_HEADERS_BYTES = 32 * 2**10
-# Who is refused in the midst of sending hears of it only if the rest is taken from him, as far as that goes.
+# Many clients read the answer only after they have sent the whole body. A refused body is read within these.
 DRAIN_S = 5.0
 MOST_DRAINED_BYTES = 128 * 2**20
-# Said with every answer that does not say otherwise.
+# Headers of every answer that does not set them itself.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -37,41 +43,55 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+ErrorPage = Callable[[Request, BrushworkError], Response]
 
 
 class RequestGuard:
-    """Plain ASGI, so that streams pass through it untouched.
+    """Refuses requests before the application sees them. It is plain ASGI, so streams pass unbuffered.
 
     Args:
-        app: What it stands before.
-        max_body_bytes: Most bytes of one request; they are counted as they come, whatever its headers say.
-        max_dataset_bytes: Most bytes of one that brings an archive, which is not held in memory.
+        app: The application.
+        max_body_bytes: Most bytes of a body. The received bytes count, whatever the headers say.
+        max_dataset_bytes: Most bytes of a body that brings an archive, which is not held in memory.
+        is_open: Returns whether the gateway answers without API keys. By default it requires one.
+        error_page: Returns an error as a page, for browsers that asked for one. None for problems only.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_dataset_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        max_dataset_bytes: int,
+        is_open: Callable[[], bool] = lambda: False,
+        error_page: ErrorPage | None = None,
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._max_dataset_bytes = max_dataset_bytes
+        self._is_open = is_open
+        self._error_page = error_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request pass, or refuse it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         root.enter(scope)
-        visit = _GuardedRequest(receive, send, self._max_bytes_of(scope))
+        request = _GuardedRequest(receive, send, self._max_bytes_of(scope))
         try:
-            await self._check(scope, visit.max_bytes)
-            await self._app(scope, visit.receive, visit.send)
-        except (BrushworkError, HTTPException) as error:
-            if visit.has_begun:
+            await self._check(scope, request.max_bytes)
+            await self._app(scope, request.receive, request.send)
+        except BrushworkError as error:
+            if request.has_response_started:
                 raise
-            visit.refusal = error
-        if visit.refusal is not None:
-            await _RefusedRequest(scope, receive, send, visit.is_sending).answer(visit.refusal)
+            request.refusal = error
+        if request.refusal is not None:
+            response = await self._response(scope, request.refusal)
+            await _RefusedRequest(scope, receive, send, request.has_more_body).answer(response)
 
     def _max_bytes_of(self, scope: Scope) -> int:
-        """What a body may have: more where it is an archive, or a form that says how long it is."""
+        """Return the size limit of a body: higher for an archive, and for a form that states its length."""
         headers = Headers(scope=scope)
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         path = root.without_root(scope["path"])
@@ -83,36 +103,53 @@ class RequestGuard:
     async def _check(self, scope: Scope, max_bytes: int) -> None:
         headers = Headers(scope=scope)
         if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEADERS_BYTES:
-            raise HTTPException(431, f"The headers are longer than {LONGEST_HEADERS_BYTES} bytes")
+            raise HeadersTooLarge(
+                f"The headers are larger than {LONGEST_HEADERS_BYTES} bytes.",
+                hint="Send shorter cookies, and large values in the body.",
+            )
         hosts = headers.getlist("host")
         if len(hosts) != 1:
-            raise HTTPException(400, f"A request has one Host, and not {len(hosts)}")
+            raise RequestError(
+                f"Host: a request must have exactly one Host header, not {len(hosts)}.", field="Host"
+            )
         await self._check_host(scope, hosts[0])
-        if scope["method"] not in SAFE and "authorization" not in headers:
+        if scope["method"] not in SAFE_METHODS and "authorization" not in headers:
             _check_origin(headers, hosts[0])
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise HTTPException(415, "Compressed bodies are not taken")
+            raise UnsupportedMediaType(
+                "Content-Encoding: compressed bodies are not supported.",
+                field="Content-Encoding",
+                hint="Send the body uncompressed.",
+            )
         if _announced_bytes(headers) > max_bytes:
             raise _too_large(max_bytes)
 
     async def _check_host(self, scope: Scope, host: str) -> None:
-        """Refuse pages of others that had their name lead here, while nobody is asked for a key."""
+        """Refuse DNS rebinding: without API keys, only loopback names may be used."""
         if is_loopback(_name_in(host)) or root.without_root(scope["path"]) in OPEN_PATHS:
             return
-        if await run_in_threadpool(scope["app"].state.services.access.is_open):
+        if await run_in_threadpool(self._is_open):
             raise Forbidden(
-                "Without keys, the gateway answers only to localhost, 127.0.0.1 and [::1].",
+                "Host: as long as there are no API keys, the gateway accepts only localhost, 127.0.0.1 "
+                "and [::1].",
                 field="Host",
-                hint="Call it by one of these names, or make a key: brushwork keys create NAME",
+                hint="Use one of these names, or make an API key: brushwork keys create NAME",
             )
+
+    async def _response(self, scope: Scope, error: BrushworkError) -> Response:
+        accepted = Headers(scope=scope).get("accept", "")
+        is_page = "text/html" in accepted and not root.without_root(scope["path"]).startswith("/v1/")
+        if is_page and self._error_page is not None:
+            return await run_in_threadpool(self._error_page, Request(scope), error)
+        return answer_to(error)
 
 
 class _GuardedRequest:
-    """One request, as the application sees it.
+    """A request as the application sees it: its body is counted, and its answer gets the headers.
 
     Args:
-        receive: Brings the body.
-        send: Takes the answer.
+        receive: Receives the body.
+        send: Sends the answer.
         max_bytes: Most bytes of the body.
     """
 
@@ -121,13 +158,13 @@ class _GuardedRequest:
         self._send = send
         self.max_bytes = max_bytes
         self._num_bytes = 0
-        self.has_begun = False
-        self.is_sending = True
-        self.refusal: BrushworkError | HTTPException | None = None
+        self.has_response_started = False
+        self.has_more_body = True
+        self.refusal: BrushworkError | None = None
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self.is_sending = message.get("more_body", False)
+        self.has_more_body = message.get("more_body", False)
         if message["type"] == "http.request":
             self._num_bytes += len(message.get("body", b""))
             if self._num_bytes > self.max_bytes:
@@ -136,79 +173,72 @@ class _GuardedRequest:
         return message
 
     async def send(self, message: Message) -> None:
-        # What the application makes of a body that broke off is not the news.
-        if self.refusal is not None and not self.has_begun:
+        # The guard answers a body that is too large. The application's answer would be about a broken body.
+        if self.refusal is not None and not self.has_response_started:
             return
         if message["type"] == "http.response.start":
-            self.has_begun = True
+            self.has_response_started = True
             _add_headers(message)
         await self._send(message)
 
 
 class _RefusedRequest:
-    """An answer to somebody who may still be sending.
+    """A refused request whose client may still be sending the body.
 
     Args:
         scope: The request.
-        receive: Brings what is still coming.
-        send: Takes the answer.
-        is_sending: Whether there may be more.
+        receive: Receives the rest of the body.
+        send: Sends the answer.
+        has_more_body: Whether more of the body may come.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, is_sending: bool) -> None:
-        self._is_sending = is_sending
+    def __init__(self, scope: Scope, receive: Receive, send: Send, has_more_body: bool) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._end: Message | None = None
+        self._has_more_body = has_more_body
+        self._is_end_held = False
 
-    async def answer(self, error: BrushworkError | HTTPException) -> None:
-        """Say it, then take what is still coming, and hang up."""
-        response = await self._response(error)
+    async def answer(self, response: Response) -> None:
+        """Send the answer, read the rest of the body within limits, and close the connection."""
         response.headers["Connection"] = "close"
-        await response(self._scope, self._receive, self._hold_the_end)
+        await response(self._scope, self._receive, self._send_without_end)
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self._drain()
-        if self._end is not None:
+        if self._is_end_held:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _response(self, error: BrushworkError | HTTPException) -> Response:
-        accepts = Headers(scope=self._scope).get("accept", "")
-        is_page = not root.without_root(self._scope["path"]).startswith("/v1/")
-        if is_page and "text/html" in accepts and isinstance(error, BrushworkError):
-            return await run_in_threadpool(error_page, Request(self._scope), error)
-        return answer_to(error)
-
-    async def _hold_the_end(self, message: Message) -> None:
+    async def _send_without_end(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             _add_headers(message)
         elif not message.get("more_body", False):
-            self._end, message = message, {**message, "more_body": True}
+            self._is_end_held = True
+            message = {**message, "more_body": True}
         await self._send(message)
 
     async def _drain(self) -> None:
-        drained = 0
-        while self._is_sending and drained < MOST_DRAINED_BYTES:
+        num_bytes = 0
+        while self._has_more_body and num_bytes < MOST_DRAINED_BYTES:
             message = await self._receive()
-            drained += len(message.get("body", b""))
-            self._is_sending = message.get("more_body", False)
+            num_bytes += len(message.get("body", b""))
+            self._has_more_body = message.get("more_body", False)
 
 
 def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse what a page of somebody else makes a browser send; programs do not say where they come from."""
+    """Refuse requests that a browser sends for a page of another site. Programs send no Origin header."""
     origin = headers.get("origin")
     is_foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
     if is_foreign or headers.get("sec-fetch-site", "").lower() == "cross-site":
         raise Forbidden(
-            "This comes from a page of another origin.",
+            "Origin: the request comes from a page of another site.",
             field="Origin",
-            hint="Programs send `Authorization: Bearer bw_...`; pages are to be the gateway's own.",
+            hint="Use the gateway's own pages, or send an API key: Authorization: Bearer bw_...",
         )
 
 
 def _name_in(host: str) -> str:
-    """The name or address in `Host`, without port and brackets."""
+    """Return the name or address in a `Host` header, without port and brackets."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -220,15 +250,15 @@ def _announced_bytes(headers: Headers) -> int:
     if not announced:
         return 0
     if len(announced) > 1 or not (announced[0].isascii() and announced[0].isdecimal()):
-        raise HTTPException(400, "Content-Length: it should be one whole number")
+        raise RequestError("Content-Length: must be one whole number.", field="Content-Length")
     return int(announced[0][:20])
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(
-        f"A request may have at most {max_bytes} bytes.",
+        f"The body is larger than the limit of {max_bytes} bytes.",
         field="body",
-        hint="Bring pictures one by one with POST /v1/files, and name them by their SHA-256.",
+        hint="Upload each file with POST /v1/files, and name it in the request by its SHA-256.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How many event streams and waits are open at once: of all callers together, and of one tenant's keys."""
+"""A limit on the event streams and waiting requests that are open at once: in total, and per tenant."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,48 +6,52 @@ from contextlib import contextmanager
 
 from brushwork_schemas.errors import TooManyStreams
 
-MOST = 1000
-MOST_OF_A_TENANT = 250
-HINT = "Come again later, or ask for the job now and then."
+MAX_STREAMS = 1000
+MAX_STREAMS_PER_TENANT = 250
+HINT = "Try again later, or poll the job with GET /v1/jobs/{job_id}."
 
 
 class StreamLimit:
-    """Counts who sits; all of it lives in the event loop."""
+    """Counts open streams. Use it only in the event loop."""
 
     def __init__(self) -> None:
-        self._taken: Counter[str | None] = Counter()
+        self._open: Counter[str | None] = Counter()
 
     def check(self, tenant: str | None) -> None:
-        """Whether there is a seat now; for who would rather know before it begins to work.
+        """Check that one more stream may be opened now.
 
         Args:
-            tenant: Of the key; None where nobody is asked for one, and all are one.
+            tenant: Tenant of the API key; None if the gateway is open, where only the total counts.
 
         Raises:
-            TooManyStreams: All seats are taken, or all that a tenant may have.
+            TooManyStreams: The limit is reached.
         """
-        if self._taken.total() >= MOST:
-            raise TooManyStreams(f"{MOST} streams and waits are open here, and no more are taken.", hint=HINT)
-        if tenant is not None and self._taken[tenant] >= MOST_OF_A_TENANT:
+        if self._open.total() >= MAX_STREAMS:
             raise TooManyStreams(
-                f"{MOST_OF_A_TENANT} streams and waits of this key's tenant are open here; "
-                "the others are for other tenants.",
+                "Too many open event streams and waiting requests. The limit of this gateway is "
+                f"{MAX_STREAMS}.",
+                hint=HINT,
+            )
+        if tenant is not None and self._open[tenant] >= MAX_STREAMS_PER_TENANT:
+            raise TooManyStreams(
+                "Too many open event streams and waiting requests of one tenant. The limit is "
+                f"{MAX_STREAMS_PER_TENANT}.",
                 hint=HINT,
             )
 
     @contextmanager
-    def taken(self, tenant: str | None) -> Iterator[None]:
-        """Sit, for as long as the context lasts.
+    def opened(self, tenant: str | None) -> Iterator[None]:
+        """Count a stream as open inside the `with` block.
 
         Raises:
-            TooManyStreams: As `check`.
+            TooManyStreams: The limit is reached.
         """
         self.check(tenant)
-        self._taken[tenant] += 1
+        self._open[tenant] += 1
         try:
             yield
         finally:
-            self._taken[tenant] -= 1
-            # Or every tenant that ever came would be remembered.
-            if not self._taken[tenant]:
-                del self._taken[tenant]
+            self._open[tenant] -= 1
+            # Without this the counter would keep an entry for every tenant that ever came.
+            if not self._open[tenant]:
+                del self._open[tenant]

@@ -1,4 +1,4 @@
-"""Many requests in few words: a list of them, or one and lists of what differs."""
+"""A batch: a list of requests, or a template with lists of values."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -6,41 +6,44 @@ from math import prod
 from typing import Annotated, Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brushwork.gateway.problems import invalid_request
 
 MOST_JOBS = 1000
 Lists = dict[str, Annotated[list[Any], Field(min_length=1)]]
 
 
 class BatchRequest(BaseModel):
-    """Requests; or a template with either `product` or `zip`."""
+    """Requests, or a template with either `product` or `zip`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests: list[Any] = Field([], min_length=1, max_length=MOST_JOBS)
-    template: dict[str, Any] = Field({}, description="What all have in common.")
-    product: Lists = Field({}, min_length=1, description="Each value with each; the last name varies first.")
-    zip: Lists = Field({}, min_length=1, description="The first values together, the second ones, and so on.")
+    template: dict[str, Any] = Field({}, description="Parameters that all jobs have in common.")
+    product: Lists = Field(
+        {}, min_length=1, description="All combinations of the values. The last list varies fastest."
+    )
+    zip: Lists = Field(
+        {}, min_length=1, description="One job for each index of the lists, which have one length."
+    )
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "BatchRequest":
-        """The batch that a body holds.
+        """Return the batch of a body.
 
         Raises:
-            InvalidRequest: It is none; the message names the field.
+            InvalidRequest: The body is not a batch. The message names the field.
         """
         try:
             batch = cls.model_validate(dict(body))
         except ValidationError as error:
-            wrong = first_invalid(error)
-            field = wrong.name or "body"
-            raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
+            raise invalid_request(error.errors()) from None
         batch._check_form()
         return batch
 
     def expanded(self) -> list[Any]:
-        """All requests, in order."""
+        """Return all requests, in order."""
         if self.requests:
             return self.requests
         lists = self.product or self.zip
@@ -51,25 +54,26 @@ class BatchRequest(BaseModel):
         given = sorted(self.model_fields_set)
         if given not in (["requests"], ["product", "template"], ["template", "zip"]):
             raise InvalidRequest(
-                "A batch is `requests`, or a `template` with `product` or `zip`; "
-                f"it was {', '.join(given) or 'empty'}.",
+                f"A batch cannot have {' and '.join(given) or 'no field'}.",
                 field="requests",
+                hint="Send `requests`, or `template` with `product`, or `template` with `zip`.",
             )
         if both := sorted(self.template.keys() & (self.product or self.zip).keys()):
             raise InvalidRequest(
-                f"template: {both[0][:80]!r} stands there and in the lists.",
+                f"template: {both[0][:80]!r} is both in the template and in the lists.",
                 field="template",
-                hint="Say there what all jobs have in common, and in the lists what differs.",
+                hint="Put a parameter into the template if all jobs share its value, else into the lists.",
             )
         lengths = {name: len(values) for name, values in (self.product or self.zip).items()}
         if self.zip and len(set(lengths.values())) > 1:
-            raise InvalidRequest(f"zip: its lists are of different lengths: {_listed(lengths)}.", field="zip")
+            raise InvalidRequest(f"zip: the lists have different lengths: {_listed(lengths)}.", field="zip")
         if self.product and prod(lengths.values()) > MOST_JOBS:
             raise InvalidRequest(
-                f"product: {_listed(lengths)} make more than {MOST_JOBS} jobs.", field="product"
+                f"product: {_listed(lengths)} give more than {MOST_JOBS} jobs, the limit of a batch.",
+                field="product",
             )
         if self.zip and max(lengths.values()) > MOST_JOBS:
-            raise InvalidRequest(f"zip: more than {MOST_JOBS} jobs.", field="zip")
+            raise InvalidRequest(f"zip: more than {MOST_JOBS} jobs, the limit of a batch.", field="zip")
 
 
 def _listed(lengths: Mapping[str, int]) -> str:

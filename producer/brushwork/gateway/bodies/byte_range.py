@@ -1,19 +1,17 @@
-"""Which bytes of a file a request asks for: RFC 9110, section 14."""
+"""The `Range` header: RFC 9110, section 14."""
 
 import re
 from dataclasses import dataclass
+
+from brushwork_schemas.errors import RangeNotSatisfiable
 
 _UNIT = "bytes="
 _ONE = re.compile(r"\s*(\d{0,19})-(\d{0,19})\s*")
 
 
-class NotSatisfiable(Exception):
-    """No byte of the file is within what is asked for, or it can't be read."""
-
-
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes from `start` up to and without `end`, of `size` in all."""
+    """Bytes from `start` to `end` (exclusive) of a file with `size` bytes."""
 
     start: int
     end: int
@@ -21,32 +19,44 @@ class ByteRange:
 
     @property
     def length(self) -> int:
-        """How many bytes these are."""
+        """Number of bytes."""
         return self.end - self.start
 
     @property
     def content_range(self) -> str:
-        """The value of `Content-Range`."""
+        """Value of the header `Content-Range`."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}"
 
 
 def parsed_range(header: str | None, size: int) -> ByteRange | None:
-    """What `Range` asks for; None for the whole file.
+    """Return the part of a file that a `Range` header selects; None for the whole file.
 
-    Other units and several ranges need not be understood: they ask for the whole.
+    Other units than bytes, and several ranges, select the whole file, as RFC 9110 allows.
+
+    Args:
+        header: Value of the header; None if the request has none.
+        size: Size of the file in bytes.
 
     Raises:
-        NotSatisfiable: There is no such part.
+        RangeNotSatisfiable: The header is malformed, or selects no byte of the file.
     """
     if header is None or not header.lower().startswith(_UNIT) or "," in header:
         return None
     found = _ONE.fullmatch(header[len(_UNIT) :])
     if found is None or not (found[1] or found[2]):
-        raise NotSatisfiable
+        raise _refused(size)
     if found[1]:
         start, end = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
     else:
         start, end = max(0, size - int(found[2])), size
     if start >= end:
-        raise NotSatisfiable
+        raise _refused(size)
     return ByteRange(start, end, size)
+
+
+def _refused(size: int) -> RangeNotSatisfiable:
+    return RangeNotSatisfiable(
+        f"Range: no byte of the file is in this range. The file has {size} bytes.",
+        field="Range",
+        hint="Send one range, such as bytes=0-99, or leave the header out.",
+    )

@@ -1,4 +1,4 @@
-"""The fields of a form as parameters: a form knows only words, a request also numbers and lists."""
+"""Forms as parameters: every field of a form is text, but parameters may be numbers, lists and objects."""
 
 from functools import cache
 from types import UnionType
@@ -10,19 +10,20 @@ from brushwork_schemas.options import JobOptions
 from pydantic import BaseModel
 
 from brushwork.gateway.bodies.json_body import parsed, parsed_object
-from brushwork.gateway.bodies.received import FORM, JSON, Received
+from brushwork.gateway.bodies.received import Received
+from brushwork.gateway.media_types import FORM, JSON
 from brushwork.inputs import short_forms
 
-# A field that holds a whole request as JSON, in place of one field for each parameter.
-REQUEST = "request"
+# The field of a form that holds a request as JSON, in place of one field for each parameter.
+REQUEST_FIELD = "request"
 
 
 def parameters_of(body: Received) -> dict[str, Any]:
-    """What a request says, by JSON or by a form.
+    """Return the parameters of a body that is JSON or a form.
 
     Raises:
-        InvalidRequest: It can't be read.
-        HTTPException: It is neither: 415.
+        InvalidRequest: The body is malformed.
+        UnsupportedMediaType: The body is neither JSON nor a form.
     """
     if body.media_type == JSON:
         return parsed_object(body.data)
@@ -30,51 +31,58 @@ def parameters_of(body: Received) -> dict[str, Any]:
         body.refuse_type(JSON, FORM)
     parameters = _of_fields(dict(body.fields))
     for name, data in body.files.items():
-        if name not in file_fields() or name in parameters:
+        if name not in file_fields():
             raise InvalidRequest(
-                f"The form has a file {name[:80]!r}; files are {', '.join(file_fields())}, each once.",
+                f"{name[:80]}: the form has a file with this name, but no kind takes such a file.",
                 field=name[:80],
+                hint=f"Files are {', '.join(file_fields())}.",
             )
+        if name in parameters:
+            raise InvalidRequest(f"{name}: is both a file and a parameter of the form.", field=name)
         parameters[name] = data
     return parameters
 
 
 def _of_fields(fields: dict[str, str]) -> dict[str, Any]:
-    if REQUEST not in fields:
+    if REQUEST_FIELD not in fields:
         return {name: _value(name, text) for name, text in fields.items()}
-    request = parsed_object(fields.pop(REQUEST).encode("utf-8", "surrogatepass"))
+    request = parsed_object(fields.pop(REQUEST_FIELD).encode("utf-8", "surrogatepass"))
     if fields:
         name = min(fields)[:80]
-        raise InvalidRequest(f"The form has {REQUEST!r} and {name!r} beside it.", field=name)
+        raise InvalidRequest(
+            f"{name}: the form has this field beside {REQUEST_FIELD!r}.",
+            field=name,
+            hint=f"Put all parameters into {REQUEST_FIELD!r} as JSON, or each into a field of its own.",
+        )
     return request
 
 
 def _value(name: str, text: str) -> Any:
     if name in short_forms.FORMS:
         return short_forms.read(name, text)
-    if name not in _others():
+    if name not in _json_parameters():
         return text
     try:
         return parsed(text.encode("utf-8", "surrogatepass"))
     except InvalidRequest as error:
-        raise InvalidRequest(f"{name}: {error.message}", field=name) from None
+        raise InvalidRequest(f"{name}: {error.message}", field=name, hint=error.hint) from None
 
 
 @cache
-def _others() -> frozenset[str]:
-    """Names of the parameters that are no words."""
+def _json_parameters() -> frozenset[str]:
+    """Return the parameters that cannot be text. Their fields hold JSON, such as a number."""
     models: tuple[type[BaseModel], ...] = (JobOptions, *(kind.request_type for kind in all_kinds().values()))
     fields = {name: field.annotation for model in models for name, field in model.model_fields.items()}
-    return frozenset(name for name, annotation in fields.items() if not _takes_words(annotation))
+    return frozenset(name for name, annotation in fields.items() if not _takes_text(annotation))
 
 
-def _takes_words(annotation: Any) -> bool:
+def _takes_text(annotation: Any) -> bool:
     origin = get_origin(annotation)
     if origin in (Union, UnionType):
-        return any(_takes_words(part) for part in get_args(annotation))
+        return any(_takes_text(part) for part in get_args(annotation))
     if origin is Annotated:
-        return _takes_words(get_args(annotation)[0])
-    # Names of events, with commas between.
+        return _takes_text(get_args(annotation)[0])
+    # Names of events, separated by commas.
     if origin is tuple:
         return True
     if origin is Literal:

@@ -1,4 +1,4 @@
-"""JSON as it comes from outside: what means something else to each reader is refused."""
+"""JSON of callers. Input that two parsers may read differently is refused, such as repeated names."""
 
 import json
 import math
@@ -13,38 +13,38 @@ SHOWN_CHARACTERS = 60
 
 
 def parsed_object(data: bytes) -> dict[str, Any]:
-    """The object that `data` is the JSON of.
+    """Parse a JSON object.
 
     Raises:
-        InvalidRequest: As `parsed`, or it is no object.
+        InvalidRequest: The data is not JSON, as for `parsed`, or not an object.
     """
     value = parsed(data)
     if not isinstance(value, dict):
-        raise InvalidRequest(f"The body should be a JSON object; it is {_named(value)}.", field="body")
+        raise InvalidRequest(f"The body must be a JSON object, not {_named(value)}.", field="body")
     return value
 
 
 def parsed(data: bytes) -> Any:
-    """What `data` is the JSON of.
+    """Parse JSON.
 
     Raises:
-        InvalidRequest: It is not JSON; it holds a name twice, half a surrogate pair, a number beyond all
-            bounds, or is nested too deeply.
+        InvalidRequest: The data is not JSON, repeats a name in an object, contains an unpaired surrogate or a
+            number that is too large, or is nested too deeply.
     """
     try:
-        # The first parser refuses what is no JSON or too deep; the second one sees names that come twice.
+        # The first parser refuses malformed and deep JSON. The second one notices repeated names.
         from_json(data, allow_inf_nan=False)
         return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
         reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
-        raise InvalidRequest(f"This is no JSON that can be read: {reason}.", field="body") from None
+        raise InvalidRequest(f"The body is not valid JSON: {reason}.", field="body") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} comes twice")
+            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} is repeated")
         found[name] = value
     return found
 
@@ -53,7 +53,7 @@ def _finite(text: str) -> float | int:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is too large")
-    # To JSON, 12.0 and 12 are one number; above, not every whole number is a float.
+    # In JSON, 12.0 and 12 are the same number. Above 2**53, floats are not exact.
     return int(number) if number.is_integer() and abs(number) <= WHOLE_UP_TO else number
 
 

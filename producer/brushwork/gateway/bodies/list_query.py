@@ -1,4 +1,4 @@
-"""The query of a list of jobs: filters, a bound and a cursor."""
+"""The query of a list of jobs: filters, a limit and a cursor."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,30 +13,32 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from brushwork.gateway.admission.access import Principal
 
-# U+0000 can be in no job, and PostgreSQL does not even look for it.
+# No job contains U+0000, and PostgreSQL refuses it in a query.
 STORABLE = r"^[^\x00]*$"
 
 
 def _written_out(moment: object) -> object:
-    # A number could be a moment too, in whatever unit.
+    # pydantic would also accept a number, of an unclear unit.
     if isinstance(moment, str) and "T" not in moment.upper():
-        raise ValueError("it should be written as 2026-11-21T09:00:00Z")
+        raise ValueError("must have the form 2026-11-21T09:00:00Z")
     return moment
 
 
 Moment = Annotated[
     AwareDatetime | None,
     BeforeValidator(_written_out),
-    Query(description="RFC 3339, with a zone.", examples=["2026-11-21T09:00:00Z"]),
+    Query(description="RFC 3339, with a time zone.", examples=["2026-11-21T09:00:00Z"]),
 ]
 
 
 @dataclass
 class ListQuery:
-    """What can be asked of a list; whatever is left out lets all jobs through."""
+    """Parameters of a list of jobs. A filter that is left out matches all jobs."""
 
-    kind: Annotated[str | None, Query(description="Only this kind.", examples=["text-to-image"])] = None
-    state: Annotated[JobState | None, Query(description="Only this state.")] = None
+    kind: Annotated[str | None, Query(description="Only jobs of this kind.", examples=["text-to-image"])] = (
+        None
+    )
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None
     model: Annotated[str | None, Query(max_length=200, pattern=STORABLE)] = None
     group: Annotated[str | None, Query(max_length=64, pattern=STORABLE)] = None
     text: Annotated[
@@ -44,32 +46,40 @@ class ListQuery:
         Query(
             max_length=200,
             pattern=STORABLE,
-            description="Only those with this in prompt, caption, label or id, in any case; the newest "
-            "20,000 of those that fit otherwise are searched.",
+            description="Only jobs with this text in prompt, caption, label or id, in upper or lower case. "
+            "Searches the newest 20,000 jobs that match the other filters.",
         ),
     ] = None
     tenant: Annotated[
         str | None,
-        Query(max_length=64, pattern=STORABLE, description="Whose; a key of a tenant sees its own anyway."),
+        Query(
+            max_length=64,
+            pattern=STORABLE,
+            description="Only jobs of this tenant. A key of a tenant sees only its own jobs anyway.",
+        ),
     ] = None
     created_after: Moment = None
     created_before: Moment = None
     limit: Annotated[int, Query(ge=1, le=1000)] = 50
     cursor: Annotated[
-        str | None, Query(max_length=200, description="`next` of the page before, with the same filters.")
+        str | None, Query(max_length=200, description="`next` of the previous page, with the same filters.")
     ] = None
 
     def job_filter(self, principal: Principal) -> JobFilter:
-        """What `principal` is shown.
+        """Return the filter of the jobs that `principal` may see.
 
         Raises:
-            UnknownKind: There is no such kind.
-            Forbidden: It asks for another tenant's jobs.
+            UnknownKind: No kind has this name.
+            Forbidden: The query names another tenant than that of the key.
         """
         if self.kind is not None:
             kind_named(self.kind)
         if principal.tenant is not None and self.tenant not in (None, principal.tenant):
-            raise Forbidden("This key sees only its own tenant's jobs.", field="tenant", hint="Leave it out.")
+            raise Forbidden(
+                "tenant: this API key sees only the jobs of its own tenant.",
+                field="tenant",
+                hint="Leave it out.",
+            )
         return JobFilter(
             kind=self.kind,
             state=self.state,
@@ -82,9 +92,9 @@ class ListQuery:
         )
 
     def after(self) -> Cursor | None:
-        """Where the page begins; None at the newest job.
+        """Return the cursor after which the page begins; None for the first page.
 
         Raises:
-            InvalidRequest: The cursor is none.
+            InvalidRequest: The cursor is malformed.
         """
         return None if self.cursor is None else Cursor.parsed(self.cursor)

@@ -1,4 +1,4 @@
-"""Where a file that a caller names comes from; by HTTP never a path, for that would be this machine's."""
+"""The sources of a file in a request. A path is none: it would name a file of the gateway's machine."""
 
 import base64
 import binascii
@@ -10,30 +10,31 @@ from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.media_types import PICTURES
 
-DATA_TYPES = ("image/png", "image/jpeg", "image/webp")
 _ADDRESSES = ("http://", "https://")
-_PREFIXES = tuple(f"data:{media_type};base64," for media_type in DATA_TYPES)
+_PREFIXES = tuple(f"data:{media_type};base64," for media_type in PICTURES)
 HINT = (
-    "Give the SHA-256 of a file that you have brought or that a job of yours made, "
+    "Send the SHA-256 of a file that you uploaded or that your job made, "
     "or the picture itself as data:image/png;base64,..."
 )
 
-DATASET_HINT = "Give the SHA-256 of a zip or tar that you have brought with POST /v1/files, or a form's file."
+DATASET_HINT = (
+    "Send the SHA-256 of a zip or tar file that you uploaded with POST /v1/files, or the file in a form."
+)
 
 
 class PictureSource(Enum):
-    """Where a picture comes from."""
+    """The source of a picture."""
 
     STORE = "store"
     DATA = "data"
     ADDRESS = "address"
-
-    NOWHERE = "nowhere"
+    UNKNOWN = "unknown"
 
     @classmethod
     def of(cls, given: Any) -> "PictureSource":
-        """The source that `given` names."""
+        """Return the source that a value names."""
         if isinstance(given, bytes):
             return cls.DATA
         if isinstance(given, str):
@@ -43,18 +44,24 @@ class PictureSource(Enum):
                 return cls.DATA
             if given[:8].lower().startswith(_ADDRESSES):
                 return cls.ADDRESS
-        return cls.NOWHERE
+        return cls.UNKNOWN
 
 
 def resolved(given: Any, field: str, files: TenantFiles, principal: Principal) -> Any:
-    """What the client is to be given for the picture of that field.
+    """Return the picture of a field as a direct client takes it: bytes, a SHA-256 or an address.
+
+    Args:
+        given: Value of the field.
+        field: Name of the field.
+        files: Knows which tenant may see which file.
+        principal: Who makes the request.
 
     Raises:
-        InvalidImage: It names no picture, or none that this caller may see.
+        InvalidImage: The value names no picture, or a file that the principal may not see.
     """
     source = PictureSource.of(given)
-    if source is PictureSource.NOWHERE:
-        raise InvalidImage(f"{field}: this names no picture.", field=field, hint=HINT)
+    if source is PictureSource.UNKNOWN:
+        raise InvalidImage(f"{field}: the value is not a picture.", field=field, hint=HINT)
     if source is PictureSource.DATA:
         return given if isinstance(given, bytes) else _decoded(given, field)
     if source is PictureSource.STORE:
@@ -62,20 +69,26 @@ def resolved(given: Any, field: str, files: TenantFiles, principal: Principal) -
             return files.get(given, principal.tenant).sha256
         except FileNotFound as error:
             raise InvalidImage(f"{field}: {error.message}", field=field, hint=HINT) from None
-    # Whether addresses are fetched at all, and which, the client decides.
+    # The client decides whether it fetches this address.
     return given
 
 
 def resolved_dataset(given: Any, field: str, files: TenantFiles, principal: Principal) -> Any:
-    """What the client is to be given for the archive of that field.
+    """Return the archive of a field as a direct client takes it: bytes, a file or a SHA-256.
+
+    Args:
+        given: Value of the field.
+        field: Name of the field.
+        files: Knows which tenant may see which file.
+        principal: Who makes the request.
 
     Raises:
-        InvalidDataset: It names none, or none that this caller may see.
+        InvalidDataset: The value names no archive, or a file that the principal may not see.
     """
     if isinstance(given, bytes) or hasattr(given, "read"):
         return given
     if not isinstance(given, str) or not is_sha256(given):
-        raise InvalidDataset(f"{field}: this names no archive.", field=field, hint=DATASET_HINT)
+        raise InvalidDataset(f"{field}: the value is not an archive.", field=field, hint=DATASET_HINT)
     try:
         return files.get(given, principal.tenant).sha256
     except FileNotFound as error:
@@ -87,5 +100,5 @@ def _decoded(address: str, field: str) -> bytes:
         return base64.b64decode(address.partition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidImage(
-            f"{field}: the data address can't be read: {error}.", field=field, hint=HINT
+            f"{field}: the data: address is malformed: {error}.", field=field, hint=HINT
         ) from None

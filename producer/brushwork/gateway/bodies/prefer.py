@@ -1,4 +1,4 @@
-"""`Prefer: wait=SECONDS` (RFC 7240): a caller that would rather have the end of a job a little later."""
+"""`Prefer: wait=SECONDS` (RFC 7240): the answer comes when the job has ended, or after this time."""
 
 import re
 import time
@@ -16,7 +16,7 @@ Prefer = Annotated[
     str | None,
     Header(
         max_length=200,
-        description="`wait=20`: answer when the job has ended, or after 20 s, at most 60.",
+        description="`wait=20`: answer when the job has ended, or after 20 seconds. The maximum is 60.",
         examples=["wait=20"],
     ),
 ]
@@ -24,7 +24,7 @@ _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[,;\s]|$)', re
 
 
 def preferred_wait_s(prefer: str | None) -> int:
-    """How long the caller would wait, in seconds; 0 where it did not say, or not so that one can read it."""
+    """Return the wait that the header requests, in seconds; 0 without a valid `wait`."""
     found = _WAIT.search(prefer or "")
     return min(int(found[1]), LONGEST_S) if found else 0
 
@@ -37,14 +37,13 @@ async def wait_as_preferred(
     request: Request,
     response: Response,
 ) -> bool:
-    """Wait for the job's end if the caller prefers to. No thread is held.
+    """Wait for the end of a job if the request prefers it. No thread is held.
 
-    For `async def` routes: check first that the caller may see the job. `response` gets the header that
-    says how long, if the job has ended or the time is over; it does not where all seats are taken, or the
-    gateway stops.
+    Check before that the principal may see the job. If the job has ended or the time is over, `response` gets
+    the header `Preference-Applied`. It does not if too many streams are open, or if the gateway stops.
 
     Returns:
-        Whether there was any waiting, so that the job is to be read anew.
+        Whether the job must be read again, because it may have changed.
     """
     seconds = preferred_wait_s(prefer)
     if not seconds:
@@ -52,7 +51,7 @@ async def wait_as_preferred(
     until, has_ended = time.monotonic() + seconds, job.is_finished
     if not has_ended:
         try:
-            with services.stream_limit.taken(principal.holder):
+            with services.stream_limit.opened(principal.stream_tenant):
                 has_ended = await services.watch.ended(job.id, seconds, has_left=request.is_disconnected)
         except TooManyStreams:
             return False

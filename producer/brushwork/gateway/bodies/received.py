@@ -1,25 +1,24 @@
-"""What a request brought: a body as it is, or the fields and the files of a form."""
+"""The body of a request: its bytes, or the fields and files of a form."""
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from brushwork_core.media.archive_type import ALIASES, ENDINGS, HEAD_BYTES, archive_type
-from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge
+from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
+from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
-JSON = "application/json"
-FORM = "multipart/form-data"
-ARCHIVES = (*ENDINGS, *ALIASES)
+from brushwork.gateway.media_types import ARCHIVES, FORM
+from brushwork.gateway.services import Services
+
 MOST_FIELDS = 64
-# A data address may stand in a field too; the guard bounds the body as a whole.
+# A field may hold a picture as a data: address. The guard limits the body as a whole.
 LONGEST_FIELD_BYTES = 40 * 2**20
-# The fields of a form that brings an archive are held in memory, and the guard lets more of it pass.
+# Fields are held in memory, and the guard allows a larger body for a form with an archive.
 LONGEST_FIELD_BESIDE_BYTES = 256 * 2**10
 SPOOLED_FROM_BYTES = 2**20
 
@@ -29,11 +28,11 @@ class Received:
     """The body of a request.
 
     Args:
-        media_type: Without parameters, in small letters; empty where none was named.
-        data: The body; empty for a form and for an archive.
-        fields: Those of a form, files not among them.
-        files: Those of a form, by the name of their field; an archive is open, and is not in memory.
-        archive: The body, if it is to be an archive.
+        media_type: Media type without parameters, in lower case; empty if the request has none.
+        data: The bytes; empty for a form and for an archive.
+        fields: Fields of a form, without files.
+        files: Files of a form, by field. An archive is an open file, so that it is not held in memory.
+        archive: The body as an open file, if its media type is that of an archive.
     """
 
     media_type: str
@@ -43,21 +42,28 @@ class Received:
     archive: BinaryIO | None = None
 
     def refuse_type(self, *known: str) -> None:
-        """Say what is taken here.
+        """Refuse the media type.
+
+        Args:
+            known: Media types that the path accepts.
 
         Raises:
-            HTTPException: Always: 415.
+            UnsupportedMediaType: Always.
         """
-        raise HTTPException(415, f"{self.media_type[:80]!r} is not taken here, but {', '.join(known)}")
+        raise UnsupportedMediaType(
+            f"Content-Type: {self.media_type[:80]!r} is not supported at this path.",
+            field="Content-Type",
+            hint=f"Use {', '.join(known)}.",
+        )
 
 
 async def received(request: Request) -> AsyncIterator[Received]:
-    """A dependency: the body, read to its end. Name it after the one that asks who is there.
+    """Read the whole body; a FastAPI dependency. Declare it after the one that checks the API key.
 
     Raises:
-        InvalidRequest: A form holds a field twice.
-        PayloadTooLarge: A file of a form is too large for a picture, and no archive.
-        HTTPException: It is no form, or has too many parts: 400.
+        RequestError: The form is malformed, or has too many parts.
+        InvalidRequest: The form repeats a field.
+        PayloadTooLarge: A file that is not an archive is larger than a picture may be.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in ARCHIVES:
@@ -65,7 +71,7 @@ async def received(request: Request) -> AsyncIterator[Received]:
             await _spool(request, cast("BinaryIO", spooled))
             yield Received(media_type, archive=cast("BinaryIO", spooled))
     elif media_type == FORM:
-        most_bytes = request.app.state.services.settings.max_upload_bytes
+        most_bytes = (await Services.of(request)).settings.max_upload_bytes
         longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
         parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
         async with parts as form:
@@ -75,17 +81,23 @@ async def received(request: Request) -> AsyncIterator[Received]:
 
 
 async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:
-    """What a file of a form holds; an archive stays where it is, for it may be larger than memory.
+    """Return the bytes of a file in a form. An archive is returned as an open file: it may be large.
+
+    Args:
+        file: File of a form.
+        most_bytes: Size limit of files that are not archives, in bytes.
 
     Raises:
-        PayloadTooLarge: It is no archive, and has more than so many bytes.
+        PayloadTooLarge: The file is not an archive, and larger than the limit.
     """
-    head = await file.read(HEAD_BYTES)
+    head = await file.read(ARCHIVE_HEAD_BYTES)
     await file.seek(0)
     if archive_type(head) is not None:
         return file.file
     if (file.size or 0) > most_bytes:
-        raise PayloadTooLarge(f"A file that is no archive may have at most {most_bytes} bytes.")
+        raise PayloadTooLarge(
+            f"The file is larger than {most_bytes} bytes, the limit of files that are not archives."
+        )
     return await file.read()
 
 
@@ -94,7 +106,7 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
         if name in fields or name in files:
-            raise InvalidRequest(f"The form holds {name[:80]!r} twice.", field=name[:80])
+            raise InvalidRequest(f"{name[:80]}: the form repeats this field.", field=name[:80])
         if isinstance(value, UploadFile):
             files[name] = await content_of(value, most_bytes)
         else:
@@ -114,5 +126,5 @@ async def _spool(request: Request, file: BinaryIO) -> None:
 
 
 def _length(request: Request) -> int:
-    # The guard has seen to it that it is a number.
+    # The guard has checked that it is a number.
     return int(request.headers.get("content-length", "0"))

@@ -1,59 +1,66 @@
-"""Requests that came by HTTP, on their way to jobs: for whom, with which files, whether they may pass."""
+"""Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
-from brushwork.inputs.intake import repeated
+from brushwork.inputs.intake import JobDraft, repeated
 from brushwork.transports.direct import Accepted
 
 
 class Submission:
-    """What one caller brings at once.
+    """The requests of one call.
 
     Args:
-        services: The gateway's.
-        principal: Who asks.
+        services: Services of the gateway.
+        principal: Who submits them.
     """
 
     def __init__(self, services: Services, principal: Principal) -> None:
         self._services = services
         self._principal = principal
-        self._files = TenantFiles(services.database)
-        # By what names them: a batch that says the same of many jobs holds their picture once.
+        self._files = services.tenant_files
+        # Decoded pictures by what names them: a batch that repeats a picture holds it once.
         self._pictures: dict[str, Any] = {}
 
     async def accept(self, requests: Sequence[Any]) -> Accepted:
-        """All of the requests, or none.
+        """Submit all requests, or none.
+
+        Args:
+            requests: Mappings, each with its `kind`, its parameters and its options.
 
         Raises:
-            RequestError: One of them is wrong; `index` says which.
-            Postponed: Not now.
+            RequestError: A request is wrong; `index` says which.
+            Postponed: A limit is reached.
         """
         limiter = self._limiter(requests)
         return await to_thread.run_sync(self._accept, requests, limiter=limiter)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
-        """A job that this caller may see once more, with changes.
+        """Run a job again.
+
+        Args:
+            job: A job that the principal may see.
+            changes: Parameters and options that replace those of the job.
 
         Raises:
-            JobNotEnded: It can't be run again yet.
-            RequestError: As `accept`.
+            JobNotEnded: The job has not ended yet.
+            RequestError: The changed request is wrong.
+            Postponed: A limit is reached.
         """
         limiter = self._limiter([changes])
         return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
 
     def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
-        """Who waits for whom: pictures take memory, and others should not wait for addresses and archives."""
+        """Return which threads do the work: pictures need memory, addresses and archives take long."""
         given = [
             (name, request[name])
             for request in requests
@@ -68,34 +75,39 @@ class Submission:
         return self._services.decoders if PictureSource.DATA in sources else None
 
     def _accept(self, requests: Sequence[Any]) -> Accepted:
-        owned = [self._placed(request, index) for index, request in enumerate(requests)]
-        with self._services.limits.admit(self._principal, owned) as admission:
-            accepted = self._services.client.accept(owned)
-            admission.settle(accepted)
-        return accepted
+        resolved_requests = [self._resolved_at(request, index) for index, request in enumerate(requests)]
+        return self._accept_drafts(self._services.client.draft(resolved_requests))
 
     def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
-        # All of it, not the changes alone: a bare message may have named any file for its picture.
-        owned = self._owned(repeated(job, changes))
-        with self._services.limits.admit(self._principal, [owned]) as admission:
-            accepted = self._services.client.accept_retry(job.id, **owned)
-            admission.settle(accepted)
+        # The files of the job are resolved too: a bare Celery message may have named a file of any tenant.
+        request = self._resolved(repeated(job, changes))
+        return self._accept_drafts(self._services.client.draft([request]), retry_of=job.id)
+
+    def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
+        with self._services.limits.admit(self._principal, drafts) as charged:
+            accepted = self._services.client.accept_drafts(drafts, retry_of=retry_of)
+            charged.settle(accepted)
         return accepted
 
-    def _placed(self, request: Any, index: int) -> dict[str, Any]:
+    def _resolved_at(self, request: Any, index: int) -> dict[str, Any]:
         try:
             if not isinstance(request, Mapping):
-                raise InvalidRequest(f"A request is an object with its kind, no {type(request).__name__}.")
-            return self._owned(request)
+                raise InvalidRequest(
+                    f"A request must be an object with a `kind`, not a {type(request).__name__}."
+                )
+            return self._resolved(request)
         except BrushworkError as error:
             error.index = index
             raise
 
-    def _owned(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _resolved(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the request with its tenant, and with files as a direct client takes them."""
         owned = {**request, "tenant": self._tenant(request.get("tenant"))}
-        # Only of the main picture, null is no way to leave it out.
+        required = _required_pictures(request.get("kind"))
         given = [
-            name for name in file_fields() if request.get(name) is not None or name == "image" in request
+            name
+            for name in file_fields()
+            if request.get(name) is not None or (name in required and name in request)
         ]
         return owned | {name: self._file(request[name], name) for name in given}
 
@@ -108,17 +120,24 @@ class Submission:
             self._pictures[given] = resolved(given, field, self._files, self._principal)
         return self._pictures[given]
 
-    def _tenant(self, asked: Any) -> Any:
-        """Whom a job is for: a key's jobs are its tenant's.
+    def _tenant(self, given: Any) -> Any:
+        """Return the tenant of a job: that of the key, or any for an admin key.
 
         Raises:
-            InvalidRequest: The caller asks for another.
+            InvalidRequest: The request names another tenant than that of the key.
         """
-        mine = self._principal.tenant
-        if mine is None:
-            return "" if asked is None else asked
-        if asked not in (None, mine):
+        own = self._principal.tenant
+        if own is None:
+            return "" if given is None else given
+        if given not in (None, own):
             raise InvalidRequest(
-                "tenant: this key is another tenant's.", field="tenant", hint="Leave it out."
+                "tenant: the API key belongs to another tenant.", field="tenant", hint="Leave it out."
             )
-        return mine
+        return own
+
+
+def _required_pictures(kind_name: Any) -> Sequence[str]:
+    """Return the picture fields that requests of a kind must have. There, null is an invalid picture."""
+    kind = all_kinds().get(kind_name) if isinstance(kind_name, str) else None
+    fields = kind.request_type.model_fields if kind else {}
+    return [name for name in kind.pictures if fields[name].is_required()] if kind else []

@@ -1,8 +1,8 @@
-"""JSON Schemas of the bodies that bring jobs, by kind: as narrow as what the gateway takes.
+"""JSON Schemas of the bodies that submit jobs, for each kind: exactly what the gateway accepts.
 
-They are made from the catalogue, so that a model's name, its schedulers and its largest side are known to
-whoever reads them. Where a kind has several models, a bound is that of the widest, and a field is there that
-one of them knows: `accepts` of `GET /v1/models` says which.
+They contain the catalogue: names of models, their schedulers and their limits. If a kind has several models,
+a limit is that of the widest model, and a field is present if one model accepts it. `accepts` of
+`GET /v1/models` tells which.
 """
 
 from copy import deepcopy
@@ -10,20 +10,28 @@ from typing import Any
 
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.request import not_blank
 from brushwork_schemas.options import JobOptions
 
-from brushwork.gateway.bodies.picture_source import DATA_TYPES
+from brushwork.gateway.bodies.form_fields import REQUEST_FIELD
+from brushwork.gateway.media_types import JSON, PICTURES
 
 Schema = dict[str, Any]
-WORDS = r"^[^\u0000]*$"
+STORABLE = r"^[^\u0000]*$"
 NOT_BLANK = r"^[^\u0000]*\S[^\u0000]*$"
+# Add-ons of the catalogue, by their type: the fields that make no sense without one.
+ADD_ON_FIELDS = {
+    "lora": ("loras",),
+    "controlnet": ("controlnet", "control_image", "controlnet_conditioning_scale"),
+}
 
 
 class KindSchemas:
-    """The bodies of every kind.
+    """The schemas of all bodies, by kind.
 
     Args:
-        catalogue: The models that there are.
+        catalogue: The models that requests may name.
         addresses: Whether pictures may be given by address.
     """
 
@@ -32,25 +40,52 @@ class KindSchemas:
         self._addresses = addresses
 
     def submission(self, kind: Kind) -> Schema:
-        """One job: its kind, the fields of its request, and the options."""
+        """Return the schema of one job: kind, parameters and options."""
         properties = {"kind": {"const": kind.name, "type": "string"}, **self.changes(kind)["properties"]}
         required = ["kind", *kind.request_type.model_json_schema().get("required", ())]
         return _object(properties, required, description=_summary(kind))
 
+    def form(self) -> Schema:
+        """Return the schema of one job of any kind as a form: the request as JSON, and its files as files."""
+        # One schema for all kinds: many tools read only the properties of a form, not schemas inside anyOf.
+        kinds_of: dict[str, list[str]] = {}
+        for kind in all_kinds().values():
+            known = self._request(kind)
+            for name in kind.files:
+                if name in known:
+                    kinds_of.setdefault(name, []).append(kind.name)
+        request = {
+            "type": "string",
+            "format": "json-request",
+            "contentMediaType": JSON,
+            "description": "The request and its options as JSON, without files. Instead of this field, each "
+            "parameter and option may be a field of the form.",
+        }
+        files = {
+            name: {
+                "type": "string",
+                "format": "binary",
+                "contentMediaType": file_fields()[name],
+                "description": f"A file of {', '.join(kinds)}.",
+            }
+            for name, kinds in kinds_of.items()
+        }
+        return _object({REQUEST_FIELD: request, **files}, [REQUEST_FIELD])
+
     def changes(self, kind: Kind) -> Schema:
-        """What a retry may change."""
+        """Return the schema of what a retry may change."""
         return _object({**self._request(kind), **_options()}, [])
 
     def by_product(self, kind: Kind) -> Schema:
-        """A batch of each with each."""
+        """Return the schema of a batch with all combinations of its lists."""
         return self._by_lists(kind, "product")
 
     def by_zip(self, kind: Kind) -> Schema:
-        """A batch of the first values together, the second ones, and so on."""
+        """Return the schema of a batch with one job for each index of its lists."""
         return self._by_lists(kind, "zip")
 
     def _by_lists(self, kind: Kind, manner: str) -> Schema:
-        # What a kind needs may stand in the template or in the lists: a schema that said so would be long.
+        # Required parameters may be in the template or in the lists. A schema that said so would be long.
         properties = self.submission(kind)["properties"]
         lists = {
             name: {"type": "array", "items": schema, "minItems": 1}
@@ -68,14 +103,14 @@ class KindSchemas:
         for name, schema in properties.items():
             for form in _forms(schema):
                 if form.get("type") == "string" and not {"enum", "pattern", "const"} & form.keys():
-                    form["pattern"] = NOT_BLANK if name == "prompt" and "default" not in schema else WORDS
+                    form["pattern"] = NOT_BLANK if _refuses_blank(kind, name) else STORABLE
         models = self._catalogue.of_kind(kind.name)
         if models:
             _narrow(properties, models)
             self._narrow_special(properties, kind, models)
-        for name, sort in kind.files.items():
+        for name, media_type in kind.files.items():
             if name in properties:
-                properties[name] = self._file(name, sort, properties[name])
+                properties[name] = self._file(media_type, properties[name])
         return properties
 
     def _narrow_special(self, properties: dict[str, Schema], kind: Kind, models: list[Model]) -> None:
@@ -84,42 +119,57 @@ class KindSchemas:
         for name in kind.request_type.SPECIAL - known:
             properties.pop(name, None)
         fitting = {
-            sort: [
-                each.name for each in self._catalogue.add_ons if each.type == sort and each.family in families
+            add_on_type: [
+                each.name
+                for each in self._catalogue.add_ons
+                if each.type == add_on_type and each.family in families
             ]
-            for sort in ("lora", "controlnet")
+            for add_on_type in ADD_ON_FIELDS
         }
         if "loras" in properties:
             properties["loras"]["items"]["properties"]["name"]["enum"] = fitting["lora"]
         if "controlnet" in properties:
             properties["controlnet"]["anyOf"] = [_choice(fitting["controlnet"]), {"type": "null"}]
-        if not fitting["lora"]:
-            properties.pop("loras", None)
-        if not fitting["controlnet"]:
-            for name in ("controlnet", "control_image", "controlnet_conditioning_scale"):
+        for add_on_type, names in ADD_ON_FIELDS.items():
+            for name in names if not fitting[add_on_type] else ():
                 properties.pop(name, None)
 
-    def _file(self, name: str, sort: str, schema: Schema) -> Schema:
-        """How a file is given; `schema` is that of the request, which holds the name alone."""
-        described = schema.get("description", "")
-        if sort == ARCHIVE:
-            named = "SHA-256, in hexadecimal digits, of an archive that the caller brought."
+    def _file(self, media_type: str, schema: Schema) -> Schema:
+        """Return the ways to give a file.
+
+        Args:
+            media_type: Media type of the field.
+            schema: Schema of the field in a stored request, which holds only the SHA-256.
+        """
+        description = schema.get("description", "")
+        if media_type == ARCHIVE:
+            named = "SHA-256 of an uploaded archive, in hexadecimal digits."
             form = {"type": "string", "format": "archive-sha256", "minLength": 64, "maxLength": 64}
-            return {**form, "description": f"{described} {named}"}
+            return {**form, "description": f"{description} {named}".strip()}
         forms = self._picture_forms() + ([{"type": "null"}] if "default" in schema else [])
-        return {"anyOf": forms, "description": f"{described} PNG, JPEG or WebP of one frame."}
+        return {"anyOf": forms, "description": f"{description} PNG, JPEG or WebP of one frame.".strip()}
 
     def _picture_forms(self) -> list[Schema]:
-        named = "SHA-256, in hexadecimal digits, of a file that the caller brought or that its job made."
-        itself = f"The picture itself: `data:TYPE;base64,...`; TYPE is {', '.join(DATA_TYPES)}."
+        named = "SHA-256, in hexadecimal digits, of an uploaded file or of a file that an own job made."
+        itself = f"The picture as `data:TYPE;base64,...`. TYPE is one of {', '.join(PICTURES)}."
         forms: list[Schema] = [
             {"type": "string", "format": "sha256", "minLength": 64, "maxLength": 64, "description": named},
             {"type": "string", "format": "data-url", "description": itself},
         ]
         if self._addresses:
-            where = "An http(s) address: fetched once, now, and only from public hosts."
+            where = "An http or https address. It is fetched once, at once, and only from public hosts."
             forms.append({"type": "string", "format": "picture-url", "description": where})
         return forms
+
+
+def component_name(kind: Kind, what: str) -> str:
+    """Return the name of a schema of a kind, such as `TextToImageSubmission`."""
+    return kind.name.title().replace("-", "") + what
+
+
+def _refuses_blank(kind: Kind, name: str) -> bool:
+    metadata = kind.request_type.model_fields[name].metadata
+    return any(getattr(each, "func", None) is not_blank for each in metadata)
 
 
 def _narrow(properties: dict[str, Schema], models: list[Model]) -> None:
@@ -147,15 +197,15 @@ def _choice(names: list[str]) -> Schema:
     return {"type": "string", "enum": names}
 
 
-def _inlined(schema: Any, parts: dict[str, Schema]) -> Any:
-    """The schema with what it refers to in place of the references; strings within lists are words."""
+def _inlined(schema: Any, definitions: dict[str, Schema]) -> Any:
+    """Return the schema with definitions in place of references. Strings in lists must not be blank."""
     if isinstance(schema, list):
-        return [_inlined(each, parts) for each in schema]
+        return [_inlined(each, definitions) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _inlined(parts[schema["$ref"].rsplit("/", 1)[1]], parts)
-    whole = {name: _inlined(value, parts) for name, value in schema.items()}
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    whole = {name: _inlined(value, definitions) for name, value in schema.items()}
     items = whole.get("items")
     if isinstance(items, dict) and items.get("type") == "string" and "enum" not in items:
         items["pattern"] = NOT_BLANK
@@ -172,7 +222,7 @@ def _options() -> dict[str, Schema]:
         bare = [{key: value for key, value in form.items() if key not in described} for form in forms]
         if name == "webhook_url":
             bare[0]["format"] = "http-url"
-        # For callers who always send every field.
+        # Null means the default, for callers that always send every field.
         null = [] if {"type": "null"} in bare else [{"type": "null"}]
         options[name] = {"anyOf": [*bare, *null], **described}
     return options
@@ -195,8 +245,3 @@ def _object(properties: dict[str, Schema], required: list[str], **more: Any) -> 
 
 def _summary(kind: Kind) -> str:
     return str(kind.request_type.model_json_schema().get("description", ""))
-
-
-def component_name(kind: Kind, what: str) -> str:
-    """What a schema of a kind is called: `TextToImageSubmission`."""
-    return kind.name.title().replace("-", "") + what

@@ -1,1 +1,1 @@
-"""What can be asked for, one file for each noun."""
+"""The routes of the HTTP interface, one module for each resource."""

@@ -1,4 +1,4 @@
-"""Many jobs by one request, all or none."""
+"""Submit many jobs with one request: all, or none."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.bodies.batch import MOST_JOBS, BatchRequest
 from brushwork.gateway.bodies.json_body import parsed_object
-from brushwork.gateway.bodies.received import JSON, Received
+from brushwork.gateway.bodies.received import Received
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.routes.jobs import Gateway
-from brushwork.gateway.routes.submit import Body, Submitter
+from brushwork.gateway.dependencies import Gateway, Submitter
+from brushwork.gateway.media_types import JSON
+from brushwork.gateway.routes.submit import Body
 from brushwork.gateway.watching.job_view import JobView, view
 
 router = APIRouter(tags=["jobs"])
@@ -26,7 +27,7 @@ class JobList(BaseModel):
 
 @router.post("/v1/jobs:batch", status_code=201, operation_id="submit_batch", summary="Submit many jobs")
 async def submit_batch(services: Gateway, principal: Submitter, body: Body, response: Response) -> JobList:
-    """Accept up to 1000 jobs, or none: an error names the first wrong one, as `requests[3].prompt`."""
+    """Submit up to 1000 jobs. If one is wrong, none is accepted. `field` names it: `requests[3].prompt`."""
     requests = await run_in_threadpool(_requests_of, body)
     try:
         accepted = await Submission(services, principal).accept(requests)

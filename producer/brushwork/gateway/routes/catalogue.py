@@ -1,4 +1,4 @@
-"""What there is: models, and what each kind of job takes and gives."""
+"""The models, and the kinds of jobs with their requests and results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,45 +10,45 @@ from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from brushwork.gateway.routes.jobs import Gateway, Reader
+from brushwork.gateway.dependencies import Gateway, Reader
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
 class ModelListView(BaseModel):
-    """The catalogue."""
+    """The models of the catalogue."""
 
     models: Sequence[Model]
 
 
 class KindList(BaseModel):
-    """All kinds of job."""
+    """All kinds of jobs."""
 
     kinds: Sequence[KindDescription]
 
 
-@router.get("/models", operation_id="list_models", summary="The models")
+@router.get("/models", operation_id="list_models", summary="List models")
 def models(
     services: Gateway,
     principal: Reader,
-    kind: Annotated[str | None, Query(description="Only those of this kind.")] = None,
+    kind: Annotated[str | None, Query(description="Only models of this kind.")] = None,
 ) -> ModelListView:
-    """The models that a job may name, also trained ones; the first of a kind is its default."""
+    """List the models that a job may name, also trained ones. The first model of a kind is its default."""
     if kind is not None:
         kind_named(kind)
     listed = services.client.models_of(principal.tenant or "", kind)
     return ModelListView(models=[_shown(model) for model in listed])
 
 
-@router.get("/kinds", operation_id="list_kinds", summary="The kinds of job")
+@router.get("/kinds", operation_id="list_kinds", summary="List kinds of jobs")
 def kinds(services: Gateway, principal: Reader) -> KindList:
-    """Each kind with the JSON Schemas of its request, of what may be said beside it, and of its result."""
+    """List the kinds, each with the JSON Schemas of its request, its options and its result."""
     return KindList(kinds=services.client.kinds())
 
 
 def _shown(model: Model) -> Model:
     if model.source.folder is None:
         return model
-    # Where it lies on the gateway's machine is nobody's business.
+    # The full path would tell callers about the machine of the gateway.
     hidden = model.source.model_copy(update={"folder": Path(model.source.folder.name)})
     return model.model_copy(update={"source": hidden})

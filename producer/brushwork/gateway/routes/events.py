@@ -1,4 +1,4 @@
-"""The events of a job, as they happen."""
+"""The events of a job as a stream."""
 
 from typing import Annotated, Any
 
@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.admission.access import Principal, key_of
-from brushwork.gateway.routes.jobs import Gateway, JobId, Reader, visible
+from brushwork.gateway.dependencies import Gateway, JobId, Reader, visible
 from brushwork.gateway.services import Services
-from brushwork.gateway.watching.job_events import Beginning, EventStream, told
+from brushwork.gateway.watching.job_events import EventStream, StreamStart, job_events
 from brushwork.gateway.watching.job_view import view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -40,10 +40,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `snapshot` and `end` carry the job as `GET /v1/jobs/{id}` does, "
         '`state` {"state", "attempt"}, `progress` {"step", "total"}, `preview` {"step", "total", "image"} '
-        "with a data: address. A comment every 15 s keeps the connection open.",
+        "with a data: address. A comment every 15 seconds keeps the connection open.",
         "content": {"text/event-stream": {"schema": EVENT, "example": EXAMPLE}},
     },
-    204: {"description": "The caller has seen the end: there is nothing more, and no reason to ask again."},
+    204: {"description": "The caller has seen the end of the job. There are no more events."},
 }
 
 
@@ -61,37 +61,41 @@ async def follow(
     response: Response,
     services: Gateway,
     principal: Reader,
-    previews: Annotated[bool, Query(description="Whether to have previews made, and send them.")] = False,
-    last_event_id: Annotated[str | None, Header(description="The id of the last event seen.")] = None,
+    previews: Annotated[bool, Query(description="Whether to make and send previews.")] = False,
+    last_event_id: Annotated[
+        str | None, Header(description="Id of the last event that was received.")
+    ] = None,
 ) -> Response:
-    """The job now, then every change until its end; an `EventSource` resumes by itself.
+    """Send the job now, then every change until its end.
 
-    The stream may end early, when the gateway stops or after an hour: connect again with `Last-Event-ID`.
-    What happens in the same tenth of a second is told as one.
+    The stream may end early, when the gateway stops or after an hour. Connect again with `Last-Event-ID`; an
+    `EventSource` does so by itself. Changes within a tenth of a second are sent as one event.
     """
-    services.stream_limit.check(principal.holder)
-    beginning = await run_in_threadpool(_beginning, services, principal, job_id)
-    if beginning.standing.state.is_terminal and beginning.is_known_by(last_event_id):
+    services.stream_limit.check(principal.stream_tenant)
+    start = await run_in_threadpool(_start, services, principal, job_id)
+    if start.status.state.is_terminal and start.is_known_by(last_event_id):
         return Response(status_code=204, headers=dict(response.headers))
 
     async def read() -> Any:
         return view(await run_in_threadpool(services.client.get, job_id))
 
-    async def may_stay() -> bool:
-        return await run_in_threadpool(services.access.still_opens, key_of(request))
+    async def is_allowed() -> bool:
+        return await run_in_threadpool(services.access.is_still_valid, key_of(request))
 
-    events = told(beginning, services.watch, read, may_stay, last_event_id=last_event_id, previews=previews)
-    return EventStream(events, dict(response.headers), services.stream_limit.taken(principal.holder))
+    events = job_events(
+        start, services.watch, read, is_allowed, last_event_id=last_event_id, previews=previews
+    )
+    return EventStream(events, dict(response.headers), services.stream_limit.opened(principal.stream_tenant))
 
 
-def _beginning(services: Services, principal: Principal, job_id: str) -> Beginning:
-    """The job as it is.
+def _start(services: Services, principal: Principal, job_id: str) -> StreamStart:
+    """Read the job and its status.
 
     Raises:
-        JobNotFound: As `visible`.
+        JobNotFound: There is no such job, or the principal may not see it.
     """
-    standing = services.watch.standing(checked_id(job_id))
+    status = services.watch.status(checked_id(job_id))
     job = visible(services, principal, job_id)
-    if standing is None:
+    if status is None:
         raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-    return Beginning(standing, view(job, services.outlooks.of(job)))
+    return StreamStart(status, view(job, services.outlooks.of(job)))

@@ -1,54 +1,50 @@
-"""Files: pictures and data sets brought before the jobs that need them, and the files that jobs have made."""
+"""Files: uploaded pictures and archives, and the files that jobs have made."""
 
 from typing import Annotated, BinaryIO
 
 from anyio import to_thread
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
-from brushwork.gateway.admission.access import Principal, asks_for
-from brushwork.gateway.bodies.byte_range import NotSatisfiable, parsed_range
-from brushwork.gateway.bodies.received import ARCHIVES, FORM, Received, received
-from brushwork.gateway.problems import problem_response
+from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.bodies.byte_range import parsed_range
+from brushwork.gateway.bodies.received import Received, received
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter
+from brushwork.gateway.media_types import ARCHIVES, FORM, PICTURES
+from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
-FileName = Annotated[str, Path(description="SHA-256 of the file, 64 hexadecimal digits.")]
+FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
 FIELD = "file"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 _ENDINGS = {
     **PICTURES,
     **ENDINGS,
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
 }
-# What a browser may show; all else it saves.
+# A browser may show these. It saves all others.
 _SHOWN = (*PICTURES, "application/json")
 
 
-@router.post("", status_code=201, operation_id="upload_file", summary="Bring a picture or a data set")
+@router.post("", status_code=201, operation_id="upload_file", summary="Upload a picture or an archive")
 async def upload(
     response: Response,
     services: Gateway,
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
 ) -> Artifact:
-    """Store a picture, or an archive to train on, for jobs to name it by its SHA-256.
+    """Store a picture or an archive. Jobs name it by its SHA-256.
 
-    A picture with metadata, an orientation or transparency is written anew as PNG, so the name may be that of
-    other bytes than were sent; bringing the same file again is harmless. What an archive holds is looked at
-    by the job that trains on it.
+    A picture with metadata, an orientation or transparency is stored as a new PNG, so its SHA-256 may differ
+    from that of the sent bytes. The same file may be uploaded again. The content of an archive is checked by
+    the job that uses it.
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers
@@ -57,29 +53,33 @@ async def upload(
     return artifact
 
 
-@router.get("/{sha256}", operation_id="get_file", summary="A file", response_class=StreamingResponse)
+@router.get("/{sha256}", operation_id="get_file", summary="Download a file", response_class=StreamingResponse)
 def get(
     sha256: FileName,
     services: Gateway,
     principal: Reader,
     byte_range: Annotated[
-        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of it.")
+        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of the file.")
     ] = None,
     if_range: Annotated[
-        str | None, Header(description="Only of the file with this ETag is the part.")
+        str | None, Header(description="`Range` applies only if the file has this ETag.")
     ] = None,
-    if_none_match: Annotated[str | None, Header(description="ETags that the caller has already.")] = None,
-    download: Annotated[bool, Query(description="For a browser to save and not to show it.")] = False,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags that the caller has. A known file is answered with 304.")
+    ] = None,
+    download: Annotated[
+        bool, Query(description="Whether a browser saves the file instead of showing it.")
+    ] = False,
 ) -> Response:
-    """The file as it was stored, in pieces; whole, or the part that `Range` names."""
-    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    """Return the stored file, or the part that `Range` selects."""
+    artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = _headers(artifact, download)
     if _is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
         part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
-    except NotSatisfiable:
-        return _no_such_part(artifact)
+    except RangeNotSatisfiable as error:
+        return answer_to(error, {"Content-Range": f"bytes */{artifact.size_bytes}"})
     start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
     headers["Content-Length"] = str(end - start)
     if part:
@@ -92,10 +92,12 @@ def get(
     )
 
 
-@router.head("/{sha256}", operation_id="head_file", summary="What a file is", response_class=Response)
+@router.head(
+    "/{sha256}", operation_id="head_file", summary="Get the headers of a file", response_class=Response
+)
 def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
-    """The headers that `GET` would answer with."""
-    artifact = TenantFiles(services.database).get(sha256, principal.tenant)
+    """Return the headers that `GET` returns."""
+    artifact = services.tenant_files.get(sha256, principal.tenant)
     headers = {**_headers(artifact, False), "Content-Length": str(artifact.size_bytes)}
     return Response(headers=headers, media_type=artifact.media_type)
 
@@ -105,7 +107,9 @@ def _file_of(body: Received) -> bytes | BinaryIO:
         return body.archive
     if body.media_type == FORM:
         if body.files.keys() != {FIELD} or body.fields:
-            raise InvalidRequest(f"The form should hold one file, {FIELD!r}, and nothing else.", field=FIELD)
+            raise InvalidRequest(
+                f"{FIELD}: the form must contain one file with this name, and no other field.", field=FIELD
+            )
         return body.files[FIELD]
     if body.media_type not in PICTURES:
         body.refuse_type(*PICTURES, *ARCHIVES, FORM)
@@ -118,7 +122,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> A
         artifact = services.store.put_picture(plain)
     else:
         artifact = _kept_dataset(services, file)
-    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    services.tenant_files.record_upload(principal.tenant or "", artifact)
     return artifact
 
 
@@ -134,7 +138,7 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
     return {
         "ETag": f'"{artifact.sha256}"',
         "Accept-Ranges": "bytes",
-        # Named by its content, it never changes; private, for it is one tenant's.
+        # A file never changes, for its name is the hash of its content. It belongs to one tenant.
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": f'{manner}; filename="{name}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -145,13 +149,3 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
 def _is_known(if_none_match: str | None, etag: str) -> bool:
     known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return etag in known or known == ["*"]
-
-
-def _no_such_part(artifact: Artifact) -> Response:
-    return problem_response(
-        416,
-        "range_not_satisfiable",
-        f"The file has {artifact.size_bytes} bytes, and none of those asked for.",
-        field="Range",
-        headers={"Content-Range": f"bytes */{artifact.size_bytes}"},
-    )

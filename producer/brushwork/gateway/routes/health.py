@@ -1,33 +1,31 @@
-"""Whether the gateway lives, and whether it can do its work."""
-
-from typing import Annotated
+"""Health checks: whether the gateway runs, and whether it accepts jobs."""
 
 from brushwork_schemas.errors import ServiceUnreachable
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from brushwork.gateway.services import Services
+from brushwork.gateway.dependencies import Gateway
 
 router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """That it answers is the news."""
+    """The answer of a health check that succeeded."""
 
     status: str = "ok"
 
 
-@router.get("/healthz", operation_id="alive", summary="Whether it lives")
+@router.get("/healthz", operation_id="alive", summary="Liveness check")
 async def alive() -> Health:
-    """Whether the process answers; asks nobody else."""
+    """Answer at once, without any other service."""
     return Health()
 
 
-@router.get("/readyz", operation_id="ready", summary="Whether it can do its work")
-def ready(services: Annotated[Services, Depends(Services.of)]) -> Health:
-    """Whether jobs can be accepted: whether the database answers. Redis may be away; jobs wait for it."""
+@router.get("/readyz", operation_id="ready", summary="Readiness check")
+def ready(services: Gateway) -> Health:
+    """Check that jobs can be accepted, which needs the database. Without Redis, jobs wait in the database."""
     with services.database.reading() as connection:
         if connection.execute(text("SELECT 1")).scalar() != 1:
-            raise ServiceUnreachable("The database answers strangely.")
+            raise ServiceUnreachable("The database gives a wrong answer to SELECT 1.")
     return Health()

@@ -1,58 +1,37 @@
-"""Jobs: submit, get, list, cancel, retry."""
+"""Jobs: get, list and cancel."""
 
 from typing import Annotated, Literal
 
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.ledger import Ledger
 from brushwork_schemas.cursor import Cursor
-from brushwork_schemas.errors import JobNotFound
-from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
+from brushwork.gateway.dependencies import Gateway, JobId, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, view, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
-JobId = Annotated[str, Path(max_length=64, description="The job's id.")]
-
-
 Outcome = Literal["canceled", "canceling", "too_late"]
-# By the state that the job was in.
+# By the state of the job before.
 _OUTCOMES: dict[JobState, Outcome] = {JobState.QUEUED: "canceled", JobState.RUNNING: "canceling"}
 
 
 class Cancellation(BaseModel):
-    """What came of the wish to cancel."""
+    """The result of a cancellation."""
 
     outcome: Outcome = Field(
-        description="canceled: it has ended so; canceling: it runs, and stops at its next step; "
-        "too_late: it had ended before."
+        description="canceled: the job has ended. canceling: the job runs, and stops at its next step. "
+        "too_late: the job had ended before."
     )
     job: JobView
 
 
-def visible(services: Services, principal: Principal, job_id: str) -> Job:
-    """The job, if this caller may see it.
-
-    Raises:
-        JobNotFound: There is none, or it is another tenant's: the two can't be told apart.
-    """
-    job = services.client.get(job_id)
-    if principal.tenant is not None and job.tenant != principal.tenant:
-        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
-    return job
-
-
-@router.get("/{job_id}", operation_id="get_job", summary="One job", response_model=JobView)
+@router.get("/{job_id}", operation_id="get_job", summary="Get a job", response_model=JobView)
 async def get(
     job_id: JobId,
     request: Request,
@@ -61,7 +40,7 @@ async def get(
     principal: Reader,
     prefer: Prefer = None,
 ) -> Response:
-    """The job as it is now, or with `Prefer: wait=SECONDS` at its end, if that comes in time."""
+    """Return the job. With `Prefer: wait=SECONDS`, wait up to this time for its end first."""
     if preferred_wait_s(prefer):
         job = await run_in_threadpool(visible, services, principal, job_id)
         await wait_as_preferred(prefer, job, services, principal, request, response)
@@ -73,21 +52,21 @@ def _shown(services: Services, principal: Principal, job_id: str, response: Resp
     return written(view(job, services.outlooks.of(job)), response)
 
 
-@router.get("", operation_id="list_jobs", summary="Find jobs", response_model=JobPage)
+@router.get("", operation_id="list_jobs", summary="List jobs", response_model=JobPage)
 def list_jobs(
     response: Response, services: Gateway, principal: Reader, query: Annotated[ListQuery, Depends()]
 ) -> Response:
-    """Jobs, newest first. They come without `outlook`."""
-    # One more than the page holds, for it to be known whether there is another.
+    """List jobs, newest first, without `outlook`."""
+    # One more than the page has room for, to know whether there is a next page.
     found = services.index.list(query.job_filter(principal), limit=query.limit + 1, before=query.after())
     page = found[: query.limit]
     more = Cursor.of(page[-1]).text if len(found) > query.limit else None
     return written(JobPage.model_construct(jobs=[view(job) for job in page], next=more), response)
 
 
-@router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Withdraw a job")
+@router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job")
 def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
-    """Withdraw a job, and say honestly what came of it."""
+    """Cancel a job. `outcome` tells whether it was still possible."""
     visible(services, principal, job_id)
-    before = Ledger(services.database).withdraw(job_id)
+    before = services.ledger.withdraw(job_id)
     return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=view(services.client.get(job_id)))

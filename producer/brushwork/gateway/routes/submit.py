@@ -1,26 +1,23 @@
-"""New jobs: submitted, or run again with changes."""
+"""Submit a job, or run one again with changes."""
 
 from typing import Annotated, Any
 
-from brushwork_core.access.api_keys import Scope
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.form_fields import parameters_of
 from brushwork.gateway.bodies.prefer import Prefer, wait_as_preferred
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.bodies.submission import Submission
+from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
 from brushwork.gateway.root import below_root
-from brushwork.gateway.routes.jobs import Gateway, JobId, visible
 from brushwork.gateway.watching.job_view import JobView, view
 from brushwork.transports.direct import Accepted
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
 Body = Annotated[Received, Depends(received)]
 IdempotencyKey = Annotated[
     str | None,
@@ -28,12 +25,13 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A second submit of the same key and request answers with the first one's job. "
-        "This header wins over `idempotency_key` in the body.",
+        description="A second submit with the same key and request returns the first job. The header takes "
+        "precedence over `idempotency_key` in the body.",
     ),
 ]
 TraceParent = Annotated[
-    str | None, Header(description="W3C Trace Context, handed on to worker and webhook; ignored if invalid.")
+    str | None,
+    Header(description="W3C Trace Context. Passed on to the worker and the webhook; ignored if invalid."),
 ]
 
 
@@ -48,10 +46,10 @@ async def submit(
     traceparent: TraceParent = None,
     prefer: Prefer = None,
 ) -> JobView:
-    """Accept one job. It is durable when this answers, whether or not Redis does.
+    """Submit a job. It is stored when the answer comes, also while Redis is not reachable.
 
-    As JSON, or as a form with the picture as the file `image` and all else in fields, or as JSON in the field
-    `request`.
+    The body is JSON, or a form. A form has the files of the request, and either the field `request` with all
+    other parameters as JSON, or a field for each parameter.
     """
     parameters = await run_in_threadpool(parameters_of, body)
     _add_headers(parameters, idempotency_key, traceparent)
@@ -72,15 +70,17 @@ async def retry(
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
 ) -> JobView:
-    """A new job with the request of one that has ended; what the body names is changed.
+    """Submit a new job with the request of a job that has ended. The body contains what to change.
 
-    The seed stays too, so that a job that succeeded comes out the same.
+    The seed is the same too, so a job that succeeded gives the same result.
     """
     job = await run_in_threadpool(visible, services, principal, job_id)
     is_empty = not body.media_type and not body.data
     changes = {} if is_empty else await run_in_threadpool(parameters_of, body)
     if changes.setdefault("kind", job.kind) != job.kind:
-        raise InvalidRequest(f"kind: this job is of {job.kind}.", field="kind", hint="Leave it out.")
+        raise InvalidRequest(
+            f"kind: cannot be changed. The job has the kind {job.kind}.", field="kind", hint="Leave it out."
+        )
     _add_headers(changes, idempotency_key, traceparent)
     return view(_answered(await Submission(services, principal).accept_again(job, changes), response))
 

@@ -1,4 +1,4 @@
-"""Who is there to do the work, and how much of it waits."""
+"""The workers and the queues."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from brushwork_schemas.queue_state import QueueState
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from brushwork.gateway.routes.jobs import Gateway, Reader
+from brushwork.gateway.dependencies import Gateway, Reader
 
 router = APIRouter(prefix="/v1", tags=["workers"])
 
@@ -16,18 +16,20 @@ router = APIRouter(prefix="/v1", tags=["workers"])
 class WorkerView(BaseModel):
     """One worker process."""
 
-    name: str = Field(description="Of one life: a worker that was started again has another.")
+    name: str = Field(description="Name of the process. A restarted worker has a new name.")
     kinds: list[str]
     models: list[str]
     device: str = Field(examples=["cuda:0"])
-    ready: bool = Field(description="Whether its models are loaded and it takes jobs.")
-    silent_s: float = Field(description="Seconds since it was last heard of.")
-    running: int = Field(description="Jobs that it runs now.")
-    batching: Mapping[str, Any] = Field(description="By module, how the calls of its jobs were gathered.")
+    ready: bool = Field(description="Whether its models are loaded and it accepts jobs.")
+    silent_s: float = Field(description="Seconds since its last heartbeat.")
+    running: int = Field(description="Number of jobs that it runs now.")
+    batching: Mapping[str, Any] = Field(
+        description="For each module of a model, how calls of its jobs were batched."
+    )
 
 
 class WorkerList(BaseModel):
-    """All workers, longest-serving first."""
+    """All workers, the oldest first."""
 
     workers: list[WorkerView]
 
@@ -38,9 +40,9 @@ class QueueList(BaseModel):
     queues: Sequence[QueueState]
 
 
-@router.get("/workers", operation_id="list_workers", summary="Who is there")
+@router.get("/workers", operation_id="list_workers", summary="List workers")
 def workers(services: Gateway, principal: Reader) -> WorkerList:
-    """The workers that the ledger has heard of; those that are silent for long are struck off."""
+    """List the workers. Those without a heartbeat for a long time are removed."""
     running: Counter[str] = Counter()
     for one in services.index.running():
         running[one.worker] += one.num_jobs
@@ -61,7 +63,7 @@ def workers(services: Gateway, principal: Reader) -> WorkerList:
     )
 
 
-@router.get("/queues", operation_id="list_queues", summary="How much waits")
+@router.get("/queues", operation_id="list_queues", summary="List queues")
 def queues(services: Gateway, principal: Reader) -> QueueList:
-    """What waits and runs of each kind, of all tenants together; about a second old."""
+    """List the queued and running jobs of each kind, of all tenants together. Up to a second old."""
     return QueueList(queues=services.client.queues())

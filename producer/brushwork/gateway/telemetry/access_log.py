@@ -1,4 +1,4 @@
-"""Around every request: what it is called in the log, how long it took, how it ended."""
+"""ASGI middleware around every request: the request id, the log line and the metrics."""
 
 import json
 import logging
@@ -18,18 +18,18 @@ from brushwork.gateway.telemetry.metrics import GatewayMetrics
 REQUESTS = logging.getLogger("brushwork.gateway.requests")
 REQUEST_ID = "x-request-id"
 STREAM = "text/event-stream"
-# They are asked every few seconds by those who watch; that it goes well is no news.
+# Monitoring calls these every few seconds. Only failures are logged.
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 UNKNOWN_ROUTE = "unknown"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class AccessLog:
-    """Plain ASGI, outside of all else, so that it sees every answer as it goes out.
+    """The outermost middleware, so that it sees every answer as it is sent.
 
     Args:
-        app: What is observed.
-        metrics: Where it is counted.
+        app: The application.
+        metrics: Counts the requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
@@ -37,13 +37,13 @@ class AccessLog:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, and note what came of it."""
+        """Pass a request on, then log and count its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID, "")
-        # A caller's own is kept if it can do no harm in a log.
+        # The id of the caller is kept if it is safe to log.
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
         trace = TraceContext.read(headers.get("traceparent"))
         answer = _Answer(scope, send, request_id, self._metrics)
@@ -56,7 +56,7 @@ class AccessLog:
 
 @dataclass
 class _Answer:
-    """An answer on its way out."""
+    """An answer that is being sent."""
 
     scope: Scope
     to: Send
@@ -65,13 +65,13 @@ class _Answer:
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
-        # What the server makes of an application that breaks off.
+        # The status if the application fails before it answers.
         self._status = 500
         self._took: float | None = None
         self._is_stream = self._is_problem = False
 
     async def send(self, message: Message) -> None:
-        """Pass it on."""
+        """Send a message of the answer."""
         if message["type"] == "http.response.start":
             self._note_head(message)
         elif self._is_problem and message.get("body"):
@@ -80,14 +80,14 @@ class _Answer:
         await self.to(message)
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Log and count the answer."""
         if self._is_stream:
             self.metrics.streams.dec()
         took = time.monotonic() - self._began if self._took is None else self._took
         route, method = _route(self.scope), self.scope["method"]
         self.metrics.answered(route, method, self._status, took)
         if route not in QUIET_ROUTES or self._status != 200:
-            # The path without its query, which may hold words of a prompt.
+            # Without the query, which may contain a prompt.
             path = ascii(self.scope["path"])[1:-1]
             REQUESTS.info("%s %s %d in %.1f ms", method, path, self._status, 1000 * took)
 
@@ -104,7 +104,7 @@ class _Answer:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the route that answered, however many ids there are."""
+    """Return the template of the route, so that ids do not become label values."""
     return str(getattr(scope.get("route"), "path", UNKNOWN_ROUTE))
 
 

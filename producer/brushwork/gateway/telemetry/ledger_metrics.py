@@ -1,7 +1,7 @@
-"""What the ledger knows, as metrics. Asked for at most so often, however many scrape.
+"""Metrics of the database. They are cached, so that many scrapers cause few queries.
 
-What is under way is counted anew every other second, by indexes that hold nothing else. How many jobs have
-ended is counted seldom: for that every one of them is looked at, in an index, 0.1 to 0.3 s for a million.
+Queued and running jobs are counted every two seconds, with indexes that contain only them. Ended jobs are
+counted every 30 seconds: this reads an index of all of them, 0.1 to 0.3 seconds for a million.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ ENDED_FRESH_S = 30.0
 
 
 class LedgerMetrics(Collector):
-    """Figures of the whole ledger.
+    """Collects the metrics of the database.
 
     Args:
-        figures: Reads them.
-        within_s: A worker that was heard of within so long is there.
+        figures: Runs the queries.
+        within_s: Workers without a heartbeat for longer, in seconds, do not count.
     """
 
     def __init__(self, figures: LedgerStats, within_s: float) -> None:
@@ -34,12 +34,12 @@ class LedgerMetrics(Collector):
         self._workers = TtlCache(lambda: figures.workers(within_s), FRESH_S)
 
     def collect(self) -> Iterator[Metric]:
-        """As `Collector`."""
+        """Yield all metrics."""
         yield from self._of_queues()
         yield from self._of_webhooks()
         reaped = CounterMetricFamily(
             "brushwork_reaped_jobs",
-            "Jobs that were taken back from lost workers, by what became of them.",
+            "Number of jobs of lost workers, by what was done with them.",
             labels=["fate"],
         )
         for fate, number in self._reaped.get().items():
@@ -47,7 +47,7 @@ class LedgerMetrics(Collector):
         yield reaped
         yield _by(
             "brushwork_workers",
-            "Workers that are there, by whether they are ready.",
+            "Number of live workers, by whether they are ready.",
             "ready",
             {str(ready).lower(): number for ready, number in self._workers.get().items()},
         )
@@ -55,10 +55,10 @@ class LedgerMetrics(Collector):
     def _of_queues(self) -> Iterator[Metric]:
         queues = self._queues.get()
         depths = {kind: queue.depth for kind, queue in queues.items()}
-        yield _by("brushwork_queue_depth", "Jobs that wait, by kind.", "kind", depths)
+        yield _by("brushwork_queue_depth", "Number of queued jobs, by kind.", "kind", depths)
         yield _by(
             "brushwork_queue_oldest_age_seconds",
-            "How long the oldest job waits of those whose turn is next, by kind; 0 where nobody waits.",
+            "Age of the oldest job among those that are next, by kind; 0 for an empty queue.",
             "kind",
             {kind: queue.oldest_s for kind, queue in queues.items()},
         )
@@ -67,19 +67,19 @@ class LedgerMetrics(Collector):
             JobState.RUNNING: self._running.get(),
         }
         ended = {state.value: number for state, number in self._ended.get().items()}
-        documentation = "Jobs in the ledger, by state; those that have ended are counted every half minute."
+        documentation = "Number of jobs, by state. Ended jobs are counted every 30 seconds."
         yield _by("brushwork_jobs", documentation, "state", states | ended)
 
     def _of_webhooks(self) -> Iterator[Metric]:
         outbox = self._outbox.get()
         for name, documentation, number in (
-            ("open", "Events that are neither delivered nor dead.", outbox.num_open),
-            ("dead", "Events that nobody tries again unless they are replayed.", outbox.num_dead),
+            ("open", "Number of events that are neither delivered nor dead.", outbox.num_open),
+            ("dead", "Number of events that are not tried again unless they are replayed.", outbox.num_dead),
         ):
             yield GaugeMetricFamily(f"brushwork_webhook_{name}_events", documentation, number)
         yield GaugeMetricFamily(
             "brushwork_webhook_oldest_open_age_seconds",
-            "How long the oldest open event has been there; 0 where there is none.",
+            "Age of the oldest open event; 0 without open events.",
             outbox.oldest_s,
         )
 

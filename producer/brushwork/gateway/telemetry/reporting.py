@@ -1,4 +1,4 @@
-"""What a gateway counts, and where it is reported."""
+"""Reports of the metrics of a gateway to the database, from where every gateway shows them."""
 
 from brushwork_core.database.database import Database
 from brushwork_core.queries.ledger_stats import LedgerStats
@@ -12,12 +12,12 @@ from brushwork.gateway.telemetry.metrics import GatewayMetrics
 
 
 class Reporting:
-    """A gateway's own counts on their way to all other gateways, and the ledger's figures.
+    """Reports the metrics of this process, and reads those of all processes.
 
     Args:
-        settings: What counts as being there.
-        database: Where reports go.
-        metrics: This process's.
+        settings: Settings of the gateway.
+        database: Database with the reports.
+        metrics: Metrics of this process.
     """
 
     def __init__(self, settings: Settings, database: Database, metrics: GatewayMetrics) -> None:
@@ -29,14 +29,14 @@ class Reporting:
 
     @classmethod
     def of(cls, request: Request) -> "Reporting":
-        """That of the application that got this request."""
+        """Return the reporting of the application; a FastAPI dependency."""
         reporting: Reporting = request.app.state.reporting
         return reporting
 
     def start(self) -> None:
-        """Begin to report."""
+        """Start to report."""
         self._reporter.start()
 
     def stop(self) -> None:
-        """End, with a last report."""
+        """Stop, after a last report."""
         self._reporter.stop()

@@ -1,4 +1,4 @@
-"""What is told of one job while it is watched, as server-sent events."""
+"""The server-sent events of a job."""
 
 import asyncio
 import json
@@ -17,35 +17,35 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from brushwork.gateway.watching.job_view import JobView
-from brushwork.gateway.watching.watcher import LOOK_AGAIN_S, Watch, Watcher
+from brushwork.gateway.watching.watcher import RETRY_EVERY_S, Watch, Watcher
 
 PING_EVERY_S = 15
-# A receiver that takes nothing for so long is gone, whatever TCP thinks.
+# A receiver that reads nothing for so long has left, whatever TCP says.
 SEND_TIMEOUT_S = 30
-# Then the caller connects anew, with its key, and misses nothing.
+# After this time the client connects again, with its API key. It misses no event.
 LONGEST_S = 3600.0
-# A key that was revoked or has expired sees no more than this much longer.
-ASK_KEY_EVERY_S = 10.0
+# A stream of a revoked or expired key ends within this time.
+CHECK_KEY_EVERY_S = 10.0
 ReadJob = Callable[[], Awaitable[JobView]]
-MayStay = Callable[[], Awaitable[bool]]
+IsAllowed = Callable[[], Awaitable[bool]]
 
 
 class EventStream(EventSourceResponse):
-    """The answer that goes on until the job has ended, its reader has left, or the gateway stops.
+    """A response that ends when the job has ended, the reader has left, or the gateway stops.
 
     Args:
-        events: What to tell.
-        headers: What dependencies have said.
-        seat: Taken for as long as it goes on; a refusal is the answer then.
+        events: The events.
+        headers: Headers of the response.
+        slot: Entered for as long as the response is sent. If it raises, the error is the answer.
     """
 
     def __init__(
         self,
         events: AsyncIterator[ServerSentEvent],
         headers: Mapping[str, str],
-        seat: AbstractContextManager[None],
+        slot: AbstractContextManager[None],
     ) -> None:
-        self._seat = seat
+        self._slot = slot
         super().__init__(
             events,
             headers=headers,
@@ -56,82 +56,89 @@ class EventStream(EventSourceResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; a reader that takes nothing is let go without a word."""
-        with self._seat, suppress(SendTimeoutError):
+        """Send the response. If the reader does not read, the connection is closed silently."""
+        with self._slot, suppress(SendTimeoutError):
             await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """A job as a stream finds it. `standing` was read before `job`, so that nothing falls in between."""
+class StreamStart:
+    """A job at the start of its stream.
 
-    standing: JobStatus
+    Args:
+        status: Status of the job. It is read before `job`, so that no change is missed.
+        job: The job.
+    """
+
+    status: JobStatus
     job: JobView
 
     def is_known_by(self, last_event_id: str | None) -> bool:
-        """Whether the reader has seen this already."""
-        return last_event_id == event_id(self.standing)
+        """Return whether a reader with this `Last-Event-ID` has seen the status."""
+        return last_event_id == event_id(self.status)
 
 
-def event_id(standing: JobStatus) -> str:
-    """Names where a job stands; an equal one means that nothing was missed."""
-    return f"{standing.fence}.{standing.progress.step}.{standing.state.value}"
+def event_id(status: JobStatus) -> str:
+    """Return the id of an event. Two equal ids mean that nothing has changed in between."""
+    return f"{status.fence}.{status.progress.step}.{status.state.value}"
 
 
-async def told(
-    beginning: Beginning,
+async def job_events(
+    start: StreamStart,
     watch: Watch,
     read: ReadJob,
-    may_stay: MayStay,
+    is_allowed: IsAllowed,
     *,
     last_event_id: str | None,
     previews: bool,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of a job, from now to its end.
+    """Yield the events of a job until it has ended.
 
     Args:
-        beginning: The job as it is.
-        watch: Tells of changes.
-        read: Gives the job anew.
-        may_stay: Whether the reader's key still opens this.
-        last_event_id: What the reader saw last.
-        previews: Whether it is to see previews.
+        start: The job now.
+        watch: Watches the job.
+        read: Reads the job again.
+        is_allowed: Returns whether the API key of the reader is still valid.
+        last_event_id: Id of the last event that the reader has seen.
+        previews: Whether to send previews.
     """
-    seen = beginning.standing
+    seen = start.status
     if seen.state.is_terminal:
-        # Without an id: only who has seen the end itself is to be told that there is nothing more.
-        yield _event("snapshot", beginning.job.model_dump_json())
-        yield _event("end", beginning.job.model_dump_json(), seen)
+        # Without an id: only a reader that has seen `end` itself gets status 204 next time.
+        yield _event("snapshot", start.job.model_dump_json())
+        yield _event("end", start.job.model_dump_json(), seen)
         return
-    with watch.on(beginning.job.id, previews=previews) as watcher:
-        if not beginning.is_known_by(last_event_id):
-            yield _event("snapshot", beginning.job.model_dump_json(), seen)
-        async for event in _changes(watcher, seen, may_stay):
+    with watch.watching(start.job.id, previews=previews) as watcher:
+        if not start.is_known_by(last_event_id):
+            yield _event("snapshot", start.job.model_dump_json(), seen)
+        async for event in _changes(watcher, seen, is_allowed):
             yield event
-        if watcher.standing is not None and (job := await _ended(watcher, read)) is not None:
-            yield _event("end", job.model_dump_json(), watcher.standing)
+        if watcher.status is not None and (job := await _ended(watcher, read)) is not None:
+            yield _event("end", job.model_dump_json(), watcher.status)
 
 
-async def _changes(watcher: Watcher, seen: JobStatus, may_stay: MayStay) -> AsyncIterator[ServerSentEvent]:
-    shown, until = None, time.monotonic() + LONGEST_S
-    ask_key_at = time.monotonic() + ASK_KEY_EVERY_S
+async def _changes(
+    watcher: Watcher, seen: JobStatus, is_allowed: IsAllowed
+) -> AsyncIterator[ServerSentEvent]:
+    sent, until = None, time.monotonic() + LONGEST_S
+    check_key_at = time.monotonic() + CHECK_KEY_EVERY_S
     while not watcher.is_over and (left_s := until - time.monotonic()) > 0:
-        await watcher.news(min(left_s, max(0.0, ask_key_at - time.monotonic())))
-        if time.monotonic() >= ask_key_at:
-            if not await may_stay():
-                watcher.let_go()
+        await watcher.changed(min(left_s, max(0.0, check_key_at - time.monotonic())))
+        if time.monotonic() >= check_key_at:
+            if not await is_allowed():
+                watcher.stop()
                 return
-            ask_key_at = time.monotonic() + ASK_KEY_EVERY_S
-        now = watcher.standing or seen
-        for event in _moves(seen, now):
+            check_key_at = time.monotonic() + CHECK_KEY_EVERY_S
+        now = watcher.status or seen
+        for event in _differences(seen, now):
             yield event
         seen = now
-        if watcher.preview is not None and watcher.preview is not shown:
-            shown = watcher.preview
-            yield _event("preview", _shown(shown), now)
+        if watcher.preview is not None and watcher.preview is not sent:
+            sent = watcher.preview
+            yield _event("preview", _preview_data(sent), now)
 
 
-def _moves(seen: JobStatus, now: JobStatus) -> Iterator[ServerSentEvent]:
+def _differences(seen: JobStatus, now: JobStatus) -> Iterator[ServerSentEvent]:
     if now.state.is_terminal:
         return
     if (now.state, now.fence) != (seen.state, seen.fence):
@@ -141,21 +148,21 @@ def _moves(seen: JobStatus, now: JobStatus) -> Iterator[ServerSentEvent]:
 
 
 async def _ended(watcher: Watcher, read: ReadJob) -> JobView | None:
-    """The job at its end; None where it was removed since, or has not ended."""
-    while watcher.is_over and not watcher.is_let_go:
+    """Return the job at its end; None if it was removed since, or has not ended."""
+    while watcher.is_over and not watcher.is_stopped:
         try:
             return await read()
         except JobNotFound:
             return None
         except ServiceUnreachable:
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(RETRY_EVERY_S)
     return None
 
 
-def _shown(preview: Preview) -> str:
+def _preview_data(preview: Preview) -> str:
     image = "data:image/jpeg;base64," + b64encode(preview.jpeg).decode()
     return json.dumps({"step": preview.step, "total": preview.total, "image": image})
 
 
-def _event(name: str, data: str, standing: JobStatus | None = None) -> ServerSentEvent:
-    return ServerSentEvent(data, event=name, id=event_id(standing) if standing else None, sep="\n")
+def _event(name: str, data: str, status: JobStatus | None = None) -> ServerSentEvent:
+    return ServerSentEvent(data, event=name, id=event_id(status) if status else None, sep="\n")

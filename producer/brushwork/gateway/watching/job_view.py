@@ -1,4 +1,4 @@
-"""A job as HTTP shows it: with its links."""
+"""A job in answers: with links and outlook."""
 
 from brushwork_schemas.artifact import artifacts_within
 from brushwork_schemas.job import Job
@@ -10,34 +10,38 @@ from brushwork.gateway.root import below_root
 
 
 class JobView(Job):
-    """A job, and where to go from it."""
+    """A job with links."""
 
-    links: dict[str, str] = Field(description="self, events, cancel, retry, and the files of its result.")
+    links: dict[str, str] = Field(
+        description="Paths: self, events, cancel or retry, and the files of the result."
+    )
     outlook: Outlook | None = Field(
         None,
-        description="What lies ahead of it. Null once it has ended, in lists and in answers to what was just "
-        "submitted: ask for the job itself.",
+        description="Position in the queue and estimated times. Null for an ended job, in lists, and in the "
+        "answer to a submit: get the job for it.",
     )
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first."""
+    """A page of jobs, newest first."""
 
     jobs: list[JobView]
-    next: str | None = Field(None, description="Give it as `cursor` for the next page; null on the last.")
+    next: str | None = Field(
+        None, description="Pass it as `cursor` to get the next page. Null on the last page."
+    )
 
 
 def view(job: Job, outlook: Outlook | None = None) -> JobView:
-    """The job with its links, and with what lies ahead of it where somebody has looked."""
+    """Return a job with its links and, if given, its outlook."""
     return JobView.model_construct(**{**job.__dict__, "links": _links(job), "outlook": outlook})
 
 
 def written(shown: BaseModel, response: Response) -> Response:
-    """The answer, written out: FastAPI would check and copy a model that is known to be right.
+    """Return an answer as JSON. FastAPI would validate and copy the model, which is known to be valid.
 
     Args:
-        shown: What is answered.
-        response: What dependencies have said in its headers goes along.
+        shown: Content of the answer.
+        response: Response of the route, whose headers the answer gets.
     """
     answer = Response(shown.model_dump_json(), media_type="application/json")
     answer.headers.update(response.headers)

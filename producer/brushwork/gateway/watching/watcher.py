@@ -1,4 +1,4 @@
-"""Watching jobs: one look at the ledger for all that are watched, ten times a second while any is."""
+"""Watch jobs: one query ten times a second for all watched jobs together, none while no job is watched."""
 
 import asyncio
 import logging
@@ -15,104 +15,103 @@ from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
 
 LOGGER = logging.getLogger(__name__)
-LOOK_EVERY_S = 0.1
-# While the database is away.
-LOOK_AGAIN_S = 1.0
+POLL_EVERY_S = 0.1
+# While the database does not answer.
+RETRY_EVERY_S = 1.0
 PREVIEW_EVERY_S = 0.5
-STILL_THERE_EVERY_S = 1.0
+CHECK_CALLER_EVERY_S = 1.0
 _Answer = TypeVar("_Answer")
 
 
 class Watcher:
-    """Somebody who watches one job.
+    """One watcher of one job.
 
-    It holds the newest that is known and no queue of what came before, so that one who is slow costs no
-    memory.
+    It holds only the newest status and preview, so a slow reader needs no more memory than a fast one.
 
     Args:
-        previews: Whether it wants to see previews; nobody makes any that nobody wants.
+        previews: Whether it wants previews. Workers make previews only if a watcher wants them.
     """
 
     def __init__(self, *, previews: bool = False) -> None:
         self.wants_previews = previews
-        self.standing: JobStatus | None = None
+        self.status: JobStatus | None = None
         self.preview: Preview | None = None
-        self.is_let_go = False
-        self._news = asyncio.Event()
+        self.is_stopped = False
+        self._changed = asyncio.Event()
 
-    async def news(self, timeout_s: float | None = None) -> bool:
-        """Wait until something has changed; False where nothing has in that time."""
+    async def changed(self, timeout_s: float | None = None) -> bool:
+        """Wait for a change; return False if there is none within `timeout_s` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        is_new = self._news.is_set()
-        self._news.clear()
-        return is_new
+                await self._changed.wait()
+        has_changed = self._changed.is_set()
+        self._changed.clear()
+        return has_changed
 
-    def tell(self, standing: JobStatus | None) -> None:
-        """Where the job stands now; None where it is gone."""
-        if standing is None:
-            self.let_go()
-        elif standing != self.standing:
-            self.standing = standing
-            self._news.set()
+    def set_status(self, status: JobStatus | None) -> None:
+        """Set the newest status of the job; None if the job was removed."""
+        if status is None:
+            self.stop()
+        elif status != self.status:
+            self.status = status
+            self._changed.set()
 
-    def show(self, preview: Preview) -> None:
-        """What the job looks like now."""
+    def set_preview(self, preview: Preview) -> None:
+        """Set the newest preview of the job."""
         if self.wants_previews and preview != self.preview:
             self.preview = preview
-            self._news.set()
+            self._changed.set()
 
-    def let_go(self) -> None:
-        """There will be no more news: the job was removed, or the gateway stops."""
-        self.is_let_go = True
-        self._news.set()
+    def stop(self) -> None:
+        """Mark that no change will follow, because the job was removed or the gateway stops."""
+        self.is_stopped = True
+        self._changed.set()
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing more to wait for."""
-        return self.is_let_go or (self.standing is not None and self.standing.state.is_terminal)
+        """Whether no change will follow."""
+        return self.is_stopped or (self.status is not None and self.status.state.is_terminal)
 
 
 class Watch:
-    """Everybody who watches a job, in one process. All of it lives in the event loop; only looks leave it.
+    """All watchers of a process. It lives in the event loop; only its queries run in a thread.
 
     Args:
-        index: Asked where jobs stand.
-        job_signals: Asked for previews.
+        index: Reads the status of jobs.
+        job_signals: Reads previews.
     """
 
     def __init__(self, index: JobIndex, job_signals: JobSignals) -> None:
         self._index = index
         self._job_signals = job_signals
         self._watchers: dict[str, set[Watcher]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._previews_at = 0.0
-        self._is_away = False
+        self._previews_due_at = 0.0
+        self._is_database_away = False
 
     @property
     def num_watchers(self) -> int:
-        """How many watch now."""
+        """Number of watchers now."""
         return sum(len(watchers) for watchers in self._watchers.values())
 
     @property
-    def is_looking(self) -> bool:
-        """Whether the ledger is asked: only while somebody watches."""
-        return self._looking is not None
+    def is_polling(self) -> bool:
+        """Whether the database is polled, which is so only while a job is watched."""
+        return self._polling is not None
 
-    def standing(self, job_id: str) -> JobStatus | None:
-        """Where a job stands now, by a look of its own; None where there is none of that id."""
+    def status(self, job_id: str) -> JobStatus | None:
+        """Read the status of a job at once; None if there is no such job."""
         return self._index.states([job_id]).get(job_id)
 
     @contextmanager
-    def on(self, job_id: str, *, previews: bool = False) -> Iterator[Watcher]:
-        """Watch a job; its first news is where it stands."""
+    def watching(self, job_id: str, *, previews: bool = False) -> Iterator[Watcher]:
+        """Watch a job inside the `with` block. The first change is its status."""
         watcher = Watcher(previews=previews)
-        watcher.is_let_go = self._is_closing
+        watcher.is_stopped = self._is_closing
         self._watchers.setdefault(job_id, set()).add(watcher)
-        if self._looking is None and not self._is_closing:
-            self._looking = asyncio.create_task(self._look_again_and_again())
+        if self._polling is None and not self._is_closing:
+            self._polling = asyncio.create_task(self._poll_repeatedly())
         try:
             yield watcher
         finally:
@@ -124,87 +123,87 @@ class Watch:
     async def ended(
         self, job_id: str, timeout_s: float, *, has_left: Callable[[], Awaitable[bool]] | None = None
     ) -> bool:
-        """Wait for a job's end: what `Prefer: wait=SECONDS` asks for. No thread waits with it.
+        """Wait for the end of a job without holding a thread. `Prefer: wait=SECONDS` uses it.
 
-        For `async def` routes: make sure first that the caller may see the job and that it has not ended,
-        pass `has_left=request.is_disconnected`, then read the job, whatever this says. All of it but the
-        reading is `prefer.wait_as_preferred`.
+        Check before that the caller may see the job. Read the job afterwards, whatever this returns.
 
         Args:
-            job_id: Which job.
-            timeout_s: How long.
-            has_left: Asked every second whether the caller has hung up; then nobody waits any more.
+            job_id: Id of the job.
+            timeout_s: Longest wait in seconds.
+            has_left: Returns whether the caller has disconnected. It is called every second, and ends the
+                wait. Pass `request.is_disconnected`.
 
         Returns:
-            Whether it has ended. False at once where the gateway stops.
+            Whether the job has ended. False at once if the gateway stops.
         """
         until = time.monotonic() + timeout_s
-        with self.on(job_id) as watcher:
+        with self.watching(job_id) as watcher:
             while not watcher.is_over and (left_s := until - time.monotonic()) > 0:
-                await watcher.news(min(left_s, STILL_THERE_EVERY_S))
+                await watcher.changed(min(left_s, CHECK_CALLER_EVERY_S))
                 if has_left is not None and await has_left():
                     break
-            return watcher.standing is not None and watcher.standing.state.is_terminal
+            return watcher.status is not None and watcher.status.state.is_terminal
 
-    def let_go(self) -> None:
-        """End every stream and every wait, and those that begin from now on: the gateway stops."""
+    def end_all(self) -> None:
+        """End all streams and waits, also those that begin from now on, because the gateway stops."""
         self._is_closing = True
         for watchers in self._watchers.values():
             for watcher in watchers:
-                watcher.let_go()
+                watcher.stop()
 
     async def close(self) -> None:
-        """Let everybody go, and look no more."""
-        self.let_go()
-        if self._looking is not None:
-            self._looking.cancel()
+        """End all streams and waits, and stop polling."""
+        self.end_all()
+        if self._polling is not None:
+            self._polling.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._polling
 
-    async def _look_again_and_again(self) -> None:
-        # A thread of its own: requests that wait for a slow database must not keep it from looking.
-        own = CapacityLimiter(1)
+    async def _poll_repeatedly(self) -> None:
+        # A thread of its own: requests that wait for a slow database must not use up the threads.
+        limiter = CapacityLimiter(1)
         try:
             while self._watchers and not self._is_closing:
-                await asyncio.sleep(LOOK_EVERY_S if await self._has_looked(own) else LOOK_AGAIN_S)
+                await asyncio.sleep(POLL_EVERY_S if await self._has_polled(limiter) else RETRY_EVERY_S)
         finally:
-            self._looking = None
+            self._polling = None
 
-    async def _has_looked(self, own: CapacityLimiter) -> bool:
+    async def _has_polled(self, limiter: CapacityLimiter) -> bool:
         try:
-            await self._look(own)
-        except Exception as error:  # the watchers stay, whatever one look has met
-            if not self._is_away:
-                expected = isinstance(error, BrushworkError)
-                LOGGER.warning("Nobody sees how jobs stand: %s", error, exc_info=not expected)
-            self._is_away = True
+            await self._poll(limiter)
+        # Watchers go on after any error.
+        except Exception as error:
+            if not self._is_database_away:
+                is_expected = isinstance(error, BrushworkError)
+                LOGGER.warning("Cannot read the status of watched jobs: %s", error, exc_info=not is_expected)
+            self._is_database_away = True
             return False
-        self._is_away = False
+        self._is_database_away = False
         return True
 
-    async def _look(self, own: CapacityLimiter) -> None:
+    async def _poll(self, limiter: CapacityLimiter) -> None:
         watched = list(self._watchers)
-        standings = await _asked(own, self._index.states, watched)
+        found = await _in_thread(limiter, self._index.states, watched)
         for job_id in watched:
             for watcher in self._watchers.get(job_id, ()):
-                watcher.tell(standings.get(job_id))
-        if time.monotonic() >= self._previews_at:
-            await self._look_at_previews(own, standings)
-            self._previews_at = time.monotonic() + PREVIEW_EVERY_S
+                watcher.set_status(found.get(job_id))
+        if time.monotonic() >= self._previews_due_at:
+            await self._poll_previews(limiter, found)
+            self._previews_due_at = time.monotonic() + PREVIEW_EVERY_S
 
-    async def _look_at_previews(self, own: CapacityLimiter, standings: dict[str, JobStatus]) -> None:
+    async def _poll_previews(self, limiter: CapacityLimiter, found: dict[str, JobStatus]) -> None:
         wanted = [
             job_id
             for job_id, watchers in self._watchers.items()
-            if job_id in standings
-            and standings[job_id].state is JobState.RUNNING
+            if job_id in found
+            and found[job_id].state is JobState.RUNNING
             and any(watcher.wants_previews for watcher in watchers)
         ]
         if not wanted:
             return
-        for job_id, preview in (await _asked(own, self._previews, wanted)).items():
+        for job_id, preview in (await _in_thread(limiter, self._previews, wanted)).items():
             for watcher in self._watchers.get(job_id, ()):
-                watcher.show(preview)
+                watcher.set_preview(preview)
 
     def _previews(self, job_ids: Sequence[str]) -> dict[str, Preview]:
         found = {}
@@ -215,8 +214,8 @@ class Watch:
         return found
 
 
-async def _asked(
-    own: CapacityLimiter, ask: Callable[[Sequence[str]], _Answer], job_ids: Sequence[str]
+async def _in_thread(
+    limiter: CapacityLimiter, query: Callable[[Sequence[str]], _Answer], job_ids: Sequence[str]
 ) -> _Answer:
-    # A database that does not answer must not hold up the end of the gateway.
-    return await to_thread.run_sync(ask, job_ids, limiter=own, abandon_on_cancel=True)
+    # Abandoned at the end: a database that does not answer must not delay the stop of the gateway.
+    return await to_thread.run_sync(query, job_ids, limiter=limiter, abandon_on_cancel=True)

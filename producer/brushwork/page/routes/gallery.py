@@ -3,18 +3,16 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.states import JobState
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.list_query import STORABLE
-from brushwork.gateway.services import Services
+from brushwork.gateway.dependencies import Gateway, Reader
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session
 from brushwork.page.views.thumbnail import Thumbnail
@@ -22,8 +20,6 @@ from brushwork.page.views.thumbnail import Thumbnail
 JOBS_PER_PAGE = 48
 
 router = APIRouter(route_class=PageRoute)
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Gateway = Annotated[Services, Depends(Services.of)]
 Words = Annotated[str, Query(max_length=200, pattern=STORABLE)]
 
 

@@ -5,22 +5,21 @@ from typing import Annotated, Any, BinaryIO
 
 from anyio import to_thread
 from brushwork_core.access.api_keys import Scope
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, RequestError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES
 from brushwork.gateway.bodies.submission import Submission
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
 from brushwork.gateway.problems import headers_of, status_of
-from brushwork.gateway.routes.jobs import visible
 from brushwork.gateway.services import Services
-from brushwork.inputs.dataset_input import GivenArchive
+from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
@@ -32,9 +31,6 @@ NEWEST = 12
 MOST_FORM_FIELDS = 200
 
 router = APIRouter(route_class=PageRoute)
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     artifact = inputs.keep(read)
     if isinstance(read, GivenArchive):
         read.close()
-    TenantFiles(services.database).enter(principal.tenant or "", artifact)
+    services.tenant_files.record_upload(principal.tenant or "", artifact)
     return artifact.sha256
 
 

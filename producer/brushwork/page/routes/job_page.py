@@ -4,17 +4,14 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated
 
-from brushwork_core.access.api_keys import Scope
-from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.admission import SEED_BITS
 from brushwork_schemas.kinds.registry import kind_named
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.routes.jobs import visible
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
@@ -23,9 +20,6 @@ from brushwork.page.views.follow_ups import follow_ups
 from brushwork.page.views.job_view import JobDetails
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute)
-Reader = Annotated[Principal, Depends(asks_for(Scope.READ))]
-Submitter = Annotated[Principal, Depends(asks_for(Scope.SUBMIT))]
-Gateway = Annotated[Services, Depends(Services.of)]
 JobId = Annotated[str, Path(max_length=64)]
 
 
@@ -37,7 +31,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
     return session.shown(
         "job.html",
         job=job,
-        details=JobDetails.of(job, services.store, TenantFiles(services.database)),
+        details=JobDetails.of(job, services.store, services.tenant_files),
         follow_ups=follow_ups(job.kind, _is_served(services)),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),

@@ -2,19 +2,15 @@
 
 import io
 from functools import lru_cache
-from typing import Annotated
 
 from anyio import to_thread
-from brushwork_core.access.api_keys import Scope
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.tenant_files import TenantFiles
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
-from brushwork.gateway.services import Services
+from brushwork.gateway.dependencies import Gateway, Reader
 
 SIDE = 384
 QUALITY = 82
@@ -31,11 +27,11 @@ router = APIRouter()
 @router.get("/thumbnails/{sha256}")
 async def thumbnail(
     sha256: str,
-    services: Annotated[Services, Depends(Services.of)],
-    principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
+    services: Gateway,
+    principal: Reader,
 ) -> Response:
     """Return a picture that the caller may see, at most `SIDE` pixels wide and high."""
-    artifact = await run_in_threadpool(TenantFiles(services.database).get, sha256, principal.tenant)
+    artifact = await run_in_threadpool(services.tenant_files.get, sha256, principal.tenant)
     if max(artifact.width, artifact.height) <= SIDE:
         data = await run_in_threadpool(services.store.get, sha256)
         return Response(data, media_type=artifact.media_type, headers=HEADERS)

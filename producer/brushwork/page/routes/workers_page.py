@@ -1,14 +1,10 @@
 """The page of the workers and queues."""
 
-from typing import Annotated
-
-from brushwork_core.access.api_keys import Scope
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from brushwork.gateway.admission.access import Principal, asks_for
+from brushwork.gateway.dependencies import Gateway, Reader
 from brushwork.gateway.routes import workers
-from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session
 
@@ -18,8 +14,8 @@ router = APIRouter(route_class=PageRoute)
 @router.get("/workers")
 def workers_page(
     request: Request,
-    services: Annotated[Services, Depends(Services.of)],
-    principal: Annotated[Principal, Depends(asks_for(Scope.READ))],
+    services: Gateway,
+    principal: Reader,
 ) -> Response:
     """Show the workers that run, and the number of jobs that wait for each kind."""
     return Session(request, principal).shown(

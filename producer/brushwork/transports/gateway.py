@@ -1,4 +1,4 @@
-"""What a client says to a gateway and hears from it, written once; others carry it there and back."""
+"""The transport that sends HTTP requests to a gateway."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from brushwork_schemas.artifact import Artifact, ByteSource, is_sha256
+from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor
@@ -28,45 +28,54 @@ from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.inputs.dataset_input import GivenArchive, is_archive, read_archive
-from brushwork.inputs.image_input import payload
-from brushwork.transports.exchange import HttpRequest, HttpResponse, Pause, Talk, Work
-from brushwork.transports.payload import MOST_ALONG_BYTES, data_address, encoded, packed
+from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
+from brushwork.inputs.picture_files import sendable_picture
+from brushwork.transports.connection import Connection
+from brushwork.transports.flow import Flow, HttpRequest, HttpResponse, Pause, Work, blocking
+from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
 from brushwork.transports.responses import Responses
 from brushwork.transports.retrying import Retrying
-from brushwork.transports.transport import Jobs
-from brushwork.waiting import LONGEST_POLL_S, PollingWait
+from brushwork.transports.runners import SyncRunner
+from brushwork.transports.transport import Jobs, Transport
+from brushwork.transports.waiting import LONGEST_POLL_S, PollingWait
 
 JSON = {"Content-Type": "application/json"}
-# A gateway gives at most so many at once.
+# Most jobs in one response of the gateway.
 PAGE = 1000
-# A gateway holds a question so long at most while a job goes on; proxies hang up after a minute.
+# Most seconds for which the gateway is asked to delay a response; proxies close connections after a minute.
 LONGEST_HOLD_S = 20
-# Asking by HTTP costs more than a look into the ledger.
+# An HTTP request costs more than a query of the ledger, so polls are further apart.
 SHORTEST_POLL_S = 0.02
 LONGEST_SILENT_POLL_S = 1.0
-# A gateway that ended is back before that, where anybody starts it again.
+# A supervised gateway has restarted by then.
 LONGEST_ABSENCE_S = 20.0
-# The gateway answers once it has stored all of it.
+# The gateway responds to an upload only after it has stored the whole file.
 LONGEST_STORING_S = 600.0
 PICTURES = tuple(name for name, sort in file_fields().items() if sort != ARCHIVE)
 DATASETS = tuple(name for name, sort in file_fields().items() if sort == ARCHIVE)
 
 
-class GatewayProtocol:
-    """Each method as `Client` says.
+class GatewayTransport(Transport):
+    """Asks a gateway by HTTP.
 
     Args:
-        retrying: Asks the gateway.
-        files: Where artifacts fetch their bytes from.
+        connection: How to reach the gateway.
     """
 
-    def __init__(self, retrying: Retrying, files: ByteSource) -> None:
-        self._ask = retrying.asked
-        self._read = Responses(files)
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._address = connection.address
+        self._files = GatewayFiles(self, connection)
+        self._ask = Retrying(connection.address, connection.patience_s).response_to
+        self._read = Responses(self._files)
 
-    def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Talk[Jobs]:
-        """As `Client.submit_many`."""
+    @property
+    def place(self) -> str:
+        """The address of the gateway."""
+        return self._address
+
+    def submit_many(self, requests: Sequence[Mapping[str, Any]]) -> Flow[Jobs]:
+        """Send one request, or several as a batch. Data sets and large pictures are uploaded first."""
         if not requests:
             return []
         ready: list[dict[str, Any]] = yield Work(lambda: packed(requests))
@@ -78,8 +87,8 @@ class GatewayProtocol:
         answer = yield from self._ask(HttpRequest("POST", "/v1/jobs:batch", headers=JSON, content=content))
         return self._read.jobs(answer)[0]
 
-    def retry(self, job_id: str, changes: Mapping[str, Any]) -> Talk[Job]:
-        """As `Client.retry`."""
+    def retry(self, job_id: str, changes: Mapping[str, Any]) -> Flow[Job]:
+        """Ask the gateway to run a job again, with `changes`."""
         path = f"{_job_path(job_id)}/retry"
         ready: list[dict[str, Any]] = yield Work(lambda: packed([changes]))
         yield from self._with_datasets(ready)
@@ -87,12 +96,12 @@ class GatewayProtocol:
         call = HttpRequest("POST", path, headers=JSON, content=encoded(ready[0]))
         return self._read.job((yield from self._ask(call)))
 
-    def get(self, job_id: str) -> Talk[Job]:
-        """As `Client.get`."""
+    def get(self, job_id: str) -> Flow[Job]:
+        """Ask for the job."""
         return self._read.job((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
-    def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Talk[Jobs]:
-        """As `Client.list`."""
+    def list(self, wanted: JobFilter, limit: int, before: Job | None) -> Flow[Jobs]:
+        """Ask for pages of jobs until there are `limit`."""
         query = _query(wanted)
         jobs: Jobs = []
         cursor = None if before is None else Cursor.of(before).text
@@ -107,17 +116,20 @@ class GatewayProtocol:
             if cursor is None or len(jobs) >= limit:
                 return jobs
 
-    def look(self, job_id: str) -> Talk[tuple[JobState, Progress]]:
-        """As `Client.look`."""
+    def look(self, job_id: str) -> Flow[tuple[JobState, Progress]]:
+        """Ask for the job; HTTP has no shorter response."""
         job = yield from self.get(job_id)
         return job.state, job.progress
 
-    def preview(self, job_id: str) -> Talk[Preview | None]:
-        """As `Client.preview`."""
+    def preview(self, job_id: str) -> Flow[Preview | None]:
+        """Ask for the newest preview."""
         return self._read.preview((yield from self._ask(HttpRequest("GET", f"{_job_path(job_id)}/preview"))))
 
-    def wait(self, job_id: str, waiting: PollingWait) -> Talk[Job]:
-        """As `Client.wait`."""
+    def wait(self, job_id: str, waiting: PollingWait) -> Flow[Job]:
+        """Poll the job until it has ended.
+
+        Without callbacks, each request asks the gateway to delay its response until the job has ended.
+        """
         path = _job_path(job_id)
         longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else LONGEST_POLL_S
         while True:
@@ -126,40 +138,40 @@ class GatewayProtocol:
             began = time.monotonic()
             call = HttpRequest("GET", path, headers=headers, held_s=hold_s)
             job = self._read.job((yield from self._ask_while_waiting(call, waiting)))
-            if waiting.is_over(job.state, job.progress):
+            if waiting.observe(job.state, job.progress):
                 return job
             if waiting.wants_preview():
                 call = HttpRequest("GET", f"{path}/preview")
                 waiting.show(self._read.preview((yield from self._ask_while_waiting(call, waiting))))
-            # A gateway that stops, or at which too many wait, holds no question.
+            # The gateway responds at once when it is stopping or when too many clients wait.
             if not hold_s or time.monotonic() - began < hold_s / 2:
                 yield Pause(waiting.pause_s(SHORTEST_POLL_S, longest_s))
 
-    def cancel(self, job_id: str) -> Talk[Job]:
-        """As `Client.cancel`."""
+    def cancel(self, job_id: str) -> Flow[Job]:
+        """Ask the gateway to cancel the job."""
         return self._read.canceled((yield from self._ask(HttpRequest("POST", f"{_job_path(job_id)}/cancel"))))
 
-    def outlook(self, job_id: str) -> Talk[Outlook | None]:
-        """As `Client.outlook`."""
+    def outlook(self, job_id: str) -> Flow[Outlook | None]:
+        """Ask for the job with its outlook."""
         return self._read.outlook((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
-    def upload(self, file: object) -> Talk[Artifact]:
-        """As `Client.upload`."""
+    def upload(self, file: object) -> Flow[Artifact]:
+        """Upload a picture or a data set."""
         if isinstance(file, Artifact):
             return file
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(lambda: payload(file))
+        given: str | bytes = yield Work(lambda: sendable_picture(file))
         if isinstance(given, str):
             raise InvalidImage(
-                "image: what lies at an address, or is stored already, can't be brought.",
+                "image: a URL or the name of a stored file can't be uploaded.",
                 field="image",
-                hint="Give it to `submit` as it is.",
+                hint="Pass it to `submit` directly.",
             )
         return (yield from self._uploaded(given, "image"))
 
-    def artifact_bytes(self, sha256: str) -> Talk[bytes]:
-        """As `Client.artifact_bytes`."""
+    def artifact_bytes(self, sha256: str) -> Flow[bytes]:
+        """Download a stored file."""
         if not is_sha256(sha256):
             raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
         try:
@@ -168,48 +180,53 @@ class GatewayProtocol:
             raise ArtifactMissing(error.message, field=error.field, hint=error.hint) from error
         return answer.content
 
-    def models(self, kind: str | None) -> Talk[Sequence[Model]]:
-        """As `Client.models`."""
+    def models(self, kind: str | None) -> Flow[Sequence[Model]]:
+        """Ask for all models, and keep those of `kind`."""
         models = self._read.models((yield from self._ask(HttpRequest("GET", "/v1/models"))))
         return [model for model in models if kind is None or kind in model.kinds]
 
-    def kinds(self) -> Talk[Sequence[KindDescription]]:
-        """As `Client.kinds`."""
+    def kinds(self) -> Flow[Sequence[KindDescription]]:
+        """Ask for all kinds."""
         return self._read.kinds((yield from self._ask(HttpRequest("GET", "/v1/kinds"))))
 
-    def workers(self) -> Talk[Sequence[SeenWorker]]:
-        """As `Client.workers`."""
+    def workers(self) -> Flow[Sequence[SeenWorker]]:
+        """Ask for the running workers."""
         return self._read.workers((yield from self._ask(HttpRequest("GET", "/v1/workers"))))
 
-    def queues(self) -> Talk[Sequence[QueueState]]:
-        """As `Client.queues`."""
+    def queues(self) -> Flow[Sequence[QueueState]]:
+        """Ask for the queues of all kinds."""
         return self._read.queues((yield from self._ask(HttpRequest("GET", "/v1/queues"))))
 
-    def _ask_while_waiting(self, call: HttpRequest, waiting: PollingWait) -> Talk[HttpResponse]:
-        """The answer; a gateway that has answered this wait before may be away for a while."""
-        gone_at: float | None = None
+    @blocking
+    def close(self) -> None:
+        """Close the connections over which artifacts have read their bytes."""
+        self._files.close()
+
+    def _ask_while_waiting(self, call: HttpRequest, waiting: PollingWait) -> Flow[HttpResponse]:
+        """Return the response. If the gateway has responded to this wait before, allow it to restart."""
+        lost_at: float | None = None
         while True:
             try:
                 return (yield from self._ask(call))
             except ServiceUnreachable:
-                gone_at = gone_at or time.monotonic()
-                if not waiting.has_begun or time.monotonic() - gone_at > LONGEST_ABSENCE_S:
+                lost_at = lost_at or time.monotonic()
+                if not waiting.has_begun or time.monotonic() - lost_at > LONGEST_ABSENCE_S:
                     raise
             yield Pause(waiting.pause_s(SHORTEST_POLL_S, LONGEST_SILENT_POLL_S))
 
-    def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
-        """Put names or data addresses in place of the bytes of pictures."""
+    def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
+        """Replace the bytes of pictures by data URLs, or by names of uploaded files if they are large."""
         given = [(each, name) for each in ready for name in PICTURES if isinstance(each.get(name), bytes)]
-        go_along = sum(len(request[name]) for request, name in given) <= MOST_ALONG_BYTES
+        is_inline = sum(len(request[name]) for request, name in given) <= MAX_INLINE_BYTES
         names: dict[bytes, str] = {}
         for request, name in given:
             data = request[name]
-            if not go_along and data not in names:
+            if not is_inline and data not in names:
                 names[data] = (yield from self._uploaded(data, name)).sha256
-            request[name] = data_address(data) if go_along else names[data]
+            request[name] = data_url(data) if is_inline else names[data]
 
-    def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Talk[None]:
-        """Bring data sets ahead, each once, and put their names in their places."""
+    def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
+        """Upload each data set once, and replace it by the name of the stored file."""
         names: dict[object, str] = {}
         for request, name in ((each, name) for each in ready for name in DATASETS if name in each):
             given = request[name]
@@ -218,7 +235,7 @@ class GatewayProtocol:
                 names[key] = yield from self._dataset_named(given, name)
             request[name] = names[key]
 
-    def _uploaded(self, data: bytes, field: str) -> Talk[Artifact]:
+    def _uploaded(self, data: bytes, field: str) -> Flow[Artifact]:
         try:
             answer = yield from self._ask(HttpRequest("POST", "/v1/files", files={"file": data}))
         except InvalidImage as error:
@@ -226,7 +243,7 @@ class GatewayProtocol:
             raise
         return self._read.artifact(answer)
 
-    def _dataset_uploaded(self, given: object, field: str) -> Talk[Artifact]:
+    def _dataset_uploaded(self, given: object, field: str) -> Flow[Artifact]:
         archive: GivenArchive = yield Work(lambda: read_archive(given, field))
         try:
             headers = {"Content-Type": archive.media_type}
@@ -237,7 +254,7 @@ class GatewayProtocol:
         finally:
             archive.close()
 
-    def _dataset_named(self, given: object, field: str) -> Talk[str]:
+    def _dataset_named(self, given: object, field: str) -> Flow[str]:
         if isinstance(given, Artifact):
             return given.sha256
         if isinstance(given, str) and is_sha256(given):
@@ -245,20 +262,49 @@ class GatewayProtocol:
         return (yield from self._dataset_uploaded(given, field)).sha256
 
 
+class GatewayFiles:
+    """Reads the bytes of artifacts. All artifacts of one transport share it, so that equal jobs are equal.
+
+    `Artifact.bytes` blocks, also for an asyncio client, so this class has a runner of its own.
+
+    Args:
+        transport: The transport whose artifacts read from here.
+        connection: How to reach the gateway.
+    """
+
+    def __init__(self, transport: GatewayTransport, connection: Connection) -> None:
+        self._transport = transport
+        self._runner = SyncRunner(connection)
+
+    def get(self, sha256: str) -> bytes:
+        """Download a stored file.
+
+        Raises:
+            ArtifactMissing: There is no file of this name.
+        """
+        return self._runner.run(self._transport.artifact_bytes(sha256))
+
+    def close(self) -> None:
+        """Close the HTTP connections."""
+        self._runner.close()
+
+
 def _submission(request: dict[str, Any]) -> HttpRequest:
     files = {name: request[name] for name in PICTURES if isinstance(request.get(name), bytes)}
     if not files:
         return HttpRequest("POST", "/v1/jobs", headers=JSON, content=encoded(request))
-    said = {name: value for name, value in request.items() if name not in files}
-    fields = {"request": encoded(said).decode()}
+    others = {name: value for name, value in request.items() if name not in files}
+    fields = {"request": encoded(others).decode()}
     return HttpRequest("POST", "/v1/jobs", files=files, fields=fields)
 
 
 def _job_path(job_id: str) -> str:
     if "/" in checked_id(job_id):
-        # Jobs by bare Celery messages may have such an id; no path can hold it.
-        raise JobNotFound(f"There is no job {job_id!r} that HTTP could name.", field="id")
-    # Dots too: a path that ends in two of them would be another.
+        # A job from a bare Celery message may have such an id, but a path can't contain it.
+        raise JobNotFound(
+            f"There is no job {job_id!r} that can be reached by HTTP: its id contains a slash.", field="id"
+        )
+    # Dots are escaped too: a path that ends in `..` would be normalized to another one.
     return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
 
 
@@ -271,5 +317,5 @@ def _query(wanted: JobFilter) -> dict[str, str]:
         elif isinstance(value, str):
             query[name] = str(value)
         elif value is not None:
-            raise InvalidRequest(f"{name}: a {type(value).__name__} is no word.", field=name)
+            raise InvalidRequest(f"{name}: must be a string, not a {type(value).__name__}.", field=name)
     return query

@@ -1,4 +1,4 @@
-"""Carries one webhook to its receiver: within a time, to hosts that may be reached, and nowhere else."""
+"""The HTTP client for webhooks: it has a time limit, and connects only to allowed hosts."""
 
 import asyncio
 import contextlib
@@ -14,18 +14,18 @@ from ssrfguard.httpx import AsyncClient
 from brushwork.inputs.address import PUBLIC_HOSTS
 from brushwork.webhooks.answer import DeliveryAnswer, answer_of
 
-# A short answer is read so that its connection serves again; nobody looks at it.
+# A short answer is read, so that the connection can be used again. Its content is ignored.
 MOST_READ_BYTES = 16_384
 READING_S = 1.0
-# Other well-known ports are those of mail, shells and the like, which a POST is not to reach.
+# Other well-known ports belong to mail, shells and similar services.
 PORTS = frozenset({80, 443, *range(1024, 65_536)})
-# Never the machine's own cloud, which answers at link-local addresses, and on Amazon at one that looks inner.
+# The metadata service of Amazon, at an address that looks like an internal network, stays forbidden.
 _CLOUD = IPv6Network("fd00:ec2::254/128")
 INNER_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = (
     *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
     *(IPv6Network("::1/128"), *IPv6Network("fc00::/7").address_exclude(_CLOUD)),
 )
-HINT = " BRUSHWORK_WEBHOOK_PRIVATE=true allows loopback and inner networks."
+HINT = " BRUSHWORK_WEBHOOK_PRIVATE=true allows loopback and private networks."
 PUBLIC = Policy(denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS)
 INNER_TOO = Policy(
     denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS, allowed_networks=INNER_NETWORKS
@@ -33,11 +33,11 @@ INNER_TOO = Policy(
 
 
 class WebhookClient:
-    """Posts webhooks; connections are kept for the next.
+    """Posts webhooks, and keeps connections open for the next ones.
 
     Args:
-        total_s: A receiver has so long in all.
-        private: Whether loopback and inner networks may be reached.
+        total_s: Time limit of a delivery, in seconds.
+        private: Whether loopback and private networks are allowed.
     """
 
     def __init__(self, *, total_s: float, private: bool = False) -> None:
@@ -45,7 +45,7 @@ class WebhookClient:
         self._hint = "" if private else HINT
         self._client = AsyncClient(
             policy=INNER_TOO if private else PUBLIC,
-            # Who resolves the name must be who checks the address, and that is no proxy.
+            # A proxy would resolve the name itself, so the address could not be checked.
             trust_env=False,
             verify=httpx.create_ssl_context(),
             timeout=total_s,
@@ -53,18 +53,18 @@ class WebhookClient:
         )
 
     async def deliver(self, url: str, headers: Mapping[str, str], body: str) -> DeliveryAnswer:
-        """Post a JSON body; what went wrong is in the answer."""
+        """Post a JSON body, and return the result. It never raises for a failed delivery."""
         try:
             async with asyncio.timeout(self._total_s):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return DeliveryAnswer(error=f"The receiver took more than {self._total_s:g} s.")
+            return DeliveryAnswer(error=f"The receiver did not answer within {self._total_s:g} s.")
         except SSRFGuardError as error:
             return DeliveryAnswer(
-                error=f"The address may not be reached: {error}.{self._hint}", is_final=True
+                error=f"The address of the receiver is not allowed: {error}.{self._hint}", is_final=True
             )
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return DeliveryAnswer(error=f"The receiver can't be reached: {type(error).__name__} {error}")
+            return DeliveryAnswer(error=f"Cannot connect to the receiver: {type(error).__name__} {error}")
 
     async def _post(self, url: str, headers: Mapping[str, str], body: str) -> DeliveryAnswer:
         sent = {**headers, "Content-Type": "application/json"}
@@ -92,7 +92,7 @@ class WebhookClient:
 
 
 async def _read_out(response: httpx.Response) -> None:
-    """Read a short answer to its end; one that is too long, too slow or broken off has told its status."""
+    """Read a short answer to its end. A long, slow or broken one is left: its status is known already."""
     num_read = 0
     with contextlib.suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(READING_S):

@@ -1,4 +1,4 @@
-"""The rhythm of waiting for one job, for all clients."""
+"""Wait for one job: when to poll, what to report, when to give up. Used by all transports."""
 
 import math
 import time
@@ -15,13 +15,13 @@ ASK_FOR_PREVIEW_EVERY_S = 0.25
 
 
 class PollingWait:
-    """The rhythm of waiting for one job: polls that grow longer, changes reported once, an end in time.
+    """State of one `wait`: polls at growing intervals, reports each change once, ends at a time limit.
 
     Args:
-        job_id: Which job.
-        timeout_s: How long; None is for ever.
-        on_progress: Hears of changes.
-        on_preview: Sees previews.
+        job_id: The job that is waited for.
+        timeout_s: Time limit in seconds; None waits without limit.
+        on_progress: Called with state and progress when they have changed.
+        on_preview: Called with each new preview.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class PollingWait:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody wants to hear of anything but the end."""
+        """Whether there are no callbacks, so that only the end of the job matters."""
         return self._on_progress is None and self._on_preview is None
 
     @property
     def has_begun(self) -> bool:
-        """Whether the job has been seen at all."""
+        """Whether the job's state has been observed at least once."""
         return self._seen is not None
 
     def left_s(self) -> float:
-        """How long it may still take."""
+        """Return the seconds until the time limit; infinity without one."""
         return math.inf if self._timeout_s is None else self._timeout_s - (time.monotonic() - self._began)
 
-    def is_over(self, state: JobState, progress: Progress) -> bool:
-        """Report a change; say whether the job has ended."""
+    def observe(self, state: JobState, progress: Progress) -> bool:
+        """Report a change of state or progress, and return whether the job has ended."""
         if self._seen != (state, progress):
             self._seen = (state, progress)
             if self._on_progress:
@@ -63,35 +63,35 @@ class PollingWait:
         return state.is_terminal
 
     def wants_preview(self) -> bool:
-        """Whether to ask for a preview now."""
+        """Return whether to ask for a preview now."""
         if not self._on_preview or time.monotonic() - self._asked_at < ASK_FOR_PREVIEW_EVERY_S:
             return False
         return self._seen is not None and self._seen[0] is JobState.RUNNING
 
     def show(self, preview: Preview | None) -> None:
-        """Show what was asked for, if it is new."""
+        """Report a preview that was asked for, unless it was reported before."""
         self._asked_at = time.monotonic()
         if self._on_preview and preview not in (None, self._shown):
             self._shown = preview
             self._on_preview(preview)
 
     def pause_s(self, shortest_s: float = SHORTEST_POLL_S, longest_s: float = LONGEST_POLL_S) -> float:
-        """How long to sleep before the next look.
+        """Return the seconds to sleep before the next poll: a tenth of the time waited so far, within bounds.
 
         Args:
-            shortest_s: At least so long, if there is time.
-            longest_s: At most so long, however long it takes.
+            shortest_s: Lower bound, unless less time is left.
+            longest_s: Upper bound.
 
         Raises:
-            WaitTimeout: The time is over.
+            WaitTimeout: The time limit has passed.
         """
         waited_s = time.monotonic() - self._began
-        # So the wait is never longer than it must be by more than a tenth.
+        # A tenth of the time waited: the end is noticed at most 10 % late.
         pause_s = min(max(waited_s / 10, shortest_s), longest_s)
         left_s = self.left_s()
         if left_s <= 0:
             raise WaitTimeout(
-                f"Job {self._job_id} has not ended within {self._timeout_s} s; it goes on.",
-                hint="Wait again, or see whether a worker of its kind runs: brushwork workers.",
+                f"Job {self._job_id} has not ended within {self._timeout_s} s. It continues.",
+                hint="Wait again, or check that a worker of its kind is running: brushwork workers.",
             )
         return min(pause_s, left_s)

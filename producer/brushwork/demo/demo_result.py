@@ -1,4 +1,4 @@
-"""One prompt's way through the four models, and what came of it."""
+"""The results of the four models for one prompt, and whether they agree with it."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,8 +18,8 @@ AnyResult = TypeVar("AnyResult", bound=Result)
 
 
 @dataclass(frozen=True)
-class Showing:
-    """A prompt with the four results that came of it."""
+class DemoResult:
+    """A prompt with the results of the four models."""
 
     prompt: DemoPrompt
     made: TextToImageResult
@@ -29,64 +29,65 @@ class Showing:
 
     @property
     def png(self) -> bytes:
-        """The picture that was made."""
+        """The picture that was made, as PNG."""
         return self.made.images[0].bytes()
 
     @property
     def overlay_png(self) -> bytes:
-        """The picture with its classes laid over it."""
+        """The picture with the segmented classes drawn over it, as PNG."""
         return (self.segments.overlay or self.segments.mask).bytes()
 
     @property
     def caption_text(self) -> str:
-        """What the captioner saw."""
+        """The caption."""
         return self.caption.generated_text
 
     @property
     def class_text(self) -> str:
-        """What the classifier saw, and how sure it was; it knows pictures of one object only."""
+        """The most probable class and its score. The classifier knows only pictures of one object."""
         best = self.classes.predictions[0]
         return f"{best.label} {best.score:.0%}" if len(self.prompt.shapes) == 1 else "two objects"
 
     @property
     def areas(self) -> dict[str, float]:
-        """Shares of the picture by shape, largest first, without the background and specks."""
+        """Share of the picture by shape, 0 to 1, largest first. Background and tiny areas are left out."""
         found = self.segments.areas.items()
         shown = {name: share for name, share in found if name != BACKGROUND and share >= SHOWN_AREA}
         return dict(sorted(shown.items(), key=lambda area: -area[1]))
 
     @property
     def areas_text(self) -> str:
-        """The shapes that were found, and how much of the picture each takes."""
+        """The shapes that were found, with their shares of the picture."""
         return ", ".join(f"{name} {share:.0%}" for name, share in self.areas.items()) or "nothing"
 
     @property
     def running_s(self) -> float:
-        """Seconds that the models ran for it."""
+        """Seconds that the four models ran."""
         results: tuple[Result, ...] = (self.made, self.caption, self.classes, self.segments)
         return sum(result.provenance.timings.running_s for result in results)
 
     @property
     def caption_agrees(self) -> bool:
-        """Whether the caption says what was asked for."""
+        """Whether the caption contains all phrases of the prompt."""
         return all(phrase in self.caption_text for phrase in self.prompt.phrases)
 
     @property
     def class_agrees(self) -> bool:
-        """Whether the class is that of the one object that was asked for; of two there is nothing to say."""
+        """Whether the class is the object of the prompt. True if the prompt has two objects."""
         return len(self.prompt.shapes) > 1 or self.classes.predictions[0].label in self.prompt.shapes
 
     @property
     def areas_agree(self) -> bool:
-        """Whether the mask shows just the shapes that were asked for."""
+        """Whether the mask shows exactly the shapes of the prompt."""
         return set(self.areas) == set(self.prompt.shapes)
 
 
 def result_of(job: Job, result_type: type[AnyResult]) -> AnyResult:
-    """The result of a job that has one of that type.
+    """Return the result of a job, which must have this type.
 
     Raises:
-        JobFailed: It ended without a result.
+        JobFailed: The job ended without a result.
+        TypeError: The result has another type.
     """
     result = job.raise_for_state().result
     if not isinstance(result, result_type):
@@ -95,7 +96,7 @@ def result_of(job: Job, result_type: type[AnyResult]) -> AnyResult:
 
 
 def reading_requests(prompt: DemoPrompt, picture: Job) -> list[dict[str, Any]]:
-    """What the three models that read pictures are asked about a made one."""
+    """Return the requests to describe, classify and segment the picture of a finished job."""
     image = result_of(picture, TextToImageResult).images[0]
     return [
         {"kind": "image-to-text", "image": image, "language": prompt.language},
@@ -104,10 +105,10 @@ def reading_requests(prompt: DemoPrompt, picture: Job) -> list[dict[str, Any]]:
     ]
 
 
-def showing(prompt: DemoPrompt, picture: Job, readings: list[Job]) -> Showing:
-    """The showing of a prompt whose jobs have all ended, the readings in the order they were asked."""
+def demo_result(prompt: DemoPrompt, picture: Job, readings: list[Job]) -> DemoResult:
+    """Return the results of a prompt whose jobs have all ended, `readings` in the order of the requests."""
     caption, classes, segments = readings
-    return Showing(
+    return DemoResult(
         prompt,
         result_of(picture, TextToImageResult),
         result_of(caption, ImageToTextResult),

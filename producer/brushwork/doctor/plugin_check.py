@@ -1,0 +1,41 @@
+"""Check the plug-ins: which distributions add kinds, families or catalogues, and which failed to load."""
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.plugins import CATALOGUES, FAMILIES, KINDS, OWN, catalogue_files, failed_plugins
+
+from brushwork.doctor.finding import Finding, ok, warn
+
+ABOUT = "plug-ins"
+GROUPS = (KINDS, FAMILIES, CATALOGUES)
+
+
+def check_plugins(settings: Settings) -> Iterator[Finding]:
+    """Load all plug-ins, and report those of other distributions and those that failed."""
+    all_kinds()
+    all_families()
+    catalogue_files()
+    failed = failed_plugins()
+    for each in failed:
+        yield warn(
+            ABOUT,
+            f"{each.distribution or 'An unknown distribution'}: {each.group} {each.name!r} is not used: "
+            f"{each.reason}.",
+            "Update or repair this distribution, or uninstall it.",
+        )
+    places = {(each.group, each.name, each.distribution) for each in failed}
+    foreign = [
+        (point.dist.name, point.dist.version, group.removeprefix("brushwork."), point.name)
+        for group in GROUPS
+        for point in entry_points(group=group)
+        if point.dist and point.dist.name != OWN and (group, point.name, point.dist.name) not in places
+    ]
+    for distribution, version in sorted({(distribution, version) for distribution, version, *_ in foreign}):
+        names = [f"{group} {name!r}" for owner, _, group, name in foreign if owner == distribution]
+        yield ok(ABOUT, f"{distribution} {version} is loaded: {', '.join(names)}.")
+    if not foreign and not failed:
+        yield ok(ABOUT, "No other distribution adds kinds, families or catalogues.")

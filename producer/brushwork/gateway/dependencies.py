@@ -1,0 +1,65 @@
+"""FastAPI dependencies that routes share: the services, the principal with its scope, and a visible job."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from brushwork_core.access.api_keys import Scope
+from brushwork_schemas.errors import Forbidden, JobNotFound
+from brushwork_schemas.job import Job
+from fastapi import Depends, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from brushwork.gateway.admission.access import Principal, key_of
+from brushwork.gateway.services import Services
+
+
+def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]]:
+    """Return a dependency that gives the principal of a request.
+
+    It counts the request for the rate limit of the key, and adds the rate limit headers to the response.
+
+    Args:
+        scope: Scope that the route requires.
+
+    Raises:
+        Unauthorized: From the dependency: the request has no valid API key, and needs one.
+        Forbidden: From the dependency: the key does not have the scope.
+        RateLimited: From the dependency: the key has used up its requests of this minute.
+    """
+
+    async def principal(request: Request, response: Response) -> Principal:
+        services = await Services.of(request)
+        key = key_of(request)
+        found = services.access.cached(key)
+        if found is None:
+            # The database is read in a thread. The cache knows most keys, and needs none.
+            found = await run_in_threadpool(services.access.principal, key)
+        if not found.may(scope):
+            raise Forbidden(
+                f"This API key does not have the scope {scope.value!r}.",
+                hint=f"An operator makes a key that has it: brushwork keys create NAME --scope {scope.value}",
+            )
+        if found.key is not None and found.key.requests_per_minute is not None:
+            allowance = await run_in_threadpool(services.limits.count, found.key)
+            response.headers.update(allowance.headers() if allowance else {})
+        return found
+
+    return principal
+
+
+Gateway = Annotated[Services, Depends(Services.of)]
+Reader = Annotated[Principal, Depends(require_scope(Scope.READ))]
+Submitter = Annotated[Principal, Depends(require_scope(Scope.SUBMIT))]
+JobId = Annotated[str, Path(max_length=64, description="Id of the job.")]
+
+
+def visible(services: Services, principal: Principal, job_id: str) -> Job:
+    """Return a job that the principal may see.
+
+    Raises:
+        JobNotFound: There is no such job, or it belongs to another tenant. Callers cannot tell which.
+    """
+    job = services.client.get(job_id)
+    if principal.tenant is not None and job.tenant != principal.tenant:
+        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+    return job

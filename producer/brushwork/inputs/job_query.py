@@ -1,0 +1,61 @@
+"""Check the arguments of `list`: which jobs, and how many."""
+
+from datetime import datetime
+
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.job_filter import JobFilter
+from brushwork_schemas.states import JobState
+
+MOST_LISTED = 10_000
+
+
+def job_filter(
+    *,
+    kind: str | None,
+    state: JobState | str | None,
+    model: str | None,
+    tenant: str | None,
+    group: str | None,
+    text: str | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+) -> JobFilter:
+    """Return the filter for these arguments of `Client.list`.
+
+    Raises:
+        InvalidRequest: No job state has the name `state`.
+    """
+    return JobFilter(
+        kind=kind,
+        state=_known_state(state),
+        model=model,
+        tenant=tenant,
+        group=group,
+        text=text,
+        created_after=created_after,
+        created_before=created_before,
+    )
+
+
+def checked_limit(limit: int) -> int:
+    """Return `limit`.
+
+    Raises:
+        InvalidRequest: It is not in the range 1 to `MOST_LISTED`.
+    """
+    if 1 <= limit <= MOST_LISTED:
+        return limit
+    raise InvalidRequest(
+        f"limit: must be 1 to {MOST_LISTED}. Got {limit}.",
+        field="limit",
+        hint="For more jobs, pass the last job of a page as `before` to get the next page.",
+    )
+
+
+def _known_state(state: JobState | str | None) -> JobState | None:
+    try:
+        return None if state is None else JobState(state)
+    except ValueError:
+        raise InvalidRequest(
+            f"state: there is no state {state!r}.", field="state", hint=f"States are {', '.join(JobState)}."
+        ) from None

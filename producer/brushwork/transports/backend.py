@@ -1,0 +1,66 @@
+"""Database, artifact store and the objects that use them, each built once in a process."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.files.trained_models import TrainedModels
+from brushwork_core.fleet.job_signals import JobSignals
+from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.ledger import Ledger
+from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.queries.outlooks import Outlooks
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a client without HTTP, and the gateway, work with. Safe to share between threads.
+
+    Args:
+        database: Database of the ledger.
+        store: Store of files.
+        ledger: Writes jobs.
+        index: Reads jobs.
+        outlooks: Estimates when jobs start and end. It caches what many jobs share for about a second.
+        job_signals: Requests and reads previews.
+        tenant_files: Knows which tenant may see which file.
+        trained_models: The models that jobs have trained.
+        worker_registry: The workers that the database knows.
+        catalogue: The models that requests may name.
+    """
+
+    database: Database
+    store: ArtifactStore
+    ledger: Ledger
+    index: JobIndex
+    outlooks: Outlooks
+    job_signals: JobSignals
+    tenant_files: TenantFiles
+    trained_models: TrainedModels
+    worker_registry: WorkerRegistry
+    catalogue: Catalogue
+
+    @classmethod
+    def opened(cls, settings: Settings) -> Self:
+        """Build all objects. Connections are opened when they are needed."""
+        database = Database(settings.database_url.get_secret_value())
+        return cls(
+            database=database,
+            store=ArtifactStore(settings.artifacts_url),
+            ledger=Ledger(database),
+            index=JobIndex(database),
+            outlooks=Outlooks(database, fresh_s=settings.lease_s),
+            job_signals=JobSignals(database),
+            tenant_files=TenantFiles(database),
+            trained_models=TrainedModels(database),
+            worker_registry=WorkerRegistry(database),
+            catalogue=Catalogue.load(settings.catalogue),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()
