@@ -138,7 +138,7 @@ def test_to_skip_more_layers_than_there_are_fails_with_their_number(served: Serv
     job = served.client.wait(sent.id, timeout_s=60)
     assert job.error is not None
     assert (job.error.code, job.error.field) == ("invalid_request", "clip_skip")
-    assert "has 2 layers" in str(job.error)
+    assert "the text encoder of this model has 2" in str(job.error)
 
 
 def test_the_worker_names_the_model_and_its_files(served: Serving, folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_large_picture_is_made_in_tiles_that_agree_but_for_the_seam(place: Loa
 
 def test_a_picture_too_large_is_refused_with_the_size_that_is_not(place: LoadSpec) -> None:
     context = PlainDesk()
-    with pytest.raises(InvalidImage, match="at most 100 pixels a side"):
+    with pytest.raises(InvalidImage, match="at most 100 pixels per side"):
         enlarged(Swin2SRUpscaler(place), context, (101, 8))
 
 
