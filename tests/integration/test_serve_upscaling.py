@@ -93,5 +93,5 @@ def test_a_picture_that_would_grow_too_large_fails_with_the_side_that_would_not(
 
 
 def test_swin2sr_takes_no_prompt(served: Serving) -> None:
-    with pytest.raises(InvalidRequest, match="prompt: twice has no such parameter"):
+    with pytest.raises(InvalidRequest, match="prompt: twice does not accept this parameter"):
         served.client.submit("image-upscaling", model="twice", image=picture(8, 8), prompt="a star")
