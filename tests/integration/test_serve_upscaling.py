@@ -89,9 +89,9 @@ def test_a_picture_that_would_grow_too_large_fails_with_the_side_that_would_not(
     assert job.state == "failed"
     assert job.error is not None
     assert (job.error.code, job.error.field) == ("invalid_image", "image")
-    assert "at most 32 pixels a side" in str(job.error)
+    assert "at most 32 pixels per side" in str(job.error)
 
 
 def test_swin2sr_takes_no_prompt(served: Serving) -> None:
-    with pytest.raises(InvalidRequest, match="prompt: twice has no such parameter"):
+    with pytest.raises(InvalidRequest, match="prompt: twice does not accept this parameter"):
         served.client.submit("image-upscaling", model="twice", image=picture(8, 8), prompt="a star")

@@ -71,10 +71,10 @@ def strength(**asked: Any) -> float | None:
 
 
 def test_a_strength_that_leaves_no_step_is_refused_with_one_that_does() -> None:
-    with pytest.raises(InvalidRequest, match=r"of 3 steps, 0\.3 leaves none") as refused:
+    with pytest.raises(InvalidRequest, match=r"0\.3 of 3 steps rounds to 0 steps") as refused:
         strength(num_inference_steps=3, strength=0.3)
     assert refused.value.field == "strength"
-    assert "at least 0.334, or num_inference_steps of at least 4" in str(refused.value)
+    assert "at least 0.334, or at least 4 steps" in str(refused.value)
     assert strength(num_inference_steps=3, strength=0.334) == 0.334
     assert strength(num_inference_steps=4, strength=0.3) == 0.3
 
