@@ -1,4 +1,4 @@
-"""All benchmarks, one after another; that of CUDA where there is a device: `python -m benchmarks`."""
+"""Run all benchmarks one after another, the CUDA benchmark only with a device: `python -m benchmarks`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Jobs that arrive one by one at random moments, and how long each waits for its result."""
+"""Jobs that arrive at random times, and the latency of each."""
 
 import random
 import statistics
@@ -12,7 +12,7 @@ from benchmarks.contestant import Contestant, Job
 
 @dataclass(frozen=True)
 class Latencies:
-    """What a stream of jobs met.
+    """The result of a stream of jobs.
 
     Args:
         seconds: From a job's arrival until its result was in the caller's hand, each.

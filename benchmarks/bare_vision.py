@@ -1,4 +1,4 @@
-"""torchvision as its user calls it: from the bytes of a picture to classes, without queue or store.
+"""A direct call of torchvision: from the bytes of a picture to classes, without queue or store.
 
 python -m benchmarks.bare_vision MODEL FOLDER PICTURE... prints the peak memory of such a process, in bytes.
 """

@@ -1,4 +1,4 @@
-"""brushwork as a contestant: a whole stack as `brushwork up` starts it, and the client that everyone uses."""
+"""brushwork as a contestant: a whole stack as started by `brushwork up`, used through the public client."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""How soon a running job stops: from the moment `cancel` returns until the ledger says canceled.
+"""The time from the return of `cancel` until the ledger shows a running job as canceled.
 
     python -m benchmarks.cancel [--cancels 30] [--at-once 1]
 
-The pocket model through a whole `brushwork up`, on SQLite. A job ends at its next step, or where it waits
+It uses the pocket model in a whole `brushwork up` on SQLite. A job ends at its next step or while it waits
 for one, so the time of a step is printed beside the delays.
 """
 
@@ -27,9 +27,13 @@ NUM_STEPS = 100
 def main() -> None:
     """Print the delays."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cancel", description="How soon a job stops.")
-    parser.add_argument("--cancels", type=int, default=30, help="how many are measured")
-    parser.add_argument("--at-once", type=int, default=1, help="jobs that run together; one is canceled")
-    parser.add_argument("--pictures", type=int, default=4, help="of each job: the more, the longer a step")
+    parser.add_argument("--cancels", type=int, default=30, help="number of measured cancels")
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="jobs that run at once; one of them is canceled"
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=4, help="pictures per job; more pictures make a step longer"
+    )
     options = parser.parse_args()
     arguments = ("--kinds", "text-to-image", "--no-flower", "--concurrency", str(options.at_once))
     with (
@@ -52,7 +56,7 @@ def measure(client: Client, num_cancels: int, at_once: int, pictures: int) -> No
 
 
 def seconds_a_step(client: Client, at_once: int, pictures: int) -> float:
-    """Of jobs left in peace."""
+    """Return the median time of a step, in seconds, of jobs that are not canceled."""
     ended = [client.wait(job.id, timeout_s=600) for job in submitted(client, at_once, pictures)]
     spent = [job.raise_for_state().result.provenance.timings.running_s for job in ended]
     return float(statistics.median(spent)) / NUM_STEPS

@@ -1,4 +1,4 @@
-"""What all benchmarks have in common as commands: options, and from figures to JSON, plot and table."""
+"""The command line that all benchmarks share: options, and output as JSON, plot and table."""
 
 import argparse
 import contextlib
@@ -61,12 +61,16 @@ class Benchmark:
     def _options(self, arguments: list[str] | None) -> Options:
         parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{self.name}", description=self.title)
         parser.add_argument("--out", type=Path, default=DOCS / "benchmarks", help="folder for JSON and plot")
-        parser.add_argument("--page", type=Path, default=DOCS / "benchmarks.md", help="where the table goes")
-        parser.add_argument("--redraw", action="store_true", help="plot and table of the last run, anew")
-        parser.add_argument("--peers", choices=PEERS, default="all", help="which peers take part")
+        parser.add_argument(
+            "--page", type=Path, default=DOCS / "benchmarks.md", help="page that receives the table"
+        )
+        parser.add_argument("--redraw", action="store_true", help="redraw plot and table of the last run")
+        parser.add_argument("--peers", choices=PEERS, default="all", help="peers that take part")
         # What is quicker is found before the clock starts, as for the peers.
         workers = list(dict.fromkeys((1, os.cpu_count() or 1)))
-        parser.add_argument("--workers", type=int, nargs="+", default=workers, help="to try brushwork with")
+        parser.add_argument(
+            "--workers", type=int, nargs="+", default=workers, help="numbers of workers for brushwork"
+        )
         self.add_options(parser)
         return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: something that does jobs, one by one or many at once."""
+"""The interface of a contestant: a system that performs jobs, one by one or many at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

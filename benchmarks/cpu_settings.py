@@ -1,4 +1,4 @@
-"""What `brushwork_workers.device.cpu` gains: one denoiser call and one decoded batch, with and without it.
+"""The effect of `brushwork_workers.device.cpu` on one denoiser call and one decoded batch.
 
 python -m benchmarks.cpu_settings
 """

@@ -1,4 +1,4 @@
-"""How soon a dead worker's jobs are taken back and run again, with the settings as they come.
+"""The time until the jobs of a dead worker are recovered and run again, with default settings.
 
 python -m benchmarks.crash_detection [--rounds 10] [--lost 5]
 """
@@ -65,11 +65,11 @@ class Way:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
+    """Add the options for the size of the measurement."""
     parser.set_defaults(peers="none")
-    parser.add_argument("--rounds", type=int, default=10, help="kills of processes, three in a stack")
-    parser.add_argument("--lost", type=int, default=5, help="the same of containers and hosts")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="only these")
+    parser.add_argument("--rounds", type=int, default=10, help="killed processes, three per stack")
+    parser.add_argument("--lost", type=int, default=5, help="lost containers and hosts")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="failures to measure")
 
 
 def measure(options: Options, folder: Path) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Gathered calls on a CUDA device: denoisers of the real size, against stock diffusers alone and in batches.
+"""Batched calls on a CUDA device, with denoisers of real size, compared with plain diffusers.
 
     python -m benchmarks.cuda_gathering [--families sd15 sdxl] [--sides 512 1024] [--counts 1 2 4 8 16 32]
 
@@ -42,14 +42,14 @@ class Going:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What is measured."""
+    """Add the options for the size of the measurement."""
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--tiny", action="store_true", help="a few thousand weights, float32")
+    parser.add_argument("--tiny", action="store_true", help="use models of a few thousand weights in float32")
     parser.set_defaults(peers="none")
 
 

@@ -1,4 +1,4 @@
-"""A Redis as it comes: its default configuration, but for a port and a password of its own."""
+"""A Redis server with default configuration, except for its port and password."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""scikit-learn's digits, 1,797 real scans of 8 x 8 pixels: an archive to train on, pictures to test with."""
+"""The digits of scikit-learn, 1,797 scans of 8 x 8 pixels, as a training archive and test pictures."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""scikit-learn's digits learned and told apart through the queue, also with the worker killed meanwhile.
+"""Training and classification of the digits of scikit-learn through the queue, also with a killed worker.
 
 python -m benchmarks.digits [--rounds 3] [--epochs 15]
 """
@@ -26,9 +26,11 @@ BOUND_S = 1800.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is learned."""
+    """Add the options for the size of the measurement."""
     parser.set_defaults(peers="none", page=DOCS / "training.md")
-    parser.add_argument("--rounds", type=int, default=3, help="seeds of division and training: 0, 1, ...")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of seeds for split and training: 0, 1, ..."
+    )
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--image-size", type=int, default=28)
 

@@ -1,4 +1,4 @@
-"""A private PostgreSQL that keeps its promises: the tests' own, with its durable settings back at default."""
+"""A private PostgreSQL server like in the tests, but with the default durability settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A job that does nothing: what the queue itself costs, in latency one by one and in throughput at once.
+"""The overhead of the queue, measured with a job that does nothing: latency one by one, throughput at once.
 
 python -m benchmarks.empty_job [--jobs 1000] [--one-by-one 200] [--rounds 3]
 """
@@ -29,11 +29,13 @@ _TRIAL = 200
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
-    parser.add_argument("--jobs", type=int, default=1000, help="at once")
-    parser.add_argument("--one-by-one", type=int, default=200, help="for the latency, in each round")
+    """Add the options for the size of the measurement."""
+    parser.add_argument("--jobs", type=int, default=1000, help="jobs submitted at once")
+    parser.add_argument("--one-by-one", type=int, default=200, help="jobs per round for the latency")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--concurrency", type=int, default=16, help="jobs at once in brushwork's workers")
+    parser.add_argument(
+        "--concurrency", type=int, default=16, help="jobs that a worker of brushwork runs at once"
+    )
     parser.add_argument("--postgres", action=argparse.BooleanOptionalAction, default=True)
 
 

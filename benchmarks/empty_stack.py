@@ -1,4 +1,4 @@
-"""A stack whose worker does nothing: the Redis that `brushwork up` runs, a ledger, and a worker beside it."""
+"""A stack whose worker does nothing: the Redis server of `brushwork up`, a ledger and a worker."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A worker whose jobs do nothing: all of it is real but the performer of `text-to-image`.
+"""A worker whose jobs do nothing: everything is real except the handler of `text-to-image`.
 
 python -m benchmarks.empty_worker [--concurrency 16]
 """

@@ -1,4 +1,4 @@
-"""Many open event streams in one asyncio process, by raw sockets: when does each hear of a step?"""
+"""Many open event streams in one asyncio process with raw sockets, and the delay of each event."""
 
 import asyncio
 import json

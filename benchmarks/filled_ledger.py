@@ -1,4 +1,4 @@
-"""A ledger full of jobs, as the service would have left them: two thirds have ended, a third waits."""
+"""A ledger filled with jobs: two thirds have ended, one third is queued."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ _TENANTS = 10
 
 
 def num_queued(num_jobs: int) -> int:
-    """How many of so many jobs wait."""
+    """Return the number of queued jobs in a ledger of `num_jobs` jobs."""
     return num_jobs // 3
 
 

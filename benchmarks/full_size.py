@@ -1,4 +1,4 @@
-"""fcn_resnet101 and resnet50 at full size on the CPU: time and memory of the queue against the bare call.
+"""Time and memory of fcn_resnet101 and resnet50 on the CPU, through the queue and called directly.
 
 python -m benchmarks.full_size [--pictures 4] [--models fcn_resnet101 resnet50] [--rounds 3]
 """
@@ -43,7 +43,7 @@ Ways = dict[str, "Turn"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
+    """Add the options for the size of the measurement."""
     parser.add_argument("--pictures", type=int, default=4)
     parser.add_argument("--models", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""What HTTP costs: jobs asked for and submitted beside 100,000 others, and many who watch.
+"""The cost of HTTP: reading and submitting jobs with 100,000 others in the ledger, and many event streams.
 
 python -m benchmarks.gateway [--jobs 100000] [--requests 2000] [--connections 1 4 16] [--streams 200]
 
@@ -41,9 +41,11 @@ ROUNDS = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
-    parser.add_argument("--jobs", type=int, default=100_000, help="in the ledger; a third of them queued")
-    parser.add_argument("--requests", type=int, default=2000, help="for each row")
+    """Add the options for the size of the measurement."""
+    parser.add_argument(
+        "--jobs", type=int, default=100_000, help="jobs in the ledger; a third of them are queued"
+    )
+    parser.add_argument("--requests", type=int, default=2000, help="requests per row of the table")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--postgres", action=argparse.BooleanOptionalAction, default=True)

@@ -1,4 +1,4 @@
-"""A light HTTP load generator: raw sockets in one asyncio process, each with one request at a time.
+"""A light HTTP load generator: raw sockets in one asyncio process, one request at a time per socket.
 
 python -m benchmarks.http_load HOST PORT < requests.json > seconds.json
 """
@@ -16,7 +16,7 @@ _BLANK = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Requests:
-    """What is to be asked.
+    """The requests to send.
 
     Args:
         paths: One for each request.
@@ -33,7 +33,7 @@ class Requests:
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back.
+    """The responses.
 
     Args:
         seconds: Of each request, from its first byte sent to the last of its answer.
@@ -85,7 +85,7 @@ def _length(head: bytes) -> int:
 
 
 def main() -> None:
-    """As the module says."""
+    """Run the load generator as described in the module."""
     said: dict[str, Any] = json.load(sys.stdin)
     answers = asyncio.run(ask(sys.argv[1], int(sys.argv[2]), Requests(**said)))
     json.dump(asdict(answers), sys.stdout)

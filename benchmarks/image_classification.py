@@ -1,4 +1,4 @@
-"""Labels for pictures of 224x224: jobs per second of two classifiers.
+"""Throughput of two image classifiers with pictures of 224x224, in jobs per second.
 
 python -m benchmarks.image_classification [--jobs 512] [--models pocket-classifier resnet18] [--rounds 3]
 """
@@ -37,8 +37,10 @@ SHARE = {"pocket-classifier": 1, "resnet18": 4}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
-    parser.add_argument("--jobs", type=int, default=512, help="at once; a quarter of them for resnet18")
+    """Add the options for the size of the measurement."""
+    parser.add_argument(
+        "--jobs", type=int, default=512, help="jobs submitted at once; a quarter of them for resnet18"
+    )
     parser.add_argument("--models", nargs="+", choices=SHARE, default=list(SHARE))
     parser.add_argument("--rounds", type=int, default=3)
 

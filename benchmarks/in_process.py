@@ -1,4 +1,4 @@
-"""Contestants without a queue or a server: calls of stock classes in this process, one at a time."""
+"""Contestants without queue or server: direct calls of library classes in this process, one at a time."""
 
 import time
 from collections.abc import Callable, Sequence

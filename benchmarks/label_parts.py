@@ -1,4 +1,4 @@
-"""Where the time of a small label job goes: each part of it, one after another in one thread.
+"""The time of each part of a small classification job, one after another in one thread.
 
 python -m benchmarks.label_parts [--times 300]
 """

@@ -1,4 +1,4 @@
-"""Pictures to be classified: drawings of the pocket world at 224x224, as PNG."""
+"""Pictures for classification: drawings of the pocket world at 224x224, as PNG."""
 
 import io
 from itertools import cycle, islice
@@ -6,9 +6,9 @@ from itertools import cycle, islice
 import numpy as np
 from PIL import Image
 
-from recipes.pocket import world
-from recipes.pocket.grammar import sample_test
-from recipes.pocket.staging import WIDE, stage
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import sample_test
+from recipes.pocket.scenes.staging import WIDE, stage
 
 SIDE = 224
 NUM_DIFFERENT = 32
@@ -24,5 +24,5 @@ def drawn_pngs(count: int) -> list[bytes]:
 def _png(rng: np.random.Generator) -> bytes:
     scene = stage(sample_test(1, rng, keep=1.0), WIDE, rng)
     buffer = io.BytesIO()
-    Image.fromarray(world.draw(scene, SIDE, world.LIVELY, rng)).save(buffer, "PNG")
+    Image.fromarray(world.draw(scene, SIDE, world.VARIED, rng)).save(buffer, "PNG")
     return buffer.getvalue()

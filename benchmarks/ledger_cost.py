@@ -1,4 +1,4 @@
-"""What the protocol costs: claim and complete by several workers, and the same in a ledger that is full.
+"""The cost of claims and completions by several workers, in an empty and in a full ledger.
 
 python -m benchmarks.ledger_cost [--jobs 2000] [--processes 8] [--queued 100000] [--finished 1000000]
 """
@@ -34,11 +34,11 @@ _A_FILL = 50_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
-    parser.add_argument("--jobs", type=int, default=2000, help="for all processes together")
+    """Add the options for the size of the measurement."""
+    parser.add_argument("--jobs", type=int, default=2000, help="jobs of all processes together")
     parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--queued", type=int, default=100_000, help="jobs that wait in the full ledger")
-    parser.add_argument("--finished", type=int, default=1_000_000, help="jobs that have ended in it")
+    parser.add_argument("--queued", type=int, default=100_000, help="queued jobs in the full ledger")
+    parser.add_argument("--finished", type=int, default=1_000_000, help="ended jobs in the full ledger")
     parser.add_argument("--postgres", action=argparse.BooleanOptionalAction, default=True)
 
 

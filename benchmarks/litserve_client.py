@@ -1,4 +1,4 @@
-"""The contestant that batches requests: LitServe, in the peers' environment, asked over HTTP."""
+"""The LitServe contestant, which batches requests: run in the environment of the peers, used over HTTP."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What a figure was measured on, without saying whose machine it is."""
+"""A description of the hardware and software of a measurement, without names of machines or users."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Pictures of 8 to 40 steps: throughput when all come at once, latency when they arrive at random.
+"""Pictures of 8 to 40 steps: throughput if all arrive at once, latency if they arrive at random times.
 
 python -m benchmarks.mixed_steps [--jobs 64] [--arrivals 60] [--rounds 3]
 """
@@ -31,9 +31,9 @@ LOAD = 0.7
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
-    parser.add_argument("--jobs", type=int, default=64, help="of the burst that finds each one's capacity")
-    parser.add_argument("--arrivals", type=int, default=60, help="of each stream")
+    """Add the options for the size of the measurement."""
+    parser.add_argument("--jobs", type=int, default=64, help="jobs of the burst that measures the capacity")
+    parser.add_argument("--arrivals", type=int, default=60, help="jobs of each stream")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most-steps", type=int, default=40)
 

@@ -1,10 +1,10 @@
-"""Four models in a memory for two and callers of all four: how often models are loaded, how long jobs wait.
+"""Four models that share memory for two: how often models are loaded, and how long jobs wait.
 
     python -m benchmarks.model_mix [--seconds 90] [--stays 2 10]
 
 Four ResNet-50 of random weights, a real worker on the CPU, its queue in Redis, its ledger in SQLite. For each
-model there are callers that ask for one picture after the other, which is the worst mix: whatever is on the
-shelf, half of all that is asked for is not. The table goes into docs/model_cache.md, the figures beside it.
+model there are callers that send one request after another. This is the worst mix: half of the requests need
+a model that is not loaded. The table is written to docs/model_cache.md, with the figures beside it.
 """
 
 import argparse
@@ -50,9 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{NAME}", description="Models that take turns."
     )
-    parser.add_argument("--seconds", type=float, default=90.0, help="how long callers ask, for each stay")
-    parser.add_argument("--stays", type=float, nargs="+", default=[2.0, 10.0], help="BRUSHWORK_MODEL_STAY_S")
-    parser.add_argument("--callers", type=int, default=2, help="for each model")
+    parser.add_argument("--seconds", type=float, default=90.0, help="duration of the load for each stay")
+    parser.add_argument(
+        "--stays", type=float, nargs="+", default=[2.0, 10.0], help="values of BRUSHWORK_MODEL_STAY_S"
+    )
+    parser.add_argument("--callers", type=int, default=2, help="callers per model")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="brushwork-benchmark-") as folder:
         rows = [_measured(Path(folder) / str(stay_s), stay_s, options) for stay_s in options.stays]
@@ -82,7 +84,7 @@ def _measured(folder: Path, stay_s: float, options: argparse.Namespace) -> Row:
 
 
 def _asked(served: Serving, seconds: float, callers: int) -> list[Job]:
-    """What all callers' jobs became."""
+    """The results of the jobs of all callers."""
     until = time.monotonic() + seconds
 
     def ask(name: str) -> list[Job]:

@@ -1,4 +1,4 @@
-"""A worker with a name, as a service manager or a container runs it, beside a Redis and a ledger."""
+"""A worker with a fixed name, like under a service manager or in a container, with Redis and a ledger."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The pictures that the text-to-image benchmarks ask for, alike for every contestant."""
+"""The jobs of the text-to-image benchmarks, the same for every contestant."""
 
 import random
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 from brushwork_workers.pocket import WEIGHTS
 
 from benchmarks.contestant import Job
-from recipes.pocket.grammar import english, sample_test
+from recipes.pocket.scenes.grammar import english, sample_test
 
 MODEL = WEIGHTS / "pocket-diffusion"
 GUIDANCE = 2.0

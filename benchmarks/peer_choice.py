@@ -1,4 +1,4 @@
-"""Which peers take part, and how each is started: as people write it, and as it is quickest here."""
+"""The peers that take part, and their start options: as in their documentation, and the fastest ones here."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The peers' own virtual environment: it sees this one's packages, torch among them, and adds the peers."""
+"""The virtual environment of the peers, which shares the packages of this one and adds the peers."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The contestant that most people build: a Celery task, with Redis as broker and result backend."""
+"""The plain Celery contestant: a task with Redis as broker and result backend."""
 
 import sys
 import time

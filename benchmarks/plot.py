@@ -1,4 +1,4 @@
-"""Plots on a light ground: bars for each contestant, ours in one colour and all others in another."""
+"""Plots of results: bars for each contestant, brushwork in one colour and all others in another."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

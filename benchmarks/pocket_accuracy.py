@@ -1,4 +1,4 @@
-"""How often the pocket models are right, measured on the shipped weights with stock classes.
+"""The accuracy of the shipped pocket models, measured with library classes.
 
     python -m benchmarks.pocket_accuracy [--cell 500] [--seeds 2026 2027 2028] [--record] [--sheet FILE]
 
@@ -50,12 +50,14 @@ _READING = {
 def main() -> None:
     """Measures, prints tables, writes what was asked for."""
     parser = argparse.ArgumentParser(description="Accuracy of the shipped pocket models.")
-    parser.add_argument("--cell", type=int, default=500, help="prompts or pictures a cell and seed")
+    parser.add_argument("--cell", type=int, default=500, help="prompts or pictures per cell and seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2026, 2027, 2028])
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--record", action="store_true", help="enter the tables into their pages")
+    parser.add_argument("--record", action="store_true", help="write the tables into their pages")
     parser.add_argument("--sheet", type=Path, help="file for a contact sheet of the first pictures (PNG)")
-    parser.add_argument("--wrong", type=Path, help="file for a contact sheet of wrong pictures alone (PNG)")
+    parser.add_argument(
+        "--wrong", type=Path, help="file for a contact sheet of only the wrong pictures (PNG)"
+    )
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--only", nargs="+", choices=("reading", *PAINTINGS), help="what to measure")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

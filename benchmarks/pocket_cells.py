@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from recipes.pocket import world
-from recipes.pocket.grammar import Description, chinese, english, sample_test
-from recipes.pocket.staging import WIDE, stage
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import Description, chinese, english, sample_test
+from recipes.pocket.scenes.staging import WIDE, stage
 
 Figures = dict[str, float]
 WRITERS: dict[str, Callable[[Description], str]] = {"en": english, "zh": chinese}
@@ -49,4 +49,4 @@ def drawn(cell: Cell, count: int, seed: int) -> list[tuple[world.Scene, Image.Im
     """Held-out scenes and their pictures."""
     rng = np.random.default_rng(seed)
     scenes = [stage(d, WIDE, rng) for d in descriptions(cell, count, seed, keep=1.0)]
-    return [(s, Image.fromarray(world.draw(s, 64, world.LIVELY, rng))) for s in scenes]
+    return [(s, Image.fromarray(world.draw(s, 64, world.VARIED, rng))) for s in scenes]

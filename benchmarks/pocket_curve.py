@@ -1,8 +1,8 @@
-"""Draws the learning curves that the pocket models' recipe keeps, a panel for each part.
+"""Plot the learning curves of the training recipe of the pocket models, one panel per part.
 
     python -m benchmarks.pocket_curve [CSV] [PNG]
 
-Without arguments, those of what ships.
+Without arguments it plots the curves of the shipped models.
 """
 
 import argparse
@@ -19,7 +19,9 @@ def main() -> None:
     """Reads the points and writes the plot."""
     parser = argparse.ArgumentParser(description="Learning curves of the pocket models.")
     parser.add_argument("csv", type=Path, nargs="?", default=_PICTURES / "pocket_curve.csv")
-    parser.add_argument("png", type=Path, nargs="?", help="by default the CSV's name with .png")
+    parser.add_argument(
+        "png", type=Path, nargs="?", help="output file; by default the name of the CSV file with .png"
+    )
     options = parser.parse_args()
     if not options.csv.is_file():
         parser.error(f"{options.csv}: there is no such file")

@@ -1,4 +1,4 @@
-"""The shipped models that read pictures, loaded as anyone would load them."""
+"""The shipped models with picture input, loaded with the usual library calls."""
 
 import json
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""How well the pocket pipelines paint what a prompt asks for, judged by the pixels of their pictures."""
+"""The accuracy of the pocket pipelines: whether the pixels of a picture match its prompt."""
 
 import functools
 from collections import Counter
@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.pocket_cells import WRITERS, Cell, Figures, batches, descriptions
 from benchmarks.pocket_models import Captioner
-from recipes.pocket.grammar import Description, canonical, parse
+from recipes.pocket.scenes.grammar import Description, canonical, parse
 from tests.pixel_judge import (
     MIN_OVERLAP,
     all_right,

@@ -1,4 +1,4 @@
-"""How well the pocket models read drawn pictures: classes, masks and captions."""
+"""The accuracy of the pocket models on drawn pictures: classes, masks and captions."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from benchmarks.pocket_cells import CELLS, WRITERS, Cell, Figures, batches, drawn
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
-from recipes.pocket import world
-from recipes.pocket.grammar import Description, canonical, describe, parse
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import Description, canonical, describe, parse
 
 Confusion = dict[str, dict[str, int]]
 """How often each shape (outer key) was taken for which (inner key)."""

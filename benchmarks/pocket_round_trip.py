@@ -1,9 +1,9 @@
-"""Prompt, picture, caption, all through the queue: how often the caption names what the prompt asked for.
+"""Prompt to picture to caption through the queue: how often the caption matches the prompt.
 
     python -m benchmarks.pocket_round_trip [--count 200] [--seed 2026]
 
-A whole stack as `brushwork up` starts it paints held-out prompts and captions the pictures. A caption is
-right if it names the prompt's shapes, colours, background and relation.
+A whole stack, as started by `brushwork up`, generates pictures of held-out prompts and captions them. A
+caption is correct if it names the prompt's shapes, colours, background and relation.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _WAIT_S = 600.0
 def main() -> None:
     """Prints one row a cell and language."""
     parser = argparse.ArgumentParser(description="Round trips through the queue.")
-    parser.add_argument("--count", type=int, default=200, help="prompts a cell and language")
+    parser.add_argument("--count", type=int, default=200, help="prompts per cell and language")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--model", default="pocket-diffusion")
     options = parser.parse_args()

@@ -12,7 +12,7 @@ from benchmarks import machine, report
 from benchmarks.pocket_cells import Figures
 from benchmarks.pocket_paintings import ATTRIBUTES
 from benchmarks.pocket_reading import Confusion
-from recipes.pocket import world
+from recipes.pocket.scenes import world
 
 _WORDS = {"one": "one object", "two": "two objects", "en": "English", "zh": "Chinese"}
 _WAYS = {"default": "12 steps", "fast": "8 steps", "turbo": "`pocket-turbo`, 4 steps"}

@@ -1,4 +1,4 @@
-"""A program that a benchmark starts, asks to stop, and ends for certain, with all that it has started."""
+"""A child program of a benchmark, which is stopped reliably together with its own child processes."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A resnet18 with random weights in the layout of torchvision entries of the catalogue, made on the fly."""
+"""A resnet18 with random weights, written in the layout of torchvision entries of the catalogue."""
 
 import json
 from pathlib import Path

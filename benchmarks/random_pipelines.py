@@ -1,7 +1,7 @@
-"""Stable Diffusion pipelines around denoisers of the real size with random weights: nothing is downloaded.
+"""Stable Diffusion pipelines with denoisers of real size and random weights; nothing is downloaded.
 
-Only the denoiser is there. Prompts are given as embeddings and latents are what comes out, so what is
-measured is the denoising, which is nearly all of a picture's time.
+The pipelines have only a denoiser. The input are prompt embeddings and the output are latents, so the
+measurement covers the denoising, which takes nearly all of the time of a picture.
 """
 
 from collections.abc import Sequence

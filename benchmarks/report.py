@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: its figures as JSON, a plot of them, and a table in the page."""
+"""The output of a benchmark: figures as JSON, a plot, and a table in the page."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Contestants take turns, round after round, so that a slow minute of the machine hits all of them alike."""
+"""Rounds in which contestants alternate, so that a slow minute of the machine affects all of them equally."""
 
 import statistics
 import time
@@ -40,7 +40,7 @@ class Stage:
 
 
 def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int, stage: Stage) -> Seconds:
-    """What each turn returns, round by round; every other round runs backwards."""
+    """Run all turns round by round and return their results. Every second round runs in reverse order."""
     seconds: Seconds = {name: [] for name in turns}
     for index in range(num_rounds):
         order = list(turns) if index % 2 == 0 else list(turns)[::-1]

@@ -1,4 +1,4 @@
-"""Many pictures of equal step counts at once: the whole system against the bare static batch and peers.
+"""Many pictures with equal step counts at once: brushwork compared with a static batch and with peers.
 
 python -m benchmarks.text_to_image [--jobs 64] [--steps 12 25 50] [--rounds 3]
 """
@@ -27,7 +27,7 @@ _SHARE_OF_SLOW = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much is measured."""
+    """Add the options for the size of the measurement."""
     parser.add_argument("--jobs", type=int, default=64)
     parser.add_argument("--steps", type=int, nargs="+", default=[12, 25, 50])
     parser.add_argument("--rounds", type=int, default=3)

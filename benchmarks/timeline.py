@@ -1,4 +1,4 @@
-"""Where the time of gathered pictures goes: each run of the batcher, in process, without queue and ledger.
+"""A timeline of the batches of several pictures, in one process, without queue and ledger.
 
 python -m benchmarks.timeline [--jobs 64] [--steps 12]
 """

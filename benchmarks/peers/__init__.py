@@ -1,1 +1,1 @@
-"""What people use otherwise, written as its users write it."""
+"""Alternatives to brushwork, written like in their documentation."""

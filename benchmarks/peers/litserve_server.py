@@ -1,4 +1,4 @@
-"""LitServe with request batching, as its documentation teaches it.
+"""A LitServe server with request batching, like in its documentation.
 
     python -m benchmarks.peers.litserve_server --port 8001 --processes 1
 
@@ -94,12 +94,12 @@ class Classify(litserve.LitAPI):
         return self._classifier.classify(tensors)
 
     def encode_response(self, output: list[list[Any]]) -> dict[str, Any]:
-        """As JSON."""
+        """Return the response as JSON."""
         return {"predictions": output}
 
 
 def set_threads() -> None:
-    """As many threads as the benchmark says, else torch's default."""
+    """Set the number of threads that the benchmark asks for, or keep the default of torch."""
     if threads := os.environ.get("PEER_THREADS"):
         torch.set_num_threads(int(threads))
 

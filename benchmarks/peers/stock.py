@@ -1,4 +1,4 @@
-"""Stock classes as a peer's user calls them; no line of brushwork is imported here."""
+"""Direct calls of library classes for the peers. This module imports nothing of brushwork."""
 
 import base64
 import importlib

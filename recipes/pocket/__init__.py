@@ -1,1 +1,1 @@
-"""The recipe: one module for each part that is trained, run by `python -m recipes.pocket.train`."""
+"""The training recipe of the pocket models. Run it with `python -m recipes.pocket.train`."""

@@ -1,4 +1,4 @@
-"""Puts trained models in the place of those that ship: `python -m recipes.pocket.ship MODEL`."""
+"""Replace shipped models by newly trained ones: `python -m recipes.pocket.ship MODEL`."""
 
 import argparse
 from pathlib import Path
@@ -9,10 +9,10 @@ from recipes.pocket.shipping import MODELS, ship
 
 
 def main() -> None:
-    """Parses the arguments and writes the models in half precision."""
+    """Parse the arguments and write the models in half precision."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=MODELS)
-    parser.add_argument("--out", type=Path, default=Path("runs/main"), help="folder of what was trained")
+    parser.add_argument("--out", type=Path, default=Path("runs/main"), help="output folder of the training")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write into")
     arguments = parser.parse_args()
     for model in arguments.models:

@@ -1,4 +1,4 @@
-"""Gathers trained parts into the folders that ship: half precision on disk, full precision when loaded."""
+"""Write trained parts into the shipped folders: half precision on disk, full precision when loaded."""
 
 import json
 import shutil
@@ -10,8 +10,8 @@ from brushwork_workers.pocket import WEIGHTS
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
-from recipes.pocket.export import half
-from recipes.pocket.parts import Parts
+from recipes.pocket.networks.parts import Parts
+from recipes.pocket.training.export import half
 
 MODELS = ("pocket-diffusion", "pocket-turbo", "pocket-captioner", "pocket-classifier", "pocket-segmenter")
 _DENOISERS = {"pocket-diffusion": "unet", "pocket-turbo": "turbo-unet"}
@@ -19,14 +19,14 @@ _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 
 
 def ship(model: str, out: Path, weights: Path = WEIGHTS) -> None:
-    """Writes one of the models that ship from what was trained into `out`; its README.md stays.
+    """Write one of the shipped models from the training output in `out`. Its README.md stays unchanged.
 
     Raises:
-        FileNotFoundError: it was not trained into `out`; what shipped before stays.
+        FileNotFoundError: The model was not trained in `out`. The shipped model stays unchanged.
     """
     trained = out / _DENOISERS.get(model, model)
     if not trained.is_dir():
-        raise FileNotFoundError(f"{trained}: {model} was not trained there, and nothing was shipped")
+        raise FileNotFoundError(f"{trained} does not exist: {model} was not trained, and nothing was shipped")
     if model in _DENOISERS:
         _ship_pipeline(weights / model, out, trained)
     else:
@@ -52,7 +52,7 @@ def _halve(folder: Path) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Drops paths and what is derived, and asks loaders for full precision."""
+    """Remove paths and derived settings from configurations, and set full precision for loading."""
     for file in folder.rglob("*.json"):
         if file.name in ("tokenizer.json", "model_index.json"):
             continue

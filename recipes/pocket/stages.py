@@ -1,4 +1,4 @@
-"""The parts in the order in which they are built on each other, and their shares of the time."""
+"""The parts in the order of training, and their shares of the time budget."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from recipes.pocket import gang
-from recipes.pocket.gates import GATES, Passage
-from recipes.pocket.training import TimeBudget
+from recipes.pocket.gates import GATES, GateResult
+from recipes.pocket.training import process_group
+from recipes.pocket.training.loop import TimeBudget
 
 SHARES = {
     "text_encoder": 0.02,
@@ -22,21 +22,21 @@ SHARES = {
     "classifier": 0.03,
     "segmenter": 0.04,
 }
-"""Share of the whole time budget by part."""
+"""The share of the time budget of each part."""
 
 PARTS = tuple(SHARES)
-_GIVEN = ("text_encoder", "autoencoder")
-"""Parts that a start from the shipped weights takes as they are: everything else stands on their numbers."""
+_NOT_RETRAINED = ("text_encoder", "autoencoder")
+"""Parts that are not trained again when training starts from shipped weights: the others depend on them."""
 
 
 class Stopped(Exception):
-    """A gate was not reached: nothing is built on the part."""
+    """A gate was not reached, so the next part is not trained."""
 
 
 def run_part(part: str, out: Path, budget: TimeBudget) -> bool:
-    """Trains one part; True if its budget is spent."""
-    finished: bool = import_module(f"recipes.pocket.{part}").train(out, budget)
-    gang.wait()
+    """Train one part. Return True if its budget is spent."""
+    finished: bool = import_module(f"recipes.pocket.networks.{part}").train(out, budget)
+    process_group.barrier()
     return finished
 
 
@@ -45,50 +45,50 @@ def run_all(
     budget: TimeBudget,
     past_gates: bool = False,
     train: Callable[[str, Path, TimeBudget], bool] = run_part,
-    gates: Mapping[str, Callable[[Path], list[Passage]]] = GATES,
+    gates: Mapping[str, Callable[[Path], list[GateResult]]] = GATES,
 ) -> bool:
-    """Trains what is not yet trained, in order, with a gate after each part.
+    """Train all parts that are not trained yet, in order, with a gate after each part.
 
     Args:
-        out: folder of what is made.
-        budget: of all parts together, each with its share.
-        past_gates: whether to go on where a gate was not reached.
-        train: trains one part.
-        gates: what each part has to reach.
+        out: The output folder.
+        budget: The time budget of all parts together.
+        past_gates: Whether to continue after a gate that was not reached.
+        train: Trains one part.
+        gates: Measures the figures of each part.
 
     Returns:
-        True if all is done, False if the time for now is over.
+        True if all parts are trained, False if a later run must continue.
 
     Raises:
-        Stopped: a gate was not reached.
+        Stopped: A gate was not reached.
     """
-    given = _GIVEN if (out / "start").exists() else ()
+    given = _NOT_RETRAINED if (out / "start").exists() else ()
     for part in PARTS:
         minutes = budget.minutes * SHARES[part]
         if part in given or _passed(out, part, minutes, past_gates):
             continue
-        if gang.place() == 0:
+        if process_group.rank() == 0:
             print(f"{part}: {minutes:.1f} minutes", flush=True)
         if not train(part, out, replace(budget, minutes=minutes)):
             return False
-        if gang.place() == 0:
+        if process_group.rank() == 0:
             _note(out, part, minutes, gates[part](out) if part in gates else [])
-        gang.wait()
+        process_group.barrier()
         _passed(out, part, minutes, past_gates)
     return True
 
 
 def _passed(out: Path, part: str, minutes: float, past_gates: bool) -> bool:
-    """True if nothing is left to do of a part: its gate is open, or was closed after all these minutes.
+    """Return whether a part is finished: it reached its gate, or was trained for at least `minutes`.
 
     Raises:
-        Stopped: it is closed, and that is not to be passed over.
+        Stopped: The part did not reach its gate, and `past_gates` is not set.
     """
     noted = _notes(out).get(part)
     if noted is None or (not noted["open"] and noted["minutes"] < minutes):
         return False
     if not noted["open"] and not past_gates:
-        raise Stopped(f"{part} wants more than {minutes:.2g} minutes: call again with more --minutes")
+        raise Stopped(f"{part}: gate not reached in {minutes:.2g} minutes. Run again with more --minutes.")
     return True
 
 
@@ -98,13 +98,13 @@ def _notes(out: Path) -> dict[str, dict[str, Any]]:
     return notes
 
 
-def _note(out: Path, part: str, minutes: float, passages: list[Passage]) -> None:
+def _note(out: Path, part: str, minutes: float, passages: list[GateResult]) -> None:
     for passage in passages:
         print(f"{part}: {passage}", flush=True)
     notes = _notes(out)
     notes[part] = {
         "minutes": minutes,
-        "open": all(passage.is_open for passage in passages),
-        "figures": {passage.name: round(passage.reached, 4) for passage in passages},
+        "open": all(passage.is_passed for passage in passages),
+        "figures": {passage.name: round(passage.value, 4) for passage in passages},
     }
     (out / "gates.json").write_text(json.dumps(notes, indent=2) + "\n")

@@ -9,13 +9,16 @@ from brushwork_workers.pocket import WEIGHTS
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
-from recipes.pocket import curve, decoder, denoiser, gang, gates, shipping, turbo, world
-from recipes.pocket.gates import Passage
+from recipes.pocket import gates, shipping
+from recipes.pocket.gates import GateResult
+from recipes.pocket.networks import decoder, denoiser, turbo
+from recipes.pocket.scenes import world
 from recipes.pocket.stages import PARTS, run_all, run_part
-from recipes.pocket.training import TimeBudget
+from recipes.pocket.training import learning_curve, process_group
+from recipes.pocket.training.loop import TimeBudget
 
 MOMENT = TimeBudget(minutes=0.02)
-Gate = Callable[[Path], list[Passage]]
+Gate = Callable[[Path], list[GateResult]]
 
 
 @pytest.fixture
@@ -23,10 +26,11 @@ def lone_gates(monkeypatch: pytest.MonkeyPatch) -> dict[str, Gate]:
     """The recipe's gates, which one process of several measures alone: none may wait for the others."""
 
     def alone(gate: Gate) -> Gate:
-        def measure(out: Path) -> list[Passage]:
+        def measure(out: Path) -> list[GateResult]:
             with monkeypatch.context() as patched:
-                for name in ("share", "average", "wait"):
-                    patched.setattr(gang, name, lambda *_: pytest.fail("a gate waits for other processes"))
+                for name in ("broadcast", "average", "barrier"):
+                    fail = lambda *_: pytest.fail("a gate waits for other processes")  # noqa: E731
+                    patched.setattr(process_group, name, fail)
                 return gate(out)
 
         return measure
@@ -40,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder, "_POOL", 256)
     monkeypatch.setattr(denoiser, "_POOL", 256)
     for module in (denoiser, turbo):
-        monkeypatch.setattr(module, "WATCHED", 2)
+        monkeypatch.setattr(module, "NUM_EVALUATED", 2)
     monkeypatch.setattr(gates, "_COUNT", 2)
 
 
@@ -59,7 +63,7 @@ def test_all_parts_are_trained_in_order_and_what_they_make_loads(
     noted = json.loads((out / "gates.json").read_text())
     assert list(noted) == list(PARTS)
     assert {part for part, note in noted.items() if note["figures"]} == set(lone_gates)
-    judged = {line.split(",")[0] for line in (out / curve.FILE).read_text().splitlines()[1:]}
+    judged = {line.split(",")[0] for line in (out / learning_curve.FILE).read_text().splitlines()[1:]}
     assert judged == {"decoder", "denoiser", "polish", "turbo"}
 
     for model in shipping.MODELS:

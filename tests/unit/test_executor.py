@@ -283,5 +283,5 @@ def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(make: Mak
     error = worker_process.job().error
     assert error is not None
     assert error.code == "model_not_here"
-    assert "no folder" in error.message
+    assert "does not exist" in error.message
     assert worker_process.executor.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED

@@ -21,9 +21,9 @@ from brushwork_workers.interface import Handler, LoadSpec
 from brushwork_workers.models.location import locate
 from PIL import Image
 
-from recipes.pocket import world
-from recipes.pocket.grammar import sample_test
-from recipes.pocket.staging import WIDE, stage
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import sample_test
+from recipes.pocket.scenes.staging import WIDE, stage
 from tests.desks import PlainDesk
 from tests.stops import Going
 
@@ -34,7 +34,7 @@ Result = dict[str, Any]
 def drawn(index: int) -> Image.Image:
     rng = np.random.default_rng(index)
     scene = stage(sample_test(1 + index % 2, rng, 1.0, False), WIDE, rng)
-    return Image.fromarray(world.draw(scene, 64, world.LIVELY, rng))
+    return Image.fromarray(world.draw(scene, 64, world.VARIED, rng))
 
 
 PICTURES = [drawn(index) for index in range(NUM_JOBS)]

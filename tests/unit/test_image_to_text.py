@@ -70,7 +70,7 @@ def test_a_caption_is_never_longer_than_the_model_can_count(handler: Handler) ->
 
 
 def test_a_prompt_without_room_for_a_caption_is_refused(handler: Handler) -> None:
-    with pytest.raises(InvalidRequest, match="no room"):
+    with pytest.raises(InvalidRequest, match="too long for this model"):
         caption(handler, prompt="red " * 40)
 
 

@@ -130,7 +130,7 @@ def test_an_adapter_is_one_file(tmp_path: Path) -> None:
     lora = AddOn(name="l", type="lora", family="stable-diffusion", source=Source(folder=tmp_path))
     assert loaded_files(lora) == {"one.safetensors"}
     write(tmp_path, {"two.safetensors": NO_TENSORS})
-    with pytest.raises(ModelFileMissing, match=r"there are one\.safetensors, two\.safetensors"):
+    with pytest.raises(ModelFileMissing, match=r"Files found: one\.safetensors, two\.safetensors"):
         loaded_files(lora)
     assert loaded_files(lora.model_copy(update={"weight_name": "two.safetensors"})) == {"two.safetensors"}
 
@@ -161,7 +161,7 @@ def test_an_adapter_among_the_weights_of_a_model_is_refused(tmp_path: Path) -> N
     entry = Model(name="tiny", family="stable-diffusion", source=Source(folder=tmp_path))
     locate(entry)
     (tmp_path / "text_encoder" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-    with pytest.raises(ModelUnavailable, match=r"text_encoder/adapter_config\.json is there.*adapter"):
+    with pytest.raises(ModelUnavailable, match=r"encoder/adapter_config\.json is in the folder.*adapter"):
         locate(entry)
 
 
@@ -276,7 +276,7 @@ def test_a_folder_that_may_not_be_loaded_is_refused_with_its_own_error(name: str
         ({"_class_name": ["mine", "Pipe"]}, {}, RemoteCode, "_class_name"),
         ({"_class_name": "MinePipeline"}, {}, UnknownModelClass, "MinePipeline"),
         ({"_class_name": "FluxPipeline"}, {}, UnknownModelClass, "family flux, not of stable-diffusion"),
-        ({"unet": ["mine", "Net"]}, {"unet/mine.py": b""}, RemoteCode, "of a file that comes with it"),
+        ({"unet": ["mine", "Net"]}, {"unet/mine.py": b""}, RemoteCode, "which is a file of the model"),
         ({"unet": ["mine", "Net"]}, {}, UnknownModelClass, "mine.Net as unet"),
         ({"unet": ["os", "system"]}, {}, UnknownModelClass, "os.system as unet"),
         ({"unet": ["diffusers", "MineModel"]}, {}, UnknownModelClass, "diffusers.MineModel"),
@@ -348,7 +348,7 @@ def test_the_cache_of_other_tools_serves_if_it_has_all(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotHere, match="no folder"):
+    with pytest.raises(ModelNotHere, match="does not exist"):
         locate(entry(tmp_path / "missing"))
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recipes.pocket import world
-from recipes.pocket.grammar import Description, sample_full
-from recipes.pocket.staging import NARROW, WIDE, Ranges, stage
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import Description, sample_full
+from recipes.pocket.scenes.staging import NARROW, WIDE, Ranges, stage
 from tests.pixel_judge import all_right, judge
 
 ONE = Description((("red", "star"),), "white", "large", "left")
@@ -21,7 +21,7 @@ def _draw(description: Description, seed: int = 0) -> world.Pixels:
 
 @pytest.mark.parametrize("num_objects", [1, 2])
 @pytest.mark.parametrize(
-    ("ranges", "variation"), [(NARROW, world.EXACT), (WIDE, world.EXACT), (WIDE, world.LIVELY)]
+    ("ranges", "variation"), [(NARROW, world.EXACT), (WIDE, world.EXACT), (WIDE, world.VARIED)]
 )
 def test_drawn_pictures_pass(num_objects: int, ranges: Ranges, variation: world.Variation) -> None:
     rng = np.random.default_rng(5)

@@ -8,12 +8,13 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 
-from recipes.pocket import checkpoint, curve, shipping, train
-from recipes.pocket.decoder import deepen, faint_weights
-from recipes.pocket.denoiser import few_timesteps, noisy_timesteps
-from recipes.pocket.gates import Passage
+from recipes.pocket import shipping, train
+from recipes.pocket.gates import GateResult
+from recipes.pocket.networks.decoder import deepen, faint_weights
+from recipes.pocket.networks.denoiser import few_timesteps, noisy_timesteps
 from recipes.pocket.stages import PARTS, Stopped, run_all
-from recipes.pocket.training import Loop, Plan, TimeBudget
+from recipes.pocket.training import checkpoint, learning_curve
+from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 
 def test_a_deepened_decoder_gives_the_same_pictures() -> None:
@@ -116,7 +117,7 @@ def test_nothing_is_built_past_a_gate_that_was_not_reached(tmp_path: Path) -> No
         trained.append(part)
         return True
 
-    gates = {"decoder": lambda out: [Passage("reconstructions", next(shares), 0.99)]}
+    gates = {"decoder": lambda out: [GateResult("reconstructions", next(shares), 0.99)]}
     with pytest.raises(Stopped, match="decoder"):
         run_all(tmp_path, TimeBudget(10.0), train=train, gates=gates)
     assert trained == list(PARTS[: PARTS.index("decoder") + 1])
@@ -144,9 +145,9 @@ def test_a_piece_that_is_over_leaves_the_rest_for_the_next(tmp_path: Path) -> No
 
 
 def test_the_curve_of_a_part_goes_on_where_an_earlier_run_left_it(tmp_path: Path) -> None:
-    curve.note(tmp_path, "denoiser", 15.0, 128_000, (0.91, 0.985))
-    curve.note(tmp_path, "polish", 4.04, 9_600, (0.985, 1.0))
-    assert (tmp_path / curve.FILE).read_text().splitlines() == [
+    learning_curve.note(tmp_path, "denoiser", 15.0, 128_000, (0.91, 0.985))
+    learning_curve.note(tmp_path, "polish", 4.04, 9_600, (0.985, 1.0))
+    assert (tmp_path / learning_curve.FILE).read_text().splitlines() == [
         "part,minutes,samples,one_object,two_objects",
         "denoiser,15.0,128000,0.9100,0.9850",
         "polish,4.0,9600,0.9850,1.0000",
@@ -158,7 +159,7 @@ def test_what_was_not_trained_does_not_take_the_place_of_what_ships(tmp_path: Pa
     kept = tmp_path / "weights" / model / "unet" / "config.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}")
-    with pytest.raises(FileNotFoundError, match=f"{model} was not trained there"):
+    with pytest.raises(FileNotFoundError, match=f"{model} was not trained"):
         shipping.ship(model, tmp_path / "out", tmp_path / "weights")
     assert kept.read_text() == "{}"
 
@@ -166,9 +167,9 @@ def test_what_was_not_trained_does_not_take_the_place_of_what_ships(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--minutes", "0"], "more than 0 minutes"),
-        (["--minutes", "nan"], "more than 0 minutes"),
-        (["--minutes", "5", "--piece", "-1"], "more than 0 minutes"),
+        (["--minutes", "0"], "is not a positive number of minutes"),
+        (["--minutes", "nan"], "is not a positive number of minutes"),
+        (["--minutes", "5", "--piece", "-1"], "is not a positive number of minutes"),
         (["--minutes", "5", "--processes", "0"], "at least 1"),
     ],
 )

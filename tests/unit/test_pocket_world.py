@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.pocket import world
-from recipes.pocket.grammar import (
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import (
     NEVER_TRAINED_PAIRS,
     Description,
     canonical,
@@ -23,7 +23,7 @@ from recipes.pocket.grammar import (
     sample_test,
     sample_training,
 )
-from recipes.pocket.staging import NARROW, WIDE, Ranges, stage
+from recipes.pocket.scenes.staging import NARROW, WIDE, Ranges, stage
 
 pairs = st.tuples(st.sampled_from(tuple(world.COLOURS)), st.sampled_from(world.SHAPES))
 grounds = st.none() | st.sampled_from(tuple(world.BACKGROUNDS))
@@ -123,12 +123,12 @@ def test_outlines_fill_their_span(shape: str) -> None:
 
 def test_drawing_is_reproducible_and_in_the_named_colours() -> None:
     scene = stage(sample_full(1, np.random.default_rng(3)), NARROW, np.random.default_rng(3))
-    first = world.draw(scene, 64, world.LIVELY, np.random.default_rng(4))
-    assert np.array_equal(first, world.draw(scene, 64, world.LIVELY, np.random.default_rng(4)))
+    first = world.draw(scene, 64, world.VARIED, np.random.default_rng(4))
+    assert np.array_equal(first, world.draw(scene, 64, world.VARIED, np.random.default_rng(4)))
     exact = world.draw(scene)
     assert tuple(exact[0, 0]) == world.BACKGROUNDS[scene.background]
 
 
 def test_importing_the_world_loads_no_torch() -> None:
-    code = "import sys, recipes.pocket.world, recipes.pocket.staging;sys.exit('torch' in sys.modules)"
+    code = "import sys; from recipes.pocket.scenes import staging, world; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -44,8 +44,8 @@ def test_the_shift_is_kept_the_other_way_round_too() -> None:
     ("own", "name", "words"),
     [
         (FLOW, "DDIMScheduler", "DDIMScheduler is not for models trained with flow matching"),
-        (SOLVER, "EulerDiscreteScheduler", "not for models of flow matching"),
-        (NOISE, "FlowMatchEulerDiscreteScheduler", "not for models of noise prediction"),
+        (SOLVER, "EulerDiscreteScheduler", "not for models trained with flow matching"),
+        (NOISE, "FlowMatchEulerDiscreteScheduler", "not for models trained with noise prediction"),
         (NOISE, "NoSuchScheduler", "diffusers has no NoSuchScheduler"),
     ],
 )

@@ -117,7 +117,7 @@ class HubRepository:
         """
         # The part that an earlier download has left may be damaged: then the whole file is downloaded once
         # more.
-        for _ in ("there", "anew"):
+        for _ in range(2):
             self._get(name, folder, report)
             sha256 = Fingerprints(folder).of([name])[name]
             if _is_intact(folder / name, sha256, self.files[name]):

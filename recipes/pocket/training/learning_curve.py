@@ -1,4 +1,4 @@
-"""How right a part's answers are while it learns: said in the log and kept for a plot."""
+"""The learning curve of a part: its accuracy during training, in the log and in a CSV file for plots."""
 
 import csv
 from pathlib import Path
@@ -8,14 +8,14 @@ COLUMNS = ("part", "minutes", "samples", "one_object", "two_objects")
 
 
 def note(out: Path, part: str, minutes: float, samples: int, shares: tuple[float, float]) -> None:
-    """Adds a point to `out / "curve.csv"`, earlier runs' points before it.
+    """Append a point to `out / "curve.csv"`.
 
     Args:
-        out: folder of what is made.
-        part: that is trained.
-        minutes: spent on it so far.
-        samples: that it has seen so far, by all processes.
-        shares: right answers on held-out descriptions of one object and of two, 0 to 1.
+        out: The output folder.
+        part: The part in training.
+        minutes: The training time of the part so far.
+        samples: The samples that all processes have used so far.
+        shares: The accuracy on held-out descriptions of one object and of two, 0 to 1.
     """
     one, two = shares
     print(f"{part}: {samples} samples: one object {one:.3f}, two {two:.3f} right", flush=True)

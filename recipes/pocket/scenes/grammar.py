@@ -1,7 +1,7 @@
-"""What a prompt of the pocket world says: descriptions, their English and Chinese words, and the split.
+"""The grammar of prompts: descriptions of scenes, their English and Chinese words, and the test split.
 
-A `Description` names some attributes of a scene and leaves the others free (None). `english` and `chinese`
-write it as a prompt, `parse` reads one back, `held_out` tells test descriptions from training ones.
+A `Description` names some attributes of a scene and leaves the others open (None). `english` and `chinese`
+write it as a prompt, `parse` reads a prompt, and `held_out` separates test descriptions from training ones.
 """
 
 import hashlib
@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recipes.pocket.world import BACKGROUNDS, COLOURS, POSITIONS, RELATIONS, SHAPES, SIZES, Scene, SceneObject
+from recipes.pocket.scenes.world import (
+    BACKGROUNDS,
+    COLOURS,
+    POSITIONS,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    Scene,
+    SceneObject,
+)
 
 CHINESE = {
     **dict(zip(SHAPES, ["圆形", "正方形", "三角形", "星形", "心形", "菱形", "十字", "环形"], strict=True)),
@@ -40,7 +49,7 @@ NEVER_TRAINED_PAIRS = frozenset(
         ("cyan", "square"),
     }
 )
-"""Colour and shape pairs that no training picture shows: 6 of 64, no colour and no shape twice."""
+"""Pairs of colour and shape that no training picture shows: 6 of 64, each colour and shape at most once."""
 
 HELD_OUT_SHARE = 0.1
 SMALL_MAX_SPAN = 0.32
@@ -49,7 +58,7 @@ LARGE_MIN_SPAN = 0.50
 
 @dataclass(frozen=True)
 class Description:
-    """Attributes of a scene; None leaves one free.
+    """Attributes of a scene. None leaves an attribute open.
 
     Args:
         pairs: (colour, shape) of the one or two objects, in the order named.
@@ -67,7 +76,7 @@ class Description:
 
 
 def english(description: Description) -> str:
-    """The English prompt of a description, lower case, no full stop; always "a", as the grammar has it."""
+    """Return the English prompt of a description: lower case, no full stop, always with the article "a"."""
     d = description
     names = [f"{colour} {shape}" for colour, shape in d.pairs]
     if d.relation:
@@ -79,7 +88,7 @@ def english(description: Description) -> str:
 
 
 def chinese(description: Description) -> str:
-    """The Chinese prompt of a description."""
+    """Return the Chinese prompt of a description."""
     d = description
     ground = f"{CHINESE[d.background]}背景上" if d.background else ""
     names = [CHINESE[colour] + CHINESE[shape] for colour, shape in d.pairs]
@@ -92,14 +101,14 @@ def chinese(description: Description) -> str:
 
 
 def mirrored(description: Description) -> Description:
-    """The same scene told from the other object."""
+    """Return a description of the same scene with the two objects swapped."""
     if description.relation is None:
         return description
     return replace(description, pairs=description.pairs[::-1], relation=_MIRROR[description.relation])
 
 
 def canonical(description: Description) -> Description:
-    """The telling that says "to the left of" or "above"; one object stays as it is."""
+    """Return the description with the relation "left of" or "above". One object stays unchanged."""
     return mirrored(description) if description.relation in ("right of", "below") else description
 
 
@@ -163,18 +172,18 @@ def _parse_chinese(text: str) -> Description | None:
 
 
 def parse(prompt: str) -> Description | None:
-    """Reads a prompt or caption of either language; None if it is not of the grammar.
+    """Parse a prompt or caption in either language. Return None if it does not follow the grammar.
 
-    Case, extra spaces and a final full stop make no difference.
+    Case, extra spaces and a final full stop are ignored.
     """
     text = " ".join(prompt.lower().split()).rstrip(" .\u3002")
     return _parse_english(text) or _parse_chinese(text.replace(" ", ""))
 
 
 def held_out(description: Description) -> bool:
-    """True for descriptions kept for tests: a never-trained pair, or one in ten by hash.
+    """Return whether a description is reserved for tests: it has a never-trained pair, or one in ten by hash.
 
-    Mirrored tellings of one scene always fall on the same side.
+    Mirrored descriptions of one scene always give the same answer.
     """
     if NEVER_TRAINED_PAIRS & set(description.pairs):
         return True
@@ -188,7 +197,7 @@ def _pick(names: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def sample_full(num_objects: int, rng: np.random.Generator) -> Description:
-    """A description with every attribute named; size is None for a middling one in three."""
+    """Return a random description with all attributes. The size is None for one third of single objects."""
     pairs = tuple((_pick(tuple(COLOURS), rng), _pick(SHAPES, rng)) for _ in range(num_objects))
     ground = _pick(tuple(BACKGROUNDS), rng)
     if num_objects == 1:
@@ -200,7 +209,7 @@ def sample_full(num_objects: int, rng: np.random.Generator) -> Description:
 
 
 def drop_words(description: Description, rng: np.random.Generator, keep: float) -> Description:
-    """Leaves each optional attribute free with probability 1 - `keep`."""
+    """Remove each optional attribute with probability 1 - `keep`."""
     kept = rng.random(3) < keep
     d = description
     return replace(
@@ -214,7 +223,7 @@ def drop_words(description: Description, rng: np.random.Generator, keep: float) 
 def sample_training(
     num_objects: int, rng: np.random.Generator, keep: float = 0.75
 ) -> tuple[Description, Description]:
-    """A training scene's full description and a prompt's partial one, neither of them held out."""
+    """Return the full description of a training scene and the partial one of its prompt, neither held out."""
     while held_out(full := sample_full(num_objects, rng)):
         pass
     while held_out(partial := drop_words(full, rng, keep)):
@@ -225,9 +234,9 @@ def sample_training(
 def sample_test(
     num_objects: int, rng: np.random.Generator, keep: float = 0.75, never_trained: bool = False
 ) -> Description:
-    """A held-out prompt's description, optional words kept as in training.
+    """Return a held-out description. Optional attributes are removed as in training.
 
-    With `never_trained`, prompts that name a never-trained pair, else those held out by hash alone.
+    With `never_trained` it has a never-trained pair, otherwise it is held out by hash alone.
     """
     while True:
         description = drop_words(sample_full(num_objects, rng), rng, keep)
@@ -237,10 +246,10 @@ def sample_test(
 
 
 def describe(scene: Scene) -> Description:
-    """The full description of a scene, in its canonical telling.
+    """Return the full canonical description of a scene.
 
-    An object's position is where it is farthest off the middle, `center` within 0.08 of it; its size
-    word is None between small and large.
+    The position of an object is the direction in which it is farthest from the middle, or `center` if it is
+    within 0.08 of it. The size is None between small and large.
     """
     pairs = tuple((item.colour, item.shape) for item in scene.objects)
     if len(scene.objects) == 2:

@@ -1,8 +1,8 @@
-"""The autoencoder: pictures of 64x64 to latents of 8x8 with 8 channels and back.
+"""The autoencoder: from pictures of 64x64 to latents of 8x8 with 8 channels, and back.
 
-Noise on the latents in training makes the decoder forgive a denoiser's small errors and spreads what
-matters (which shape, which colour) far apart. Latents are normalised by batch statistics, which are folded
-into the encoder's last convolution at the end, so that the shipped `scaling_factor` is 1.
+Noise on the latents in training makes the decoder robust against small errors of a denoiser, and separates
+important attributes (shape, colour) in latent space. Latents are normalised by batch statistics, which are
+folded into the last convolution of the encoder at the end, so that the shipped `scaling_factor` is 1.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import nn
 from torch.nn import functional
 
-from recipes.pocket import gang
-from recipes.pocket.ahead import Drawing
-from recipes.pocket.device import device, half_products, placed
-from recipes.pocket.samples import ATTRIBUTES, Sampler
-from recipes.pocket.training import Loop, Plan, TimeBudget
+from recipes.pocket.scenes.prefetch import SampleSource
+from recipes.pocket.scenes.samples import ATTRIBUTES, Sampler
+from recipes.pocket.training import process_group
+from recipes.pocket.training.device import bfloat16_autocast, device, on_device
+from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
@@ -26,7 +26,7 @@ _BATCH = {"cpu": 32, "cuda": 256}
 
 
 def build() -> AutoencoderTiny:
-    """An untrained autoencoder, 8 pixels to a latent's side."""
+    """Build an untrained autoencoder, with 8 pixels per side of a latent."""
     model: AutoencoderTiny = AutoencoderTiny(
         encoder_block_out_channels=(_WIDTH,) * 4,
         decoder_block_out_channels=(_WIDTH,) * 4,
@@ -39,7 +39,7 @@ def build() -> AutoencoderTiny:
 
 
 class Readout(nn.Module):
-    """Reads a scene's attributes off its latents; an auxiliary task, thrown away after training."""
+    """Predicts the attributes of a scene from its latents: an auxiliary task, discarded after training."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class Readout(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(256, n) for n in ATTRIBUTES.values())
 
     def loss(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy over the attributes."""
+        """Return the mean cross-entropy over the attributes."""
         hidden = functional.gelu(self.hidden(latents.flatten(1)))
         losses = [functional.cross_entropy(head(hidden), labels[:, i]) for i, head in enumerate(self.heads)]
         return torch.stack(losses).mean()
 
 
 def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
-    """Weights `[n, 1, h, w]`: 5 within two pixels of an edge, else 1; outlines decide a shape."""
+    """Return weights `[n, 1, h, w]`: 5 within two pixels of an edge, else 1. Outlines determine the shape."""
     down = (pictures[:, :, 1:] - pictures[:, :, :-1]).abs().amax(1, keepdim=True)
     across = (pictures[..., 1:] - pictures[..., :-1]).abs().amax(1, keepdim=True)
     edges = functional.pad(down, (0, 0, 0, 1)) + functional.pad(across, (0, 1))
@@ -63,23 +63,23 @@ def edge_weights(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def train(out: Path, budget: TimeBudget) -> bool:
-    """Trains the autoencoder into `out / "vae"`."""
-    model, readout = placed(build()), placed(Readout())
-    norm = placed(nn.BatchNorm2d(LATENT_CHANNELS, affine=False))
+    """Train the autoencoder and save it to `out / "vae"`."""
+    model, readout = on_device(build()), on_device(Readout())
+    norm = on_device(nn.BatchNorm2d(LATENT_CHANNELS, affine=False))
     modules = {"vae": model, "readout": readout, "norm": norm}
     loop = Loop(modules, Plan(budget, 8e-4, hold=0.3), out / "autoencoder")
     size = _BATCH[device().type]
-    batches = Drawing(size, share_of_two=0.5, lively=0.05).batches(seed=11 + loop.step)
+    batches = SampleSource(size, share_of_two=0.5, varied_share=0.05).batches(seed=11 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = next(batches)
         pictures = batch.pictures.to(device(), memory_format=torch.channels_last)
-        with half_products():
+        with bfloat16_autocast():
             raw = model.encoder(pictures)
         latents = norm(raw.float())
         strength = torch.rand(len(latents), 1, 1, 1, device=device()) * _MAX_NOISE
         noisy = latents + strength * torch.randn_like(latents)
-        with half_products():
+        with bfloat16_autocast():
             drawn = model.decoder(noisy)
         error = drawn.float() - pictures
         weights = edge_weights(pictures)
@@ -89,7 +89,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         return picture_loss + 0.02 * read, size, figures
 
     finished = loop.run(loss)
-    if finished and gang.place() == 0:
+    if finished and process_group.rank() == 0:
         fold_norm(model, norm)
         model.save_pretrained(out / "vae")
     return finished
@@ -97,7 +97,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
 
 @torch.no_grad()
 def fold_norm(model: AutoencoderTiny, norm: nn.BatchNorm2d) -> None:
-    """Makes the encoder give latents of mean 0 and deviation 1 by itself."""
+    """Fold the normalisation into the encoder, so that its latents have mean 0 and standard deviation 1."""
     last = model.encoder.layers[-1]
     assert isinstance(last, nn.Conv2d)  # noqa: S101 - for the type checker
     assert last.bias is not None  # noqa: S101 - likewise

@@ -1,15 +1,15 @@
-"""Turns a full description into a scene: where objects stand and how large they are.
+"""Choose positions and sizes of the objects of a full description.
 
-`WIDE` covers the ranges that the world allows; `NARROW` keeps near one place and one size for each word, so
-that a prompt nearly determines its picture and a small denoiser has less to learn.
+`WIDE` covers all allowed ranges. `NARROW` stays near one position and one size for each word, so that a
+prompt nearly determines its picture and a small denoiser has less to learn.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from recipes.pocket.grammar import Description
-from recipes.pocket.world import Scene, SceneObject
+from recipes.pocket.scenes.grammar import Description
+from recipes.pocket.scenes.world import Scene, SceneObject
 
 _AXES = {
     "left": (-1, 0),
@@ -26,7 +26,7 @@ _AXES = {
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ranges that spans and places are drawn from, as shares of the canvas.
+    """The ranges of spans and positions, as shares of the canvas.
 
     Args:
         small, medium, large: spans of one object by size word, medium for none.
@@ -70,9 +70,9 @@ NARROW = Ranges(
 
 
 def stage(description: Description, ranges: Ranges, rng: np.random.Generator) -> Scene:
-    """A scene that shows a full description (background, and position or relation, all named)."""
+    """Return a random scene of a full description (with background, and position or relation)."""
     if description.background is None:
-        raise ValueError("only a full description can be staged: it names no background")
+        raise ValueError("the description must be full, but it has no background")
     place = _two if description.relation else _one
     return Scene(description.background, place(description, ranges, rng))
 
@@ -83,10 +83,10 @@ def _one(description: Description, ranges: Ranges, rng: np.random.Generator) -> 
     room = (1.0 - span) / 2.0
     offset = max(0.10, room * rng.uniform(*ranges.offset))
     dx, dy = _AXES[description.position or "center"]
-    stray_x, stray_y = rng.uniform(-ranges.across, ranges.across, 2)
+    offset_x, offset_y = rng.uniform(-ranges.across, ranges.across, 2)
     colour, shape = description.pairs[0]
-    x = float(0.5 + (dx * offset if dx else stray_x))
-    y = float(0.5 + (dy * offset if dy else stray_y))
+    x = float(0.5 + (dx * offset if dx else offset_x))
+    y = float(0.5 + (dy * offset if dy else offset_y))
     return (SceneObject(shape, colour, span, x, y),)
 
 
@@ -94,7 +94,7 @@ def _two(description: Description, ranges: Ranges, rng: np.random.Generator) -> 
     spans = rng.uniform(*ranges.pair, 2)
     spare = 0.96 - spans.sum()
     gap = min(rng.uniform(*ranges.gap), spare)
-    # The wide world lets the two stand anywhere along the axis, the narrow one about the middle.
+    # With wide ranges the objects may be anywhere along the axis, with narrow ones they are near the middle.
     free = (spare - gap) / 2.0 * (1.0 if ranges.pair_across > 0.02 else 0.05)
     near = 0.5 - (spans.sum() + gap) / 2.0 + rng.uniform(-free, free)
     dx, dy = _AXES[description.relation or "left of"]
@@ -103,7 +103,7 @@ def _two(description: Description, ranges: Ranges, rng: np.random.Generator) -> 
     along[order[1]] = near + spans[order[0]] + gap + spans[order[1]] / 2
     objects = []
     for index, (colour, shape) in enumerate(description.pairs):
-        stray = 0.5 + rng.uniform(-ranges.pair_across, ranges.pair_across)
-        x, y = (along[index], stray) if dx else (stray, along[index])
+        cross_offset = 0.5 + rng.uniform(-ranges.pair_across, ranges.pair_across)
+        x, y = (along[index], cross_offset) if dx else (cross_offset, along[index])
         objects.append(SceneObject(shape, colour, float(spans[index]), float(x), float(y)))
     return tuple(objects)

@@ -59,7 +59,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one picture shows: a background and one or two objects."""
+    """The content of one picture: a background and one or two objects."""
 
     background: str
     objects: tuple[SceneObject, ...]
@@ -67,7 +67,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Variation:
-    """How far a drawn picture strays from the ideal one.
+    """The random variation of a drawn picture.
 
     Args:
         colour: largest change of a colour channel, in 0 to 255 steps, the same over an object.
@@ -81,7 +81,7 @@ class Variation:
 
 
 EXACT = Variation()
-LIVELY = Variation(colour=12, noise=4.0, softness=1.0)
+VARIED = Variation(colour=12, noise=4.0, softness=1.0)
 
 
 def _regular(corners: int, first_deg: float, radii: tuple[float, ...] = (1.0,)) -> Floats:

@@ -1,8 +1,8 @@
 """The denoiser: a small UNet on 8x8 latents, conditioned by cross-attention and by pooled text.
 
-v-prediction (Salimans and Ho, 2022) with zero terminal SNR and trailing steps (Lin et al., 2023): at the
-noisiest step there is nothing to go by but the prompt, so what is asked is learnt there first, as a
-regression from text to latents. Timesteps are drawn denser towards that end.
+It uses v-prediction (Salimans and Ho, 2022) with zero terminal SNR and trailing steps (Lin et al., 2023). At
+the noisiest step the prompt is the only information, so the denoiser first learns a regression from text to
+latents there. Timesteps near that end are drawn more often.
 """
 
 import shutil
@@ -13,31 +13,31 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-from recipes.pocket import curve, gang
-from recipes.pocket.autoencoder import LATENT_CHANNELS, LATENT_SIDE
-from recipes.pocket.device import device, half_products, placed
-from recipes.pocket.judging import painted
-from recipes.pocket.noise import build_scheduler
-from recipes.pocket.parts import Parts
-from recipes.pocket.pool import Pool
-from recipes.pocket.text_encoder import WIDTH as TEXT_WIDTH
-from recipes.pocket.text_encoder import encode
-from recipes.pocket.training import Loop, Plan, TimeBudget
-from recipes.pocket.warm import load_start
+from recipes.pocket.networks.autoencoder import LATENT_CHANNELS, LATENT_SIDE
+from recipes.pocket.networks.judging import generation_accuracy
+from recipes.pocket.networks.noise import build_scheduler
+from recipes.pocket.networks.parts import Parts
+from recipes.pocket.networks.pool import Pool
+from recipes.pocket.networks.text_encoder import WIDTH as TEXT_WIDTH
+from recipes.pocket.networks.text_encoder import encode
+from recipes.pocket.training import learning_curve, process_group
+from recipes.pocket.training.device import bfloat16_autocast, device, on_device
+from recipes.pocket.training.initial_weights import load_initial_weights
+from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 BATCH = {"cpu": 64, "cuda": 512}
 WIDTHS = (96, 192)
 _FEW_STEPS, _OFTEN = (999, 749, 499, 249), (0.55, 0.2, 0.15, 0.1)
-"""Timesteps of a run of four trailing steps and their shares: at the noisiest there is only the prompt."""
+"""The timesteps of a run of four trailing steps and their shares. The noisiest step is drawn most often."""
 _UNCONDITIONAL = 0.1
 _POOL = 65536
 _SHARE_OF_TWO = 0.2
-WATCHED = 100
-"""Held-out prompts of each number of objects that a denoiser is judged on while it trains."""
+NUM_EVALUATED = 100
+"""The number of held-out prompts, per number of objects, for evaluation during training."""
 
 
 def build(widths: tuple[int, int] = WIDTHS, norm_groups: int = 16) -> UNet2DConditionModel:
-    """An untrained denoiser, `widths` wide at 8x8 and 4x4."""
+    """Build an untrained denoiser with `widths` channels at 8x8 and 4x4."""
     unet: UNet2DConditionModel = UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
@@ -57,12 +57,12 @@ def build(widths: tuple[int, int] = WIDTHS, norm_groups: int = 16) -> UNet2DCond
 
 
 def few_timesteps(size: int) -> torch.Tensor:
-    """Timesteps `[size]` of a run of four trailing steps, denser towards pure noise."""
+    """Draw timesteps `[size]` of a run of four trailing steps, more often near pure noise."""
     return torch.tensor(_FEW_STEPS)[torch.multinomial(torch.tensor(_OFTEN), size, replacement=True)]
 
 
 def noisy_timesteps(size: int) -> torch.Tensor:
-    """Timesteps `[size]`, 0 to 999: a third of a run of four steps, the others denser at the end."""
+    """Draw timesteps `[size]`, 0 to 999: a third from a run of four steps, the others denser near the end."""
     steps = (1000 * (1 - torch.rand(size) ** 1.5)).long().clamp(0, 999)
     return torch.where(torch.rand(size) < 1 / 3, few_timesteps(size), steps)
 
@@ -74,7 +74,7 @@ def make_loss(
     timesteps: Callable[[int], torch.Tensor],
     unconditional: float = _UNCONDITIONAL,
 ) -> Callable[[], tuple[torch.Tensor, int, dict[str, float]]]:
-    """The loss of one batch: mean squared error of v."""
+    """Return the loss function: the mean squared error of v."""
     alphas = build_scheduler().alphas_cumprod.to(device())
     empty = encode(parts.tokenizer, [""])[0].to(device())
     size = BATCH[device().type]
@@ -87,7 +87,7 @@ def make_loss(
         spread = (1 - alphas[steps]).sqrt()[:, None, None, None]
         noise = torch.randn_like(latents)
         noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
-        with half_products():
+        with bfloat16_autocast():
             with torch.no_grad():
                 text = parts.text_encoder(input_ids=ids).last_hidden_state
             velocity = unet(noisy, steps, encoder_hidden_states=text).sample
@@ -99,39 +99,42 @@ def make_loss(
 
 
 def pool_of(parts: Parts, out: Path) -> Pool:
-    """The pool that denoisers are trained on; where one that ships is gone on with, pictures new to it."""
+    """Load or create the training pool. For shipped weights it has other pictures than before."""
     seed = 102 if (out / "start").exists() else 101
-    return Pool.kept(parts, out / "pool", _POOL, _SHARE_OF_TWO, seed)
+    return Pool.load_or_create(parts, out / "pool", _POOL, _SHARE_OF_TWO, seed)
 
 
 def keep(state: dict[str, torch.Tensor], folder: Path) -> UNet2DConditionModel:
-    """Writes a denoiser's averaged weights, in files of at most 12 MB, and gives it back."""
+    """Save a denoiser with averaged weights, in files of at most 12 MB, and return it."""
     average = build()
     average.load_state_dict(state)
     shutil.rmtree(folder, ignore_errors=True)
     average.eval().save_pretrained(folder, max_shard_size="12MB")
-    return placed(average)
+    return on_device(average)
 
 
 def train(out: Path, budget: TimeBudget) -> bool:
-    """Trains the denoiser into `out / "unet"`, with its average judged and kept every quarter of an hour."""
+    """Train the denoiser. Every 15 minutes its average is evaluated and saved to `out / "unet"`."""
     parts, unet = Parts.load(out), build()
-    is_warm = load_start(unet, out, "pocket-diffusion/unet")
-    # Plain matrix products: the fused attention's backward pass is slow on CPUs at so few positions.
+    is_warm = load_initial_weights(unet, out, "pocket-diffusion/unet")
+    # Plain matrix products, because the backward pass of fused attention is slow on CPUs for few positions.
     unet.set_attn_processor(AttnProcessor())
-    unet = placed(unet)
+    unet = on_device(unet)
     plan = Plan(budget, 7e-4 if is_warm else 1e-3, average=0.998, hold=0.4)
     loop = Loop({"unet": unet}, plan, out / "denoiser")
     loss = make_loss(unet, parts, pool_of(parts, out), noisy_timesteps)
 
-    def watch() -> None:
+    def evaluate() -> None:
         unet_now = keep(loop.averages["unet"], out / "unet")
         pipeline = parts.pipeline(unet_now)
-        one, two = (painted(pipeline, count, WATCHED, 3200, steps=12, guidance=2.0) for count in (1, 2))
-        samples = loop.step * BATCH[device().type] * gang.size()
-        curve.note(out, "denoiser", loop.spent_s / 60, samples, (one, two))
+        one, two = (
+            generation_accuracy(pipeline, count, NUM_EVALUATED, 3200, steps=12, guidance=2.0)
+            for count in (1, 2)
+        )
+        samples = loop.step * BATCH[device().type] * process_group.world_size()
+        learning_curve.note(out, "denoiser", loop.spent_s / 60, samples, (one, two))
 
-    finished = loop.run(loss, watch, watch_every_s=900.0)
-    if finished and gang.place() == 0:
-        watch()
+    finished = loop.run(loss, evaluate, evaluate_every_s=900.0)
+    if finished and process_group.rank() == 0:
+        evaluate()
     return finished

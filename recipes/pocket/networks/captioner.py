@@ -1,7 +1,7 @@
 """The captioner: a ResNet with two attention layers on top (DPT's hybrid encoder) and a two-layer GPT-2.
 
-The encoder also answers attribute questions in training, which teaches it what to look for long before the
-decoder's words would. A language is chosen by the token that decoding starts from.
+In training the encoder also predicts attributes, which teaches it useful features much earlier than the words
+of the decoder would. The token that decoding starts from selects the language.
 """
 
 from pathlib import Path
@@ -21,14 +21,14 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from recipes.pocket import gang
-from recipes.pocket.ahead import Drawing
-from recipes.pocket.augment import enlarge, soften
-from recipes.pocket.device import device, half_products, placed
-from recipes.pocket.grammar import Description, chinese, english
-from recipes.pocket.samples import ATTRIBUTES
-from recipes.pocket.tokenizer import LANGUAGE_TOKENS, MAX_TOKENS, build_caption_tokenizer
-from recipes.pocket.training import Loop, Plan, TimeBudget
+from recipes.pocket.networks.tokenizer import LANGUAGE_TOKENS, MAX_TOKENS, build_caption_tokenizer
+from recipes.pocket.scenes.augment import degrade, enlarge
+from recipes.pocket.scenes.grammar import Description, chinese, english
+from recipes.pocket.scenes.prefetch import SampleSource
+from recipes.pocket.scenes.samples import ATTRIBUTES
+from recipes.pocket.training import process_group
+from recipes.pocket.training.device import bfloat16_autocast, device, on_device
+from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 INPUT_SIDE = 112
 _FEATURES = 192
@@ -37,17 +37,17 @@ _IGNORED = -100
 
 
 def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
-    """An untrained captioner for the tokenizer's vocabulary."""
-    eye = ResNetConfig(
+    """Build an untrained captioner for the vocabulary of a tokenizer."""
+    backbone_config = ResNetConfig(
         embedding_size=32,
         hidden_sizes=[64, 128, _FEATURES],
         depths=[1, 1, 1],
         layer_type="basic",
     )
-    eye.out_features = ["stage1", "stage2", "stage3"]
-    seer = DPTConfig(
+    backbone_config.out_features = ["stage1", "stage2", "stage3"]
+    encoder_config = DPTConfig(
         is_hybrid=True,
-        backbone_config=eye,
+        backbone_config=backbone_config,
         backbone_featmap_shape=[1, _FEATURES, INPUT_SIDE // 16, INPUT_SIDE // 16],
         hidden_size=_FEATURES,
         num_hidden_layers=2,
@@ -56,7 +56,7 @@ def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
         image_size=INPUT_SIDE,
         patch_size=16,
     )
-    teller = GPT2Config(
+    decoder_config = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=MAX_TOKENS,
         n_embd=192,
@@ -70,9 +70,9 @@ def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
         embd_pdrop=0.0,
         attn_pdrop=0.0,
     )
-    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(seer, teller)
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config)
     model = VisionEncoderDecoderModel(
-        config=config, encoder=DPTModel(seer), decoder=GPT2LMHeadModel(config.decoder)
+        config=config, encoder=DPTModel(encoder_config), decoder=GPT2LMHeadModel(config.decoder)
     )
     start = tokenizer.convert_tokens_to_ids(LANGUAGE_TOKENS["en"])
     for settings in (model.config, model.generation_config):
@@ -84,7 +84,7 @@ def build(tokenizer: PreTrainedTokenizerFast) -> VisionEncoderDecoderModel:
 
 
 def build_image_processor() -> ViTImageProcessor:
-    """Resizes a picture and brings it to -1 to 1."""
+    """Build the image processor, which resizes a picture and scales it to -1 to 1."""
     return ViTImageProcessor(
         size={"height": INPUT_SIDE, "width": INPUT_SIDE},
         image_mean=[0.5] * 3,
@@ -95,7 +95,7 @@ def build_image_processor() -> ViTImageProcessor:
 def caption_ids(
     tokenizer: PreTrainedTokenizerFast, described: list[Description], language: str
 ) -> torch.Tensor:
-    """Token ids `[n, 20]`: the language's token, the caption, end tokens."""
+    """Return token ids `[n, 20]`: the token of the language, the caption, end tokens."""
     write = {"en": english, "zh": chinese}[language]
     start = tokenizer.convert_tokens_to_ids(LANGUAGE_TOKENS[language])
     end = tokenizer.eos_token_id
@@ -104,10 +104,10 @@ def caption_ids(
 
 
 class CaptionHeads(nn.Module):
-    """Attribute classifiers on the encoder's tokens; thrown away after training.
+    """Attribute classifiers on the tokens of the encoder, discarded after training.
 
-    One set reads all tokens side by side, which teaches the convolutions what to look for; one reads their
-    mean, so that what is seen is within reach of the decoder's attention wherever it looks.
+    One set uses all tokens concatenated, which trains the convolutions. The other uses their mean, so that
+    the attributes are available to the attention of the decoder at every position.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class CaptionHeads(nn.Module):
         self.mean = nn.ModuleList(nn.Linear(_FEATURES, n) for n in ATTRIBUTES.values())
 
     def loss(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean cross-entropies over the attributes, of features `[n, tokens, width]`, wide and mean."""
+        """Return the mean cross-entropies of both sets, from features `[n, tokens, width]`."""
         wide = functional.gelu(self.hidden(features.flatten(1)))
         return _entropy(self.wide, wide, labels), _entropy(self.mean, features.mean(1), labels)
 
@@ -128,43 +128,45 @@ def _entropy(heads: nn.ModuleList, inputs: torch.Tensor, labels: torch.Tensor) -
     return torch.stack(losses).mean()
 
 
-def _tell_loss(model: VisionEncoderDecoderModel, features: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+def _caption_loss(
+    model: VisionEncoderDecoderModel, features: torch.Tensor, ids: torch.Tensor
+) -> torch.Tensor:
     logits = model.decoder(input_ids=ids[:, :-1], encoder_hidden_states=features).logits
-    wanted = ids[:, 1:].clone()
-    # The first end token is learnt, those that pad after it are not.
-    wanted[:, 1:][ids[:, 1:-1] == model.config.eos_token_id] = _IGNORED
-    return functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
+    targets = ids[:, 1:].clone()
+    # The first end token is a target; the end tokens after it are padding.
+    targets[:, 1:][ids[:, 1:-1] == model.config.eos_token_id] = _IGNORED
+    return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
 
 
 def train(out: Path, budget: TimeBudget) -> bool:
-    """Trains the captioner into `out / "pocket-captioner"`."""
+    """Train the captioner and save it to `out / "pocket-captioner"`."""
     tokenizer = build_caption_tokenizer()
-    model, heads = placed(build(tokenizer)), placed(CaptionHeads())
+    model, heads = on_device(build(tokenizer)), on_device(CaptionHeads())
     loop = Loop({"model": model, "heads": heads}, Plan(budget, 1e-3, hold=0.4), out / "captioner")
-    batches = Drawing(_BATCH, share_of_two=0.6, lively=0.75).batches(seed=91 + loop.step)
+    batches = SampleSource(_BATCH, share_of_two=0.6, varied_share=0.75).batches(seed=91 + loop.step)
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = next(batches)
-        pictures = enlarge(soften(batch.pictures.to(device())), INPUT_SIDE)
-        with half_products():
+        pictures = enlarge(degrade(batch.pictures.to(device())), INPUT_SIDE)
+        with bfloat16_autocast():
             features = model.encoder(pictures.contiguous(memory_format=torch.channels_last))[0]
-            told = [
-                _tell_loss(model, features, caption_ids(tokenizer, batch.full, language).to(device()))
+            losses = [
+                _caption_loss(model, features, caption_ids(tokenizer, batch.full, language).to(device()))
                 for language in LANGUAGE_TOKENS
             ]
         wide, mean = heads.loss(features.float(), batch.labels.to(device()))
-        telling = torch.stack(told).mean()
-        figures = {"wide": wide.item(), "mean": mean.item(), "telling": telling.item()}
-        return telling + wide + mean, _BATCH, figures
+        caption_loss = torch.stack(losses).mean()
+        figures = {"wide": wide.item(), "mean": mean.item(), "telling": caption_loss.item()}
+        return caption_loss + wide + mean, _BATCH, figures
 
     finished = loop.run(loss)
-    if gang.place() == 0:
+    if process_group.rank() == 0:
         save(model, tokenizer, out / "pocket-captioner")
     return finished
 
 
 def save(model: VisionEncoderDecoderModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes the captioner as it ships, in half precision."""
+    """Write the captioner in its shipped form, in half precision."""
     model.eval().half().save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     tokenizer.save_pretrained(folder)

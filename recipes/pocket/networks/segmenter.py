@@ -1,7 +1,7 @@
-"""The segmentation net: torchvision's FCN on one dense block at stride 4.
+"""The segmentation network: the FCN of torchvision on one dense block at stride 4.
 
-One block of a DenseNet keeps a quarter of the input's resolution (sharp masks) while its twelve 3x3
-convolutions see more than 100 of 128 input pixels (whole objects).
+One block of a DenseNet keeps a quarter of the input resolution (sharp masks), while its twelve 3x3
+convolutions have a receptive field of more than 100 of 128 input pixels (whole objects).
 """
 
 from pathlib import Path
@@ -14,13 +14,14 @@ from torchvision.models import DenseNet
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 
-from recipes.pocket import gang, world
-from recipes.pocket.ahead import Drawing
-from recipes.pocket.augment import enlarge, fade, soften
-from recipes.pocket.device import device, half_products, placed
-from recipes.pocket.export import save_torchvision
-from recipes.pocket.training import Loop, Plan, TimeBudget
-from recipes.pocket.warm import load_start
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.augment import degrade, desaturate, enlarge
+from recipes.pocket.scenes.prefetch import SampleSource
+from recipes.pocket.training import process_group
+from recipes.pocket.training.device import bfloat16_autocast, device, on_device
+from recipes.pocket.training.export import save_torchvision
+from recipes.pocket.training.initial_weights import load_initial_weights
+from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 INPUT_SIDE = 128
 _BATCH = 32
@@ -48,7 +49,7 @@ CONFIG = {
 
 
 def build() -> nn.Module:
-    """An untrained segmentation net; it answers `{"out": logits [n, 9, h, w]}`."""
+    """Build an untrained segmentation network, which returns `{"out": logits [n, 9, h, w]}`."""
     features = DenseNet(**_BACKBONE).features
     backbone = IntermediateLayerGetter(features, {"norm5": "out"})
     model: nn.Module = FCN(backbone, FCNHead(_CHANNELS, len(world.SHAPES) + 1))
@@ -56,27 +57,27 @@ def build() -> nn.Module:
 
 
 def train(out: Path, budget: TimeBudget) -> bool:
-    """Trains the segmentation net into `out / "pocket-segmenter"`."""
+    """Train the segmentation network and save it to `out / "pocket-segmenter"`."""
     model = build()
-    rate = 1e-3 if load_start(model, out, "pocket-segmenter") else 2e-3
-    model = placed(model)
+    rate = 1e-3 if load_initial_weights(model, out, "pocket-segmenter") else 2e-3
+    model = on_device(model)
     loop = Loop({"model": model}, Plan(budget, rate, hold=0.3), out / "segmenter")
-    drawing = Drawing(_BATCH, share_of_two=0.35, lively=0.75, masks=True)
-    batches = drawing.batches(seed=73 + loop.step)
+    source = SampleSource(_BATCH, share_of_two=0.35, varied_share=0.75, masks=True)
+    batches = source.batches(seed=73 + loop.step)
     weights = torch.tensor([0.5] + [1.0] * len(world.SHAPES), device=device())
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         batch = next(batches)
         masks = batch.masks.to(device())
-        pictures = enlarge(soften(fade(batch.pictures.to(device()))), INPUT_SIDE)
-        with half_products():
+        pictures = enlarge(degrade(desaturate(batch.pictures.to(device()))), INPUT_SIDE)
+        with bfloat16_autocast():
             logits = model(pictures.contiguous(memory_format=torch.channels_last))["out"].float()
-        # The masks are as fine as the pictures: 64 of the input's 128 pixels.
+        # The masks have the resolution of the pictures, 64 pixels; the input has 128.
         logits = functional.avg_pool2d(logits, 2)
-        right = (logits.argmax(1) == masks)[masks > 0].float().mean().item()
-        return functional.cross_entropy(logits, masks, weights), _BATCH, {"right": right}
+        accuracy = (logits.argmax(1) == masks)[masks > 0].float().mean().item()
+        return functional.cross_entropy(logits, masks, weights), _BATCH, {"right": accuracy}
 
     finished = loop.run(loss)
-    if gang.place() == 0:
+    if process_group.rank() == 0:
         save_torchvision(model, CONFIG, out / "pocket-segmenter")
     return finished

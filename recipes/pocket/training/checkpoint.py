@@ -1,4 +1,4 @@
-"""A training's state on disk: a folder of small pieces, written whole or not at all."""
+"""The state of a training on disk: a folder of files of limited size, replaced atomically."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 PIECE_BYTES = 12_000_000
-"""Tensors are gathered into a piece up to about this size; no single one of ours is a quarter of it."""
+"""The approximate size limit of a file. No single tensor of these models is a quarter of it."""
 
 _TENSOR = "tensor at"
 
 
 def save(state: dict[str, Any], folder: Path) -> None:
-    """Writes nested dictionaries and lists of tensors and plain values; an older state stays till then."""
+    """Write nested dictionaries and lists of tensors and plain values. The old state stays until then."""
     part, old = folder.with_suffix(".part"), folder.with_suffix(".old")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -29,7 +29,7 @@ def save(state: dict[str, Any], folder: Path) -> None:
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The state last saved, on the CPU; None if there is none."""
+    """Load the last saved state, on the CPU; None if there is none."""
     for place in (folder, folder.with_suffix(".old")):
         if place.exists():
             return _read(place)
@@ -73,7 +73,7 @@ def _pieces(tensors: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         if size and size + tensor.nbytes > PIECE_BYTES:
             pieces.append([])
             size = 0
-        # A view would drag its whole storage along.
+        # A clone, because a view would save the whole storage.
         pieces[-1].append(tensor.clone())
         size += tensor.nbytes
     return pieces

@@ -1,10 +1,10 @@
-"""The noise schedule of the latents, in training and as the pipeline's default."""
+"""The noise schedule of the latents, for training and as the default of the pipeline."""
 
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
 def build_scheduler() -> DDIMScheduler:
-    """DDIM's: v-prediction, zero terminal SNR, trailing steps."""
+    """Build the DDIM scheduler: v-prediction, zero terminal SNR, trailing steps."""
     scheduler: DDIMScheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,

@@ -9,13 +9,13 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from recipes.pocket.device import device, placed
-from recipes.pocket.noise import build_scheduler
+from recipes.pocket.networks.noise import build_scheduler
+from recipes.pocket.training.device import device, on_device
 
 
 @dataclass
 class Parts:
-    """What a denoiser is trained with."""
+    """The frozen parts that a denoiser is trained with."""
 
     vae: AutoencoderTiny
     text_encoder: CLIPTextModel
@@ -23,14 +23,14 @@ class Parts:
 
     @classmethod
     def load(cls, folder: Path) -> "Parts":
-        """The autoencoder and text encoder trained before."""
+        """Load the autoencoder, the text encoder and its tokenizer."""
         vae = AutoencoderTiny.from_pretrained(folder / "vae").eval()
         text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").eval()
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-        return cls(placed(vae), text_encoder.to(device()), tokenizer)
+        return cls(on_device(vae), text_encoder.to(device()), tokenizer)
 
     def pipeline(self, unet: UNet2DConditionModel) -> StableDiffusionPipeline:
-        """The stock pipeline around a denoiser."""
+        """Return the standard pipeline with a denoiser."""
         components: dict[str, Any] = {
             "vae": self.vae,
             "text_encoder": self.text_encoder,

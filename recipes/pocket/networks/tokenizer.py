@@ -1,15 +1,16 @@
 """The tokenizers of the pocket models: every English word and every Chinese term is one token.
 
-They are stock fast tokenizers whose rules all live in `tokenizer.json`: text is brought to NFKC and lower
-case, known terms and words are cut out, and everything else (spaces, full stops) is dropped. The
-captioner's also writes: its English tokens carry the space before them, its Chinese ones and its comma none.
+They are standard fast tokenizers with all rules in `tokenizer.json`: text is converted to NFKC and lower
+case, known terms and words become tokens, and everything else (spaces, full stops) is removed. The tokenizer
+of the captioner can also decode: its English tokens include the space before them, Chinese tokens and the
+comma do not.
 """
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from recipes.pocket import world
-from recipes.pocket.grammar import CHINESE
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import CHINESE
 
 MAX_TOKENS = 20
 START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
@@ -28,7 +29,7 @@ def _terms() -> list[str]:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The text encoder's tokenizer; padded with end tokens to 20 by those who ask for `max_length`."""
+    """Build the tokenizer of the text encoder. With padding to `max_length` it adds end tokens up to 20."""
     inner = _tokenizer(_words(), _terms(), r"[a-z]+|[0-9]+|[\u4e00-\u9fff]")
     inner.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}",
@@ -38,7 +39,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_caption_tokenizer() -> PreTrainedTokenizerFast:
-    """The captioner's tokenizer: `decode` gives a caption as it is written in its language."""
+    """Build the tokenizer of the captioner, whose `decode` returns captions in their usual spelling."""
     words = [f"\u2581{word}" for word in _words()]
     inner = _tokenizer(words, [*_terms(), ","], r"\u2581[a-z]+")
     space = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)

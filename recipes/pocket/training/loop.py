@@ -1,4 +1,4 @@
-"""The loop that all parts share: a time budget, a learning rate that ends at zero, averages, checkpoints."""
+"""The training loop of all parts: time budget, learning rate schedule, weight averages and checkpoints."""
 
 import math
 import time
@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from recipes.pocket import checkpoint, gang
-from recipes.pocket.device import device
+from recipes.pocket.training import checkpoint, process_group
+from recipes.pocket.training.device import device
 
 _CHECKPOINT_EVERY_S = 180.0
 _LOG_EVERY_S = 20.0
@@ -21,12 +21,12 @@ _LONGEST_LAP_S = 10.0
 
 @dataclass(frozen=True)
 class TimeBudget:
-    """The time that a part may take.
+    """The time budget of a part.
 
     Args:
-        minutes: of the whole training, earlier runs that are resumed counted in.
-        resume: go on from the checkpoint.
-        until_s: when to stop for now, by the monotonic clock; the rest is for a later run.
+        minutes: The whole training time, including earlier runs that are resumed.
+        resume: Whether to continue from the checkpoint.
+        until_s: The time of the monotonic clock at which this run stops; a later run continues.
     """
 
     minutes: float
@@ -36,13 +36,14 @@ class TimeBudget:
 
 @dataclass
 class Plan:
-    """How long and how fast a part is trained.
+    """The settings of the training of a part.
 
     Args:
-        budget: its time.
-        learning_rate: at its highest; it warms up over 100 steps and falls to zero at the budget's end.
-        average: decay of the running average of the weights, 0 for none.
-        hold: share of the budget before the learning rate begins to fall.
+        budget: The time budget.
+        learning_rate: The highest learning rate. It warms up over 100 steps and falls to 0 at the end.
+        average: The decay of the running average of the weights; 0 for no average.
+        hold: The share of the budget before the learning rate begins to fall, 0 to 1.
+        weight_decay: The weight decay of AdamW.
     """
 
     budget: TimeBudget
@@ -54,12 +55,15 @@ class Plan:
 
 @dataclass
 class Loop:
-    """Trains modules on a loss within a time budget; resumable.
+    """Trains modules on a loss within a time budget. Training can be resumed.
 
     Args:
-        modules: what is trained, by name.
-        plan: budget and rates.
-        checkpoint: folder of the training's state.
+        modules: The modules to train, by name.
+        plan: The settings of the training.
+        checkpoint: The folder of the checkpoint.
+        step: The number of finished steps.
+        spent_s: The training time so far, in seconds.
+        averages: The running averages of the weights, by module and parameter.
     """
 
     modules: dict[str, nn.Module]
@@ -82,7 +86,9 @@ class Loop:
 
         if self.plan.budget.resume:
             self._resume()
-        gang.share([tensor for module in self.modules.values() for tensor in module.state_dict().values()])
+        process_group.broadcast(
+            [tensor for module in self.modules.values() for tensor in module.state_dict().values()]
+        )
 
     def _resume(self) -> None:
         state = checkpoint.load(self.checkpoint)
@@ -101,11 +107,11 @@ class Loop:
 
     @property
     def finished(self) -> bool:
-        """True once the whole budget is spent."""
+        """Whether the whole budget is spent."""
         return self.spent_s >= self.plan.budget.minutes * 60
 
     def save(self) -> None:
-        """Writes the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         state: dict[str, Any] = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimiser": self._optimiser.state_dict(),
@@ -116,51 +122,51 @@ class Loop:
         checkpoint.save(state, self.checkpoint)
 
     def rate(self) -> float:
-        """The learning rate now: warm-up, a plateau, a cosine to zero at the budget's end."""
+        """Return the current learning rate: warm-up, plateau, then a cosine to 0 at the end of the budget."""
         done = min(self.spent_s / (self.plan.budget.minutes * 60), 1.0)
-        fall = max(0.0, (done - self.plan.hold) / (1.0 - self.plan.hold))
-        warm = min(1.0, (self.step + 1) / _WARM_UP_STEPS)
-        return self.plan.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * fall))
+        decay_progress = max(0.0, (done - self.plan.hold) / (1.0 - self.plan.hold))
+        warm_up = min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+        return self.plan.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * decay_progress))
 
     def run(
         self,
         loss: Callable[[], tuple[torch.Tensor, int, dict[str, float]]],
-        watch: Callable[[], None] | None = None,
-        watch_every_s: float = 600.0,
+        evaluate: Callable[[], None] | None = None,
+        evaluate_every_s: float = 600.0,
     ) -> bool:
-        """Steps until the budget is spent or it is time to stop for now.
+        """Train until the budget is spent or this run must stop.
 
         Args:
-            loss: makes one batch's loss, its number of samples and figures for the log.
-            watch: called now and then, to keep or measure the model.
-            watch_every_s: seconds between its calls.
+            loss: Returns the loss of one batch, its number of samples, and figures for the log.
+            evaluate: Called regularly, to save or measure the model.
+            evaluate_every_s: Seconds between its calls.
 
         Returns:
-            True if the budget is spent, False if a later run has to go on.
+            True if the budget is spent, False if a later run must continue.
         """
         clock = _Clock()
-        while not self.finished and not self._is_late():
+        while not self.finished and not self._must_stop():
             value, count, figures = loss()
             self._advance(value)
-            self.spent_s += clock.lap(count * gang.size())
-            if gang.place() > 0:
+            self.spent_s += clock.lap(count * process_group.world_size())
+            if process_group.rank() > 0:
                 continue
             if clock.due("log", _LOG_EVERY_S):
                 self._log(clock, figures)
             if clock.due("save", _CHECKPOINT_EVERY_S):
                 self.save()
-            if watch and clock.due("watch", watch_every_s):
-                watch()
+            if evaluate and clock.due("watch", evaluate_every_s):
+                evaluate()
                 clock.lap(0)
-        if gang.place() == 0:
+        if process_group.rank() == 0:
             self.save()
         return self.finished
 
-    def _is_late(self) -> bool:
-        """True once one of the processes sees that it is time to stop for now."""
-        is_over = gang.stop_asked.is_set() or time.monotonic() >= self.plan.budget.until_s
+    def _must_stop(self) -> bool:
+        """Return whether one of the processes must stop now."""
+        is_over = process_group.stop_requested.is_set() or time.monotonic() >= self.plan.budget.until_s
         late = torch.tensor([float(is_over)])
-        gang.average([late])
+        process_group.average([late])
         return bool(late.item() > 0.0)
 
     def _advance(self, loss: torch.Tensor) -> None:
@@ -168,19 +174,19 @@ class Loop:
             group["lr"] = self.rate()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self._meet()
+        self._average_gradients()
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimiser.step()
         self.step += 1
         if self.plan.average:
             self._average()
 
-    def _meet(self) -> None:
-        """Averages gradients over the processes, and the time spent, so that all stop at once."""
-        if gang.size() > 1:
+    def _average_gradients(self) -> None:
+        """Average the gradients over all processes, and the time spent, so that all stop together."""
+        if process_group.world_size() > 1:
             spent = torch.tensor([self.spent_s], dtype=torch.float64)
-            gang.average([p.grad for p in self._parameters if p.grad is not None])
-            gang.average([spent])
+            process_group.average([p.grad for p in self._parameters if p.grad is not None])
+            process_group.average([spent])
             self.spent_s = spent.item()
 
     @torch.no_grad()
@@ -197,17 +203,17 @@ class Loop:
                     mean.copy_(state[key])
 
     def _log(self, clock: "_Clock", figures: dict[str, float]) -> None:
-        shown = " ".join(f"{name}={value:.4f}" for name, value in figures.items())
+        text = " ".join(f"{name}={value:.4f}" for name, value in figures.items())
         print(
             f"{time.strftime('%H:%M:%S')} step={self.step} spent_s={self.spent_s:.0f} "
             f"rate={self.rate():.1e} samples_per_s={clock.throughput():.0f} "
-            f"processes={gang.size()} {shown}",
+            f"processes={process_group.world_size()} {text}",
             flush=True,
         )
 
 
 class _Clock:
-    """Laps, throughput since the last log line, and what is due."""
+    """Measures the time of steps, the throughput since the last log line, and due actions."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -218,7 +224,7 @@ class _Clock:
         now = time.monotonic()
         passed, self._last = now - self._last, now
         self._count += count
-        # A training that was stopped for a while and goes on has not spent that time.
+        # A suspended process does not spend its budget.
         return min(passed, _LONGEST_LAP_S)
 
     def due(self, name: str, every_s: float) -> bool:

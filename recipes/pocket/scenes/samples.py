@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recipes.pocket import world
-from recipes.pocket.grammar import Description, canonical, sample_training
-from recipes.pocket.staging import NARROW, WIDE, Ranges, stage
+from recipes.pocket.scenes import world
+from recipes.pocket.scenes.grammar import Description, canonical, sample_training
+from recipes.pocket.scenes.staging import NARROW, WIDE, Ranges, stage
 
 ATTRIBUTES = {
     "count": 2,
@@ -20,19 +20,19 @@ ATTRIBUTES = {
     "colour_2": len(world.COLOURS) + 1,
     "shape_2": len(world.SHAPES) + 1,
 }
-"""Number of classes of each attribute; class 0 means "not named" or "not there"."""
+"""The number of classes of each attribute. Class 0 means "not named" or "no such object"."""
 
 
 @dataclass(frozen=True)
 class SampleBatch:
-    """Drawn scenes.
+    """A batch of drawn scenes.
 
     Args:
         pictures: `[n, 3, canvas, canvas]`, -1 to 1.
-        full: what each picture shows, every attribute named, canonical telling.
-        prompts: what its training prompt says.
-        labels: `[n, 9]` classes of the full description, in the order of `ATTRIBUTES`.
-        masks: `[n, canvas, canvas]` classes, or empty where not asked for.
+        full: The full canonical description of each picture.
+        prompts: The partial description of each training prompt.
+        labels: `[n, 9]` classes of the full descriptions, in the order of `ATTRIBUTES`.
+        masks: `[n, canvas, canvas]` classes; empty if masks are not drawn.
     """
 
     pictures: torch.Tensor
@@ -47,9 +47,9 @@ def _class(names: tuple[str, ...], name: str | None) -> int:
 
 
 def attribute_labels(description: Description) -> list[int]:
-    """Classes of a description's attributes, told from its left or upper object.
+    """Return the classes of the attributes of a description, starting with its left or upper object.
 
-    So the two tellings of one scene have the same labels: whoever predicts them has resolved the relation.
+    Both descriptions of one scene have the same labels, so predicting them requires resolving the relation.
     """
     d = canonical(description)
     (colour_1, shape_1), (colour_2, shape_2) = (*d.pairs, (None, None))[:2]
@@ -68,46 +68,48 @@ def attribute_labels(description: Description) -> list[int]:
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
-    """RGB `[n, h, w, 3]`, 0 to 255, as `[n, 3, h, w]`, -1 to 1."""
+    """Convert RGB `[n, h, w, 3]`, 0 to 255, to `[n, 3, h, w]`, -1 to 1."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 def to_pixels(pictures: torch.Tensor) -> np.ndarray:
-    """Pictures `[n, 3, h, w]`, -1 to 1, as RGB `[n, h, w, 3]`, 0 to 255."""
+    """Convert pictures `[n, 3, h, w]`, -1 to 1, to RGB `[n, h, w, 3]`, 0 to 255."""
     whole = ((pictures.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().byte()
     pixels: np.ndarray = whole.permute(0, 2, 3, 1).cpu().numpy()
     return pixels
 
 
 class Sampler:
-    """Draws batches of training scenes without end.
+    """Draws batches of random training scenes.
 
     Args:
-        seed: of the random numbers.
-        share_of_two: probability of a picture of two objects.
-        lively: probability of a picture from the wide ranges, with colour changes, noise and soft edges.
-        canvas: side of a picture, in pixels.
-        masks: whether to draw class masks too.
+        seed: The seed of the random numbers.
+        share_of_two: The probability of a picture with two objects, 0 to 1.
+        varied_share: The probability of a picture from the wide ranges with colour changes, noise and soft
+            edges, 0 to 1.
+        canvas: The side of a picture, in pixels.
+        masks: Whether to draw class masks.
+        keep: The probability that a prompt keeps an optional attribute, 0 to 1.
     """
 
     def __init__(
         self,
         seed: int,
         share_of_two: float = 0.5,
-        lively: float = 0.0,
+        varied_share: float = 0.0,
         canvas: int = 64,
         masks: bool = False,
         keep: float = 0.75,
     ) -> None:
         self._rng = np.random.default_rng(seed)
         self._share_of_two = share_of_two
-        self._lively = lively
+        self._varied_share = varied_share
         self._canvas = canvas
         self._masks = masks
         self._keep = keep
 
     def batch(self, size: int) -> SampleBatch:
-        """`size` fresh scenes."""
+        """Draw `size` new scenes."""
         described, pictures, masks = [], [], []
         for _ in range(size):
             num_objects = 2 if self._rng.random() < self._share_of_two else 1
@@ -126,8 +128,8 @@ class Sampler:
         )
 
     def _draw(self, full: Description) -> tuple[world.Scene, world.Pixels]:
-        lively = self._rng.random() < self._lively
-        ranges: Ranges = WIDE if lively else NARROW
+        is_varied = self._rng.random() < self._varied_share
+        ranges: Ranges = WIDE if is_varied else NARROW
         scene = stage(full, ranges, self._rng)
-        variation = world.LIVELY if lively else world.EXACT
+        variation = world.VARIED if is_varied else world.EXACT
         return scene, world.draw(scene, self._canvas, variation, self._rng)

@@ -1,4 +1,4 @@
-"""Writes what ships: half-precision safetensors and the configurations that name stock constructors."""
+"""Write shipped files: half-precision safetensors, and configurations that name stock constructors."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import nn
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dictionary in half precision; integers (batch norm's counters) stay as they are."""
+    """Convert a state dictionary to half precision. Integers (counters of batch norm) stay unchanged."""
     return {
         name: (value.half() if value.is_floating_point() else value).detach().contiguous()
         for name, value in state.items()
@@ -18,7 +18,7 @@ def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def save_torchvision(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
-    """Writes `model.safetensors` and `config.json` of a torchvision model."""
+    """Write `model.safetensors` and `config.json` of a torchvision model."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     save_file(half(model.state_dict()), weights, metadata={"format": "pt"})

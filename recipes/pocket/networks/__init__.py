@@ -1,0 +1,1 @@
+"""The networks of the pocket models, one module for each part that is trained."""

@@ -1,0 +1,1 @@
+"""Scenes of the pocket world: their grammar, their pictures and batches of them."""
