@@ -18,7 +18,7 @@ def test_an_answer_that_does_not_come_is_an_error_and_the_next_question_is_answe
 ) -> None:
     database = Database(f"{postgres_url}&tcp_user_timeout=200")
     began = time.monotonic()
-    with pytest.raises(ServiceUnreachable, match="not answered in time"), database.reading() as connection:
+    with pytest.raises(ServiceUnreachable, match="not replied in time"), database.reading() as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
     assert time.monotonic() - began < 5
     with database.reading() as connection:

@@ -129,7 +129,7 @@ PROVENANCE = Provenance(
 
 def job(store: ArtifactStore, tenant_files: TenantFiles, **changes: Any) -> Job:
     given, made = store.put_picture(png("blue")), store.put_picture(png("red"))
-    tenant_files.enter("", given)
+    tenant_files.record_upload("", given)
     result = BlurResult(blurred=made, loss=(("<high>", 0.5), ("low", 0.25)), provenance=PROVENANCE)
     fields = {
         "id": "1", "kind": "picture-blurring", "model": "m", "label": "m", "state": JobState.SUCCEEDED,
