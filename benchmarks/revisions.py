@@ -71,9 +71,9 @@ def compare(revisions: Sequence[Revision], benchmark: str, pairs: int, folder: P
     rates: dict[str, list[float]] = {revision.name: [] for revision in revisions}
     for number in range(pairs):
         for revision in revisions if number % 2 == 0 else reversed(revisions):
-            print(
-                f"{benchmark} {number + 1} {revision.name}: {rates[revision.name][-1]:.1f} jobs/s", flush=True
-            )
+            rate = revision.jobs_per_s(benchmark, folder)
+            rates[revision.name].append(rate)
+            print(f"{benchmark} {number + 1} {revision.name}: {rate:.1f} jobs/s", flush=True)
     before, after = rates.values()
     ratios = [new / old for old, new in zip(before, after, strict=True)]
     print(
