@@ -75,12 +75,15 @@ class Program:
     def freeze(self) -> None:
         """Stop it and all that it has started, until `thaw`: not a moment of a core is theirs."""
         for process in self.tree():
-            process.suspend()
+            # A child may have ended since it was listed.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def thaw(self) -> None:
         """Let it go on."""
         for process in self.tree():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def tree(self) -> list[psutil.Process]:
         """It and all that it has started."""

@@ -32,7 +32,7 @@ BENCHMARKS = {
         "--workers",
         "2",
     ),
-    "text_to_image": ("--jobs", "32", "--steps", "12", "--rounds", "3", "--workers", "2"),
+    "text_to_image": ("--jobs", "64", "--steps", "12", "--rounds", "5", "--workers", "2"),
 }
 
 
