@@ -34,5 +34,5 @@ def _check_fields(block: Any) -> None:
 
 
 @cache
-def _adapter(made: type[Any]) -> TypeAdapter[Any]:
+def _adapter(made: Any) -> TypeAdapter[Any]:
     return TypeAdapter(made)
