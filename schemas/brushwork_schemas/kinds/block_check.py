@@ -30,7 +30,8 @@ def check_block(block: Any) -> None:
 
 
 def _check_fields(block: Any) -> None:
-    _adapter(type(block)).validate_python({each.name: getattr(block, each.name) for each in fields(block)})
+    made: Any = type(block)
+    _adapter(made).validate_python({each.name: getattr(block, each.name) for each in fields(block)})
 
 
 @cache
