@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 LOGGER = logging.getLogger(__name__)
 KINDS, FAMILIES, CATALOGUES = "brushwork.kinds", "brushwork.families", "brushwork.catalogues"
@@ -45,7 +44,16 @@ def failed_plugins() -> Sequence[FailedPlugin]:
     return tuple(_FAILED.values())
 
 
-def registered(group: str, expected: type[_Plugin], key: Callable[[_Plugin], str]) -> dict[str, _Plugin]:
+def _accept(plugin: Any) -> None:
+    pass
+
+
+def registered(
+    group: str,
+    expected: type[_Plugin],
+    key: Callable[[_Plugin], str],
+    check: Callable[[_Plugin], object] = _accept,
+) -> dict[str, _Plugin]:
     """Return the objects of an entry point group by key.
 
     Args:
@@ -53,20 +61,18 @@ def registered(group: str, expected: type[_Plugin], key: Callable[[_Plugin], str
         expected: Class of the objects.
         key: Returns the name of an object. Of two objects with one name the built-in one is kept; else the
             one of the distribution whose name sorts first.
+        check: Raises an exception for an object of another distribution that cannot be used.
     """
     found: dict[str, _Plugin] = {}
     for point in _points(group):
         for each in _loaded(point, expected):
+            if _owner(point) != OWN and not _passes(point, each, check):
+                continue
             if key(each) in found:
                 _leave_out(point, f"{key(each)!r} is registered already")
             else:
                 found[key(each)] = each
     return found
-
-
-def catalogue_files() -> Sequence[Path]:
-    """TOML files of registered catalogues, the built-in one first."""
-    return tuple(registered(CATALOGUES, Path, str).values())
 
 
 @cache
@@ -83,8 +89,8 @@ def _owner(point: EntryPoint) -> str:
 def _loaded(point: EntryPoint, expected: type[_Plugin]) -> Sequence[_Plugin]:
     try:
         value = point.load()
-    # A plug-in may raise anything while it is imported; the others must work without it.
-    except Exception as error:
+    # A plug-in may raise anything while it is imported, and may call `sys.exit`; the others must work.
+    except (Exception, SystemExit) as error:
         _leave_out(point, f"{type(error).__name__}: {error}")
         return ()
     objects = value if isinstance(value, tuple | list) else (value,)
@@ -93,6 +99,16 @@ def _loaded(point: EntryPoint, expected: type[_Plugin]) -> Sequence[_Plugin]:
             _leave_out(point, f"{point.value} is a {type(each).__name__}, not a {expected.__name__}")
             return ()
     return objects
+
+
+def _passes(point: EntryPoint, plugin: _Plugin, check: Callable[[_Plugin], object]) -> bool:
+    try:
+        check(plugin)
+    # The check reads objects of the plug-in, which may raise anything.
+    except Exception as error:
+        _leave_out(point, f"{type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def _leave_out(point: EntryPoint, reason: str) -> None:

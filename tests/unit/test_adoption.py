@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.ledger.outbox import Outbox
+from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.states import JobState
 from PIL import Image
 
@@ -167,3 +168,18 @@ def test_what_a_bad_message_held_is_kept_within_bounds(worker_process: TestStati
     sent: Callable[..., Any] = worker_process.bare_messages.accept
     sent("bad", "text-to-image", (), {f"p{i}": "y" * 1000 for i in range(1000)})
     assert len(str(worker_process.job("bad").request)) < 20_000
+
+
+def test_a_bug_in_a_check_of_the_kind_is_a_failed_job(
+    worker_process: TestStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*given: Any) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setitem(kind_named("text-to-image").__dict__, "checks", (check,))
+    worker_process.bare_messages.accept("bug", "text-to-image", (), {"prompt": "x"})
+    error = worker_process.job("bug").error
+    assert error is not None
+    assert (error.code, error.fault) == ("internal", "machine")
+    assert "RuntimeError" in error.message
+    assert "boom" not in error.message

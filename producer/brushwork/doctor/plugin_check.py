@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.plugins import CATALOGUES, FAMILIES, KINDS, OWN, catalogue_files, failed_plugins
+from brushwork_schemas.plugins import CATALOGUES, FAMILIES, KINDS, OWN, failed_plugins
 
 from brushwork.doctor.finding import Finding, ok, warn
 
@@ -18,7 +19,7 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
     """Load all plug-ins, and report those of other distributions and those that failed."""
     all_kinds()
     all_families()
-    catalogue_files()
+    Catalogue.load()
     failed = failed_plugins()
     for each in failed:
         yield warn(

@@ -59,11 +59,19 @@ class Script:
         if isinstance(given, BaseException):
             message = f"The job failed with a bug ({type(given).__name__}: {given})."
             return JobError(code="internal", message=message, fault="machine")
-        return given if isinstance(given, Result) else self._result(job, given)
+        if isinstance(given, Result):
+            return given
+        try:
+            sample = kind_named(job.kind).sample(job, self._picture)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            message = f"The function sample of the kind {job.kind} failed ({reason})."
+            return JobError(code="internal", message=message, fault="machine")
+        return self._result(job, sample, given)
 
-    def _result(self, job: Job, given: Any) -> Result:
+    def _result(self, job: Job, sample: Mapping[str, Any], given: Any) -> Result:
         kind = kind_named(job.kind)
-        fields = {**kind.sample(job, self._picture), **_fields(kind, given)}
+        fields = {**sample, **_fields(kind, given)}
         if "images" in fields:
             seed = fields.setdefault("seed", job.request.seed)
             fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])

@@ -9,7 +9,7 @@ from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.catalogue.reading import read_entries
 from brushwork_schemas.catalogue.trained_models import TRAINED, trained_model, trains_for
 from brushwork_schemas.errors import UnknownModel
-from brushwork_schemas.plugins import catalogue_files
+from brushwork_schemas.plugins import CATALOGUES, registered
 
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 
@@ -31,10 +31,10 @@ class Catalogue:
         """Return the models of all registered catalogues and of `user_file`.
 
         Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
-        before those of plug-ins.
+        before those of plug-ins. A file of a plug-in that cannot be read is left out and logged.
 
         Raises:
-            InvalidRequest: A file cannot be read. The message names file, model and field.
+            InvalidRequest: `user_file` cannot be read. The message names file, model and field.
         """
         packaged = _packaged()
         if user_file is None:
@@ -124,7 +124,7 @@ class Catalogue:
 def _packaged() -> Catalogue:
     models: dict[str, Model] = {}
     add_ons: dict[str, AddOn] = {}
-    for file in catalogue_files():
+    for file in registered(CATALOGUES, Path, str, read_entries).values():
         more_models, more_add_ons = read_entries(file)
         # The first file that names a model wins, and its models come first.
         models |= {name: model for name, model in more_models.items() if name not in models}

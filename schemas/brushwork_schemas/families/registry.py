@@ -1,5 +1,6 @@
 """All families of models: the built-in families and those of installed plug-ins."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -11,7 +12,20 @@ from brushwork_schemas.plugins import FAMILIES, registered
 @cache
 def all_families() -> Mapping[str, Family]:
     """Return all families by name, the built-in ones first."""
-    return MappingProxyType(registered(FAMILIES, Family, lambda family: family.name))
+    return MappingProxyType(registered(FAMILIES, Family, lambda family: family.name, _check))
+
+
+def _check(family: Family) -> None:
+    """Raise ValueError if a family of a plug-in cannot be used."""
+    for field in ("name", "library", "loader"):
+        if not isinstance(getattr(family, field), str):
+            raise ValueError(f"{field} is not a text")
+    if not re.fullmatch(r"[\w.]+:[\w.]+", family.loader):
+        raise ValueError(f"loader {family.loader!r} is not of the form package.module:function")
+    for field in ("kinds", "classes", "accepts", "schedulers"):
+        names = getattr(family, field)
+        if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
+            raise ValueError(f"{field} is not a tuple of texts")
 
 
 def family_of(class_name: str) -> Family | None:

@@ -1,22 +1,32 @@
 """What the command line and the page show of a job, whatever its kind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
-from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.block_check import check_block
+from brushwork_schemas.kinds.kind import Kind, files_of
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.view import Block
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
 
+LOGGER = logging.getLogger(__name__)
+_Value = TypeVar("_Value")
+# Kind and function of what was logged already.
+_LOGGED: set[tuple[str, str]] = set()
+
 
 class Presentation:
     """A job as its kind presents it.
+
+    If a function of the kind raises an exception or returns a value of a wrong type, its output is left out,
+    and the exception is logged once for each kind and function.
 
     A job whose kind is not installed, and a result that a newer version wrote, present nothing but the
     request.
@@ -46,33 +56,36 @@ class Presentation:
     @cached_property
     def headline(self) -> str:
         """One line about the result, else the prompt; empty if there is neither."""
-        found = self.kind.headline(self.result) if self.kind and self.result is not None else ""
+        found = self._of_result("headline", _text, "")
         prompt = self.request.get("prompt")
         return found or (prompt if isinstance(prompt, str) else "")
 
     @cached_property
     def facts(self) -> Sequence[tuple[str, str]]:
         """Label and value of what the result says."""
-        found: Iterable[tuple[str, str]] = ()
-        if self.kind and self.result is not None:
-            found = self.kind.facts(self.result)
-        return list(found)
+        return self._of_result("facts", _facts, ())
 
     @cached_property
     def blocks(self) -> Sequence[Block]:
         """The blocks of the job's page, also of a job that still runs."""
         is_unreadable = self.job.result is not None and self.result is None
-        return () if self.kind is None or is_unreadable else self.kind.view(self.job)
+        if self.kind is None or is_unreadable:
+            return ()
+        found: Sequence[Any] = self._called("view", self.job, list, ())
+        return [block for block in found if self._is_block(block)]
 
     @cached_property
     def pictures(self) -> Sequence[Artifact]:
         """The main pictures of the result, main picture first."""
-        return self.kind.main_pictures(self.result) if self.kind and self.result is not None else ()
+        return self._of_result("main_pictures", _artifacts, ())
 
     @cached_property
     def files(self) -> Mapping[str, Artifact]:
         """The files of the result by file name, without an ending."""
-        return self.kind.files_by_name(self.result) if self.kind and self.result is not None else {}
+        found = self._of_result("files_by_name", _named_files, None)
+        if found is None:
+            return files_of(self.result) if self.result is not None else {}
+        return found
 
     @cached_property
     def result_fields(self) -> Sequence[tuple[str, Artifact]]:
@@ -81,3 +94,51 @@ class Presentation:
             return ()
         names = type(self.result).model_fields
         return [(name, file) for name in names for file in artifacts_within(getattr(self.result, name))]
+
+    def _of_result(self, name: str, read: Callable[[Any], _Value], otherwise: _Value) -> _Value:
+        return otherwise if self.result is None else self._called(name, self.result, read, otherwise)
+
+    def _called(self, name: str, given: Any, read: Callable[[Any], _Value], otherwise: _Value) -> _Value:
+        """Call a function of the kind. A bug in a plug-in must not break a page or a list."""
+        try:
+            return read(getattr(self.kind, name)(given))
+        except Exception as error:
+            _log_once(self.job.kind, name, error)
+            return otherwise
+
+    def _is_block(self, block: Any) -> bool:
+        try:
+            check_block(block)
+        except Exception as error:
+            _log_once(self.job.kind, "view", error)
+            return False
+        return True
+
+
+def _log_once(kind: str, name: str, error: Exception) -> None:
+    if (kind, name) not in _LOGGED:
+        _LOGGED.add((kind, name))
+        LOGGER.error("%s of the kind %s failed; its output is left out", name, kind, exc_info=error)
+
+
+def _text(found: Any) -> str:
+    if not isinstance(found, str):
+        raise TypeError(f"a {type(found).__name__} is not a text")
+    return found
+
+
+def _facts(found: Any) -> Sequence[tuple[str, str]]:
+    return [(_text(label), _text(value)) for label, value in found]
+
+
+def _artifacts(found: Any) -> Sequence[Artifact]:
+    files = list(found)
+    for each in files:
+        if not isinstance(each, Artifact):
+            raise TypeError(f"a {type(each).__name__} is not an Artifact")
+    return files
+
+
+def _named_files(found: Any) -> Mapping[str, Artifact] | None:
+    _artifacts(found.values())
+    return {_text(name): file for name, file in found.items()}

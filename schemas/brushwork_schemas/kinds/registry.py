@@ -9,13 +9,14 @@ from pydantic import ValidationError
 
 from brushwork_schemas.errors import UnknownKind
 from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
 
 
 @cache
 def all_kinds() -> Mapping[str, Kind]:
     """Return all kinds by name, the built-in ones first, in the order in which they are shown."""
-    kinds = registered(KINDS, Kind, lambda kind: kind.name).values()
+    kinds = registered(KINDS, Kind, lambda kind: kind.name, check_kind).values()
     in_order = sorted(kinds, key=lambda kind: (kind.order, kind.name))
     return MappingProxyType({kind.name: kind for kind in in_order})
 

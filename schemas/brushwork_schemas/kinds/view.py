@@ -12,8 +12,10 @@ Cell = str | Localized
 
 
 def localized(text: Cell, language: str) -> str:
-    """Return the text in a language, or in English where there is no translation."""
-    return text if isinstance(text, str) else text.get(language) or text["en"]
+    """Return the text in a language, else in English, else in any language that it has."""
+    if isinstance(text, str):
+        return text
+    return text.get(language) or text.get("en") or next(iter(text.values()), "")
 
 
 def in_percent(share: float) -> str:

@@ -6,6 +6,7 @@ The task id becomes the job id, so a message that is delivered twice makes one j
 
 import base64
 import json
+import logging
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
+    BrushworkError,
     InvalidDataset,
     InvalidImage,
     InvalidRequest,
@@ -33,6 +35,7 @@ from brushwork_schemas.options import taken_options
 from brushwork_schemas.webhook_url import checked_url
 from PIL import UnidentifiedImageError
 
+LOGGER = logging.getLogger(__name__)
 MAX_ID_LENGTH = 64
 MAX_KEPT_CHARACTERS = 20_000
 _DATA_URL = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
@@ -50,6 +53,10 @@ class AcceptedMessage:
 
     job_id: str
     waits: bool = False
+
+
+class _KindFailed(Exception):
+    """A function of a kind raised an exception that is not about the request."""
 
 
 class BareMessages:
@@ -83,6 +90,8 @@ class BareMessages:
     ) -> AcceptedMessage:
         """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
+        If a function of the kind has a bug, the job fails with the code `internal`.
+
         Args:
             task_id: Celery's task id.
             kind: The kind whose task was called.
@@ -98,6 +107,10 @@ class BareMessages:
             job = self._admitted(job_id, kind, args, kwargs)
         except RequestError as error:
             self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
+            return AcceptedMessage(job_id)
+        except _KindFailed as error:
+            # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
+            self._ledger.refuse(_refused(job_id, kind, kwargs), _bug(kind, error.__cause__))
             return AcceptedMessage(job_id)
         submitted = self._ledger.submit([job])
         return AcceptedMessage(job_id, waits=job_id in submitted.new - submitted.sent)
@@ -125,7 +138,12 @@ class BareMessages:
         ]
         inputs = {name: self._file(parameters[name], name) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
-        admitted = admit(kind, parameters, self._catalogue)
+        try:
+            admitted = admit(kind, parameters, self._catalogue)
+        except BrushworkError:
+            raise
+        except Exception as error:
+            raise _KindFailed from error
         self._expect(admitted.model, options.tenant)
         return NewJob.of(
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
@@ -156,6 +174,12 @@ class BareMessages:
         if (archive := stored_archive(self._store, sha256)) is None:
             raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
         return archive
+
+
+def _bug(kind: str, error: BaseException | None) -> JobError:
+    LOGGER.error("A function of the kind %s failed while it checked a message", kind, exc_info=error)
+    message = f"The check of the request failed with a bug ({type(error).__name__}) in the kind {kind}."
+    return JobError(code="internal", message=message, fault="machine")
 
 
 def _job_id(task_id: object) -> str:

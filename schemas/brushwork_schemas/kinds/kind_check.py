@@ -1,0 +1,48 @@
+"""Checks a kind of a plug-in before it is registered, so that it cannot break other kinds."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.request import Request
+from brushwork_schemas.kinds.result import Result
+
+# The name is the name of a queue, part of a task name and of addresses, and a column of 64 characters.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_kind(kind: Kind) -> None:
+    """Raise ValueError if a kind cannot be used; the message names the field.
+
+    Other exceptions come from the classes of the kind, for example if a request has no JSON Schema.
+    """
+    if not isinstance(kind.name, str) or not _NAME.fullmatch(kind.name):
+        raise ValueError(f"{kind.name!r} is not a name of at most 64 letters, digits, '.', '_' and '-'")
+    _check_type(kind, "request_type", Request)
+    _check_type(kind, "result_type", Result)
+    for field in ("title", "action", "follow_up"):
+        text = getattr(kind, field)
+        if (field != "follow_up" or text is not None) and not _is_localized(text):
+            raise ValueError(f"{kind.name}: {field} has no text in English ('en')")
+    if not isinstance(kind.order, int):
+        raise ValueError(f"{kind.name}: order is not an integer")
+    try:
+        kind.request_type.model_json_schema()
+        kind.result_type.model_json_schema(mode="serialization")
+        json.dumps(dict(kind.example))
+    except Exception as error:
+        raise ValueError(f"{kind.name}: {type(error).__name__}: {error}") from error
+
+
+def _check_type(kind: Kind, field: str, expected: type[Any]) -> None:
+    given = getattr(kind, field)
+    if not isinstance(given, type) or not issubclass(given, expected):
+        raise ValueError(f"{kind.name}: {field} is not a subclass of {expected.__name__}")
+
+
+def _is_localized(text: Any) -> bool:
+    return (
+        isinstance(text, Mapping) and bool(text.get("en")) and all(isinstance(t, str) for t in text.values())
+    )
