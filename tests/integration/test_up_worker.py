@@ -9,7 +9,9 @@ from tests.servers import wait_until
 def test_a_job_outlives_its_worker(running_up: Up) -> None:
     with running_up.client() as client:
         [before] = client.workers()
-        job = client.submit("text-to-image", prompt="a red circle", num_inference_steps=100)
+        job = client.submit(
+            "text-to-image", prompt="a red circle", num_inference_steps=100, num_images_per_prompt=4
+        )
         wait_until(lambda: _step(client, job.id) > 0, bound_s=60, what="the first step")
         running_up.part("brushwork worker").kill()
         done = client.wait(job.id, timeout_s=200)
