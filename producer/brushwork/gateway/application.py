@@ -1,7 +1,7 @@
 """The ASGI application of the gateway: routes, error handlers and middleware."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +64,9 @@ class _Application(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
-    """Return the application. It opens its connections when it starts, and closes them when it stops.
-
-    Args:
-        settings: Settings of the gateway.
-        page: The web page; None for a gateway with the HTTP interface alone.
-    """
-    gateway_metrics = GatewayMetrics()
-
+def _lifespan(
+    settings: Settings, gateway_metrics: GatewayMetrics
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = await run_in_threadpool(services, settings)
@@ -85,12 +79,23 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
             await run_in_threadpool(app.state.reporting.stop)
             await run_in_threadpool(app.state.services.close)
 
+    return lifespan
+
+
+def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
+    """Return the application. It opens its connections when it starts, and closes them when it stops.
+
+    Args:
+        settings: Settings of the gateway.
+        page: The web page; None for a gateway with the HTTP interface alone.
+    """
+    gateway_metrics = GatewayMetrics()
     app = _Application(
         settings,
         title="brushwork",
         version=VERSION,
         description="Runs open image models on your own machines: submit jobs, follow them, fetch results.",
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, gateway_metrics),
         # These pages load scripts from other hosts, which fails without internet access.
         docs_url=None,
         redoc_url=None,

@@ -6,11 +6,9 @@ import typer
 from brushwork_schemas.kinds.registry import kind_named
 
 from brushwork.cli.commands.jobs import AsJson, JobId
-from brushwork.cli.commands.wait import Previews, waited
+from brushwork.cli.commands.wait import Previews, print_submitted
 from brushwork.cli.connection import connect
 from brushwork.cli.parameters import parsed
-from brushwork.cli.terminal import DATA, print_json
-from brushwork.cli.views.job import print_job
 
 
 def retry(
@@ -30,13 +28,4 @@ def retry(
     with connect() as client:
         changes = parsed(kind_named(client.get(job_id).kind), words or [])
         job = client.retry(job_id, **changes)
-        if wait:
-            job = waited(client, job.id, timeout, previews)
-        if as_json:
-            print_json(job)
-        elif wait:
-            print_job(client, job)
-        else:
-            DATA.print(job.id)
-        if wait:
-            job.raise_for_state()
+        print_submitted(client, job, wait=wait, timeout_s=timeout, previews=previews, as_json=as_json)

@@ -7,11 +7,9 @@ import typer
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 
 from brushwork.cli import completion
-from brushwork.cli.commands.wait import Previews, waited
+from brushwork.cli.commands.wait import Previews, print_submitted
 from brushwork.cli.connection import connect
 from brushwork.cli.parameters import parsed
-from brushwork.cli.terminal import DATA, print_json
-from brushwork.cli.views.job import print_job
 
 
 def submit(
@@ -44,13 +42,4 @@ def submit(
         parameters["image"] = str(image)
     with connect() as client:
         job = client.submit(kind, **parameters)
-        if wait:
-            job = waited(client, job.id, timeout, previews)
-        if as_json:
-            print_json(job)
-        elif wait:
-            print_job(client, job)
-        else:
-            DATA.print(job.id)
-        if wait:
-            job.raise_for_state()
+        print_submitted(client, job, wait=wait, timeout_s=timeout, previews=previews, as_json=as_json)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bars
 
 from brushwork.cli.connection import connect
-from brushwork.cli.terminal import NEWS, print_json
+from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.terminal_picture import show_picture
 from brushwork.cli.views.job import print_job
 from brushwork.client import Client
@@ -34,6 +34,34 @@ def wait(
         else:
             print_job(client, job)
     job.raise_for_state()
+
+
+def print_submitted(
+    client: Client, job: Job, *, wait: bool, timeout_s: float | None, previews: bool, as_json: bool
+) -> None:
+    """Print a new job: its id, or with `wait` its result when it has ended.
+
+    Args:
+        client: Client that submitted the job.
+        job: The new job.
+        wait: Whether to wait until the job ends.
+        timeout_s: Seconds to wait at most; None for no limit.
+        previews: Whether to show previews while waiting.
+        as_json: Whether to print the job as JSON.
+
+    Raises:
+        JobFailed: With `wait`, the job ended without a result.
+    """
+    if wait:
+        job = waited(client, job.id, timeout_s, previews)
+    if as_json:
+        print_json(job)
+    elif wait:
+        print_job(client, job)
+    else:
+        DATA.print(job.id)
+    if wait:
+        job.raise_for_state()
 
 
 def waited(client: Client, job_id: str, timeout_s: float | None, previews: bool = False) -> Job:
