@@ -4,8 +4,8 @@ libpq detects a host that no longer acknowledges packets. A proxy, a load balanc
 acknowledges them but never replies. Without a limit, all threads of a worker would wait forever, also those
 that detect dead workers.
 
-The server has limits, too. Without them, a client that is frozen or whose host is gone would keep its locks, and a
-statement would still wait for locks after its client has given up.
+The server has limits, too. Without them, a client that is frozen or whose host is gone would keep its locks,
+and a statement would still wait for locks after its client has given up.
 """
 
 import time
