@@ -77,6 +77,11 @@ def _explained(kind: Kind, problems: list[ErrorDetails]) -> InvalidRequest:
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"])[:LONGEST_FIELD]
     known = kind.request_type.model_fields
+    if len(first["loc"]) > 1 and first["type"] in ("missing", "extra_forbidden"):
+        # A field inside of a list, such as boxes.0.y_max.
+        return InvalidRequest(
+            f"{field}: {reason_of(first['msg'])}.", field=field, hint=known[str(first["loc"][0])].description
+        )
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(field, known, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Parameters are {', '.join(known)}."

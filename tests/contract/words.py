@@ -143,6 +143,9 @@ def _fitted(name: str, value: Any, kind: str) -> Any:
         return None
     if name == "scheduler" and value not in model.schedulers:
         return None
+    if name == "num_inference_steps" and value == 1 and "strength" in request.model_fields:
+        # One step times the default strength rounds to no step.
+        value = 2
     most = LIMITS.get(name)
     return min(value, getattr(model.limits, most)) if most and value is not None else value
 

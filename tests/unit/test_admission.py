@@ -205,6 +205,24 @@ def test_a_missing_parameter_says_what_it_is_for(catalogue: Catalogue) -> None:
     assert str(error) == "text-to-image requires 'prompt'. What the picture should show."
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "entry", "wrong", "reason"),
+    [
+        ("image-segmentation", "boxes", {"x_min": 0.0, "y_min": 0.0, "x_max": 9.0}, "y_max", "is required"),
+        ("image-segmentation", "points", {"x": 1.0}, "y", "is required"),
+        ("text-to-image", "loras", {"weight": 0.5}, "name", "is required"),
+        ("text-to-image", "loras", {"name": "ink", "wieght": 0.5}, "wieght", "is not a known field"),
+    ],
+)
+def test_a_field_inside_of_a_list_is_named_with_its_place(
+    kind: str, field: str, entry: dict[str, Any], wrong: str, reason: str, catalogue: Catalogue
+) -> None:
+    given = {"prompt": "x"} if kind == "text-to-image" else {"image": SHA256}
+    error = refused(kind, {**given, field: [entry]}, catalogue)
+    assert (error.field, error.message) == (f"{field}.0.{wrong}", f"{field}.0.{wrong}: {reason}.")
+    assert error.hint
+
+
 def test_a_misspelling_is_better_news_than_the_gap_it_leaves(catalogue: Catalogue) -> None:
     error = refused("text-to-image", {"promt": "x"}, catalogue)
     assert (error.field, error.hint) == ("promt", "Did you mean 'prompt'?")
