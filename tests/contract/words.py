@@ -121,6 +121,7 @@ def _complete_batch(body: dict[str, Any]) -> None:
         if not lists[name]:
             del lists[name]
     if not lists:
+        template.pop("deterministic", None)
         lists["deterministic"] = [False]
     for name, field in all_kinds()[kind].request_type.model_fields.items():
         if field.is_required() and name not in lists:
