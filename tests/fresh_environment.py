@@ -12,6 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+class CommandFailed(AssertionError):
+    """A command ended with an error; the message holds its output."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """An environment.
@@ -73,5 +77,6 @@ def _run(*command: str, cwd: Path | None = None, environment: dict[str, str] | N
     done = subprocess.run(
         command, cwd=cwd, env={**plain, **(environment or {})}, capture_output=True, text=True, timeout=900
     )
-    assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+    if done.returncode:
+        raise CommandFailed(f"{command}: {done.stdout}\n{done.stderr}")
     return done.stdout

@@ -1,6 +1,8 @@
 """From a producer through Redis to a worker and into the ledger: a real Redis, a real worker process."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sqlalchemy import select
 
 from tests.fork_server.command import LINGERED
 from tests.jobs import count
+from tests.paused_worker import pause_in_a_job
 from tests.servers import RedisServer, wait_until
 from tests.tiny_catalogue import NAMES, save_catalogue
 from tests.worker_process import WorkerProcess
@@ -249,10 +252,16 @@ class TestDeath:
         first, second = start(), start()
         first.wait_ready()
         second.wait_ready()
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=2)
-        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
-        holder = client.get(job.id).worker or ""
-        (first if f"/{first.process.pid}-" in holder else second).kill()
+        job = pause_in_a_job(
+            client,
+            [first.process.pid, second.process.pid],
+            lambda: client.submit("text-to-image", prompt="x", num_inference_steps=200).id,
+            lambda job: job.progress.step > 0,
+        )
+        holder = job.worker or ""
+        killed, other = (first, second) if f"/{first.process.pid}-" in holder else (second, first)
+        killed.kill()
+        os.kill(other.process.pid, signal.SIGCONT)
         ended = client.wait(job.id, timeout_s=WAIT_S)
         assert ended.state is JobState.SUCCEEDED
         assert ended.attempt == 2
@@ -261,8 +270,17 @@ class TestDeath:
 
     def test_sigterm_gives_a_long_job_back(self, client: Client, start: Callable[[], WorkerProcess]) -> None:
         worker = start().wait_ready()
-        job = client.submit("text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=8)
-        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
+        job = pause_in_a_job(
+            client,
+            [worker.process.pid],
+            lambda: (
+                client.submit(
+                    "text-to-image", prompt="x", num_inference_steps=200, num_images_per_prompt=8
+                ).id
+            ),
+            lambda job: job.progress.step > 0,
+        )
+        os.kill(worker.process.pid, signal.SIGCONT)
         assert worker.stop(timeout_s=20) == 0
         released = client.get(job.id)
         assert (released.state, released.attempt) == (JobState.QUEUED, 0)

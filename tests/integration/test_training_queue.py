@@ -9,6 +9,7 @@ from brushwork_schemas.job import Job
 
 from benchmarks.digit_scans import digit_scans
 from tests.archives import folders, zipped
+from tests.paused_worker import pause_in_a_job
 from tests.servers import RedisServer, wait_until
 from tests.serving import Serving, serving
 from tests.worker_process import WorkerProcess
@@ -80,14 +81,16 @@ def test_digits_are_learned_and_told_apart(served: Serving, training: Job) -> No
 
 
 def test_after_kill_9_it_goes_on_from_the_last_epoch(served: Serving, training: Job, tmp_path: Path) -> None:
-    job = served.client.submit(TRAIN, **ASKED)
-    wait_until(lambda: len(served.client.get(job.id).curve) >= 3, bound_s=WAIT_S, what="three epochs")
+    before = pause_in_a_job(
+        served.client,
+        [served.worker.process.pid],
+        lambda: served.client.submit(TRAIN, **ASKED).id,
+        lambda job: len(job.curve) >= 3,
+    )
     served.worker.kill()
-    before = served.client.get(job.id)
-    assert before.state == "running"
     served.worker = WorkerProcess(served.settings, f"{TRAIN},{CLASSIFY}", tmp_path / "second.log")
     served.worker.wait_ready()
-    done = served.client.wait(job.id, timeout_s=WAIT_S).raise_for_state()
+    done = served.client.wait(before.id, timeout_s=WAIT_S).raise_for_state()
     assert done.attempt == 2
     # Of the epochs that the first attempt has left, even the seconds are the same: none was learned again.
     assert done.result.curve[: len(before.curve)] == before.curve
