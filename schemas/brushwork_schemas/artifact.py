@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -16,6 +17,16 @@ Picture = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"co
 Archive = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "application/zip"})
 ]
+
+
+
+@dataclass(frozen=True)
+class TransparentIsBlack:
+    """Marks a field whose picture is a mask: its transparent parts count as black, not as white."""
+
+
+# The type of a request field that holds a mask. A client accepts what it accepts for a picture.
+Mask = Annotated[Picture, TransparentIsBlack()]
 
 # Most bytes of one picture that a caller gives.
 MAX_PICTURE_BYTES = 25 * 1024 * 1024
@@ -87,7 +98,10 @@ class Artifact(BaseModel):
         return target
 
     def pil(self) -> "Image":
-        """Decode the picture: RGB; a mask is in palette mode, where a pixel is the index of a class."""
+        """Decode the picture: RGB, or RGBA for an upload with transparency.
+
+        A mask of a segmentation is in palette mode, where a pixel is the index of a class.
+        """
         from PIL import Image
 
         picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])

@@ -89,6 +89,12 @@ class JobOptions(BaseModel):
         description="Seconds after its end for which the job is kept at most. `brushwork prune` removes it "
         "after that.",
     )
+    first_frame: bool = Field(
+        False,
+        strict=True,
+        title="First frame",
+        description="Whether the first frame of an animated picture is used. If not, such a picture is refused.",
+    )
     traceparent: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
@@ -155,6 +161,8 @@ OPTION_TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
         "field.group.hint": "您给相关任务起的名称，可用于筛选。",
         "field.retention_s.label": "保留时间",
         "field.retention_s.hint": "任务结束后最多保留的秒数，之后可能被删除。",
+        "field.first_frame.label": "取第一帧",
+        "field.first_frame.hint": "动画图片只用第一帧；不选则拒绝动画图片。",
         "field.traceparent.label": "追踪",
         "field.traceparent.hint": "调用的 W3C Trace Context，会传给工作进程和 Webhook。",
         "choice.low": "低",

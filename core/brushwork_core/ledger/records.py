@@ -26,6 +26,10 @@ STALLED = JobError(
 )
 
 
+# Options that say how files are read. The job itself does without them.
+_OF_READING = {"first_frame"}
+
+
 @dataclass(frozen=True)
 class NewJob:
     """A job to be written to the ledger, either complete or refused.
@@ -104,7 +108,7 @@ class NewJob:
             request_sha256=request_sha256,
             retry_of=retry_of,
             # Not `model_dump`, which would turn the priority into a string.
-            **{name: getattr(options, name) for name in JobOptions.model_fields},
+            **{name: getattr(options, name) for name in JobOptions.model_fields if name not in _OF_READING},
         )
 
 

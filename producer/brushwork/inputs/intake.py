@@ -9,7 +9,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, mask_fields
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from pydantic import BaseModel
 
@@ -134,9 +134,11 @@ class SubmissionIntake:
             if (given := draft.files.get(name)) is None:
                 continue
             # The same bytes may be a picture in one field and an archive in another.
-            key = (file_fields()[name], given if isinstance(given, str | bytes) else id(given))
+            # Likewise, it may be a mask in one field, whose transparent parts count as black.
+            sort = (file_fields()[name], name in mask_fields(), draft.options.first_frame)
+            key = (*sort, given if isinstance(given, str | bytes) else id(given))
             if key not in cache:
-                cache[key] = self._files.read(given, name)
+                cache[key] = self._files.read(given, name, first_frame=draft.options.first_frame)
             read[name] = cache[key]
         return read
 

@@ -4,7 +4,6 @@ Such a program calls `send_task("brushwork.text-to-image", kwargs={"prompt": "..
 The task id becomes the job id, so a message that is delivered twice makes one job.
 """
 
-import base64
 import json
 import logging
 import re
@@ -17,6 +16,7 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
+from brushwork_core.media.data_url import decoded_url, is_data_url
 from brushwork_schemas.admission import admit
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -30,7 +30,7 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, mask_fields
 from brushwork_schemas.options import taken_options
 from brushwork_schemas.webhook_url import checked_url
 from PIL import UnidentifiedImageError
@@ -38,7 +38,6 @@ from PIL import UnidentifiedImageError
 LOGGER = logging.getLogger(__name__)
 MAX_ID_LENGTH = 64
 MAX_KEPT_CHARACTERS = 20_000
-_DATA_URL = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -136,7 +135,7 @@ class BareMessages:
             for name in file_fields()
             if parameters.get(name) is not None or name == "image" in parameters
         ]
-        inputs = {name: self._file(parameters[name], name) for name in given}
+        inputs = {name: self._file(parameters[name], name, options.first_frame) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
         try:
             admitted = admit(kind, parameters, self._catalogue)
@@ -149,7 +148,7 @@ class BareMessages:
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
 
-    def _file(self, given: object, field: str) -> Artifact:
+    def _file(self, given: object, field: str, first_frame: bool) -> Artifact:
         if isinstance(given, str) and _SHA256.fullmatch(given):
             try:
                 return self._known(given, field)
@@ -162,7 +161,10 @@ class BareMessages:
                 field=field,
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
-        data, _ = pictures.cleaned(_embedded(given, field), field=field)
+        background: pictures.Background = "black" if field in mask_fields() else "white"
+        data, _ = pictures.cleaned(
+            _embedded(given, field), field=field, background=background, first_frame=first_frame
+        )
         return self._store.put_picture(data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
@@ -191,18 +193,13 @@ def _job_id(task_id: object) -> str:
 
 
 def _embedded(given: object, field: str) -> bytes:
-    start = _DATA_URL.match(given) if isinstance(given, str) else None
-    if start is None or not isinstance(given, str):
+    if not isinstance(given, str) or not is_data_url(given):
         raise InvalidImage(
             f"{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.",
             field=field,
             hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
-    try:
-        return base64.b64decode(given[start.end() :], validate=True)
-    # Covers binascii.Error, and the error for characters that are not ASCII.
-    except ValueError as error:
-        raise InvalidImage(f"{field}: invalid base64: {error}.", field=field) from error
+    return decoded_url(given, field)
 
 
 def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
+from brushwork_core.media.picture_formats import ENDINGS
 from brushwork_schemas.options import JobOptions
 
 from brushwork.inputs import short_forms
@@ -20,7 +21,9 @@ AREA_FROM_CHARACTERS = 1000
 # Fields that have an effect only together with another field.
 TOGETHER_WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
 ADD_ONS = {"loras": "lora", "controlnet": "controlnet"}
-PICTURES, ARCHIVES = "image/png,image/jpeg,image/webp", ".zip,.tar,.tar.gz,.tgz,application/zip"
+# Some systems know no media type of HEIC or AVIF, but all know the ending.
+PICTURES = ",".join([*ENDINGS, *(f".{ending}" for ending in ENDINGS.values()), ".jpeg", ".heif", ".tif"])
+ARCHIVES = ".zip,.tar,.tar.gz,.tgz,application/zip"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def form_fields(
         add_ons: The catalogue's LoRA adapters and ControlNets.
         language: Language of labels, hints and choices.
     """
-    left_out = {*LEFT_OUT, *(() if tenants else ("tenant",))}
+    left_out = {*LEFT_OUT, *(() if tenants else ("tenant",)), *(() if kind.pictures else ("first_frame",))}
     request = _Maker(kind, models, add_ons, kind.request_type.model_json_schema(), kind.field_words, language)
     options = _Maker(kind, models, add_ons, JobOptions.model_json_schema(), OPTION_WORDS, language)
     known_by = {name: _known_by(name, kind, models, add_ons) for name in request.schema["properties"]}
