@@ -14,7 +14,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
-from brushwork_schemas.validation import reason_of
+from brushwork_schemas.validation import reason_of, whole_numbers
 
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
@@ -66,7 +66,7 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
 
 def _validated(kind: Kind, parameters: Mapping[str, Any]) -> Request:
     try:
-        return kind.request_type.model_validate(dict(parameters))
+        return kind.request_type.model_validate(whole_numbers(parameters))
     except ValidationError as error:
         # A misspelt name also leaves its right name missing. The misspelling is the more useful message.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")

@@ -19,7 +19,6 @@ Archive = Annotated[
 ]
 
 
-
 @dataclass(frozen=True)
 class TransparentIsBlack:
     """Marks a field whose picture is a mask: its transparent parts count as black, not as white."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+# Above this, floats are not exact.
+WHOLE_UP_TO = 2**53
 LONGEST_FIELD = 100
 LONGEST_REASON = 200
 _SUBJECT = re.compile(r"[A-Z][a-z]+ should ")
@@ -37,6 +39,20 @@ def first_invalid(error: ValidationError | Sequence[Any], *, skip: int = 0) -> I
     first: Mapping[str, Any] = problems[0]
     name = ".".join(str(part) for part in first["loc"][skip:])
     return InvalidField(name[:LONGEST_FIELD], reason_of(first["msg"]))
+
+
+def whole_numbers(value: Any) -> Any:
+    """Return `value` with floats like 4.0 as integers, also inside of mappings and lists.
+
+    In JSON, 4.0 and 4 are the same number. A field of real numbers accepts integers, too.
+    """
+    if isinstance(value, Mapping):
+        return {name: whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(whole_numbers(each) for each in value) if type(value) in (list, tuple) else value
+    if isinstance(value, float) and value.is_integer() and abs(value) <= WHOLE_UP_TO:
+        return int(value)
+    return value
 
 
 def reason_of(message: str) -> str:

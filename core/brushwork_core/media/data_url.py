@@ -9,7 +9,9 @@ from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import InvalidImage
 
 # Pictures are told apart by their content, so any image type will do, and none at all.
-_START = re.compile(r"\s*data:(?:image/[\w.+-]+|application/octet-stream)?(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORECASE)
+_START = re.compile(
+    r"\s*data:(?:image/[\w.+-]+|application/octet-stream)?(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORECASE
+)
 _LONGEST_START = 1000
 _SPACE = re.compile(rb"\s+")
 # base64url of RFC 4648, as JSON Web Tokens have it.

@@ -75,7 +75,7 @@ def built(colours: Colours) -> bytes:
     curve = _curve(colours.gamma)
     tags = {b"wtpt": _xyz_tag(_D50_XYZ)}
     tags |= {name: _xyz_tag(each) for name, each in zip((b"rXYZ", b"gXYZ", b"bXYZ"), adapted, strict=True)}
-    tags |= {name: curve for name in (b"rTRC", b"gTRC", b"bTRC")}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     tags |= {b"desc": _text(), b"cprt": _text()}
     return _file(tags)
 

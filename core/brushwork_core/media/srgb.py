@@ -123,7 +123,9 @@ def _of_numbers(gamma: object, points: object) -> bytes | None:
 def _is_bt709(colours: Colours) -> bool:
     usual = Colours()
     names = ("red", "green", "blue", "white")
-    pairs = [(a, b) for name in names for a, b in zip(getattr(colours, name), getattr(usual, name), strict=True)]
+    pairs = [
+        (a, b) for name in names for a, b in zip(getattr(colours, name), getattr(usual, name), strict=True)
+    ]
     return all(math.isclose(a, b, abs_tol=0.001) for a, b in pairs)
 
 

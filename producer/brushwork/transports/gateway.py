@@ -161,9 +161,7 @@ class GatewayTransport(Transport):
             return file
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(
-            lambda: sendable_picture(file, first_frame=first_frame)
-        )
+        given: str | bytes = yield Work(lambda: sendable_picture(file, first_frame=first_frame))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: a URL or the name of a stored file can't be uploaded.",

@@ -54,8 +54,10 @@ def _packed(request: Any) -> dict[str, Any]:
     ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
     for name, sort in file_fields().items():
         if (given := request.get(name)) is not None:
-            ready[name] = given if sort == ARCHIVE else sendable_picture(
-                given, name, first_frame=request.get("first_frame") is True
+            ready[name] = (
+                given
+                if sort == ARCHIVE
+                else sendable_picture(given, name, first_frame=request.get("first_frame") is True)
             )
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"

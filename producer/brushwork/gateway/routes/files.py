@@ -41,7 +41,8 @@ async def upload(
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
     first_frame: Annotated[
-        bool, Query(description="Whether the first frame of an animated picture is stored. If not, it is refused.")
+        bool,
+        Query(description="Whether the first frame of an animated picture is stored. If not, it is refused."),
     ] = False,
 ) -> Artifact:
     """Store a picture or an archive. Jobs name it by its SHA-256.
@@ -52,9 +53,7 @@ async def upload(
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers
-    artifact = await to_thread.run_sync(
-        _keep, services, principal, file, first_frame, limiter=limiter
-    )
+    artifact = await to_thread.run_sync(_keep, services, principal, file, first_frame, limiter=limiter)
     response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
@@ -122,9 +121,7 @@ def _file_of(body: Received) -> bytes | BinaryIO:
     return body.data
 
 
-def _keep(
-    services: Services, principal: Principal, file: bytes | BinaryIO, first_frame: bool
-) -> Artifact:
+def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, first_frame: bool) -> Artifact:
     if isinstance(file, bytes):
         # With its transparency, because it may become a mask.
         plain, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from inspect import get_annotations
 from typing import Any, Literal
 
+from brushwork_core.media.picture_formats import ENDINGS
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
-from brushwork_core.media.picture_formats import ENDINGS
 from brushwork_schemas.options import JobOptions
 
 from brushwork.inputs import short_forms
