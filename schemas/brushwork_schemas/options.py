@@ -97,7 +97,7 @@ class JobOptions(BaseModel):
         False,
         strict=True,
         title="First frame",
-        description="Whether the first frame of an animated picture is used. If not, such a picture is refused.",
+        description="Use the first frame of an animated picture. Without this, such a picture is refused.",
     )
     traceparent: str | None = Field(
         None,

@@ -1,7 +1,7 @@
-"""ICC profiles for colours that a picture states in numbers: primaries, a white point and a transfer curve.
+"""ICC profiles for colours that a picture states by numbers: primaries, white and a transfer curve.
 
-A PNG states them in gAMA, cHRM or cICP; AVIF and HEIC in `nclx`, with the code points of ITU-T H.273. LittleCMS
-applies profiles, but its binding in Pillow cannot build them.
+A PNG states them in gAMA, cHRM or cICP; AVIF and HEIC in `nclx`, with the code points of ITU-T H.273.
+LittleCMS applies profiles, but its binding in Pillow cannot build them.
 """
 
 import struct

@@ -1,8 +1,8 @@
 """The formats of pictures that are read, and the names of their media types.
 
-Pillow reads all but HEIC, which the HEVC decoder libde265 of the package pi-heif reads. pi-heif is pillow-heif
-without the encoder x265, so nothing here is under the GPL: its wheels contain libheif and libde265, both under
-the LGPL. A program that has only pillow-heif is served as well.
+Pillow reads all but HEIC, which the package pi-heif reads. It is pillow-heif without the encoder x265, so
+nothing here is under the GPL: its wheels contain libheif and libde265, both under the LGPL. A program that
+has only pillow-heif is served as well.
 """
 
 import io

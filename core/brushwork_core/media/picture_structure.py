@@ -1,8 +1,8 @@
 """The parts of a picture's file: counted before a decoder sees them, and left out if they hold no pixels.
 
-Texts, comments and the like are dropped in the end, so they are skipped here unread: damaged or very long ones
-do not make a picture unusable. The number of parts is limited, because each one costs time however small it
-is.
+Texts, comments and the like are dropped in the end, so they are skipped here unread: damaged or very long
+ones do not make a picture unusable. The number of parts is limited, because each one costs time however small
+it is.
 """
 
 import re
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Chunks of a PNG or WebP, segments of a JPEG, blocks of a GIF. A PNG of 25 MB in pieces of 1 KB has half of it.
+# Chunks of a PNG or WebP, segments of a JPEG, blocks of a GIF. A PNG of 25 MB in pieces of 1 KB has half.
 MAX_PARTS = 50_000
 # A progressive JPEG has about 10. Each scan is a pass over all pixels.
 MAX_SCANS = 100
@@ -136,7 +136,7 @@ def _is_intact(checked: memoryview) -> bool:
 
 
 def _profile_of(chunk: bytes) -> bytes | None:
-    name, separator, packed = chunk.partition(b"\0")
+    _, separator, packed = chunk.partition(b"\0")
     if not separator or not packed.startswith(b"\0"):
         return None
     try:
@@ -152,7 +152,7 @@ def _transparent(data: bytes, chunk: bytes) -> int | tuple[int, ...] | None:
     if len(data) < 26 or len(chunk) not in (2, 6):
         return None
     bits, colour_type = data[24], data[25]
-    values = struct.unpack(f">{len(chunk) // 2}H", chunk)
+    values: tuple[int, ...] = struct.unpack(f">{len(chunk) // 2}H", chunk)
     if colour_type == 0 and len(values) == 1 and bits in (1, 2, 4, 8, 16):
         return values[0] if bits == 16 else (values[0] & (2**bits - 1)) * 255 // (2**bits - 1)
     if colour_type == 2 and len(values) == 3:

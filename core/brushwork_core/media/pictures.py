@@ -30,8 +30,8 @@ class Reading:
 
     Args:
         field: Field of the request, for error messages.
-        background: What transparent parts become: `black` for a mask, where black means that nothing is painted,
-            and `white` for all others. None to keep transparency.
+        background: What transparent parts become: `black` for a mask, where black means that nothing is
+            painted, and `white` for all others. None to keep transparency.
         first_frame: Whether the first frame of an animated picture is taken. If not, it is refused.
     """
 

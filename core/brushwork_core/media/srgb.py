@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image, ImageCms
@@ -45,7 +45,7 @@ def in_8_bits(picture: Image.Image, field: str) -> Image.Image:
     if not picture.mode.startswith("I"):
         return picture
     whole = picture.convert("I")
-    low, high = whole.getextrema()
+    low, high = cast("tuple[int, int]", whole.getextrema())
     if picture.mode == "I" and (low < 0 or high > 65535):
         raise _refused(field, f"its values reach from {low} to {high}")
     if picture.mode == "I" and 0 < high <= 255:
@@ -165,7 +165,7 @@ def _transform_of(picture: Image.Image, profile: bytes) -> "ImageCms.ImageCmsTra
 
 
 def _mode_for(picture: Image.Image, mode: str) -> str:
-    """The mode in which a profile can be applied to the picture. Greys have a place in RGB, but not vice versa."""
+    """The mode in which a profile can be applied. Greys have a place in RGB, but not vice versa."""
     if picture.mode in ("1", "L"):
         return mode if mode in ("L", "RGB") else "L"
     return picture.mode if picture.mode in ("CMYK", "LAB") else "RGB"

@@ -1,6 +1,5 @@
 """Arguments of a command line as parameters of a request."""
 
-import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from brushwork_schemas.options import JobOptions
 from pydantic import TypeAdapter, ValidationError
 
 from brushwork.inputs import short_forms
+from brushwork.inputs.strict_json import parsed_json
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
@@ -80,8 +80,8 @@ def typed(kind: Kind, name: str, value: str) -> Any:
 def _plain(value: str) -> Any:
     """Return JSON and integers as such, and anything else as text."""
     if value.lstrip().startswith(("[", "{")):
-        with suppress(ValueError, RecursionError):
-            return json.loads(value)
+        with suppress(ValueError):
+            return parsed_json(value.encode("utf-8", "surrogatepass"))
     # A whole number outside the limits of its field must be refused for its size, not for its type.
     try:
         return int(value)

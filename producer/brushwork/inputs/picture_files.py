@@ -1,11 +1,19 @@
-"""Read the picture that a caller gives: a path, bytes, a data: URL or a PIL image. Only the last needs Pillow."""
+"""Read the picture that a caller gives: a path, bytes, a data: URL or a PIL image.
+
+Only a PIL image needs Pillow.
+"""
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-from brushwork_core.media.data_url import decoded_url, is_data_url
-from brushwork_schemas.artifact import MAX_PICTURE_BYTES, Artifact, is_sha256
+from brushwork_schemas.artifact import (
+    MAX_PICTURE_BYTES,
+    Artifact,
+    data_url_content,
+    is_data_url,
+    is_sha256,
+)
 from brushwork_schemas.errors import InvalidImage
 
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ def picture_bytes(given: object, field: str, *, first_frame: bool = False) -> by
     if isinstance(given, bytes | bytearray | memoryview):
         return bytes(given)
     if isinstance(given, str) and is_data_url(given):
-        return decoded_url(given, field)
+        return _of_data_url(given, field)
     if isinstance(given, str | Path):
         return _read(Path(given), field)
     if _is_pil_image(given):
@@ -80,6 +88,13 @@ def _is_pil_image(given: object) -> "TypeGuard[Image]":
     # Whoever has a PIL image has loaded Pillow; all others need not.
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(given, pillow.Image)
+
+
+def _of_data_url(url: str, field: str) -> bytes:
+    try:
+        return data_url_content(url)
+    except ValueError as error:
+        raise invalid_image(field, str(error)) from None
 
 
 def _read(path: Path, field: str) -> bytes:

@@ -4,12 +4,13 @@ Items are separated by line breaks or semicolons; labels and adapters may be sep
 is accepted too.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+
+from brushwork.inputs.strict_json import parsed_json
 
 _ON = {"on": True, "off": False}
 
@@ -59,8 +60,8 @@ def written(field: str, value: Any) -> str:
 
 def _json(field: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parsed_json(text.encode("utf-8", "surrogatepass"))
+    except ValueError as error:
         raise InvalidRequest(f"{field}: invalid JSON: {error}.", field=field) from None
 
 

@@ -16,9 +16,8 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
-from brushwork_core.media.data_url import decoded_url, is_data_url
 from brushwork_schemas.admission import admit
-from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -198,7 +197,10 @@ def _embedded(given: object, field: str) -> bytes:
             field=field,
             hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
-    return decoded_url(given, field)
+    try:
+        return data_url_content(given)
+    except ValueError as error:
+        raise InvalidImage(f"{field}: {error}.", field=field, hint="Encode the picture in base64.") from None
 
 
 def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:

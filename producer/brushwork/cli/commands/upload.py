@@ -14,7 +14,8 @@ def upload(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A picture (PNG, JPEG, WebP, AVIF, HEIC, BMP, TIFF, GIF), or a zip, tar or folder with a folder for each class.",
+            help="A picture (PNG, JPEG, WebP, AVIF, HEIC, BMP, TIFF, GIF), or a zip, tar or folder with a "
+            "folder for each class.",
             show_default=False,
         ),
     ],

@@ -4,8 +4,7 @@ from enum import Enum
 from typing import Any
 
 from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_core.media.data_url import decoded_url, is_data_url
-from brushwork_schemas.artifact import is_sha256
+from brushwork_schemas.artifact import data_url_content, is_data_url, is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
 
 from brushwork.gateway.admission.access import Principal
@@ -60,7 +59,7 @@ def resolved(given: Any, field: str, files: TenantFiles, principal: Principal) -
     if source is PictureSource.UNKNOWN:
         raise InvalidImage(f"{field}: the value is not a picture.", field=field, hint=HINT)
     if source is PictureSource.DATA:
-        return given if isinstance(given, bytes) else decoded_url(given, field)
+        return given if isinstance(given, bytes) else _content(given, field)
     if source is PictureSource.STORE:
         try:
             return files.get(given, principal.tenant).sha256
@@ -90,3 +89,10 @@ def resolved_dataset(given: Any, field: str, files: TenantFiles, principal: Prin
         return files.get(given, principal.tenant).sha256
     except FileNotFound as error:
         raise InvalidDataset(f"{field}: {error.message}", field=field, hint=DATASET_HINT) from None
+
+
+def _content(url: str, field: str) -> bytes:
+    try:
+        return data_url_content(url)
+    except ValueError as error:
+        raise InvalidImage(f"{field}: {error}.", field=field, hint=HINT) from None

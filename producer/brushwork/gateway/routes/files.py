@@ -42,14 +42,14 @@ async def upload(
     body: Annotated[Received, Depends(received)],
     first_frame: Annotated[
         bool,
-        Query(description="Whether the first frame of an animated picture is stored. If not, it is refused."),
+        Query(description="Store the first frame of an animated picture. Without this, it is refused."),
     ] = False,
 ) -> Artifact:
     """Store a picture or an archive. Jobs name it by its SHA-256.
 
-    A picture with metadata, an orientation, transparency, another format than PNG, JPEG or WebP, or other
-    colours than sRGB is stored as a new PNG, so its SHA-256 may differ from that of the sent bytes. The same file may be uploaded again. The content of an archive is checked by
-    the job that uses it.
+    A picture with metadata, an orientation, transparency, other colours than sRGB, or another format than
+    PNG, JPEG or WebP is stored as a new PNG, so its SHA-256 may differ from that of the sent bytes. The same
+    file may be uploaded again. The content of an archive is checked by the job that uses it.
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers

@@ -96,7 +96,7 @@ def form_fields(
         add_ons: The catalogue's LoRA adapters and ControlNets.
         language: Language of labels, hints and choices.
     """
-    left_out = {*LEFT_OUT, *(() if tenants else ("tenant",)), *(() if kind.pictures else ("first_frame",))}
+    left_out = {*LEFT_OUT, *(() if tenants else ("tenant",))}
     request = _Maker(kind, models, add_ons, kind.request_type.model_json_schema(), kind.field_words, language)
     options = _Maker(kind, models, add_ons, JobOptions.model_json_schema(), OPTION_WORDS, language)
     known_by = {name: _known_by(name, kind, models, add_ons) for name in request.schema["properties"]}
@@ -105,6 +105,8 @@ def form_fields(
         for name in _in_order(kind)
         if name not in left_out and known_by[name] != ()
     ]
+    if not any(field.name in kind.pictures for field in made):
+        left_out.add("first_frame")
     further = [
         options.made(name, None, folded=True) for name in options.schema["properties"] if name not in left_out
     ]
