@@ -98,7 +98,7 @@ def test_bombs_as_messages(scene: Scene, catalogue: str) -> None:
 def test_bombs_by_the_client(scene: Scene, catalogue: str, tmp_path: Path) -> None:
     file = tmp_path / "bomb.png"
     with scene.stack(num_workers=1, kinds=KINDS, catalogue=catalogue, models=(MODEL,)) as stack:
-        for name, picture in BOMBS.items():
+        for picture in BOMBS.values():
             file.write_bytes(picture)
             with pytest.raises(InvalidImage):
                 stack.client.submit(KIND, image=file, model=MODEL)

@@ -21,7 +21,7 @@ Background = Literal["white", "black"]
 MAX_BYTES = MAX_PICTURE_BYTES
 MAX_PIXELS = 25_000_000
 _HINT = f"Send a {NAMES} with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
-_FRAMES_HINT = "Send first_frame=true to take the first frame, or send a picture with one frame."
+FRAMES_HINT = "Send first_frame=true to take the first frame, or send a picture with one frame."
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def has_frames(picture: Image.Image) -> bool:
 
 def several_frames(field: str) -> InvalidImage:
     """Return the error for a picture with several frames, of which none was asked for."""
-    return InvalidImage(f"{field}: the picture has several frames.", field=field, hint=_FRAMES_HINT)
+    return InvalidImage(f"{field}: the picture has several frames.", field=field, hint=FRAMES_HINT)
 
 
 def encode_png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
