@@ -136,5 +136,8 @@ def _is_removable() -> tuple[ColumnElement[bool], ...]:
     open_event = select(WEBHOOK_EVENTS.c.id).where(
         WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
     )
-    unsent = select(CELERY_TASKS.c.job_id).where(CELERY_TASKS.c.job_id == JOBS.c.id, is_task_end_due())
+    # Of a client's job only an event for Flower is open, which no one waits for.
+    unsent = select(CELERY_TASKS.c.job_id).where(
+        CELERY_TASKS.c.job_id == JOBS.c.id, CELERY_TASKS.c.message.is_not(None), is_task_end_due()
+    )
     return JOBS.c.state.in_(_TERMINAL), ~open_event.exists(), ~unsent.exists()

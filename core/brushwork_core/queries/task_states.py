@@ -6,7 +6,7 @@ from sqlalchemy import select
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import CELERY_CHAINED
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.queue.task_ids import job_id_of
+from brushwork_core.queue.task_ids import job_id_of, shown
 
 
 class TaskStates:
@@ -27,6 +27,9 @@ class TaskStates:
     def broken_chain(self, task_id: str) -> Job | None:
         """Return the job that ended without a result, so that this task of its chain never runs."""
         before = select(CELERY_CHAINED.c.job_id).where(CELERY_CHAINED.c.task_id == task_id)
+        # Other ids are never stored, and a database cannot look for all of them.
+        if task_id != shown(task_id):
+            return None
         with self._database.reading() as connection:
             job_id = connection.execute(before).scalar()
         found = self._index.get_many([job_id]) if job_id else []
