@@ -2,47 +2,47 @@
 
 import json
 import os
+from typing import Any
 
 from celery import Celery
 
 CALLS = "calls"
 
-app = Celery("program", broker=os.environ["PROGRAM_BROKER"], backend=os.environ["PROGRAM_BACKEND"])
-app.conf.update(
-    result_chord_retry_interval=0.1,
-    worker_hijack_root_logger=False,
-    broker_connection_retry_on_startup=True,
-    worker_enable_remote_control=False,
-)
+
+def program(broker: str, backend: str) -> Celery:
+    """The program, with its own tasks."""
+    app = Celery("program", broker=broker, backend=backend, set_as_current=False)
+    app.conf.update(result_chord_retry_interval=0.1, broker_connection_retry_on_startup=True)
+
+    def called(task: Any, argument: Any) -> None:
+        entry = json.dumps([task.name, task.request.id, argument, task.request.parent_id])
+        with app.connection_for_write() as connection:
+            connection.default_channel.client.rpush(CALLS, entry)
+
+    @app.task(bind=True, name="done")
+    def done(task: Any, result: Any) -> int:
+        """A `link`, or the next task of a chain."""
+        called(task, result)
+        return len(result["images"])
+
+    @app.task(bind=True, name="failed")
+    def failed(task: Any, task_id: str) -> None:
+        """A `link_error`."""
+        called(task, task_id)
+
+    @app.task(bind=True, name="gathered")
+    def gathered(task: Any, results: Any) -> int:
+        """The body of a chord."""
+        called(task, results)
+        return len(results)
+
+    @app.task(name="own")
+    def own(number: int) -> int:
+        """A task of the program that has nothing to do with pictures."""
+        return number
+
+    return app
 
 
-def _called(task, *args):
-    entry = json.dumps([task.name, task.request.id, list(args)])
-    with app.connection_for_write() as connection:
-        connection.default_channel.client.rpush(CALLS, entry)
-
-
-@app.task(bind=True)
-def done(self, result):
-    """A `link`, or the next task of a chain."""
-    _called(self, result)
-    return {"size": len(result.get("images", ()))}
-
-
-@app.task(bind=True)
-def failed(self, task_id):
-    """A `link_error`."""
-    _called(self, task_id)
-
-
-@app.task(bind=True)
-def gathered(self, results):
-    """The body of a chord."""
-    _called(self, results)
-    return len(results)
-
-
-@app.task(bind=True)
-def own(self, number):
-    """A task of the program itself."""
-    return number
+if "PROGRAM_BROKER" in os.environ:
+    app = program(os.environ["PROGRAM_BROKER"], os.environ["PROGRAM_BACKEND"])
