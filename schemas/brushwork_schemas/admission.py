@@ -1,8 +1,10 @@
 """Admission: a request is validated, completed from the model's defaults, and checked against its limits."""
 
 import difflib
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +12,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, PluginFailed
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
+from brushwork_schemas.plugins import KINDS, distribution_of
 from brushwork_schemas.validation import reason_of
 
+LOGGER = logging.getLogger(__name__)
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
 LONGEST_FIELD = 100
@@ -38,7 +42,8 @@ class Admitted:
     @property
     def label(self) -> str:
         """Model and cost in a few words, without private text. Flower and logs show it."""
-        return f"{self.model.name} {self.request.summary}".strip()[:200]
+        with _own_function(self.kind, "summary"):
+            return f"{self.model.name} {self.request.summary}".strip()[:200]
 
 
 def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -> Admitted:
@@ -53,6 +58,7 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
         UnknownKind: No kind has this name.
         UnknownModel: The catalogue has no such model for this kind.
         InvalidRequest: A parameter is wrong. `field` names it, the message states its limits.
+        PluginFailed: A function of the kind raised another exception.
     """
     kind = kind_named(kind_name)
     asked = _validated(kind, parameters)
@@ -60,13 +66,15 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
     request = _validated(kind, _completed(asked, model, kind))
     _check_special(request, kind, model)
     for check in kind.checks:
-        check(request, model, catalogue)
+        with _own_function(kind, f"checks ({getattr(check, '__qualname__', type(check).__name__)})"):
+            check(request, model, catalogue)
     return Admitted(kind, model, request)
 
 
 def _validated(kind: Kind, parameters: Mapping[str, Any]) -> Request:
     try:
-        return kind.request_type.model_validate(dict(parameters))
+        with _own_function(kind, "request_type"):
+            return kind.request_type.model_validate(dict(parameters))
     except ValidationError as error:
         # A misspelt name also leaves its right name missing. The misspelling is the more useful message.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
@@ -109,12 +117,31 @@ def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in asked.model_fields_set}
     given = {name: value for name, value in given.items() if value is not None}
     complete = {**model.defaults_of(kind.name), **given, "model": model.name}
-    complete = dict(kind.complete(asked, complete, model))
-    if "seed" in kind.request_type.model_fields and (
-        kind.draws_seed is None or kind.draws_seed(asked, model)
-    ):
+    with _own_function(kind, "complete"):
+        complete = dict(kind.complete(asked, complete, model))
+    with _own_function(kind, "draws_seed"):
+        draws = kind.draws_seed is None or kind.draws_seed(asked, model)
+    if draws and "seed" in kind.request_type.model_fields:
         complete.setdefault("seed", secrets.randbits(SEED_BITS))
     return complete
+
+
+@contextmanager
+def _own_function(kind: Kind, name: str) -> Iterator[None]:
+    """Call a function of a kind inside. Exceptions that are not about the request are its bugs."""
+    try:
+        yield
+    except (BrushworkError, ValidationError):
+        raise
+    # A plug-in may raise anything, and may call `sys.exit`.
+    except (Exception, SystemExit) as error:
+        owner = distribution_of(KINDS, kind.name) or "unknown"
+        LOGGER.error("%s of the kind %s (distribution %s) failed", name, kind.name, owner, exc_info=error)
+        raise PluginFailed(
+            f"{name} of the kind {kind.name} failed with a bug ({type(error).__name__}). "
+            f"The distribution {owner} registers this kind.",
+            hint=f"Update, repair or uninstall {owner}. The log of this process has the traceback.",
+        ) from error
 
 
 def _check_special(request: Request, kind: Kind, model: Model) -> None:

@@ -22,10 +22,10 @@ from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
-    BrushworkError,
     InvalidDataset,
     InvalidImage,
     InvalidRequest,
+    PluginFailed,
     RequestError,
 )
 from brushwork_schemas.job import JobError
@@ -53,10 +53,6 @@ class AcceptedMessage:
 
     job_id: str
     waits: bool = False
-
-
-class _KindFailed(Exception):
-    """A function of a kind raised an exception that is not about the request."""
 
 
 class BareMessages:
@@ -90,7 +86,7 @@ class BareMessages:
     ) -> AcceptedMessage:
         """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
-        If a function of the kind has a bug, the job fails with the code `internal`.
+        If a function of the kind has a bug, the job fails with the code `plugin_failed`.
 
         Args:
             task_id: Celery's task id.
@@ -105,12 +101,9 @@ class BareMessages:
         job_id = _job_id(task_id)
         try:
             job = self._admitted(job_id, kind, args, kwargs)
-        except RequestError as error:
+        # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
+        except (RequestError, PluginFailed) as error:
             self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
-            return AcceptedMessage(job_id)
-        except _KindFailed as error:
-            # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
-            self._ledger.refuse(_refused(job_id, kind, kwargs), _bug(kind, error.__cause__))
             return AcceptedMessage(job_id)
         submitted = self._ledger.submit([job])
         return AcceptedMessage(job_id, waits=job_id in submitted.new - submitted.sent)
@@ -138,12 +131,7 @@ class BareMessages:
         ]
         inputs = {name: self._file(parameters[name], name) for name in given}
         parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
-        try:
-            admitted = admit(kind, parameters, self._catalogue)
-        except BrushworkError:
-            raise
-        except Exception as error:
-            raise _KindFailed from error
+        admitted = admit(kind, parameters, self._catalogue)
         self._expect(admitted.model, options.tenant)
         return NewJob.of(
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
@@ -174,12 +162,6 @@ class BareMessages:
         if (archive := stored_archive(self._store, sha256)) is None:
             raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
         return archive
-
-
-def _bug(kind: str, error: BaseException | None) -> JobError:
-    LOGGER.error("A function of the kind %s failed while it checked a message", kind, exc_info=error)
-    message = f"The check of the request failed with a bug ({type(error).__name__}) in the kind {kind}."
-    return JobError(code="internal", message=message, fault="machine")
 
 
 def _job_id(task_id: object) -> str:

@@ -38,6 +38,7 @@ class RetryPolicy:
     """Decides whether a failed attempt is followed by another one.
 
     - An error of the caller or of brushwork would occur again, so the job fails at once.
+    - An error of the operator lasts until the operator acts, so the job fails at once.
     - An error of the machine may not occur again. The job runs again after a pause that doubles with each
       attempt, on another worker if there is one.
     - A job that ran out of memory beside other jobs runs again alone.
@@ -60,7 +61,7 @@ class RetryPolicy:
             return None
         if isinstance(error, OutOfMemory):
             return None if claim.alone else NextAttempt(0.0, alone=True)
-        if not isinstance(error, MachineError):
+        if not isinstance(error, MachineError) or error.fault == "operator":
             return None
         pause_s = Backoff(self._first_pause_s, LONGEST_PAUSE_S).pause_s(claim.attempt)
         # The random number protects no secret.
