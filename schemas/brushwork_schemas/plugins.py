@@ -16,6 +16,7 @@ LOGGER = logging.getLogger(__name__)
 KINDS, FAMILIES, CATALOGUES = "brushwork.kinds", "brushwork.families", "brushwork.catalogues"
 # The built-in objects are registered by this distribution; they come first.
 OWN = "brushwork"
+LONGEST_REASON = 500
 _Plugin = TypeVar("_Plugin")
 
 
@@ -139,6 +140,8 @@ def _passes(point: EntryPoint, plugin: _Plugin, check: Callable[[_Plugin], objec
 
 
 def _leave_out(point: EntryPoint, reason: str, part: str = "") -> None:
+    # The text of a foreign exception may have many lines.
+    reason = " ".join(reason.split())[:LONGEST_REASON]
     place = (point.group, point.name, _owner(point), part)
     if place not in _FAILED:
         _FAILED[place] = FailedPlugin(point.group, point.name, _owner(point), reason, part)

@@ -1,7 +1,6 @@
 """Families of a plug-in whose loaders are broken: a real worker lives on and serves its other models."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,14 @@ from pathlib import Path
 from brushwork_schemas.families.family import Family
 
 LOADERS = {
-    "no-module": "no_such_module:load", "no-function": "broken_module:no_such", "raises": "broken_module:boom",
-    "exits": "broken_module:leave", "returns-none": "broken_module:nothing", "no-torch-module": "broken_module:texts",
-    "no-handler": "broken_module:empty", "import-raises": "broken_import:load",
+    "no-module": "no_such_module:load",
+    "no-function": "broken_module:no_such",
+    "raises": "broken_module:boom",
+    "exits": "broken_module:leave",
+    "returns-none": "broken_module:nothing",
+    "no-torch-module": "broken_module:texts",
+    "no-handler": "broken_module:empty",
+    "import-raises": "broken_import:load",
 }
 FAMILIES = tuple(
     Family(name=name, library="broken", kinds=("image-classification",), loader=loader)
@@ -60,7 +64,8 @@ from brushwork import Client
 from PIL import Image
 picture = Image.new("RGB", (64, 64), "red")
 with Client() as client:
-    jobs = {name: client.submit("image-classification", image=picture, model=name).id for name in sys.argv[1:]}
+    kind = "image-classification"
+    jobs = {name: client.submit(kind, image=picture, model=name).id for name in sys.argv[1:]}
     ended = {name: client.wait(id, timeout_s=120) for name, id in jobs.items()}
 print(json.dumps({
     name: [job.state, job.attempt, job.error and job.error.model_dump()] for name, job in ended.items()
@@ -80,10 +85,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "broken_import.py").write_text("1 / 0")
     entry = '[models.{0}]\nfamily = "{0}"\nsource = {{ architecture = "x" }}\n'
     (folder / "broken.toml").write_text("".join(entry.format(name) for name in REASONS))
-    redis = RedisServer(folder)
+    redis = RedisServer(folder).start()
     names = [*REASONS, "pocket-classifier"]
     settings = Settings(
-        redis_url=redis.start(),
+        redis_url=redis.url,
         database_url=f"sqlite:///{folder}/ledger.sqlite3",
         artifacts_url=str(folder / "artifacts"),
         models=",".join(names),

@@ -130,8 +130,8 @@ def _packaged() -> Catalogue:
     for key, file in registered(CATALOGUES, Path, str, _check_readable).items():
         more_models, more_add_ons = read_entries(file, partial(_leave_out, key))
         # The first file that names a model wins, and its models come first.
-        models |= _new(key, models, more_models)
-        add_ons |= _new(key, add_ons, more_add_ons)
+        models |= _new(key, "models", models, more_models)
+        add_ons |= _new(key, "add-ons", add_ons, more_add_ons)
     return Catalogue(models, add_ons)
 
 
@@ -144,7 +144,9 @@ def _leave_out(key: str, name: str, error: InvalidRequest) -> None:
     leave_out_part(CATALOGUES, key, name, error.message)
 
 
-def _new(key: str, known: Mapping[str, _Entry], more: Mapping[str, _Entry]) -> dict[str, _Entry]:
-    for name in known.keys() & more.keys():
-        leave_out_part(CATALOGUES, key, name, f"another catalogue has an entry {name!r} already")
+def _new(
+    key: str, section: str, known: Mapping[str, _Entry], more: Mapping[str, _Entry]
+) -> dict[str, _Entry]:
+    for name in sorted(known.keys() & more.keys()):
+        leave_out_part(CATALOGUES, key, f"{section}.{name}", f"{name!r} is in another catalogue already")
     return {name: entry for name, entry in more.items() if name not in known}

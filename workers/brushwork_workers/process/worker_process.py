@@ -266,9 +266,9 @@ class WorkerProcess:
             RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
         ]
 
-    def _others_serve(self, kind: str) -> bool:
+    def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
-            kind, but=self.worker, within_s=self.settings.lease_s
+            kind, but=self.worker, within_s=self.settings.lease_s, model=model
         )
 
     def _beat(self) -> None:
