@@ -26,6 +26,7 @@ from brushwork_schemas.errors import (
     InvalidDataset,
     InvalidImage,
     InvalidRequest,
+    PluginFailed,
     RequestError,
     ServiceUnreachable,
 )
@@ -106,7 +107,7 @@ class BareMessages:
     def accept_message(self, message: BareMessage) -> AcceptedMessage:
         """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
-        If a function of the kind has a bug, the job fails with the code `internal`.
+        If a function of the kind has a bug, the job fails with the code `plugin_failed`.
 
         Returns:
             The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
@@ -121,7 +122,7 @@ class BareMessages:
             return self._submitted(job_id, message)
         except ServiceUnreachable:
             raise
-        except RequestError as error:
+        except (RequestError, PluginFailed) as error:
             refusal = JobError.of(error)
         # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
         except Exception as error:
