@@ -25,6 +25,8 @@ def parsed(data: bytes) -> Any:
     Raises:
         InvalidRequest: The data is not JSON, or two parsers may read it differently; see `parsed_json`.
     """
+    if not data.strip():
+        raise InvalidRequest("The body is empty.", field="body", hint="Send a JSON object, such as {}.")
     try:
         return parsed_json(data)
     except ValueError as error:
