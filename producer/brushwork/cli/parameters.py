@@ -1,5 +1,6 @@
 """Arguments of a command line as parameters of a request."""
 
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from brushwork.inputs import short_forms
 from brushwork.inputs.strict_json import parsed_json
 
 # A word of any script before the sign, so that a name in Chinese is not taken for a prompt.
+_DECIMAL = re.compile(r"[+-]?\d{1,15}\.0*")
 _NAMED = re.compile(r"([^\W\d][\w-]*)[=\uff1d](.*)", re.DOTALL)
 
 
@@ -99,8 +101,9 @@ def _plain(value: str) -> Any:
     if value.lstrip().startswith(("[", "{")):
         with suppress(ValueError):
             return parsed_json(value.encode("utf-8", "surrogatepass"))
-    # A whole number outside the limits of its field must be refused for its size, not for its type.
+    # A whole number outside the limits of its field must be refused for its size, not for its type. 4.0 is one.
     try:
         return int(value)
     except ValueError:
-        return value
+        number = float(value) if _DECIMAL.fullmatch(value) else math.nan
+        return int(number) if number.is_integer() else value
