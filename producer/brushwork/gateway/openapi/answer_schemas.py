@@ -36,7 +36,8 @@ def portable(schema: Any) -> Any:
     """Return a schema without what code generators stumble over; it is changed in place.
 
     A default makes generated clients send the field, or require it. A numeric `const` becomes no valid name.
-    An integer is bounded by integers.
+    An integer is bounded by integers. A list of several equal items is a list: openapi-fetch makes lists of
+    tuples, which then do not fit.
     """
     if isinstance(schema, list):
         return [portable(each) for each in schema]
@@ -51,6 +52,9 @@ def portable(schema: Any) -> Any:
     schema.pop("default", None)
     if not isinstance(schema.get("const", ""), str):
         schema["enum"] = [schema.pop("const")]
+    items = schema.get("prefixItems", ())
+    if items and all(each == items[0] for each in items) and schema.get("maxItems") == len(items):
+        schema["items"] = schema.pop("prefixItems")[0]
     if schema.get("type") == "integer":
         bounds = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
         schema |= {name: int(schema[name]) for name in bounds if name in schema}
