@@ -10,8 +10,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.head_requests import HeadAsGet
 from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
+from brushwork.gateway.head_requests import HeadAsGet
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,

@@ -12,7 +12,7 @@ from brushwork_core.telemetry.trace_context import TraceContext
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from brushwork.gateway.admission.head_requests import ASKED_METHOD
+from brushwork.gateway.head_requests import ASKED_METHOD
 from brushwork.gateway.problems import MEDIA_TYPE
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 
