@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
 from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
+from brushwork.gateway.head_requests import HeadAsGet
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
     batch,
@@ -114,6 +115,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)
+    app.add_middleware(HeadAsGet)
     # Routes are matched in this order: the most frequent ones first.
     for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics):
         app.include_router(routes.router)
