@@ -25,6 +25,9 @@ def completed_components(answers: dict[str, Schema], kinds: KindSchemas) -> dict
     schemas = {name: of_answer(each) for name, each in answers.items()}
     schemas["Problem"] = of_problem(answers["Problem"])
     add_jobs(schemas)
+    # A problem leaves out what is null in it, and a job does not.
+    wrong = schemas["FieldError"]
+    wrong["required"] = [name for name, each in wrong["properties"].items() if "anyOf" not in each]
     return schemas | _bodies(kinds)
 
 
