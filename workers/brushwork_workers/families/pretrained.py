@@ -107,7 +107,7 @@ class PictureProcessor:
         """Return the length to which the shorter edge is scaled, in pixels; None if both are given."""
         if isinstance(self._processor, TimmWrapperImageProcessor):
             config = self._processor.data_config
-            return math.ceil(config["input_size"][-1] / config["crop_pct"])
+            return math.ceil(int(config["input_size"][-1]) / float(config["crop_pct"]))
         size = getattr(self._processor, "size", None)
         shortest: int | None = getattr(size, "shortest_edge", None)
         return None if getattr(size, "longest_edge", None) else shortest
