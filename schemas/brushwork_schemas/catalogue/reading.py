@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 
 Entries = tuple[dict[str, Model], dict[str, AddOn]]
 # Gets the name of an entry that cannot be used, such as `models.x`, and the reason.

@@ -49,7 +49,10 @@
 Codes are stable, so programs can compare them. Messages may change.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
+
+from brushwork_schemas.wording.field_error import FieldError
 
 Fault = Literal["caller", "machine", "operator"]
 
@@ -86,6 +89,18 @@ class RequestError(BrushworkError):
 
     code = "bad_request"
     fault = "caller"
+    _errors: tuple[FieldError, ...] = ()
+
+    @property
+    def errors(self) -> tuple[FieldError, ...]:
+        """Everything that is wrong with the request, each field once. The first is this error itself."""
+        return self._errors or (
+            FieldError.of(self.message, code=self.code, field=self.field, hint=self.hint, index=self.index),
+        )
+
+    @errors.setter
+    def errors(self, errors: Sequence[FieldError]) -> None:
+        self._errors = tuple(errors)
 
 
 class InvalidRequest(RequestError):
