@@ -18,7 +18,7 @@ from brushwork_core.ledger import CeleryMessage, Ledger, NewJob
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
 from brushwork_core.queue.task_ids import job_id_of, shown
-from brushwork_schemas.admission import admit
+from brushwork_schemas.admission import ANY_SHA256, admit
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
@@ -26,13 +26,15 @@ from brushwork_schemas.errors import (
     InvalidDataset,
     InvalidImage,
     InvalidRequest,
+    PluginFailed,
     RequestError,
     ServiceUnreachable,
 )
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
-from brushwork_schemas.options import checked_url, taken_options
+from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
 from PIL import UnidentifiedImageError
 
@@ -105,7 +107,7 @@ class BareMessages:
     def accept_message(self, message: BareMessage) -> AcceptedMessage:
         """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
-        If a function of the kind has a bug, the job fails with the code `internal`.
+        If a function of the kind has a bug, the job fails with the code `plugin_failed`.
 
         Returns:
             The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
@@ -120,7 +122,7 @@ class BareMessages:
             return self._submitted(job_id, message)
         except ServiceUnreachable:
             raise
-        except RequestError as error:
+        except (RequestError, PluginFailed) as error:
             refusal = JobError.of(error)
         # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
         except Exception as error:
@@ -162,23 +164,25 @@ class BareMessages:
                 field="args",
                 hint="Send all parameters by name, as kwargs.",
             )
-        parameters = dict(kwargs)
-        options = taken_options(parameters)
-        if options.idempotency_key is not None:
-            raise InvalidRequest(
-                "idempotency_key: not allowed in a message, whose task id already is its key.",
-                field="idempotency_key",
-                hint="Remove idempotency_key. Repeat a message with the same task_id.",
-            )
+        parameters, wrong = dict(kwargs), Refusals()
+        options = None
+        with wrong.noted():
+            options = _options(parameters)
         # Null means "left out" for every file field but the main picture.
         given = [
             name
             for name in file_fields()
             if parameters.get(name) is not None or name == "image" in parameters
         ]
-        inputs = {name: self._file(parameters[name], name) for name in given}
-        parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
-        admitted = admit(kind, parameters, self._catalogue)
+        inputs: dict[str, Artifact] = {}
+        for name in given:
+            with wrong.noted():
+                inputs[name] = self._file(parameters[name], name)
+        named = {name: inputs[name].sha256 if name in inputs else ANY_SHA256 for name in given}
+        with wrong.noted():
+            admitted = admit(kind, parameters | named, self._catalogue)
+        wrong.raise_any()
+        assert options is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
         self._expect(admitted.model, options.tenant)
         return NewJob.of(
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
@@ -209,6 +213,18 @@ class BareMessages:
         if (archive := stored_archive(self._store, sha256)) is None:
             raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
         return archive
+
+
+def _options(parameters: dict[str, Any]) -> JobOptions:
+    """Remove the options from the parameters of a message, and return them."""
+    options = taken_options(parameters)
+    if options.idempotency_key is not None:
+        raise InvalidRequest(
+            "idempotency_key: not allowed in a message, whose task id already is its key.",
+            field="idempotency_key",
+            hint="Remove idempotency_key. Repeat a message with the same task_id.",
+        )
+    return options
 
 
 def _bug(kind: str, error: BaseException | None) -> JobError:

@@ -205,7 +205,7 @@ class Executor:
             alone=request.deterministic,
             on_progress=attempt.touch,
         ):
-            fields = loaded_model.handlers[claim.kind].perform(request, context)
+            fields = loaded_model.handler_of(claim.kind).perform(request, context)
         timings = Timings(
             queued_s=claim.queued_s,
             loading_s=loading_s + context.reading_s,

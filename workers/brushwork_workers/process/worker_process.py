@@ -301,9 +301,9 @@ class WorkerProcess:
             ),
         ]
 
-    def _others_serve(self, kind: str) -> bool:
+    def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
-            kind, but=self.worker, within_s=self.settings.lease_s
+            kind, but=self.worker, within_s=self.settings.lease_s, model=model
         )
 
     def _beat(self) -> None:
