@@ -10,7 +10,7 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.field_error import FieldError
-from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
+from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import translated
 
 LONGEST_ID = 64
@@ -29,7 +29,7 @@ def checked_id(job_id: str) -> str:
         and job_id.isprintable()
     ):
         return job_id
-    raise JobNotFound(f"There is no job {ascii(job_id)[:80]}.", field="id")
+    raise JobNotFound(said("There is no job {job_id}.", job_id=ascii(job_id)[:80]), field="id")
 
 
 class Progress(BaseModel):
@@ -145,9 +145,14 @@ class Job(BaseModel):
         """
         if self.error is not None:
             raise JobFailed(
-                f"Job {self.id} failed ({self.error.code}): {self.error.message}",
+                said(
+                    "Job {id} failed ({code}): {message}",
+                    id=self.id,
+                    code=self.error.code,
+                    message=self.error.message,
+                ),
                 hint=self.error.hint,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
-            raise JobFailed(f"Job {self.id} was {self.state} and has no result.")
+            raise JobFailed(said("Job {id} was {state} and has no result.", id=self.id, state=self.state))
         return self

@@ -187,7 +187,7 @@ def checked_url(url: str) -> str:
         ValueError: The address is not valid. The message says why.
     """
     if len(url) > LONGEST_URL:
-        raise ValueError(f"must have at most {LONGEST_URL} characters")
+        raise ValueError(said("must have at most {longest_url} characters", longest_url=LONGEST_URL))
     if not _PRINTABLE.fullmatch(url):
         raise ValueError("must consist of printable ASCII characters without spaces")
     if not url.lower().startswith(("http://", "https://")):

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -32,7 +33,9 @@ class PageRoute(APIRoute):
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
                 wrong = first_invalid(error.errors(), skip=1)
-                refusal = InvalidRequest(f"{wrong.name}: {wrong.reason}.", field=wrong.name)
+                refusal = InvalidRequest(
+                    said("{field}: {reason}.", field=wrong.name, reason=wrong.reason), field=wrong.name
+                )
                 return await run_in_threadpool(error_page, request, refusal)
 
         return handled

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
 
 Entries = tuple[dict[str, Model], dict[str, AddOn]]
@@ -56,7 +57,7 @@ def _entry(file: Path, made: Any, section: str, name: str, entry: Any, **known: 
 
 def _unreadable(file: Path, reason: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid catalogue {file}: {reason}.",
+        said("Invalid catalogue {file}: {reason}.", file=file, reason=reason),
         field="catalogue",
         hint="See docs/models.md, or the built-in catalogue.toml, for examples of entries.",
     )

@@ -12,6 +12,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
+from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
@@ -144,9 +145,15 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
         multiple = model.family_spec.multiple_of
         if side % multiple:
             raise InvalidRequest(
-                f"{name}: {side} is not a multiple of {multiple}, as {model.name} requires.",
+                said(
+                    "{field}: {side} is not a multiple of {multiple}, as {model} requires.",
+                    field=name,
+                    side=side,
+                    multiple=multiple,
+                    model=model.name,
+                ),
                 field=name,
-                hint=f"Use {-(-side // multiple) * multiple}.",
+                hint=said("Use {value}.", value=-(-side // multiple) * multiple),
             )
     limits = model.limits
     _at_most("num_inference_steps", request.num_inference_steps or 0, limits.max_steps, model)
@@ -154,17 +161,26 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
     pixels = (request.width or 0) * (request.height or 0) * request.num_images_per_prompt
     if pixels > limits.max_pixels_per_job:
         raise InvalidRequest(
-            f"width x height x num_images_per_prompt is {pixels} pixels. {model.name} allows "
-            f"{limits.max_pixels_per_job} pixels per job.",
+            said(
+                "width x height x num_images_per_prompt is {pixels} pixels. {model} allows "
+                "{max_pixels_per_job} pixels per job.",
+                pixels=pixels,
+                model=model.name,
+                max_pixels_per_job=limits.max_pixels_per_job,
+            ),
             field="num_images_per_prompt",
             hint="Use fewer or smaller pictures, or submit several jobs.",
         )
     if request.scheduler is not None and request.scheduler not in model.schedulers:
         offered = ", ".join(model.schedulers)
         raise InvalidRequest(
-            f"scheduler: {model.name} does not offer {request.scheduler!r}.",
+            said(
+                "scheduler: {model} does not offer {scheduler!r}.",
+                model=model.name,
+                scheduler=request.scheduler,
+            ),
             field="scheduler",
-            hint=f"Choose one of {offered}."
+            hint=said("Choose one of {offered}.", offered=offered)
             if offered
             else "Leave the field out: the model has one scheduler.",
         )
@@ -190,7 +206,7 @@ def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalo
     if (request.controlnet is None) != (request.control_image is None):
         missing = "controlnet" if request.controlnet is None else "control_image"
         raise InvalidRequest(
-            f"{missing}: required, because controlnet and control_image are used together.",
+            said("{field}: required, because controlnet and control_image are used together.", field=missing),
             field=missing,
             hint="Set both fields, or neither.",
         )
@@ -205,10 +221,17 @@ def check_strength(request: Any, model: "Model", catalogue: "Catalogue") -> None
     num_steps, strength = request.num_inference_steps or 0, request.strength
     if strength is not None and int(num_steps * strength) < 1:
         raise InvalidRequest(
-            f"strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
+            said(
+                "strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
+                strength=strength,
+                num_steps=num_steps,
+            ),
             field="strength",
-            hint=f"Use at least {math.ceil(1000 / num_steps) / 1000:g}, or at least "
-            f"{math.ceil(1 / strength)} steps.",
+            hint=said(
+                "Use at least {strength:g}, or at least {steps} steps.",
+                strength=math.ceil(1000 / num_steps) / 1000,
+                steps=math.ceil(1 / strength),
+            ),
         )
 
 
@@ -274,7 +297,16 @@ def from_short(written: Any) -> Mapping[str, Any] | None:
 
 def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
     if value > limit:
-        raise InvalidRequest(f"{name}: {value} exceeds the limit of {model.name}, {limit}.", field=name)
+        raise InvalidRequest(
+            said(
+                "{field}: {value} exceeds the limit of {model}, {limit}.",
+                field=name,
+                value=value,
+                model=model.name,
+                limit=limit,
+            ),
+            field=name,
+        )
 
 
 GENERATION_ENGLISH = {
