@@ -1,5 +1,6 @@
 """The job as callers see it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -82,15 +83,20 @@ class JobError(BaseModel):
             errors=error.errors if isinstance(error, RequestError) and error.field else (),
         )
 
-    def in_language(self, language: str) -> "JobError":
-        """Return the error with its texts in a language, `en` or `zh`."""
+    def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "JobError":
+        """Return the error with its texts in a language.
+
+        Args:
+            language: `en` or `zh`.
+            labels: If given, labels that take the place of the names of fields.
+        """
         message = restored(self.message, self.template, self.parameters)
         hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
         return self.model_copy(
             update={
-                "message": translated(message, language),
-                "hint": None if hint is None else translated(hint, language),
-                "errors": tuple(each.in_language(language) for each in self.errors),
+                "message": translated(message, language, labels),
+                "hint": None if hint is None else translated(hint, language, labels),
+                "errors": tuple(each.in_language(language, labels) for each in self.errors),
             }
         )
 

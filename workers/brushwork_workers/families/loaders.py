@@ -5,6 +5,7 @@ from importlib import import_module
 
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.interface import Loader
 
@@ -35,7 +36,7 @@ def _resolved(path: str) -> Loader:
         loader: Callable[..., object] = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelUnavailable(
-            f"The loader {path} cannot be imported: {error}.",
+            said("The loader {path} cannot be imported: {error}.", path=path, error=error),
             field="family",
             hint="Install the package that provides the family, or correct the `loader` of the family.",
         ) from error

@@ -9,6 +9,7 @@ import torch
 from brushwork_core.files.model_folders import is_here, place_of
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -173,7 +174,13 @@ def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
 
 def _unloadable(model: Model, folder: Path, error: Exception) -> ModelUnavailable:
     return ModelUnavailable(
-        f"Model {model.name} cannot be loaded from {folder}: {type(error).__name__}: {error}.",
+        said(
+            "Model {model} cannot be loaded from {folder}: {type}: {error}.",
+            model=model.name,
+            folder=folder,
+            type=type(error).__name__,
+            error=error,
+        ),
         field="source",
         hint="Check that the files are complete and that the catalogue entry names the right family.",
     )

@@ -14,6 +14,7 @@ from brushwork_schemas.errors import (
     UnsupportedMediaType,
 )
 from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import chosen_language, read_in
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway import root
 from brushwork.gateway.media_types import ARCHIVES, FORM
-from brushwork.gateway.problems import answer_to
+from brushwork.gateway.problems import ErrorPage, answer_to
 from brushwork.hosts import is_loopback
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -44,7 +45,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-ErrorPage = Callable[[Request, BrushworkError], Response]
 
 
 class RequestGuard:
@@ -79,6 +79,10 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
+        with read_in(chosen_language(Headers(scope=scope).get("accept-language", ""))):
+            await self._guarded(scope, receive, send)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _GuardedRequest(receive, send, self._max_bytes_of(scope))
         try:
             await self._check(scope, request.max_bytes)

@@ -5,6 +5,8 @@ from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.view import localized
 from brushwork_schemas.options import OPTION_TRANSLATIONS, JobOptions
 
+from brushwork.page.words import catalogue
+
 OPTION_WORDS = FieldWords(JobOptions, OPTION_TRANSLATIONS)
 
 
@@ -18,3 +20,13 @@ def kind_action(name: str, language: str) -> str:
     """Return the action of the kind with this name, such as "Generate a picture", or the name."""
     kind = all_kinds().get(name)
     return localized(kind.action, language) if kind else name
+
+
+def class_name(label: str, language: str) -> str:
+    """Return the name of a class of the built-in models, such as `circle`. Other names stay as they are."""
+    return catalogue(language).get(f"class.{label}", label)
+
+
+def error_name(code: str, language: str) -> str:
+    """Return the name of an error code, such as "Invalid request", or the code if it is unknown."""
+    return catalogue(language).get(f"code.{code}", code)
