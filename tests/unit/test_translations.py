@@ -94,6 +94,7 @@ def test_no_text_of_an_error_is_an_f_string_which_could_not_be_translated() -> N
     found = [
         place
         for place, _, text in _found()
+        if not place.startswith(NOT_YET)
         if isinstance(text, ast.JoinedStr)
         and any(isinstance(part, ast.FormattedValue) for part in text.values)
     ]
