@@ -1,6 +1,5 @@
 """The errors of a refused form: each under its field, in the language of the reader."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ from brushwork_schemas.wording.field_error import FieldError
 
 from brushwork.page.forms.form_field import FormField
 from brushwork.page.words import Words
-
-_PREFIX = re.compile(r"[\w.\[\]-]+(?:: |：)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,9 @@ def _form_error(error: FieldError, words: Words, shown: Mapping[str, str]) -> Fo
         return FormError(str(words("form.required")))
     titles = {kind.name: kind.title_in(words.language) for kind in all_kinds().values()}
     read = error.in_language(words.language, {**titles, **shown})
-    # The label above the error names the field.
-    has_prefix = error.message.startswith(f"{error.field}: ")
-    message = _PREFIX.sub("", read.message, count=1) if has_prefix else read.message
+    message = read.message
+    if error.message.startswith(f"{error.field}: "):
+        # The label above the error names the field already.
+        _, mark, rest = message.partition("：" if "：" in message else ": ")
+        message = rest if mark else message
     return FormError(message[:1].upper() + message[1:], read.hint or "")
