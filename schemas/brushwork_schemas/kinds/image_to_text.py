@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Picture
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request, Text
@@ -100,7 +101,7 @@ class ImageToTextResult(Result):
 
 
 def _check_decoding(request: ImageToTextRequest, model: "Model", catalogue: "Catalogue") -> None:
-    beams = request.num_beams or 1
+    beams, wrong = request.num_beams or 1, Refusals()
     if request.do_sample and beams > 1:
         raise InvalidRequest(
             said("num_beams ({beams}) cannot be combined with do_sample.", beams=beams),
@@ -119,11 +120,10 @@ def _check_decoding(request: ImageToTextRequest, model: "Model", catalogue: "Cat
         )
     for name in () if request.do_sample else ("temperature", "top_p"):
         if getattr(request, name) is not None:
-            raise InvalidRequest(
-                said("{field}: has an effect only with do_sample=True.", field=name),
-                field=name,
-                hint="Set do_sample=True.",
-            )
+            message = said("{field}: has an effect only with do_sample=True.", field=name)
+            with wrong.noted():
+                raise InvalidRequest(message, field=name, hint="Set do_sample=True.")
+    wrong.raise_any()
 
 
 def _complete(asked: ImageToTextRequest, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
