@@ -1,7 +1,9 @@
 """Admission: a request is validated, completed from the model's defaults, and checked against its limits."""
 
+import logging
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
@@ -10,18 +12,20 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, PluginFailed
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.options import JobOptions
+from brushwork_schemas.plugins import KINDS, distribution_of
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import either, said
 from brushwork_schemas.wording.translation import LANGUAGES
 from brushwork_schemas.wording.validation import place_of, reason_of_problem
 
+LOGGER = logging.getLogger(__name__)
 SEED_BITS = 32
 SHOWN_CHARACTERS = 60
 # Takes the place of a file while the other fields are checked.
@@ -46,7 +50,8 @@ class Admitted:
     @property
     def label(self) -> str:
         """Model and cost in a few words, without private text. Flower and logs show it."""
-        return f"{self.model.name} {self.request.summary}".strip()[:200]
+        with _own_function(self.kind, "summary"):
+            return f"{self.model.name} {self.request.summary}".strip()[:200]
 
 
 def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -> Admitted:
@@ -61,11 +66,18 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
         UnknownKind: No kind has this name.
         UnknownModel: The catalogue has no such model for this kind.
         InvalidRequest: A parameter is wrong. `field` names it, the message states its limits.
+        PluginFailed: A function of the kind raised another exception.
     """
     kind = kind_named(kind_name)
     wrong = Refusals()
     asked = _validated(kind, parameters, wrong)
-    admitted = _fitted(kind, asked or _mended(kind, parameters, wrong.fields), parameters, catalogue, wrong)
+    admitted = None
+    if asked is not None:
+        admitted = _fitted(kind, asked, parameters, catalogue, wrong)
+    else:
+        # A bug of the kind is less important here than the fields that are wrong.
+        with suppress(PluginFailed):
+            _fitted(kind, _mended(kind, parameters, wrong.fields), parameters, catalogue, wrong)
     wrong.raise_any()
     assert admitted is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
     return admitted
@@ -82,7 +94,7 @@ def _fitted(
         request = asked and _validated(kind, _completed(asked, model, kind), wrong)
         if request is not None:
             for check in (_check_special, _check_required, *kind.checks):
-                with wrong.noted():
+                with wrong.noted(), _own_function(kind, f"checks ({_name_of(check)})"):
                     check(request, model, catalogue)
             admitted = Admitted(kind, model, request)
     return admitted
@@ -91,7 +103,8 @@ def _fitted(
 def _validated(kind: Kind, parameters: Mapping[str, Any], wrong: Refusals) -> Request | None:
     """Return the request; if fields are wrong, note each of them and return None."""
     try:
-        return kind.request_type.model_validate(dict(parameters))
+        with _own_function(kind, "request_type"):
+            return kind.request_type.model_validate(dict(parameters))
     except ValidationError as error:
         # A misspelt name also leaves its right name missing. The misspelling is the more useful message.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
@@ -112,7 +125,8 @@ def _mended(kind: Kind, parameters: Mapping[str, Any], wrong: Collection[str]) -
     required = [name for name in fields if fields[name].is_required() and name not in right]
     given = {name: ANY_SHA256 if name in kind.files else kind.example.get(name) for name in required}
     try:
-        return kind.request_type.model_validate({**right, **given})
+        with _own_function(kind, "request_type"):
+            return kind.request_type.model_validate({**right, **given})
     except ValidationError:
         return None
 
@@ -173,12 +187,44 @@ def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in asked.model_fields_set}
     given = {name: value for name, value in given.items() if value is not None}
     complete = {**model.defaults_of(kind.name), **given, "model": model.name}
-    complete = dict(kind.complete(asked, complete, model))
-    if "seed" in kind.request_type.model_fields and (
-        kind.draws_seed is None or kind.draws_seed(asked, model)
-    ):
+    with _own_function(kind, "complete"):
+        complete = dict(kind.complete(asked, complete, model))
+    with _own_function(kind, "draws_seed"):
+        draws = kind.draws_seed is None or kind.draws_seed(asked, model)
+    if draws and "seed" in kind.request_type.model_fields:
         complete.setdefault("seed", secrets.randbits(SEED_BITS))
     return complete
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
+
+
+@contextmanager
+def _own_function(kind: Kind, name: str) -> Iterator[None]:
+    """Call a function of a kind inside. Exceptions that are not about the request are its bugs."""
+    try:
+        yield
+    except (BrushworkError, ValidationError):
+        raise
+    # A plug-in may raise anything, and may call `sys.exit`.
+    except (Exception, SystemExit) as error:
+        owner = distribution_of(KINDS, kind.name) or "unknown"
+        LOGGER.error("%s of the kind %s (distribution %s) failed", name, kind.name, owner, exc_info=error)
+        raise PluginFailed(
+            said(
+                "{name} of the kind {kind} failed with a bug ({type}). "
+                "The distribution {owner} registers this kind.",
+                name=name,
+                kind=kind.name,
+                type=type(error).__name__,
+                owner=owner,
+            ),
+            hint=said(
+                "Update, repair or uninstall {owner}. The log of this process has the traceback.",
+                owner=owner,
+            ),
+        ) from error
 
 
 def _check_special(request: Request, model: Model, catalogue: Catalogue) -> None:

@@ -117,7 +117,7 @@ class Job(BaseModel):
     error: JobError | None = None
     last_error: JobError | None = Field(None, description="Error of the previous attempt.")
     retry_at: datetime | None = Field(
-        None, description="Earliest start of the next attempt, after a failed one."
+        None, description="Earliest start of the next attempt: after a failed one, or a Celery message's eta."
     )
     priority: Priority = Priority.NORMAL
     tenant: str = ""
@@ -126,6 +126,9 @@ class Job(BaseModel):
     group: str | None = Field(None, description="Name of the caller for jobs that belong together.")
     retry_of: str | None = Field(None, description="Id of the job whose request this job repeats.")
     traceparent: str | None = Field(None, description="W3C Trace Context of the call that submitted the job.")
+    task_id: str | None = Field(
+        None, description="Celery's id of the message that the job came as; null for a job of a client."
+    )
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
         (), description="For a training job: its epochs so far, also while it runs. Not part of lists."

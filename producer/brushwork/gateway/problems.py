@@ -60,6 +60,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.QueueFull: 429,
     errors.HeadersTooLarge: 431,
     errors.BrushworkError: 500,
+    errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
     errors.TooManyStreams: 503,
 }

@@ -2,17 +2,19 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.catalogue.reading import read_entries
 from brushwork_schemas.catalogue.trained_models import TRAINED, trained_model, trains_for
-from brushwork_schemas.errors import UnknownModel
-from brushwork_schemas.plugins import CATALOGUES, registered
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.plugins import CATALOGUES, leave_out_part, registered
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import either, said
 
+_Entry = TypeVar("_Entry")
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 
 
@@ -33,7 +35,8 @@ class Catalogue:
         """Return the models of all registered catalogues and of `user_file`.
 
         Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
-        before those of plug-ins. A file of a plug-in that cannot be read is left out and logged.
+        before those of plug-ins. A file of a plug-in that cannot be read is left out and logged, and so is
+        each of its entries that cannot be used.
 
         Raises:
             InvalidRequest: `user_file` cannot be read. The message names file, model and field.
@@ -157,9 +160,26 @@ def _offered(names: Sequence[str], kind: str, close: str | None) -> str:
 def _packaged() -> Catalogue:
     models: dict[str, Model] = {}
     add_ons: dict[str, AddOn] = {}
-    for file in registered(CATALOGUES, Path, str, read_entries).values():
-        more_models, more_add_ons = read_entries(file)
+    for key, file in registered(CATALOGUES, Path, str, _check_readable).items():
+        more_models, more_add_ons = read_entries(file, partial(_leave_out, key))
         # The first file that names a model wins, and its models come first.
-        models |= {name: model for name, model in more_models.items() if name not in models}
-        add_ons = {**more_add_ons, **add_ons}
+        models |= _new(key, "models", models, more_models)
+        add_ons |= _new(key, "add-ons", add_ons, more_add_ons)
     return Catalogue(models, add_ons)
+
+
+def _check_readable(file: Path) -> None:
+    """Raise InvalidRequest if no entry of a file can be read. A wrong entry alone does not matter here."""
+    read_entries(file, lambda name, error: None)
+
+
+def _leave_out(key: str, name: str, error: InvalidRequest) -> None:
+    leave_out_part(CATALOGUES, key, name, error.message)
+
+
+def _new(
+    key: str, section: str, known: Mapping[str, _Entry], more: Mapping[str, _Entry]
+) -> dict[str, _Entry]:
+    for name in sorted(known.keys() & more.keys()):
+        leave_out_part(CATALOGUES, key, f"{section}.{name}", f"{name!r} is in another catalogue already")
+    return {name: entry for name, entry in more.items() if name not in known}

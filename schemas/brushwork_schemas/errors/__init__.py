@@ -42,7 +42,8 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   ├── TooManyStreams      the process has reached its limit of event streams
-    │   └── MissingExtra        a package of an optional extra is not installed
+    │   ├── MissingExtra        a package of an optional extra is not installed
+    │   └── PluginFailed        a function of a plug-in raised an exception; the log has the traceback
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
 Codes are stable, so programs can compare them. Messages may change.
@@ -358,6 +359,13 @@ class MissingExtra(MachineError):
     """A package of an optional extra is not installed."""
 
     code = "missing_extra"
+    fault = "operator"
+
+
+class PluginFailed(MachineError):
+    """A function of a plug-in raised an exception that is not about the request; see the log."""
+
+    code = "plugin_failed"
     fault = "operator"
 
 
