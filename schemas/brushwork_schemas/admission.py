@@ -127,7 +127,7 @@ def _mended(kind: Kind, parameters: Mapping[str, Any], wrong: Collection[str]) -
     try:
         with _own_function(kind, "request_type"):
             return kind.request_type.model_validate({**right, **given})
-    except ValidationError:
+    except (ValidationError, PluginFailed):
         return None
 
 
