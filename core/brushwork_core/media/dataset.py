@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_core.media import pictures
@@ -102,7 +103,9 @@ class Dataset:
     def _picture(self, name: str) -> Image.Image:
         data = self._archive.read(name)
         if data.startswith(_ARCHIVES):
-            raise refused(f"{shown(name)} is an archive.", "Put only pictures into the archive.")
+            raise refused(
+                said("{shown} is an archive.", shown=shown(name)), "Put only pictures into the archive."
+            )
         try:
             picture = pictures.decode(data, field=shown(name))
         except InvalidImage as error:
@@ -111,7 +114,8 @@ class Dataset:
         self._num_pixels += picture.width * picture.height
         if self._num_pixels > MAX_PIXELS:
             raise refused(
-                f"the pictures have more than {MAX_PIXELS} pixels together.", "Resize the pictures first."
+                said("the pictures have more than {max_pixels} pixels together.", max_pixels=MAX_PIXELS),
+                "Resize the pictures first.",
             )
         return picture
 
@@ -129,19 +133,43 @@ def _judging(found: Sequence[Location]) -> DatasetPart:
 def _check_classes(found: Sequence[Location], labels: Sequence[str], judging: DatasetPart) -> None:
     if not MIN_CLASSES <= len(labels) <= MAX_CLASSES:
         raise refused(
-            f"the data set has {len(labels)} class{'' if len(labels) == 1 else 'es'} to train on. "
-            f"It must have {MIN_CLASSES} to {MAX_CLASSES}.",
+            said(
+                "the data set has {num_labels} class{plural} to train on. It must have "
+                "{min_classes} to {max_classes}.",
+                num_labels=len(labels),
+                plural="" if len(labels) == 1 else "es",
+                min_classes=MIN_CLASSES,
+                max_classes=MAX_CLASSES,
+            ),
             LAYOUT,
         )
     counted = Counter(each.label for each in found if each.part is DatasetPart.TRAIN)
     for label in labels:
         if len(label) > LONGEST_LABEL:
-            raise refused(f"the name of class {shown(label)} has more than {LONGEST_LABEL} characters.")
+            raise refused(
+                said(
+                    "the name of class {shown} has more than {longest_label} characters.",
+                    shown=shown(label),
+                    longest_label=LONGEST_LABEL,
+                )
+            )
         if counted[label] < MIN_PICTURES:
             raise refused(
-                f"class {shown(label)} has {counted[label]} training picture. The minimum is {MIN_PICTURES}.",
+                said(
+                    "class {shown} has {counted} training picture. The minimum is {min_pictures}.",
+                    shown=shown(label),
+                    counted=counted[label],
+                    min_pictures=MIN_PICTURES,
+                ),
                 "Add pictures to the class, or remove the class.",
             )
     for each in found:
         if each.part is judging and each.label not in counted:
-            raise refused(f"{shown(each.name)} belongs to a class that train does not have.", LAYOUT)
+            raise refused(
+                said(
+                    "{shown} belongs to a class that {train} does not have.",
+                    shown=shown(each.name),
+                    train=DatasetPart.TRAIN.value,
+                ),
+                LAYOUT,
+            )

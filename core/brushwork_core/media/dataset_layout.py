@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brushwork_schemas.errors import InvalidDataset
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_core.media.archive import refused, shown
 from brushwork_core.media.picture_formats import ENDINGS
 
+REMOVE = "Remove files that are not pictures, and put each picture into the folder of its class: cat/1.png."
 LAYOUT = "Put each picture into the folder of its class: cat/1.png, or train/cat/1.png."
 
 
@@ -37,7 +39,6 @@ _ENDINGS = (
     ".heif",
     ".apng",
 )
-_KNOWN = "train; validation, val or valid; and test"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def located(names: Sequence[str]) -> list[Location]:
         if odd is None or shown(odd) in error.message:
             raise
         # Such a file is more likely to be in the wrong place than the pictures around it.
-        raise refused(f"{shown(odd)} does not have the name of a picture.", f"Remove it. {LAYOUT}") from None
+        raise refused(
+            said("{shown} does not have the name of a picture.", shown=shown(odd)), REMOVE
+        ) from None
 
 
 def _locations(paths: Sequence[tuple[list[str], str]]) -> list[Location]:
@@ -111,16 +114,20 @@ def _location(path: Sequence[str], name: str, *, has_parts: bool) -> Location:
     if has_parts:
         found = _PARTS.get(path[0].lower())
         if found is None or len(path) == 1:
-            raise refused(f"{shown(name)} is outside the folders {_KNOWN}.", LAYOUT)
+            raise refused(
+                said(
+                    "{shown} is outside the folders train; validation, val or valid; and test.",
+                    shown=shown(name),
+                ),
+                LAYOUT,
+            )
         part, below = found, path[1:]
     if len(below) < 2:
         raise _outside(name)
     if len(below) > 2:
-        raise refused(f"{shown(name)} is in a subfolder of a class.", LAYOUT)
+        raise refused(said("{shown} is in a subfolder of a class.", shown=shown(name)), LAYOUT)
     return Location(part, below[0], name)
 
 
 def _outside(name: str) -> InvalidDataset:
-    return refused(
-        f"{shown(name)} is not in the folder of a class.", f"Remove it if it is not a picture. {LAYOUT}"
-    )
+    return refused(said("{shown} is not in the folder of a class.", shown=shown(name)), REMOVE)

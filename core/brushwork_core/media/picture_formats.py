@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import cast
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
@@ -84,7 +85,9 @@ def opened(data: bytes, field: str) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     if (reader := _heif_reader()) is None:
         raise InvalidImage(
-            f"{field}: HEIC pictures cannot be read here, because pi-heif is not installed.",
+            said(
+                "{field}: HEIC pictures cannot be read here, because pi-heif is not installed.", field=field
+            ),
             field=field,
             hint="Send the picture as a JPEG or PNG, or install pi-heif where brushwork runs.",
         )

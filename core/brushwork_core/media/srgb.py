@@ -12,12 +12,12 @@ from functools import cache
 from typing import Any, cast
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import Phrase, said
 from PIL import Image, ImageCms
 
 from brushwork_core.media import icc_profile
 from brushwork_core.media.icc_profile import HDR_TRANSFERS, Colours
 
-DEPTHS = "8 bits per channel (0 to 255) and 16 bits (0 to 65535)"
 _TO_8_BITS = [value // 257 for value in range(65536)]
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
@@ -41,15 +41,17 @@ def in_8_bits(picture: Image.Image, field: str) -> Image.Image:
         InvalidImage: Values are floating-point numbers, or have another range than 8 or 16 bits.
     """
     if picture.mode == "F":
-        raise _refused(field, "its values are floating-point numbers, whose range is not known")
+        raise _refused(field, said("its values are floating-point numbers, whose range is not known"))
     if not picture.mode.startswith("I"):
         return picture
     whole = picture.convert("I")
     low, high = cast("tuple[int, int]", whole.getextrema())
     if picture.mode == "I" and (low < 0 or high > 65535):
-        raise _refused(field, f"its values reach from {low} to {high}")
+        raise _refused(field, said("its values reach from {low} to {high}", low=low, high=high))
     if picture.mode == "I" and 0 < high <= 255:
-        raise _refused(field, f"its values of 32 bits reach to {high}, so they may mean 8 bits or 16")
+        raise _refused(
+            field, said("its values of 32 bits reach to {high}, so they may mean 8 bits or 16", high=high)
+        )
     scaled = whole.point(_TO_8_BITS, "L")
     if isinstance(clear := picture.info.get("transparency"), int) and picture.mode != "I":
         scaled.putalpha(whole.point([0 if value == clear else 255 for value in range(65536)], "L"))
@@ -94,7 +96,7 @@ def profile_of(info: Mapping[Any, Any], data: bytes, format_name: str | None, fi
     if code_points is not None:
         if (name := HDR_TRANSFERS.get(code_points[1])) is not None:
             raise InvalidImage(
-                f"{field}: the picture is HDR ({name}), which is not supported.",
+                said("{field}: the picture is HDR ({name}), which is not supported.", field=field, name=name),
                 field=field,
                 hint="Export it with a standard dynamic range, as sRGB.",
             )
@@ -203,9 +205,13 @@ def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def _refused(field: str, reason: str) -> InvalidImage:
+def _refused(field: str, reason: Phrase) -> InvalidImage:
     return InvalidImage(
-        f"{field}: {reason}. Accepted are {DEPTHS}.",
+        said(
+            "{field}: {reason}. Accepted are 8 bits per channel (0 to 255) and 16 bits (0 to 65535).",
+            field=field,
+            reason=reason,
+        ),
         field=field,
         hint="Scale its values to whole numbers of 8 or 16 bits first.",
     )

@@ -101,7 +101,7 @@ def _plain(value: str) -> Any:
     if value.lstrip().startswith(("[", "{")):
         with suppress(ValueError):
             return parsed_json(value.encode("utf-8", "surrogatepass"))
-    # A whole number outside the limits of its field must be refused for its size, not for its type. 4.0 is one.
+    # A whole number outside the limits of its field must be refused for its size, not for its type, 4.0 too.
     try:
         return int(value)
     except ValueError:

@@ -1,6 +1,5 @@
 """JSON of callers, at every entry point. Input that two parsers may read differently is refused."""
 
-import codecs
 import json
 import math
 from typing import Any
@@ -10,36 +9,21 @@ from pydantic_core import from_json
 LONGEST_NUMBER = 400
 WHOLE_UP_TO = 2**53
 SHOWN_CHARACTERS = 60
-# The longer marks first: that of UTF-32 begins like that of UTF-16.
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 
 
 def parsed_json(data: bytes) -> Any:
-    """Parse JSON in UTF-8. With a byte order mark, it may also be UTF-16 or UTF-32.
+    """Parse JSON in UTF-8.
 
     Raises:
         ValueError: The data is not JSON, repeats a name in an object, contains NaN, an infinite number, an
             unpaired surrogate or a number that is too large, or is nested too deeply.
     """
     try:
-        text = _in_utf8(data)
         # The first parser refuses malformed and deep JSON. The second one notices repeated names.
-        from_json(text, allow_inf_nan=False)
-        return json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
+        from_json(data, allow_inf_nan=False)
+        return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
         raise ValueError(str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")) from None
-
-
-def _in_utf8(data: bytes) -> bytes:
-    mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
-    content = data[len(mark) :]
-    return content if _MARKS.get(mark, "utf-8") == "utf-8" else content.decode(_MARKS[mark]).encode()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
