@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from brushwork_schemas.wording.phrase import said
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -73,7 +75,7 @@ def data_url_content(url: str) -> bytes:
     """
     start = _DATA_URL.match(url[:_LONGEST_START])
     if len(url) > _LONGEST_DATA_URL:
-        raise ValueError(f"the data: URL has more than {MAX_PICTURE_BYTES} bytes")
+        raise ValueError(said("the data: URL has more than {limit} bytes", limit=MAX_PICTURE_BYTES))
     try:
         content = url[start.end() if start else 0 :].encode("ascii")
         if b"%" in content:
@@ -82,7 +84,7 @@ def data_url_content(url: str) -> bytes:
         return base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
     # Covers binascii.Error, and the error for characters that are not ASCII.
     except ValueError as error:
-        raise ValueError(f"the data: URL is not base64: {error}") from None
+        raise ValueError(said("the data: URL is not base64: {error}", error=str(error))) from None
 
 
 def archive_type(head: bytes) -> str | None:

@@ -94,7 +94,7 @@ def _of_data_url(url: str, field: str) -> bytes:
     try:
         return data_url_content(url)
     except ValueError as error:
-        raise invalid_image(field, str(error)) from None
+        raise invalid_image(field, error.args[0]) from None
 
 
 def _read(path: Path, field: str) -> bytes:

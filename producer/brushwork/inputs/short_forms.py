@@ -63,7 +63,7 @@ def _json(field: str, text: str) -> Any:
     try:
         return parsed_json(text.encode("utf-8", "surrogatepass"))
     except ValueError as error:
-        message = said("{field}: invalid JSON: {reason}.", field=field, reason=str(error))
+        message = said("{field}: invalid JSON: {reason}.", field=field, reason=error.args[0])
         raise InvalidRequest(message, field=field) from None
 
 

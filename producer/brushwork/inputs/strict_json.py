@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from brushwork_schemas.wording.phrase import Phrase, said
 from pydantic_core import from_json
 
 LONGEST_NUMBER = 400
@@ -23,14 +24,16 @@ def parsed_json(data: bytes) -> Any:
         from_json(data, allow_inf_nan=False)
         return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
-        raise ValueError(str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")) from None
+        reason = error.args[0] if error.args else ""
+        is_own = isinstance(reason, Phrase)
+        raise ValueError(reason if is_own else str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} is repeated")
+            raise ValueError(said("the name {name!r} is repeated", name=name[:SHOWN_CHARACTERS]))
         found[name] = value
     return found
 

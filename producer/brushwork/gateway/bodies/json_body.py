@@ -46,7 +46,7 @@ def parsed(data: bytes) -> Any:
     try:
         return parsed_json(data)
     except ValueError as error:
-        message = said("The body is not valid JSON: {reason}.", reason=str(error))
+        message = said("The body is not valid JSON: {reason}.", reason=error.args[0])
         raise InvalidRequest(message, field="body") from None
 
 
