@@ -26,6 +26,8 @@ family = "torchvision-classifier"
 source = {{ folder = "{folder}" }}
 """
 BOMBS = all_bombs()
+# The texts are skipped unread, so a good picture is left.
+HARMLESS = {name for name in BOMBS if "texts" in name}
 MOST_GROWTH_BYTES = 64 * 2**20
 # Of eight at once, four by four.
 MOST_PEAK_BYTES = 300 * 2**20
@@ -70,9 +72,8 @@ def explode(stack: Stack) -> None:
     for name, job_id in {name: send(stack, picture) for name, picture in BOMBS.items()}.items():
         wait_until(partial(has_ended, stack, job_id), bound_s=60, what=name, look_s=0.05)
         job = stack.job(job_id)
-        stack.record.note([job], JobState.FAILED, 0.0)
-        assert job.error, name
-        assert job.error.code == "invalid_image", name
+        stack.record.note([job], JobState.SUCCEEDED if name in HARMLESS else JobState.FAILED, 0.0)
+        assert (job.error and job.error.code) == (None if name in HARMLESS else "invalid_image"), name
 
 
 @pytest.mark.fault("F23", "picture bombs, as bare messages: memory flat")
@@ -98,8 +99,12 @@ def test_bombs_as_messages(scene: Scene, catalogue: str) -> None:
 def test_bombs_by_the_client(scene: Scene, catalogue: str, tmp_path: Path) -> None:
     file = tmp_path / "bomb.png"
     with scene.stack(num_workers=1, kinds=KINDS, catalogue=catalogue, models=(MODEL,)) as stack:
-        for picture in BOMBS.values():
+        for name, picture in BOMBS.items():
             file.write_bytes(picture)
-            with pytest.raises(InvalidImage):
-                stack.client.submit(KIND, image=file, model=MODEL)
+            if name in HARMLESS:
+                job = stack.client.submit(KIND, image=file, model=MODEL)
+                stack.record.note([job], JobState.SUCCEEDED, 0.0)
+            else:
+                with pytest.raises(InvalidImage):
+                    stack.client.submit(KIND, image=file, model=MODEL)
         all_take_work(stack)

@@ -52,7 +52,7 @@ HARMLESS = {
     "a second picture that is none": jpeg_with((0xE2, b"MPF\0garbage")),
     "EXIF that is none": jpeg_with((0xE1, b"Exif\0\0garbage")),
     "a profile with a wrong number": jpeg_with((0xE2, b"ICC_PROFILE\0\2")),
-    "a comment of 60 kB": jpeg_with((0xFE, b"x" * 60_000)),
+    "a comment of 60 kB": jpeg_with((0xFE, b"x" * 210_000)),
     "data behind a JPEG": encoded("JPEG", quality=100) + b"more",
 }
 
@@ -72,12 +72,12 @@ def many_scans() -> bytes:
 
 def gif_of_comments() -> bytes:
     data = encoded("GIF")
-    return data[:-1] + b"\x21\xfe\x01x\0" * 60_000 + b"\x3b"
+    return data[:-1] + b"\x21\xfe\x01x\0" * 210_000 + b"\x3b"
 
 
 def gif_of_tiny_blocks() -> bytes:
     data = encoded("GIF")
-    return data[:-1] + b"\x21\xfe" + b"\x01x" * 60_000 + b"\0\x3b"
+    return data[:-1] + b"\x21\xfe" + b"\x01x" * 210_000 + b"\0\x3b"
 
 
 def tiff_of_many_places() -> bytes:
@@ -88,26 +88,26 @@ def tiff_of_many_places() -> bytes:
 
 
 def webp_of_chunks() -> bytes:
-    content = encoded("WEBP", lossless=True)[12:] + b"junk\2\0\0\0ab" * 60_000
+    content = encoded("WEBP", lossless=True)[12:] + b"junk\2\0\0\0ab" * 210_000
     return b"RIFF" + struct.pack("<I", len(content) + 4) + b"WEBP" + content
 
 
 TOO_MANY = {
-    "60,000 texts": png_with(*[chunk(b"tEXt", b"k\0w")] * 60_000),
-    "60,000 compressed texts": png_with(*[chunk(b"zTXt", b"k\0\0" + zlib.compress(b"w"))] * 60_000),
-    "60,000 empty chunks": png_with(*[chunk(b"prVt", b"")] * 60_000),
-    "60,000 segments": jpeg_with(*[(0xFE, b"")] * 60_000),
+    "210,000 texts": png_with(*[chunk(b"tEXt", b"k\0w")] * 210_000),
+    "210,000 compressed texts": png_with(*[chunk(b"zTXt", b"k\0\0" + zlib.compress(b"w"))] * 210_000),
+    "210,000 empty chunks": png_with(*[chunk(b"prVt", b"")] * 210_000),
+    "210,000 segments": jpeg_with(*[(0xFE, b"")] * 210_000),
     "201 scans": many_scans(),
-    "60,000 comments": gif_of_comments(),
-    "60,000 tiny blocks": gif_of_tiny_blocks(),
+    "210,000 comments": gif_of_comments(),
+    "210,000 tiny blocks": gif_of_tiny_blocks(),
     "600,000 values": tiff_of_many_places(),
-    "60,000 chunks of a WebP": webp_of_chunks(),
+    "210,000 chunks of a WebP": webp_of_chunks(),
 }
 
 
 @pytest.mark.parametrize("data", TOO_MANY.values(), ids=TOO_MANY)
 def test_too_many_parts_are_refused_by_their_number(data: bytes) -> None:
-    with pytest.raises(InvalidImage, match=r"the picture has more than (50000|100|500000) "):
+    with pytest.raises(InvalidImage, match=r"the picture has more than (200000|100|500000) "):
         pictures.decode(data)
 
 

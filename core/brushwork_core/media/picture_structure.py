@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Chunks of a PNG or WebP, segments of a JPEG, blocks of a GIF. A PNG of 25 MB in pieces of 1 KB has half.
-MAX_PARTS = 50_000
+# Chunks of a PNG or WebP, segments of a JPEG, blocks of a GIF. A PNG of 25 MB in pieces of 1 KB has 25,000.
+MAX_PARTS = 200_000
 # A progressive JPEG has about 10. Each scan is a pass over all pixels.
 MAX_SCANS = 100
 # Values of the tags of a TIFF, apart from those that are bytes. Most are the places of rows.
