@@ -235,14 +235,16 @@ def _shown_path(request: Request) -> str:
 
 def _methods_of(request: Request) -> list[str]:
     """Return the methods of a path. The router knows only those of the first route that matches."""
-    return [
+    found = {
         method
         for method in METHODS
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL
             for route in request.app.router.routes
         )
-    ]
+    }
+    # HEAD is answered wherever GET is.
+    return [method for method in METHODS if method in found or (method == "HEAD" and "GET" in found)]
 
 
 async def _answer_to_bug(request: Request, error: Exception) -> JSONResponse:

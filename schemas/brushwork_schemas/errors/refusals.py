@@ -61,7 +61,8 @@ class Refusals:
         if len(self._found) > 1:
             errors = self._errors()
             own = (first.field or "").partition(".")[0]
-            others = sorted({each.field.partition(".")[0] for each in errors if each.field} - {own})[: self.MOST_NAMED]
+            named = {each.field.partition(".")[0] for each in errors if each.field}
+            others = sorted(named - {own})[: self.MOST_NAMED]
             first.errors = errors
             if others:
                 first.message = said("{message} Also wrong: {fields}.", message=first.message, fields=others)
