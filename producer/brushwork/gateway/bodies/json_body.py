@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import Phrase, said
 from pydantic_core import from_json
 
 LONGEST_NUMBER = 400
@@ -55,7 +55,8 @@ def parsed(data: bytes) -> Any:
         from_json(data, allow_inf_nan=False)
         return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
-        reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
+        given = error.args[0] if error.args else None
+        reason = given if isinstance(given, Phrase) else str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
         raise InvalidRequest(
             said("The body is not valid JSON: {reason}.", reason=reason), field="body"
         ) from None
@@ -87,7 +88,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} is repeated")
+            raise ValueError(said("the name {name!r} is repeated", name=name[:SHOWN_CHARACTERS]))
         found[name] = value
     return found
 
