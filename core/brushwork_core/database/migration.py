@@ -1,8 +1,8 @@
 """Migrates the tables to this version. A module of its own, because Alembic is slow to import.
 
 There are two series of migrations. A process does not start on tables with a migration that it does not
-know. An *addition* only adds tables, indexes and columns that may be null, so older processes need not know it:
-they start, too, and ignore it. Additions have a version table of their own, and run after the migrations.
+know. An *addition* only adds tables, indexes and columns that may be null, so older processes start without
+knowing it. Additions have a version table of their own, and run after the migrations.
 """
 
 from collections.abc import Sequence
