@@ -31,12 +31,8 @@ NOT_FOR_CALLERS = ("producer/brushwork/testing", "schemas/brushwork_schemas/plug
 
 # Files whose texts are not converted yet.
 NOT_YET = (
-    "core/brushwork_core/media/archive_type.py",
     "core/brushwork_core/media/pictures.py",
-    "producer/brushwork/gateway/bodies/picture_source.py",
-    "producer/brushwork/inputs/archive_files.py",
     "producer/brushwork/inputs/picture_files.py",
-    "workers/brushwork_workers/dispatch/bare_messages.py",
 )
 
 

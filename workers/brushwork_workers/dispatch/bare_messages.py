@@ -36,6 +36,7 @@ from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from PIL import UnidentifiedImageError
 
 from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMessage, as_json
@@ -194,10 +195,14 @@ class BareMessages:
                 return self._known(given, field)
             except ArtifactMissing as error:
                 kind = InvalidDataset if file_fields()[field] == ARCHIVE else InvalidImage
-                raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
+                raise kind(
+                    said("{field}: {message}", field=field, message=error.message),
+                    field=field,
+                    hint=error.hint,
+                ) from error
         if file_fields()[field] == ARCHIVE:
             raise InvalidDataset(
-                f"{field}: not the SHA-256 of an artifact (64 hexadecimal digits).",
+                said("{field}: not the SHA-256 of an artifact (64 hexadecimal digits).", field=field),
                 field=field,
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
@@ -209,9 +214,14 @@ class BareMessages:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:
-                raise InvalidImage(f"{field}: artifact {sha256} is not a picture.", field=field) from None
+                raise InvalidImage(
+                    said("{field}: artifact {sha256} is not a picture.", field=field, sha256=sha256),
+                    field=field,
+                ) from None
         if (archive := stored_archive(self._store, sha256)) is None:
-            raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
+            raise InvalidDataset(
+                said("{field}: artifact {sha256} is not an archive.", field=field, sha256=sha256), field=field
+            )
         return archive
 
 
@@ -253,7 +263,7 @@ def _embedded(given: object, field: str) -> bytes:
     start = _DATA_URL.match(given) if isinstance(given, str) else None
     if start is None or not isinstance(given, str):
         raise InvalidImage(
-            f"{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.",
+            said("{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.", field=field),
             field=field,
             hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
@@ -261,7 +271,9 @@ def _embedded(given: object, field: str) -> bytes:
         return base64.b64decode(given[start.end() :], validate=True)
     # Covers binascii.Error, and the error for characters that are not ASCII.
     except ValueError as error:
-        raise InvalidImage(f"{field}: invalid base64: {error}.", field=field) from error
+        raise InvalidImage(
+            said("{field}: invalid base64: {error}.", field=field, error=error), field=field
+        ) from error
 
 
 def _refused(job_id: str, message: BareMessage) -> NewJob:
