@@ -23,7 +23,7 @@ LAYERS = (
 )
 RAISED = {
     name for name, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, BrushworkError)
-} | {"ValueError", "refused", "_refused", "_unreadable"}
+} | {"ValueError", "refused", "_refused", "_unreadable", "_invalid"}
 TEXTS = ("message", "hint", "reason")
 # Errors of programmers and of plug-ins, which no caller of a service meets.
 NOT_FOR_CALLERS = ("producer/brushwork/testing", "schemas/brushwork_schemas/plugins.py")
