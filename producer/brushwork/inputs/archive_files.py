@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidDataset
+from brushwork_schemas.wording.phrase import said
 
 _HINT = "Give a zip or tar of class folders, such a folder, or the artifact of one that is stored already."
 # A constant time, so that packing a folder twice gives the same archive, which is then stored once.
@@ -87,7 +88,7 @@ def invalid_dataset(field: str, reason: str) -> InvalidDataset:
         field: Name of the request's field.
         reason: What is wrong, without a full stop.
     """
-    return InvalidDataset(f"{field}: {reason}.", field=field, hint=_HINT)
+    return InvalidDataset(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)
 
 
 def _is_open_file(given: object) -> bool:

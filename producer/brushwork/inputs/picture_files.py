@@ -15,6 +15,7 @@ from brushwork_schemas.artifact import (
     is_sha256,
 )
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,7 +82,7 @@ def invalid_image(field: str, reason: str) -> InvalidImage:
         field: Name of the request's field.
         reason: What is wrong, without a full stop.
     """
-    return InvalidImage(f"{field}: {reason}.", field=field, hint=_HINT)
+    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)
 
 
 def _is_pil_image(given: object) -> "TypeGuard[Image]":
