@@ -55,7 +55,7 @@ clean: ## Remove what these commands made
 
 .venv/.demo: $(SOURCES) | .venv/.python
 	@echo "Installing packages, torch among them: minutes, and only this once."
-	$(PIP) install -e '.[workers,monitor]' -c constraints.txt
+	$(PIP) install -e '.[workers,monitor,gateway]' -c constraints.txt
 	@touch $@
 
 .venv/.dev: $(SOURCES) | .venv/.python

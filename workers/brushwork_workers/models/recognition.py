@@ -17,6 +17,7 @@ from brushwork_workers.models.hub import HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing, Listing
 from brushwork_workers.models.location import locate
+from brushwork_workers.models.single_file import single_file
 
 EntryType = Literal["model", "lora", "controlnet"]
 
@@ -51,6 +52,8 @@ def recognise(
         ServiceUnreachable: The hub cannot be reached.
     """
     if source.folder is not None:
+        if source.folder.is_file():
+            raise single_file(source.folder)
         if not source.folder.is_dir():
             raise ModelNotHere(
                 f"folder: {source.folder} does not exist.",

@@ -12,6 +12,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.worker import SeenWorker
+from rich.console import Group
 from rich.table import Table
 
 from brushwork.cli.commands.jobs import AsJson
@@ -104,8 +105,8 @@ def _workers_table(seen: Sequence[SeenWorker]) -> Table:
             entry.name,
             ready,
             entry.device,
-            "\n".join(entry.kinds),
-            "\n".join(entry.models),
+            Group(*entry.kinds),
+            Group(*entry.models),
             f"{entry.silent_s:.0f} s",
         )
     return table

@@ -30,6 +30,9 @@ def completed_components(answers: dict[str, Schema], kinds: KindSchemas) -> dict
     schemas[FIELD_PROBLEM] = {**of_problem(answers["FieldError"]), "title": FIELD_PROBLEM}
     schemas["Problem"]["properties"]["errors"]["items"] = ref(FIELD_PROBLEM)
     add_jobs(schemas)
+    # A problem leaves out what is null in it, and a job does not.
+    wrong = schemas["FieldError"]
+    wrong["required"] = [name for name, each in wrong["properties"].items() if "anyOf" not in each]
     return schemas | _bodies(kinds)
 
 
