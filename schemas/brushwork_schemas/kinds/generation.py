@@ -204,11 +204,13 @@ def check_strength(request: Any, model: "Model", catalogue: "Catalogue") -> None
     """
     num_steps, strength = request.num_inference_steps or 0, request.strength
     if strength is not None and int(num_steps * strength) < 1:
+        # A tiny strength asks for more steps than any model allows, up to more than a number can say.
+        is_enough = strength * model.limits.max_steps >= 1
+        steps = f", or at least {math.ceil(1 / strength)} steps" if is_enough else ""
         raise InvalidRequest(
             f"strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
             field="strength",
-            hint=f"Use at least {math.ceil(1000 / num_steps) / 1000:g}, or at least "
-            f"{math.ceil(1 / strength)} steps.",
+            hint=f"Use at least {math.ceil(1000 / num_steps) / 1000:g}{steps}.",
         )
 
 
