@@ -17,6 +17,7 @@ from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from celery.backends.base import BaseBackend
 from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
@@ -83,7 +84,9 @@ class CallbackPublisher:
                     for signature, options in callbacks
                 )
         except _NO_ANSWER as error:
-            raise ServiceUnreachable(f"Redis does not answer: {error}.", field="redis_url") from error
+            raise ServiceUnreachable(
+                said("Redis does not answer: {error}.", error=error), field="redis_url"
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""

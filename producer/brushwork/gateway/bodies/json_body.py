@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from pydantic_core import from_json
 
 LONGEST_NUMBER = 400
@@ -46,7 +47,7 @@ def parsed(data: bytes) -> Any:
     """
     data = _in_utf8(data)
     if not data.strip():
-        raise InvalidRequest("The body is empty.", field="body", hint="Send a JSON object, such as {}.")
+        raise InvalidRequest(said("The body is empty."), field="body", hint=said("Send a JSON object."))
     try:
         # The first parser refuses malformed and deep JSON. The second one notices repeated names.
         from_json(data, allow_inf_nan=False)
@@ -65,12 +66,16 @@ def _in_utf8(data: bytes) -> bytes:
         data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise InvalidRequest(
-            f"The body is not {encoding or 'utf-8'}: byte {error.start} is wrong.",
+            said(
+                "The body is not {encoding}: byte {position} is wrong.",
+                encoding=encoding or "utf-8",
+                position=error.start,
+            ),
             field="body",
-            hint="Send JSON in UTF-8.",
+            hint=said("Send JSON in UTF-8."),
         ) from None
     if b"\0" in data[:4]:
-        raise InvalidRequest("The body is not utf-8.", field="body", hint="Send JSON in UTF-8.")
+        raise InvalidRequest(said("The body is not utf-8."), field="body", hint=said("Send JSON in UTF-8."))
     return data
 
 
