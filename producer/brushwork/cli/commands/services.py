@@ -11,6 +11,7 @@ from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 from rich.console import Group
 from rich.table import Table
@@ -115,6 +116,10 @@ def _workers_table(seen: Sequence[SeenWorker]) -> Table:
 def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
     if not any(entry.ready and name in entry.name and entry.silent_s < lease_s for entry in seen):
         raise ServiceUnreachable(
-            f"No ready worker with {name!r} in its name has sent a heartbeat in the last {lease_s:g} s.",
+            said(
+                "No ready worker with {name!r} in its name has sent a heartbeat in the last {lease_s:g} s.",
+                name=name,
+                lease_s=lease_s,
+            ),
             hint="List all workers with: brushwork workers",
         )
