@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import Phrase, said
 from pydantic_core import from_json
 
 LONGEST_NUMBER = 400
@@ -30,7 +31,9 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     """
     value = parsed(data)
     if not isinstance(value, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {_named(value)}.", field="body")
+        raise InvalidRequest(
+            said("The body must be a JSON object, not {named}.", named=_named(value)), field="body"
+        )
     return value
 
 
@@ -52,8 +55,11 @@ def parsed(data: bytes) -> Any:
         from_json(data, allow_inf_nan=False)
         return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
     except (ValueError, RecursionError) as error:
-        reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
-        raise InvalidRequest(f"The body is not valid JSON: {reason}.", field="body") from None
+        given = error.args[0] if error.args else None
+        reason = given if isinstance(given, Phrase) else str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
+        raise InvalidRequest(
+            said("The body is not valid JSON: {reason}.", reason=reason), field="body"
+        ) from None
 
 
 def _in_utf8(data: bytes) -> bytes:
@@ -65,7 +71,11 @@ def _in_utf8(data: bytes) -> bytes:
         data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise InvalidRequest(
-            f"The body is not {encoding or 'utf-8'}: byte {error.start} is wrong.",
+            said(
+                "The body is not {encoding}: byte {start} is wrong.",
+                encoding=encoding or "utf-8",
+                start=error.start,
+            ),
             field="body",
             hint="Send JSON in UTF-8.",
         ) from None
@@ -78,7 +88,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} is repeated")
+            raise ValueError(said("the name {name!r} is repeated", name=name[:SHOWN_CHARACTERS]))
         found[name] = value
     return found
 
