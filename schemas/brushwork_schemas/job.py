@@ -10,6 +10,7 @@ from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFou
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.warnings import ResultWarning
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import translated
@@ -129,6 +130,11 @@ class Job(BaseModel):
     task_id: str | None = Field(
         None, description="Celery's id of the message that the job came as; null for a job of a client."
     )
+    warnings: tuple[ResultWarning, ...] = Field(
+        (),
+        description="In the answer to a submit: what may keep the job from running, such as "
+        "`model_on_no_worker`. Warnings about what was done are part of the result.",
+    )
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
         (), description="For a training job: its epochs so far, also while it runs. Not part of lists."
@@ -140,6 +146,16 @@ class Job(BaseModel):
     created_at: datetime
     started_at: datetime | None = Field(None, description="Start of the latest attempt.")
     finished_at: datetime | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both are the same job at the same moment. Warnings of a submit are not stored."""
+        if isinstance(other, Job) and self.warnings != other.warnings:
+            other = other.model_copy(update={"warnings": self.warnings})
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the id."""
+        return hash(self.id)
 
     @property
     def is_finished(self) -> bool:

@@ -11,6 +11,12 @@ _SEPARATORS = {"en": ", ", "zh": "、"}
 
 # By code and language. The names in braces are those of `ResultWarning.parameters`.
 WARNINGS: Mapping[str, Mapping[str, str]] = {
+    "model_on_no_worker": {
+        "en": "No ready worker has the model {model}. The job waits for a worker of its kind, and fails if "
+        "that worker does not have the model.",
+        "zh": "目前没有就绪的工作进程拥有模型 {model}。任务会等待同类别的工作进程；"
+        "如果接手的工作进程没有这个模型，任务会失败。",
+    },
     "prompt_cut": {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",

@@ -11,6 +11,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.registry import kind_named
@@ -18,6 +19,7 @@ from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
+from brushwork_schemas.warnings import result_warning
 from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
@@ -169,7 +171,7 @@ class DirectTransport(Transport):
     @blocking
     def queues(self) -> Sequence[QueueState]:
         """Return the number of waiting and running jobs of each kind."""
-        return queue_states(self._index, self._outlooks)
+        return queue_states(self._index, self._outlooks, self._catalogue)
 
     @blocking
     def close(self) -> None:
@@ -188,10 +190,19 @@ class DirectTransport(Transport):
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
         earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
-        return Accepted(
-            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
-            submitted.new,
-        )
+        found = [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs]
+        return Accepted([self._warned(job) for job in found], submitted.new)
+
+    def _warned(self, job: Job) -> Job:
+        """Return the job with a warning if no ready worker has its model."""
+        try:
+            if job.is_finished or self._outlooks.serving(job.kind, job.model):
+                return job
+        # The job is stored. That nobody can say whether it is served is no reason to fail now.
+        except ServiceUnreachable:
+            return job
+        warning = result_warning("model_on_no_worker", "model", model=job.model)
+        return job.model_copy(update={"warnings": (warning,)})
 
     def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
         """Return the jobs that were submitted before with the same idempotency keys, by tenant and key."""
