@@ -12,6 +12,7 @@ from torch import Tensor
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.captions.decoding import Decoding
 from brushwork_workers.families.captions.text_generator import TextGenerator
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.interface import JobContext, LoadSpec
 
 
@@ -69,6 +70,7 @@ class Captioner:
         configured_module: Any = None,
     ) -> None:
         self._spec = spec
+        self._network = network
         self._prompt_builder = prompt_builder
         shape = prompt_builder.build(Image.new("RGB", (64, 64)), "en", "").inputs["pixel_values"].shape
         options = replace(spec.options, part="network", pixels_per_row=max(1, shape[-1] * shape[-2]))
@@ -99,11 +101,10 @@ class Captioner:
         tokens, scores, num_start_tokens = self._text_generator.generate_texts(
             decoding=decoding, seeds=torch.tensor([seed]), **inputs
         )
+        found = scores[0].float().cpu()
+        check_finite(found, model=self._spec.model.name, part="caption network", module=self._network)
         texts = (prompt_input.decode(text, int(num_start_tokens[0])) for text in tokens[0].cpu())
-        return [
-            Caption(text=text, score=score)
-            for text, score in zip(texts, scores[0].float().tolist(), strict=True)
-        ]
+        return [Caption(text=text, score=score) for text, score in zip(texts, found.tolist(), strict=True)]
 
     def _on_device(self, value: Any) -> Any:
         if not isinstance(value, Tensor):

@@ -19,6 +19,7 @@ from transformers import AutoModel
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.embedding_cache import EmbeddingCache
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, tokenizer
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -44,6 +45,7 @@ class ZeroShot:
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._name = spec.model.name
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
         self._device = spec.device
@@ -75,7 +77,7 @@ class ZeroShot:
 
     def _scores(self, picture: Image.Image, sentences: Sequence[str], *, without_cache: bool) -> Tensor:
         """Return the score of each sentence: [sentences], 0 to 1, float32 on the CPU."""
-        image = _normalised(self._image.get_image_features(**self._pictures(picture)))
+        image = self._normalised(self._image.get_image_features(**self._pictures(picture)), "image encoder")
         known = {} if without_cache else self._embedding_cache.get_many(sentences)
         missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         for start in range(0, len(missing), LABELS_PER_CALL):
@@ -91,7 +93,8 @@ class ZeroShot:
         tokens = self._tokenizer(
             sentences, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
-        embeddings = _normalised(self._text.get_text_features(**tokens.to(self._device)))
+        features = self._text.get_text_features(**tokens.to(self._device))
+        embeddings = self._normalised(features, "text encoder")
         # Clones, because a view would keep the tensor of the whole batch in memory.
         return {sentence: row.clone() for sentence, row in zip(sentences, embeddings, strict=True)}
 
@@ -100,7 +103,8 @@ class ZeroShot:
         longest = max(len(sentence) for sentence in tokens)
         return min(-(-longest // TOKEN_MULTIPLE) * TOKEN_MULTIPLE, self._max_tokens)
 
-
-def _normalised(features: Any) -> Tensor:
-    """Return the rows scaled to length 1: [rows, features], float32 on the CPU."""
-    return functional.normalize(features.pooler_output.float().cpu(), dim=-1)
+    def _normalised(self, features: Any, part: str) -> Tensor:
+        """Return the rows scaled to length 1: [rows, features], float32 on the CPU."""
+        rows: Tensor = features.pooler_output.float().cpu()
+        check_finite(rows, model=self._name, part=part, module=self._image._module)
+        return functional.normalize(rows, dim=-1)

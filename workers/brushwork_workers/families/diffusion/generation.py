@@ -4,6 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,12 @@ from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
+from brushwork_workers.families.diffusion.prompt_tokens import (
+    CHUNKED_FAMILIES,
+    chunked_embeddings,
+    number_of_chunks,
+)
+from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
 from brushwork_workers.interface import JobContext
 
@@ -76,7 +83,19 @@ class Generation:
         """
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        output = self._run_pipeline(request, self._with_add_ons(request, context, prepared), seeds, context)
+        prepared = self._with_add_ons(request, context, prepared)
+
+        def run(checks: RunChecks, adapters: Adapters | None = prepared.adapters) -> Any:
+            return self._run_pipeline(request, replace(prepared, adapters=adapters), seeds, context, checks)
+
+        has_adapters = any(choice.weight for choice in request.loras)
+        output = run_checked(
+            run,
+            model=request.model or self.pipelines.family,
+            prompts={"prompt": request.prompt, "negative_prompt": request.negative_prompt},
+            warn=context.warn,
+            without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
+        )
         flags = getattr(output, "nsfw_content_detected", None)
         return {
             "images": tuple(context.save_picture(picture) for picture in output.images),
@@ -93,6 +112,8 @@ class Generation:
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> PreparedGeneration:
         prepared = replace(prepared, adapters=self._loras.select(request.loras))
+        for warning in self._loras.warnings(request.loras):
+            context.warn(warning)
         if request.controlnet is None or request.control_image is None:
             return prepared
         controlnet = self._controlnets.named(request.controlnet)
@@ -106,6 +127,7 @@ class Generation:
         prepared: PreparedGeneration,
         seeds: tuple[int, ...],
         context: JobContext | None = None,
+        checks: RunChecks | None = None,
     ) -> Any:
         pipeline = self.pipelines.new(
             prepared.kind,
@@ -113,6 +135,7 @@ class Generation:
             pixels=(prepared.width or 1) * (prepared.height or 1),
             controlnet=prepared.controlnet,
             adapters=prepared.adapters,
+            checks=checks,
         )
         if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
@@ -120,8 +143,12 @@ class Generation:
         reporter = (
             None if context is None else _StepReporter(context, steps, prepared, pipeline, self._colours)
         )
+        arguments = arguments_of(request, self.pipelines.family, pipeline)
+        if self.pipelines.family in CHUNKED_FAMILIES:
+            count = number_of_chunks(pipeline, [request.prompt, arguments["negative_prompt"] or ""])
+            arguments = chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments
         return pipeline(
-            **arguments_of(request, self.pipelines.family, pipeline),
+            **arguments,
             **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
             # On the CPU, so that a seed gives the same random numbers on every device.
             generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],

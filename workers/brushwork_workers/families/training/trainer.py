@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import torch
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidRequest, NotFinite
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
 from torch import Tensor
 from torch.nn import functional
 
+from brushwork_workers.families.finite import damaged_weights, not_finite
 from brushwork_workers.families.training.architecture import Architecture, head_name
 from brushwork_workers.families.training.dataset_split import Examples
 from brushwork_workers.families.training.preparation import Preparation
@@ -42,6 +43,7 @@ class Trainer:
         preparation: Preparation,
         device: torch.device,
     ) -> None:
+        self._model = request.model or architecture.name
         self._seed = request.seed or 0
         self._is_frozen = request.freeze_backbone
         self._preparation = preparation
@@ -72,6 +74,7 @@ class Trainer:
 
         Raises:
             InvalidRequest: The loss is not finite.
+            NotFinite: The loss of the very first step is not finite.
         """
         # Gradients are off by default in the device thread.
         with torch.enable_grad(), seeded(self._device, self._seed, "step", number):
@@ -84,6 +87,9 @@ class Trainer:
             self._optimizer.step()
         value = loss.item()
         if not torch.isfinite(loss):
+            # The loss of the first step is that of the weights in the files.
+            if number == 0:
+                raise not_finite(self._model, "network to train", self._network)
             raise InvalidRequest(
                 f"learning_rate: too high, the loss became {value} in step {number}.",
                 field="learning_rate",
@@ -92,15 +98,28 @@ class Trainer:
         return value, int((logits.argmax(1) == labels).sum())
 
     def evaluate_batch(self, batch: Examples) -> tuple[float, Tensor]:
-        """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU."""
+        """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU.
+
+        Raises:
+            NotFinite: The loss is not finite.
+        """
         self._network.eval()
         logits = self._logits(batch)
         loss = functional.cross_entropy(logits, batch.labels.to(self._device))
+        if not torch.isfinite(loss):
+            raise self._diverged("the loss of the evaluation")
         return loss.item(), logits.argmax(1).cpu()
 
     def weights(self) -> State:
-        """Return a copy of all weights of the network, on the CPU, float32."""
-        return {name: _copy(value) for name, value in self._network.state_dict().items()}
+        """Return a copy of all weights of the network, on the CPU, float32.
+
+        Raises:
+            NotFinite: A weight is not finite.
+        """
+        weights = {name: _copy(value) for name, value in self._network.state_dict().items()}
+        if damaged := damaged_weights(weights.items()):
+            raise self._diverged(f"{len(damaged)} of its weights, for example {damaged[0]},")
+        return weights
 
     def trained_weights(self) -> State:
         """Return a copy of the weights that training can change, on the CPU, float32."""
@@ -137,6 +156,14 @@ class Trainer:
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.load_trained(trained_weights)
+
+    def _diverged(self, what: str) -> NotFinite:
+        return NotFinite(
+            f"The training of {self._model} diverged: {what} is not finite.",
+            fault="caller",
+            field="learning_rate",
+            hint="Use a smaller learning_rate, for example a tenth of it.",
+        )
 
     def _logits(self, batch: Examples) -> Tensor:
         logits: Tensor = self._network(self._preparation.normalised(batch.pixels.to(self._device)))
