@@ -4,19 +4,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from brushwork_core.database.database import Database
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import NotFinite
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.execution.executor import Outcome
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import Handler, LoadSpec
 from diffusers import DDIMScheduler
 from PIL import Image
 
 from tests.desks import PlainDesk
+from tests.gathering import batcher, together
+from tests.stations import TestStation, raising
 from tests.tiny_models import stable_diffusion
 
 NAN, INF = float("nan"), float("inf")
@@ -147,6 +152,59 @@ class TestHalfPrecision:
         handler = handlers(tmp_path, spoiled("vae", NAN), dtype=torch.float16)["text-to-image"]
         assert "The VAE of tiny" in failed(lambda: made(handler, desk)).message
         assert desk.warnings == []
+
+
+def test_it_is_not_tried_again(sqlite_url: str, tmp_path: Path) -> None:
+    database = Database(sqlite_url)
+    try:
+        station = TestStation(database, tmp_path, raising(NotFinite("The VAE of x.", fault="operator")))
+        assert station.executor.execute(station.adopted()) is Outcome.FAILED
+        error = station.job().error
+    finally:
+        database.close()
+    assert error is not None
+    assert (error.code, error.fault) == ("not_finite", "operator")
+
+
+def test_only_the_job_that_is_wrong_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The denoiser answers one row of a shared batch with values that are not finite."""
+    with batcher() as calls:
+        handler = handlers(tmp_path, lambda pipeline: None, calls)["text-to-image"]
+        expected = [np.asarray(made(handler, seed=seed)["images"][0].pil(), float) for seed in (5, 6)]
+        step = DDIMScheduler.step
+
+        def wrong_for_one(scheduler: Any, output: Any, *args: Any, **options: Any) -> Any:
+            is_wrong = options.get("generator") is not None and options["generator"][0].initial_seed() == 7
+            return step(scheduler, output * NAN if is_wrong else output, *args, **options)
+
+        monkeypatch.setattr(DDIMScheduler, "step", wrong_for_one)
+        jobs: list[Callable[[], Any]] = [
+            lambda: np.asarray(made(handler, seed=5)["images"][0].pil(), float),
+            lambda: failed(lambda: made(handler, seed=7)),
+            lambda: np.asarray(made(handler, seed=6)["images"][0].pil(), float),
+        ]
+        first, error, last = together(calls, jobs)
+    assert error.code == "not_finite"
+    assert np.abs(first - expected[0]).max() <= 1
+    assert np.abs(last - expected[1]).max() <= 1
+
+
+def test_a_plain_picture_is_told_of(tmp_path: Path) -> None:
+    def spoil(pipeline: Any) -> None:
+        pipeline.vae.decoder.conv_out.weight.zero_()
+
+    desk = PlainDesk()
+    served = handlers(tmp_path, spoil)
+    made(served["text-to-image"], desk, num_images_per_prompt=2)
+    assert [(each.code, each.parameters) for each in desk.warnings] == [
+        ("picture_constant", {"pictures": ["1", "2"]})
+    ]
+    # A plain picture that is given explains a plain result.
+    other = PlainDesk()
+    image = other.give(Image.new("RGB", (32, 32), "red"))
+    request = ImageToImageRequest.model_validate({**ASKED, "image": image, "strength": 1.0})
+    served["image-to-image"].perform(request, other)
+    assert other.warnings == []
 
 
 def test_the_part_is_searched_only_if_the_result_is_wrong(

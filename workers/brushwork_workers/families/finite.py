@@ -4,10 +4,11 @@ The check is one reduction on the device for each result, which the job waits fo
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from brushwork_schemas.errors import NotFinite
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -49,6 +50,12 @@ def not_finite(model: str, part: str, module: Any = None) -> NotFinite:
         hint = "Set dtype of the model to float32 in its catalogue entry, or use another model."
         return NotFinite(f"{message} {known}", hint=hint)
     return NotFinite(message, hint=_DAMAGED)
+
+
+def is_plain(picture: Image.Image) -> bool:
+    """Return whether all pixels of a picture have the same colour."""
+    extrema = picture.convert("RGB").getextrema()
+    return all(low == high for low, high in cast(tuple[tuple[int, int], ...], extrema))
 
 
 def damaged_weights(weights: Iterable[tuple[str, Tensor]]) -> list[str]:

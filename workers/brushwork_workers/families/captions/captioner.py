@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 from brushwork_schemas.kinds.image_to_text import Caption, ImageToTextRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 
@@ -91,6 +92,10 @@ class Captioner:
         picture = context.picture(request.image)
         prompt_input = self._prompt_builder.build(picture, request.language, request.prompt)
         decoding = Decoding.of(request, prompt_input.max_new_tokens)
+        asked, used = request.max_new_tokens, decoding.max_new_tokens
+        default = self._spec.model.defaults_of("image-to-text").get("max_new_tokens")
+        if asked is not None and asked != default and used < asked:
+            context.warn(result_warning("max_new_tokens_reduced", "max_new_tokens", given=asked, used=used))
         candidates = self._generate(prompt_input, decoding, request.seed or 0)
         if decoding.do_sample:
             candidates.sort(key=lambda candidate: -(candidate.score or 0.0))

@@ -37,7 +37,7 @@ class TorchvisionClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._model.labels, request.top_k)}
+        return {"predictions": best(probabilities, self._model.labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
         """Return the softmax over the classes: [classes], float32 on the CPU."""

@@ -68,7 +68,7 @@ class TrainedClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request.top_k)}
+        return {"predictions": best(probabilities, self._labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> Tensor:
         """Return the softmax over the classes: [classes], float32 on the CPU."""

@@ -48,7 +48,7 @@ class TransformersClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request.top_k)}
+        return {"predictions": best(probabilities, self._labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
         """Return the probability of each class: [classes], float32 on the CPU."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -72,8 +73,17 @@ class ZeroShot:
         """
         labels, template = request.candidate_labels or (), request.hypothesis_template or "{}"
         sentences = [template.replace("{}", label) for label in labels]
+        self._note_cut_labels(sentences, context)
         scores = self._scores(context.picture(request.image), sentences, without_cache=request.deterministic)
-        return {"predictions": best(scores, labels, request.top_k)}
+        return {"predictions": best(scores, labels, request, context)}
+
+    def _note_cut_labels(self, sentences: Sequence[str], context: JobContext) -> None:
+        for ids in self._tokenizer(list(sentences))["input_ids"]:
+            if (left_out := len(ids) - self._max_tokens) > 0:
+                counts = {"used": self._max_tokens, "left_out": left_out}
+                context.warn(
+                    result_warning("prompt_cut", "candidate_labels", encoder="text_encoder", **counts)
+                )
 
     def _scores(self, picture: Image.Image, sentences: Sequence[str], *, without_cache: bool) -> Tensor:
         """Return the score of each sentence: [sentences], 0 to 1, float32 on the CPU."""

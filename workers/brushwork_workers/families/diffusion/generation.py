@@ -2,21 +2,24 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
-from brushwork_workers.families.diffusion.arguments import arguments_of
+from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
+from brushwork_workers.families.diffusion.picture_size import stretched
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.prompt_tokens import (
     CHUNKED_FAMILIES,
@@ -25,6 +28,8 @@ from brushwork_workers.families.diffusion.prompt_tokens import (
 )
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
+from brushwork_workers.families.diffusion.unknown_words import UnknownWords
+from brushwork_workers.families.finite import is_plain
 from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
@@ -41,6 +46,7 @@ class PreparedGeneration:
         own: Arguments that only pipelines of this kind, or with this ControlNet, take.
         controlnet: The loaded module of the ControlNet, if the request names one.
         adapters: The adapters of the denoiser and the text encoders.
+        warnings: What the preparation has changed.
     """
 
     kind: str
@@ -49,6 +55,7 @@ class PreparedGeneration:
     own: dict[str, Any]
     controlnet: Any = None
     adapters: Adapters | None = None
+    warnings: Sequence[ResultWarning] = ()
 
 
 class Generation:
@@ -59,6 +66,7 @@ class Generation:
         loras: The LoRA adapters that jobs may use.
         controlnets: The ControlNets that jobs may use.
         colours: Turns latents into preview pictures; None if the model has no previews.
+        model: The catalogue entry of the model.
     """
 
     def __init__(
@@ -67,11 +75,15 @@ class Generation:
         loras: Loras,
         controlnets: ControlNets,
         colours: LatentColours | None = None,
+        *,
+        model: Model,
     ) -> None:
+        self._model = model
         self.pipelines = pipelines
         self._loras = loras
         self._controlnets = controlnets
         self._colours = colours
+        self._unknown_words = UnknownWords(pipelines.loaded.components.values())
 
     def run(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
@@ -81,6 +93,13 @@ class Generation:
         Returns:
             The fields of a `GenerationResult`, without `provenance`.
         """
+        texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+        for warning in (
+            *self._unknown_words.warnings(**texts),
+            *ignored_parameters(request, self._model, prepared.kind, self.pipelines.loaded),
+            *prepared.warnings,
+        ):
+            context.warn(warning)
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
         prepared = self._with_add_ons(request, context, prepared)
@@ -91,12 +110,14 @@ class Generation:
         has_adapters = any(choice.weight for choice in request.loras)
         output = run_checked(
             run,
-            model=request.model or self.pipelines.family,
-            prompts={"prompt": request.prompt, "negative_prompt": request.negative_prompt},
+            model=self._model.name,
+            prompts=texts,
             warn=context.warn,
             without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
         )
         flags = getattr(output, "nsfw_content_detected", None)
+        if plain := _unexpectedly_plain(output.images, flags, prepared):
+            context.warn(result_warning("picture_constant", pictures=plain))
         return {
             "images": tuple(context.save_picture(picture) for picture in output.images),
             "seed": seed,
@@ -118,6 +139,8 @@ class Generation:
             return prepared
         controlnet = self._controlnets.named(request.controlnet)
         picture, size = context.picture(request.control_image), (prepared.width or 0, prepared.height or 0)
+        for warning in stretched("control_image", picture.size, size):
+            context.warn(warning)
         control = self._controlnets.arguments(request, prepared.kind, picture, size)
         return replace(prepared, controlnet=controlnet, own={**prepared.own, **control})
 
@@ -155,6 +178,22 @@ class Generation:
             **(reporter.arguments() if reporter else {}),
             **prepared.own,
         )
+
+
+def _unexpectedly_plain(
+    pictures: Sequence[Image.Image], flags: Sequence[bool] | None, prepared: PreparedGeneration
+) -> list[str]:
+    """Return the numbers of pictures of one colour, unless the safety checker or the input explains it."""
+    given = prepared.own.get("image")
+    # Both kinds that begin with a picture pass a list of copies; for a ControlNet it is another picture.
+    if isinstance(given, list) and is_plain(given[0]):
+        return []
+    hidden = flags or [False] * len(pictures)
+    return [
+        str(number)
+        for number, (picture, is_hidden) in enumerate(zip(pictures, hidden, strict=True), start=1)
+        if not is_hidden and is_plain(picture)
+    ]
 
 
 def _accepted_arguments(pipeline: Any, **arguments: Any) -> dict[str, Any]:

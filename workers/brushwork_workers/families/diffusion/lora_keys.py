@@ -11,6 +11,7 @@ from typing import Any
 
 from brushwork_schemas.errors import NotFinite
 from diffusers.utils.state_dict_utils import (
+    StateDictType,
     convert_state_dict_to_diffusers,
     convert_state_dict_to_peft,
     convert_unet_state_dict_to_peft,
@@ -27,6 +28,7 @@ PEFT_CONFIG = "adapter_config.json"
 _DENOISERS = ("unet", "transformer")
 # peft writes the name of the adapter into the keys of a state that was not made for saving.
 _ADAPTER_NAME = re.compile(r"\.(lora_[AB]|lora_embedding_[AB])\.[^.]+\.weight$")
+_OLD_TEXT = re.compile(r"\.(to_[qkv]|to_out)_lora\.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
 
     def noted(*args: Any, **kwargs: Any) -> Any:
         answer = read(*args, **kwargs)
-        found.update(answer[0] if isinstance(answer, tuple) else answer)
+        state = answer[0] if isinstance(answer, tuple) else answer
+        _name_text_layers(state)
+        found.update(state)
         return answer
 
     loader.__dict__["lora_state_dict"] = noted
@@ -152,6 +156,17 @@ def _unused(found: Mapping[str, Tensor], modules: Mapping[str, nn.Module], adapt
     }
     keys = _as_loaded(found, modules)
     return UnusedKeys([key for key in keys if key not in loaded], len(keys))
+
+
+def _name_text_layers(state: State) -> None:
+    """Rename the layers of text encoders that kohya's scripts write; changes `state`.
+
+    diffusers recognises their layout only by the output projections of attention, which a file may lack.
+    """
+    old = {key: weight for key, weight in state.items() if key.startswith("text_") and _OLD_TEXT.search(key)}
+    for key in old:
+        del state[key]
+    state.update(convert_state_dict_to_peft(old, original_type=StateDictType.DIFFUSERS_OLD) if old else {})
 
 
 def _as_loaded(found: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> list[str]:

@@ -67,7 +67,7 @@ def chunk_of(tokenizer: Any, texts: Sequence[str], index: int) -> BatchEncoding:
         texts: The texts. A text that has fewer chunks has an empty one here.
         index: The number of the chunk, counted from 0.
     """
-    begin, end = _special_tokens(tokenizer)
+    begin, end = _special_tokens(tokenizer) or (0, 0)
     length = tokenizer.model_max_length
     size = length - 2
     rows, masks = [], []

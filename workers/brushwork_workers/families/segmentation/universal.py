@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest, Segment
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForUniversalSegmentation
@@ -66,6 +67,8 @@ class UniversalSegmentation:
         task = request.task or "semantic"
         queries = self._queries(picture, task)
         if task == "semantic":
+            if request.threshold is not None:
+                context.warn(result_warning("parameter_ignored", "threshold", reason="semantic"))
             classes = self._classes(queries, size)
             return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
         threshold = THRESHOLD if request.threshold is None else request.threshold

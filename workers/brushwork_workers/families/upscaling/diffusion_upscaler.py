@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
@@ -55,6 +56,8 @@ class DiffusionUpscaler:
         # The pipeline would shrink the picture to whole multiples. Padding it avoids that; the output is
         # cropped.
         padded_picture = pad_to(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
+        if request.negative_prompt.strip() and (request.guidance_scale or 0.0) <= 1:
+            context.warn(result_warning("parameter_ignored", "negative_prompt", reason="no_guidance"))
         prompts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
 
         def run(checks: RunChecks) -> Any:
