@@ -11,8 +11,10 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
 from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
+from brushwork.gateway.head_requests import HeadAsGet
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
+    api_page,
     batch,
     catalogue,
     events,
@@ -96,7 +98,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         version=VERSION,
         description="Runs open image models on your own machines: submit jobs, follow them, fetch results.",
         lifespan=_lifespan(settings, gateway_metrics),
-        # These pages load scripts from other hosts, which fails without internet access.
+        # These pages load scripts from other hosts; routes/api_page.py does not.
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
@@ -114,8 +116,21 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)
+    app.add_middleware(HeadAsGet)
     # Routes are matched in this order: the most frequent ones first.
-    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics):
+    for routes in (
+        jobs,
+        events,
+        preview,
+        submit,
+        batch,
+        files,
+        catalogue,
+        workers,
+        health,
+        metrics,
+        api_page,
+    ):
         app.include_router(routes.router)
     if page:
         app.include_router(page.router)

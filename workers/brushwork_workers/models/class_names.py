@@ -1,7 +1,9 @@
 """Checks of the classes that the configuration of a model names."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 from brushwork_schemas.errors import ModelUnavailable, RemoteCode, UnknownModelClass
 from brushwork_schemas.families.family import Family
@@ -11,6 +13,11 @@ from brushwork_workers.models.listing import Listing
 
 PIPELINE, CONFIG = "model_index.json", "config.json"
 _LIBRARIES = ("diffusers", "transformers")
+TIMM = "TimmWrapperForImageClassification"
+# Arguments of `timm.create_model` that change the network. Others, such as `checkpoint_path`, read files.
+_TIMM_ARGUMENTS_OF_FILES = frozenset(
+    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+)
 
 
 def class_name(listing: Listing) -> str | None:
@@ -28,9 +35,50 @@ def class_name(listing: Listing) -> str | None:
     architectures = content.get("architectures")
     if isinstance(architectures, list) and architectures:
         return str(architectures[0])
+    # timm's own configuration, as on the hub, names no class of transformers.
+    if is_timm(content):
+        return TIMM
     # A single module of diffusers, such as a ControlNet.
     own = content.get("_class_name")
     return own if isinstance(own, str) else None
+
+
+def is_timm(config: Mapping[str, Any]) -> bool:
+    """Return whether `config.json` is of a classifier of timm, in the layout of timm or of transformers."""
+    return "pretrained_cfg" in config and config.get("architectures") in (None, [], [TIMM])
+
+
+def check_timm(config: Mapping[str, Any]) -> None:
+    """Check that the configuration of a timm classifier makes timm read no file and no other repository.
+
+    Raises:
+        ModelUnavailable: The architecture is an address, or an argument of the network names a file.
+    """
+    architecture, arguments = config.get("architecture"), config.get("model_args") or {}
+    is_name = isinstance(architecture, str) and re.fullmatch(r"[A-Za-z0-9_.]+", architecture)
+    if not is_name:
+        raise ModelUnavailable(
+            f"{CONFIG}: architecture {ascii(architecture)[:100]} is not the name of an architecture of timm.",
+            field="source",
+            hint="timm.list_models() lists the names.",
+        )
+    if 0 in (config.get("num_classes"), _mapping(config.get("pretrained_cfg")).get("num_classes")):
+        raise ModelUnavailable(
+            f"{CONFIG}: the network has no classes (num_classes is 0).",
+            field="source",
+            hint="Use a version of the model with a classifier.",
+        )
+    names = _TIMM_ARGUMENTS_OF_FILES & set(arguments) if isinstance(arguments, Mapping) else {"model_args"}
+    if names:
+        raise ModelUnavailable(
+            f"{CONFIG}: model_args sets {', '.join(sorted(names))}, which would read another file.",
+            field="source",
+            hint="Remove it. The weights are in model.safetensors.",
+        )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def check_family(listing: Listing, family: Family) -> None:

@@ -12,7 +12,9 @@ from brushwork_workers.models.class_names import (
     PIPELINE,
     check_class,
     check_family,
+    check_timm,
     components,
+    is_timm,
     refuse_remote_code,
 )
 from brushwork_workers.models.listing import Listing
@@ -61,7 +63,11 @@ def _files(entry: Entry, listing: Listing) -> list[str]:
     if family.library != "transformers":
         return [CONFIG, *weight_files(listing, "", "model", None)]
     check_family(listing, family)
-    if not any(name in listing.names for name in _PREPROCESSOR_CONFIGS):
+    config = listing.read(CONFIG)
+    if is_timm(config):
+        # It has no preprocessor_config.json: transformers prepares pictures by its `pretrained_cfg`.
+        check_timm(config)
+    elif not any(name in listing.names for name in _PREPROCESSOR_CONFIGS):
         _require(listing, _PREPROCESSOR_CONFIGS[0])
     return [*_small_files(listing, ""), *weight_files(listing, "", "model", variant)]
 

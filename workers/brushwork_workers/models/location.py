@@ -19,6 +19,7 @@ from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.safetensors_head import check_complete
+from brushwork_workers.models.single_file import single_file
 from brushwork_workers.models.weights import SAFETENSORS
 
 
@@ -141,7 +142,9 @@ def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> Mod
     )
 
 
-def _model_not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
+def _model_not_here(entry: Entry, folder: Path | None) -> ModelUnavailable:
+    if folder is not None and folder.is_file():
+        return single_file(folder)
     source = entry.source
     origin = source.repository or source.weights or source.job or source.packaged
     return ModelNotHere(

@@ -9,7 +9,7 @@ from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
 from brushwork_schemas.families.registry import all_families, family_of
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_remote_code
@@ -17,6 +17,7 @@ from brushwork_workers.models.hub import HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing, Listing
 from brushwork_workers.models.location import locate
+from brushwork_workers.models.single_file import single_file
 
 EntryType = Literal["model", "lora", "controlnet"]
 
@@ -51,6 +52,8 @@ def recognise(
         ServiceUnreachable: The hub cannot be reached.
     """
     if source.folder is not None:
+        if source.folder.is_file():
+            raise single_file(source.folder)
         if not source.folder.is_dir():
             raise ModelNotHere(
                 f"folder: {source.folder} does not exist.",

@@ -12,7 +12,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from brushwork.gateway.media_types import ARCHIVES, FORM
+from brushwork.gateway.media_types import ARCHIVES, FORM, media_type_of
 from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
@@ -28,7 +28,8 @@ class Received:
     """The body of a request.
 
     Args:
-        media_type: Media type without parameters, in lower case; empty if the request has none.
+        media_type: Media type without parameters, in lower case, with one name for JSON; empty if the request
+            has none.
         data: The bytes; empty for a form and for an archive.
         fields: Fields of a form, without files.
         files: Files of a form, by field. An archive is an open file, so that it is not held in memory.
@@ -65,7 +66,7 @@ async def received(request: Request) -> AsyncIterator[Received]:
         InvalidRequest: The form repeats a field.
         PayloadTooLarge: A file that is not an archive is larger than a picture may be.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request.headers.get("content-type", ""))
     if media_type in ARCHIVES:
         with tempfile.SpooledTemporaryFile(SPOOLED_FROM_BYTES) as spooled:
             await _spool(request, cast("BinaryIO", spooled))
