@@ -1,5 +1,6 @@
 """Values that are not finite fail the job, and the error names the model and the part."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,7 @@ def test_only_the_job_that_is_wrong_fails(tmp_path: Path, monkeypatch: pytest.Mo
         expected = [np.asarray(made(handler, seed=seed)["images"][0].pil(), float) for seed in (5, 6)]
         step = DDIMScheduler.step
 
+        @functools.wraps(step)
         def wrong_for_one(scheduler: Any, output: Any, *args: Any, **options: Any) -> Any:
             is_wrong = options.get("generator") is not None and options["generator"][0].initial_seed() == 7
             return step(scheduler, output * NAN if is_wrong else output, *args, **options)

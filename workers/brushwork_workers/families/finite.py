@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import torch
 from brushwork_schemas.errors import NotFinite
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 _DAMAGED = "Check the files of the model, or use another model."
+_TOO_SMALL = "Set dtype of the model to float32 in its catalogue entry, or use another model."
 
 
 def is_finite(value: Any) -> bool:
@@ -40,16 +42,28 @@ def check_finite(value: Any, *, model: str, part: str, module: Any = None) -> No
 
 def not_finite(model: str, part: str, module: Any = None) -> NotFinite:
     """Return the error for a part, which says whether its weights are damaged."""
-    message = f"The {part} of {model} computed values that are not finite."
+    names = {"part": part, "model": model}
     damaged = damaged_weights(module.named_parameters()) if isinstance(module, nn.Module) else []
     if damaged:
-        known = f"{len(damaged)} of its weights are not finite either, for example {damaged[0]}."
-        return NotFinite(f"{message} {known}", hint=_DAMAGED)
+        message = said(
+            "The {part} of {model} computed values that are not finite. {number} of its weights are not "
+            "finite either, for example {weight}.",
+            **names,
+            number=len(damaged),
+            weight=damaged[0],
+        )
+        return NotFinite(message, hint=_DAMAGED)
     if isinstance(module, nn.Module) and (half := _half_precision(module)):
-        known = f"Its weights are finite, but their number format {half} may be too small for it."
-        hint = "Set dtype of the model to float32 in its catalogue entry, or use another model."
-        return NotFinite(f"{message} {known}", hint=hint)
-    return NotFinite(message, hint=_DAMAGED)
+        message = said(
+            "The {part} of {model} computed values that are not finite. Its weights are finite, but their "
+            "number format {dtype} may be too small for it.",
+            **names,
+            dtype=half,
+        )
+        return NotFinite(message, hint=_TOO_SMALL)
+    return NotFinite(
+        said("The {part} of {model} computed values that are not finite.", **names), hint=_DAMAGED
+    )
 
 
 def is_plain(picture: Image.Image) -> bool:

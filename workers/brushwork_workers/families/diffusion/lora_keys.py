@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.errors import NotFinite
+from brushwork_schemas.wording.phrase import said
 from diffusers.utils.state_dict_utils import (
     StateDictType,
     convert_state_dict_to_diffusers,
@@ -64,10 +65,15 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
     weights = load_file(file)
     if damaged := damaged_weights(weights.items()):
         raise NotFinite(
-            f"{len(damaged)} weights of the adapter {name} of {model} are not finite, for example "
-            f"{damaged[0][:200]}.",
+            said(
+                "{number} weights of the adapter {adapter} of {model} are not finite, for example {weight}.",
+                number=len(damaged),
+                adapter=name,
+                model=model,
+                weight=damaged[0][:200],
+            ),
             field="loras",
-            hint=f"Replace {file}, or leave the adapter out.",
+            hint=said("Replace {file}, or leave the adapter out.", file=file),
         )
     modules = adapted_modules(pipeline)
     is_peft = any(key.startswith(PEFT_PREFIX) for key in weights)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from brushwork_schemas.errors import NotFinite
 from brushwork_schemas.warnings import ResultWarning, result_warning
+from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -54,8 +55,11 @@ class WrongValues(Exception):
         """Return the error of the job."""
         if self.part == DENOISING:
             return NotFinite(
-                f"The denoising steps of {model} computed values that are not finite. The values of all its "
-                "parts are finite.",
+                said(
+                    "The denoising steps of {model} computed values that are not finite. The values of all "
+                    "its parts are finite.",
+                    model=model,
+                ),
                 fault="caller",
                 field="guidance_scale",
                 hint="Use a smaller guidance_scale, or leave scheduler out.",
@@ -145,7 +149,10 @@ def run_checked(
             found = wrong
     if without_adapters is not None and _is_finite_run(without_adapters):
         raise NotFinite(
-            f"With these adapters, {model} computes values that are not finite; without them it does not.",
+            said(
+                "With these adapters, {model} computes values that are not finite; without them it does not.",
+                model=model,
+            ),
             fault="caller",
             field="loras",
             hint="Use smaller weights, fewer adapters, or another adapter.",

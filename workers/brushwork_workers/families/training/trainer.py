@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-from brushwork_schemas.errors import InvalidRequest, NotFinite
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 from torch.nn import functional
 
@@ -101,24 +102,24 @@ class Trainer:
         """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU.
 
         Raises:
-            NotFinite: The loss is not finite.
+            InvalidRequest: The loss is not finite.
         """
         self._network.eval()
         logits = self._logits(batch)
         loss = functional.cross_entropy(logits, batch.labels.to(self._device))
         if not torch.isfinite(loss):
-            raise self._diverged("the loss of the evaluation")
+            raise _diverged("validation loss")
         return loss.item(), logits.argmax(1).cpu()
 
     def weights(self) -> State:
         """Return a copy of all weights of the network, on the CPU, float32.
 
         Raises:
-            NotFinite: A weight is not finite.
+            InvalidRequest: A weight is not finite.
         """
         weights = {name: _copy(value) for name, value in self._network.state_dict().items()}
         if damaged := damaged_weights(weights.items()):
-            raise self._diverged(f"{len(damaged)} of its weights, for example {damaged[0]},")
+            raise _diverged(damaged[0])
         return weights
 
     def trained_weights(self) -> State:
@@ -157,14 +158,6 @@ class Trainer:
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.load_trained(trained_weights)
 
-    def _diverged(self, what: str) -> NotFinite:
-        return NotFinite(
-            f"The training of {self._model} diverged: {what} is not finite.",
-            fault="caller",
-            field="learning_rate",
-            hint="Use a smaller learning_rate, for example a tenth of it.",
-        )
-
     def _logits(self, batch: Examples) -> Tensor:
         logits: Tensor = self._network(self._preparation.normalised(batch.pixels.to(self._device)))
         return logits
@@ -191,3 +184,11 @@ class Trainer:
 
 def _copy(value: Tensor) -> Tensor:
     return value.detach().to("cpu", copy=True).contiguous()
+
+
+def _diverged(what: str) -> InvalidRequest:
+    return InvalidRequest(
+        said("learning_rate: too high, {what} became infinite or not a number.", what=what),
+        field="learning_rate",
+        hint="Use a smaller learning_rate, for example a tenth of it.",
+    )
