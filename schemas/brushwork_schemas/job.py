@@ -1,5 +1,6 @@
 """The job as callers see it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.field_error import FieldError
-from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
+from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import translated
 
 LONGEST_ID = 64
@@ -29,7 +30,7 @@ def checked_id(job_id: str) -> str:
         and job_id.isprintable()
     ):
         return job_id
-    raise JobNotFound(f"There is no job {ascii(job_id)[:80]}.", field="id")
+    raise JobNotFound(said("There is no job {job_id}.", job_id=ascii(job_id)[:80]), field="id")
 
 
 class Progress(BaseModel):
@@ -82,15 +83,20 @@ class JobError(BaseModel):
             errors=error.errors if isinstance(error, RequestError) and error.field else (),
         )
 
-    def in_language(self, language: str) -> "JobError":
-        """Return the error with its texts in a language, `en` or `zh`."""
+    def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "JobError":
+        """Return the error with its texts in a language.
+
+        Args:
+            language: `en` or `zh`.
+            labels: If given, labels that take the place of the names of fields.
+        """
         message = restored(self.message, self.template, self.parameters)
         hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
         return self.model_copy(
             update={
-                "message": translated(message, language),
-                "hint": None if hint is None else translated(hint, language),
-                "errors": tuple(each.in_language(language) for each in self.errors),
+                "message": translated(message, language, labels),
+                "hint": None if hint is None else translated(hint, language, labels),
+                "errors": tuple(each.in_language(language, labels) for each in self.errors),
             }
         )
 
@@ -148,9 +154,14 @@ class Job(BaseModel):
         """
         if self.error is not None:
             raise JobFailed(
-                f"Job {self.id} failed ({self.error.code}): {self.error.message}",
+                said(
+                    "Job {id} failed ({code}): {message}",
+                    id=self.id,
+                    code=self.error.code,
+                    message=self.error.message,
+                ),
                 hint=self.error.hint,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
-            raise JobFailed(f"Job {self.id} was {self.state} and has no result.")
+            raise JobFailed(said("Job {id} was {state} and has no result.", id=self.id, state=self.state))
         return self

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
+from brushwork.gateway.admission.request_guard import RequestGuard
 from brushwork.gateway.head_requests import HeadAsGet
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
@@ -44,7 +44,7 @@ class Page:
     """
 
     router: APIRouter
-    error_page: ErrorPage
+    error_page: problems.ErrorPage
 
 
 class _Application(FastAPI):
@@ -105,7 +105,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: str(route.name),
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
-    problems.install(app)
+    problems.install(app, page.error_page if page else None)
     app.add_middleware(
         RequestGuard,
         max_body_bytes=settings.max_upload_bytes,

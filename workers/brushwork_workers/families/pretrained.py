@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, TimmWrapperImageProcessor
@@ -41,8 +42,13 @@ def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: {len(missing)} parameters of {type(network).__name__} are missing in "
-            f"its files: {', '.join(missing[:MAX_SHOWN_KEYS])}.",
+            said(
+                "Model {model}: {num_missing} parameters of {type} are missing in its files: {missing}.",
+                model=spec.model.name,
+                num_missing=len(missing),
+                type=type(network).__name__,
+                missing=missing[:MAX_SHOWN_KEYS],
+            ),
             field="source",
             hint="Correct `family` in the catalogue entry, or download the files again.",
         )

@@ -8,6 +8,7 @@ from typing import Any
 from brushwork_schemas.errors import ModelUnavailable, RemoteCode, UnknownModelClass
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families, family_of
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.listing import Listing
 
@@ -98,9 +99,17 @@ def check_family(listing: Listing, family: Family) -> None:
         raise _unknown_class(file, str(found_class))
     if known_family.name != family.name:
         raise UnknownModelClass(
-            f"{file} names {found_class}, a class of the family {known_family.name}, not of {family.name}.",
+            said(
+                "{file} names {found_class}, a class of the family {known_family}, not of {family}.",
+                file=file,
+                found_class=found_class,
+                known_family=known_family.name,
+                family=family.name,
+            ),
             field="family",
-            hint=f'Set family = "{known_family.name}" in the catalogue entry.',
+            hint=said(
+                'Set family = "{known_family}" in the catalogue entry.', known_family=known_family.name
+            ),
         )
 
 
@@ -130,9 +139,15 @@ def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
             raise _remote_code(PIPELINE, f"{name} is {library}.{found_class}, which is a file of the model")
         if not _has_class(library, found_class):
             raise UnknownModelClass(
-                f"{PIPELINE} names the class {library}.{found_class} as {name}, which is not installed.",
+                said(
+                    "{pipeline} names the class {library}.{found_class} as {name}, which is not installed.",
+                    pipeline=PIPELINE,
+                    library=library,
+                    found_class=found_class,
+                    name=name,
+                ),
                 field="source",
-                hint=f"Install a version of {library} that has this class.",
+                hint=said("Install a version of {library} that has this class.", library=library),
             )
         yield name, library, found_class
 
@@ -159,7 +174,7 @@ def _has_class(library: str, found_class: str) -> bool:
 
 def _remote_code(file: str, what: str) -> RemoteCode:
     return RemoteCode(
-        f"{file} asks for code that comes with the model: {what}.",
+        said("{file} asks for code that comes with the model: {what}.", file=file, what=what),
         field="source",
         hint="brushwork never runs such code. Use a version of the model that a class of diffusers or "
         "transformers can load.",
@@ -169,7 +184,11 @@ def _remote_code(file: str, what: str) -> RemoteCode:
 def _unknown_class(file: str, found_class: str) -> ModelUnavailable:
     class_names = [name for family in all_families().values() for name in family.classes]
     return UnknownModelClass(
-        f"{file} names the class {found_class}, which belongs to no family that can be served.",
+        said(
+            "{file} names the class {found_class}, which belongs to no family that can be served.",
+            file=file,
+            found_class=found_class,
+        ),
         field="source",
-        hint=f"Supported classes: {', '.join(class_names)}.",
+        hint=said("Supported classes: {class_names}.", class_names=class_names),
     )

@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.wording.phrase import said
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -52,9 +53,11 @@ class Received:
             UnsupportedMediaType: Always.
         """
         raise UnsupportedMediaType(
-            f"Content-Type: {self.media_type[:80]!r} is not supported at this path.",
+            said(
+                "Content-Type: {media_type!r} is not supported at this path.", media_type=self.media_type[:80]
+            ),
             field="Content-Type",
-            hint=f"Use {', '.join(known)}.",
+            hint=said("Use {known}.", known=known),
         )
 
 
@@ -97,7 +100,10 @@ async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:
         return file.file
     if (file.size or 0) > most_bytes:
         raise PayloadTooLarge(
-            f"The file is larger than {most_bytes} bytes, the limit of files that are not archives."
+            said(
+                "The file is larger than {most_bytes} bytes, the limit of files that are not archives.",
+                most_bytes=most_bytes,
+            )
         )
     return await file.read()
 
@@ -107,7 +113,9 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
         if name in fields or name in files:
-            raise InvalidRequest(f"{name[:80]}: the form repeats this field.", field=name[:80])
+            raise InvalidRequest(
+                said("{field}: the form repeats this field.", field=name[:80]), field=name[:80]
+            )
         if isinstance(value, UploadFile):
             files[name] = await content_of(value, most_bytes)
         else:

@@ -7,6 +7,7 @@ from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
@@ -117,7 +118,10 @@ def _file_of(body: Received) -> bytes | BinaryIO:
     if body.media_type == FORM:
         if body.files.keys() != {FIELD} or body.fields:
             raise InvalidRequest(
-                f"{FIELD}: the form must contain one file with this name, and no other field.", field=FIELD
+                said(
+                    "{field}: the form must contain one file with this name, and no other field.", field=FIELD
+                ),
+                field=FIELD,
             )
         return body.files[FIELD]
     if body.media_type not in PICTURES:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -81,7 +82,9 @@ async def retry(
     changes = {} if is_empty else await run_in_threadpool(parameters_of, body)
     if changes.setdefault("kind", job.kind) != job.kind:
         raise InvalidRequest(
-            f"kind: cannot be changed. The job has the kind {job.kind}.", field="kind", hint="Leave it out."
+            said("kind: cannot be changed. The job has the kind {kind}.", kind=job.kind),
+            field="kind",
+            hint="Leave it out.",
         )
     _add_headers(changes, idempotency_key, traceparent)
     return view(_answered(await Submission(services, principal).accept_again(job, changes), response))

@@ -92,7 +92,11 @@ class Trainer:
             if number == 0:
                 raise not_finite(self._model, "network to train", self._network)
             raise InvalidRequest(
-                f"learning_rate: too high, the loss became {value} in step {number}.",
+                said(
+                    "learning_rate: too high, the loss became {value} in step {number}.",
+                    value=value,
+                    number=number,
+                ),
                 field="learning_rate",
                 hint="Use a smaller learning_rate, for example a tenth of it.",
             )
@@ -176,7 +180,9 @@ class Trainer:
         # Layers raise different errors for pictures that are too small.
         except (RuntimeError, ValueError, AssertionError) as error:
             raise InvalidRequest(
-                f"image_size: the network does not accept pictures of {side} x {side} pixels.",
+                said(
+                    "image_size: the network does not accept pictures of {side} x {side} pixels.", side=side
+                ),
                 field="image_size",
                 hint="Leave image_size out to use the default of the model.",
             ) from error
