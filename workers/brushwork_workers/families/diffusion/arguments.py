@@ -11,6 +11,8 @@ from brushwork_schemas.wording.phrase import said
 
 # The most prompt tokens of the timestep-distilled FLUX.1-schnell, from its model card; FLUX.1-dev takes 512.
 _DISTILLED_FLUX_TOKENS = 256
+# The most that the pipelines of Qwen-Image allow. By default they cut at half of it, without a word.
+_QWEN_TOKENS = 1024
 
 
 def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict[str, Any]:
@@ -104,8 +106,7 @@ def _sana(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
 
 def _qwen(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
     scale = request.guidance_scale or 0.0
-    # The most that the tokenizer of the pipeline allows; by default the pipeline would cut at half of it.
-    most = {"max_sequence_length": pipeline.tokenizer_max_length}
+    most = {"max_sequence_length": _QWEN_TOKENS}
     if pipeline.transformer.config.guidance_embeds:
         return {**most, "guidance_scale": scale, "true_cfg_scale": 1.0}
     # Without a negative prompt the pipeline applies no guidance. The model card uses a single space.
