@@ -26,6 +26,7 @@
     │   │   └── QueueFull       too many jobs of this key or of all keys are open
     │   ├── KeyNotFound         no API key of that id
     │   └── EventNotFound       no webhook event with that id
+    ├── NotFinite               a part of the model computed values that are infinite or not a number
     ├── JobFailed               the job ended without a result; raised by clients
     ├── WaitTimeout             the job has not ended within the timeout; it continues
     ├── MachineError            the machine's or operator's fault: the request may succeed elsewhere or later
@@ -68,7 +69,8 @@ class BrushworkError(Exception):
     """
 
     code: ClassVar[str] = "internal"
-    fault: ClassVar[Fault] = "machine"
+    # Not a class variable: `NotFinite` decides for each error.
+    fault: Fault = "machine"
 
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         # A message may quote a caller, a file or another library at any length.
@@ -270,6 +272,26 @@ class WaitTimeout(BrushworkError, TimeoutError):
 
     code = "wait_timeout"
     fault = "caller"
+
+
+class NotFinite(BrushworkError):
+    """A part of the model computed values that are infinite or not a number. It would do so again.
+
+    Args:
+        message: What is wrong, in one sentence. It names the model and the part.
+        fault: Whose fault it is: the operator's, whose files are damaged, unless the request is the cause.
+        field: Name of the parameter that is the cause, if any.
+        hint: How to fix it.
+    """
+
+    code = "not_finite"
+    fault: Fault = "operator"
+
+    def __init__(
+        self, message: str, *, fault: Fault = "operator", field: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.fault = fault
 
 
 class MachineError(BrushworkError):
