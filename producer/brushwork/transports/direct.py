@@ -90,7 +90,19 @@ class DirectTransport(Transport):
     def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         """Store the files and the jobs of validated requests, and publish their messages."""
         prepared = self._intake.prepare(drafts)
-        return self._accept([self._new_job(each, retry_of) for each in prepared])
+        accepted = self._accept([self._new_job(each, retry_of) for each in prepared])
+        return Accepted([self._warned(job) for job in accepted.jobs], accepted.new)
+
+    def _warned(self, job: Job) -> Job:
+        """Return the job with a warning if no ready worker has its model."""
+        try:
+            if job.is_finished or self._outlooks.serving(job.kind, job.model):
+                return job
+        # The job is stored. That nobody can say whether it is served is no reason to fail now.
+        except ServiceUnreachable:
+            return job
+        warning = result_warning("model_on_no_worker", "model", model=job.model)
+        return job.model_copy(update={"warnings": (warning,)})
 
     @blocking
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
@@ -190,19 +202,10 @@ class DirectTransport(Transport):
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
         earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
-        found = [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs]
-        return Accepted([self._warned(job) for job in found], submitted.new)
-
-    def _warned(self, job: Job) -> Job:
-        """Return the job with a warning if no ready worker has its model."""
-        try:
-            if job.is_finished or self._outlooks.serving(job.kind, job.model):
-                return job
-        # The job is stored. That nobody can say whether it is served is no reason to fail now.
-        except ServiceUnreachable:
-            return job
-        warning = result_warning("model_on_no_worker", "model", model=job.model)
-        return job.model_copy(update={"warnings": (warning,)})
+        return Accepted(
+            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
+            submitted.new,
+        )
 
     def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
         """Return the jobs that were submitted before with the same idempotency keys, by tenant and key."""
