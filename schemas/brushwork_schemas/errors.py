@@ -3,7 +3,7 @@
     BrushworkError
     ├── RequestError            the caller's fault: nothing was written, change the request
     │   ├── InvalidRequest      a parameter is missing, unknown or invalid
-    │   │   └── JobNotEnded     only a job that has ended can be run again
+    │   │   └── JobNotEnded     the job has not ended: no result yet, and it can't be repeated or deleted
     │   ├── UnknownKind         no such kind of job
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
     │   ├── InvalidDataset      the archive cannot be read, is too large, or has no classes of pictures
@@ -60,16 +60,20 @@ class BrushworkError(Exception):
         message: What is wrong, in one sentence.
         field: Name of the parameter or setting that is wrong, if any.
         hint: How to fix it.
+        job_id: Id of the job that the error is about, if it is about one.
     """
 
     code: ClassVar[str] = "internal"
     fault: ClassVar[Fault] = "machine"
 
-    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, hint: str | None = None, job_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.hint = hint
+        self.job_id = job_id
         # Index of the request, if several were submitted together.
         self.index: int | None = None
 
@@ -94,7 +98,7 @@ class InvalidRequest(RequestError):
 
 
 class JobNotEnded(InvalidRequest):
-    """The job has not ended, so it cannot be run again."""
+    """The job has not ended, so it has no result, and can be neither run again nor deleted."""
 
     code = "job_not_ended"
 

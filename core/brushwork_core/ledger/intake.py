@@ -10,7 +10,8 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, literal, select, update
 
 from brushwork_core.database.database import now_ms
-from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_dispatch
+from brushwork_core.database.file_records import record_files
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, waits_for_dispatch
 from brushwork_core.database.upsert import insert_or_ignore
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import NewJob, Submitted
@@ -32,6 +33,7 @@ class JobIntake(LedgerPart):
 
         Raises:
             IdempotencyConflict: A key was used for another request.
+            ArtifactMissing: A file of a job was removed after it was stored, with the last job that used it.
         """
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
@@ -122,12 +124,7 @@ class JobIntake(LedgerPart):
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:
             return
-        # Always in the same order, so that two transactions that share files cannot deadlock.
-        artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
-        connection.execute(
-            insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
-            [artifacts[sha256] for sha256 in sorted(artifacts)],
-        )
+        record_files(connection, [artifact for _, artifact, _ in links], self._is_stored)
         connection.execute(
             insert_or_ignore(connection, JOB_ARTIFACTS),
             [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],

@@ -93,5 +93,6 @@ class PollingWait:
             raise WaitTimeout(
                 f"Job {self._job_id} has not ended within {self._timeout_s} s. It continues.",
                 hint="Wait again, or check that a worker of its kind is running: brushwork workers.",
+                job_id=self._job_id,
             )
         return min(pause_s, left_s)

@@ -12,6 +12,7 @@ from brushwork.cli.connection import connect
 from brushwork.cli.duration import seconds
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
+from brushwork.typed.arguments import UntypedKind
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `submit` prints it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -48,7 +49,7 @@ def jobs(
     """List jobs, newest first."""
     with connect() as client:
         found = client.list(
-            kind=kind,
+            kind=UntypedKind(kind) if kind else None,
             state=state,
             model=model,
             group=group,

@@ -19,6 +19,7 @@ from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
+from brushwork.inputs.recorded_files import stored_and_recorded
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
@@ -117,16 +118,19 @@ def _file_of(body: Received) -> bytes | BinaryIO:
 
 
 def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> Artifact:
+    plain = pictures.cleaned(file, field=FIELD)[0] if isinstance(file, bytes) else file
+
+    def attempt() -> Artifact:
+        artifact = _kept(services, plain)
+        services.tenant_files.record_upload(principal.tenant or "", artifact)
+        return artifact
+
+    return stored_and_recorded(attempt)
+
+
+def _kept(services: Services, file: bytes | BinaryIO) -> Artifact:
     if isinstance(file, bytes):
-        plain, _ = pictures.cleaned(file, field=FIELD)
-        artifact = services.store.put_picture(plain)
-    else:
-        artifact = _kept_dataset(services, file)
-    services.tenant_files.record_upload(principal.tenant or "", artifact)
-    return artifact
-
-
-def _kept_dataset(services: Services, file: BinaryIO) -> Artifact:
+        return services.store.put_picture(file)
     datasets = DatasetInputs(services.store, services.settings.max_dataset_bytes)
     found = datasets.read(file, FIELD)
     return found if isinstance(found, Artifact) else datasets.keep(found)
