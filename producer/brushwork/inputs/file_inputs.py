@@ -8,6 +8,7 @@ from brushwork_schemas.kinds.registry import file_fields
 from brushwork.inputs.archive_files import GivenArchive, is_archive
 from brushwork.inputs.dataset_input import DatasetInputs
 from brushwork.inputs.image_input import ImageInputs
+from brushwork.inputs.open_files import rewindable
 
 # A file that was read. Only an artifact is stored already.
 Read = Artifact | GivenArchive | bytes
@@ -55,9 +56,10 @@ class FileInputs:
             InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
             ServiceUnreachable: The store does not answer.
         """
-        read = self.read(given, "dataset" if is_archive(given) else "image")
-        try:
-            return self.keep(read)
-        finally:
-            if isinstance(read, GivenArchive):
-                read.close()
+        with rewindable(given) as file:
+            read = self.read(file, "dataset" if is_archive(file) else "image")
+            try:
+                return self.keep(read)
+            finally:
+                if isinstance(read, GivenArchive):
+                    read.close()

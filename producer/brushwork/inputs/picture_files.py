@@ -1,25 +1,30 @@
-"""Read the picture that a caller gives: a path, bytes or a PIL image. Only a PIL image needs Pillow."""
+"""Read the picture that a caller gives: a path, bytes, an open file, or pixels. Only pixels need Pillow."""
 
 import io
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard
 
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES, Artifact, is_sha256
 from brushwork_schemas.errors import InvalidImage
+
+from brushwork.inputs.open_files import file_bytes, is_open_file
+from brushwork.inputs.pixel_arrays import image_of, is_pixel_array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-_HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) URL."
+_HINT = "Give a path, bytes, an open file, a PIL image, a NumPy array, an artifact or an http(s) URL."
 
 
 def sendable_picture(given: object, field: str = "image") -> str | bytes:
     """Return what to send to a gateway for a picture: the name of a stored file, a URL, or bytes.
 
     Args:
-        given: A path, bytes, a PIL image, an artifact or its name, or an http(s) URL.
+        given: A path, bytes, an open file, a PIL image, a NumPy array, an artifact or its name, or an
+            http(s) URL.
         field: Name of the request's field, for error messages.
 
     Raises:
@@ -39,7 +44,7 @@ def picture_bytes(given: object, field: str) -> bytes:
     """Return the bytes of a picture file.
 
     Args:
-        given: A path, bytes, or a PIL image, which is encoded as PNG.
+        given: A path, bytes, an open file, or a PIL image or NumPy array, which is encoded as PNG.
         field: Name of the request's field, for error messages.
 
     Returns:
@@ -50,10 +55,14 @@ def picture_bytes(given: object, field: str) -> bytes:
     """
     if isinstance(given, bytes | bytearray | memoryview):
         return bytes(given)
-    if isinstance(given, str | Path):
-        return _read(Path(given), field)
+    if isinstance(given, str | os.PathLike):
+        return _read(given, field)
     if _is_pil_image(given):
         return _encoded(given, field)
+    if is_pixel_array(given):
+        return _encoded(image_of(given, field), field)
+    if is_open_file(given):
+        return _read_open(given, field)
     raise invalid_image(field, f"a {type(given).__name__} is not a picture")
 
 
@@ -78,15 +87,23 @@ def _is_pil_image(given: object) -> "TypeGuard[Image]":
     return pillow is not None and isinstance(given, pillow.Image)
 
 
-def _read(path: Path, field: str) -> bytes:
-    shown = repr(str(path)[:200])
+def _read_open(file: BinaryIO, field: str) -> bytes:
     try:
+        return file_bytes(file, MAX_PICTURE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise invalid_image(field, f"the open file can't be read: {error}") from error
+
+
+def _read(given: str | os.PathLike[str], field: str) -> bytes:
+    shown = repr(str(given)[:200])
+    try:
+        path = Path(given)
         if not path.is_file() and path.exists():
             raise invalid_image(field, f"{shown} is not a regular file")
         with path.open("rb") as file:
             # One byte more than allowed shows that the file is too large.
             return file.read(MAX_PICTURE_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise invalid_image(field, f"{shown} can't be read: {reason}") from error
 

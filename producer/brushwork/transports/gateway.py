@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,7 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
+from brushwork.inputs.open_files import rewindable
 from brushwork.inputs.picture_files import sendable_picture
 from brushwork.transports.connection import Connection
 from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause, Work, blocking
@@ -181,6 +183,12 @@ class GatewayTransport(Transport):
         """Upload a picture or a data set."""
         if isinstance(file, Artifact):
             return file
+        # A runner closes its flows, and so the copy, in the end.
+        with ExitStack() as opened:
+            rewound = yield Work(lambda: opened.enter_context(rewindable(file)))
+            return (yield from self._stored(rewound))
+
+    def _stored(self, file: object) -> Flow[Artifact]:
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
         given: str | bytes = yield Work(lambda: sendable_picture(file))
