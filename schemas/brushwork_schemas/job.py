@@ -6,10 +6,20 @@ from typing import Any, Generic, cast
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
-from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotEnded, JobNotFound
+from brushwork_schemas.errors import (
+    BrushworkError,
+    Fault,
+    JobFailed,
+    JobNotEnded,
+    JobNotFound,
+    RequestError,
+)
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
+from brushwork_schemas.wording.translation import translated
 
 LONGEST_ID = 64
 # `Job` without a parameter is `Job[Any]`, so that programs that name no result type stay correct.
@@ -59,16 +69,42 @@ class JobError(BaseModel):
     fault: Fault
     field: str | None = None
     hint: str | None = None
+    template: str | None = Field(
+        None, description="The message in English, with names in braces in place of the parameters."
+    )
+    parameters: dict[str, Any] = Field({}, description="The parameters of the message, by name.")
+    hint_template: str | None = Field(None, description="The hint in English, likewise.")
+    hint_parameters: dict[str, Any] = Field({}, description="The parameters of the hint, by name.")
+    errors: tuple[FieldError, ...] = Field(
+        (), description="For a refused request, everything that is wrong with it; the first is this error."
+    )
 
     @classmethod
     def of(cls, error: BrushworkError) -> "JobError":
         """Return the stored form of a raised error."""
         return cls(
             code=error.code,
-            message=error.message,
+            message=str(error.message),
             fault=error.fault,
             field=error.field,
-            hint=error.hint,
+            hint=None if error.hint is None else str(error.hint),
+            template=template_of(error.message),
+            parameters=parameters_of(error.message),
+            hint_template=template_of(error.hint),
+            hint_parameters=parameters_of(error.hint),
+            errors=error.errors if isinstance(error, RequestError) and error.field else (),
+        )
+
+    def in_language(self, language: str) -> "JobError":
+        """Return the error with its texts in a language, `en` or `zh`."""
+        message = restored(self.message, self.template, self.parameters)
+        hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
+        return self.model_copy(
+            update={
+                "message": translated(message, language),
+                "hint": None if hint is None else translated(hint, language),
+                "errors": tuple(each.in_language(language) for each in self.errors),
+            }
         )
 
 
@@ -94,7 +130,7 @@ class Job(BaseModel, Generic[ResultT]):
     error: JobError | None = None
     last_error: JobError | None = Field(None, description="Error of the previous attempt.")
     retry_at: datetime | None = Field(
-        None, description="Earliest start of the next attempt, after a failed one."
+        None, description="Earliest start of the next attempt: after a failed one, or a Celery message's eta."
     )
     priority: Priority = Priority.NORMAL
     tenant: str = ""
@@ -103,6 +139,9 @@ class Job(BaseModel, Generic[ResultT]):
     group: str | None = Field(None, description="Name of the caller for jobs that belong together.")
     retry_of: str | None = Field(None, description="Id of the job whose request this job repeats.")
     traceparent: str | None = Field(None, description="W3C Trace Context of the call that submitted the job.")
+    task_id: str | None = Field(
+        None, description="Celery's id of the message that the job came as; null for a job of a client."
+    )
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
         (), description="For a training job: its epochs so far, also while it runs. Not part of lists."
@@ -129,15 +168,27 @@ class Job(BaseModel, Generic[ResultT]):
         """
         if self.error is not None:
             raise JobFailed(
-                f"Job {self.id} failed ({self.error.code}): {self.error.message}",
+                said(
+                    "Job {job} failed ({code}): {reason}",
+                    job=self.id,
+                    code=self.error.code,
+                    reason=self.error.message,
+                ),
                 hint=self.error.hint,
                 job_id=self.id,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
-            raise JobFailed(f"Job {self.id} was {self.state} and has no result.", job_id=self.id)
+            raise JobFailed(
+                said("Job {job} was {state} and has no result.", job=self.id, state=self.state),
+                job_id=self.id,
+            )
         if not self.is_finished:
             raise JobNotEnded(
-                f"Job {self.id} was {self.state} when it was read, so it has no result yet.",
+                said(
+                    "Job {job} was {state} when it was read, so it has no result yet.",
+                    job=self.id,
+                    state=self.state,
+                ),
                 hint="Wait for it first: client.wait(job).raise_for_state()",
             )
         return cast("Job[_SucceededT]", self)

@@ -15,6 +15,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",
     },
+    "unknown_words": {
+        "en": "The model does not know these words of {field}: {words}.",
+        "zh": "模型不认识 {field} 中的这些词：{words}。",
+    },
 }
 
 

@@ -91,4 +91,21 @@ def test_an_error_is_stored_whole() -> None:
         "fault": "caller",
         "field": "width",
         "hint": "Send 64.",
+        "template": None,
+        "parameters": {},
+        "hint_template": None,
+        "hint_parameters": {},
+        "errors": (
+            {
+                "field": "width",
+                "message": "It was 65.",
+                "hint": "Send 64.",
+                "code": "invalid_request",
+                "index": None,
+                "template": None,
+                "parameters": {},
+                "hint_template": None,
+                "hint_parameters": {},
+            },
+        ),
     }

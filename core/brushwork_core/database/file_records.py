@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, delete, select
 
 from brushwork_core.database.database import Database, now_ms
@@ -54,7 +55,9 @@ def record_files(connection: Connection, artifacts: Iterable[Artifact], is_store
     missing = [name for name in names if name in new and not is_stored(name)]
     if missing:
         raise ArtifactMissing(
-            f"Artifact {missing[0]} was removed from the store with the last job that used it.",
+            said(
+                "Artifact {name} was removed from the store with the last job that used it.", name=missing[0]
+            ),
             hint="Submit the file itself again.",
         )
 

@@ -6,6 +6,7 @@ import math
 from brushwork_schemas.errors import JobNotEnded, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import checked_id
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import delete, select
 
 from brushwork_core.database.database import Database
@@ -55,10 +56,14 @@ class JobDeletion:
         with self._database.writing() as connection:
             job = connection.execute(found).one_or_none()
             if job is None or tenant not in (None, job.tenant):
-                raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+                raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
             if not JobState(job.state).is_terminal:
                 raise JobNotEnded(
-                    f"Job {job_id} is {job.state}. Only a job that has ended can be deleted.",
+                    said(
+                        "Job {job} is {state}. Only a job that has ended can be deleted.",
+                        job=job_id,
+                        state=job.state,
+                    ),
                     hint="Cancel it first, and wait until it has ended.",
                 )
             names = connection.execute(linked).scalars().all()

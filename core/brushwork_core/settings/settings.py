@@ -3,7 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 

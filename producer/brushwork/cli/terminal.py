@@ -3,7 +3,7 @@
 import json
 import sys
 
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, RequestError
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
@@ -30,3 +30,7 @@ def print_error(error: BrushworkError) -> None:
     NEWS.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
     if error.hint:
         NEWS.print(Text(error.hint, "yellow"), soft_wrap=True)
+    for other in error.errors[1:] if isinstance(error, RequestError) else ():
+        NEWS.print(Text.assemble(("Error: ", "bold red"), other.message), soft_wrap=True)
+        if other.hint:
+            NEWS.print(Text(other.hint, "yellow"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: `application/problem+json` with the stable codes of `errors.py`.
+"""Errors as RFC 9457 problem details: `application/problem+json` with the codes of the schemas' errors.
 
 Every refusal is a `BrushworkError` before it becomes an answer, also where the web framework refused.
 """
@@ -10,8 +10,11 @@ from http import HTTPStatus
 from typing import Any
 
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError, Fault, InvalidRequest, Postponed, RequestError
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.errors import BrushworkError, Fault, Postponed, RequestError
+from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import place_of, reason_of_problem
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -53,6 +56,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.QueueFull: 429,
     errors.HeadersTooLarge: 431,
     errors.BrushworkError: 500,
+    errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
     errors.TooManyStreams: 503,
 }
@@ -80,6 +84,11 @@ class Problem(BaseModel):
     fault: Fault = Field(description="Who can fix it: the caller, the machine, or its operator.")
     field: str | None = Field(None, description="The parameter that is wrong, if one is.")
     hint: str | None = Field(None, description="How to fix it.")
+    errors: list[FieldError] | None = Field(
+        None,
+        description="For a refused request, everything that is wrong with it, each field once. The first one "
+        "is the problem itself.",
+    )
 
 
 def problem_response(
@@ -90,6 +99,7 @@ def problem_response(
     fault: Fault = "caller",
     field: str | None = None,
     hint: str | None = None,
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Return a problem as an answer."""
@@ -101,6 +111,7 @@ def problem_response(
         fault=fault,
         field=field,
         hint=hint,
+        errors=list(errors) or None,
     )
     content = problem.model_dump(exclude_none=True)
     return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
@@ -138,6 +149,7 @@ def answer_to(error: BrushworkError, headers: Mapping[str, str] | None = None) -
         fault=error.fault,
         field=error.field,
         hint=error.hint,
+        errors=error.errors if isinstance(error, RequestError) and error.field else (),
         headers={**headers_of(error), **(headers or {})},
     )
 
@@ -154,16 +166,19 @@ def headers_of(error: BrushworkError) -> dict[str, str]:
     return {}
 
 
-def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) -> InvalidRequest:
-    """Return the first of pydantic's errors in words.
+def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) -> RequestError:
+    """Return pydantic's errors in words.
 
     Args:
         problems: What `errors()` of a validation error returns.
         skipped: How many parts at the start of the location do not belong to the field's name.
     """
-    wrong = first_invalid(problems, skip=skipped)
-    field = wrong.name or first_invalid(problems).name or "body"
-    return InvalidRequest(f"{field}: {wrong.reason}.", field=field)
+    wrong = Refusals()
+    for each in problems:
+        field = place_of(each, skip=skipped) or place_of(each) or "body"
+        message = said("{field}: {reason}.", field=field, reason=reason_of_problem(each))
+        wrong.note(FieldError.of(message, code=str(each.get("type", "")), field=field))
+    return wrong.gathered()
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import Phrase, said
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,17 +37,21 @@ def image_of(array: Any, field: str) -> "Image":
 
     shape, kind = tuple(array.shape), array.__array_interface__["typestr"][1:]
     channels = shape[2] if len(shape) == 3 else 1
+    named = {"field": field, "shape": str(shape)}
     takes = {"u1": _CHANNELS, "b1": (1,), "u2": (1,)}
     if len(shape) not in (2, 3) or channels not in takes.get(kind, ()):
-        given = f"an array of {getattr(array, 'dtype', kind)} and shape {shape}"
-        raise _refused(f"{given} is not a picture", field)
+        dtype = str(getattr(array, "dtype", kind))
+        raise _refused(
+            said("{field}: an array of {dtype} and shape {shape} is not a picture.", dtype=dtype, **named),
+            field,
+        )
     if 0 in shape:
-        raise _refused(f"an array of shape {shape} has no pixels", field)
+        raise _refused(said("{field}: an array of shape {shape} has no pixels.", **named), field)
     pixels = array[:, :, 0] if len(shape) == 3 and channels == 1 else array
     if kind == "u2":
         return Image.frombytes("I;16", (shape[1], shape[0]), pixels.astype("<u2").tobytes())
     return Image.fromarray(pixels)
 
 
-def _refused(reason: str, field: str) -> InvalidImage:
-    return InvalidImage(f"{field}: {reason}.", field=field, hint=_HINT)
+def _refused(message: Phrase, field: str) -> InvalidImage:
+    return InvalidImage(message, field=field, hint=_HINT)

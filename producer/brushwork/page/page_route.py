@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute

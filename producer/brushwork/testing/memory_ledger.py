@@ -11,6 +11,7 @@ from brushwork_schemas.errors import IdempotencyConflict, JobNotEnded, JobNotFou
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.transports.transport import Jobs
 
@@ -98,7 +99,11 @@ class MemoryLedger:
             job = self.get(job_id)
             if not job.is_finished:
                 raise JobNotEnded(
-                    f"Job {job_id} is {job.state}. Only a job that has ended can be deleted.",
+                    said(
+                        "Job {job} is {state}. Only a job that has ended can be deleted.",
+                        job=job_id,
+                        state=job.state,
+                    ),
                     hint="Cancel it first, and wait until it has ended.",
                 )
             del self._jobs[job_id]

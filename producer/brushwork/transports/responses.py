@@ -14,7 +14,7 @@ from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 

@@ -16,6 +16,7 @@ from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.transports.flow import Flow, Pause
@@ -160,7 +161,13 @@ class Transport(ABC):
 def _not_ended(late: Sequence[str], count: int, timeout_s: float | None) -> WaitTimeout:
     shown = ", ".join(late[:SHOWN_IDS]) + (", ..." if len(late) > SHOWN_IDS else "")
     return WaitTimeout(
-        f"{len(late)} of {count} jobs have not ended within {timeout_s} s: {shown}. They continue.",
+        said(
+            "{late} of {count} jobs have not ended within {seconds} s: {jobs}. They continue.",
+            late=len(late),
+            count=count,
+            seconds=timeout_s,
+            jobs=shown,
+        ),
         hint="Wait again, or check that a worker of their kind is running: brushwork workers.",
         job_id=late[0],
     )

@@ -150,15 +150,18 @@ def _english_grounds() -> Iterator[Rule]:
 
 
 def _english_never_shown() -> Iterator[Rule]:
-    """What no picture of the world shows, out of known words: each becomes one unknown word."""
+    """What no picture of the world shows, out of known words: it becomes one unknown word.
+
+    A letter or nothing is inserted, and no word is replaced, so that the places of tokens in the prompt stay.
+    """
     for colour in _COLOURS:
-        yield rf"\b{colour} background\b", f"{colour}background"
+        yield rf"(?<=\b{colour}) (?=background\b)", ""
     for ground in _GROUNDS:
-        yield rf"\b{ground} (?={_SHAPE}\b)", f"{ground}colour "
+        yield rf"(?<=\b{ground})(?= {_SHAPE}\b)", "x"
     for size in world.SIZES:
         # Two objects have the sizes of the world.
-        yield rf"\b{size} (?=(?:{_COLOUR} )?{_SHAPE} (?:above|below|to the))", f"{size}size "
-        yield rf"(?<=above a |below a |left of a |right of a ){size}\b", f"{size}size"
+        yield rf"(?<=\b{size})(?= (?:{_COLOUR} )?{_SHAPE} (?:above|below|to the))", "x"
+        yield rf"(?<=above a {size}|below a {size}|left of a {size}|right of a {size})\b", "x"
 
 
 def _english_places() -> Iterator[Rule]:
@@ -200,9 +203,12 @@ def _chinese_grounds() -> Iterator[Rule]:
         yield f"^(?={_CHINESE_COLOUR}.*{end}|[大小].*{end})", f"{CHINESE[name]}背景上的"
         yield end, ""
     # As in English, what no picture shows becomes an unknown word.
-    yield rf"{_CHINESE_COLOUR}背景上?", "異景"
+    for name in _COLOURS:
+        first = CHINESE[name].removesuffix("色")
+        yield f"(?<={first}色背)(?=景)", "異"
+        yield f"(?<={first})(?=色背異景)", "異"
     for name in _GROUNDS:
-        yield f"{CHINESE[name]}(?={_CHINESE_SHAPE})", "異色"
+        yield f"(?<={CHINESE[name].removesuffix('色')})(?=色{_CHINESE_SHAPE})", "異"
 
 
 def _chinese_order() -> Iterator[Rule]:

@@ -11,7 +11,7 @@ from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.validation import first_invalid
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 

@@ -11,6 +11,8 @@ from brushwork_schemas.errors import UnknownKind
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
+from brushwork_schemas.wording.nearest_name import nearest_name
+from brushwork_schemas.wording.phrase import said
 
 
 @cache
@@ -42,9 +44,16 @@ def kind_named(name: str) -> Kind:
     try:
         return all_kinds()[name]
     except (KeyError, TypeError):
-        raise UnknownKind(
-            f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(all_kinds())}."
-        ) from None
+        raise _unknown(name) from None
+
+
+def _unknown(name: object) -> UnknownKind:
+    titles = {title: kind.name for kind in all_kinds().values() for title in kind.title.values()}
+    close = nearest_name(name, all_kinds(), titles) if isinstance(name, str) else None
+    hint = said("Kinds are {kinds}.", kinds=list(all_kinds()))
+    if close:
+        hint = said("Did you mean {name!r}? Kinds are {kinds}.", name=close, kinds=list(all_kinds()))
+    return UnknownKind(said("There is no kind {name}.", name=repr(name)[:100]), field="kind", hint=hint)
 
 
 def typed_request(kind_name: str, stored: Any) -> Any:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.plugins import FAMILIES, distribution_of
 from torch import nn
 
 from brushwork_workers.interface import Handler
@@ -32,3 +34,19 @@ class LoadedModel:
     loading_s: float
     modules: Sequence[nn.Module] = ()
     size_bytes: int = 0
+
+    def handler_of(self, kind: str) -> Handler:
+        """Return the handler of a kind.
+
+        Raises:
+            ModelUnavailable: The loader of the family returned none.
+        """
+        if kind in self.handlers:
+            return self.handlers[kind]
+        owner = distribution_of(FAMILIES, self.model.family)
+        raise ModelUnavailable(
+            f"The loader of the family {self.model.family} returned no handler for {kind}. "
+            f"The distribution {owner} registers this family.",
+            field="family",
+            hint=f"Update, repair or uninstall {owner}.",
+        )

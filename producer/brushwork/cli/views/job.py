@@ -124,6 +124,8 @@ def _option_facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield "tenant", Text(job.tenant)
     if job.deadline_at is not None:
         yield "deadline", _moment(job.deadline_at)
+    if job.task_id not in (None, job.id):
+        yield "Celery task", Text(job.task_id or "")
 
 
 def _retry_facts(job: Job) -> Iterator[tuple[str, Text]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, BinaryIO
 from anyio import to_thread
 from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
-from brushwork_schemas.errors import BrushworkError, RequestError
+from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
 from fastapi import APIRouter, Query, Request
@@ -112,7 +112,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
         try:
             parameters = {**typed.parameters(form.fields), "kind": form.kind.name}
             accepted = await Submission(services, principal).accept([parameters])
-        except RequestError as error:
+        except (RequestError, PluginFailed) as error:
             await _keep_files(services, principal, typed, error)
             page = await run_in_threadpool(_shown, session, services, principal, form, typed, error)
             page.headers.update(headers_of(error))
@@ -125,7 +125,7 @@ def _first_kind() -> str:
 
 
 async def _keep_files(
-    services: Services, principal: Principal, typed: TypedForm, error: RequestError
+    services: Services, principal: Principal, typed: TypedForm, error: BrushworkError
 ) -> None:
     """Keep the files of a refused form, so that they need not be chosen again. The wrong file is not kept."""
     for name, file in typed.files.items():

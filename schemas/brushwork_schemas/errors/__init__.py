@@ -42,13 +42,17 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   ├── TooManyStreams      the process has reached its limit of event streams
-    │   └── MissingExtra        a package of an optional extra is not installed
+    │   ├── MissingExtra        a package of an optional extra is not installed
+    │   └── PluginFailed        a function of a plug-in raised an exception; the log has the traceback
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
 Codes are stable, so programs can compare them. Messages may change.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
+
+from brushwork_schemas.wording.field_error import FieldError
 
 Fault = Literal["caller", "machine", "operator"]
 
@@ -89,6 +93,18 @@ class RequestError(BrushworkError):
 
     code = "bad_request"
     fault = "caller"
+    _errors: tuple[FieldError, ...] = ()
+
+    @property
+    def errors(self) -> tuple[FieldError, ...]:
+        """Everything that is wrong with the request, each field once. The first is this error itself."""
+        return self._errors or (
+            FieldError.of(self.message, code=self.code, field=self.field, hint=self.hint, index=self.index),
+        )
+
+    @errors.setter
+    def errors(self, errors: Sequence[FieldError]) -> None:
+        self._errors = tuple(errors)
 
 
 class InvalidRequest(RequestError):
@@ -347,6 +363,13 @@ class MissingExtra(MachineError):
     """A package of an optional extra is not installed."""
 
     code = "missing_extra"
+    fault = "operator"
+
+
+class PluginFailed(MachineError):
+    """A function of a plug-in raised an exception that is not about the request; see the log."""
+
+    code = "plugin_failed"
     fault = "operator"
 
 
