@@ -15,6 +15,7 @@ from brushwork_core.queries.task_states import TaskStates
 from brushwork_schemas.errors import BrushworkError, JobFailed
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from celery import states
 from celery.app.backends import by_url
 from celery.backends.base import BaseBackend
@@ -148,5 +149,8 @@ def _result(job: Job) -> Any:
 
 def _failure(job: Job, error: JobError | None) -> BrushworkError:
     if error is None:
-        return JobFailed(f"Job {job.id} failed.")
-    return JobFailed(f"Job {job.id} failed ({error.code}): {error.message}", hint=error.hint)
+        return JobFailed(said("Job {id} failed.", id=job.id))
+    return JobFailed(
+        said("Job {id} failed ({code}): {message}", id=job.id, code=error.code, message=error.message),
+        hint=error.hint,
+    )

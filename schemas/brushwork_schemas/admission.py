@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
@@ -71,7 +71,13 @@ def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -
     kind = kind_named(kind_name)
     wrong = Refusals()
     asked = _validated(kind, parameters, wrong)
-    admitted = _fitted(kind, asked or _mended(kind, parameters, wrong.fields), parameters, catalogue, wrong)
+    admitted = None
+    if asked is not None:
+        admitted = _fitted(kind, asked, parameters, catalogue, wrong)
+    else:
+        # A bug of the kind is less important here than the fields that are wrong.
+        with suppress(PluginFailed):
+            _fitted(kind, _mended(kind, parameters, wrong.fields), parameters, catalogue, wrong)
     wrong.raise_any()
     assert admitted is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
     return admitted
@@ -121,7 +127,7 @@ def _mended(kind: Kind, parameters: Mapping[str, Any], wrong: Collection[str]) -
     try:
         with _own_function(kind, "request_type"):
             return kind.request_type.model_validate({**right, **given})
-    except ValidationError:
+    except (ValidationError, PluginFailed):
         return None
 
 
@@ -206,9 +212,18 @@ def _own_function(kind: Kind, name: str) -> Iterator[None]:
         owner = distribution_of(KINDS, kind.name) or "unknown"
         LOGGER.error("%s of the kind %s (distribution %s) failed", name, kind.name, owner, exc_info=error)
         raise PluginFailed(
-            f"{name} of the kind {kind.name} failed with a bug ({type(error).__name__}). "
-            f"The distribution {owner} registers this kind.",
-            hint=f"Update, repair or uninstall {owner}. The log of this process has the traceback.",
+            said(
+                "{name} of the kind {kind} failed with a bug ({type}). "
+                "The distribution {owner} registers this kind.",
+                name=name,
+                kind=kind.name,
+                type=type(error).__name__,
+                owner=owner,
+            ),
+            hint=said(
+                "Update, repair or uninstall {owner}. The log of this process has the traceback.",
+                owner=owner,
+            ),
         ) from error
 
 

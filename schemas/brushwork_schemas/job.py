@@ -1,5 +1,6 @@
 """The job as callers see it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, cast
 
@@ -42,7 +43,7 @@ def checked_id(job_id: str) -> str:
         and job_id.isprintable()
     ):
         return job_id
-    raise JobNotFound(f"There is no job {ascii(job_id)[:80]}.", field="id")
+    raise JobNotFound(said("There is no job {job_id}.", job_id=ascii(job_id)[:80]), field="id")
 
 
 class Progress(BaseModel):
@@ -95,15 +96,20 @@ class JobError(BaseModel):
             errors=error.errors if isinstance(error, RequestError) and error.field else (),
         )
 
-    def in_language(self, language: str) -> "JobError":
-        """Return the error with its texts in a language, `en` or `zh`."""
+    def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "JobError":
+        """Return the error with its texts in a language.
+
+        Args:
+            language: `en` or `zh`.
+            labels: If given, labels that take the place of the names of fields.
+        """
         message = restored(self.message, self.template, self.parameters)
         hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
         return self.model_copy(
             update={
-                "message": translated(message, language),
-                "hint": None if hint is None else translated(hint, language),
-                "errors": tuple(each.in_language(language) for each in self.errors),
+                "message": translated(message, language, labels),
+                "hint": None if hint is None else translated(hint, language, labels),
+                "errors": tuple(each.in_language(language, labels) for each in self.errors),
             }
         )
 
@@ -169,24 +175,24 @@ class Job(BaseModel, Generic[ResultT]):
         if self.error is not None:
             raise JobFailed(
                 said(
-                    "Job {job} failed ({code}): {reason}",
-                    job=self.id,
+                    "Job {id} failed ({code}): {message}",
+                    id=self.id,
                     code=self.error.code,
-                    reason=self.error.message,
+                    message=self.error.message,
                 ),
                 hint=self.error.hint,
                 job_id=self.id,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
             raise JobFailed(
-                said("Job {job} was {state} and has no result.", job=self.id, state=self.state),
+                said("Job {id} was {state} and has no result.", id=self.id, state=self.state),
                 job_id=self.id,
             )
         if not self.is_finished:
             raise JobNotEnded(
                 said(
-                    "Job {job} was {state} when it was read, so it has no result yet.",
-                    job=self.id,
+                    "Job {id} was {state} when it was read, so it has no result yet.",
+                    id=self.id,
                     state=self.state,
                 ),
                 hint="Wait for it first: client.wait(job).raise_for_state()",

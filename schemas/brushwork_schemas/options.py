@@ -14,6 +14,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import add_translations
 from brushwork_schemas.wording.validation import all_invalid
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
@@ -187,7 +188,7 @@ def checked_url(url: str) -> str:
         ValueError: The address is not valid. The message says why.
     """
     if len(url) > LONGEST_URL:
-        raise ValueError(f"must have at most {LONGEST_URL} characters")
+        raise ValueError(said("must have at most {longest_url} characters", longest_url=LONGEST_URL))
     if not _PRINTABLE.fullmatch(url):
         raise ValueError("must consist of printable ASCII characters without spaces")
     if not url.lower().startswith(("http://", "https://")):
@@ -208,3 +209,12 @@ def _check_place(url: str) -> None:
         raise ValueError("has no valid host; write an international domain name in its xn-- form")
     if port == 0:
         raise ValueError("must not use port 0")
+
+
+add_translations(
+    "zh",
+    {
+        str(field.description): OPTION_TRANSLATIONS["zh"][f"field.{name}.hint"]
+        for name, field in JobOptions.model_fields.items()
+    },
+)

@@ -52,6 +52,7 @@ CODES = {
     "ServiceUnreachable": ("service_unreachable", "machine"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "MissingExtra": ("missing_extra", "operator"),
+    "PluginFailed": ("plugin_failed", "operator"),
     "JobStopped": ("stopped", "machine"),
 }
 TYPES = {

@@ -60,8 +60,8 @@ class JobDeletion:
             if not JobState(job.state).is_terminal:
                 raise JobNotEnded(
                     said(
-                        "Job {job} is {state}. Only a job that has ended can be deleted.",
-                        job=job_id,
+                        "Job {id} is {state}. Only a job that has ended can be deleted.",
+                        id=job_id,
                         state=job.state,
                     ),
                     hint="Cancel it first, and wait until it has ended.",

@@ -7,6 +7,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
 from brushwork_schemas.job import JobError, checked_id
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, insert, literal, select, update
 
 from brushwork_core.database.database import now_ms
@@ -118,7 +119,7 @@ class JobIntake(LedgerPart):
             state = connection.execute(current).scalar()
             _withdraw(connection, job_id, state, stop=True)
         if state is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
         return JobState(state)
 
     def _insert(
@@ -225,7 +226,10 @@ def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
         digest = connection.execute(earlier).scalar()
         if digest is not None and digest != job.request_sha256:
             raise IdempotencyConflict(
-                f"The idempotency key {job.idempotency_key!r} was used for another request.",
+                said(
+                    "The idempotency key {idempotency_key!r} was used for another request.",
+                    idempotency_key=job.idempotency_key,
+                ),
                 field="idempotency_key",
                 hint="Use a new key for each request. Use the same key only to repeat the same request.",
             )

@@ -4,19 +4,21 @@ import json
 import sys
 
 from brushwork_schemas.errors import BrushworkError, RequestError
+from brushwork_schemas.wording.foreign_text import json_visible
 from pydantic import TypeAdapter
-from rich.console import Console
 from rich.text import Text
+
+from brushwork.cli.safe_console import SafeConsole
 
 # Width for pipes and files, so that lines are not cut to 80 characters.
 PIPE_WIDTH = 200
-DATA = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-NEWS = Console(stderr=True, highlight=False)
+DATA = SafeConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+NEWS = SafeConsole(stderr=True)
 
 
 def print_json(value: object) -> None:
     """Print models or dataclasses as indented JSON, never wrapped or coloured."""
-    sys.stdout.write(TypeAdapter(object).dump_json(value, indent=2).decode() + "\n")
+    sys.stdout.write(json_visible(TypeAdapter(object).dump_json(value, indent=2).decode()) + "\n")
 
 
 def print_error_as_json(error: BrushworkError) -> None:

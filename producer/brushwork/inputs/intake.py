@@ -144,7 +144,9 @@ class SubmissionIntake:
         kind = all_kinds().get(kind_name) if isinstance(kind_name, str) else None
         for name, given in files.items():
             is_address = isinstance(given, str) and given[:8].lower().startswith(("http://", "https://"))
-            if kind is not None and name in kind.files and not is_address:
+            # An open file could be read only once, and the page keeps it for the next try.
+            is_open = hasattr(given, "read")
+            if kind is not None and name in kind.files and not is_address and not is_open:
                 with wrong.noted():
                     read = self._files.read(given, name)
                     if isinstance(read, GivenArchive):

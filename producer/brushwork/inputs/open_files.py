@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, TypeGuard, cast
 
+from brushwork_schemas.wording.phrase import said
+
 
 def is_open_file(given: object) -> TypeGuard[BinaryIO]:
     """Return whether `given` can be read like an open file."""
@@ -29,7 +31,7 @@ def file_bytes(file: BinaryIO, most_bytes: int) -> bytes:
     # Pipes and sockets return what they have.
     while left and (piece := binary.read(left)):
         if not isinstance(piece, bytes):
-            raise ValueError(f"its `read` returned a {type(piece).__name__}, not bytes")
+            raise ValueError(said("its `read` returned a {type}, not bytes", type=type(piece).__name__))
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

@@ -8,6 +8,7 @@ from typing import Any
 
 from brushwork_schemas.errors import BrushworkError, Postponed, RequestError, ServiceUnreachable
 from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import said
 from pydantic import ValidationError
 
 from brushwork.transports.flow import HttpResponse
@@ -27,8 +28,12 @@ def error_of(response: HttpResponse, address: str) -> BrushworkError:
     problem = _problem(response)
     if problem is None:
         return ServiceUnreachable(
-            f"The server at {address} responded with status {response.status} and without an error code. "
-            "It is not a brushwork gateway, or a proxy in front of it failed.",
+            said(
+                "The server at {address} responded with status {status} and without an error "
+                "code. It is not a brushwork gateway, or a proxy in front of it failed.",
+                address=address,
+                status=response.status,
+            ),
             field="url",
             hint="Check the client's address, or BRUSHWORK_URL.",
         )

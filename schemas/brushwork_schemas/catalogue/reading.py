@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
 
 Entries = tuple[dict[str, Model], dict[str, AddOn]]
@@ -74,23 +75,33 @@ def _entry(file: Path, section: str, name: str, entry: Any) -> Model | AddOn:
     if not name:
         raise _unreadable(
             file,
-            f"{section}: it may only have tables [models.<name>], [loras.<name>] and [controlnets.<name>]",
+            said(
+                "{section}: it may only have tables [models.<name>], [loras.<name>] and [controlnets.<name>]",
+                section=section,
+            ),
         )
     made, known = SECTIONS[section]
     if isinstance(entry, dict) and "name" in entry:
-        raise _unreadable(file, f"{section}.{name}: remove `name`; the name of the table is the name")
+        raise _unreadable(
+            file,
+            said(
+                "{section}.{name}: remove `name`; the name of the table is the name",
+                section=section,
+                name=name,
+            ),
+        )
     try:
         table = {**known, "name": name, **_anchored(entry, file.parent)} if isinstance(entry, dict) else entry
         return made.model_validate(table)
     except ValidationError as error:
         wrong = first_invalid(error)
         field = ".".join(filter(None, (section, name, wrong.name)))
-        raise _unreadable(file, f"{field}: {wrong.reason}") from error
+        raise _unreadable(file, said("{field}: {reason}", field=field, reason=wrong.reason)) from error
 
 
 def _unreadable(file: Path, reason: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid catalogue {file}: {reason}.",
+        said("Invalid catalogue {file}: {reason}.", file=file, reason=reason),
         field="catalogue",
         hint="See docs/models.md, or the built-in catalogue.toml, for examples of entries.",
     )

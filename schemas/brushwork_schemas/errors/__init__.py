@@ -53,6 +53,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.foreign_text import LONGEST_FIELD, visible_phrase
 
 Fault = Literal["caller", "machine", "operator"]
 
@@ -61,7 +62,7 @@ class BrushworkError(Exception):
     """Base class of all errors.
 
     Args:
-        message: What is wrong, in one sentence.
+        message: What is wrong, in one sentence. It is bounded, and its control characters are escaped.
         field: Name of the parameter or setting that is wrong, if any.
         hint: How to fix it.
         job_id: Id of the job that the error is about, if it is about one.
@@ -73,10 +74,11 @@ class BrushworkError(Exception):
     def __init__(
         self, message: str, *, field: str | None = None, hint: str | None = None, job_id: str | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
-        self.hint = hint
+        # A message may quote a caller, a file or another library at any length.
+        self.message = visible_phrase(message)
+        super().__init__(self.message)
+        self.field = visible_phrase(field, LONGEST_FIELD)
+        self.hint = visible_phrase(hint)
         self.job_id = job_id
         # Index of the request, if several were submitted together.
         self.index: int | None = None

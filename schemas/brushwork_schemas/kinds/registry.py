@@ -13,6 +13,7 @@ from brushwork_schemas.kinds.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import add_translations
 
 
 @cache
@@ -20,6 +21,9 @@ def all_kinds() -> Mapping[str, Kind]:
     """Return all kinds by name, the built-in ones first, in the order in which they are shown."""
     kinds = registered(KINDS, Kind, lambda kind: kind.name, check_kind).values()
     in_order = sorted(kinds, key=lambda kind: (kind.order, kind.name))
+    for kind in in_order:
+        for language in kind.words:
+            add_translations(language, kind.field_words.texts(language))
     return MappingProxyType({kind.name: kind for kind in in_order})
 
 

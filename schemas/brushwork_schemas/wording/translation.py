@@ -6,6 +6,7 @@ plural forms are not needed: Chinese has none.
 """
 
 import logging
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def translated(text: str, language: str, labels: Mapping[str, str] | None = None
     template = _translation(template_of(text) or str(text), language)
     if template is None:
         return str(text)
+    if labels is not None:
+        template = _labelled(template, labels)
     if not isinstance(text, Phrase):
         return template
     values = {name: _value(name, value, language, labels) for name, value in text.parameters.items()}
@@ -92,18 +95,30 @@ def _translation(template: str, language: str) -> str | None:
     return _ADDED.get(language, {}).get(template) if known is None else known
 
 
+def _labelled(template: str, labels: Mapping[str, str]) -> str:
+    """Return a template with the names of fields that it mentions replaced by their labels."""
+    parts = re.split(r"(\{[^{}]*\})", template)
+    return "".join(
+        part if part.startswith("{") else _WORD.sub(lambda word: labels.get(word[0], word[0]), part)
+        for part in parts
+    )
+
+
 def _value(name: str, value: Any, language: str, labels: Mapping[str, str] | None) -> Any:
     if isinstance(value, tuple):
         return _COMMAS[language].join(str(_value(name, each, language, labels)) for each in value)
     if isinstance(value, Phrase):
         return translated(value, language, labels)
     if isinstance(value, str):
-        if name == "field" and labels is not None:
-            return labels.get(value.partition(".")[0], value)
+        if name.startswith(_NAMES):
+            return (labels or {}).get(value.partition(".")[0], value)
         return translated(value, language) if name in _TEXTS else value
     return value
 
 
+# Parameters whose values are names of fields or kinds, which have labels.
+_NAMES = ("field", "kind", "other")
+_WORD = re.compile(r"[a-z][a-z0-9_]*[a-z0-9]", re.ASCII)
 # Parameters whose value is itself a text without parameters, such as the reason of a failure.
 _TEXTS = ("reason", "message", "hint", "detail")
 

@@ -7,12 +7,32 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from brushwork_schemas.wording.phrase import Phrase
+from brushwork_schemas.wording.phrase import Phrase, said
 
 LONGEST_FIELD = 100
 LONGEST_REASON = 200
 _SUBJECT = re.compile(r"[A-Z][a-z]+ should ")
 _WORDS = {"Field required": "is required", "Extra inputs are not permitted": "is not a known field"}
+# What the patterns of fields mean. A pattern itself tells most readers nothing.
+PATTERNS = {
+    r"^[\x21-\x7e]*$": said("must consist of letters, digits and punctuation of ASCII, without spaces"),
+    r"^[\x21-\x7e]+$": said("must consist of letters, digits and punctuation of ASCII, without spaces"),
+    r"^[0-9a-f]{64}$": said("must be a SHA-256 of 64 hexadecimal digits in lower case"),
+    r"^[0-9a-f]{40}$": said("must be a commit of 40 hexadecimal digits in lower case"),
+    r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$": said("must be a W3C traceparent"),
+    r"^[^\x00-\x1f\x7f]*$": said("must not contain control characters"),
+    r"^[^\x00-\x1f\x7f]+$": said("must not contain control characters"),
+    r"^[^\x00]*$": said("must not contain the character U+0000"),
+    r"^[A-Za-z0-9_-]+$": said("must consist of letters, digits, _ and -"),
+    r"^[A-Za-z0-9_]+$": said("must consist of letters, digits and _"),
+    r"^[A-Za-z0-9._-]+$": said("must consist of letters, digits, ., _ and -"),
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]*$": said(
+        "must begin with a letter or digit, and consist of letters, digits, ., _, : and -"
+    ),
+    r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?$": said("must have the form OWNER/NAME"),
+    r"^[A-Za-z0-9_]+\.[A-Za-z0-9_]+$": said("must have the form CLASS.MEMBER"),
+    "^https?://": said("must start with https:// or http://"),
+}
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -72,6 +92,8 @@ def reason_of_problem(problem: Mapping[str, Any]) -> str:
     if isinstance(raised, Exception):
         given = raised.args[0] if raised.args else ""
         return given if isinstance(given, Phrase) else str(given)[:LONGEST_REASON]
+    if context.get("pattern") in PATTERNS:
+        return PATTERNS[context["pattern"]]
     text = reason_of(problem["msg"])
     if not problem.get("type"):
         return text
@@ -88,4 +110,7 @@ def reason_of(message: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        # A limit of a float field, such as 50.0.
+        return int(value)
     return value if isinstance(value, tuple | int | float | str) else str(value)

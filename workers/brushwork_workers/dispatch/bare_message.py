@@ -12,6 +12,7 @@ from brushwork_core.queue.task_ids import shown
 from brushwork_core.telemetry.trace_context import propagated
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.wording.phrase import said
 from celery.canvas import Signature
 from kombu.utils import json as typed_json
 
@@ -129,7 +130,9 @@ def from_json(value: Any) -> Any:
 def _parts(message: Any, headers: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any, Any, Mapping[str, Any]]:
     """Headers, args, kwargs and callbacks of a message of either version of Celery's protocol."""
     if UNREADABLE in headers:
-        raise InvalidRequest(f"The entry of the queue is no message: {headers[UNREADABLE]}.", hint=_FORM)
+        raise InvalidRequest(
+            said("The entry of the queue is no message: {headers}.", headers=headers[UNREADABLE]), hint=_FORM
+        )
     try:
         if message.errors:
             raise message.errors[0][1]
@@ -138,7 +141,13 @@ def _parts(message: Any, headers: Mapping[str, Any]) -> tuple[Mapping[str, Any],
     except Exception as error:
         reason = shown(str(error))[:200]
         raise InvalidRequest(
-            f"body: it cannot be read as JSON ({type(error).__name__}: {reason}).", field="body", hint=_FORM
+            said(
+                "body: it cannot be read as JSON ({type}: {reason}).",
+                type=type(error).__name__,
+                reason=reason,
+            ),
+            field="body",
+            hint=_FORM,
         ) from error
     if isinstance(body, dict) and ("task" in body or "args" in body or "kwargs" in body):
         fields = {**body, **headers}
@@ -172,7 +181,9 @@ def _check_name(name: object) -> None:
     if not isinstance(name, str) or name not in {kind.task_name for kind in all_kinds().values()}:
         known = ", ".join(kind.task_name for kind in all_kinds().values())
         raise InvalidRequest(
-            f"task: there is no task {shown(repr(name))[:80]}.", field="task", hint=f"The tasks are: {known}."
+            said("task: there is no task {shown}.", shown=shown(repr(name))[:80]),
+            field="task",
+            hint=said("The tasks are: {known}.", known=known),
         )
 
 
@@ -187,7 +198,7 @@ def _moment(given: object, field: str) -> datetime | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidRequest(
-            f"{field}: {shown(repr(given))[:80]} is not a time.",
+            said("{field}: {shown} is not a time.", field=field, shown=shown(repr(given))[:80]),
             field=field,
             hint="Write it in the form of ISO 8601, such as 2030-01-31T12:00:00+00:00.",
         ) from error
@@ -228,7 +239,12 @@ def _signatures(given: object, field: str) -> list[Any]:
     # Celery's classes raise whatever their code meets in a wrong place.
     except Exception as error:
         raise InvalidRequest(
-            f"{field}: not a Celery signature ({type(error).__name__}: {shown(str(error))[:80]}).",
+            said(
+                "{field}: not a Celery signature ({type}: {shown}).",
+                field=field,
+                type=type(error).__name__,
+                shown=shown(str(error))[:80],
+            ),
             field=field,
             hint="Let Celery write callbacks: app.send_task(..., link=app.signature(...)).",
         ) from error

@@ -4,6 +4,7 @@ All messages of one job are published in one transaction of Redis, together with
 the mark publishes nothing: the one before it lost the reply of Redis, or ended before it wrote to the ledger.
 """
 
+import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -16,6 +17,7 @@ from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from celery.backends.base import BaseBackend
 from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
@@ -24,6 +26,7 @@ from pydantic import BaseModel
 
 from brushwork_workers.dispatch.bare_message import COMPOSED, PARTS, from_json
 
+LOGGER = logging.getLogger(__name__)
 MARK = "brushwork:callbacks-sent:"
 MARK_S = 24 * 3600
 MOST_AT_ONCE = 1_000_000
@@ -76,11 +79,14 @@ class CallbackPublisher:
             with self._batch(job.id, again=again) as producer:
                 if producer is None:
                     return 0
-                for signature, options in callbacks:
+                return sum(
                     self._apply(job, signature, options, relations, producer)
+                    for signature, options in callbacks
+                )
         except _NO_ANSWER as error:
-            raise ServiceUnreachable(f"Redis does not answer: {error}.", field="redis_url") from error
-        return len(callbacks)
+            raise ServiceUnreachable(
+                said("Redis does not answer: {error}.", error=error), field="redis_url"
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -88,16 +94,25 @@ class CallbackPublisher:
 
     def _apply(
         self, job: Job, signature: Any, options: dict[str, Any], relations: Mapping[str, Any], producer: Any
-    ) -> None:
+    ) -> bool:
+        """Publish one callback, and return whether Celery could do so."""
         task_id = job.task_id or job.id
         argument = _result(job) if job.state is JobState.SUCCEEDED else task_id
-        Signature.from_dict(signature, app=self._app).apply_async(
-            (argument,),
-            parent_id=task_id,
-            root_id=relations.get("root_id") or task_id,
-            producer=producer,
-            **options,
-        )
+        try:
+            Signature.from_dict(signature, app=self._app).apply_async(
+                (argument,),
+                parent_id=task_id,
+                root_id=relations.get("root_id") or task_id,
+                producer=producer,
+                **options,
+            )
+        except _NO_ANSWER:
+            raise
+        except Exception:
+            # It could not be sent at the next try either, and the other callbacks can.
+            LOGGER.exception("A callback of job %s cannot be sent", job.id, extra={"job": job.id})
+            return False
+        return True
 
     @contextmanager
     def _batch(self, job_id: str, *, again: bool) -> Iterator[Any]:
@@ -167,7 +182,11 @@ def _callbacks(job: Job, relations: Mapping[str, Any]) -> list[list[Any]]:
 
 def _named(signature: dict[str, Any], name: str) -> dict[str, Any]:
     """The signature with ids for its tasks that are the same at each try, so that a repeat can be told."""
-    kwargs, options = dict(signature.get("kwargs") or {}), dict(signature.get("options") or {})
+    kwargs, options = signature.get("kwargs") or {}, signature.get("options") or {}
+    if not isinstance(kwargs, dict) or not isinstance(options, dict):
+        # Celery will say so when it is to send it.
+        return signature
+    kwargs, options = dict(kwargs), dict(options)
     if signature.get("subtask_type") in COMPOSED:
         for part in PARTS & kwargs.keys():
             kwargs[part] = _named_parts(kwargs[part], f"{name}/{part}")
@@ -179,6 +198,8 @@ def _named(signature: dict[str, Any], name: str) -> dict[str, Any]:
 def _named_parts(parts: Any, name: str) -> Any:
     if isinstance(parts, dict):
         return _named(parts, name)
+    if not isinstance(parts, list):
+        return parts
     return [
         _named(part, f"{name}/{index}") if isinstance(part, dict) else part
         for index, part in enumerate(parts)

@@ -6,6 +6,7 @@ from importlib import import_module
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.plugins import FAMILIES, distribution_of
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.interface import Loader
 
@@ -37,9 +38,17 @@ def _resolved(family: str, path: str) -> Loader:
     except (ImportError, AttributeError, ValueError) as error:
         owner = distribution_of(FAMILIES, family)
         raise ModelUnavailable(
-            f"The loader {path} of the family {family} cannot be imported: {error}. "
-            f"The distribution {owner} registers this family.",
+            said(
+                "The loader {path} of the family {family} cannot be imported: {error}. The "
+                "distribution {owner} registers this family.",
+                path=path,
+                family=family,
+                error=error,
+                owner=owner,
+            ),
             field="family",
-            hint=f"Install the packages that it needs, or update, repair or uninstall {owner}.",
+            hint=said(
+                "Install the packages that it needs, or update, repair or uninstall {owner}.", owner=owner
+            ),
         ) from error
     return loader  # type: ignore[return-value]

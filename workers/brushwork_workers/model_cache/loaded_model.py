@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.plugins import FAMILIES, distribution_of
+from brushwork_schemas.wording.phrase import said
 from torch import nn
 
 from brushwork_workers.interface import Handler
@@ -45,8 +46,13 @@ class LoadedModel:
             return self.handlers[kind]
         owner = distribution_of(FAMILIES, self.model.family)
         raise ModelUnavailable(
-            f"The loader of the family {self.model.family} returned no handler for {kind}. "
-            f"The distribution {owner} registers this family.",
+            said(
+                "The loader of the family {family} returned no handler for {kind}. The "
+                "distribution {owner} registers this family.",
+                family=self.model.family,
+                kind=kind,
+                owner=owner,
+            ),
             field="family",
-            hint=f"Update, repair or uninstall {owner}.",
+            hint=said("Update, repair or uninstall {owner}.", owner=owner),
         )

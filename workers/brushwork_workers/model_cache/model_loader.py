@@ -10,6 +10,7 @@ from brushwork_core.files.model_folders import is_here, place_of
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
 from brushwork_schemas.plugins import FAMILIES, OWN, distribution_of
+from brushwork_schemas.wording.phrase import said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -179,13 +180,29 @@ def _unloadable(model: Model, folder: Path | None, error: BaseException) -> Mode
     owner = distribution_of(FAMILIES, model.family)
     if owner not in (OWN, ""):
         return ModelUnavailable(
-            f"Model {model.name} cannot be loaded: the loader {model.family_spec.loader} of the plug-in "
-            f"{owner} (family {model.family}) failed: {type(error).__name__}: {error}.",
+            said(
+                "Model {model} cannot be loaded: the loader {loader} of the plug-in {owner} "
+                "(family {family}) failed: {type}: {error}.",
+                model=model.name,
+                loader=model.family_spec.loader,
+                owner=owner,
+                family=model.family,
+                type=type(error).__name__,
+                error=error,
+            ),
             field="family",
-            hint=f"Update, repair or uninstall {owner}. The worker's log has the traceback.",
+            hint=said(
+                "Update, repair or uninstall {owner}. The worker's log has the traceback.", owner=owner
+            ),
         )
     return ModelUnavailable(
-        f"Model {model.name} cannot be loaded from {folder}: {type(error).__name__}: {error}.",
+        said(
+            "Model {model} cannot be loaded from {folder}: {type}: {error}.",
+            model=model.name,
+            folder=folder,
+            type=type(error).__name__,
+            error=error,
+        ),
         field="source",
         hint="Check that the files are complete and that the catalogue entry names the right family.",
     )

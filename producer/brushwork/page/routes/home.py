@@ -22,6 +22,7 @@ from brushwork.gateway.services import Services
 from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.recorded_files import stored_and_recorded
+from brushwork.page.forms.form_errors import FormErrors
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.page_route import PageRoute
@@ -128,8 +129,10 @@ async def _keep_files(
     services: Services, principal: Principal, typed: TypedForm, error: BrushworkError
 ) -> None:
     """Keep the files of a refused form, so that they need not be chosen again. The wrong file is not kept."""
+    errors = error.errors if isinstance(error, RequestError) else ()
+    wrong = {(each.field or "").partition(".")[0] for each in errors}
     for name, file in typed.files.items():
-        if error.field != name:
+        if name not in wrong:
             limiter = services.decoders if isinstance(file, bytes) else services.fetchers
             kept = await to_thread.run_sync(_kept, services, principal, name, file, limiter=limiter)
             typed.stored |= {name: kept} if kept else {}
@@ -173,6 +176,6 @@ def _shown(
         form=form,
         typed=typed,
         error=error,
-        wrong=error.field.partition(".")[0] if error is not None and error.field else None,
+        errors=FormErrors.of(error, form.fields, session.words),
         thumbnails=[Thumbnail.of(job) for job in newest],
     )
