@@ -148,9 +148,9 @@ class AsyncClient(AsyncTypedSubmission):
         """Return the job's position and its estimated start and end; None if it has ended."""
         return await self._runner.run(self._transport.outlook(id_of(job)))
 
-    async def upload(self, file: PictureFile) -> Artifact:
+    async def upload(self, file: PictureFile, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set. Arguments and errors are those of `Client.upload`."""
-        return await self._runner.run(self._transport.upload(file))
+        return await self._runner.run(self._transport.upload(file, first_frame=first_frame))
 
     async def artifact_bytes(self, sha256: str | Artifact) -> bytes:
         """Return the content of a stored file. Errors are those of `Client.artifact_bytes`."""

@@ -122,6 +122,14 @@ class TestImages:
         assert raised.value.hint
 
     @inputs
+    @pytest.mark.parametrize("order", ["<u2", ">u2"])
+    def test_an_array_of_16_bits_is_scaled_to_8(self, stand: Stand, order: str) -> None:
+        job = stand.client.submit("image-to-text", image=np.full((8, 16), 30_000, order))
+        picture = Image.open(io.BytesIO(stand.client.artifact_bytes(job.request.image)))
+        # 30000 / 257
+        assert picture.convert("RGB").getpixel((0, 0)) in ((116,) * 3, (117,) * 3)
+
+    @inputs
     @pytest.mark.parametrize("way", ["array", "file", "pipe"])
     def test_an_upload_takes_them_likewise(self, stand: Stand, way: str) -> None:
         ways: dict[str, Any] = {
@@ -144,7 +152,7 @@ class TestImages:
 
     @inputs
     @pytest.mark.parametrize(
-        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
+        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "PA"]
     )
     def test_a_pil_picture_of_any_mode(self, client: Any, mode: str) -> None:
         job = client.submit("image-to-text", image=Image.new(mode, (16, 8)))

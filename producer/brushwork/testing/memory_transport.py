@@ -122,10 +122,10 @@ class MemoryTransport(Transport):
         return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
 
     @blocking
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
         with self._storing:
-            artifact = self._files.stored(file)
+            artifact = self._files.stored(file, first_frame=first_frame)
             self._uploads.add(artifact.sha256)
         artifact.bind(self.store)
         return artifact

@@ -36,6 +36,7 @@ class OptionParameters(TypedDict, total=False):
     webhook_events: Sequence[Literal["started", "succeeded", "failed", "canceled", "expired"]] | None
     group: str | None
     retention_s: float | None
+    first_frame: bool | None
     traceparent: str | None
 
 
