@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.transports.backend import Backend
 from brushwork.transports.flow import blocking
 from brushwork.transports.messages import Messages
@@ -89,8 +90,12 @@ class DirectTransport(Transport):
 
     def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         """Store the files and the jobs of validated requests, and publish their messages."""
-        prepared = self._intake.prepare(drafts)
-        accepted = self._accept([self._new_job(each, retry_of) for each in prepared])
+
+        def attempt() -> Accepted:
+            prepared = self._intake.prepare(drafts)
+            return self._accept([self._new_job(each, retry_of) for each in prepared])
+
+        accepted = stored_and_recorded(attempt)
         return Accepted([self._warned(job) for job in accepted.jobs], accepted.new)
 
     def _warned(self, job: Job) -> Job:
@@ -143,6 +148,15 @@ class DirectTransport(Transport):
         return self._get(job_id)
 
     @blocking
+    def delete(self, job_id: str) -> None:
+        """Delete the job, its result, and the files that nothing else uses."""
+        self.delete_of(None, job_id)
+
+    def delete_of(self, tenant: str | None, job_id: str) -> None:
+        """Delete a job of `tenant`; None deletes jobs of all tenants."""
+        self._backend.job_deletion.delete(job_id, tenant)
+
+    @blocking
     def outlook(self, job_id: str) -> Outlook | None:
         """Estimate when the job starts and ends."""
         return self._outlooks.of(self._get(job_id))
@@ -150,8 +164,13 @@ class DirectTransport(Transport):
     @blocking
     def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
-        artifact = self._files.stored(file, first_frame=first_frame)
-        self._backend.tenant_files.record_upload("", artifact)
+
+        def attempt() -> Artifact:
+            artifact = self._files.stored(file, first_frame=first_frame)
+            self._backend.tenant_files.record_upload("", artifact)
+            return artifact
+
+        artifact = stored_and_recorded(attempt)
         artifact.bind(self._store)
         return artifact
 
@@ -201,10 +220,19 @@ class DirectTransport(Transport):
         first = self._messages.with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
-        earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
+        repeats = [job for job in jobs if job.id not in submitted.new]
+        earlier = self._earlier(repeats)
+        # The job of an idempotency key may be deleted after its key was found. Then the key is free again.
+        again = self._accept([job for job in repeats if _key(job) not in earlier])
+        replaced = {job.idempotency_key or "": job for job in again.jobs}
         return Accepted(
-            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
-            submitted.new,
+            [
+                submitted.job(job.id)
+                if job.id in submitted.new
+                else earlier.get(_key(job)) or replaced[job.idempotency_key or ""]
+                for job in jobs
+            ],
+            submitted.new | again.new,
         )
 
     def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:
