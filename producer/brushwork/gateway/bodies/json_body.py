@@ -8,14 +8,12 @@ from brushwork_schemas.wording.phrase import said
 
 from brushwork.inputs.strict_json import parsed_json
 
-# Some programs of Windows begin a file with a byte order mark, which names its encoding. UTF-32 goes first:
-# its mark begins with that of UTF-16.
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
+# The byte order marks of encodings that JSON may not have. That of UTF-32 begins with that of UTF-16.
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
 }
 
 
@@ -27,7 +25,9 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     """
     value = parsed(data)
     if not isinstance(value, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {_named(value)}.", field="body")
+        raise InvalidRequest(
+            said("The body must be a JSON object, not {named}.", named=_named(value)), field="body"
+        )
     return value
 
 
@@ -35,14 +35,14 @@ def parsed(data: bytes) -> Any:
     """Parse JSON.
 
     Args:
-        data: JSON in UTF-8, or in the encoding of the byte order mark that it begins with.
+        data: JSON in UTF-8. It may begin with a byte order mark, as programs of Windows write it.
 
     Raises:
         InvalidRequest: The data is not JSON, or two parsers may read it differently; see `parsed_json`.
     """
     data = _in_utf8(data)
     if not data.strip():
-        raise InvalidRequest("The body is empty.", field="body", hint="Send a JSON object, such as {}.")
+        raise InvalidRequest(said("The body is empty."), field="body", hint=said("Send a JSON object."))
     try:
         return parsed_json(data)
     except ValueError as error:
@@ -51,25 +51,25 @@ def parsed(data: bytes) -> Any:
 
 
 def _in_utf8(data: bytes) -> bytes:
-    mark, encoding = next(((mark, name) for mark, name in _MARKS.items() if data.startswith(mark)), (b"", ""))
+    """Return the data without its byte order mark.
+
+    Raises:
+        InvalidRequest: It is in another encoding.
+    """
+    hint = said("Send JSON in UTF-8.")
+    for mark, encoding in _FOREIGN_MARKS.items():
+        if data.startswith(mark):
+            problem = said("The body is {encoding}, not UTF-8.", encoding=encoding)
+            raise InvalidRequest(problem, field="body", hint=hint)
     try:
-        if encoding:
-            return data.removeprefix(mark).decode(encoding).encode()
         # Half of a surrogate pair, which forms may contain, is named by the parser.
         data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise InvalidRequest(
-            said(
-                "The body is not {encoding}: byte {place} is wrong.",
-                encoding=encoding or "utf-8",
-                place=error.start,
-            ),
-            field="body",
-            hint="Send JSON in UTF-8.",
-        ) from None
+        problem = said("The body is not UTF-8: byte {position} is wrong.", position=error.start)
+        raise InvalidRequest(problem, field="body", hint=hint) from None
     if b"\0" in data[:4]:
-        raise InvalidRequest("The body is not utf-8.", field="body", hint="Send JSON in UTF-8.")
-    return data
+        raise InvalidRequest(said("The body is not UTF-8."), field="body", hint=hint)
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _named(value: Any) -> str:
