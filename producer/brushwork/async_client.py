@@ -131,9 +131,9 @@ class AsyncClient:
         """Return the job's position and its estimated start and end; None if it has ended."""
         return await self._runner.run(self._transport.outlook(job_id))
 
-    async def upload(self, file: object) -> Artifact:
+    async def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set. Arguments and errors are those of `Client.upload`."""
-        return await self._runner.run(self._transport.upload(file))
+        return await self._runner.run(self._transport.upload(file, first_frame=first_frame))
 
     async def artifact_bytes(self, sha256: str) -> bytes:
         """Return the content of a stored file. Errors are those of `Client.artifact_bytes`."""

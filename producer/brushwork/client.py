@@ -228,16 +228,17 @@ class Client:
         """
         return self._runner.run(self._transport.outlook(job_id))
 
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set that several jobs will use. `submit` takes files directly, too.
 
         Args:
             file: As for `submit`. An archive, a folder or an open file is a data set; all else is a picture.
+            first_frame: Whether the first frame of an animated picture is stored. If not, it is refused.
 
         Raises:
             InvalidImage, InvalidDataset: The file can't be read, or breaks a limit.
         """
-        return self._runner.run(self._transport.upload(file))
+        return self._runner.run(self._transport.upload(file, first_frame=first_frame))
 
     def artifact_bytes(self, sha256: str) -> bytes:
         """Return the content of a stored file, such as the picture that a request names.

@@ -15,6 +15,20 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",
     },
+    "filenames_decoded": {
+        "en": "The archive does not state the encoding of its file names. Read as {encoding}, the "
+        "classes are {labels}.",
+        "zh": "压缩包没有标明文件名的编码，已按 {encoding} 读取，类别为：{labels}。",
+    },
+    "test_folder_used": {
+        "en": "There is no validation folder in {field}, so the pictures of the test folder were used for "
+        "validation.",
+        "zh": "{field} 中没有 validation 文件夹，已用 test 文件夹中的图片做验证。",
+    },
+    "test_folder_unused": {
+        "en": "The {number} pictures of the test folder in {field} were not used.",
+        "zh": "{field} 的 test 文件夹中的 {number} 张图片未使用。",
+    },
     "unknown_words": {
         "en": "The model does not know these words of {field}: {words}.",
         "zh": "模型不认识 {field} 中的这些词：{words}。",

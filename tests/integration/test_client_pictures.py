@@ -65,7 +65,7 @@ class TestImages:
 
     @inputs
     @pytest.mark.parametrize(
-        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
+        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "PA"]
     )
     def test_a_pil_picture_of_any_mode(self, client: Any, mode: str) -> None:
         job = client.submit("image-to-text", image=Image.new(mode, (16, 8)))

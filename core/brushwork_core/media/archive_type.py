@@ -13,7 +13,13 @@ ENDINGS = {
 # Other names of these types.
 ALIASES = {
     "application/x-zip-compressed": "application/zip",
+    "application/x-zip": "application/zip",
+    "multipart/x-zip": "application/zip",
     "application/x-gzip": "application/gzip",
+    "application/x-tgz": "application/gzip",
+    "application/x-gtar": "application/x-tar",
+    "application/tar": "application/x-tar",
+    "application/x-compressed-tar": "application/gzip",
 }
 
 

@@ -2,12 +2,13 @@
 
 import re
 
+from brushwork_core.media import picture_formats
 from brushwork_core.media.archive_type import ALIASES, ENDINGS
 
 JSON = "application/json"
 FORM = "multipart/form-data"
 # Suffixes of file names, by media type.
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+PICTURES = picture_formats.ENDINGS
 ARCHIVES = (*ENDINGS, *ALIASES)
 # Other names of JSON, such as application/merge-patch+json: RFC 6839 registers the suffix.
 _JSON_NAMES = re.compile(r"application/[^/;\s]+\+json")

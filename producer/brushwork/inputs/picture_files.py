@@ -1,26 +1,34 @@
-"""Read the picture that a caller gives: a path, bytes or a PIL image. Only a PIL image needs Pillow."""
+"""Read the picture that a caller gives: a path, bytes, a data: URL or a PIL image.
 
-import io
+Only a PIL image needs Pillow.
+"""
+
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-from brushwork_schemas.artifact import MAX_PICTURE_BYTES, Artifact, is_sha256
+from brushwork_schemas.artifact import (
+    MAX_PICTURE_BYTES,
+    Artifact,
+    data_url_content,
+    is_data_url,
+    is_sha256,
+)
 from brushwork_schemas.errors import InvalidImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-_HINT = "Give a path, bytes, a PIL image, an artifact of another job or an http(s) URL."
+_HINT = "Give a path, bytes, a PIL image, a data: URL, an artifact of another job or an http(s) URL."
 
 
-def sendable_picture(given: object, field: str = "image") -> str | bytes:
+def sendable_picture(given: object, field: str = "image", *, first_frame: bool = False) -> str | bytes:
     """Return what to send to a gateway for a picture: the name of a stored file, a URL, or bytes.
 
     Args:
-        given: A path, bytes, a PIL image, an artifact or its name, or an http(s) URL.
+        given: A path, bytes, a data: URL, a PIL image, an artifact or its name, or an http(s) URL.
         field: Name of the request's field, for error messages.
+        first_frame: As for `picture_bytes`.
 
     Raises:
         InvalidImage: `given` is none of these, can't be read, or is too large. The gateway checks the rest.
@@ -29,18 +37,20 @@ def sendable_picture(given: object, field: str = "image") -> str | bytes:
         return given.sha256
     if isinstance(given, str) and (is_sha256(given) or is_url(given)):
         return given
-    data = picture_bytes(given, field)
+    data = picture_bytes(given, field, first_frame=first_frame)
     if len(data) > MAX_PICTURE_BYTES:
         raise invalid_image(field, f"the file has more than {MAX_PICTURE_BYTES} bytes")
     return data
 
 
-def picture_bytes(given: object, field: str) -> bytes:
+def picture_bytes(given: object, field: str, *, first_frame: bool = False) -> bytes:
     """Return the bytes of a picture file.
 
     Args:
-        given: A path, bytes, or a PIL image, which is encoded as PNG.
+        given: A path, bytes, a data: URL, or a PIL image, which is encoded as PNG.
         field: Name of the request's field, for error messages.
+        first_frame: Whether the first frame of an animated PIL image is taken. If not, it is refused, unless
+            the caller has moved it to another frame.
 
     Returns:
         Of a file that is larger than `MAX_PICTURE_BYTES`, one byte more than that.
@@ -50,10 +60,12 @@ def picture_bytes(given: object, field: str) -> bytes:
     """
     if isinstance(given, bytes | bytearray | memoryview):
         return bytes(given)
+    if isinstance(given, str) and is_data_url(given):
+        return _of_data_url(given, field)
     if isinstance(given, str | Path):
         return _read(Path(given), field)
     if _is_pil_image(given):
-        return _encoded(given, field)
+        return _encoded(given, field, first_frame)
     raise invalid_image(field, f"a {type(given).__name__} is not a picture")
 
 
@@ -78,6 +90,13 @@ def _is_pil_image(given: object) -> "TypeGuard[Image]":
     return pillow is not None and isinstance(given, pillow.Image)
 
 
+def _of_data_url(url: str, field: str) -> bytes:
+    try:
+        return data_url_content(url)
+    except ValueError as error:
+        raise invalid_image(field, error.args[0]) from None
+
+
 def _read(path: Path, field: str) -> bytes:
     shown = repr(str(path)[:200])
     try:
@@ -91,16 +110,17 @@ def _read(path: Path, field: str) -> bytes:
         raise invalid_image(field, f"{shown} can't be read: {reason}") from error
 
 
-def _encoded(picture: "Image", field: str) -> bytes:
-    from brushwork_core.media.pictures import upright
+def _encoded(picture: "Image", field: str, first_frame: bool) -> bytes:
+    from brushwork_core.media import pictures
 
     try:
-        # PNG can't hold CMYK, HSV and the like. The modes that it can hold are converted later, on cleaning.
-        turned = upright(picture)
-        kept = turned if turned.mode in _PNG_MODES else turned.convert("RGB")
-        buffer = io.BytesIO()
-        kept.save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue()
+        if pictures.has_frames(picture) and picture.tell() == 0 and not first_frame:
+            raise pictures.several_frames(field)
+        # The format matters for the colours, but an image that was made from another one has none.
+        plain = pictures.plain(picture, field=field, format_name=picture.format)
+        return pictures.encode_png(plain, compress_level=1)
+    except InvalidImage:
+        raise
     # Pillow reads the pixels only here, and raises many types of error if the file is damaged.
     except Exception as error:
         raise invalid_image(field, f"the PIL image can't be used: {error}") from error

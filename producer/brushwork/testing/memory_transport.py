@@ -107,9 +107,9 @@ class MemoryTransport(Transport):
         return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
 
     @blocking
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
-        artifact = self._files.stored(file)
+        artifact = self._files.stored(file, first_frame=first_frame)
         artifact.bind(self.store)
         return artifact
 

@@ -134,9 +134,9 @@ class DirectTransport(Transport):
         return self._outlooks.of(self._get(job_id))
 
     @blocking
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
-        artifact = self._files.stored(file)
+        artifact = self._files.stored(file, first_frame=first_frame)
         self._backend.tenant_files.record_upload("", artifact)
         artifact.bind(self._store)
         return artifact

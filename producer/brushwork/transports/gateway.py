@@ -156,20 +156,20 @@ class GatewayTransport(Transport):
         """Ask for the job with its outlook."""
         return self._read.outlook((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
-    def upload(self, file: object) -> Flow[Artifact]:
+    def upload(self, file: object, *, first_frame: bool = False) -> Flow[Artifact]:
         """Upload a picture or a data set."""
         if isinstance(file, Artifact):
             return file
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(lambda: sendable_picture(file))
+        given: str | bytes = yield Work(lambda: sendable_picture(file, first_frame=first_frame))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: a URL or the name of a stored file can't be uploaded.",
                 field="image",
                 hint="Pass it to `submit` directly.",
             )
-        return (yield from self._uploaded(given, "image"))
+        return (yield from self._uploaded(given, "image", first_frame))
 
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:
         """Download a stored file."""
@@ -219,12 +219,12 @@ class GatewayTransport(Transport):
         """Replace the bytes of pictures by data URLs, or by names of uploaded files if they are large."""
         given = [(each, name) for each in ready for name in PICTURES if isinstance(each.get(name), bytes)]
         is_inline = sum(len(request[name]) for request, name in given) <= MAX_INLINE_BYTES
-        names: dict[bytes, str] = {}
+        names: dict[tuple[bytes, bool], str] = {}
         for request, name in given:
-            data = request[name]
-            if not is_inline and data not in names:
-                names[data] = (yield from self._uploaded(data, name)).sha256
-            request[name] = data_url(data) if is_inline else names[data]
+            data, first_frame = request[name], request.get("first_frame") is True
+            if not is_inline and (data, first_frame) not in names:
+                names[data, first_frame] = (yield from self._uploaded(data, name, first_frame)).sha256
+            request[name] = data_url(data) if is_inline else names[data, first_frame]
 
     def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
         """Upload each data set once, and replace it by the name of the stored file."""
@@ -236,9 +236,10 @@ class GatewayTransport(Transport):
                 names[key] = yield from self._dataset_named(given, name)
             request[name] = names[key]
 
-    def _uploaded(self, data: bytes, field: str) -> Flow[Artifact]:
+    def _uploaded(self, data: bytes, field: str, first_frame: bool) -> Flow[Artifact]:
+        query = {"first_frame": "true"} if first_frame else {}
         try:
-            answer = yield from self._ask(HttpRequest("POST", "/v1/files", files={"file": data}))
+            answer = yield from self._ask(HttpRequest("POST", "/v1/files", query=query, files={"file": data}))
         except InvalidImage as error:
             error.field = field
             raise

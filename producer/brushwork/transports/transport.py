@@ -80,8 +80,8 @@ class Transport(ABC):
         """Return position and estimated times of the job; None if it has ended."""
 
     @abstractmethod
-    def upload(self, file: object) -> Flow[Artifact]:
-        """Store a picture or a data set."""
+    def upload(self, file: object, *, first_frame: bool = False) -> Flow[Artifact]:
+        """Store a picture, of an animated one only the first frame if that is asked for, or a data set."""
 
     @abstractmethod
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:

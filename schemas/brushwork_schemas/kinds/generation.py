@@ -389,6 +389,6 @@ GENERATION_CHINESE = {
     "field.controlnet_conditioning_scale.label": "ControlNet 强度",
     "field.controlnet_conditioning_scale.hint": "遵循的程度；不填为 1。",
     "field.mask_image.label": "蒙版",
-    "field.mask_image.hint": "白色处重绘，黑色处保留。",
+    "field.mask_image.hint": "白色处重绘，黑色处和透明处保留。",
 }
 """Chinese labels and hints of the fields of image generation."""

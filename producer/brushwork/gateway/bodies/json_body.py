@@ -1,17 +1,13 @@
-"""JSON of callers. Input that two parsers may read differently is refused, such as repeated names."""
+"""JSON bodies of requests."""
 
 import codecs
-import json
-import math
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
-from pydantic_core import from_json
 
-LONGEST_NUMBER = 400
-WHOLE_UP_TO = 2**53
-SHOWN_CHARACTERS = 60
+from brushwork.inputs.strict_json import parsed_json
+
 # The byte order marks of encodings that JSON may not have. That of UTF-32 begins with that of UTF-16.
 _FOREIGN_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -29,7 +25,9 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     """
     value = parsed(data)
     if not isinstance(value, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {_named(value)}.", field="body")
+        raise InvalidRequest(
+            said("The body must be a JSON object, not {named}.", named=_named(value)), field="body"
+        )
     return value
 
 
@@ -40,19 +38,16 @@ def parsed(data: bytes) -> Any:
         data: JSON in UTF-8. It may begin with a byte order mark, as programs of Windows write it.
 
     Raises:
-        InvalidRequest: The data is not JSON, repeats a name in an object, contains an unpaired surrogate or a
-            number that is too large, or is nested too deeply.
+        InvalidRequest: The data is not JSON, or two parsers may read it differently; see `parsed_json`.
     """
     data = _in_utf8(data)
     if not data.strip():
         raise InvalidRequest(said("The body is empty."), field="body", hint=said("Send a JSON object."))
     try:
-        # The first parser refuses malformed and deep JSON. The second one notices repeated names.
-        from_json(data, allow_inf_nan=False)
-        return json.loads(data, object_pairs_hook=_unique, parse_float=_finite, parse_int=_short)
-    except (ValueError, RecursionError) as error:
-        reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
-        raise InvalidRequest(f"The body is not valid JSON: {reason}.", field="body") from None
+        return parsed_json(data)
+    except ValueError as error:
+        message = said("The body is not valid JSON: {reason}.", reason=error.args[0])
+        raise InvalidRequest(message, field="body") from None
 
 
 def _in_utf8(data: bytes) -> bytes:
@@ -75,29 +70,6 @@ def _in_utf8(data: bytes) -> bytes:
     if b"\0" in data[:4]:
         raise InvalidRequest(said("The body is not UTF-8."), field="body", hint=hint)
     return data.removeprefix(codecs.BOM_UTF8)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"the name {name[:SHOWN_CHARACTERS]!r} is repeated")
-        found[name] = value
-    return found
-
-
-def _finite(text: str) -> float | int:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is too large")
-    # In JSON, 12.0 and 12 are the same number. Above 2**53, floats are not exact.
-    return int(number) if number.is_integer() and abs(number) <= WHOLE_UP_TO else number
-
-
-def _short(text: str) -> int:
-    if len(text) > LONGEST_NUMBER:
-        raise ValueError("a number is too long")
-    return int(text)
 
 
 def _named(value: Any) -> str:

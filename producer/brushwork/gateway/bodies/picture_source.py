@@ -1,19 +1,15 @@
 """The sources of a file in a request. A path is none: it would name a file of the gateway's machine."""
 
-import base64
-import binascii
 from enum import Enum
 from typing import Any
 
 from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_schemas.artifact import is_sha256
+from brushwork_schemas.artifact import data_url_content, is_data_url, is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.media_types import PICTURES
 
 _ADDRESSES = ("http://", "https://")
-_PREFIXES = tuple(f"data:{media_type};base64," for media_type in PICTURES)
 HINT = (
     "Send the SHA-256 of a file that you uploaded or that your job made, "
     "or the picture itself as data:image/png;base64,..."
@@ -40,7 +36,7 @@ class PictureSource(Enum):
         if isinstance(given, str):
             if is_sha256(given):
                 return cls.STORE
-            if given.startswith(_PREFIXES):
+            if is_data_url(given):
                 return cls.DATA
             if given[:8].lower().startswith(_ADDRESSES):
                 return cls.ADDRESS
@@ -63,7 +59,7 @@ def resolved(given: Any, field: str, files: TenantFiles, principal: Principal) -
     if source is PictureSource.UNKNOWN:
         raise InvalidImage(f"{field}: the value is not a picture.", field=field, hint=HINT)
     if source is PictureSource.DATA:
-        return given if isinstance(given, bytes) else _decoded(given, field)
+        return given if isinstance(given, bytes) else _content(given, field)
     if source is PictureSource.STORE:
         try:
             return files.get(given, principal.tenant).sha256
@@ -95,10 +91,8 @@ def resolved_dataset(given: Any, field: str, files: TenantFiles, principal: Prin
         raise InvalidDataset(f"{field}: {error.message}", field=field, hint=DATASET_HINT) from None
 
 
-def _decoded(address: str, field: str) -> bytes:
+def _content(url: str, field: str) -> bytes:
     try:
-        return base64.b64decode(address.partition(",")[2], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidImage(
-            f"{field}: the data: address is malformed: {error}.", field=field, hint=HINT
-        ) from None
+        return data_url_content(url)
+    except ValueError as error:
+        raise InvalidImage(f"{field}: {error}.", field=field, hint=HINT) from None

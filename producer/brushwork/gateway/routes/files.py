@@ -5,6 +5,7 @@ from typing import Annotated, BinaryIO
 from anyio import to_thread
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
+from brushwork_core.media.picture_formats import is_picture_type
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from brushwork_schemas.wording.phrase import said
@@ -44,16 +45,20 @@ async def upload(
     services: Gateway,
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
+    first_frame: Annotated[
+        bool,
+        Query(description="Store the first frame of an animated picture. Without this, it is refused."),
+    ] = False,
 ) -> Artifact:
     """Store a picture or an archive. Jobs name it by its SHA-256.
 
-    A picture with metadata, an orientation or transparency is stored as a new PNG, so its SHA-256 may differ
-    from that of the sent bytes. The same file may be uploaded again. The content of an archive is checked by
-    the job that uses it.
+    A picture with metadata, an orientation, transparency, other colours than sRGB, or another format than
+    PNG, JPEG or WebP is stored as a new PNG, so its SHA-256 may differ from that of the sent bytes. The same
+    file may be uploaded again. The content of an archive is checked by the job that uses it.
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers
-    artifact = await to_thread.run_sync(_keep, services, principal, file, limiter=limiter)
+    artifact = await to_thread.run_sync(_keep, services, principal, file, first_frame, limiter=limiter)
     response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
@@ -124,14 +129,15 @@ def _file_of(body: Received) -> bytes | BinaryIO:
                 field=FIELD,
             )
         return body.files[FIELD]
-    if body.media_type not in PICTURES:
+    if not is_picture_type(body.media_type):
         body.refuse_type(*PICTURES, *ARCHIVES, FORM)
     return body.data
 
 
-def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> Artifact:
+def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, first_frame: bool) -> Artifact:
     if isinstance(file, bytes):
-        plain, _ = pictures.cleaned(file, field=FIELD)
+        # With its transparency, because it may become a mask.
+        plain, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)
         artifact = services.store.put_picture(plain)
     else:
         artifact = _kept_dataset(services, file)

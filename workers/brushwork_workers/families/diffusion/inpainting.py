@@ -43,8 +43,8 @@ class Inpainting:
 
     def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
         """Generate the pictures of one job. The white parts of the mask are replaced."""
-        picture, mask = context.picture(request.image), context.picture(request.mask_image)
-        return self._generation.run(request, context, self._prepared(request, picture, mask.convert("L")))
+        picture, mask = context.picture(request.image), context.mask(request.mask_image)
+        return self._generation.run(request, context, self._prepared(request, picture, mask))
 
     def _prepared(
         self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image
