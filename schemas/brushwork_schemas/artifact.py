@@ -153,6 +153,11 @@ class Artifact(BaseModel):
         return picture
 
 
+def name_of(artifact: Artifact | str) -> str:
+    """Return the name of an artifact that is given as such or by its name."""
+    return artifact.sha256 if isinstance(artifact, Artifact) else artifact
+
+
 def describe(data: bytes, sha256: str) -> Artifact:
     """Return the artifact of an encoded picture.
 

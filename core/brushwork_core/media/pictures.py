@@ -9,6 +9,7 @@ from typing import Literal
 
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brushwork_core.media.picture_formats import NAMES, opened
@@ -133,7 +134,9 @@ def has_frames(picture: Image.Image) -> bool:
 
 def several_frames(field: str) -> InvalidImage:
     """Return the error for a picture with several frames, of which none was asked for."""
-    return InvalidImage(f"{field}: the picture has several frames.", field=field, hint=FRAMES_HINT)
+    return InvalidImage(
+        said("{field}: the picture has several frames.", field=field), field=field, hint=FRAMES_HINT
+    )
 
 
 def encode_png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
@@ -163,21 +166,23 @@ def _read(data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
     """The picture, and whether its file can be stored as it is."""
     field = reading.field
     if len(data) > MAX_BYTES:
-        raise _invalid(field, f"the file has more than {MAX_BYTES} bytes")
+        raise _invalid(field, said("the file has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
     try:
         return _opened(lean(data, first_frame=reading.first_frame), data, reading)
     except InvalidImage:
         raise
     except TooManyParts as error:
-        raise _invalid(field, f"the picture has more than {error.what}") from error
+        raise _invalid(field, said("the picture has more than {what}", what=error.what)) from error
     # For smaller decompression bombs Pillow only warns, and a program may turn warnings into errors.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _invalid(field, f"the picture has more than {MAX_PIXELS} pixels") from error
+        raise _invalid(
+            field, said("the picture has more than {max_pixels} pixels", max_pixels=MAX_PIXELS)
+        ) from error
     except UnidentifiedImageError as error:
         raise _invalid(field, "not a readable picture") from error
     # Pillow's decoders raise errors of many types for damaged files. For the caller, they mean the same.
     except Exception as error:
-        raise _invalid(field, f"the picture is damaged: {error}") from error
+        raise _invalid(field, said("the picture is damaged: {error}", error=error)) from error
 
 
 def _opened(file: LeanFile, data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
@@ -207,7 +212,15 @@ def _correct(found: Image.Image, file: LeanFile) -> None:
 def _check_size(found: Image.Image, reading: Reading) -> None:
     width, height = found.size
     if width * height > MAX_PIXELS:
-        raise _invalid(reading.field, f"{width} x {height} pixels exceed the limit of {MAX_PIXELS}")
+        raise _invalid(
+            reading.field,
+            said(
+                "{width} x {height} pixels exceed the limit of {max_pixels}",
+                width=width,
+                height=height,
+                max_pixels=MAX_PIXELS,
+            ),
+        )
     if has_frames(found) and not reading.first_frame:
         raise several_frames(reading.field)
 
@@ -220,4 +233,4 @@ def _with_alpha(colours: Image.Image, alpha: Image.Image) -> Image.Image:
 
 
 def _invalid(field: str, reason: str) -> InvalidImage:
-    return InvalidImage(f"{field}: {reason}.", field=field, hint=_HINT)
+    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)

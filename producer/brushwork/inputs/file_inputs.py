@@ -9,6 +9,7 @@ from brushwork_schemas.kinds.registry import file_fields, mask_fields
 from brushwork.inputs.archive_files import GivenArchive, is_archive
 from brushwork.inputs.dataset_input import DatasetInputs
 from brushwork.inputs.image_input import ImageInputs
+from brushwork.inputs.open_files import rewindable
 
 # A file that was read. Only an artifact is stored already.
 Read = Artifact | GivenArchive | bytes
@@ -69,9 +70,10 @@ class FileInputs:
             ServiceUnreachable: The store does not answer.
         """
         reading = Reading("image", None, first_frame)
-        read = self._datasets.read(given) if is_archive(given) else self._pictures.read(given, reading)
-        try:
-            return self.keep(read)
-        finally:
-            if isinstance(read, GivenArchive):
-                read.close()
+        with rewindable(given) as file:
+            read = self._datasets.read(file) if is_archive(file) else self._pictures.read(file, reading)
+            try:
+                return self.keep(read)
+            finally:
+                if isinstance(read, GivenArchive):
+                    read.close()

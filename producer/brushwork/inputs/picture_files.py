@@ -1,11 +1,12 @@
-"""Read the picture that a caller gives: a path, bytes, a data: URL or a PIL image.
+"""Read the picture that a caller gives: a path, bytes, a data: URL, an open file, or pixels.
 
-Only a PIL image needs Pillow.
+Only pixels need Pillow.
 """
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard
 
 from brushwork_schemas.artifact import (
     MAX_PICTURE_BYTES,
@@ -15,18 +16,26 @@ from brushwork_schemas.artifact import (
     is_sha256,
 )
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
+
+from brushwork.inputs.open_files import file_bytes, is_open_file
+from brushwork.inputs.pixel_arrays import image_of, is_pixel_array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_HINT = "Give a path, bytes, a PIL image, a data: URL, an artifact of another job or an http(s) URL."
+_HINT = (
+    "Give a path, bytes, an open file, a PIL image, a NumPy array, a data: URL, an artifact or an http(s) "
+    "URL."
+)
 
 
 def sendable_picture(given: object, field: str = "image", *, first_frame: bool = False) -> str | bytes:
     """Return what to send to a gateway for a picture: the name of a stored file, a URL, or bytes.
 
     Args:
-        given: A path, bytes, a data: URL, a PIL image, an artifact or its name, or an http(s) URL.
+        given: A path, bytes, an open file, a data: URL, a PIL image, a NumPy array, an artifact or its name,
+            or an http(s) URL.
         field: Name of the request's field, for error messages.
         first_frame: As for `picture_bytes`.
 
@@ -47,7 +56,8 @@ def picture_bytes(given: object, field: str, *, first_frame: bool = False) -> by
     """Return the bytes of a picture file.
 
     Args:
-        given: A path, bytes, a data: URL, or a PIL image, which is encoded as PNG.
+        given: A path, bytes, an open file, a data: URL, or a PIL image or NumPy array, which is encoded as
+            PNG.
         field: Name of the request's field, for error messages.
         first_frame: Whether the first frame of an animated PIL image is taken. If not, it is refused, unless
             the caller has moved it to another frame.
@@ -62,10 +72,14 @@ def picture_bytes(given: object, field: str, *, first_frame: bool = False) -> by
         return bytes(given)
     if isinstance(given, str) and is_data_url(given):
         return _of_data_url(given, field)
-    if isinstance(given, str | Path):
-        return _read(Path(given), field)
+    if isinstance(given, str | os.PathLike):
+        return _read(given, field)
     if _is_pil_image(given):
         return _encoded(given, field, first_frame)
+    if is_pixel_array(given):
+        return _encoded(image_of(given, field), field, first_frame)
+    if is_open_file(given):
+        return _read_open(given, field)
     raise invalid_image(field, f"a {type(given).__name__} is not a picture")
 
 
@@ -81,7 +95,7 @@ def invalid_image(field: str, reason: str) -> InvalidImage:
         field: Name of the request's field.
         reason: What is wrong, without a full stop.
     """
-    return InvalidImage(f"{field}: {reason}.", field=field, hint=_HINT)
+    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)
 
 
 def _is_pil_image(given: object) -> "TypeGuard[Image]":
@@ -97,15 +111,23 @@ def _of_data_url(url: str, field: str) -> bytes:
         raise invalid_image(field, error.args[0]) from None
 
 
-def _read(path: Path, field: str) -> bytes:
-    shown = repr(str(path)[:200])
+def _read_open(file: BinaryIO, field: str) -> bytes:
     try:
+        return file_bytes(file, MAX_PICTURE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise invalid_image(field, f"the open file can't be read: {error}") from error
+
+
+def _read(given: str | os.PathLike[str], field: str) -> bytes:
+    shown = repr(str(given)[:200])
+    try:
+        path = Path(given)
         if not path.is_file() and path.exists():
             raise invalid_image(field, f"{shown} is not a regular file")
         with path.open("rb") as file:
             # One byte more than allowed shows that the file is too large.
             return file.read(MAX_PICTURE_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise invalid_image(field, f"{shown} can't be read: {reason}") from error
 

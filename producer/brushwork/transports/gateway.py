@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -30,15 +31,16 @@ from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
+from brushwork.inputs.open_files import rewindable
 from brushwork.inputs.picture_files import sendable_picture
 from brushwork.transports.connection import Connection
-from brushwork.transports.flow import Flow, HttpRequest, HttpResponse, Pause, Work, blocking
+from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause, Work, blocking
 from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
 from brushwork.transports.responses import Responses
 from brushwork.transports.retrying import Retrying
 from brushwork.transports.runners import SyncRunner
 from brushwork.transports.transport import Jobs, Transport
-from brushwork.transports.waiting import LONGEST_POLL_S, PollingWait
+from brushwork.transports.waiting import PollingWait
 
 JSON = {"Content-Type": "application/json"}
 # Most jobs in one response of the gateway.
@@ -62,6 +64,8 @@ class GatewayTransport(Transport):
     Args:
         connection: How to reach the gateway.
     """
+
+    shortest_poll_s = SHORTEST_POLL_S
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -132,7 +136,7 @@ class GatewayTransport(Transport):
         Without callbacks, each request asks the gateway to delay its response until the job has ended.
         """
         path = _job_path(job_id)
-        longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else LONGEST_POLL_S
+        longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else self.longest_poll_s
         while True:
             hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
             headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
@@ -142,11 +146,31 @@ class GatewayTransport(Transport):
             if waiting.observe(job.state, job.progress):
                 return job
             if waiting.wants_preview():
-                call = HttpRequest("GET", f"{path}/preview")
-                waiting.show(self._read.preview((yield from self._ask_while_waiting(call, waiting))))
+                waiting.show((yield from self.preview_again(job_id, waiting)))
             # The gateway responds at once when it is stopping or when too many clients wait.
             if not hold_s or time.monotonic() - began < hold_s / 2:
                 yield Pause(waiting.pause_s(SHORTEST_POLL_S, longest_s))
+
+    def look_again(self, job_id: str, waiting: PollingWait) -> Flow[tuple[JobState, Progress]]:
+        """Ask for the job, also while the gateway restarts."""
+        call = HttpRequest("GET", _job_path(job_id))
+        job = self._read.job((yield from self._ask_while_waiting(call, waiting)))
+        return job.state, job.progress
+
+    def preview_again(self, job_id: str, waiting: PollingWait) -> Flow[Preview | None]:
+        """Ask for the newest preview, also while the gateway restarts."""
+        call = HttpRequest("GET", f"{_job_path(job_id)}/preview")
+        return self._read.preview((yield from self._ask_while_waiting(call, waiting)))
+
+    def delete(self, job_id: str) -> Flow[None]:
+        """Ask the gateway to delete the job."""
+        lost: list[ConnectionLost] = []
+        try:
+            yield from self._ask(HttpRequest("DELETE", _job_path(job_id)), lost)
+        except JobNotFound:
+            # The request whose response was lost has deleted the job.
+            if not lost:
+                raise
 
     def cancel(self, job_id: str) -> Flow[Job]:
         """Ask the gateway to cancel the job."""
@@ -160,6 +184,12 @@ class GatewayTransport(Transport):
         """Upload a picture or a data set."""
         if isinstance(file, Artifact):
             return file
+        # A runner closes its flows, and so the copy, in the end.
+        with ExitStack() as opened:
+            rewound = yield Work(lambda: opened.enter_context(rewindable(file)))
+            return (yield from self._stored(rewound, first_frame))
+
+    def _stored(self, file: object, first_frame: bool) -> Flow[Artifact]:
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
         given: str | bytes = yield Work(lambda: sendable_picture(file, first_frame=first_frame))

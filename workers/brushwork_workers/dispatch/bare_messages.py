@@ -35,6 +35,7 @@ from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields, mask_fields
 from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from PIL import UnidentifiedImageError
 
 from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMessage, as_json
@@ -193,10 +194,14 @@ class BareMessages:
                 return self._known(given, field)
             except ArtifactMissing as error:
                 kind = InvalidDataset if file_fields()[field] == ARCHIVE else InvalidImage
-                raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
+                raise kind(
+                    said("{field}: {message}", field=field, message=error.message),
+                    field=field,
+                    hint=error.hint,
+                ) from error
         if file_fields()[field] == ARCHIVE:
             raise InvalidDataset(
-                f"{field}: not the SHA-256 of an artifact (64 hexadecimal digits).",
+                said("{field}: not the SHA-256 of an artifact (64 hexadecimal digits).", field=field),
                 field=field,
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
@@ -211,9 +216,14 @@ class BareMessages:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:
-                raise InvalidImage(f"{field}: artifact {sha256} is not a picture.", field=field) from None
+                raise InvalidImage(
+                    said("{field}: artifact {sha256} is not a picture.", field=field, sha256=sha256),
+                    field=field,
+                ) from None
         if (archive := stored_archive(self._store, sha256)) is None:
-            raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
+            raise InvalidDataset(
+                said("{field}: artifact {sha256} is not an archive.", field=field, sha256=sha256), field=field
+            )
         return archive
 
 
@@ -254,14 +264,18 @@ def _times(job: NewJob, message: BareMessage) -> dict[str, Any]:
 def _embedded(given: object, field: str) -> bytes:
     if not isinstance(given, str) or not is_data_url(given):
         raise InvalidImage(
-            f"{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.",
+            said("{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.", field=field),
             field=field,
             hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
     try:
         return data_url_content(given)
     except ValueError as error:
-        raise InvalidImage(f"{field}: {error}.", field=field, hint="Encode the picture in base64.") from None
+        raise InvalidImage(
+            said("{field}: {error}.", field=field, error=error),
+            field=field,
+            hint="Encode the picture in base64.",
+        ) from None
 
 
 def _refused(job_id: str, message: BareMessage) -> NewJob:

@@ -129,7 +129,7 @@ class AttemptContext:
         try:
             artifact = self._store.put_file(data, "application/octet-stream")
             unneeded = self._checkpoints.note(*self._attempt.key, summary, artifact)
-        except ServiceUnreachable as error:
+        except (ServiceUnreachable, ArtifactMissing) as error:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
         if unneeded is WriteOutcome.LEASE_LOST:

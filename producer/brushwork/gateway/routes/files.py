@@ -21,6 +21,7 @@ from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
+from brushwork.inputs.recorded_files import stored_and_recorded
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
@@ -135,17 +136,22 @@ def _file_of(body: Received) -> bytes | BinaryIO:
 
 
 def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, first_frame: bool) -> Artifact:
+    kept = file
     if isinstance(file, bytes):
         # With its transparency, because it may become a mask.
-        plain, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)
-        artifact = services.store.put_picture(plain)
-    else:
-        artifact = _kept_dataset(services, file)
-    services.tenant_files.record_upload(principal.tenant or "", artifact)
-    return artifact
+        kept, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)
+
+    def attempt() -> Artifact:
+        artifact = _kept(services, kept)
+        services.tenant_files.record_upload(principal.tenant or "", artifact)
+        return artifact
+
+    return stored_and_recorded(attempt)
 
 
-def _kept_dataset(services: Services, file: BinaryIO) -> Artifact:
+def _kept(services: Services, file: bytes | BinaryIO) -> Artifact:
+    if isinstance(file, bytes):
+        return services.store.put_picture(file)
     datasets = DatasetInputs(services.store, services.settings.max_dataset_bytes)
     found = datasets.read(file, FIELD)
     return found if isinstance(found, Artifact) else datasets.keep(found)
