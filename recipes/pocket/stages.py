@@ -15,12 +15,14 @@ SHARES = {
     "text_encoder": 0.02,
     "autoencoder": 0.14,
     "decoder": 0.16,
-    "denoiser": 0.38,
+    "denoiser": 0.30,
+    "retouch": 0.08,
     "polish": 0.06,
     "turbo": 0.12,
     "captioner": 0.05,
     "classifier": 0.03,
-    "segmenter": 0.04,
+    "segmenter": 0.03,
+    "upscaler": 0.01,
 }
 """The share of the time budget of each part."""
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.families.diffusion.known_cells import KnownCellsInpaintPipeline, inpaints_known_cells
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 
@@ -44,6 +45,7 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "pixart-sigma": {"text-to-image": ("PixArtSigmaPipeline", None)},
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
 }
+_KNOWN_CELLS = KnownCellsInpaintPipeline.__name__
 
 
 class Pipelines:
@@ -102,7 +104,7 @@ class Pipelines:
         return pipeline
 
     def _class_name(self, kind: str, has_controlnet: bool) -> str:
-        plain, with_controlnet = _CLASSES[self.family][kind]
+        plain, with_controlnet = self._classes(kind)
         if not has_controlnet:
             return plain
         if with_controlnet is None:
@@ -112,6 +114,12 @@ class Pipelines:
                 hint="Leave out controlnet and control_image, or choose a model of another family.",
             )
         return with_controlnet
+
+    def _classes(self, kind: str) -> tuple[str, str | None]:
+        is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
+        if is_stable_diffusion and inpaints_known_cells(self.loaded.components.get("unet")):
+            return _KNOWN_CELLS, None
+        return _CLASSES[self.family][kind]
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""
@@ -124,7 +132,8 @@ class Pipelines:
             return self._built[key]
 
     def _build(self, class_name: str, controlnet: Any) -> Any:
-        pipeline_type = getattr(diffusers, class_name)
+        own = {_KNOWN_CELLS: KnownCellsInpaintPipeline}
+        pipeline_type = own.get(class_name) or getattr(diffusers, class_name)
         parameters = inspect.signature(pipeline_type.__init__).parameters
         # Components come last, because the configuration has entries with the same names.
         components = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}
