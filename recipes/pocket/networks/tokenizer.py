@@ -44,7 +44,11 @@ def build_caption_tokenizer() -> PreTrainedTokenizerFast:
     inner = _tokenizer(words, [*_terms(), ","], r"\u2581[a-z]+")
     space = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     inner.pre_tokenizer = pre_tokenizers.Sequence([space, inner.pre_tokenizer])
-    inner.decoder = decoders.Metaspace(prepend_scheme="always")
+    # The article is a matter of spelling: the captioner says one word for both of its forms.
+    spelling = decoders.Replace(Regex(r"\ba orange\b"), "an orange")
+    inner.decoder = decoders.Sequence(
+        [decoders.Metaspace(prepend_scheme="always"), decoders.Fuse(), spelling]
+    )
     inner.post_processor = processors.TemplateProcessing(
         single=f"$A {END}", special_tokens=[(END, inner.token_to_id(END))]
     )
