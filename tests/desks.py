@@ -7,6 +7,7 @@ from typing import Any
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media import pictures
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.warnings import ResultWarning
 from brushwork_workers.interface import SavedCheckpoint
 from PIL import Image
 
@@ -22,6 +23,7 @@ class PlainDesk:
         self.previews: list[Image.Image] = []
         self.kept: SavedCheckpoint | None = None
         self.on_save: Callable[[], None] | None = None
+        self.warnings: list[ResultWarning] = []
 
     def give(self, picture: Image.Image) -> str:
         return self.store.put(pictures.encode_png(picture))
@@ -41,6 +43,10 @@ class PlainDesk:
         artifact = self.store.put_picture(pictures.encode_png(picture))
         artifact.bind(self.store)
         return artifact
+
+    def warn(self, warning: ResultWarning) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def progress(self, step: int, total: int) -> None:
         self.steps.append((step, total))

@@ -103,9 +103,9 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(redis_server: RedisServer, redis_url: str, sqlite_url: str, tmp_path: Path) -> Settings:
+def settings(redis_server: RedisServer, redis_url: str, database_url: str, tmp_path: Path) -> Settings:
     artifacts = str(tmp_path / "artifacts")
-    return Settings(redis_url=redis_url, database_url=sqlite_url, artifacts_url=artifacts)  # type: ignore[arg-type]
+    return Settings(redis_url=redis_url, database_url=database_url, artifacts_url=artifacts)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -130,6 +130,7 @@ def ended(database: Database, ids: list[str]) -> list[Job]:
     return jobs
 
 
+@pytest.mark.one_database("both versions have passed all tests of the ledger on both")
 @pytest.mark.timeout(900)
 def test_jobs_of_both_versions_are_done_by_workers_of_both_and_of_either_alone(
     versions: tuple[Environment, Environment],

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
+from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
 from torch import nn
 
@@ -97,6 +98,17 @@ class JobContext(Protocol):
         """
         ...
 
+    def warn(self, warning: ResultWarning) -> None:
+        """Add a warning to the result: something was done in another way than the request says.
+
+        The same warning is added once. Warnings of an attempt that fails are lost.
+
+        Args:
+            warning: The warning. `result_warning` of `brushwork_schemas.warnings` makes those of the
+                built-in families; a plug-in makes its own.
+        """
+        ...
+
     def progress(self, step: int, total: int) -> None:
         """Report that `step` of `total` steps are done, and stop if the job must stop.
 
@@ -177,7 +189,7 @@ class Handler(Protocol):
             context: Inputs, outputs, progress and checkpoints of this job.
 
         Returns:
-            The fields of the kind's result, without `provenance`.
+            The fields of the kind's result, without `provenance` and `warnings`.
 
         Raises:
             JobStopped: `context` raised it; do not catch it.

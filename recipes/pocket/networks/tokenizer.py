@@ -9,6 +9,7 @@ comma do not.
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from recipes.pocket.networks.synonyms import normalizer
 from recipes.pocket.scenes import world
 from recipes.pocket.scenes.grammar import CHINESE
 
@@ -17,6 +18,8 @@ START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
 LANGUAGE_TOKENS = {"en": "<|en|>", "zh": "<|zh|>"}
 _ENGLISH_GLUE = ("a", "an", "on", "at", "in", "the", "to", "of", "above", "below", "background")
 _CHINESE_GLUE = ("背景上", "的", "在")
+# What becomes the unknown token where it is no term: a word of any language, a Chinese character, a symbol.
+_WORD = r"[\u4e00-\u9fff]|(?:(?![\u4e00-\u9fff])\p{L})+|[0-9]+|\p{So}"
 
 
 def _words() -> list[str]:
@@ -30,7 +33,8 @@ def _terms() -> list[str]:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Build the tokenizer of the text encoder. With padding to `max_length` it adds end tokens up to 20."""
-    inner = _tokenizer(_words(), _terms(), r"[a-z]+|[0-9]+|[\u4e00-\u9fff]")
+    inner = _tokenizer(_words(), _terms(), _WORD)
+    inner.normalizer = normalizer()
     inner.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}",
         special_tokens=[(token, inner.token_to_id(token)) for token in (START, END)],

@@ -116,8 +116,9 @@ class Kind:
             link.
         makes_pictures: Whether its results are new pictures, not findings about an input.
         trains: Set if its jobs train models.
-        words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`
-            and `result.<name>.label`.
+        words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`,
+            `result.<name>.label`, and `warning.<code>` for the message of a warning with its parameters in
+            braces.
         order: Position among all kinds in menus and lists.
     """
 

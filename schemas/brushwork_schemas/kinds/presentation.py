@@ -11,7 +11,9 @@ from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.kinds.block_check import check_block
 from brushwork_schemas.kinds.kind import Kind, files_of
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block
+from brushwork_schemas.warnings import ResultWarning
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
@@ -64,6 +66,13 @@ class Presentation:
     def facts(self) -> Sequence[tuple[str, str]]:
         """Label and value of what the result says."""
         return self._of_result("facts", _facts, ())
+
+    @cached_property
+    def warnings(self) -> Sequence[ResultWarning]:
+        """The warnings of the result."""
+        found = self.job.result.warnings if isinstance(self.job.result, Result) else ()
+        # The result type of a plug-in may have a field `warnings` of its own.
+        return [each for each in found if isinstance(each, ResultWarning)] if isinstance(found, tuple) else []
 
     @cached_property
     def blocks(self) -> Sequence[Block]:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brushwork_schemas.warnings import ResultWarning
+
 
 class Timings(BaseModel):
     """Where the time of a job went, in seconds."""
@@ -37,3 +39,6 @@ class Result(BaseModel):
 
     version: Literal[1] = 1
     provenance: Provenance
+    warnings: tuple[ResultWarning, ...] = Field(
+        (), description="What was done in another way than the request says. Empty if nothing was."
+    )

@@ -31,8 +31,7 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
-from brushwork_schemas.options import taken_options
-from brushwork_schemas.webhook_url import checked_url
+from brushwork_schemas.options import checked_url, taken_options
 from PIL import UnidentifiedImageError
 
 LOGGER = logging.getLogger(__name__)

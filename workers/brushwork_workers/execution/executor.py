@@ -196,7 +196,9 @@ class Executor:
             running_s=time.monotonic() - began - context.reading_s,
         )
         result_type = kind_named(claim.kind).result_type
-        result = result_type(**fields, provenance=self._provenance(claim, loaded_model, timings))
+        provenance = self._provenance(claim, loaded_model, timings)
+        # The result type of a plug-in may have a field `warnings` of its own.
+        result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
         return AttemptCompleted(result, tuple(context.outputs))
 
     def _provenance(self, claim: Claim, loaded_model: LoadedModel, timings: Timings) -> Provenance:

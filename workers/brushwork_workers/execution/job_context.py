@@ -14,6 +14,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
 
 from brushwork_workers.execution.attempt import Attempt
@@ -47,6 +48,7 @@ class AttemptContext:
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
+        self.warnings: list[ResultWarning] = []
         self.reading_s = 0.0
 
     @property
@@ -79,6 +81,11 @@ class AttemptContext:
         artifact = self._store.put_file(data, media_type)
         self.outputs.append(artifact)
         return artifact
+
+    def warn(self, warning: ResultWarning) -> None:
+        """Add a warning to the result, unless it has the same one."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def progress(self, step: int, total: int) -> None:
         """Report progress, and stop if the job must stop."""

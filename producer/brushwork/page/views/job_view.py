@@ -15,6 +15,7 @@ from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.result import Provenance, Result
 from brushwork_schemas.kinds.view import Cell, PictureNotes, Text
+from brushwork_schemas.warnings import warning_text
 
 from brushwork.inputs import short_forms
 from brushwork.page.views.blocks import BlockView, block_views
@@ -187,6 +188,11 @@ class JobDetails:
         if self.makes_pictures:
             return [picture.sha256 for picture in self.pictures]
         return [self.given.sha256] if self.given else []
+
+    def warnings(self, language: str) -> Sequence[tuple[str, str]]:
+        """Return code and message of each warning of the result."""
+        words = self.kind.words.get(language) if self.kind else None
+        return [(each.code, warning_text(each, language, words)) for each in self.shown.warnings]
 
     def field_label(self, name: str, language: str) -> str:
         """Return the label of a field of the request."""

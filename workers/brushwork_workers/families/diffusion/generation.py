@@ -18,6 +18,7 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
+from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Generation:
         self._loras = loras
         self._controlnets = controlnets
         self._colours = colours
+        self._unknown_words = UnknownWords(pipelines.loaded.components.values())
 
     def run(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
@@ -74,6 +76,10 @@ class Generation:
         Returns:
             The fields of a `GenerationResult`, without `provenance`.
         """
+        for warning in self._unknown_words.warnings(
+            prompt=request.prompt, negative_prompt=request.negative_prompt
+        ):
+            context.warn(warning)
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
         output = self._run_pipeline(request, self._with_add_ons(request, context, prepared), seeds, context)
