@@ -14,9 +14,8 @@ from transformers import Swin2SRForImageSuperResolution, Swin2SRImageProcessor
 from benchmarks.pocket_cells import CELLS, WRITERS, Figures, descriptions
 from benchmarks.pocket_models import load_torchvision, prepare
 from benchmarks.pocket_paintings import Painting, paint
-from recipes.pocket.networks.retouch import without_colour
 from recipes.pocket.scenes import world
-from recipes.pocket.scenes.grammar import Description, sample_full
+from recipes.pocket.scenes.grammar import CHINESE, Description, sample_full
 from recipes.pocket.scenes.staging import WIDE, stage
 from tests.pixel_judge import COLOURS, all_right, background_rgb, judge
 from tests.second_renderer import random_drawing, render
@@ -29,6 +28,13 @@ _SCENES = {"one object": 1, "two objects": 2}
 def shows(picture: Image.Image | NDArray[np.uint8], shape: str) -> bool:
     """Return whether a picture shows a shape in any colour."""
     return any(all_right(judge(picture, Description(((colour, shape),)))) for colour in COLOURS)
+
+
+def without_colour(prompt: str, description: Description) -> str:
+    """Return a prompt of one object without its colour: `a red star` becomes `a star`."""
+    colour = description.pairs[0][0]
+    text = prompt.replace("an orange", "a orange").replace(f"{colour} ", "", 1)
+    return text.replace(CHINESE[colour], "", 1)
 
 
 def measure_vague(folder: Path, count: int, seed: int) -> Figures:
@@ -63,7 +69,8 @@ def measure_inpainting(folder: Path, count: int, seed: int) -> Figures:
     for case in _INPAINTED:
         for language, write in WRITERS.items():
             right, unchanged = [], []
-            for index, named in enumerate(descriptions(CELLS[0], count, seed, keep=0.0)):
+            for index in range(count):
+                named = Description(sample_full(1, rng).pairs)
                 before, mask = _task(case, rng)
                 after = pipeline(
                     write(Description(named.pairs)),

@@ -119,6 +119,4 @@ def _outline(shape: str) -> list[Point]:
         corners = [(1.0 if i % 2 == 0 else 0.38, radians(36 * i - 90)) for i in range(10)]
         return [(radius * cos(angle), radius * sin(angle)) for radius, angle in corners]
     turns = [2 * pi * i / 200 for i in range(200)]
-    return [
-        (16 * sin(t) ** 3, -(13 * cos(t) - 5 * cos(2 * t) - 2 * cos(3 * t) - cos(4 * t))) for t in turns
-    ]
+    return [(16 * sin(t) ** 3, -(13 * cos(t) - 5 * cos(2 * t) - 2 * cos(3 * t) - cos(4 * t))) for t in turns]

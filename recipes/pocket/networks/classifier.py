@@ -62,7 +62,9 @@ def draw(count: int, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]
 
 def _inputs(pictures: torch.Tensor) -> torch.Tensor:
     scaled = pictures.to(device()).float() / 127.5 - 1.0
-    flipped = torch.where(torch.rand(len(scaled), 1, 1, 1, device=scaled.device) < 0.5, scaled.flip(3), scaled)
+    flipped = torch.where(
+        torch.rand(len(scaled), 1, 1, 1, device=scaled.device) < 0.5, scaled.flip(3), scaled
+    )
     return enlarge(degrade(desaturate(flipped)), INPUT_SIDE).contiguous(memory_format=torch.channels_last)
 
 
@@ -78,7 +80,9 @@ def train(out: Path, budget: TimeBudget) -> bool:
         kept.extend(zip(*draw(_NEW_PER_STEP, (71, loop.step, process_group.rank())), strict=True))
         del kept[:-_KEPT]
         rows = torch.randint(len(kept), (_BATCH,)).tolist()
-        pictures, shares = (torch.stack(column).to(device()) for column in zip(*(kept[i] for i in rows), strict=True))
+        pictures, shares = (
+            torch.stack(column).to(device()) for column in zip(*(kept[i] for i in rows), strict=True)
+        )
         inputs = _inputs(pictures)
         with bfloat16_autocast():
             logits = model(inputs).float()

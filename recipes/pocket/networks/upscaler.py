@@ -115,7 +115,9 @@ def train(out: Path, budget: TimeBudget) -> bool:
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         pairs = [draw_pair(rng) for _ in range(_BATCH)]
-        large, small = (to_tensor(np.stack(column)).to(device()) / 2 + 0.5 for column in zip(*pairs, strict=True))
+        large, small = (
+            to_tensor(np.stack(column)).to(device()) / 2 + 0.5 for column in zip(*pairs, strict=True)
+        )
         errors = (model(small).reconstruction - large).square().mean((1, 2, 3))
         value = (errors + _LEAST_ERROR).log10().mean()
         return value, _BATCH, {"decibels": -10 * value.item()}
@@ -132,6 +134,6 @@ def save(model: Swin2SRForImageSuperResolution, folder: Path) -> None:
     """Write the upscaler in its shipped form, in half precision, with its image processor."""
     model.eval().half().save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
-    Swin2SRImageProcessor(do_rescale=True, rescale_factor=1 / 255, do_pad=True, size_divisor=8).save_pretrained(
-        folder
-    )
+    Swin2SRImageProcessor(
+        do_rescale=True, rescale_factor=1 / 255, do_pad=True, size_divisor=8
+    ).save_pretrained(folder)

@@ -51,7 +51,9 @@ def sample_free(rng: np.random.Generator) -> FreePicture:
     """Draw a picture of one shape, or, in some cases, of two different shapes or of none."""
     kind = rng.random()
     if kind < _SHARE_OF_NONE:
-        return FreePicture(_finished(_without_shape(rng), rng), np.full(len(SHAPES), 1 / len(SHAPES), np.float32))
+        return FreePicture(
+            _finished(_without_shape(rng), rng), np.full(len(SHAPES), 1 / len(SHAPES), np.float32)
+        )
     count = 2 if kind < _SHARE_OF_NONE + _SHARE_OF_TWO else 1
     chosen = rng.choice(len(SHAPES), count, replace=False)
     shares = np.zeros(len(SHAPES), np.float32)
