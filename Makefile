@@ -6,8 +6,9 @@ PROCESSES ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
+GENERATORS := tests/generated_clients
 
-.PHONY: help demo test thorough chaos contract lint bench accuracy clean
+.PHONY: help demo test thorough chaos contract generators lint bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -28,6 +29,9 @@ chaos: .venv/.dev ## Break everything, on both databases, and see that nothing i
 contract: .venv/.dev ## Hold the gateway to its own OpenAPI, with very many requests
 	@$(BIN)/python -m tests.contract
 
+generators: ## Install the generators of clients, which the tests of generated clients use (needs npm)
+	@$(MAKE) --no-print-directory $(GENERATORS)/node_modules/.done $(GENERATORS)/.venv/.done
+
 lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -41,6 +45,7 @@ accuracy: .venv/.dev ## Measure how often the pocket models are right
 	@$(BIN)/python -m benchmarks.pocket_accuracy
 
 clean: ## Remove what these commands made
+	rm -rf $(GENERATORS)/node_modules $(GENERATORS)/.venv
 	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.python:
@@ -50,10 +55,19 @@ clean: ## Remove what these commands made
 
 .venv/.demo: $(SOURCES) | .venv/.python
 	@echo "Installing packages, torch among them: minutes, and only this once."
-	$(PIP) install -e '.[workers,monitor]' -c constraints.txt
+	$(PIP) install -e '.[workers,monitor,gateway]' -c constraints.txt
 	@touch $@
 
 .venv/.dev: $(SOURCES) | .venv/.python
 	@echo "Installing packages, torch among them: minutes, and only this once."
 	$(PIP) install -e '.[dev]' -c constraints.txt
 	@touch $@ .venv/.demo
+
+$(GENERATORS)/node_modules/.done: $(GENERATORS)/package.json $(GENERATORS)/package-lock.json
+	npm ci --prefix $(GENERATORS) --silent
+	@touch $@
+
+$(GENERATORS)/.venv/.done: $(GENERATORS)/requirements.txt
+	@$(PYTHON) -m venv $(GENERATORS)/.venv
+	$(GENERATORS)/.venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r $(GENERATORS)/requirements.txt
+	@touch $@

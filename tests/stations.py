@@ -118,7 +118,7 @@ class TestStation:
             model_executor=self.model_executor,
             running=self.running,
             exclusive_gate=self.exclusive_gate,
-            retry_policy=RetryPolicy(WORKER, others_serve=lambda kind: False, first_pause_s=0.0),
+            retry_policy=RetryPolicy(WORKER, others_serve=lambda kind, model: False, first_pause_s=0.0),
             on_broken=self._break,
             patience=LedgerPatience(0.5),
             metrics=JobMetrics(self.registry),

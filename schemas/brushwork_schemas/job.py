@@ -1,14 +1,18 @@
 """The job as callers see it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound
+from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound, RequestError
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
+from brushwork_schemas.wording.translation import translated
 
 LONGEST_ID = 64
 
@@ -26,7 +30,7 @@ def checked_id(job_id: str) -> str:
         and job_id.isprintable()
     ):
         return job_id
-    raise JobNotFound(f"There is no job {ascii(job_id)[:80]}.", field="id")
+    raise JobNotFound(said("There is no job {job_id}.", job_id=ascii(job_id)[:80]), field="id")
 
 
 class Progress(BaseModel):
@@ -53,16 +57,47 @@ class JobError(BaseModel):
     fault: Fault
     field: str | None = None
     hint: str | None = None
+    template: str | None = Field(
+        None, description="The message in English, with names in braces in place of the parameters."
+    )
+    parameters: dict[str, Any] = Field({}, description="The parameters of the message, by name.")
+    hint_template: str | None = Field(None, description="The hint in English, likewise.")
+    hint_parameters: dict[str, Any] = Field({}, description="The parameters of the hint, by name.")
+    errors: tuple[FieldError, ...] = Field(
+        (), description="For a refused request, everything that is wrong with it; the first is this error."
+    )
 
     @classmethod
     def of(cls, error: BrushworkError) -> "JobError":
         """Return the stored form of a raised error."""
         return cls(
             code=error.code,
-            message=error.message,
+            message=str(error.message),
             fault=error.fault,
             field=error.field,
-            hint=error.hint,
+            hint=None if error.hint is None else str(error.hint),
+            template=template_of(error.message),
+            parameters=parameters_of(error.message),
+            hint_template=template_of(error.hint),
+            hint_parameters=parameters_of(error.hint),
+            errors=error.errors if isinstance(error, RequestError) and error.field else (),
+        )
+
+    def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "JobError":
+        """Return the error with its texts in a language.
+
+        Args:
+            language: `en` or `zh`.
+            labels: If given, labels that take the place of the names of fields.
+        """
+        message = restored(self.message, self.template, self.parameters)
+        hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
+        return self.model_copy(
+            update={
+                "message": translated(message, language, labels),
+                "hint": None if hint is None else translated(hint, language, labels),
+                "errors": tuple(each.in_language(language, labels) for each in self.errors),
+            }
         )
 
 
@@ -82,7 +117,7 @@ class Job(BaseModel):
     error: JobError | None = None
     last_error: JobError | None = Field(None, description="Error of the previous attempt.")
     retry_at: datetime | None = Field(
-        None, description="Earliest start of the next attempt, after a failed one."
+        None, description="Earliest start of the next attempt: after a failed one, or a Celery message's eta."
     )
     priority: Priority = Priority.NORMAL
     tenant: str = ""
@@ -91,6 +126,9 @@ class Job(BaseModel):
     group: str | None = Field(None, description="Name of the caller for jobs that belong together.")
     retry_of: str | None = Field(None, description="Id of the job whose request this job repeats.")
     traceparent: str | None = Field(None, description="W3C Trace Context of the call that submitted the job.")
+    task_id: str | None = Field(
+        None, description="Celery's id of the message that the job came as; null for a job of a client."
+    )
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
         (), description="For a training job: its epochs so far, also while it runs. Not part of lists."
@@ -116,9 +154,14 @@ class Job(BaseModel):
         """
         if self.error is not None:
             raise JobFailed(
-                f"Job {self.id} failed ({self.error.code}): {self.error.message}",
+                said(
+                    "Job {id} failed ({code}): {message}",
+                    id=self.id,
+                    code=self.error.code,
+                    message=self.error.message,
+                ),
                 hint=self.error.hint,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
-            raise JobFailed(f"Job {self.id} was {self.state} and has no result.")
+            raise JobFailed(said("Job {id} was {state} and has no result.", id=self.id, state=self.state))
         return self

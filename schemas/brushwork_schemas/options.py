@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import add_translations
+from brushwork_schemas.wording.validation import all_invalid
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
 LONGEST_RETENTION_S = 10 * 365 * 24 * 3600.0
@@ -122,11 +125,14 @@ def taken_options(parameters: dict[str, Any]) -> JobOptions:
     try:
         return JobOptions(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = first_invalid(error)
-        field = wrong.name.partition(".")[0]
-        raise InvalidRequest(
-            f"{field}: {wrong.reason}.", field=field, hint=JobOptions.model_fields[field].description
-        ) from None
+        wrong = Refusals()
+        for each in all_invalid(error):
+            field = each.name.partition(".")[0]
+            message = said("{field}: {reason}.", field=field, reason=each.reason)
+            hint = JobOptions.model_fields[field].description
+            wrong.note(FieldError.of(message, code=each.type, field=field, hint=hint))
+        wrong.raise_any()
+        raise
 
 
 def digest(kind: str, said: Mapping[str, Any], inputs: Sequence[Artifact]) -> str:
@@ -182,7 +188,7 @@ def checked_url(url: str) -> str:
         ValueError: The address is not valid. The message says why.
     """
     if len(url) > LONGEST_URL:
-        raise ValueError(f"must have at most {LONGEST_URL} characters")
+        raise ValueError(said("must have at most {longest_url} characters", longest_url=LONGEST_URL))
     if not _PRINTABLE.fullmatch(url):
         raise ValueError("must consist of printable ASCII characters without spaces")
     if not url.lower().startswith(("http://", "https://")):
@@ -203,3 +209,12 @@ def _check_place(url: str) -> None:
         raise ValueError("has no valid host; write an international domain name in its xn-- form")
     if port == 0:
         raise ValueError("must not use port 0")
+
+
+add_translations(
+    "zh",
+    {
+        str(field.description): OPTION_TRANSLATIONS["zh"][f"field.{name}.hint"]
+        for name, field in JobOptions.model_fields.items()
+    },
+)

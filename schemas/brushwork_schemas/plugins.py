@@ -16,6 +16,7 @@ LOGGER = logging.getLogger(__name__)
 KINDS, FAMILIES, CATALOGUES = "brushwork.kinds", "brushwork.families", "brushwork.catalogues"
 # The built-in objects are registered by this distribution; they come first.
 OWN = "brushwork"
+LONGEST_REASON = 500
 _Plugin = TypeVar("_Plugin")
 
 
@@ -28,20 +29,42 @@ class FailedPlugin:
         name: Name of the entry point.
         distribution: Name of the distribution that registers it.
         reason: Why it was left out.
+        part: The part that was left out, such as `models.x` of a catalogue; "" if nothing is used.
     """
 
     group: str
     name: str
     distribution: str
     reason: str
+    part: str = ""
 
 
-_FAILED: dict[tuple[str, str, str], FailedPlugin] = {}
+_FAILED: dict[tuple[str, str, str, str], FailedPlugin] = {}
+# The entry point of each registered object, by group and key.
+_POINTS: dict[tuple[str, str], EntryPoint] = {}
 
 
 def failed_plugins() -> Sequence[FailedPlugin]:
-    """Entry points that were left out so far, over all groups."""
+    """Entry points that were left out so far, and left-out parts of others, over all groups."""
     return tuple(_FAILED.values())
+
+
+def leave_out_part(group: str, key: str, part: str, reason: str) -> None:
+    """Record and log that a part of a registered object is not used; the rest of it is.
+
+    Args:
+        group: Entry point group.
+        key: Key of the object.
+        part: Name of the part, such as `models.x` of a catalogue.
+        reason: Why.
+    """
+    _leave_out(_POINTS[group, key], reason, part)
+
+
+def distribution_of(group: str, key: str) -> str:
+    """Return the distribution that registered an object, such as a kind by its name; "" if unknown."""
+    point = _POINTS.get((group, key))
+    return _owner(point) if point else ""
 
 
 def _accept(plugin: Any) -> None:
@@ -65,13 +88,18 @@ def registered(
     """
     found: dict[str, _Plugin] = {}
     for point in _points(group):
-        for each in _loaded(point, expected):
-            if _owner(point) != OWN and not _passes(point, each, check):
+        objects = _loaded(point, expected)
+        for index, each in enumerate(objects):
+            # If an entry point has several objects, the others are used.
+            part = f"[{index}]" if len(objects) > 1 else ""
+            if _owner(point) != OWN and not _passes(point, each, check, part):
                 continue
             if key(each) in found:
-                _leave_out(point, f"{key(each)!r} is registered already")
+                owner = _owner(_POINTS[group, key(each)])
+                _leave_out(point, f"{key(each)!r} is registered already, by {owner}", part)
             else:
                 found[key(each)] = each
+                _POINTS[group, key(each)] = point
     return found
 
 
@@ -101,20 +129,21 @@ def _loaded(point: EntryPoint, expected: type[_Plugin]) -> Sequence[_Plugin]:
     return objects
 
 
-def _passes(point: EntryPoint, plugin: _Plugin, check: Callable[[_Plugin], object]) -> bool:
+def _passes(point: EntryPoint, plugin: _Plugin, check: Callable[[_Plugin], object], part: str) -> bool:
     try:
         check(plugin)
     # The check reads objects of the plug-in, which may raise anything.
-    except Exception as error:
-        _leave_out(point, f"{type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:
+        _leave_out(point, f"{type(error).__name__}: {error}", part)
         return False
     return True
 
 
-def _leave_out(point: EntryPoint, reason: str) -> None:
-    place = (point.group, point.name, _owner(point))
+def _leave_out(point: EntryPoint, reason: str, part: str = "") -> None:
+    # The text of a foreign exception may have many lines.
+    reason = " ".join(reason.split())[:LONGEST_REASON]
+    place = (point.group, point.name, _owner(point), part)
     if place not in _FAILED:
-        _FAILED[place] = FailedPlugin(*place, reason)
-        LOGGER.warning(
-            "Plug-in %s of %s (%s) is left out: %s", point.name, _owner(point), point.group, reason
-        )
+        _FAILED[place] = FailedPlugin(point.group, point.name, _owner(point), reason, part)
+        what = f"{part} of plug-in {point.name}" if part else f"Plug-in {point.name}"
+        LOGGER.warning("%s of %s (%s) is left out: %s", what, _owner(point), point.group, reason)

@@ -4,12 +4,14 @@
 stateDiagram-v2
     [*] --> queued: submit
     [*] --> failed: refuse (invalid bare message)
+    [*] --> canceled: submit_ended (bare message, revoked before)
+    [*] --> expired: submit_ended (bare message, expired before)
     queued --> running: claim
     running --> queued: reap (worker lost), retry, release (worker stops, or model not loaded soon)
     running --> succeeded: complete
     running --> failed: fail, retry (attempts used up), reap (attempts used up)
     running --> canceled: stop, retry, release, reap (each after a cancel request)
-    queued --> canceled: cancel
+    queued --> canceled: cancel, revoke (came as a bare message)
     queued --> expired: expire_queued (deadline passed)
     running --> expired: expire (deadline passed), reap (deadline passed)
 ```

@@ -4,24 +4,20 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from brushwork.testing.script import Script
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.artifact import artifacts_within
 from brushwork_schemas.job import JobError
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
 
-from tests.clients import png
-
 LOOK_EVERY_S = 0.05
 AT_ONCE = 200
 FAILURE = JobError(code="out_of_memory", message="The device is full.", fault="machine")
-PROVENANCE = {
-    "model": "m", "model_revision": "1", "versions": {}, "device": "cpu", "dtype": "float32",
-    "worker": "w", "attempt": 1, "timings": {"queued_s": 0.0, "loading_s": 0.0, "running_s": 0.0},
-}  # fmt: skip
 
 
 class Performer:
@@ -34,7 +30,8 @@ class Performer:
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.database_url.get_secret_value())
         self._ledger, self._index = Ledger(self._database, lease_s=600), JobIndex(self._database)
-        self._picture = ArtifactStore(settings.artifacts_url).put_picture(png("yellow"))
+        # Results of the fake clients: such as the kinds say.
+        self._script = Script(ArtifactStore(settings.artifacts_url))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._perform, daemon=True)
 
@@ -58,18 +55,12 @@ class Performer:
             for job in self._index.list(JobFilter(state=JobState.QUEUED), limit=AT_ONCE):
                 if (claim := self._ledger.claim(job.id, "performer")) is not None:
                     count += 1
-                    self._end(job.id, job.kind, claim.fence, fails=count % 3 == 0)
+                    self._end(job.id, claim.fence, FAILURE if count % 3 == 0 else None)
 
-    def _end(self, job_id: str, kind: str, fence: int, *, fails: bool) -> None:
-        if fails:
-            self._ledger.fail(job_id, fence, FAILURE)
-        elif kind in ("text-to-image", "image-to-image", "inpainting"):
-            result = {
-                "images": [self._picture.model_dump()],
-                "seed": 1,
-                "seeds": [1],
-                "provenance": PROVENANCE,
-            }
-            self._ledger.complete(job_id, fence, result, [self._picture])
+    def _end(self, job_id: str, fence: int, failure: JobError | None) -> None:
+        outcome = failure or self._script.outcome(self._index.get(job_id), None)
+        if isinstance(outcome, JobError):
+            self._ledger.fail(job_id, fence, outcome)
         else:
-            self._ledger.complete(job_id, fence, {"generated_text": "a circle", "provenance": PROVENANCE}, [])
+            result = outcome.model_dump(mode="json")
+            self._ledger.complete(job_id, fence, result, list(artifacts_within(outcome)))

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
-from brushwork.gateway.bodies.form_fields import REQUEST_FIELD
+from brushwork.gateway.openapi.form_schemas import forms_of, request_format
+from brushwork.gateway.openapi.kind_schemas import KindSchemas
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.cursor import Cursor
@@ -41,8 +43,17 @@ LIMITS = {
 }
 
 
-def _without_files(kind: Kind) -> str:
+CONTROLNET = next(each for each in CATALOGUE.add_ons if each.type == "controlnet")
+
+
+def _without_files(kind: Kind, form: Sequence[str]) -> str:
+    """A request that goes together with a form with these files."""
     parameters = {name: value for name, value in kind.example.items() if name not in kind.files}
+    if "control_image" in form:
+        parameters["controlnet"] = CONTROLNET.name
+        parameters["model"] = next(
+            each.name for each in CATALOGUE.of_kind(kind.name) if each.family == CONTROLNET.family
+        )
     return json.dumps({"kind": kind.name, **parameters})
 
 
@@ -53,7 +64,10 @@ FORMATS = {
     "cursor": CURSORS,
     "http-url": RECEIVERS,
     # In a form, a request is without its files.
-    "json-request": [_without_files(kind) for kind in all_kinds().values()],
+    **{
+        request_format(files): [_without_files(kind, files) for kind in kinds]
+        for files, kinds in forms_of(KindSchemas(CATALOGUE)).items()
+    },
 }
 
 for name, values in FORMATS.items():
@@ -64,26 +78,6 @@ for media_type in ("image/png", "image/jpeg", "image/webp"):
     schemathesis.openapi.media_type(media_type, pictures)
 for media_type in ENDINGS:
     schemathesis.openapi.media_type(media_type, st.sampled_from(ARCHIVES))
-
-
-@schemathesis.hook
-def map_body(context: Any, body: Any) -> Any:
-    """Give a good form the files that its kind requires: others go together with parameters."""
-    # Here and not before a call: schemathesis takes a form with files for a wrong one if a hook changes it.
-    files = {name: value for name, value in body.items() if name != REQUEST_FIELD} if _is_form(body) else {}
-    if not _is_form(body) or not all(isinstance(value, Binary) for value in files.values()):
-        return body
-    fields = all_kinds()[json.loads(body[REQUEST_FIELD])["kind"]].request_type.model_fields
-    required = {
-        name: Binary(ARCHIVES[0] if media_type == ARCHIVE else PICTURES[0])
-        for name, media_type in file_fields().items()
-        if name in fields and fields[name].is_required()
-    }
-    return {REQUEST_FIELD: body[REQUEST_FIELD], **required}
-
-
-def _is_form(body: Any) -> bool:
-    return isinstance(body, dict) and body.get(REQUEST_FIELD) in FORMATS["json-request"]
 
 
 @schemathesis.hook

@@ -29,7 +29,6 @@ from brushwork_schemas.worker import WorkerEntry
 from tests.commands import Answer, run_command
 from tests.jobs import new_job
 from tests.live_gateways import Listening
-from tests.plugin_folders import run_with, write_distribution, write_sharpness
 from tests.servers import RedisServer, free_port
 
 Set = Callable[..., Settings]
@@ -338,27 +337,3 @@ def test_without_a_service_there_is_nothing_to_look_at(
     monkeypatch.delenv("BRUSHWORK_DATABASE_URL")
     answer = doctor()
     assert (answer.status, "brushwork up" in answer.err) == (3, True)
-
-
-PLUGINS = """
-from brushwork.doctor.plugin_check import check_plugins
-from brushwork_core.settings.settings import Settings
-for finding in check_plugins(Settings(_env_file=None)):
-    print(finding.level, finding.message, finding.hint, sep="|")
-"""
-
-
-def test_plugins_of_others_are_listed_and_broken_ones_too(tmp_path: Path) -> None:
-    write_sharpness(tmp_path)
-    write_distribution(
-        tmp_path, "broken", "raise RuntimeError('no such camera')", kinds="own = broken_module:KIND"
-    )
-    warned, loaded = run_with(tmp_path, PLUGINS).splitlines()
-    assert warned.startswith("warn|broken: brushwork.kinds 'own' is not used: RuntimeError: no such camera.|")
-    assert loaded == ("ok|sharpness 1.2 is loaded: kinds 'sharp', families 'sharp', catalogues 'sharp'.|None")
-
-
-def test_without_plugins_it_says_so(tmp_path: Path) -> None:
-    assert run_with(tmp_path, PLUGINS) == (
-        "ok|No other distribution adds kinds, families or catalogues.|None\n"
-    )

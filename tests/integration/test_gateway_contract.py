@@ -108,5 +108,5 @@ def test_where_a_model_lies_is_not_told(settings: Settings, tmp_path: Path) -> N
 
 def test_a_wrong_method_is_told_all_the_right_ones(settings: Settings) -> None:
     with gateway(settings) as http:
-        assert http.put("/v1/jobs").headers["Allow"] == "GET, POST"
+        assert http.put("/v1/jobs").headers["Allow"] == "GET, HEAD, POST"
         assert http.delete(f"/v1/files/{'0' * 64}").headers["Allow"] == "GET, HEAD"

@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_document_has_it_everywhere(folder: Path, sqlite_url: str) -> None:
     document = json.loads(run_with(folder, DOCUMENT, sqlite_url))
     schemas = document["components"]["schemas"]
-    kinds = {"Submission", "Changes", "BatchByProduct", "BatchByZip"}
+    kinds = {"Submission", "Changes", "BatchByProduct", "BatchByZip", "Job"}
     assert {f"PictureSharpness{each}" for each in kinds} | {"SharpnessRequest", "SharpnessResult"} <= set(
         schemas
     )
@@ -67,19 +67,25 @@ def test_the_document_has_it_everywhere(folder: Path, sqlite_url: str) -> None:
     assert body["required"] == ["kind", "photo"]
     assert body["properties"]["radius"]["maximum"] == 9
     assert [form.get("format") for form in body["properties"]["photo"]["anyOf"]] == ["sha256", "data-url"]
-    assert body["properties"]["model"]["anyOf"][0]["enum"] == ["sharp"]
+    assert body["properties"]["model"]["examples"] == ["sharp"]
     mapping = schemas["Submission"]["discriminator"]["mapping"]
     assert mapping["picture-sharpness"].endswith("/PictureSharpnessSubmission")
     assert schemas["SubmissionForm"]["properties"]["photo"]["description"] == "A file of picture-sharpness."
+    assert schemas["FormWithPhoto"]["required"] == ["request", "photo"]
+    assert schemas["JobView"]["discriminator"]["mapping"]["picture-sharpness"].endswith(
+        "/PictureSharpnessJob"
+    )
     references = {
         name: [
             form.get("$ref", "").rsplit("/", 1)[-1]
-            for form in schemas["JobView"]["properties"][name]["anyOf"]
+            for form in schemas["PictureSharpnessJob"]["properties"][name]["anyOf"]
         ]
         for name in ("request", "result")
     }
-    assert "SharpnessRequest" in references["request"]
-    assert "SharpnessResult" in references["result"]
+    assert references == {
+        "request": ["SharpnessRequest", "RefusedRequest"],
+        "result": ["SharpnessResult", ""],
+    }
     examples = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     assert examples["picture-sharpness"]["value"]["radius"] == 3
     listed = [each for each in document["paths"]["/v1/jobs"]["get"]["parameters"] if each["name"] == "kind"]

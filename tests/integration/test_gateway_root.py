@@ -51,6 +51,17 @@ def test_the_page_leads_nowhere_else(http: TestClient) -> None:
     assert "href=&#34;/x&#34;" in http.get(job_page).text
 
 
+def test_the_page_of_the_api_stays_below(http: TestClient) -> None:
+    page = http.get(f"{ROOT}/docs").text
+    links = re.findall(r' (?:href|src|data-document)="(/[^"]*)"', page)
+    assert f"{ROOT}/v1/openapi.json" in links
+    for link in links:
+        assert link.startswith(f"{ROOT}/")
+        assert http.get(link).status_code == 200, link
+    # Swagger UI sends its requests to the servers of the document.
+    assert http.get(f"{ROOT}/v1/openapi.json").json()["servers"] == [{"url": ROOT}]
+
+
 def test_who_logs_in_comes_back(http: TestClient, settings: Settings) -> None:
     own = key(settings)
     asked = http.get(f"{ROOT}/gallery?state=queued")

@@ -89,6 +89,8 @@ def the_api(http: Visitor, database: Database) -> None:
     for template in ("/healthz", "/readyz"):
         assert http.calls("GET", template).json() == {"status": "ok"}
     assert "brushwork_jobs" in http.calls("GET", "/metrics").text
+    assert "/docs/start.js" in http.calls("GET", "/docs").text
+    assert "SwaggerUIBundle" in http.calls("GET", "/docs/{name}", NAME="swagger-ui-bundle.js").text
 
 
 def the_page(http: Visitor, settings: Settings, secret: str) -> None:

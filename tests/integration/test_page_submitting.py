@@ -88,7 +88,7 @@ def test_files_are_kept_when_something_else_was_wrong(http: TestClient) -> None:
     form = {"kind": "image-classification-training", "dataset_sha256": name}
     assert http.post("/jobs", data=form).status_code == 303
     wrong = http.post("/jobs", data={"kind": "image-classification-training"}, files={"dataset": png()})
-    assert "not a zip or tar" in wrong.text
+    assert "Not a zip or tar" in wrong.text
 
 
 def test_a_picture_that_is_too_large_is_refused_beside_archives_that_may_be(settings: Settings) -> None:
@@ -109,7 +109,7 @@ def test_a_form_that_is_too_large_is_answered_by_a_page(settings: Settings) -> N
         answer = http.post("/jobs", **form, headers=browser)  # type: ignore[arg-type]
         assert answer.status_code == 413
         assert answer.headers["Content-Type"].startswith("text/html")
-        assert "The body is larger than the limit of 4096 bytes." in answer.text
+        assert "请求体超过上限 4096 字节。" in answer.text
         assert '<html lang="zh' in answer.text
         by_program = http.post("/jobs", **form, headers={"Accept": "*/*"})  # type: ignore[arg-type]
         assert (by_program.status_code, by_program.json()["code"]) == (413, "payload_too_large")

@@ -180,6 +180,6 @@ def test_a_bug_in_a_check_of_the_kind_is_a_failed_job(
     worker_process.bare_messages.accept("bug", "text-to-image", (), {"prompt": "x"})
     error = worker_process.job("bug").error
     assert error is not None
-    assert (error.code, error.fault) == ("internal", "machine")
+    assert (error.code, error.fault) == ("plugin_failed", "operator")
     assert "RuntimeError" in error.message
     assert "boom" not in error.message

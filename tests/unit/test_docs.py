@@ -17,7 +17,7 @@ import pytest
 from brushwork.cli.application import app
 from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import STALLED, WORKER_LOST, Ledger
+from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states
@@ -135,7 +135,8 @@ def test_the_ledger_makes_the_moves_of_the_diagram(
 def _moved(database: Database, before: str, method: str, condition: str) -> str:
     """Bring a job to a state under a condition, call the method, and return the state after it."""
     ledger, index, fence = Ledger(database, lease_s=600), JobIndex(database), 0
-    new = new_job("a", max_attempts=1 if condition == "attempts used up" else 3)
+    celery = CeleryMessage("a") if "bare message" in condition else None
+    new = new_job("a", max_attempts=1 if condition == "attempts used up" else 3, celery=celery)
     if before != START:
         ledger.submit([new])
     if before == JobState.RUNNING:
@@ -151,6 +152,8 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
     arguments: dict[str, tuple[object, ...]] = {
         "submit": ([new],),
         "refuse": (new, ERROR),
+        "submit_ended": (new, JobState.EXPIRED if "expired" in condition else JobState.CANCELED),
+        "revoke": ("a",),
         "claim": ("a", "w"),
         "cancel": ("a",),
         "complete": ("a", fence, result_of(1)),
@@ -158,7 +161,7 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
         "reap": (),
         "expire_queued": (),
     }
-    given = {"after_s": 0.0} if method == "retry" else {}
+    given = {"retry": {"after_s": 0.0}, "revoke": {"terminate": False}}.get(method, {})
     error = (ERROR,) if method == "retry" else ()
     getattr(ledger, method)(*arguments.get(method, ("a", fence, *error)), **given)
     return index.get("a").state

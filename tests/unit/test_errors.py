@@ -52,6 +52,7 @@ CODES = {
     "ServiceUnreachable": ("service_unreachable", "machine"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "MissingExtra": ("missing_extra", "operator"),
+    "PluginFailed": ("plugin_failed", "operator"),
     "JobStopped": ("stopped", "machine"),
 }
 TYPES = {
@@ -91,4 +92,21 @@ def test_an_error_is_stored_whole() -> None:
         "fault": "caller",
         "field": "width",
         "hint": "Send 64.",
+        "template": None,
+        "parameters": {},
+        "hint_template": None,
+        "hint_parameters": {},
+        "errors": (
+            {
+                "field": "width",
+                "message": "It was 65.",
+                "hint": "Send 64.",
+                "code": "invalid_request",
+                "index": None,
+                "template": None,
+                "parameters": {},
+                "hint_template": None,
+                "hint_parameters": {},
+            },
+        ),
     }

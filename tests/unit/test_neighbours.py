@@ -107,15 +107,17 @@ class TestRoster:
     def test_others_that_serve_a_kind(self, database: Database) -> None:
         worker_registry = WorkerRegistry(database)
 
-        def others(within_s: float = 60) -> bool:
-            return worker_registry.others_serve("text-to-image", but="me", within_s=within_s)
+        def others(within_s: float = 60, model: str | None = None) -> bool:
+            return worker_registry.others_serve("text-to-image", but="me", within_s=within_s, model=model)
 
         worker_registry.announce(WorkerEntry("me", ("text-to-image",), (), "cpu", ready=True))
         worker_registry.announce(WorkerEntry("captions", ("image-to-text",), (), "cpu", ready=True))
         worker_registry.announce(WorkerEntry("loading", ("text-to-image",), (), "cpu", ready=False))
         assert not others()
-        worker_registry.announce(WorkerEntry("other", ("text-to-image",), (), "cpu", ready=True))
+        worker_registry.announce(WorkerEntry("other", ("text-to-image",), ("m",), "cpu", ready=True))
         assert others()
+        assert others(model="m")
+        assert not others(model="n")
         assert not others(within_s=-1)
 
 

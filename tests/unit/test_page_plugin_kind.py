@@ -12,6 +12,7 @@ from brushwork.cli.views.job import save_files
 from brushwork.cli.views.result import files, pictures, result_facts
 from brushwork.gateway.admission.access import Principal
 from brushwork.page import templates
+from brushwork.page.forms.form_errors import FormErrors
 from brushwork.page.forms.form_field import form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.routes.home import KindForm
@@ -186,7 +187,7 @@ def test_its_form_is_shown_beside_those_of_other_kinds(blur: Kind) -> None:
         "kinds": registry.all_kinds(),
         "typed": TypedForm.fresh(fields),
         "error": None,
-        "wrong": None,
+        "errors": FormErrors({}, (), {}),
     }
     page = rendered("home.html", form=form, thumbnails=[], **values)
     assert re.search(r'<a href="/\?kind=picture-blurring" aria-current="page">Blur</a>', page)

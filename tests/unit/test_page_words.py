@@ -22,7 +22,7 @@ TEMPLATES = sorted(templates.FOLDER.glob("*.html"))
 NO_WORDS = ("brushwork", "brushwork worker")
 SPOKEN = re.compile(r'(?:alt|title|placeholder|aria-label)="([^"]*)"')
 # Templates make these keys from values.
-KEYS_BY_NAME = ("state.", "error.", "ago.", "duration.", "home.example_")
+KEYS_BY_NAME = ("code.", "class.", "form.required", "state.", "error.", "ago.", "duration.", "home.example_")
 
 
 def fields_of(text: str) -> set[str]:

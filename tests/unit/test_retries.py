@@ -1,5 +1,6 @@
 """Whose fault an error was decides whether there is another attempt, when, where, and whether alone."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,6 @@ from brushwork_schemas.errors import (
     DeviceFailed,
     InvalidImage,
     MachineError,
-    ModelUnavailable,
     OutOfMemory,
     ServiceUnreachable,
 )
@@ -20,11 +20,20 @@ from brushwork_workers.execution.retries import LONGEST_PAUSE_S, SPREAD, NextAtt
 
 PAUSE_S = 2.0
 CLAIM = Claim(job_id="a", kind="k", model="m", request={}, fence=1, attempt=1, queued_s=0.0)
-MACHINE = [MachineError("x"), ModelUnavailable("x"), ArtifactMissing("x"), ServiceUnreachable("x")]
+MACHINE = [MachineError("x"), ArtifactMissing("x"), ServiceUnreachable("x")]
+
+
+def every_error(of: type[BrushworkError] = BrushworkError) -> Iterator[type[BrushworkError]]:
+    yield of
+    for narrower in of.__subclasses__():
+        yield from every_error(narrower)
+
+
+OPERATOR = sorted({each for each in every_error() if each.fault == "operator"}, key=lambda each: each.code)
 
 
 def decide(error: BrushworkError, claim: Claim = CLAIM, *, others: bool = False) -> NextAttempt | None:
-    return RetryPolicy("me", others_serve=lambda kind: others, first_pause_s=PAUSE_S).next_attempt(
+    return RetryPolicy("me", others_serve=lambda kind, model: others, first_pause_s=PAUSE_S).next_attempt(
         claim, error
     )
 
@@ -40,6 +49,29 @@ def test_the_machine_s_fault_gets_another_attempt(error: BrushworkError) -> None
     assert again is not None
     assert PAUSE_S <= again.after_s <= PAUSE_S * (1 + SPREAD)
     assert (again.avoid, again.alone) == (None, False)
+
+
+def test_the_operator_s_errors_are_known() -> None:
+    codes = {each.code for each in OPERATOR}
+    assert codes >= {
+        "model_unavailable", "model_not_here", "model_file_missing", "hash_mismatch", "pickled_weights",
+        "remote_code", "unknown_model_class", "model_too_large", "missing_extra", "plugin_failed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("error", OPERATOR, ids=lambda error: error.code)
+def test_the_operator_s_fault_is_repeated_only_where_another_worker_has_the_model(
+    error: type[BrushworkError],
+) -> None:
+    def others_serve(kind: str, model: str | None) -> bool:
+        # Another worker serves the kind; it has one model.
+        return model in (None, "another")
+
+    policy = RetryPolicy("me", others_serve, PAUSE_S)
+    assert policy.next_attempt(CLAIM, error("x")) is None
+    again = policy.next_attempt(replace(CLAIM, model="another"), error("x"))
+    assert again is not None
+    assert again.avoid == "me"
 
 
 def test_a_job_under_which_the_device_failed_takes_no_others_with_it() -> None:
@@ -70,7 +102,7 @@ def test_another_worker_has_the_first_try_if_there_is_one(others: bool, avoid: s
 
 
 def test_where_nobody_knows_of_others_it_stays_here() -> None:
-    def away(kind: str) -> bool:
+    def away(kind: str, model: str | None) -> bool:
         raise ServiceUnreachable("away")
 
     again = RetryPolicy("me", away, PAUSE_S).next_attempt(CLAIM, MachineError("x"))

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from brushwork_schemas.validation import first_invalid, reason_of
+from brushwork_schemas.wording.validation import first_invalid, reason_of
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 

@@ -14,7 +14,8 @@ from hmac import compare_digest
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest, KeyNotFound, ServiceUnreachable, Unauthorized
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
@@ -176,7 +177,9 @@ class ApiKeys:
                 row = connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id)).one_or_none()
             if row is not None:
                 return _api_key(row)
-        raise KeyNotFound(f"There is no key {ascii(key_id)[:40]}.", hint="See: brushwork keys list")
+        raise KeyNotFound(
+            said("There is no key {key_id}.", key_id=ascii(key_id)[:40]), hint="See: brushwork keys list"
+        )
 
     def list(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
@@ -207,7 +210,9 @@ def _checked(properties: dict[str, Any]) -> NewKey:
     except ValidationError as error:
         wrong = first_invalid(error)
         field = wrong.name.partition(".")[0]
-        raise InvalidRequest(f"{field}: {wrong.reason}.", field=field) from None
+        raise InvalidRequest(
+            said("{field}: {reason}.", field=field, reason=wrong.reason), field=field
+        ) from None
 
 
 def _hash(secret: str) -> str:
@@ -215,7 +220,7 @@ def _hash(secret: str) -> str:
 
 
 def _invalid(reason: str) -> Unauthorized:
-    return Unauthorized(f"Invalid API key: {reason}.", hint=HOW_TO_SEND_A_KEY)
+    return Unauthorized(said("Invalid API key: {reason}.", reason=reason), hint=HOW_TO_SEND_A_KEY)
 
 
 def _api_key(row: Any) -> ApiKey:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import BudgetExceeded
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, and_, select, update
 
 from brushwork_core.database.database import Database, now_ms
@@ -68,8 +69,13 @@ class KeyUsage:
         clock, used = self._database.write(lambda connection: _charge(connection, key_id, usage, budget))
         if used is not None:
             raise BudgetExceeded(
-                f"The daily budget of the API key does not suffice: {used:g} of {budget:g} are used, "
-                f"and this request costs {usage.cost:g}.",
+                said(
+                    "The daily budget of the API key does not suffice: {used:g} of {budget:g} are "
+                    "used, and this request costs {cost:g}.",
+                    used=used,
+                    budget=budget,
+                    cost=usage.cost,
+                ),
                 retry_after_s=(DAY_MS - clock % DAY_MS) / 1000,
                 hint="Budgets are reset at 00:00 UTC. An operator can create a key with a larger budget.",
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -162,7 +163,7 @@ def _translated() -> Iterator[None]:
             ) from error
         if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
             raise ServiceUnreachable(
-                f"The database does not answer: {str(error.orig).strip().rstrip('.')}.",
+                said("The database does not answer: {orig}.", orig=str(error.orig).strip().rstrip(".")),
                 field="database_url",
                 hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
             ) from error
@@ -206,13 +207,13 @@ def _engine(url: str) -> Engine:
         # A ValueError quotes the port, which may be a part of the password.
         reason = "invalid port" if isinstance(error, ValueError) else error
         raise InvalidRequest(
-            f"Invalid database address: {reason}.",
+            said("Invalid database address: {reason}.", reason=reason),
             field="database_url",
             hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
         ) from error
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"The database driver {error.name} is not installed.",
+            said("The database driver {error} is not installed.", error=error.name),
             field="database_url",
             hint="Run: pip install 'brushwork[postgres]'",
         ) from error
@@ -243,7 +244,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnreachable(
-            f"Cannot create the folder of the database: {error}.",
+            said("Cannot create the folder of the database: {error}.", error=error),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and the permission to write there.",
         ) from error

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,7 +29,7 @@ def migrate(connection: Connection) -> None:
             command.upgrade(config, "head")
     except CommandError as error:
         raise ServiceUnreachable(
-            f"Cannot migrate the tables of the database: {error}.",
+            said("Cannot migrate the tables of the database: {error}.", error=error),
             field="database_url",
             hint="If a newer version of brushwork created them, install that version.",
         ) from error

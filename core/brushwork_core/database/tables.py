@@ -81,6 +81,8 @@ JOBS = Table(
     Column("retention_s", Float),
     # W3C Trace Context of the call that submitted the job.
     Column("traceparent", String(55)),
+    # Celery's id of the message that the job came as; null for a job of one of our clients.
+    Column("task_id", Text),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", BigInteger, nullable=False),
     # When the job was last queued: its creation, or its return to the queue.
@@ -218,6 +220,43 @@ def is_dead() -> ColumnElement[bool]:
 
 
 Index("ix_webhook_events_dead", WEBHOOK_EVENTS.c.created_at, WEBHOOK_EVENTS.c.id, **_partial(is_dead()))
+
+# The other outbox: what Celery programs are to be told. One row for each job that came as a bare message, and
+# for each other job that ended while no worker ran it.
+CELERY_TASKS = Table(
+    "celery_tasks",
+    METADATA,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    # Callbacks and relations of the message. Null for a job of a client.
+    Column("message", Json),
+    # Null until the job has ended, and once all is sent. While a sender has it, when another may take it.
+    Column("next_try_at", BigInteger),
+    # Increased when a sender takes it. Results of earlier senders are ignored.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("sent_at", BigInteger),
+)
+
+
+def is_task_end_due() -> ColumnElement[bool]:
+    """Condition: the job has ended and its callbacks are not sent. Written as in the index of due ends."""
+    return CELERY_TASKS.c.next_try_at.is_not(None)
+
+
+def is_task_open() -> ColumnElement[bool]:
+    """Condition: no end of the job is noted. Written as in the index of open tasks."""
+    return and_(CELERY_TASKS.c.next_try_at.is_(None), CELERY_TASKS.c.sent_at.is_(None))
+
+
+Index("ix_celery_tasks_due", CELERY_TASKS.c.next_try_at, CELERY_TASKS.c.job_id, **_partial(is_task_end_due()))
+Index("ix_celery_tasks_open", CELERY_TASKS.c.job_id, **_partial(is_task_open()))
+
+# Tasks of foreign programs that never run if the job before them in their chain does not succeed.
+CELERY_CHAINED = Table(
+    "celery_chained",
+    METADATA,
+    Column("task_id", String(255), primary_key=True),
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+)
 
 ARTIFACTS = Table(
     "artifacts",

@@ -7,7 +7,15 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, WEBHOOK_EVENTS
+from brushwork_core.database.tables import (
+    ARTIFACTS,
+    CELERY_TASKS,
+    JOB_ARTIFACTS,
+    JOBS,
+    TENANT_FILES,
+    WEBHOOK_EVENTS,
+    is_task_end_due,
+)
 from brushwork_core.files.artifact_store import ArtifactStore, StoredFile
 from brushwork_core.files.tenant_files import remove_old_entries
 
@@ -42,7 +50,8 @@ class Retention:
     def prune(self, older_than_s: float | None = None, *, dry_run: bool = False) -> Pruned:
         """Remove old jobs, and files that no job refers to.
 
-        A job with an open webhook event is kept until the event is delivered or dead. An uploaded file
+        A job with an open webhook event is kept until the event is delivered or dead, and a job with Celery
+        callbacks until they are sent. An uploaded file
         without a job is removed `older_than_s` after its upload.
 
         Args:
@@ -127,4 +136,8 @@ def _is_removable() -> tuple[ColumnElement[bool], ...]:
     open_event = select(WEBHOOK_EVENTS.c.id).where(
         WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
     )
-    return JOBS.c.state.in_(_TERMINAL), ~open_event.exists()
+    # Of a client's job only an event for Flower is open, which no one waits for.
+    unsent = select(CELERY_TASKS.c.job_id).where(
+        CELERY_TASKS.c.job_id == JOBS.c.id, CELERY_TASKS.c.message.is_not(None), is_task_end_due()
+    )
+    return JOBS.c.state.in_(_TERMINAL), ~open_event.exists(), ~unsent.exists()

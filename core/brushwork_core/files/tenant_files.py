@@ -2,6 +2,7 @@
 
 from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.errors import FileNotFound
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from brushwork_core.database.database import Database, now_ms
@@ -53,7 +54,7 @@ class TenantFiles:
             with self._database.reading() as connection:
                 row = connection.execute(select(*_COLUMNS).where(*conditions)).mappings().one_or_none()
         if row is None:
-            raise FileNotFound(f"There is no file {ascii(sha256)[:80]}.", field="sha256")
+            raise FileNotFound(said("There is no file {sha256}.", sha256=ascii(sha256)[:80]), field="sha256")
         return Artifact(**row)
 
 

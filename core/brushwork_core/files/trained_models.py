@@ -7,6 +7,7 @@ from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import ModelNotHere, UnknownModel
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, select
 
 from brushwork_core.database.database import Database
@@ -72,7 +73,11 @@ class TrainedModels:
             result: dict[str, Any] | None = connection.execute(stored.where(*mine)).scalar_one_or_none()
         if result is None:
             raise ModelNotHere(
-                f"Model {TRAINED}{job_id}: the job that trained it was removed.",
+                said(
+                    "Model {trained}{job_id}: the job that trained it was removed.",
+                    trained=TRAINED,
+                    job_id=job_id,
+                ),
                 field="model",
                 hint="Train the model again. `brushwork prune` removes old jobs with their files.",
             )

@@ -11,6 +11,7 @@ from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import Progress, checked_id
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from brushwork_core.database.database import Database, now_ms
@@ -115,7 +116,7 @@ class JobSignals:
         with self._database.reading() as connection:
             row = connection.execute(seen).one_or_none()
         if row is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
         if row.state != JobState.RUNNING:
             return None
         if not row.renewed:

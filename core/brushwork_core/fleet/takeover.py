@@ -4,6 +4,7 @@ import logging
 import time
 
 from brushwork_schemas.errors import InvalidRequest, ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork_core.database.database import Database
@@ -60,8 +61,13 @@ def _predecessors(worker_registry: WorkerRegistry, name: str, settings: Settings
         for seen in unknown:
             if seen.host == here() or seen.silent_s < silences_s.get(seen.name, 0.0):
                 raise InvalidRequest(
-                    f"A worker named {name} is running: process {seen.pid}, "
-                    f"last heartbeat {seen.silent_s:.1f} s ago.",
+                    said(
+                        "A worker named {name} is running: process {pid}, last heartbeat "
+                        "{silent_s:.1f} s ago.",
+                        name=name,
+                        pid=seen.pid,
+                        silent_s=seen.silent_s,
+                    ),
                     field="name",
                     hint="Give each worker a different --name, or none.",
                 )

@@ -77,10 +77,21 @@ class WorkerRegistry:
         """Return all workers with this full name; each start of a worker is an entry of its own."""
         return [seen for seen in self.workers() if seen.name.rsplit("/", 1)[0] == name]
 
-    def others_serve(self, kind: str, but: str, within_s: float) -> bool:
-        """Return whether another ready worker serves `kind`, with a heartbeat within `within_s` seconds."""
+    def others_serve(self, kind: str, but: str, within_s: float, model: str | None = None) -> bool:
+        """Return whether another ready worker serves `kind`, with a heartbeat within `within_s` seconds.
+
+        Args:
+            kind: Kind of the jobs.
+            but: Name of the worker that does not count.
+            within_s: Longest silence in seconds.
+            model: The worker must list this model, too, if it is given.
+        """
         return any(
-            seen.ready and kind in seen.kinds and seen.name != but and seen.silent_s < within_s
+            seen.ready
+            and kind in seen.kinds
+            and seen.name != but
+            and seen.silent_s < within_s
+            and (model is None or model in seen.models)
             for seen in self.workers()
         )
 

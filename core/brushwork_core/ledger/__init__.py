@@ -10,6 +10,7 @@ from brushwork_core.ledger.backlog import Backlog
 from brushwork_core.ledger.records import (
     STALLED,
     WORKER_LOST,
+    CeleryMessage,
     Claim,
     Dispatch,
     NewJob,
@@ -23,6 +24,7 @@ from brushwork_core.ledger.recovery import Recovery
 __all__ = [
     "STALLED",
     "WORKER_LOST",
+    "CeleryMessage",
     "Claim",
     "Dispatch",
     "Ledger",

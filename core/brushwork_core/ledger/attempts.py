@@ -26,9 +26,13 @@ from brushwork_core.ledger.transitions import (
     may_start,
     note_ends,
     note_start,
+    note_task_ends,
+    note_webhooks,
     requeue,
 )
 
+# Who is to be told of the end of a job. Most jobs have neither, and their end must not cost more.
+_NOTED = (JOBS.c.webhook_url, JOBS.c.task_id)
 # In the column of suspicion: the job runs alone because of its own error, not because its worker died.
 OWN_ERROR = "its own error"
 
@@ -118,8 +122,7 @@ class Attempts(JobIntake):
             if ended is not None:
                 connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
                 self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
-                if ended.webhook_url is not None:
-                    note_ends(connection, [job_id])
+                _note_end(connection, job_id, ended)
                 return WriteOutcome.APPLIED
             stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
             return WriteOutcome.of(connection.execute(stored).scalar_one_or_none() == fence)
@@ -208,9 +211,9 @@ class Attempts(JobIntake):
 
     def _end(self, job_id: str, statement: Update) -> WriteOutcome:
         def write(connection: Connection) -> WriteOutcome:
-            ended = connection.execute(statement.returning(JOBS.c.webhook_url)).first()
-            if ended is not None and ended.webhook_url is not None:
-                note_ends(connection, [job_id])
+            ended = connection.execute(statement.returning(*_NOTED)).first()
+            if ended is not None:
+                _note_end(connection, job_id, ended)
             return WriteOutcome.of(ended is not None)
 
         return self._database.write(write)
@@ -245,7 +248,7 @@ _CLAIM = (
         (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
         JOBS.c.suspicion,
         (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events),
+        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events, JOBS.c.task_id),
     )
 )
 _DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
@@ -253,7 +256,7 @@ _all_steps = func.coalesce(bindparam("total", type_=Integer()), JOBS.c.progress_
 _SUCCEED = (
     end(ROW.where(JOBS.c.fence == bindparam("held"), in_state(JobState.RUNNING)), JobState.SUCCEEDED)
     .values(progress_step=_all_steps, progress_total=_all_steps)
-    .returning(JOBS.c.webhook_url)
+    .returning(*_NOTED)
 )
 _STORE = insert(RESULTS)
 
@@ -267,6 +270,14 @@ def _claimed(connection: Connection, values: dict[str, Any]) -> Any:
     elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
         note_start(connection, row.job_id)
     return row
+
+
+def _note_end(connection: Connection, job_id: str, ended: Any) -> None:
+    """Write to the outboxes that its worker ended a job. About a client's job the worker tells Flower."""
+    if ended.webhook_url is not None:
+        note_webhooks(connection, [job_id])
+    if ended.task_id is not None:
+        note_task_ends(connection, [job_id])
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:

@@ -7,10 +7,18 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
 from brushwork_schemas.job import JobError, checked_id
 from brushwork_schemas.states import JobState
-from sqlalchemy import Connection, literal, select, update
+from brushwork_schemas.wording.phrase import said
+from sqlalchemy import Connection, insert, literal, select, update
 
 from brushwork_core.database.database import now_ms
-from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, waits_for_dispatch
+from brushwork_core.database.tables import (
+    ARTIFACTS,
+    CELERY_CHAINED,
+    CELERY_TASKS,
+    JOB_ARTIFACTS,
+    JOBS,
+    waits_for_dispatch,
+)
 from brushwork_core.database.upsert import insert_or_ignore
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import NewJob, Submitted
@@ -35,7 +43,11 @@ class JobIntake(LedgerPart):
         """
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
-            at_once = {job.id for job in jobs if job.kind not in waiting and (sent is None or job.id in sent)}
+            at_once = {
+                job.id
+                for job in jobs
+                if job.kind not in waiting and job.not_before_ms is None and (sent is None or job.id in sent)
+            }
             rows = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
             _check_keys(connection, [job for job in jobs if job.id not in rows and job.idempotency_key])
         return Submitted(rows, frozenset(rows.keys() & at_once))
@@ -46,16 +58,40 @@ class JobIntake(LedgerPart):
         Returns:
             Whether the id was new.
         """
+        return self._submit_ended(
+            job, state=JobState.FAILED, error=literal(error.model_dump(), JOBS.c.error.type)
+        )
+
+    def submit_ended(self, job: NewJob, state: JobState) -> bool:
+        """Write a job that was canceled, or had expired, before it reached the ledger.
+
+        Returns:
+            Whether the id was new.
+        """
+        return self._submit_ended(job, state=state)
+
+    def _submit_ended(self, job: NewJob, **columns: Any) -> bool:
         with self._database.writing() as connection:
-            rows = self._insert(
-                connection,
-                [job],
-                state=JobState.FAILED,
-                error=literal(error.model_dump(), JOBS.c.error.type),
-                finished_at=now_ms(),
-            )
+            rows = self._insert(connection, [job], finished_at=now_ms(), **columns)
             note_ends(connection, list(rows))
         return bool(rows)
+
+    def revoke(self, job_id: str, *, terminate: bool) -> JobState | None:
+        """Cancel a job that came as a bare Celery message. A job of a client stays as it is.
+
+        Args:
+            job_id: Id of the job.
+            terminate: Whether a running job is asked to stop, too.
+
+        Returns:
+            The state before the call; None where no bare message became such a job.
+        """
+        came_bare = select(JOBS.c.state).where(JOBS.c.id == job_id, JOBS.c.task_id.is_not(None))
+        with self._database.writing() as connection:
+            state = connection.execute(came_bare.with_for_update()).scalar()
+            if state is not None:
+                _withdraw(connection, job_id, state, stop=terminate)
+        return None if state is None else JobState(state)
 
     def cancel(self, job_id: str) -> JobState:
         """Cancel a queued job, or ask the worker of a running job to stop it.
@@ -78,16 +114,11 @@ class JobIntake(LedgerPart):
         """
         # Locked first: between two guarded updates, a reap or a release could change the state past both.
         current = select(JOBS.c.state).where(JOBS.c.id == checked_id(job_id)).with_for_update()
-        row = update(JOBS).where(JOBS.c.id == job_id)
         with self._database.writing() as connection:
             state = connection.execute(current).scalar()
-            if state == JobState.QUEUED:
-                connection.execute(end(row, JobState.CANCELED))
-                note_ends(connection, [job_id])
-            if state == JobState.RUNNING:
-                connection.execute(row.values(cancel_requested=True))
+            _withdraw(connection, job_id, state, stop=True)
         if state is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
         return JobState(state)
 
     def _insert(
@@ -113,6 +144,7 @@ class JobIntake(LedgerPart):
             for job in in_order
         ]
         rows = {row["id"]: dict(row) for row in connection.execute(statement, values).mappings()}
+        _keep_messages(connection, [job for job in jobs if job.celery is not None and job.id in rows])
         self._link(
             connection,
             [(job.id, artifact, "input") for job in jobs if job.id in rows for artifact in job.inputs],
@@ -142,12 +174,38 @@ _COPIED = (
 )
 
 
+def _withdraw(connection: Connection, job_id: str, state: str | None, *, stop: bool) -> None:
+    row = update(JOBS).where(JOBS.c.id == job_id)
+    if state == JobState.QUEUED:
+        connection.execute(end(row, JobState.CANCELED))
+        note_ends(connection, [job_id])
+    if state == JobState.RUNNING and stop:
+        connection.execute(row.values(cancel_requested=True))
+
+
+def _keep_messages(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Store what jobs need at their end to answer the messages that they came as."""
+    messages = [{"job_id": job.id, "message": dict(job.celery.relations)} for job in jobs if job.celery]
+    chained = [
+        {"task_id": task_id, "job_id": job.id}
+        for job in jobs
+        if job.celery
+        for task_id in sorted(set(job.celery.chained))
+    ]
+    if messages:
+        connection.execute(insert(CELERY_TASKS), messages)
+    if chained:
+        connection.execute(insert_or_ignore(connection, CELERY_CHAINED), chained)
+
+
 def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
     deadline = None if job.deadline_s is None else clock_ms + round(job.deadline_s * 1000)
     return {
         **{name: getattr(job, name) for name in _COPIED},
         "rank": clock_ms - STEPS[job.priority] * HEAD_START_MS,
         "deadline_at": deadline,
+        "not_before": job.not_before_ms,
+        "task_id": None if job.celery is None else job.celery.task_id,
         "job_group": job.group,
         # Without repetitions: the column is as wide as all names together.
         "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
@@ -172,7 +230,10 @@ def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:
         digest = connection.execute(earlier).scalar()
         if digest is not None and digest != job.request_sha256:
             raise IdempotencyConflict(
-                f"The idempotency key {job.idempotency_key!r} was used for another request.",
+                said(
+                    "The idempotency key {idempotency_key!r} was used for another request.",
+                    idempotency_key=job.idempotency_key,
+                ),
                 field="idempotency_key",
                 hint="Use a new key for each request. Use the same key only to repeat the same request.",
             )

@@ -38,6 +38,7 @@ def job_of(row: Mapping[Any, Any], summary: object = None) -> Job:
         group=row["job_group"],
         retry_of=row["retry_of"],
         traceparent=row["traceparent"],
+        task_id=row["task_id"],
         progress=Progress(step=row["progress_step"], total=row["progress_total"]),
         curve=_epochs(summary),
         cancel_requested=row["cancel_requested"],

@@ -12,6 +12,7 @@ from typing import Any
 
 from brushwork_schemas.errors import EventNotFound
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, Select, Update, and_, func, select, update
 
 from brushwork_core.database.database import Database, now_ms
@@ -174,7 +175,7 @@ class Outbox:
         """
         if not self._write(_reset().where(WEBHOOK_EVENTS.c.id == event_id)):
             raise EventNotFound(
-                f"There is no event {ascii(event_id)[:120]}.",
+                said("There is no event {event_id}.", event_id=ascii(event_id)[:120]),
                 field="event_id",
                 hint="See: brushwork webhooks list",
             )

@@ -1,7 +1,7 @@
 """Values that the ledger takes and returns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -27,6 +27,21 @@ STALLED = JobError(
 
 
 @dataclass(frozen=True)
+class CeleryMessage:
+    """What the ledger keeps of the bare Celery message that a job came as.
+
+    Args:
+        task_id: Celery's id of the message.
+        relations: Callbacks, chain and relatives of the message as JSON.
+        chained: Ids of the tasks that never run if the job does not succeed.
+    """
+
+    task_id: str
+    relations: Mapping[str, Any] = field(default_factory=dict)
+    chained: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class NewJob:
     """A job to be written to the ledger, either complete or refused.
 
@@ -49,6 +64,8 @@ class NewJob:
         retry_of: Id of the job whose request this job repeats.
         retention_s: Seconds after its end for which the job is kept at most.
         traceparent: W3C Trace Context of the call that submitted the job.
+        not_before_ms: Time before which no worker may claim the job, in milliseconds since 1970.
+        celery: The bare Celery message that the job came as; None for a job of a client.
     """
 
     id: str
@@ -69,6 +86,8 @@ class NewJob:
     retry_of: str | None = None
     retention_s: float | None = None
     traceparent: str | None = None
+    not_before_ms: int | None = None
+    celery: CeleryMessage | None = None
 
     @classmethod
     def of(
@@ -148,6 +167,7 @@ class Claim:
         deadline_ms: Milliseconds until the deadline; None for no deadline.
         traceparent: W3C Trace Context of the call that submitted the job.
         priority: Priority of the job. Its model calls run before those of less urgent jobs.
+        task_id: Celery's id of the bare message that the job came as; None for a job of a client.
     """
 
     job_id: str
@@ -162,6 +182,7 @@ class Claim:
     deadline_ms: int | None = None
     traceparent: str | None = None
     priority: Priority = Priority.NORMAL
+    task_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,14 @@ from sqlalchemy import (
 )
 
 from brushwork_core.database.database import now_ms
-from brushwork_core.database.tables import JOBS, TALLIES, WEBHOOK_EVENTS, in_state
+from brushwork_core.database.tables import (
+    CELERY_TASKS,
+    JOBS,
+    TALLIES,
+    WEBHOOK_EVENTS,
+    in_state,
+    is_task_open,
+)
 from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.webhook_receiver import receiver_of
 
@@ -69,6 +76,24 @@ def requeue(statement: Update) -> Update:
 
 
 def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Write to both outboxes that jobs ended in this transaction."""
+    note_webhooks(connection, job_ids)
+    note_task_ends(connection, job_ids)
+
+
+def note_task_ends(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Write that Celery programs are to be told of jobs that ended in this transaction."""
+    for start in range(0, len(job_ids), IDS_PER_STATEMENT):
+        some = JOBS.c.id.in_(job_ids[start : start + IDS_PER_STATEMENT])
+        noted = insert_or_ignore(connection, CELERY_TASKS).from_select(
+            ["job_id", "next_try_at"], select(JOBS.c.id, now_ms()).where(some)
+        )
+        connection.execute(noted)
+        known = CELERY_TASKS.c.job_id.in_(job_ids[start : start + IDS_PER_STATEMENT])
+        connection.execute(update(CELERY_TASKS).where(known, is_task_open()).values(next_try_at=now_ms()))
+
+
+def note_webhooks(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write the webhook events of jobs that ended in this transaction."""
     comma = literal(",")
     names = comma + JOBS.c.webhook_events + comma

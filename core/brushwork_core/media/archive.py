@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from brushwork_schemas.errors import InvalidDataset
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_core.media.pictures import MAX_BYTES
 
@@ -75,7 +76,11 @@ class Archive:
             if mode not in (0, stat.S_IFREG):
                 raise _not_regular(info.filename)
             if info.flag_bits & _IS_ENCRYPTED or info.compress_type not in _PACKING:
-                raise refused(f"{shown(info.filename)} is encrypted, or has an unsupported compression.")
+                raise refused(
+                    said(
+                        "{shown} is encrypted, or has an unsupported compression.", shown=shown(info.filename)
+                    )
+                )
             self._enter(info.filename, info.file_size, info.compress_size)
             self._read[_plain(info.filename)] = lambda info=info: opened.read(info)  # type: ignore[misc]
 
@@ -97,15 +102,33 @@ class Archive:
     def _enter(self, name: str, num_bytes: int, num_packed: int) -> None:
         """Check the size of a file before it is read or skipped. Skipping in a tar.gz unpacks, too."""
         if _plain(name) in self._read:
-            raise refused(f"{shown(name)} is in the archive twice.")
+            raise refused(said("{shown} is in the archive twice.", shown=shown(name)))
         if num_bytes > MAX_BYTES:
-            raise refused(f"{shown(name)} has {num_bytes} bytes. The limit is {MAX_BYTES}.")
+            raise refused(
+                said(
+                    "{shown} has {num_bytes} bytes. The limit is {max_bytes}.",
+                    shown=shown(name),
+                    num_bytes=num_bytes,
+                    max_bytes=MAX_BYTES,
+                )
+            )
         self._num_unpacked += num_bytes
         if self._num_unpacked > MAX_UNPACKED_BYTES:
-            raise refused(f"the archive has more than {MAX_UNPACKED_BYTES} bytes unpacked.")
+            raise refused(
+                said(
+                    "the archive has more than {max_unpacked_bytes} bytes unpacked.",
+                    max_unpacked_bytes=MAX_UNPACKED_BYTES,
+                )
+            )
         one = num_bytes > max(SMALL_BYTES, MAX_RATIO * num_packed)
         if one or self._num_unpacked > max(SMALL_BYTES, MAX_RATIO * self._num_packed):
-            raise refused(f"{shown(name)} unpacks to more than {MAX_RATIO} times its size.")
+            raise refused(
+                said(
+                    "{shown} unpacks to more than {max_ratio} times its size.",
+                    shown=shown(name),
+                    max_ratio=MAX_RATIO,
+                )
+            )
 
 
 class BoundedReader(io.RawIOBase):
@@ -129,7 +152,12 @@ class BoundedReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to an absolute offset. A tar.gz is unpacked up to there."""
         if whence != io.SEEK_SET or offset > MAX_UNPACKED_BYTES:
-            raise refused(f"the archive has more than {MAX_UNPACKED_BYTES} bytes unpacked.")
+            raise refused(
+                said(
+                    "the archive has more than {max_unpacked_bytes} bytes unpacked.",
+                    max_unpacked_bytes=MAX_UNPACKED_BYTES,
+                )
+            )
         return self._source.seek(offset)
 
     def tell(self) -> int:
@@ -144,7 +172,7 @@ def refused(reason: str, hint: str = _HINT) -> InvalidDataset:
         reason: What is wrong, as a clause with a full stop.
         hint: How to fix it.
     """
-    return InvalidDataset(f"dataset: {reason}", field="dataset", hint=hint)
+    return InvalidDataset(said("dataset: {reason}", reason=reason), field="dataset", hint=hint)
 
 
 def shown(name: str) -> str:
@@ -154,16 +182,18 @@ def shown(name: str) -> str:
 
 def _check_number(number: int) -> None:
     if number > MAX_FILES:
-        raise refused(f"the archive has more than {MAX_FILES} files.")
+        raise refused(said("the archive has more than {max_files} files.", max_files=MAX_FILES))
 
 
 def _check_name(name: str) -> None:
     parts = name.removesuffix("/").split("/")
     is_printable = not any(unicodedata.category(character).startswith("C") for character in name)
     if len(name) > LONGEST_NAME or not is_printable or "\\" in name or ":" in parts[0]:
-        raise refused(f"the name {shown(name)} has characters that are not allowed in a file name.")
+        raise refused(
+            said("the name {shown} has characters that are not allowed in a file name.", shown=shown(name))
+        )
     if ".." in parts or "" in parts:
-        raise refused(f"the name {shown(name)} leads outside the archive.")
+        raise refused(said("the name {shown} leads outside the archive.", shown=shown(name)))
 
 
 def _plain(name: str) -> str:
@@ -172,14 +202,14 @@ def _plain(name: str) -> str:
 
 
 def _not_regular(name: str) -> InvalidDataset:
-    return refused(f"{shown(name)} is a link or a device, not a regular file.")
+    return refused(said("{shown} is a link or a device, not a regular file.", shown=shown(name)))
 
 
 def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     found = opened.extractfile(info)
     content = found.read() if found is not None else b""
     if len(content) != info.size:
-        raise refused(f"{shown(info.name)} is truncated.")
+        raise refused(said("{shown} is truncated.", shown=shown(info.name)))
     return content
 
 
@@ -190,8 +220,8 @@ def _translated(name: str | None) -> Iterator[None]:
     except InvalidDataset:
         raise
     except tarfile.ReadError as error:
-        raise refused(f"the archive cannot be read: {error}.") from error
+        raise refused(said("the archive cannot be read: {error}.", error=error)) from error
     # The libraries raise errors of many types for damaged files. For the caller, they mean the same.
     except Exception as error:
         what = "the archive" if name is None else shown(name)
-        raise refused(f"{what} is damaged: {error}.") from error
+        raise refused(said("{what} is damaged: {error}.", what=what, error=error)) from error

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_core.media import pictures
@@ -81,7 +82,9 @@ class Dataset:
     def _picture(self, name: str) -> Image.Image:
         data = self._archive.read(name)
         if data.startswith(_ARCHIVES):
-            raise refused(f"{shown(name)} is an archive.", "Put only pictures into the archive.")
+            raise refused(
+                said("{shown} is an archive.", shown=shown(name)), "Put only pictures into the archive."
+            )
         try:
             picture = pictures.decode(data, field=shown(name))
         except InvalidImage as error:
@@ -89,7 +92,8 @@ class Dataset:
         self._num_pixels += picture.width * picture.height
         if self._num_pixels > MAX_PIXELS:
             raise refused(
-                f"the pictures have more than {MAX_PIXELS} pixels together.", "Resize the pictures first."
+                said("the pictures have more than {max_pixels} pixels together.", max_pixels=MAX_PIXELS),
+                "Resize the pictures first.",
             )
         return picture
 
@@ -118,30 +122,60 @@ def _located(names: Sequence[str]) -> list[_Location]:
 def _location(path: Sequence[str], name: str, *, has_parts: bool) -> _Location:
     part, *below = path if has_parts else (TRAIN, *path)
     if part not in (TRAIN, VALIDATION):
-        raise refused(f"{shown(name)} is outside the folders {TRAIN} and {VALIDATION}.", _LAYOUT)
+        raise refused(
+            said(
+                "{shown} is outside the folders {train} and {validation}.",
+                shown=shown(name),
+                train=TRAIN,
+                validation=VALIDATION,
+            ),
+            _LAYOUT,
+        )
     if len(below) < 2:
-        raise refused(f"{shown(name)} is not in the folder of a class.", _LAYOUT)
+        raise refused(said("{shown} is not in the folder of a class.", shown=shown(name)), _LAYOUT)
     if len(below) > 2:
-        raise refused(f"{shown(name)} is in a subfolder of a class.", _LAYOUT)
+        raise refused(said("{shown} is in a subfolder of a class.", shown=shown(name)), _LAYOUT)
     return part, below[0], name
 
 
 def _check_classes(located: Sequence[_Location], labels: Sequence[str]) -> None:
     if not MIN_CLASSES <= len(labels) <= MAX_CLASSES:
         raise refused(
-            f"the data set has {len(labels)} class{'' if len(labels) == 1 else 'es'} to train on. "
-            f"It must have {MIN_CLASSES} to {MAX_CLASSES}.",
+            said(
+                "the data set has {num_labels} class{plural} to train on. It must have "
+                "{min_classes} to {max_classes}.",
+                num_labels=len(labels),
+                plural="" if len(labels) == 1 else "es",
+                min_classes=MIN_CLASSES,
+                max_classes=MAX_CLASSES,
+            ),
             _LAYOUT,
         )
     counted = Counter(label for part, label, _ in located if part == TRAIN)
     for label in labels:
         if len(label) > LONGEST_LABEL:
-            raise refused(f"the name of class {shown(label)} has more than {LONGEST_LABEL} characters.")
+            raise refused(
+                said(
+                    "the name of class {shown} has more than {longest_label} characters.",
+                    shown=shown(label),
+                    longest_label=LONGEST_LABEL,
+                )
+            )
         if counted[label] < MIN_PICTURES:
             raise refused(
-                f"class {shown(label)} has {counted[label]} training picture. The minimum is {MIN_PICTURES}.",
+                said(
+                    "class {shown} has {counted} training picture. The minimum is {min_pictures}.",
+                    shown=shown(label),
+                    counted=counted[label],
+                    min_pictures=MIN_PICTURES,
+                ),
                 "Add pictures to the class, or remove the class.",
             )
     for part, label, name in located:
         if part == VALIDATION and label not in counted:
-            raise refused(f"{shown(name)} belongs to a class that {TRAIN} does not have.", _LAYOUT)
+            raise refused(
+                said(
+                    "{shown} belongs to a class that {train} does not have.", shown=shown(name), train=TRAIN
+                ),
+                _LAYOUT,
+            )

@@ -10,6 +10,7 @@ from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import EVERYTHING, MOST_SEARCHED, JobFilter
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
 
 from brushwork_core.database.database import Database
@@ -72,7 +73,7 @@ class JobIndex:
             trains = row is not None and _trains(row["kind"])
             summary = connection.execute(_SUMMARY, values).scalar_one_or_none() if trains else None
         if row is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
         return job_of(row, summary)
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
@@ -103,7 +104,7 @@ class JobIndex:
         with self._database.reading() as connection:
             row = connection.execute(_STATE, values).one_or_none()
         if row is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+            raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
         return JobState(row.state), Progress(step=row.progress_step, total=row.progress_total)
 
     def states(self, job_ids: Collection[str]) -> dict[str, JobStatus]:

@@ -12,6 +12,7 @@ import redis
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.options import Priority
+from brushwork_schemas.wording.phrase import said
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
@@ -131,7 +132,7 @@ class Publisher:
                     return sum(pipe.execute())
         except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
-                f"Redis does not answer: {error}.",
+                said("Redis does not answer: {error}.", error=error),
                 field="redis_url",
                 hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
@@ -41,7 +42,7 @@ class ServiceSettings(BaseModel):
         # Checked here, for Celery would find out only after a job was accepted.
         address = urlsplit(url.get_secret_value().split(";", 1)[0])
         if address.scheme not in REDIS_SCHEMES:
-            raise ValueError(f"must start with one of {', '.join(REDIS_SCHEMES)}")
+            raise ValueError(said("must start with one of {redis_schemes}", redis_schemes=REDIS_SCHEMES))
         try:
             _ = address.port
         except ValueError:

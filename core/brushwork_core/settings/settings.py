@@ -3,7 +3,8 @@
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -116,7 +117,9 @@ class Settings(
             wrong = first_invalid(error)
             field = wrong.name.partition(".")[0]
             raise InvalidRequest(
-                f"{field}: {wrong.reason}.",
+                said("{field}: {reason}.", field=field, reason=wrong.reason),
                 field=field,
-                hint=f"Change BRUSHWORK_{field.upper()}, or the argument {field}.",
+                hint=said(
+                    "Change BRUSHWORK_{field}, or the argument {field_2}.", field=field.upper(), field_2=field
+                ),
             ) from None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.wording.phrase import said
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,15 @@ class StallBounds:
             kind, _, bound = (word.strip() for word in entry.partition("="))
             if kind not in all_kinds():
                 known = ", ".join(all_kinds())
-                raise ValueError(f"{entry.strip()!r} does not have the form KIND=SECONDS; kinds are {known}")
+                raise ValueError(
+                    said(
+                        "{entry!r} does not have the form KIND=SECONDS; kinds are {known}",
+                        entry=entry.strip(),
+                        known=known,
+                    )
+                )
             if kind in by_kind_s:
-                raise ValueError(f"{kind} is listed twice")
+                raise ValueError(said("{kind} is listed twice", kind=kind))
             by_kind_s[kind] = _seconds(bound)
         return cls(_seconds(first), by_kind_s)
 
@@ -58,7 +65,10 @@ def _seconds(word: str) -> float:
         bound = math.nan
     if not 0 < bound < math.inf:
         raise ValueError(
-            f"{word.strip()!r} is not a number of seconds greater than 0; use 300, "
-            "or 300,text-to-image=900: the limit of all kinds, then limits of single kinds"
+            said(
+                "{word!r} is not a number of seconds greater than 0; use 300, or "
+                "300,text-to-image=900: the limit of all kinds, then limits of single kinds",
+                word=word.strip(),
+            )
         )
     return bound

@@ -11,13 +11,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
+from brushwork_schemas.wording.foreign_text import json_visible, visible, visible_lines
 from pythonjsonlogger.json import JsonFormatter
 
 TEXT = "[%(asctime)s: %(levelname)s] %(message)s"
 # httpx logs whole addresses, which may hold secrets of a webhook's receiver; alembic logs SQL.
 QUIET = ("httpx", "alembic")
+# The most characters of a message, of a value of the context, and of a traceback.
+LONGEST_MESSAGE, LONGEST_VALUE, LONGEST_TRACEBACK = 4000, 200, 20_000
+# A traceback quotes foreign text with line breaks. Indented, none of its lines looks like another record.
+INDENT = "    "
 _CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("brushwork_log_context", default={})  # noqa: B039
 
 
@@ -51,29 +57,60 @@ class ContextFilter(logging.Filter):
 
 
 class TextLines(logging.Formatter):
-    """Lines of text. The context stands in parentheses at the end of the line."""
+    """Lines of text. The context stands in parentheses at the end of the line.
+
+    Messages and values are bounded, and their control characters are escaped: they may quote foreign text.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging names it
         """Return the line without its traceback."""
+        record.message = visible(record.message, LONGEST_MESSAGE)
         line = super().formatMessage(record)
-        fields = " ".join(f"{name}={value}" for name, value in record.__dict__.get("context", {}).items())
+        context = record.__dict__.get("context", {})
+        fields = " ".join(f"{name}={visible(str(value), LONGEST_VALUE)}" for name, value in context.items())
         return f"{line} ({fields})" if fields else line
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as logging names it
+        """Return the traceback in indented lines."""
+        return indent(visible_lines(super().formatException(ei), LONGEST_TRACEBACK), INDENT)
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - as logging names it
+        """Return the stack in indented lines."""
+        return indent(visible_lines(stack_info, LONGEST_TRACEBACK), INDENT)
 
 
 class JsonLines(JsonFormatter):
     """One JSON object per line: time, level, logger, message, the context, and `exc_info` for an exception.
 
-    Other attributes of a record are left out, because Celery's records hold the arguments of tasks.
+    Other attributes of a record are left out, because Celery's records hold the arguments of tasks. Long
+    texts are cut. Control characters, and those that turn the direction of writing, are escaped as in JSON.
     """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return json_visible(super().format(record))
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
         """Fill `log_data`, the object of one line."""
         log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        log_data |= {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        log_data |= record.__dict__.get("context", {})
-        log_data |= {name: value for name, value in message_dict.items() if name == "exc_info"}
+        log_data |= {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _cut(record.getMessage(), LONGEST_MESSAGE),
+        }
+        context = record.__dict__.get("context", {})
+        log_data |= {name: _cut(value, LONGEST_VALUE) for name, value in context.items()}
+        if "exc_info" in message_dict:
+            log_data["exc_info"] = _cut(message_dict["exc_info"], LONGEST_TRACEBACK)
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if not isinstance(value, str) or len(value) <= longest:
+        return value
+    half = longest // 2
+    return f"{value[:half]}… ({len(value):,} characters) …{value[-half:]}"
 
 
 def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None = None) -> None:

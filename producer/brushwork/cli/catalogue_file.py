@@ -9,6 +9,7 @@ import tomlkit
 from brushwork_core.settings.environment import data_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from tomlkit.exceptions import TOMLKitError
 
 NAME = "catalogue.toml"
@@ -35,21 +36,25 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
         before = file.read_text("utf-8") if file.exists() else ""
         if name in tomlkit.parse(before).get(table, {}):
             raise InvalidRequest(
-                f"name: {file} already has an entry {table}.{name}.",
+                said("name: {file} already has an entry {table}.{name}.", file=file, table=table, name=name),
                 field="name",
                 hint="Remove that entry, or choose another name.",
             )
         after = f"{before.rstrip()}\n\n{_written(table, name, entry)}".lstrip()
         tomlkit.parse(after)
     except (OSError, ValueError, TOMLKitError) as error:
-        raise InvalidRequest(f"catalogue: cannot read {file}: {error}.", field="catalogue") from error
+        raise InvalidRequest(
+            said("catalogue: cannot read {file}: {error}.", file=file, error=error), field="catalogue"
+        ) from error
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
         new.write_text(after, "utf-8")
         new.replace(file)
     except OSError as error:
-        raise InvalidRequest(f"catalogue: cannot write {file}: {error}.", field="catalogue") from error
+        raise InvalidRequest(
+            said("catalogue: cannot write {file}: {error}.", file=file, error=error), field="catalogue"
+        ) from error
 
 
 def _written(table: str, name: str, entry: Mapping[str, Any]) -> str:

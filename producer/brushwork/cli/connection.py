@@ -7,6 +7,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.settings.environment import env_file, variable
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.client import Client
 
@@ -52,6 +53,8 @@ def _expect_servers(missing: str) -> None:
     file = env_file()
     if variable("BRUSHWORK_DATABASE_URL") is None and not file.is_file():
         raise ServiceUnreachable(
-            f"No service is configured: {missing}, and {file} does not exist.",
+            said(
+                "No service is configured: {missing}, and {file} does not exist.", missing=missing, file=file
+            ),
             hint="Start one with: brushwork up. If it has another data folder, set BRUSHWORK_DATA to it.",
         )

@@ -3,6 +3,7 @@
 import re
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
@@ -21,7 +22,7 @@ def seconds(text: str, option: str) -> float:
     found = _LENGTH.fullmatch(text.strip())
     if found is None:
         raise InvalidRequest(
-            f"{option}: {text!r} is not a duration.",
+            said("{field}: {text!r} is not a duration.", field=option, text=text),
             field=option,
             hint="Use a number with s, min, h, d or w, such as 30d, 12h or 90min.",
         )

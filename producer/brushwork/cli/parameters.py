@@ -7,14 +7,17 @@ from contextlib import suppress
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import file_fields
 from brushwork_schemas.options import JobOptions
+from brushwork_schemas.wording.phrase import said
 from pydantic import TypeAdapter, ValidationError
 
 from brushwork.inputs import short_forms
 
-_NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+# A word of any script before the sign, so that a name in Chinese is not taken for a prompt.
+_NAMED = re.compile(r"([^\W\d][\w-]*)[=\uff1d](.*)", re.DOTALL)
 
 
 def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
@@ -30,34 +33,48 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
         InvalidRequest: A parameter is given twice, a list has the wrong format, or a value needs a name.
     """
     parameters: dict[str, Any] = {}
+    wrong = Refusals()
     for word in words:
-        named = _NAMED.fullmatch(word)
-        name, value = named.groups() if named else (_main_field(kind, word), word)
-        if name in parameters:
-            raise InvalidRequest(
-                f"{name} is given twice: {parameters[name]!r} and {value!r}.",
-                field=name,
-                hint=_hint(kind, name),
-            )
-        parameters[name] = typed(kind, name, value)
+        with wrong.noted():
+            named = _NAMED.fullmatch(word)
+            name, value = named.groups() if named else (_main_field(kind, word), word)
+            if name in parameters:
+                raise InvalidRequest(
+                    said(
+                        "{field} is given twice: {first!r} and {second!r}.",
+                        field=name,
+                        first=str(parameters[name]),
+                        second=value,
+                    ),
+                    field=name,
+                    hint=_hint(kind, name),
+                )
+            parameters[name] = typed(kind, name, value)
+    wrong.raise_any()
     return parameters
 
 
 def _main_field(kind: Kind, word: str) -> str:
     if kind.main_field is None:
         raise InvalidRequest(
-            f"{word!r} has no name, and {kind.name} has no main parameter.", hint="Write NAME=VALUE."
+            said("{word!r} has no name, and {kind} has no main parameter.", word=word, kind=kind.name),
+            hint="Write NAME=VALUE.",
         )
     return kind.main_field
 
 
 def _hint(kind: Kind, name: str) -> str:
-    quotes = "Put a prompt or a path that has spaces in quotes."
+    quotes = said("Put a prompt or a path that has spaces in quotes.")
     required = [each for each, known in kind.request_type.model_fields.items() if known.is_required()]
     others = [each for each in required if each not in kind.files]
     if name != kind.main_field or not others or name in others:
         return quotes
-    return f'The argument without a name is {name}. Write {others[0]}="..." for {others[0]}. {quotes}'
+    return said(
+        'The argument without a name is {field}. Write {other}="..." for {other}. {quotes}',
+        field=name,
+        other=others[0],
+        quotes=quotes,
+    )
 
 
 def typed(kind: Kind, name: str, value: str) -> Any:

@@ -4,6 +4,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from brushwork_schemas.errors import MissingExtra
+from brushwork_schemas.wording.phrase import said
 
 # Entry point group in pyproject.toml.
 SERVICES = "brushwork.service"
@@ -20,5 +21,6 @@ def service(name: str) -> Any:
     except (ImportError, StopIteration) as error:
         reason = f": {error}" if isinstance(error, ImportError) else ""
         raise MissingExtra(
-            f"The {name} service cannot be loaded{reason}.", hint="Run: pip install 'brushwork[workers]'"
+            said("The {name} service cannot be loaded{reason}.", name=name, reason=reason),
+            hint="Run: pip install 'brushwork[workers]'",
         ) from error

@@ -2,20 +2,22 @@
 
 import sys
 
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, RequestError
+from brushwork_schemas.wording.foreign_text import json_visible
 from pydantic import TypeAdapter
-from rich.console import Console
 from rich.text import Text
+
+from brushwork.cli.safe_console import SafeConsole
 
 # Width for pipes and files, so that lines are not cut to 80 characters.
 PIPE_WIDTH = 200
-DATA = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-NEWS = Console(stderr=True, highlight=False)
+DATA = SafeConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+NEWS = SafeConsole(stderr=True)
 
 
 def print_json(value: object) -> None:
     """Print models or dataclasses as indented JSON, never wrapped or coloured."""
-    sys.stdout.write(TypeAdapter(object).dump_json(value, indent=2).decode() + "\n")
+    sys.stdout.write(json_visible(TypeAdapter(object).dump_json(value, indent=2).decode()) + "\n")
 
 
 def print_error(error: BrushworkError) -> None:
@@ -23,3 +25,7 @@ def print_error(error: BrushworkError) -> None:
     NEWS.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
     if error.hint:
         NEWS.print(Text(error.hint, "yellow"), soft_wrap=True)
+    for other in error.errors[1:] if isinstance(error, RequestError) else ():
+        NEWS.print(Text.assemble(("Error: ", "bold red"), other.message), soft_wrap=True)
+        if other.hint:
+            NEWS.print(Text(other.hint, "yellow"), soft_wrap=True)

@@ -22,13 +22,15 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
     Catalogue.load()
     failed = failed_plugins()
     for each in failed:
+        part = f"{each.part} of " if each.part else ""
         yield warn(
             ABOUT,
-            f"{each.distribution or 'An unknown distribution'}: {each.group} {each.name!r} is not used: "
-            f"{each.reason}.",
+            f"{each.distribution or 'An unknown distribution'}: {part}{each.group} "
+            f"{each.name!r} is not used: {each.reason.rstrip('.')}.",
             "Update or repair this distribution, or uninstall it.",
         )
-    places = {(each.group, each.name, each.distribution) for each in failed}
+    # Where only a part was left out, the rest is used.
+    places = {(each.group, each.name, each.distribution) for each in failed if not each.part}
     foreign = [
         (point.dist.name, point.dist.version, group.removeprefix("brushwork."), point.name)
         for group in GROUPS

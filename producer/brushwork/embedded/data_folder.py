@@ -13,6 +13,7 @@ from pathlib import Path
 from brushwork_core.settings.environment import ENV_FILE
 from brushwork_core.timing.backoff import Backoff, retried
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 LOCK_WAIT_S = 2.0
 LOCK_LOOK_S = 0.05
@@ -41,7 +42,10 @@ class DataFolder:
         self.path = path.absolute()
         if _UNSAFE.search(str(self.path)):
             raise InvalidRequest(
-                f"data: the path {self.path} contains a character that is not allowed in an address.",
+                said(
+                    "data: the path {path} contains a character that is not allowed in an address.",
+                    path=self.path,
+                ),
                 field="data",
                 hint="Use a path without quotes, backquotes, $, ?, #, %, backslashes and line breaks.",
             )
@@ -63,7 +67,7 @@ class DataFolder:
                 folder.mkdir(exist_ok=True)
         except OSError as error:
             raise InvalidRequest(
-                f"data: the folder cannot be created: {error}.",
+                said("data: the folder cannot be created: {error}.", error=error),
                 field="data",
                 hint="Choose another folder with --data.",
             ) from error
@@ -118,7 +122,7 @@ class DataFolder:
             )
         except BlockingIOError:
             raise DataFolderInUse(
-                f"Another `brushwork up` uses the data folder {self.path}.",
+                said("Another `brushwork up` uses the data folder {path}.", path=self.path),
                 field="data",
                 hint="Use the running one, stop it, or choose another folder with --data.",
             ) from None

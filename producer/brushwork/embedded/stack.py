@@ -11,6 +11,7 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.embedded import flower, gateway, redis_server, webhook_sender
 from brushwork.embedded.child import Part
@@ -102,9 +103,9 @@ class Stack:
         for name, port in asked.items():
             if port and not is_free(port, taken=[]):
                 raise InvalidRequest(
-                    f"{name}: another program uses port {port} of 127.0.0.1.",
+                    said("{field}: another program uses port {port} of 127.0.0.1.", field=name, port=port),
                     field=name,
-                    hint=f"Choose another port, or leave --{name} out to use a free one.",
+                    hint=said("Choose another port, or leave --{field} out to use a free one.", field=name),
                 )
 
     def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:

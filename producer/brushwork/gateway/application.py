@@ -10,9 +10,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway import problems
-from brushwork.gateway.admission.request_guard import ErrorPage, RequestGuard
+from brushwork.gateway.admission.request_guard import RequestGuard
+from brushwork.gateway.head_requests import HeadAsGet
 from brushwork.gateway.openapi.document import completed
 from brushwork.gateway.routes import (
+    api_page,
     batch,
     catalogue,
     events,
@@ -42,7 +44,7 @@ class Page:
     """
 
     router: APIRouter
-    error_page: ErrorPage
+    error_page: problems.ErrorPage
 
 
 class _Application(FastAPI):
@@ -96,14 +98,14 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         version=VERSION,
         description="Runs open image models on your own machines: submit jobs, follow them, fetch results.",
         lifespan=_lifespan(settings, gateway_metrics),
-        # These pages load scripts from other hosts, which fails without internet access.
+        # These pages load scripts from other hosts; routes/api_page.py does not.
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         generate_unique_id_function=lambda route: str(route.name),
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
-    problems.install(app)
+    problems.install(app, page.error_page if page else None)
     app.add_middleware(
         RequestGuard,
         max_body_bytes=settings.max_upload_bytes,
@@ -114,8 +116,21 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)
+    app.add_middleware(HeadAsGet)
     # Routes are matched in this order: the most frequent ones first.
-    for routes in (jobs, events, preview, submit, batch, files, catalogue, workers, health, metrics):
+    for routes in (
+        jobs,
+        events,
+        preview,
+        submit,
+        batch,
+        files,
+        catalogue,
+        workers,
+        health,
+        metrics,
+        api_page,
+    ):
         app.include_router(routes.router)
     if page:
         app.include_router(page.router)

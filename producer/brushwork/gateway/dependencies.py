@@ -6,6 +6,7 @@ from typing import Annotated
 from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.errors import Forbidden, JobNotFound
 from brushwork_schemas.job import Job
+from brushwork_schemas.wording.phrase import said
 from fastapi import Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -36,8 +37,11 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
             found = await run_in_threadpool(services.access.principal, key)
         if not found.may(scope):
             raise Forbidden(
-                f"This API key does not have the scope {scope.value!r}.",
-                hint=f"An operator makes a key that has it: brushwork keys create NAME --scope {scope.value}",
+                said("This API key does not have the scope {value!r}.", value=scope.value),
+                hint=said(
+                    "An operator makes a key that has it: brushwork keys create NAME --scope {value}",
+                    value=scope.value,
+                ),
             )
         if found.key is not None and found.key.requests_per_minute is not None:
             allowance = await run_in_threadpool(services.limits.count, found.key)
@@ -61,5 +65,5 @@ def visible(services: Services, principal: Principal, job_id: str) -> Job:
     """
     job = services.client.get(job_id)
     if principal.tenant is not None and job.tenant != principal.tenant:
-        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
     return job

@@ -4,6 +4,7 @@ import socket
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.hosts import is_loopback
 
@@ -46,7 +47,12 @@ class Listening:
         except OSError as error:
             reason = str(error.strerror or error).partition(" (while")[0]
             raise InvalidRequest(
-                f"port: the gateway cannot listen on {self.host}, port {self.port}: {reason}.",
+                said(
+                    "port: the gateway cannot listen on {host}, port {port}: {reason}.",
+                    host=self.host,
+                    port=self.port,
+                    reason=reason,
+                ),
                 field="port",
                 hint="Choose another port. --port 0 selects a free one.",
             ) from error

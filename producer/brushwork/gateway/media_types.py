@@ -1,5 +1,7 @@
 """The media types of request bodies that the gateway accepts."""
 
+import re
+
 from brushwork_core.media.archive_type import ALIASES, ENDINGS
 
 JSON = "application/json"
@@ -7,3 +9,17 @@ FORM = "multipart/form-data"
 # Suffixes of file names, by media type.
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 ARCHIVES = (*ENDINGS, *ALIASES)
+# Other names of JSON that HTTP clients send. RFC 6839 registers the suffix; the others are older.
+_JSON_NAMES = re.compile(r"text/json|application/x-json|application/[^/;\s]+\+json")
+
+
+def media_type_of(content_type: str) -> str:
+    """Return the media type of a `Content-Type` without parameters, in lower case.
+
+    Every name of JSON becomes `application/json`.
+
+    Args:
+        content_type: The header; empty if the request has none.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    return JSON if _JSON_NAMES.fullmatch(media_type) else media_type

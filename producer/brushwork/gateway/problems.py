@@ -1,24 +1,31 @@
-"""Errors as RFC 9457 problem details: `application/problem+json` with the stable codes of `errors.py`.
+"""Errors as RFC 9457 problem details: `application/problem+json` with the codes of the schemas' errors.
 
 Every refusal is a `BrushworkError` before it becomes an answer, also where the web framework refused.
 """
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError, Fault, InvalidRequest, Postponed, RequestError
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.errors import BrushworkError, Fault, Postponed, RequestError, RouteNotFound
+from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import either, said
+from brushwork_schemas.wording.translation import chosen_language, read_in, reader_language, translated
+from brushwork_schemas.wording.validation import place_of, reason_of_problem
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Match
 
+ErrorPage = Callable[[Request, BrushworkError], Response]
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 # Retry-After of answers with status 503, in seconds.
@@ -53,6 +60,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.QueueFull: 429,
     errors.HeadersTooLarge: 431,
     errors.BrushworkError: 500,
+    errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
     errors.TooManyStreams: 503,
 }
@@ -80,6 +88,11 @@ class Problem(BaseModel):
     fault: Fault = Field(description="Who can fix it: the caller, the machine, or its operator.")
     field: str | None = Field(None, description="The parameter that is wrong, if one is.")
     hint: str | None = Field(None, description="How to fix it.")
+    errors: list[FieldError] | None = Field(
+        None,
+        description="For a refused request, everything that is wrong with it, each field once. The first one "
+        "is the problem itself.",
+    )
 
 
 def problem_response(
@@ -90,20 +103,24 @@ def problem_response(
     fault: Fault = "caller",
     field: str | None = None,
     hint: str | None = None,
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem as an answer."""
+    """Return a problem as an answer, in the language of the reader."""
+    language = reader_language()
     problem = Problem(
-        title=HTTPStatus(status).phrase,
+        title=translated(HTTPStatus(status).phrase, language),
         status=status,
         code=code,
-        detail=detail,
+        detail=translated(detail, language),
         fault=fault,
         field=field,
-        hint=hint,
+        hint=None if hint is None else translated(hint, language),
+        errors=[each.in_language(language) for each in errors] or None,
     )
     content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    in_language = {"Content-Language": language, "Vary": "Accept-Language"}
+    return JSONResponse(content, status, headers={**in_language, **(headers or {})}, media_type=MEDIA_TYPE)
 
 
 def status_of(error: BrushworkError) -> int:
@@ -116,11 +133,25 @@ def codes_of(status: int) -> Sequence[str]:
     return [kind.code for kind, known in STATUS.items() if known == status]
 
 
-def install(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem."""
+def install(app: FastAPI, error_page: ErrorPage | None = None) -> None:
+    """Make `app` answer every error with a problem.
+
+    Args:
+        app: The application.
+        error_page: Returns an error as a page, for browsers at an address that does not exist.
+    """
+
+    async def answer(request: Request, error: Exception) -> Response:
+        is_browser = "text/html" in request.headers.get("accept", "")
+        is_lost = isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND
+        if is_browser and is_lost and error_page is not None:
+            lost = RouteNotFound(said("There is no path {path}.", path=_shown_path(request)))
+            return await run_in_threadpool(error_page, request, lost)
+        return await _answer(request, error)
+
     app.add_exception_handler(BrushworkError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
-    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(HTTPException, answer)
     app.add_exception_handler(Exception, _answer_to_bug)
 
 
@@ -138,6 +169,7 @@ def answer_to(error: BrushworkError, headers: Mapping[str, str] | None = None) -
         fault=error.fault,
         field=error.field,
         hint=error.hint,
+        errors=error.errors if isinstance(error, RequestError) and error.field else (),
         headers={**headers_of(error), **(headers or {})},
     )
 
@@ -154,16 +186,19 @@ def headers_of(error: BrushworkError) -> dict[str, str]:
     return {}
 
 
-def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) -> InvalidRequest:
-    """Return the first of pydantic's errors in words.
+def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) -> RequestError:
+    """Return pydantic's errors in words.
 
     Args:
         problems: What `errors()` of a validation error returns.
         skipped: How many parts at the start of the location do not belong to the field's name.
     """
-    wrong = first_invalid(problems, skip=skipped)
-    field = wrong.name or first_invalid(problems).name or "body"
-    return InvalidRequest(f"{field}: {wrong.reason}.", field=field)
+    wrong = Refusals()
+    for each in problems:
+        field = place_of(each, skip=skipped) or place_of(each) or "body"
+        message = said("{field}: {reason}.", field=field, reason=reason_of_problem(each))
+        wrong.note(FieldError.of(message, code=str(each.get("type", "")), field=field))
+    return wrong.gathered()
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
@@ -181,32 +216,46 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
 def _coded(error: HTTPException, request: Request, allowed: Sequence[str]) -> BrushworkError:
     """Return an error of the web framework as one that has a code."""
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return BrushworkError(f"{error.detail}.")
+        return BrushworkError(said("{detail}.", detail=error.detail))
     kind = _OF_FRAMEWORK.get(error.status_code, RequestError)
-    path = ascii(request.url.path)[1:-1][:SHOWN_CHARACTERS]
+    path = _shown_path(request)
     if kind is errors.MethodNotAllowed:
-        return kind(f"{path} does not support {request.method}.", hint=f"Use {' or '.join(allowed)}.")
+        return kind(
+            said("{path} does not support {method}.", path=path, method=request.method),
+            hint=said("Use {methods}.", methods=either(allowed)),
+        )
     if kind is errors.RouteNotFound and error.detail == HTTPStatus.NOT_FOUND.phrase:
-        return kind(f"There is no path {path}.", hint="GET /v1/openapi.json lists all paths.")
-    return kind(f"{error.detail}.")
+        return kind(said("There is no path {path}.", path=path), hint="GET /v1/openapi.json lists all paths.")
+    return kind(said("{detail}.", detail=error.detail))
+
+
+def _shown_path(request: Request) -> str:
+    return ascii(request.url.path)[1:-1][:SHOWN_CHARACTERS]
 
 
 def _methods_of(request: Request) -> list[str]:
     """Return the methods of a path. The router knows only those of the first route that matches."""
-    return [
+    found = {
         method
         for method in METHODS
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL
             for route in request.app.router.routes
         )
-    ]
+    }
+    # HEAD is answered wherever GET is.
+    return [method for method in METHODS if method in found or (method == "HEAD" and "GET" in found)]
 
 
 async def _answer_to_bug(request: Request, error: Exception) -> JSONResponse:
     LOGGER.error("%s %s failed with an unexpected error", request.method, request.url.path, exc_info=error)
-    return answer_to(
-        BrushworkError(
-            f"The gateway failed with an unexpected {type(error).__name__}. Its log has the traceback."
+    # This handler runs outside of the request guard, which sets the language of the reader.
+    with read_in(chosen_language(request.headers.get("accept-language", ""))):
+        return answer_to(
+            BrushworkError(
+                said(
+                    "The gateway failed with an unexpected {type}. Its log has the traceback.",
+                    type=type(error).__name__,
+                )
+            )
         )
-    )

@@ -10,6 +10,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.http_protocol import BoundedHttp
 from brushwork.gateway.application import Page, create_app
@@ -51,7 +52,7 @@ def _prepare_database(settings: Settings, listening: Listening) -> None:
         database.migrate()
         if not listening.is_loopback and not ApiKeys(database).any_exist():
             raise Forbidden(
-                f"host: the gateway listens on {listening.host} only if there is an API key.",
+                said("host: the gateway listens on {host} only if there is an API key.", host=listening.host),
                 field="host",
                 hint="Make a key first: brushwork keys create NAME --scope admin. On 127.0.0.1 the gateway "
                 "works without keys.",

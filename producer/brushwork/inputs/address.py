@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 import httpx
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import AddressRefused, InvalidImage
+from brushwork_schemas.wording.phrase import said
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
 from ssrfguard.httpx import Client
 
@@ -44,7 +45,7 @@ def fetch(
     """
     if not allowed:
         raise AddressRefused(
-            f"{field}: pictures can't be given as URLs here.",
+            said("{field}: pictures can't be given as URLs here.", field=field),
             field=field,
             hint="Send the picture itself, or set BRUSHWORK_IMAGE_ADDRESSES=true to allow URLs.",
         )
@@ -52,11 +53,16 @@ def fetch(
     try:
         return _download(url, field, policy, deadline)
     except SSRFGuardError as error:
-        raise AddressRefused(f"{field}: this URL may not be fetched: {error}", field=field) from error
+        raise AddressRefused(
+            said("{field}: this URL may not be fetched: {error}", field=field, error=error), field=field
+        ) from error
     # Closing the connection at the deadline may raise any of these errors.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
         reason = f"the download took more than {total_s} s" if time.monotonic() >= deadline else error
-        raise InvalidImage(f"{field}: {url[:200]!r} can't be fetched: {reason}.", field=field) from error
+        raise InvalidImage(
+            said("{field}: {url!r} can't be fetched: {reason}.", field=field, url=url[:200], reason=reason),
+            field=field,
+        ) from error
 
 
 def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:
@@ -76,7 +82,13 @@ def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:
                     data += chunk
                     if len(data) > MAX_PICTURE_BYTES:
                         raise InvalidImage(
-                            f"{field}: {url[:200]!r} has more than {MAX_PICTURE_BYTES} bytes.", field=field
+                            said(
+                                "{field}: {url!r} has more than {max_picture_bytes} bytes.",
+                                field=field,
+                                url=url[:200],
+                                max_picture_bytes=MAX_PICTURE_BYTES,
+                            ),
+                            field=field,
                         )
                     if time.monotonic() > deadline:
                         raise TimeoutError

@@ -8,9 +8,11 @@ from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions, digest, taken_options
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
 from brushwork.inputs.archive_files import GivenArchive
@@ -85,10 +87,11 @@ class SubmissionIntake:
         Raises:
             RequestError: A request is wrong. If there are several, the message starts with its index.
         """
-        drafts = []
+        drafts, wrong = [], Refusals()
         for index, request in enumerate(requests):
-            with located(index, len(requests)):
+            with wrong.noted(), located(index, len(requests)):
                 drafts.append(self._drafted(request))
+        wrong.raise_any()
         return drafts
 
     def prepare(self, drafts: Sequence[JobDraft]) -> list[PreparedJob]:
@@ -102,10 +105,11 @@ class SubmissionIntake:
         # A file that several requests share is read once and held once.
         cache: dict[object, Read] = {}
         try:
-            read = []
+            read, wrong = [], Refusals()
             for index, draft in enumerate(drafts):
-                with located(index, len(drafts)):
+                with wrong.noted(), located(index, len(drafts)):
                     read.append(self._read_files(draft, cache))
+            wrong.raise_any()
             kept: dict[int, Artifact] = {}
             return [self._prepared(draft, files, kept) for draft, files in zip(drafts, read, strict=True)]
         finally:
@@ -116,28 +120,50 @@ class SubmissionIntake:
     def _drafted(self, request: Mapping[str, Any]) -> JobDraft:
         if not isinstance(request, Mapping):
             raise InvalidRequest(
-                f"A request must be a mapping with a `kind`, not a {type(request).__name__}."
+                said("A request must be a mapping with a `kind`, not a {type}.", type=type(request).__name__)
             )
-        parameters = dict(request)
+        parameters, wrong = dict(request), Refusals()
         kind = parameters.pop("kind", None)
-        options = taken_options(parameters)
+        options = None
+        with wrong.noted():
+            options = taken_options(parameters)
         without_files = {name: value for name, value in parameters.items() if name not in file_fields()}
         files = {name: parameters[name] for name in file_fields() if parameters.get(name) is not None}
         placeholders = dict.fromkeys(files, NO_FILE_YET)
-        admitted = admit(kind, parameters | placeholders, self._catalogue)
+        admitted = None
+        with wrong.noted():
+            admitted = admit(kind, parameters | placeholders, self._catalogue)
+        if options is None or admitted is None:
+            self._note_wrong_files(kind, files, wrong)
+            raise wrong.gathered()
         self._expect(admitted.model, options.tenant)
         return JobDraft(admitted, options, without_files, files)
 
+    def _note_wrong_files(self, kind_name: Any, files: Mapping[str, object], wrong: Refusals) -> None:
+        """Note which files of a request that is refused anyway are wrong too. No address is fetched."""
+        kind = all_kinds().get(kind_name) if isinstance(kind_name, str) else None
+        for name, given in files.items():
+            is_address = isinstance(given, str) and given[:8].lower().startswith(("http://", "https://"))
+            # An open file could be read only once, and the page keeps it for the next try.
+            is_open = hasattr(given, "read")
+            if kind is not None and name in kind.files and not is_address and not is_open:
+                with wrong.noted():
+                    read = self._files.read(given, name)
+                    if isinstance(read, GivenArchive):
+                        read.close()
+
     def _read_files(self, draft: JobDraft, cache: dict[object, Read]) -> dict[str, Read]:
-        read = {}
+        read, wrong = {}, Refusals()
         for name in draft.admitted.kind.files:
             if (given := draft.files.get(name)) is None:
                 continue
             # The same bytes may be a picture in one field and an archive in another.
             key = (file_fields()[name], given if isinstance(given, str | bytes) else id(given))
-            if key not in cache:
-                cache[key] = self._files.read(given, name)
-            read[name] = cache[key]
+            with wrong.noted():
+                if key not in cache:
+                    cache[key] = self._files.read(given, name)
+                read[name] = cache[key]
+        wrong.raise_any()
         return read
 
     def _prepared(self, draft: JobDraft, files: Mapping[str, Read], kept: dict[int, Artifact]) -> PreparedJob:
@@ -172,7 +198,11 @@ def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not old.is_finished:
         raise JobNotEnded(
-            f"Job {old.id} is {old.state}. Only a job that has ended can be retried.",
+            said(
+                "Job {id} is {state}. Only a job that has ended can be retried.",
+                id=old.id,
+                state=said(old.state),
+            ),
             hint="Wait until it has ended, or cancel it first.",
         )
     parameters = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)

@@ -5,6 +5,7 @@ from datetime import datetime
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 
 MOST_LISTED = 10_000
 
@@ -46,7 +47,7 @@ def checked_limit(limit: int) -> int:
     if 1 <= limit <= MOST_LISTED:
         return limit
     raise InvalidRequest(
-        f"limit: must be 1 to {MOST_LISTED}. Got {limit}.",
+        said("limit: must be 1 to {most_listed}. Got {limit}.", most_listed=MOST_LISTED, limit=limit),
         field="limit",
         hint="For more jobs, pass the last job of a page as `before` to get the next page.",
     )
@@ -57,5 +58,7 @@ def _known_state(state: JobState | str | None) -> JobState | None:
         return None if state is None else JobState(state)
     except ValueError:
         raise InvalidRequest(
-            f"state: there is no state {state!r}.", field="state", hint=f"States are {', '.join(JobState)}."
+            said("state: there is no state {state!r}.", state=state),
+            field="state",
+            hint=said("States are {jobstate}.", jobstate=JobState),
         ) from None

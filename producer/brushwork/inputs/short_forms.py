@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 _ON = {"on": True, "off": False}
 
@@ -61,7 +62,8 @@ def _json(field: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{field}: invalid JSON: {error}.", field=field) from None
+        message = said("{field}: invalid JSON: {reason}.", field=field, reason=str(error))
+        raise InvalidRequest(message, field=field) from None
 
 
 def _read(field: str, form: _Form, word: str) -> Any:
@@ -69,7 +71,9 @@ def _read(field: str, form: _Form, word: str) -> Any:
         return form.item(word)
     except (ValueError, KeyError):
         raise InvalidRequest(
-            f"{field}: {word[:60]!r} can't be parsed.", field=field, hint=f"Write {form.example}."
+            said("{field}: {value!r} can't be parsed.", field=field, value=word[:60]),
+            field=field,
+            hint=said("Write {example}.", example=form.example),
         ) from None
 
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from brushwork_schemas.errors import RouteNotFound
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter
 from fastapi.responses import Response
 
@@ -34,5 +35,5 @@ async def asset(version: str, name: str) -> Response:
     """Return a file. A page that was loaded before an update gets the newest version."""
     content = _assets().get(name)
     if content is None:
-        raise RouteNotFound(f"There is no file {name[:80]!r}.")
+        raise RouteNotFound(said("There is no file {name!r}.", name=name[:80]))
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=HEADERS)

@@ -4,15 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
-from brushwork_schemas.errors import BrushworkError, InvalidRequest, Unauthorized
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.errors import BrushworkError, Unauthorized
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.problems import headers_of, status_of
+from brushwork.gateway.problems import headers_of, invalid_request, status_of
 from brushwork.page.session import Session, redirect_to
 
 
@@ -31,8 +30,7 @@ class PageRoute(APIRoute):
             except BrushworkError as error:
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
-                wrong = first_invalid(error.errors(), skip=1)
-                refusal = InvalidRequest(f"{wrong.name}: {wrong.reason}.", field=wrong.name)
+                refusal = invalid_request(error.errors(), skipped=1)
                 return await run_in_threadpool(error_page, request, refusal)
 
         return handled

@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.kinds.view import in_percent, localized
+from brushwork_schemas.wording.translation import translated
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from brushwork.page.assets import asset_path
 from brushwork.page.views import clock, sizes
-from brushwork.page.views.kind_words import OPTION_WORDS, kind_action, kind_title
+from brushwork.page.views.kind_words import (
+    OPTION_WORDS,
+    class_name,
+    error_name,
+    kind_action,
+    kind_title,
+    with_class_names,
+)
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -29,6 +37,10 @@ ENVIRONMENT.filters.update(
     bytes=sizes.in_bytes,
     percent=in_percent,
     localized=localized,
+    read_in=translated,
+    class_name=class_name,
+    with_class_names=with_class_names,
+    error_name=error_name,
     kind_title=kind_title,
     kind_action=kind_action,
 )

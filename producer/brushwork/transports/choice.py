@@ -2,6 +2,7 @@
 
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.transports.transport import Transport
 
@@ -25,9 +26,12 @@ def chosen_settings(
     named = [name for name, url in servers.items() if url is not None]
     if address is not None and named:
         raise InvalidRequest(
-            f"address: can't be combined with {named[0]}. A client uses a gateway or the servers directly.",
+            said(
+                "address: can't be combined with {named}. A client uses a gateway or the servers directly.",
+                named=named[0],
+            ),
             field="address",
-            hint=f"Leave out the address or {named[0]}.",
+            hint=said("Leave out the address or {named}.", named=named[0]),
         )
     given = {**servers, "url": address, "api_key": key}
     chosen = settings.overridden(**given) if settings else Settings.load(**given)

@@ -26,6 +26,7 @@ from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
@@ -173,7 +174,7 @@ class GatewayTransport(Transport):
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:
         """Download a stored file."""
         if not is_sha256(sha256):
-            raise ArtifactMissing(f"There is no artifact {ascii(sha256)[:80]}.")
+            raise ArtifactMissing(said("There is no artifact {sha256}.", sha256=ascii(sha256)[:80]))
         try:
             answer = yield from self._ask(HttpRequest("GET", f"/v1/files/{sha256}"))
         except FileNotFound as error:
@@ -302,7 +303,11 @@ def _job_path(job_id: str) -> str:
     if "/" in checked_id(job_id):
         # A job from a bare Celery message may have such an id, but a path can't contain it.
         raise JobNotFound(
-            f"There is no job {job_id!r} that can be reached by HTTP: its id contains a slash.", field="id"
+            said(
+                "There is no job {job_id!r} that can be reached by HTTP: its id contains a slash.",
+                job_id=job_id,
+            ),
+            field="id",
         )
     # Dots are escaped too: a path that ends in `..` would be normalized to another one.
     return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
@@ -317,5 +322,8 @@ def _query(wanted: JobFilter) -> dict[str, str]:
         elif isinstance(value, str):
             query[name] = str(value)
         elif value is not None:
-            raise InvalidRequest(f"{name}: must be a string, not a {type(value).__name__}.", field=name)
+            raise InvalidRequest(
+                said("{field}: must be a string, not a {type}.", field=name, type=type(value).__name__),
+                field=name,
+            )
     return query

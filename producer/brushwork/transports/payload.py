@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
 from brushwork.inputs.batch_errors import located
@@ -30,10 +32,11 @@ def packed(requests: Sequence[Any]) -> list[dict[str, Any]]:
     Raises:
         RequestError: A request can't be sent. If there are several, the message starts with its index.
     """
-    ready = []
+    ready, wrong = [], Refusals()
     for index, request in enumerate(requests):
-        with located(index, len(requests)):
+        with wrong.noted(), located(index, len(requests)):
             ready.append(_packed(request))
+    wrong.raise_any()
     return ready
 
 
@@ -50,11 +53,16 @@ def data_url(data: bytes) -> str:
 
 def _packed(request: Any) -> dict[str, Any]:
     if not isinstance(request, Mapping):
-        raise InvalidRequest(f"A request must be a mapping with a `kind`, not a {type(request).__name__}.")
-    ready = {name: _sendable(name, value) for name, value in request.items() if name not in file_fields()}
-    for name, sort in file_fields().items():
-        if (given := request.get(name)) is not None:
-            ready[name] = given if sort == ARCHIVE else sendable_picture(given, name)
+        name = type(request).__name__
+        raise InvalidRequest(said("A request must be a mapping with a `kind`, not a {type}.", type=name))
+    ready, wrong = {}, Refusals()
+    for name, value in request.items():
+        with wrong.noted():
+            if name not in file_fields():
+                ready[name] = _sendable(name, value)
+            elif value is not None:
+                ready[name] = value if file_fields()[name] == ARCHIVE else sendable_picture(value, name)
+    wrong.raise_any()
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"
     return ready
@@ -66,7 +74,8 @@ def _sendable(name: str, value: Any) -> Any:
         encoded(plain)
     except (TypeError, ValueError, RecursionError):
         raise InvalidRequest(
-            f"{name}: this {type(value).__name__} can't be sent as JSON.", field=name
+            said("{field}: this {type} can't be sent as JSON.", field=name, type=type(value).__name__),
+            field=name,
         ) from None
     return plain
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from brushwork_schemas.errors import BrushworkError, Postponed, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError, Postponed, RequestError, ServiceUnreachable
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.phrase import said
+from pydantic import ValidationError
 
 from brushwork.transports.flow import HttpResponse
 
@@ -25,8 +28,12 @@ def error_of(response: HttpResponse, address: str) -> BrushworkError:
     problem = _problem(response)
     if problem is None:
         return ServiceUnreachable(
-            f"The server at {address} responded with status {response.status} and without an error code. "
-            "It is not a brushwork gateway, or a proxy in front of it failed.",
+            said(
+                "The server at {address} responded with status {status} and without an error "
+                "code. It is not a brushwork gateway, or a proxy in front of it failed.",
+                address=address,
+                status=response.status,
+            ),
             field="url",
             hint="Check the client's address, or BRUSHWORK_URL.",
         )
@@ -35,9 +42,19 @@ def error_of(response: HttpResponse, address: str) -> BrushworkError:
         index, field = int(found[1]), found[2]
     error = _error(code, problem, field, response)
     error.index = index
+    if isinstance(error, RequestError) and (errors := _field_errors(problem.get("errors"))):
+        error.errors = errors
     if index is not None and not error.message.startswith("requests["):
         error.message = f"requests[{index}]: {error.message}"
     return error
+
+
+def _field_errors(given: Any) -> list[FieldError]:
+    """Return all wrong fields. An older gateway names only the first one, a newer one may add to them."""
+    try:
+        return [FieldError.model_validate(each) for each in given or ()]
+    except (TypeError, ValidationError):
+        return []
 
 
 def _problem(response: HttpResponse) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 from brushwork_schemas.worker import SeenWorker
 from pydantic import BaseModel, ValidationError
 
@@ -112,7 +113,7 @@ def _content(response: HttpResponse) -> dict[str, Any]:
 def _items(content: Mapping[str, Any], name: str) -> list[Any]:
     found = content.get(name)
     if not isinstance(found, list):
-        raise _unreadable(f"it has no list {name!r}")
+        raise _unreadable(said("it has no list {name!r}", name=name))
     return found
 
 
@@ -121,7 +122,7 @@ def _parsed(model: type[_Model], content: Any) -> _Model:
         return model.model_validate(content)
     except ValidationError as error:
         wrong = first_invalid(error)
-        raise _unreadable(f"{wrong.name}: {wrong.reason}") from error
+        raise _unreadable(said("{wrong}: {reason}", wrong=wrong.name, reason=wrong.reason)) from error
 
 
 def _model(content: Any) -> Model:
@@ -144,7 +145,7 @@ def _worker(content: Any) -> SeenWorker:
 
 def _unreadable(reason: str) -> ServiceUnreachable:
     return ServiceUnreachable(
-        f"The gateway's response can't be read: {reason}.",
+        said("The gateway's response can't be read: {reason}.", reason=reason),
         field="url",
         hint="Check that the address is a gateway's, and that client and gateway have the same version.",
     )

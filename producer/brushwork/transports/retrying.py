@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause
 from brushwork.transports.problem import error_of
@@ -59,7 +60,11 @@ class Retrying:
 
     def _unreachable(self, lost: ConnectionLost) -> ServiceUnreachable:
         return ServiceUnreachable(
-            f"The gateway at {self._address} does not answer: {lost.reason}.",
+            said(
+                "The gateway at {address} does not answer: {reason}.",
+                address=self._address,
+                reason=lost.reason,
+            ),
             field="url",
             hint="Check that it is running (brushwork gateway) and that its address is right: "
             "the client's first argument, else BRUSHWORK_URL.",

@@ -8,6 +8,7 @@ from brushwork_schemas.errors import WaitTimeout
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 
 SHORTEST_POLL_S = 0.001
 LONGEST_POLL_S = 0.25
@@ -91,7 +92,11 @@ class PollingWait:
         left_s = self.left_s()
         if left_s <= 0:
             raise WaitTimeout(
-                f"Job {self._job_id} has not ended within {self._timeout_s} s. It continues.",
+                said(
+                    "Job {job_id} has not ended within {timeout_s} s. It continues.",
+                    job_id=self._job_id,
+                    timeout_s=self._timeout_s,
+                ),
                 hint="Wait again, or check that a worker of its kind is running: brushwork workers.",
             )
         return min(pause_s, left_s)

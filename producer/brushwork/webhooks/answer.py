@@ -6,6 +6,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from brushwork_schemas.wording.foreign_text import visible
+
+LONGEST_ERROR = 500
+
 
 @dataclass(frozen=True)
 class DeliveryAnswer:
@@ -22,6 +26,11 @@ class DeliveryAnswer:
     error: str | None = None
     retry_after_s: float | None = None
     is_final: bool = False
+
+    def __post_init__(self) -> None:
+        """Bound the error, which is logged and stored: other libraries and receivers write parts of it."""
+        if self.error is not None:
+            object.__setattr__(self, "error", visible(self.error, LONGEST_ERROR))
 
     @property
     def is_gone(self) -> bool:

@@ -5,6 +5,7 @@ import re
 from datetime import datetime
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from standardwebhooks import Webhook
 
 PREFIX = "whsec_"
@@ -68,7 +69,12 @@ def _check(secret: str) -> None:
     if not secret.startswith(PREFIX) or not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
         # Not with the secret itself, which may be right except for a character.
         raise InvalidRequest(
-            f"webhook_secret: must be {PREFIX} and the base64 of {SHORTEST_KEY} to {LONGEST_KEY} bytes.",
+            said(
+                "webhook_secret: must be {prefix} and the base64 of {shortest_key} to {longest_key} bytes.",
+                prefix=PREFIX,
+                shortest_key=SHORTEST_KEY,
+                longest_key=LONGEST_KEY,
+            ),
             field="webhook_secret",
             hint=_HOW,
         )

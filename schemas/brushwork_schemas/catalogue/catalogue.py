@@ -1,16 +1,20 @@
 """The catalogue: which models there are, by name and by kind."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
 from brushwork_schemas.catalogue.reading import read_entries
 from brushwork_schemas.catalogue.trained_models import TRAINED, trained_model, trains_for
-from brushwork_schemas.errors import UnknownModel
-from brushwork_schemas.plugins import CATALOGUES, registered
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.plugins import CATALOGUES, leave_out_part, registered
+from brushwork_schemas.wording.nearest_name import nearest_name
+from brushwork_schemas.wording.phrase import either, said
 
+_Entry = TypeVar("_Entry")
 PACKAGED = Path(__file__).parent / "catalogue.toml"
 
 
@@ -31,7 +35,8 @@ class Catalogue:
         """Return the models of all registered catalogues and of `user_file`.
 
         Models of `user_file` come first and replace others of the same name. The built-in catalogue comes
-        before those of plug-ins. A file of a plug-in that cannot be read is left out and logged.
+        before those of plug-ins. A file of a plug-in that cannot be read is left out and logged, and so is
+        each of its entries that cannot be used.
 
         Raises:
             InvalidRequest: `user_file` cannot be read. The message names file, model and field.
@@ -70,12 +75,18 @@ class Catalogue:
         for model in candidates:
             if name in (None, model.name):
                 return model
-        known = ", ".join(model.name for model in candidates) or "none"
-        found = self._models.get(name) if name else None
-        reason = f"serves {', '.join(found.kinds)}, not {kind}" if found else "is not in the catalogue"
-        message = f"Model {name!r} {reason}." if name else f"The catalogue has no model for {kind}."
-        also = " trained:<job id> selects a model that a job trained." if trains_for(kind) else ""
-        raise UnknownModel(message, field="model", hint=f"Models for {kind}: {known}.{also}")
+        message = self._why_not(name, kind)
+        names = [model.name for model in candidates]
+        close = nearest_name(name, names) if name and name not in self._models else None
+        raise UnknownModel(message, field="model", hint=_offered(names, kind, close))
+
+    def _why_not(self, name: str | None, kind: str) -> str:
+        if not name:
+            return said("The catalogue has no model for {kind}.", kind=kind)
+        if (found := self._models.get(name)) is not None:
+            message = "Model {name!r} serves {kinds}, not {kind}."
+            return said(message, name=name, kinds=found.kinds, kind=kind)
+        return said("Model {name!r} is not in the catalogue.", name=name)
 
     def entry(self, name: str) -> "Model | AddOn":
         """Return the model, LoRA adapter or ControlNet of that name.
@@ -88,9 +99,11 @@ class Catalogue:
             return found
         close = difflib.get_close_matches(name, [*self._models, *self._add_ons], n=3)
         raise UnknownModel(
-            f"{name!r} is not in the catalogue.",
+            said("{name!r} is not in the catalogue.", name=name),
             field="model",
-            hint=f"Did you mean {' or '.join(close)}?" if close else "To list all entries: brushwork models",
+            hint=said("Did you mean {names}?", names=either(close))
+            if close
+            else "To list all entries: brushwork models",
         )
 
     def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
@@ -109,24 +122,64 @@ class Catalogue:
         for each in fitting:
             if each.name == name:
                 return each
-        known = ", ".join(each.name for each in fitting)
-        raise UnknownModel(
-            f"{field}: the catalogue has no {sort} {name!r} for {model.name}.",
-            field=field,
-            hint=f"Choose one of: {known}."
-            if fitting
-            else f"There is none. To add one: "
-            f"brushwork models add NAME --type {sort} --family {model.family} --folder PATH",
+        names = [each.name for each in fitting]
+        hint = said(
+            "There is none. To add one: "
+            "brushwork models add NAME --type {sort} --family {family} --folder PATH",
+            sort=sort,
+            family=model.family,
         )
+        if close := nearest_name(name, names):
+            hint = said("Did you mean {name!r}? Choose one of: {names}.", name=close, names=names)
+        elif names:
+            hint = said("Choose one of: {names}.", names=names)
+        raise UnknownModel(
+            said(
+                "{field}: the catalogue has no {sort} {name!r} for {model}.",
+                field=field,
+                sort=sort,
+                name=name,
+                model=model.name,
+            ),
+            field=field,
+            hint=hint,
+        )
+
+
+def _offered(names: Sequence[str], kind: str, close: str | None) -> str:
+    offered = said("Models for {kind}: {names}.", kind=kind, names=names or said("none"))
+    if close:
+        offered = said("Did you mean {name!r}? {offered}", name=close, offered=offered)
+    if trains_for(kind):
+        more = said("trained:<job id> selects a model that a job trained.")
+        offered = said("{offered} {more}", offered=offered, more=more)
+    return offered
 
 
 @cache
 def _packaged() -> Catalogue:
     models: dict[str, Model] = {}
     add_ons: dict[str, AddOn] = {}
-    for file in registered(CATALOGUES, Path, str, read_entries).values():
-        more_models, more_add_ons = read_entries(file)
+    for key, file in registered(CATALOGUES, Path, str, _check_readable).items():
+        more_models, more_add_ons = read_entries(file, partial(_leave_out, key))
         # The first file that names a model wins, and its models come first.
-        models |= {name: model for name, model in more_models.items() if name not in models}
-        add_ons = {**more_add_ons, **add_ons}
+        models |= _new(key, "models", models, more_models)
+        add_ons |= _new(key, "add-ons", add_ons, more_add_ons)
     return Catalogue(models, add_ons)
+
+
+def _check_readable(file: Path) -> None:
+    """Raise InvalidRequest if no entry of a file can be read. A wrong entry alone does not matter here."""
+    read_entries(file, lambda name, error: None)
+
+
+def _leave_out(key: str, name: str, error: InvalidRequest) -> None:
+    leave_out_part(CATALOGUES, key, name, error.message)
+
+
+def _new(
+    key: str, section: str, known: Mapping[str, _Entry], more: Mapping[str, _Entry]
+) -> dict[str, _Entry]:
+    for name in sorted(known.keys() & more.keys()):
+        leave_out_part(CATALOGUES, key, f"{section}.{name}", f"{name!r} is in another catalogue already")
+    return {name: entry for name, entry in more.items() if name not in known}

@@ -11,7 +11,8 @@ from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -56,7 +57,7 @@ class Source(BaseModel):
     def _one_place(self) -> Self:
         places = ("packaged", "folder", "repository", "weights", "architecture", "job")
         if sum(getattr(self, place) is not None for place in places) != 1:
-            raise ValueError(f"exactly one of {', '.join(places)} must be set")
+            raise ValueError(said("exactly one of {places} must be set", places=places))
         if self.repository is not None and self.revision is None:
             raise ValueError('a repository must be pinned: set revision = "<commit>" with all 40 digits')
         return self
@@ -139,23 +140,44 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _serves_its_kinds(self) -> Self:
         if self.family not in all_families():
-            raise ValueError(f"unknown family {self.family!r}; families are {', '.join(all_families())}")
+            raise ValueError(
+                said(
+                    "unknown family {family!r}; families are {all_families}",
+                    family=self.family,
+                    all_families=all_families(),
+                )
+            )
         for kind in self.kinds:
             if kind not in all_kinds():
-                raise ValueError(f"unknown kind {kind!r}; kinds are {', '.join(all_kinds())}")
+                raise ValueError(
+                    said("unknown kind {kind!r}; kinds are {all_kinds}", kind=kind, all_kinds=all_kinds())
+                )
             if kind not in self.family_spec.kinds:
-                raise ValueError(f"{self.family} serves {', '.join(self.family_spec.kinds)}, not {kind}")
+                raise ValueError(
+                    said(
+                        "{family} serves {kinds}, not {kind}",
+                        family=self.family,
+                        kinds=self.family_spec.kinds,
+                        kind=kind,
+                    )
+                )
         requests = [all_kinds()[kind].request_type for kind in self.kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
         if unaccepted := set(self.accepts) - set(self.family_spec.accepts):
-            raise ValueError(f"accepts: {self.family} does not accept {', '.join(sorted(unaccepted))}")
+            raise ValueError(
+                said(
+                    "accepts: {family} does not accept {unaccepted}",
+                    family=self.family,
+                    unaccepted=sorted(unaccepted),
+                )
+            )
         fields = {name for request in requests for name in request.model_fields}
         _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
         for kind, own in self.defaults.items():
             if kind in self.kinds:
                 if not isinstance(own, dict):
-                    raise ValueError(f"defaults.{kind} must be a table of request fields")
+                    raise ValueError(said("defaults.{kind} must be a table of request fields", kind=kind))
                 _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
         for kind in self.kinds:
             self._check_defaults(kind)
@@ -168,7 +190,15 @@ class Model(BaseModel):
                 _field_of(kind, name).validate_python(value)
             except ValidationError as error:
                 reason = first_invalid(error).reason
-                raise ValueError(f"defaults: {name} cannot be {value!r} for {kind}: {reason}") from None
+                raise ValueError(
+                    said(
+                        "defaults: {name} cannot be {value!r} for {kind}: {reason}",
+                        name=name,
+                        value=value,
+                        kind=kind,
+                        reason=reason,
+                    )
+                ) from None
 
     @property
     def family_spec(self) -> Family:
@@ -204,7 +234,9 @@ class AddOn(BaseModel):
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:
     if unknown := given - known:
-        raise ValueError(f"{what}: unknown request fields: {', '.join(sorted(unknown))}")
+        raise ValueError(
+            said("{what}: unknown request fields: {unknown}", what=what, unknown=sorted(unknown))
+        )
 
 
 @cache

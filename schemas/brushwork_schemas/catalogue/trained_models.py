@@ -6,6 +6,7 @@ from brushwork_schemas.catalogue.entries import Model, Source
 from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.wording.phrase import said
 
 TRAINED = "trained:"
 _JOB_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -24,7 +25,11 @@ def trained_model(name: str, kind: str) -> Model:
     job = name.removeprefix(TRAINED)
     training = trains_for(kind)
     if training is None or training.trains is None or not _JOB_ID.fullmatch(job):
-        raise UnknownModel(f"Model {name!r} does not serve {kind}.", field="model", hint=_trained_hint())
+        raise UnknownModel(
+            said("Model {name!r} does not serve {kind}.", name=name, kind=kind),
+            field="model",
+            hint=_trained_hint(),
+        )
     return Model(name=name, family=training.trains.family, source=Source(job=job), licence="yours")
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.plugins import FAMILIES, registered
+from brushwork_schemas.wording.phrase import said
 
 
 @cache
@@ -19,13 +20,15 @@ def _check(family: Family) -> None:
     """Raise ValueError if a family of a plug-in cannot be used."""
     for field in ("name", "library", "loader"):
         if not isinstance(getattr(family, field), str):
-            raise ValueError(f"{field} is not a text")
+            raise ValueError(said("{field} is not a text", field=field))
     if not re.fullmatch(r"[\w.]+:[\w.]+", family.loader):
-        raise ValueError(f"loader {family.loader!r} is not of the form package.module:function")
+        raise ValueError(
+            said("loader {loader!r} is not of the form package.module:function", loader=family.loader)
+        )
     for field in ("kinds", "classes", "accepts", "schedulers"):
         names = getattr(family, field)
         if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
-            raise ValueError(f"{field} is not a tuple of texts")
+            raise ValueError(said("{field} is not a tuple of texts", field=field))
 
 
 def family_of(class_name: str) -> Family | None:

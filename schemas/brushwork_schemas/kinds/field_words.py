@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
+MESSAGE = "message."
+
 
 @dataclass(frozen=True)
 class FieldWords:
@@ -35,6 +37,20 @@ class FieldWords:
     def choice(self, value: object, language: str = "en") -> str:
         """Return the text of one of the values that a field accepts."""
         return self._translated(f"choice.{value}", language, str(value))
+
+    def texts(self, language: str) -> Mapping[str, str]:
+        """Return translations by their English text: the hints of the fields, and the kind's own messages.
+
+        A kind translates its messages under `message.<English template>`.
+        """
+        given = self.translations.get(language, {})
+        hints = {
+            known.description: given[f"field.{name}.hint"]
+            for name, known in self.model.model_fields.items()
+            if known.description and given.get(f"field.{name}.hint")
+        }
+        messages = {key.removeprefix(MESSAGE): text for key, text in given.items() if key.startswith(MESSAGE)}
+        return {**hints, **messages}
 
     def _translated(self, key: str, language: str, otherwise: str) -> str:
         return self.translations.get(language, {}).get(key, otherwise)

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
+from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
@@ -139,32 +141,69 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
     Raises:
         InvalidRequest: A field exceeds a limit of the model.
     """
+    wrong, limits = Refusals(), model.limits
     for name, side in (("width", request.width or 0), ("height", request.height or 0)):
-        _at_most(name, side, model.limits.max_side, model)
-        multiple = model.family_spec.multiple_of
-        if side % multiple:
-            raise InvalidRequest(
-                f"{name}: {side} is not a multiple of {multiple}, as {model.name} requires.",
+        with wrong.noted():
+            _check_side(name, side, model)
+    for name, value, limit in (
+        ("num_inference_steps", request.num_inference_steps or 0, limits.max_steps),
+        ("num_images_per_prompt", request.num_images_per_prompt, limits.max_images),
+    ):
+        with wrong.noted():
+            _at_most(name, value, limit, model)
+    if not wrong:
+        with wrong.noted():
+            _check_pixels(request, model)
+    with wrong.noted():
+        _check_scheduler(request, model)
+    wrong.raise_any()
+
+
+def _check_side(name: str, side: int, model: "Model") -> None:
+    _at_most(name, side, model.limits.max_side, model)
+    multiple = model.family_spec.multiple_of
+    if side % multiple:
+        raise InvalidRequest(
+            said(
+                "{field}: {side} is not a multiple of {multiple}, as {model} requires.",
                 field=name,
-                hint=f"Use {-(-side // multiple) * multiple}.",
-            )
+                side=side,
+                multiple=multiple,
+                model=model.name,
+            ),
+            field=name,
+            hint=said("Use {value}.", value=-(-side // multiple) * multiple),
+        )
+
+
+def _check_pixels(request: GenerationRequest, model: "Model") -> None:
     limits = model.limits
-    _at_most("num_inference_steps", request.num_inference_steps or 0, limits.max_steps, model)
-    _at_most("num_images_per_prompt", request.num_images_per_prompt, limits.max_images, model)
     pixels = (request.width or 0) * (request.height or 0) * request.num_images_per_prompt
     if pixels > limits.max_pixels_per_job:
         raise InvalidRequest(
-            f"width x height x num_images_per_prompt is {pixels} pixels. {model.name} allows "
-            f"{limits.max_pixels_per_job} pixels per job.",
+            said(
+                "width x height x num_images_per_prompt is {pixels} pixels. {model} allows "
+                "{max_pixels_per_job} pixels per job.",
+                pixels=pixels,
+                model=model.name,
+                max_pixels_per_job=limits.max_pixels_per_job,
+            ),
             field="num_images_per_prompt",
             hint="Use fewer or smaller pictures, or submit several jobs.",
         )
+
+
+def _check_scheduler(request: GenerationRequest, model: "Model") -> None:
     if request.scheduler is not None and request.scheduler not in model.schedulers:
-        offered = ", ".join(model.schedulers)
+        offered = model.schedulers
         raise InvalidRequest(
-            f"scheduler: {model.name} does not offer {request.scheduler!r}.",
+            said(
+                "scheduler: {model} does not offer {scheduler!r}.",
+                model=model.name,
+                scheduler=request.scheduler,
+            ),
             field="scheduler",
-            hint=f"Choose one of {offered}."
+            hint=said("Choose one of {offered}.", offered=offered)
             if offered
             else "Leave the field out: the model has one scheduler.",
         )
@@ -177,6 +216,15 @@ def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalo
         UnknownModel: The catalogue has no such entry for the family of the model.
         InvalidRequest: The fields contradict each other.
     """
+    wrong = Refusals()
+    with wrong.noted():
+        _check_loras(request, model, catalogue)
+    with wrong.noted():
+        _check_controlnet(request, model, catalogue)
+    wrong.raise_any()
+
+
+def _check_loras(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
     for index, lora in enumerate(request.loras):
         catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
     if len({lora.name for lora in request.loras}) < len(request.loras):
@@ -185,12 +233,15 @@ def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalo
             field="loras",
             hint="List it once, with the sum of its weights.",
         )
+
+
+def _check_controlnet(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
     if request.controlnet is not None:
         catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
     if (request.controlnet is None) != (request.control_image is None):
         missing = "controlnet" if request.controlnet is None else "control_image"
         raise InvalidRequest(
-            f"{missing}: required, because controlnet and control_image are used together.",
+            said("{field}: required, because controlnet and control_image are used together.", field=missing),
             field=missing,
             hint="Set both fields, or neither.",
         )
@@ -205,10 +256,17 @@ def check_strength(request: Any, model: "Model", catalogue: "Catalogue") -> None
     num_steps, strength = request.num_inference_steps or 0, request.strength
     if strength is not None and int(num_steps * strength) < 1:
         raise InvalidRequest(
-            f"strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
+            said(
+                "strength: {strength:g} of {num_steps} steps rounds to 0 steps.",
+                strength=strength,
+                num_steps=num_steps,
+            ),
             field="strength",
-            hint=f"Use at least {math.ceil(1000 / num_steps) / 1000:g}, or at least "
-            f"{math.ceil(1 / strength)} steps.",
+            hint=said(
+                "Use at least {strength:g}, or at least {steps} steps.",
+                strength=math.ceil(1000 / num_steps) / 1000,
+                steps=math.ceil(1 / strength),
+            ),
         )
 
 
@@ -274,7 +332,16 @@ def from_short(written: Any) -> Mapping[str, Any] | None:
 
 def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
     if value > limit:
-        raise InvalidRequest(f"{name}: {value} exceeds the limit of {model.name}, {limit}.", field=name)
+        raise InvalidRequest(
+            said(
+                "{field}: {value} exceeds the limit of {model}, {limit}.",
+                field=name,
+                value=value,
+                model=model.name,
+                limit=limit,
+            ),
+            field=name,
+        )
 
 
 GENERATION_ENGLISH = {

@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Picture
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request, Text
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Table
 from brushwork_schemas.kinds.view import Text as TextBlock
+from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
@@ -99,24 +101,29 @@ class ImageToTextResult(Result):
 
 
 def _check_decoding(request: ImageToTextRequest, model: "Model", catalogue: "Catalogue") -> None:
-    beams = request.num_beams or 1
+    beams, wrong = request.num_beams or 1, Refusals()
     if request.do_sample and beams > 1:
         raise InvalidRequest(
-            f"num_beams ({beams}) cannot be combined with do_sample.",
+            said("num_beams ({beams}) cannot be combined with do_sample.", beams=beams),
             field="num_beams",
             hint="Leave out num_beams or do_sample.",
         )
     if not request.do_sample and request.num_return_sequences > beams:
         raise InvalidRequest(
-            f"num_return_sequences ({request.num_return_sequences}) exceeds num_beams ({beams}).",
+            said(
+                "num_return_sequences ({num_return_sequences}) exceeds num_beams ({beams}).",
+                num_return_sequences=request.num_return_sequences,
+                beams=beams,
+            ),
             field="num_return_sequences",
             hint="Leave out num_beams, or set do_sample=True.",
         )
     for name in () if request.do_sample else ("temperature", "top_p"):
         if getattr(request, name) is not None:
-            raise InvalidRequest(
-                f"{name}: has an effect only with do_sample=True.", field=name, hint="Set do_sample=True."
-            )
+            message = said("{field}: has an effect only with do_sample=True.", field=name)
+            with wrong.noted():
+                raise InvalidRequest(message, field=name, hint="Set do_sample=True.")
+    wrong.raise_any()
 
 
 def _complete(asked: ImageToTextRequest, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:

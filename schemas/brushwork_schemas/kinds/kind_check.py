@@ -8,6 +8,7 @@ from typing import Any
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
+from brushwork_schemas.wording.phrase import said
 
 # The name is the name of a queue, part of a task name and of addresses, and a column of 64 characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -19,27 +20,40 @@ def check_kind(kind: Kind) -> None:
     Other exceptions come from the classes of the kind, for example if a request has no JSON Schema.
     """
     if not isinstance(kind.name, str) or not _NAME.fullmatch(kind.name):
-        raise ValueError(f"{kind.name!r} is not a name of at most 64 letters, digits, '.', '_' and '-'")
+        raise ValueError(
+            said("{kind!r} is not a name of at most 64 letters, digits, '.', '_' and '-'", kind=kind.name)
+        )
     _check_type(kind, "request_type", Request)
     _check_type(kind, "result_type", Result)
     for field in ("title", "action", "follow_up"):
         text = getattr(kind, field)
         if (field != "follow_up" or text is not None) and not _is_localized(text):
-            raise ValueError(f"{kind.name}: {field} has no text in English ('en')")
+            raise ValueError(
+                said("{kind}: {field} has no text in English ('en')", kind=kind.name, field=field)
+            )
     if not isinstance(kind.order, int):
-        raise ValueError(f"{kind.name}: order is not an integer")
+        raise ValueError(said("{kind}: order is not an integer", kind=kind.name))
     try:
         kind.request_type.model_json_schema()
         kind.result_type.model_json_schema(mode="serialization")
         json.dumps(dict(kind.example))
     except Exception as error:
-        raise ValueError(f"{kind.name}: {type(error).__name__}: {error}") from error
+        raise ValueError(
+            said("{kind}: {type}: {error}", kind=kind.name, type=type(error).__name__, error=error)
+        ) from error
 
 
 def _check_type(kind: Kind, field: str, expected: type[Any]) -> None:
     given = getattr(kind, field)
     if not isinstance(given, type) or not issubclass(given, expected):
-        raise ValueError(f"{kind.name}: {field} is not a subclass of {expected.__name__}")
+        raise ValueError(
+            said(
+                "{kind}: {field} is not a subclass of {expected}",
+                kind=kind.name,
+                field=field,
+                expected=expected.__name__,
+            )
+        )
 
 
 def _is_localized(text: Any) -> bool:

@@ -11,6 +11,9 @@ from brushwork_schemas.errors import UnknownKind
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
+from brushwork_schemas.wording.nearest_name import nearest_name
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import add_translations
 
 
 @cache
@@ -18,6 +21,9 @@ def all_kinds() -> Mapping[str, Kind]:
     """Return all kinds by name, the built-in ones first, in the order in which they are shown."""
     kinds = registered(KINDS, Kind, lambda kind: kind.name, check_kind).values()
     in_order = sorted(kinds, key=lambda kind: (kind.order, kind.name))
+    for kind in in_order:
+        for language in kind.words:
+            add_translations(language, kind.field_words.texts(language))
     return MappingProxyType({kind.name: kind for kind in in_order})
 
 
@@ -42,9 +48,16 @@ def kind_named(name: str) -> Kind:
     try:
         return all_kinds()[name]
     except (KeyError, TypeError):
-        raise UnknownKind(
-            f"There is no kind {name!r}.", field="kind", hint=f"Kinds are {', '.join(all_kinds())}."
-        ) from None
+        raise _unknown(name) from None
+
+
+def _unknown(name: object) -> UnknownKind:
+    titles = {title: kind.name for kind in all_kinds().values() for title in kind.title.values()}
+    close = nearest_name(name, all_kinds(), titles) if isinstance(name, str) else None
+    hint = said("Kinds are {kinds}.", kinds=list(all_kinds()))
+    if close:
+        hint = said("Did you mean {name!r}? Kinds are {kinds}.", name=close, kinds=list(all_kinds()))
+    return UnknownKind(said("There is no kind {name}.", name=repr(name)[:100]), field="kind", hint=hint)
 
 
 def typed_request(kind_name: str, stored: Any) -> Any:

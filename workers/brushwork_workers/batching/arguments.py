@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from brushwork_schemas.wording.phrase import said
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Generator, Tensor
 from torch.utils import _pytree as pytree
@@ -204,4 +205,6 @@ def _shares(leaf: Any, rows: list[int]) -> Sequence[Any]:
         return [leaf] * len(rows)
     if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == sum(rows):
         return torch.split(leaf, rows)
-    raise NotShareable(f"a {type(leaf).__name__} in the answer has not one row per row of the arguments")
+    raise NotShareable(
+        said("a {type} in the answer has not one row per row of the arguments", type=type(leaf).__name__)
+    )

@@ -2,6 +2,7 @@
 
 import torch
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, MachineError, OutOfMemory
+from brushwork_schemas.wording.phrase import said
 
 
 def coded_error(error: BaseException) -> BrushworkError:
@@ -22,10 +23,10 @@ def coded_error(error: BaseException) -> BrushworkError:
         )
     if isinstance(error, OSError):
         return MachineError(
-            f"{type(error).__name__} in the worker.",
+            said("{type} in the worker.", type=type(error).__name__),
             hint="Search the worker's log for this job id; it has the reason.",
         )
     return BrushworkError(
-        f"{type(error).__name__} in the worker.",
+        said("{type} in the worker.", type=type(error).__name__),
         hint="Search the worker's log for this job id; it has the traceback.",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -27,7 +28,7 @@ def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InvalidRequest(
-            f"device: {wanted!r} is not available on this machine: {error}",
+            said("device: {wanted!r} is not available on this machine: {error}", wanted=wanted, error=error),
             field="device",
             hint="Set BRUSHWORK_DEVICE to auto, cpu, cuda, cuda:<index> or mps.",
         ) from error

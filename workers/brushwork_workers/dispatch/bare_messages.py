@@ -8,35 +8,39 @@ import base64
 import json
 import logging
 import re
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.ledger import CeleryMessage, Ledger, NewJob
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
-from brushwork_schemas.admission import admit
+from brushwork_core.queue.task_ids import job_id_of, shown
+from brushwork_schemas.admission import ANY_SHA256, admit
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
-    BrushworkError,
     InvalidDataset,
     InvalidImage,
     InvalidRequest,
+    PluginFailed,
     RequestError,
+    ServiceUnreachable,
 )
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields
-from brushwork_schemas.options import checked_url, taken_options
+from brushwork_schemas.options import JobOptions, checked_url, taken_options
+from brushwork_schemas.states import JobState
 from PIL import UnidentifiedImageError
 
+from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMessage, as_json
+
 LOGGER = logging.getLogger(__name__)
-MAX_ID_LENGTH = 64
-MAX_KEPT_CHARACTERS = 20_000
 _DATA_URL = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -54,10 +58,6 @@ class AcceptedMessage:
     waits: bool = False
 
 
-class _KindFailed(Exception):
-    """A function of a kind raised an exception that is not about the request."""
-
-
 class BareMessages:
     """Turns bare messages into jobs.
 
@@ -67,6 +67,7 @@ class BareMessages:
         catalogue: The models that a message may name.
         max_attempts: Most attempts of such a job.
         expect: Raises `UnknownModel` if a tenant may not use a model.
+        kinds: Kinds that this worker serves; None for all. Jobs of other kinds wait for another worker.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class BareMessages:
         *,
         max_attempts: int,
         expect: Callable[[Model, str], None] = lambda model, tenant: None,
+        kinds: Collection[str] | None = None,
     ) -> None:
+        self._kinds = kinds
         self._expect = expect
         self._ledger = ledger
         self._store = store
@@ -87,9 +90,7 @@ class BareMessages:
     def accept(
         self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> AcceptedMessage:
-        """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
-
-        If a function of the kind has a bug, the job fails with the code `internal`.
+        """Write the job of a message that has no callbacks to the ledger; see `accept_message`.
 
         Args:
             task_id: Celery's task id.
@@ -101,18 +102,60 @@ class BareMessages:
         Returns:
             The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
         """
-        job_id = _job_id(task_id)
+        return self.accept_message(BareMessage(task_id, kind, args, kwargs))
+
+    def accept_message(self, message: BareMessage) -> AcceptedMessage:
+        """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
+
+        If a function of the kind has a bug, the job fails with the code `plugin_failed`.
+
+        Returns:
+            The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
+
+        Raises:
+            ServiceUnreachable: The ledger or the store does not answer. The message can be accepted again.
+        """
+        job_id = job_id_of(message.task_id)
+        if job_id != message.task_id:
+            LOGGER.info("Task %s is job %s", shown(repr(message.task_id)), job_id, extra={"job": job_id})
         try:
-            job = self._admitted(job_id, kind, args, kwargs)
-        except RequestError as error:
-            self._ledger.refuse(_refused(job_id, kind, kwargs), JobError.of(error))
+            return self._submitted(job_id, message)
+        except ServiceUnreachable:
+            raise
+        except (RequestError, PluginFailed) as error:
+            refusal = JobError.of(error)
+        # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
+        except Exception as error:
+            refusal = _bug(message.kind, error)
+        # Without the message of the error, which may be private.
+        LOGGER.info("Job %s was refused: %s", job_id, refusal.code, extra={"job": job_id})
+        self._refuse(job_id, message, refusal)
+        return AcceptedMessage(job_id)
+
+    def _submitted(self, job_id: str, message: BareMessage) -> AcceptedMessage:
+        if message.problem is not None:
+            raise message.problem
+        job = self._admitted(job_id, message.kind, message.args, message.kwargs)
+        job = replace(job, celery=_celery(job_id, message), **_times(job, message))
+        if message.is_revoked or (job.deadline_s is not None and job.deadline_s <= 0):
+            state = JobState.CANCELED if message.is_revoked else JobState.EXPIRED
+            self._ledger.submit_ended(job, state)
             return AcceptedMessage(job_id)
-        except _KindFailed as error:
-            # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
-            self._ledger.refuse(_refused(job_id, kind, kwargs), _bug(kind, error.__cause__))
-            return AcceptedMessage(job_id)
-        submitted = self._ledger.submit([job])
+        is_served = self._kinds is None or message.kind in self._kinds
+        submitted = self._ledger.submit([job], sent=None if is_served else ())
         return AcceptedMessage(job_id, waits=job_id in submitted.new - submitted.sent)
+
+    def _refuse(self, job_id: str, message: BareMessage, refusal: JobError) -> None:
+        try:
+            self._ledger.refuse(_refused(job_id, message), refusal)
+        except ServiceUnreachable:
+            raise
+        # Whatever it is that the database does not take: the job must exist, if without it.
+        except Exception:
+            LOGGER.exception("Job %s: the content of its message cannot be stored", job_id)
+            celery = CeleryMessage(job_id, message.relations)
+            bare = NewJob(job_id, message.kind, "unknown", "refused", request={}, celery=celery)
+            self._ledger.refuse(bare, refusal)
 
     def _admitted(self, job_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
         if args:
@@ -121,28 +164,25 @@ class BareMessages:
                 field="args",
                 hint="Send all parameters by name, as kwargs.",
             )
-        parameters = dict(kwargs)
-        options = taken_options(parameters)
-        if options.idempotency_key is not None:
-            raise InvalidRequest(
-                "idempotency_key: not allowed in a message, whose task id already is its key.",
-                field="idempotency_key",
-                hint="Remove idempotency_key. Repeat a message with the same task_id.",
-            )
+        parameters, wrong = dict(kwargs), Refusals()
+        options = None
+        with wrong.noted():
+            options = _options(parameters)
         # Null means "left out" for every file field but the main picture.
         given = [
             name
             for name in file_fields()
             if parameters.get(name) is not None or name == "image" in parameters
         ]
-        inputs = {name: self._file(parameters[name], name) for name in given}
-        parameters |= {name: artifact.sha256 for name, artifact in inputs.items()}
-        try:
-            admitted = admit(kind, parameters, self._catalogue)
-        except BrushworkError:
-            raise
-        except Exception as error:
-            raise _KindFailed from error
+        inputs: dict[str, Artifact] = {}
+        for name in given:
+            with wrong.noted():
+                inputs[name] = self._file(parameters[name], name)
+        named = {name: inputs[name].sha256 if name in inputs else ANY_SHA256 for name in given}
+        with wrong.noted():
+            admitted = admit(kind, parameters | named, self._catalogue)
+        wrong.raise_any()
+        assert options is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
         self._expect(admitted.model, options.tenant)
         return NewJob.of(
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
@@ -175,18 +215,38 @@ class BareMessages:
         return archive
 
 
+def _options(parameters: dict[str, Any]) -> JobOptions:
+    """Remove the options from the parameters of a message, and return them."""
+    options = taken_options(parameters)
+    if options.idempotency_key is not None:
+        raise InvalidRequest(
+            "idempotency_key: not allowed in a message, whose task id already is its key.",
+            field="idempotency_key",
+            hint="Remove idempotency_key. Repeat a message with the same task_id.",
+        )
+    return options
+
+
 def _bug(kind: str, error: BaseException | None) -> JobError:
     LOGGER.error("A function of the kind %s failed while it checked a message", kind, exc_info=error)
     message = f"The check of the request failed with a bug ({type(error).__name__}) in the kind {kind}."
     return JobError(code="internal", message=message, fault="machine")
 
 
-def _job_id(task_id: object) -> str:
-    if not isinstance(task_id, str) or not task_id:
-        return str(uuid.uuid4())
-    if len(task_id) <= MAX_ID_LENGTH and task_id.isascii() and task_id.isprintable():
-        return task_id
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, task_id.encode(errors="replace").decode()))
+def _celery(job_id: str, message: BareMessage) -> CeleryMessage:
+    task_id = message.task_id if isinstance(message.task_id, str) and message.task_id else job_id
+    return CeleryMessage(shown(task_id), message.relations, message.chained)
+
+
+def _times(job: NewJob, message: BareMessage) -> dict[str, Any]:
+    """Start and deadline of a job: the earlier deadline counts."""
+    found: dict[str, Any] = {}
+    if message.eta is not None:
+        found["not_before_ms"] = round(message.eta.timestamp() * 1000)
+    if message.expires is not None:
+        left_s = (message.expires - datetime.now(UTC)).total_seconds()
+        found["deadline_s"] = left_s if job.deadline_s is None else min(left_s, job.deadline_s)
+    return found
 
 
 def _embedded(given: object, field: str) -> bytes:
@@ -204,19 +264,20 @@ def _embedded(given: object, field: str) -> bytes:
         raise InvalidImage(f"{field}: invalid base64: {error}.", field=field) from error
 
 
-def _refused(job_id: str, kind: str, kwargs: Mapping[str, Any]) -> NewJob:
-    kept = dict(kwargs)
+def _refused(job_id: str, message: BareMessage) -> NewJob:
+    kept = as_json(dict(message.kwargs))
     if len(json.dumps(kept)) > MAX_KEPT_CHARACTERS:
         kept = {name[:100]: str(value)[:200] for name, value in list(kept.items())[:50]}
     named = kept.get("model")
     model = named[:200] if isinstance(named, str) and named.isprintable() else "unknown"
     return NewJob(
         id=job_id,
-        kind=kind,
+        kind=message.kind,
         model=model,
         label="refused",
         request=kept,
-        webhook_url=_webhook_url(kwargs.get("webhook_url")),
+        webhook_url=_webhook_url(message.kwargs.get("webhook_url")),
+        celery=_celery(job_id, message),
     )
 
 

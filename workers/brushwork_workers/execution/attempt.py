@@ -10,6 +10,7 @@ from brushwork_core.ledger import Claim, Signal
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.job import Progress
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.wording.phrase import said
 
 LOGGER = logging.getLogger(__name__)
 
@@ -88,7 +89,9 @@ class Attempt:
             JobStopped: The job was told to stop.
         """
         if self._signal is not Signal.GO_ON:
-            raise JobStopped(f"Job {self.claim.job_id} must stop: {self._signal.value}.")
+            raise JobStopped(
+                said("Job {job_id} must stop: {value}.", job_id=self.claim.job_id, value=self._signal.value)
+            )
 
     def _call(self, callback: Callable[[], None]) -> None:
         try:

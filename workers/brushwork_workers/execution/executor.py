@@ -18,6 +18,7 @@ from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.states import JobState
 
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
@@ -36,6 +37,7 @@ from brushwork_workers.execution.ledger_patience import LedgerPatience
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
@@ -63,6 +65,15 @@ class Outcome(StrEnum):
     """The message was superfluous: its job is running, finished or unknown."""
 
 
+_REPEATED = (Outcome.RETRIED, Outcome.POSTPONED)
+_ENDS = {
+    Outcome.SUCCEEDED: JobState.SUCCEEDED,
+    Outcome.FAILED: JobState.FAILED,
+    Outcome.CANCELED: JobState.CANCELED,
+    Outcome.EXPIRED: JobState.EXPIRED,
+}
+
+
 class Executor:
     """Runs claimed jobs.
 
@@ -79,6 +90,7 @@ class Executor:
         on_broken: Called when the device has failed. It gives all running jobs back and ends the process.
         patience: Repeats ledger calls while the database cannot be reached.
         metrics: Counts attempts.
+        events: Tells Celery's monitors how jobs begin and end.
     """
 
     def __init__(
@@ -96,7 +108,9 @@ class Executor:
         on_broken: Callable[[], None],
         patience: LedgerPatience,
         metrics: JobMetrics,
+        events: TaskEvents | None = None,
     ) -> None:
+        self._events = events or TaskEvents()
         self._worker = worker
         self._ledger = ledger
         self._store = store
@@ -132,6 +146,7 @@ class Executor:
             self._metrics.dropped()
             return Outcome.DROPPED
         self._metrics.claimed(claim)
+        self._events.started(claim.job_id)
         return claim
 
     def _run(self, attempt: Attempt) -> Outcome:
@@ -142,6 +157,7 @@ class Executor:
             outcome = self._finish(attempt, result)
             LOGGER.info("Job %s: %s after %.3f s", attempt.claim.job_id, outcome, time.monotonic() - began)
             self._count(attempt.claim, result, outcome)
+            self._announce(attempt.claim, outcome, time.monotonic() - began)
         return outcome
 
     def _log_context(self, claim: Claim) -> AbstractContextManager[None]:
@@ -189,7 +205,7 @@ class Executor:
             alone=request.deterministic,
             on_progress=attempt.touch,
         ):
-            fields = loaded_model.handlers[claim.kind].perform(request, context)
+            fields = loaded_model.handler_of(claim.kind).perform(request, context)
         timings = Timings(
             queued_s=claim.queued_s,
             loading_s=loading_s + context.reading_s,
@@ -265,6 +281,13 @@ class Executor:
             LOGGER.error("The end of an attempt could not be written, so the job will run again: %s", error)
             return Outcome.LOST
         return outcome if written is WriteOutcome.APPLIED else Outcome.LOST
+
+    def _announce(self, claim: Claim, outcome: Outcome, running_s: float) -> None:
+        if outcome in _REPEATED:
+            self._events.retried(claim.job_id, f"The job is {outcome.value}.")
+        # The end of a job that came as a bare message stands in the outbox, with its callbacks.
+        elif outcome in _ENDS and claim.task_id is None:
+            self._events.ended(claim, _ENDS[outcome], running_s)
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:
         code, running_s = "", None

@@ -38,6 +38,8 @@ class RetryPolicy:
     """Decides whether a failed attempt is followed by another one.
 
     - An error of the caller or of brushwork would occur again, so the job fails at once.
+    - An error of the operator, such as a model whose files are missing, lasts until the operator acts. The
+      job fails at once, unless another worker lists the model.
     - An error of the machine may not occur again. The job runs again after a pause that doubles with each
       attempt, on another worker if there is one.
     - A job that ran out of memory beside other jobs runs again alone.
@@ -45,11 +47,13 @@ class RetryPolicy:
 
     Args:
         worker: Name of this process in the ledger.
-        others_serve: Returns whether another worker serves a kind.
+        others_serve: Returns whether another worker serves a kind, and lists a model if one is given.
         first_pause_s: Seconds before the second attempt.
     """
 
-    def __init__(self, worker: str, others_serve: Callable[[str], bool], first_pause_s: float) -> None:
+    def __init__(
+        self, worker: str, others_serve: Callable[[str, str | None], bool], first_pause_s: float
+    ) -> None:
         self._worker = worker
         self._others_serve = others_serve
         self._first_pause_s = first_pause_s
@@ -62,14 +66,18 @@ class RetryPolicy:
             return None if claim.alone else NextAttempt(0.0, alone=True)
         if not isinstance(error, MachineError):
             return None
+        needed = claim.model if error.fault == "operator" else None
+        has_others = self._has_others(claim.kind, needed)
+        if needed is not None and not has_others:
+            return None
         pause_s = Backoff(self._first_pause_s, LONGEST_PAUSE_S).pause_s(claim.attempt)
         # The random number protects no secret.
         pause_s *= 1 + SPREAD * random.random()  # noqa: S311
-        avoid = self._worker if self._has_others(claim.kind) else None
+        avoid = self._worker if has_others else None
         return NextAttempt(pause_s, avoid, alone=isinstance(error, DeviceFailed))
 
-    def _has_others(self, kind: str) -> bool:
+    def _has_others(self, kind: str, model: str | None) -> bool:
         try:
-            return self._others_serve(kind)
+            return self._others_serve(kind, model)
         except ServiceUnreachable:
             return False

@@ -5,6 +5,8 @@ from importlib import import_module
 
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.plugins import FAMILIES, distribution_of
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.interface import Loader
 
@@ -20,7 +22,7 @@ class Loaders(Mapping[str, Loader]):
         self._replaced = dict(replaced or {})
 
     def __getitem__(self, family: str) -> Loader:
-        return self._replaced.get(family) or _resolved(all_families()[family].loader)
+        return self._replaced.get(family) or _resolved(family, all_families()[family].loader)
 
     def __iter__(self) -> Iterator[str]:
         return iter(all_families())
@@ -29,14 +31,24 @@ class Loaders(Mapping[str, Loader]):
         return len(all_families())
 
 
-def _resolved(path: str) -> Loader:
+def _resolved(family: str, path: str) -> Loader:
     module, _, name = path.partition(":")
     try:
         loader: Callable[..., object] = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
+        owner = distribution_of(FAMILIES, family)
         raise ModelUnavailable(
-            f"The loader {path} cannot be imported: {error}.",
+            said(
+                "The loader {path} of the family {family} cannot be imported: {error}. The "
+                "distribution {owner} registers this family.",
+                path=path,
+                family=family,
+                error=error,
+                owner=owner,
+            ),
             field="family",
-            hint="Install the package that provides the family, or correct the `loader` of the family.",
+            hint=said(
+                "Install the packages that it needs, or update, repair or uninstall {owner}.", owner=owner
+            ),
         ) from error
     return loader  # type: ignore[return-value]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, AutoTokenizer, TimmWrapperImageProcessor
 
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModuleProxy, SerialExecutor
@@ -41,8 +42,13 @@ def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: {len(missing)} parameters of {type(network).__name__} are missing in "
-            f"its files: {', '.join(missing[:MAX_SHOWN_KEYS])}.",
+            said(
+                "Model {model}: {num_missing} parameters of {type} are missing in its files: {missing}.",
+                model=spec.model.name,
+                num_missing=len(missing),
+                type=type(network).__name__,
+                missing=missing[:MAX_SHOWN_KEYS],
+            ),
             field="source",
             hint="Correct `family` in the catalogue entry, or download the files again.",
         )
@@ -97,10 +103,17 @@ class PictureProcessor:
         Raises:
             InvalidImage: The picture is too long and thin.
         """
-        size = getattr(self._processor, "size", None)
-        shortest = getattr(size, "shortest_edge", None)
-        if shortest and not getattr(size, "longest_edge", None):
+        if shortest := self._shortest_edge():
             check_proportions(picture, shortest)
         processed = self._processor(images=picture, return_tensors="pt")
         inputs: Mapping[str, Tensor] = processed.to(self._spec.device, self._spec.dtype)
         return inputs
+
+    def _shortest_edge(self) -> int | None:
+        """Return the length to which the shorter edge is scaled, in pixels; None if both are given."""
+        if isinstance(self._processor, TimmWrapperImageProcessor):
+            config = self._processor.data_config
+            return math.ceil(int(config["input_size"][-1]) / float(config["crop_pct"]))
+        size = getattr(self._processor, "size", None)
+        shortest: int | None = getattr(size, "shortest_edge", None)
+        return None if getattr(size, "longest_edge", None) else shortest

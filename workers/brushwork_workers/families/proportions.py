@@ -1,6 +1,7 @@
 """A limit on the proportions of pictures, for networks that resize the shorter side to a fixed length."""
 
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 # The most pixels of a resized picture. The longer side grows with the shorter one: without a limit, 30000 x 1
@@ -18,8 +19,16 @@ def check_proportions(picture: Image.Image, shorter: int) -> None:
     max_ratio = MAX_PIXELS / shorter**2
     if ratio > max_ratio:
         raise InvalidImage(
-            f"image: {picture.width} x {picture.height} pixels is too long and thin for this model, which "
-            f"resizes the shorter side to {shorter} pixels.",
+            said(
+                "image: {width} x {height} pixels is too long and thin for this model, which "
+                "resizes the shorter side to {shorter} pixels.",
+                width=picture.width,
+                height=picture.height,
+                shorter=shorter,
+            ),
             field="image",
-            hint=f"Crop it so that the longer side is at most {int(max_ratio)} times the shorter one.",
+            hint=said(
+                "Crop it so that the longer side is at most {max_ratio} times the shorter one.",
+                max_ratio=int(max_ratio),
+            ),
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -102,7 +103,7 @@ def _read_config(file: Path, name: str) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"Model {name}: {file} cannot be read: {error}.",
+            said("Model {name}: {file} cannot be read: {error}.", name=name, file=file, error=error),
             field="source",
             hint="Download the file again, or correct its JSON.",
         ) from error
@@ -129,7 +130,10 @@ def _constructor(dotted: str) -> Callable[..., Any]:
     module, _, name = dotted.rpartition(".")
     if not dotted.startswith(_ALLOWED_PREFIX) or "._" in dotted:
         raise ModelUnavailable(
-            f"config.json names {dotted!r}, but only constructors in torchvision.models are allowed.",
+            said(
+                "config.json names {dotted!r}, but only constructors in torchvision.models are allowed.",
+                dotted=dotted,
+            ),
             field="source",
             hint="Correct config.json, or use another model.",
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from torch import Tensor, nn
 from torchvision.models import get_model_builder, get_model_weights, get_weight, list_models
 
@@ -45,7 +46,7 @@ class TorchvisionWeights:
             return cls(name, tuple(weights.meta["categories"]), weights.transforms())
         except (ValueError, AttributeError, KeyError) as error:
             raise ModelUnavailable(
-                f"{name!r} is not among torchvision's weights with labelled classes.",
+                said("{name!r} is not among torchvision's weights with labelled classes.", name=name),
                 field="source.weights",
                 hint="Use a name such as ResNet50_Weights.IMAGENET1K_V2; see the list in torchvision.models.",
             ) from error

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from brushwork_schemas.wording.phrase import said
 from torch import nn
 
 # Names of the safetensors number formats that are converted to the chosen dtype when they are loaded.
@@ -42,7 +43,7 @@ def _tensors(file: Path) -> list[tuple[str, int, int]]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > min(MAX_HEADER_BYTES, file.stat().st_size):
-            raise ValueError(f"{file} is not a safetensors file")
+            raise ValueError(said("{file} is not a safetensors file", file=file))
         header = json.loads(stream.read(length))
     header.pop("__metadata__", None)
     return [(tensor["dtype"], *tensor["data_offsets"]) for tensor in header.values()]

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.plugins import FAMILIES, distribution_of
+from brushwork_schemas.wording.phrase import said
 from torch import nn
 
 from brushwork_workers.interface import Handler
@@ -32,3 +35,24 @@ class LoadedModel:
     loading_s: float
     modules: Sequence[nn.Module] = ()
     size_bytes: int = 0
+
+    def handler_of(self, kind: str) -> Handler:
+        """Return the handler of a kind.
+
+        Raises:
+            ModelUnavailable: The loader of the family returned none.
+        """
+        if kind in self.handlers:
+            return self.handlers[kind]
+        owner = distribution_of(FAMILIES, self.model.family)
+        raise ModelUnavailable(
+            said(
+                "The loader of the family {family} returned no handler for {kind}. The "
+                "distribution {owner} registers this family.",
+                family=self.model.family,
+                kind=kind,
+                owner=owner,
+            ),
+            field="family",
+            hint=said("Update, repair or uninstall {owner}.", owner=owner),
+        )

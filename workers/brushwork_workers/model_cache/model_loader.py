@@ -9,6 +9,8 @@ import torch
 from brushwork_core.files.model_folders import is_here, place_of
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
+from brushwork_schemas.plugins import FAMILIES, OWN, distribution_of
+from brushwork_schemas.wording.phrase import said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -89,15 +91,18 @@ class ModelLoader:
         folder = self._find(model)
         try:
             loaded = self._loaded(model, folder)
+            return self._loaded_model(model, folder, loaded, time.monotonic() - began)
         except BrushworkError:
             raise
         except _DEVICE_ERRORS as error:
             raise coded_error(error) from error
-        # Libraries may raise anything for files of any content.
-        except Exception as error:
-            LOGGER.debug("Loading %s failed", model.name, exc_info=True)
+        # Libraries may raise anything for files of any content, and the loader of a plug-in may exit.
+        except (Exception, SystemExit) as error:
+            is_foreign = distribution_of(FAMILIES, model.family) not in (OWN, "")
+            LOGGER.log(
+                logging.ERROR if is_foreign else logging.DEBUG, "Loading %s failed", model.name, exc_info=True
+            )
             raise _unloadable(model, folder, error) from error
-        return self._loaded_model(model, folder, loaded, time.monotonic() - began)
 
     def _loaded(self, model: Model, folder: Path) -> LoadedModules:
         spec = LoadSpec(
@@ -171,9 +176,33 @@ def _by_folder(files: Iterable[Path]) -> list[list[Path]]:
     return list(found.values())
 
 
-def _unloadable(model: Model, folder: Path, error: Exception) -> ModelUnavailable:
+def _unloadable(model: Model, folder: Path | None, error: BaseException) -> ModelUnavailable:
+    owner = distribution_of(FAMILIES, model.family)
+    if owner not in (OWN, ""):
+        return ModelUnavailable(
+            said(
+                "Model {model} cannot be loaded: the loader {loader} of the plug-in {owner} "
+                "(family {family}) failed: {type}: {error}.",
+                model=model.name,
+                loader=model.family_spec.loader,
+                owner=owner,
+                family=model.family,
+                type=type(error).__name__,
+                error=error,
+            ),
+            field="family",
+            hint=said(
+                "Update, repair or uninstall {owner}. The worker's log has the traceback.", owner=owner
+            ),
+        )
     return ModelUnavailable(
-        f"Model {model.name} cannot be loaded from {folder}: {type(error).__name__}: {error}.",
+        said(
+            "Model {model} cannot be loaded from {folder}: {type}: {error}.",
+            model=model.name,
+            folder=folder,
+            type=type(error).__name__,
+            error=error,
+        ),
         field="source",
         hint="Check that the files are complete and that the catalogue entry names the right family.",
     )

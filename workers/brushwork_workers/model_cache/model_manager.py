@@ -13,6 +13,7 @@ from contextvars import copy_context
 import torch
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.model_cache.cpu_cache import CpuCache
@@ -117,10 +118,13 @@ class ModelManager:
         if name.startswith(TRAINED):
             return trained_model(name, kind)
         raise ModelUnavailable(
-            f"This worker does not serve model {name}.",
+            said("This worker does not serve model {name}.", name=name),
             field="model",
-            hint=f"It serves {', '.join(self.names) or 'no models'}. "
-            "Restart the worker after a change of the catalogue or of BRUSHWORK_MODELS.",
+            hint=said(
+                "It serves {value}. Restart the worker after a change of the catalogue or of "
+                "BRUSHWORK_MODELS.",
+                value=", ".join(self.names) or "no models",
+            ),
         )
 
     @contextmanager
@@ -354,7 +358,12 @@ class ModelManager:
         takes, there = self._residency.size_bytes(model.name) / 2**30, self._residency.budget_bytes / 2**30
         self._residency.withdraw(model.name)
         return ModelTooLarge(
-            f"Model {model.name} needs {takes:.2f} GiB; the models of this worker may use {there:.2f} GiB.",
+            said(
+                "Model {model} needs {takes:.2f} GiB; the models of this worker may use {there:.2f} GiB.",
+                model=model.name,
+                takes=takes,
+                there=there,
+            ),
             field="model",
             hint="Set BRUSHWORK_MODEL_MEMORY_GB higher if the device has more memory, or set "
             'placement = "cpu" for the model in the catalogue.',

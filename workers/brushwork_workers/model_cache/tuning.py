@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import torch
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from torch import nn
 
 from brushwork_workers.model_cache.footprint import module_bytes
@@ -22,7 +23,11 @@ def check(model: Model) -> None:
     """
     if model.quantization != "none" and find_spec("torchao") is None:
         raise ModelUnavailable(
-            f"Model {model.name}: quantization = {model.quantization!r} needs torchao, which is missing.",
+            said(
+                "Model {model}: quantization = {quantization!r} needs torchao, which is missing.",
+                model=model.name,
+                quantization=model.quantization,
+            ),
             field="quantization",
             hint="Run: pip install torchao",
         )

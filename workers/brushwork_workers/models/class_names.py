@@ -1,16 +1,24 @@
 """Checks of the classes that the configuration of a model names."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 from brushwork_schemas.errors import ModelUnavailable, RemoteCode, UnknownModelClass
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families, family_of
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.listing import Listing
 
 PIPELINE, CONFIG = "model_index.json", "config.json"
 _LIBRARIES = ("diffusers", "transformers")
+TIMM = "TimmWrapperForImageClassification"
+# Arguments of `timm.create_model` that change the network. Others, such as `checkpoint_path`, read files.
+_TIMM_ARGUMENTS_OF_FILES = frozenset(
+    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+)
 
 
 def class_name(listing: Listing) -> str | None:
@@ -28,9 +36,50 @@ def class_name(listing: Listing) -> str | None:
     architectures = content.get("architectures")
     if isinstance(architectures, list) and architectures:
         return str(architectures[0])
+    # timm's own configuration, as on the hub, names no class of transformers.
+    if is_timm(content):
+        return TIMM
     # A single module of diffusers, such as a ControlNet.
     own = content.get("_class_name")
     return own if isinstance(own, str) else None
+
+
+def is_timm(config: Mapping[str, Any]) -> bool:
+    """Return whether `config.json` is of a classifier of timm, in the layout of timm or of transformers."""
+    return "pretrained_cfg" in config and config.get("architectures") in (None, [], [TIMM])
+
+
+def check_timm(config: Mapping[str, Any]) -> None:
+    """Check that the configuration of a timm classifier makes timm read no file and no other repository.
+
+    Raises:
+        ModelUnavailable: The architecture is an address, or an argument of the network names a file.
+    """
+    architecture, arguments = config.get("architecture"), config.get("model_args") or {}
+    is_name = isinstance(architecture, str) and re.fullmatch(r"[A-Za-z0-9_.]+", architecture)
+    if not is_name:
+        raise ModelUnavailable(
+            f"{CONFIG}: architecture {ascii(architecture)[:100]} is not the name of an architecture of timm.",
+            field="source",
+            hint="timm.list_models() lists the names.",
+        )
+    if 0 in (config.get("num_classes"), _mapping(config.get("pretrained_cfg")).get("num_classes")):
+        raise ModelUnavailable(
+            f"{CONFIG}: the network has no classes (num_classes is 0).",
+            field="source",
+            hint="Use a version of the model with a classifier.",
+        )
+    names = _TIMM_ARGUMENTS_OF_FILES & set(arguments) if isinstance(arguments, Mapping) else {"model_args"}
+    if names:
+        raise ModelUnavailable(
+            f"{CONFIG}: model_args sets {', '.join(sorted(names))}, which would read another file.",
+            field="source",
+            hint="Remove it. The weights are in model.safetensors.",
+        )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def check_family(listing: Listing, family: Family) -> None:
@@ -50,9 +99,17 @@ def check_family(listing: Listing, family: Family) -> None:
         raise _unknown_class(file, str(found_class))
     if known_family.name != family.name:
         raise UnknownModelClass(
-            f"{file} names {found_class}, a class of the family {known_family.name}, not of {family.name}.",
+            said(
+                "{file} names {found_class}, a class of the family {known_family}, not of {family}.",
+                file=file,
+                found_class=found_class,
+                known_family=known_family.name,
+                family=family.name,
+            ),
             field="family",
-            hint=f'Set family = "{known_family.name}" in the catalogue entry.',
+            hint=said(
+                'Set family = "{known_family}" in the catalogue entry.', known_family=known_family.name
+            ),
         )
 
 
@@ -82,9 +139,15 @@ def components(listing: Listing) -> Iterator[tuple[str, str, str]]:
             raise _remote_code(PIPELINE, f"{name} is {library}.{found_class}, which is a file of the model")
         if not _has_class(library, found_class):
             raise UnknownModelClass(
-                f"{PIPELINE} names the class {library}.{found_class} as {name}, which is not installed.",
+                said(
+                    "{pipeline} names the class {library}.{found_class} as {name}, which is not installed.",
+                    pipeline=PIPELINE,
+                    library=library,
+                    found_class=found_class,
+                    name=name,
+                ),
                 field="source",
-                hint=f"Install a version of {library} that has this class.",
+                hint=said("Install a version of {library} that has this class.", library=library),
             )
         yield name, library, found_class
 
@@ -111,7 +174,7 @@ def _has_class(library: str, found_class: str) -> bool:
 
 def _remote_code(file: str, what: str) -> RemoteCode:
     return RemoteCode(
-        f"{file} asks for code that comes with the model: {what}.",
+        said("{file} asks for code that comes with the model: {what}.", file=file, what=what),
         field="source",
         hint="brushwork never runs such code. Use a version of the model that a class of diffusers or "
         "transformers can load.",
@@ -121,7 +184,11 @@ def _remote_code(file: str, what: str) -> RemoteCode:
 def _unknown_class(file: str, found_class: str) -> ModelUnavailable:
     class_names = [name for family in all_families().values() for name in family.classes]
     return UnknownModelClass(
-        f"{file} names the class {found_class}, which belongs to no family that can be served.",
+        said(
+            "{file} names the class {found_class}, which belongs to no family that can be served.",
+            file=file,
+            found_class=found_class,
+        ),
         field="source",
-        hint=f"Supported classes: {', '.join(class_names)}.",
+        hint=said("Supported classes: {class_names}.", class_names=class_names),
     )

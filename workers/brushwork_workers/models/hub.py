@@ -15,6 +15,7 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     ServiceUnreachable,
 )
+from brushwork_schemas.wording.phrase import said
 from huggingface_hub import HfApi, errors, hf_hub_download
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -124,7 +125,11 @@ class HubRepository:
                 return sha256
             (folder / name).unlink()
         raise HashMismatch(
-            f"{name} of {self._repository} arrived damaged and was deleted.",
+            said(
+                "{name} of {repository} arrived damaged and was deleted.",
+                name=name,
+                repository=self._repository,
+            ),
             field="source",
             hint="Run the command again: complete files are kept.",
         )
@@ -178,24 +183,32 @@ def _hub_errors(repository: str, revision: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise ModelUnavailable(
-            f"{repository} is available only to users who have accepted its licence.",
+            said(
+                "{repository} is available only to users who have accepted its licence.",
+                repository=repository,
+            ),
             field="source",
-            hint=f"Accept the licence at {page}, create a token at https://huggingface.co/settings/tokens, "
-            "and set HF_TOKEN to it.",
+            hint=said(
+                "Accept the licence at {page}, create a token at "
+                "https://huggingface.co/settings/tokens, and set HF_TOKEN to it.",
+                page=page,
+            ),
         ) from error
     except RevisionNotFoundError as error:
         raise ModelUnavailable(
-            f"{repository} has no commit {revision}.", field="source.revision", hint=f"See {page}/commits."
+            said("{repository} has no commit {revision}.", repository=repository, revision=revision),
+            field="source.revision",
+            hint=said("See {page}/commits.", page=page),
         ) from error
     except RemoteEntryNotFoundError as error:
         raise ModelFileMissing(
-            f"A file is missing in {repository}: {error}",
+            said("A file is missing in {repository}: {error}", repository=repository, error=error),
             field="source",
-            hint=f"Compare the catalogue entry with the files at {page}.",
+            hint=said("Compare the catalogue entry with the files at {page}.", page=page),
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelUnavailable(
-            f"The hub has no repository {repository}, or it is private.",
+            said("The hub has no repository {repository}, or it is private.", repository=repository),
             field="source.repository",
             hint="Correct the name. For a private repository, set HF_TOKEN.",
         ) from error
@@ -207,6 +220,6 @@ def _hub_errors(repository: str, revision: str) -> Iterator[None]:
         raise
     except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
         raise ServiceUnreachable(
-            f"The hub cannot be reached: {type(error).__name__}: {error}",
+            said("The hub cannot be reached: {type}: {error}", type=type(error).__name__, error=error),
             hint="Run the command again: it continues where it stopped. To use a mirror, set HF_ENDPOINT.",
         ) from error

@@ -6,13 +6,16 @@ from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn
 from brushwork_schemas.errors import ModelFileMissing, ModelUnavailable
 from brushwork_schemas.families.registry import all_families
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.class_names import (
     CONFIG,
     PIPELINE,
     check_class,
     check_family,
+    check_timm,
     components,
+    is_timm,
     refuse_remote_code,
 )
 from brushwork_workers.models.listing import Listing
@@ -61,7 +64,11 @@ def _files(entry: Entry, listing: Listing) -> list[str]:
     if family.library != "transformers":
         return [CONFIG, *weight_files(listing, "", "model", None)]
     check_family(listing, family)
-    if not any(name in listing.names for name in _PREPROCESSOR_CONFIGS):
+    config = listing.read(CONFIG)
+    if is_timm(config):
+        # It has no preprocessor_config.json: transformers prepares pictures by its `pretrained_cfg`.
+        check_timm(config)
+    elif not any(name in listing.names for name in _PREPROCESSOR_CONFIGS):
         _require(listing, _PREPROCESSOR_CONFIGS[0])
     return [*_small_files(listing, ""), *weight_files(listing, "", "model", variant)]
 
@@ -109,12 +116,18 @@ def _small_files(listing: Listing, folder: str) -> list[str]:
 
 def _require(listing: Listing, name: str) -> None:
     if name not in listing.names:
-        raise ModelFileMissing(f"{name} is missing.", field="source", hint="Download the file.")
+        raise ModelFileMissing(
+            said("{name} is missing.", name=name), field="source", hint="Download the file."
+        )
 
 
 def _adapter_among_weights(name: str) -> ModelUnavailable:
     return ModelUnavailable(
-        f"{name} is in the folder: the model would be loaded with an adapter whose files are not verified.",
+        said(
+            "{name} is in the folder: the model would be loaded with an adapter whose "
+            "files are not verified.",
+            name=name,
+        ),
         field="source",
         hint="Delete the files of the adapter, or save the model with the adapter merged into its weights.",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 # Folders of download tools and version control.
 _IGNORED = (".cache", ".git")
@@ -60,11 +61,13 @@ def parsed(name: str, text: Callable[[], str]) -> dict[str, Any]:
         content = json.loads(text())
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"{name} cannot be read: {error}.", field="source", hint="Download the file again."
+            said("{name} cannot be read: {error}.", name=name, error=error),
+            field="source",
+            hint="Download the file again.",
         ) from error
     if not isinstance(content, dict):
         raise ModelUnavailable(
-            f"{name} cannot be read: it is not a JSON object.",
+            said("{name} cannot be read: it is not a JSON object.", name=name),
             field="source",
             hint="Download the file again.",
         )

@@ -14,11 +14,13 @@ from brushwork_core.files.model_folders import (
 )
 from brushwork_core.settings.environment import models_dir
 from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.safetensors_head import check_complete
+from brushwork_workers.models.single_file import single_file
 from brushwork_workers.models.weights import SAFETENSORS
 
 
@@ -87,9 +89,9 @@ def _named_errors(entry: Entry, folder: Path) -> Iterator[None]:
         raise _with_model_name(entry, folder, error) from error
     except OSError as error:
         raise ModelUnavailable(
-            f"Model {entry.name}: its files cannot be read: {error}.",
+            said("Model {entry}: its files cannot be read: {error}.", entry=entry.name, error=error),
             field="source",
-            hint=f"Check that the worker may read {folder}.",
+            hint=said("Check that the worker may read {folder}.", folder=folder),
         ) from error
 
 
@@ -99,7 +101,12 @@ def _check_pinned(entry: Entry, folder: Path, names: tuple[str, ...]) -> None:
     for name, sha256 in expected.items():
         if found[name] != sha256:
             raise HashMismatch(
-                f"{name} is not the file that was pinned: its SHA-256 is {found[name]}, not {sha256}.",
+                said(
+                    "{name} is not the file that was pinned: its SHA-256 is {found}, not {sha256}.",
+                    name=name,
+                    found=found[name],
+                    sha256=sha256,
+                ),
                 field="source.files" if name in entry.source.files else "source",
                 hint=_pull_hint(entry) or "Download the file again, or correct the hash in the catalogue.",
             )
@@ -111,7 +118,7 @@ def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[s
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or not (folder / inside).is_file():
             raise ModelFileMissing(
-                f"{name} is missing, although the catalogue pins it.",
+                said("{name} is missing, although the catalogue pins it.", name=name),
                 field="source.files",
                 hint=_pull_hint(entry),
             )
@@ -121,9 +128,12 @@ def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[s
     for name in names:
         if name not in lock.files:
             raise HashMismatch(
-                f"{name} is not one of the files that were pulled.",
+                said("{name} is not one of the files that were pulled.", name=name),
                 field="source",
-                hint=f"Run: brushwork models pull {entry.name}. If the error remains, delete the file.",
+                hint=said(
+                    "Run: brushwork models pull {entry}. If the error remains, delete the file.",
+                    entry=entry.name,
+                ),
             )
     return {name: lock.files[name].sha256 for name in names} | entry.source.files
 
@@ -141,13 +151,15 @@ def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> Mod
     )
 
 
-def _model_not_here(entry: Entry, folder: Path | None) -> ModelNotHere:
+def _model_not_here(entry: Entry, folder: Path | None) -> ModelUnavailable:
+    if folder is not None and folder.is_file():
+        return single_file(folder)
     source = entry.source
     origin = source.repository or source.weights or source.job or source.packaged
     return ModelNotHere(
-        f"Model {entry.name}: {origin} is not on this machine."
+        said("Model {entry}: {origin} is not on this machine.", entry=entry.name, origin=origin)
         if source.folder is None
-        else f"Model {entry.name}: the folder {folder} does not exist.",
+        else said("Model {entry}: the folder {folder} does not exist.", entry=entry.name, folder=folder),
         field="source",
         hint=_pull_hint(entry)
         or "Correct the catalogue entry, or copy the files of the model to this folder.",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.hub import ByteProgress, HubRepository
@@ -104,8 +105,14 @@ class Pull:
         free = shutil.disk_usage(self.folder).free
         if missing and missing + SPARE_BYTES > free:
             raise ModelUnavailable(
-                f"{self.entry.name} needs {missing / 1e9:.1f} GB more, but the disk of {self.folder} has "
-                f"only {free / 1e9:.1f} GB free.",
+                said(
+                    "{entry} needs {missing:.1f} GB more, but the disk of {folder} has only "
+                    "{free:.1f} GB free.",
+                    entry=self.entry.name,
+                    missing=missing / 1e9,
+                    folder=self.folder,
+                    free=free / 1e9,
+                ),
                 hint="Free disk space, or set BRUSHWORK_MODEL_FILES to a folder on another disk.",
             )
 
@@ -121,9 +128,9 @@ def plan(entry: Entry) -> Pull:
     source, folder = entry.source, pulled_place(entry.source)
     if folder is None:
         raise InvalidRequest(
-            f"{entry.name} cannot be pulled: its files do not come from a repository.",
+            said("{entry} cannot be pulled: its files do not come from a repository.", entry=entry.name),
             field="name",
-            hint=f"To find and verify its files, run: brushwork models check {entry.name}",
+            hint=said("To find and verify its files, run: brushwork models check {entry}", entry=entry.name),
         )
     if source.weights is not None:
         return _plan_torchvision(entry, folder, source.weights)

@@ -9,7 +9,8 @@ from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
 from brushwork_schemas.families.registry import all_families, family_of
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_remote_code
@@ -17,6 +18,7 @@ from brushwork_workers.models.hub import HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing, Listing
 from brushwork_workers.models.location import locate
+from brushwork_workers.models.single_file import single_file
 
 EntryType = Literal["model", "lora", "controlnet"]
 
@@ -51,9 +53,11 @@ def recognise(
         ServiceUnreachable: The hub cannot be reached.
     """
     if source.folder is not None:
+        if source.folder.is_file():
+            raise single_file(source.folder)
         if not source.folder.is_dir():
             raise ModelNotHere(
-                f"folder: {source.folder} does not exist.",
+                said("folder: {folder} does not exist.", folder=source.folder),
                 field="folder",
                 hint="Correct the path of the folder.",
             )
@@ -85,25 +89,32 @@ def _build(name: str, entry_type: EntryType, table: dict[str, Any]) -> Recognise
             return Recognised(Model.model_validate({"name": name, **table}), table)
         if table["family"] not in all_families():
             raise InvalidRequest(
-                f"family: {table['family']!r} is unknown.", field="family", hint=f"Families: {_names()}."
+                said("family: {table!r} is unknown.", table=table["family"]),
+                field="family",
+                hint=said("Families: {names}.", names=_names()),
             )
         return Recognised(AddOn.model_validate({"name": name, "type": entry_type, **table}), table)
     except ValidationError as error:
         wrong = first_invalid(error)
         field = wrong.name.partition(".")[0] or "name"
-        raise InvalidRequest(f"{name}: {wrong.reason}.", field=field) from error
+        raise InvalidRequest(
+            said("{name}: {reason}.", name=name, reason=wrong.reason), field=field
+        ) from error
 
 
 def _family(listing: Listing, entry_type: EntryType) -> str:
     if entry_type != "model":
         raise InvalidRequest(
-            f"The files of a {entry_type} do not tell which models it fits.",
+            said("The files of a {entry_type} do not tell which models it fits.", entry_type=entry_type),
             field="family",
-            hint=f"Pass --family with one of: {_names('loras' if entry_type == 'lora' else entry_type)}.",
+            hint=said(
+                "Pass --family with one of: {names}.",
+                names=_names("loras" if entry_type == "lora" else entry_type),
+            ),
         )
     if not {PIPELINE, CONFIG} & listing.names:
         raise ModelFileMissing(
-            f"The source contains neither {PIPELINE} nor {CONFIG}.",
+            said("The source contains neither {pipeline} nor {config}.", pipeline=PIPELINE, config=CONFIG),
             field="source",
             hint="Name a folder that contains one of them, as written by save_pretrained of diffusers or "
             "transformers.",
@@ -114,11 +125,15 @@ def _family(listing: Listing, entry_type: EntryType) -> str:
     found = family_of(found_class) if found_class else None
     if found is None:
         raise UnknownModelClass(
-            f"The configuration names the class {found_class}, which belongs to no family that can be served."
+            said(
+                "The configuration names the class {found_class}, which belongs to no family "
+                "that can be served.",
+                found_class=found_class,
+            )
             if found_class
             else "The configuration names no class.",
             field="family",
-            hint=f"If the model fits a family, pass --family with one of: {_names()}.",
+            hint=said("If the model fits a family, pass --family with one of: {names}.", names=_names()),
         )
     return found.name
 

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.weights import pickled
 
@@ -30,7 +31,7 @@ def check_complete(file: Path, name: str) -> None:
         raise pickled(name)
     if not header or 8 + length + _data_end(header) != size:
         raise ModelUnavailable(
-            f"{name} is cut off, or is not a safetensors file.",
+            said("{name} is cut off, or is not a safetensors file.", name=name),
             field="source",
             hint="Download the file again.",
         )

@@ -16,6 +16,7 @@ import torch
 from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_core.settings.environment import torchvision_mirror
 from brushwork_schemas.errors import HashMismatch, ModelUnavailable, PickledWeights, ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 from safetensors.torch import save_file
 from torchvision.models import get_weight
 
@@ -46,7 +47,7 @@ class TorchvisionFile:
             return cls(get_weight(name))
         except (ValueError, AttributeError, KeyError) as error:
             raise ModelUnavailable(
-                f"torchvision lists no weights {name!r}.",
+                said("torchvision lists no weights {name!r}.", name=name),
                 field="source.weights",
                 hint="Use a name such as ResNet50_Weights.IMAGENET1K_V2; see the list in torchvision.models.",
             ) from error
@@ -86,7 +87,11 @@ class TorchvisionFile:
         if expected is None or not found.startswith(expected[1]):
             part.unlink()
             raise HashMismatch(
-                f"{self.url} is not the file that torchvision published: its SHA-256 is {found}.",
+                said(
+                    "{url} is not the file that torchvision published: its SHA-256 is {found}.",
+                    url=self.url,
+                    found=found,
+                ),
                 field="source.weights",
                 hint="Run the command again. If the error remains, check the mirror or proxy that answers.",
             )
@@ -102,7 +107,7 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise PickledWeights(
-            f"{file.name} contains other objects than tensors, or is damaged.",
+            said("{file} contains other objects than tensors, or is damaged.", file=file.name),
             field="source.weights",
             hint="Run the command again. If the error remains, use other weights.",
         ) from error
@@ -131,7 +136,9 @@ def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
                 report(len(block))
     except httpx.HTTPError as error:
         raise ServiceUnreachable(
-            f"{url} cannot be downloaded: {type(error).__name__}: {error}",
+            said(
+                "{url} cannot be downloaded: {type}: {error}", url=url, type=type(error).__name__, error=error
+            ),
             hint="Run the command again: it continues where it stopped. "
             "To use a mirror, set TORCHVISION_MIRROR.",
         ) from error

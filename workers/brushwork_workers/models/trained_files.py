@@ -13,6 +13,7 @@ from brushwork_core.files.trained_models import TrainedModels
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 
 # The most folders of trained models that are kept. It takes only a moment to copy a removed one again.
 MAX_FOLDERS = 64
@@ -62,7 +63,12 @@ class TrainedFiles:
             os.utime(target)
         except OSError as error:
             raise ModelUnavailable(
-                f"Model {entry.name}: its files cannot be written to {target}: {error}.",
+                said(
+                    "Model {entry}: its files cannot be written to {target}: {error}.",
+                    entry=entry.name,
+                    target=target,
+                    error=error,
+                ),
                 field="model",
                 hint="Check free disk space and write access, or set BRUSHWORK_DATA to another folder.",
             ) from error
@@ -86,11 +92,17 @@ class TrainedFiles:
             data = self._store.get(artifact.sha256)
         except ArtifactMissing as error:
             raise ModelFileMissing(
-                f"Model {name}: {error.message}", field="model", hint=error.hint
+                said("Model {name}: {message}", name=name, message=error.message),
+                field="model",
+                hint=error.hint,
             ) from error
         if sha256_of(data) != artifact.sha256:
             raise HashMismatch(
-                f"Model {name}: the content of the file {artifact.sha256} in the artifact store has changed.",
+                said(
+                    "Model {name}: the content of the file {sha256} in the artifact store has changed.",
+                    name=name,
+                    sha256=artifact.sha256,
+                ),
                 field="model",
                 hint="Restore the file from a backup of the artifact store, or train the model again.",
             )

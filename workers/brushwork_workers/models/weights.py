@@ -3,6 +3,7 @@
 from posixpath import dirname, join
 
 from brushwork_schemas.errors import ModelFileMissing, ModelUnavailable, PickledWeights
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.models.listing import Listing
 
@@ -50,7 +51,7 @@ def adapter_file(listing: Listing, weight_name: str | None) -> str:
         return expected
     if found:
         raise ModelFileMissing(
-            f"{expected} is missing. Files found: {', '.join(found[:5])}.",
+            said("{expected} is missing. Files found: {found}.", expected=expected, found=found[:5]),
             field="weight_name",
             hint="Set weight_name to the name of the file.",
         )
@@ -60,7 +61,7 @@ def adapter_file(listing: Listing, weight_name: str | None) -> str:
 def pickled(name: str) -> PickledWeights:
     """Return the error about a pickled file."""
     return PickledWeights(
-        f"{name} is a pickle. Loading a pickle can run any code.",
+        said("{name} is a pickle. Loading a pickle can run any code.", name=name),
         field="source",
         hint="Only .safetensors files are loaded. Use a revision or a variant that has them, or convert the "
         "file on an isolated machine.",
@@ -71,7 +72,7 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
     of = listing.read(index).get("weight_map")
     if not isinstance(of, dict) or not all(isinstance(name, str) for name in of.values()):
         raise ModelUnavailable(
-            f"{index} cannot be read: it has no weight_map.",
+            said("{index} cannot be read: it has no weight_map.", index=index),
             field="source",
             hint="Download the file again.",
         )
@@ -80,7 +81,7 @@ def _shards(listing: Listing, index: str) -> tuple[str, ...]:
         _check_safetensors(shard, "source")
         if shard not in listing.names:
             raise ModelFileMissing(
-                f"{shard} is missing, although {index} names it.",
+                said("{shard} is missing, although {index} names it.", shard=shard, index=index),
                 field="source",
                 hint="Download the file, or download the model again.",
             )
@@ -93,7 +94,11 @@ def _check_safetensors(name: str, field: str) -> None:
     # The libraries load files with any other suffix as a pickle.
     if not name.endswith(SAFETENSORS):
         raise ModelUnavailable(
-            f"{name} is configured as a weight file, but only {SAFETENSORS} files are loaded.",
+            said(
+                "{name} is configured as a weight file, but only {safetensors} files are loaded.",
+                name=name,
+                safetensors=SAFETENSORS,
+            ),
             field=field,
             hint="Name a .safetensors file, or convert this file.",
         )
@@ -104,7 +109,7 @@ def _no_weights(listing: Listing, folder: str, expected: str) -> ModelUnavailabl
         if dirname(name) == folder and name.endswith(PICKLES) and not name.startswith("training_args"):
             return pickled(name)
     return ModelFileMissing(
-        f"{expected} is missing.",
+        said("{expected} is missing.", expected=expected),
         field="source",
         hint="Download the file, or set `variant` to a variant that exists.",
     )

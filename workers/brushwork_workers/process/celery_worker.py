@@ -9,11 +9,10 @@ from typing import Any
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_core.telemetry.trace_context import propagated
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
-from celery import Celery, Task
+from celery import Celery
 from celery.signals import (
     celeryd_after_setup,
     setup_logging,
@@ -22,21 +21,17 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from brushwork_workers.dispatch.bare_messages import AcceptedMessage
 from brushwork_workers.execution.executor import Outcome
 from brushwork_workers.interface import Loader
+from brushwork_workers.process import queue_entries, revocations
+from brushwork_workers.process.job_request import BARE, GIVE_BACK, STORED
 from brushwork_workers.process.worker_process import WorkerProcess
 
 LOGGER = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 78
 EXIT_LIMIT_S = 2.0
-BARE_MESSAGE_RETRY_S = 2.0
 # Longer than a client's limit: losing the connection costs a worker more.
 SOCKET_TIMEOUT_S = 10.0
-
-
-class JobEndedAsFailed(Exception):
-    """Makes Flower show a failed job as failed. The reason may be private, so it is only in the ledger."""
 
 
 def worker_app(settings: Settings, loaders: Mapping[str, Loader] | None = None) -> Celery:
@@ -58,6 +53,8 @@ def worker_app(settings: Settings, loaders: Mapping[str, Loader] | None = None) 
         worker_proc_alive_timeout=60.0,
         task_remote_tracebacks=False,
     )
+    queue_entries.install()
+    revocations.install()
     for kind in all_kinds().values():
         _add_task(app, kind)
     lifecycle = WorkerLifecycle(app, settings, loaders or {})
@@ -96,6 +93,8 @@ class WorkerLifecycle:
     def set_up_log(self, loglevel: int, logfile: str | None = None, **signal: object) -> None:
         """Write the log in brushwork's format, with the level and to the file that Celery was asked for."""
         log.set_up(self._settings.log_format, level=loglevel, file=logfile)
+        # It would call the end of each message a success. The executor logs how a job ends.
+        logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
     def begin(self, sender: str, instance: Any, **signal: object) -> None:
         """Load the models before the first message is taken."""
@@ -149,35 +148,27 @@ class WorkerLifecycle:
         LOGGER.warning("The grace time is over; %d running jobs go back to the queue", released)
 
 
-def _accepted(
-    app: Celery, kind: Kind, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> AcceptedMessage:
-    # A sender that traces its calls puts the trace into the headers of the message.
-    trace = propagated(task.request.get("traceparent"))
-    try:
-        accepted: AcceptedMessage = app.worker_process.bare_messages.accept(
-            task.request.id, kind.name, args, trace | kwargs
-        )
-    except ServiceUnreachable as error:
-        # Until the ledger has the job, the message is the only copy of it: it waits in Redis.
-        raise task.retry(exc=error, countdown=BARE_MESSAGE_RETRY_S) from error
-    return accepted
-
-
 def _add_task(app: Celery, kind: Kind) -> None:
-    def run(task: Task, /, *args: Any, **kwargs: Any) -> str:
-        app.worker_process.feeder.message_taken()
-        job_id = task.request.id
-        if args or kwargs:
-            accepted = _accepted(app, kind, task, args, kwargs)
-            if accepted.waits:
-                return Outcome.WAITS
-            job_id = accepted.job_id
-        with app.worker_process.consumer_watchdog.processing():
-            outcome: Outcome = app.worker_process.executor.execute(job_id)
-        if outcome is Outcome.FAILED:
-            raise JobEndedAsFailed(f"Job {job_id} failed. For the reason run: brushwork show {job_id}")
-        return outcome
+    def run(task: Any) -> str:
+        process: WorkerProcess = app.worker_process
+        process.feeder.message_taken()
+        with process.consumer_watchdog.processing():
+            job_id = task.request.id
+            if task.request.get(BARE) is not None:
+                job_id = _accepted(process, task.request)
+            return process.executor.execute(job_id) if job_id else Outcome.WAITS
 
-    options = {"bind": True, "typing": False, "max_retries": None, "throws": (JobEndedAsFailed,)}
-    app.task(run, name=kind.task_name, **options)
+    options = {"bind": True, "typing": False, "max_retries": None}
+    app.task(run, name=kind.task_name, Request="brushwork_workers.process.job_request:JobRequest", **options)
+
+
+def _accepted(process: WorkerProcess, request: Any) -> str | None:
+    """The id of the job of a bare message; None if the job is not to run here and now."""
+    try:
+        accepted = process.accept(request.get(BARE))
+    except ServiceUnreachable as error:
+        LOGGER.warning("A bare message goes back to Redis: %s", error)
+        request.get(GIVE_BACK)()
+        return None
+    request.get(STORED)()
+    return None if accepted.waits else accepted.job_id

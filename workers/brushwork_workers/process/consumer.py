@@ -1,19 +1,27 @@
 """Celery's consumer, made to survive every message.
 
 Some malformed messages (without an id, with a list as a task name, not JSON at all) end Celery's own worker
-or its connection. Such a message is then delivered again, and no worker gets past it.
+or its connection, and others are dropped. Here each message of a foreign program is read first, and put into
+a form that Celery handles; what is wrong with it becomes the reason of a failed job.
 """
 
 import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import redis
+from brushwork_core.queue.task_ids import job_id_of
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker.consumer import Consumer
+from celery.worker.state import revoked
+
+from brushwork_workers.dispatch.bare_message import is_own, read
+from brushwork_workers.process.job_request import BARE
 
 LOGGER = logging.getLogger(__name__)
 SEND_EVENTS_EVERY_S = 0.1
@@ -22,7 +30,7 @@ _CONNECTION_LOST = (redis.RedisError, ConnectionError, TimeoutError)
 
 
 class PatientConsumer(Consumer):  # type: ignore[misc]
-    """Drops messages that cannot be read, logs them, and goes on."""
+    """Passes on every message, whatever it contains, and goes on if something is still wrong with it."""
 
     loop: Any
 
@@ -35,6 +43,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def register_with_event_loop(self, hub: Any) -> None:
         """Register with the loop, send buffered events several times a second, and let `_wakeup` wake it."""
         super().register_with_event_loop(hub)
+        self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
 
@@ -59,7 +68,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
 
         def handle_or_drop(message: Any) -> None:
             try:
-                _remove_argument_texts(message)
+                if _is_of_foreign_chord(message):
+                    self._forward(message)
+                    return
+                if not is_own(message):
+                    self._prepare(message)
                 handle(message)
             except _CONNECTION_LOST:
                 raise
@@ -67,7 +80,43 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
                 LOGGER.error("Dropped a malformed message: %s: %s", type(error).__name__, error)
                 message.reject_log_error(LOGGER, self.connection_errors)
 
+        self._handle = handle_or_drop
         return handle_or_drop
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Handle a message whose body cannot be decompressed like any other: it becomes a failed job."""
+        self._handle(message)
+
+    def _prepare(self, message: Any) -> None:
+        """Replace the message by one without content. Its content goes to the task beside it."""
+        served = [queue for queue in self.app.amqp.queues.consume_from if queue in all_kinds()]
+        bare = read(message, served)
+        job_id, task = job_id_of(bare.task_id), kind_named(bare.kind).task_name
+        is_revoked = isinstance(bare.task_id, str) and bare.task_id in revoked
+        # Without an id, each call of `job_id_of` gives another one.
+        task_id = bare.task_id if isinstance(bare.task_id, str) and bare.task_id else job_id
+        bare = replace(bare, task_id=task_id, is_revoked=is_revoked)
+        known = {"argsrepr": "", "kwargsrepr": "", "ignore_result": True, BARE: bare}
+        message.headers = {"id": job_id, "task": task, **known}
+        message.body, message.content_type, message.content_encoding = (
+            "[[], {}, {}]",
+            "application/json",
+            "utf-8",
+        )
+        message.errors, message._decoded_cache = [], None
+
+    def _forward(self, message: Any) -> None:
+        """Send the counting of a chord, whose body is a job, to the foreign program's own queue."""
+        with self.app.amqp.producer_pool.acquire(block=True) as producer:
+            producer.publish(
+                message.body,
+                routing_key=self.app.conf.task_default_queue,
+                content_type=message.content_type,
+                content_encoding=message.content_encoding,
+                headers=message.headers,
+                retry=False,
+            )
+        message.ack_log_error(LOGGER, self.connection_errors)
 
     def _patient_loop(self, *args: Any) -> None:
         try:
@@ -106,8 +155,6 @@ class LoopWakeup:
             self._is_set = False
 
 
-def _remove_argument_texts(message: Any) -> None:
-    """Remove the copies of the arguments that other clients put into headers: Flower would show prompts."""
+def _is_of_foreign_chord(message: Any) -> bool:
     headers = message.headers
-    if isinstance(headers, dict) and headers.get("kwargsrepr"):
-        headers.update(argsrepr="", kwargsrepr="")
+    return isinstance(headers, dict) and headers.get("task") == "celery.chord_unlock"

@@ -9,6 +9,7 @@ from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.settings import Settings
 from celery import Celery
@@ -27,6 +28,7 @@ class WorkerServices:
         checkpoints: Records the checkpoints of jobs.
         trained_models: Lists the models that jobs have trained.
         publisher: Sends messages to the queue.
+        task_ends: Outbox of Celery's callbacks and events.
     """
 
     database: Database
@@ -37,6 +39,7 @@ class WorkerServices:
     checkpoints: JobCheckpoints
     trained_models: TrainedModels
     publisher: Publisher
+    task_ends: TaskEnds
 
     @classmethod
     def open(cls, settings: Settings, app: Celery) -> "WorkerServices":
@@ -52,4 +55,5 @@ class WorkerServices:
             checkpoints=JobCheckpoints(database),
             trained_models=TrainedModels(database),
             publisher=Publisher(app),
+            task_ends=TaskEnds(database),
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from brushwork_core.fleet.process_liveness import here, started_at
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import models_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
@@ -25,8 +26,11 @@ from brushwork_workers.batching.stats import BatchingStats
 from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, default_pixels, device_name, model_budget
-from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.dispatch.bare_message import BareMessage
+from brushwork_workers.dispatch.bare_messages import AcceptedMessage, BareMessages
+from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.feeder import Feeder
+from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.job_context import discard
@@ -34,6 +38,7 @@ from brushwork_workers.execution.ledger_patience import LedgerPatience
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import Loader
 from brushwork_workers.model_cache.cpu_cache import CpuCache
@@ -44,6 +49,7 @@ from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.emergency_exit import EmergencyExit
+from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
@@ -97,12 +103,16 @@ class WorkerProcess:
         self._model_executor = self._new_model_executor()
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
         self._running = RunningAttempts()
+        self.task_events = TaskEvents()
+        self.revocations = Revocations(self._services.ledger)
+        self._task_end_sender = self._new_task_end_sender()
         self._heartbeat = Heartbeat(self._services.ledger, self.worker, self._running)
         self._reporter = self._new_reporter()
         self._emergency_exit = EmergencyExit(
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
-        self.bare_messages = self._new_bare_messages()
+        self._patience = LedgerPatience(settings.lease_s)
+        self._bare_messages = self._new_bare_messages()
         self.executor = self._new_executor()
         self.feeder = Feeder(
             self._services.ledger, self._services.publisher, self.kinds, settings.queue_ahead
@@ -130,6 +140,14 @@ class WorkerProcess:
         self._beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
+    def accept(self, message: BareMessage) -> AcceptedMessage:
+        """Write the job of a bare message to the ledger, however long the ledger takes within a lease.
+
+        Raises:
+            ServiceUnreachable: The ledger or the store did not answer.
+        """
+        return self._patience.ask(lambda: self._bare_messages.accept_message(message))
+
     def prepare_to_stop(self) -> None:
         """Expect no more messages and load no more models: the worker was asked to stop."""
         self.consumer_watchdog.stop()
@@ -153,6 +171,7 @@ class WorkerProcess:
             LOGGER.warning("This worker's entry stays in the registry for now: %s", error)
         self._model_manager.close()
         self._model_executor.close()
+        self._task_end_sender.close()
         self._services.database.close()
 
     def _models(self) -> list[Model]:
@@ -199,6 +218,15 @@ class WorkerProcess:
             self._catalogue,
             max_attempts=self.settings.max_attempts,
             expect=self._services.trained_models.expect,
+            kinds=self.kinds,
+        )
+
+    def _new_task_end_sender(self) -> TaskEndSender:
+        return TaskEndSender(
+            self._services.task_ends,
+            JobIndex(self._services.database),
+            CallbackPublisher(self.settings),
+            self.task_events,
         )
 
     def _new_executor(self) -> Executor:
@@ -213,8 +241,9 @@ class WorkerProcess:
             exclusive_gate=ExclusiveGate(),
             retry_policy=RetryPolicy(self.worker, self._others_serve, self.settings.retry_s),
             on_broken=lambda: self._emergency_exit.device_failed(self._running.attempts()),
-            patience=LedgerPatience(self.settings.lease_s),
+            patience=self._patience,
             metrics=self._metrics,
+            events=self.task_events,
         )
 
     def _new_reporter(self) -> Reporter:
@@ -252,6 +281,7 @@ class WorkerProcess:
             self._services.publisher,
             redispatch_after_s=self.settings.redispatch_after_s,
             lease_s=self.settings.lease_s,
+            events=self.task_events,
         )
 
     def _new_threads(self) -> list[RecurringThread]:
@@ -264,11 +294,16 @@ class WorkerProcess:
             RecurringThread("reconciler", settings.sweep_s, self._sweep),
             RecurringThread("feeder", FEED_EVERY_S, self.feeder.feed, wake=self.feeder.wanted),
             RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
+            RecurringThread("task-ends", SEND_EVERY_S, self._task_end_sender.send_due),
+            RecurringThread("missed-task-ends", FIND_MISSED_EVERY_S, self._task_end_sender.find_missed),
+            RecurringThread(
+                "revocations", REVOKE_EVERY_S, self.revocations.apply, wake=self.revocations.wanted
+            ),
         ]
 
-    def _others_serve(self, kind: str) -> bool:
+    def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
-            kind, but=self.worker, within_s=self.settings.lease_s
+            kind, but=self.worker, within_s=self.settings.lease_s, model=model
         )
 
     def _beat(self) -> None:

@@ -9,6 +9,8 @@ from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds
 
+from brushwork_workers.execution.task_events import TaskEvents
+
 LOGGER = logging.getLogger(__name__)
 MAX_REPUBLISHED = 1000
 # If a query takes more than this share of a lease, the database was unreachable for a while.
@@ -24,6 +26,7 @@ class Reconciler:
         publisher: Sends messages.
         redispatch_after_s: Seconds after which an undelivered message counts as lost.
         lease_s: Length of a lease in seconds.
+        events: Tells Celery's monitors which jobs run again.
     """
 
     def __init__(
@@ -34,7 +37,9 @@ class Reconciler:
         *,
         redispatch_after_s: float,
         lease_s: float,
+        events: TaskEvents | None = None,
     ) -> None:
+        self._events = events or TaskEvents()
         self._ledger = ledger
         self._worker_registry = worker_registry
         self._publisher = publisher
@@ -83,6 +88,7 @@ class Reconciler:
             LOGGER.warning(
                 "Job %s lost its worker and is queued again%s", job_id, alone, extra={"job": job_id}
             )
+            self._events.retried(job_id, "The job lost its worker and is queued again.")
         for job_id in reaped.failed:
             LOGGER.error(
                 "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import MissingExtra
+from brushwork_schemas.wording.phrase import said
 
 
 def gateway(
@@ -28,7 +29,8 @@ def gateway(
         from brushwork.page.pages import PAGE
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"The gateway cannot be loaded: {error}.", hint="Run: pip install 'brushwork[gateway]'"
+            said("The gateway cannot be loaded: {error}.", error=error),
+            hint="Run: pip install 'brushwork[gateway]'",
         ) from error
     serve(
         Settings.load(),

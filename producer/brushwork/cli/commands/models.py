@@ -9,7 +9,8 @@ import typer
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, ModelNotHere
-from brushwork_schemas.validation import first_invalid
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
@@ -180,4 +181,6 @@ def _source(folder: Path | None, repository: str | None, revision: str | None, v
         return Source.model_validate({**place, "variant": variant})
     except ValidationError as error:
         wrong = first_invalid(error)
-        raise InvalidRequest(f"{wrong.reason}.", field=wrong.name or "revision") from error
+        raise InvalidRequest(
+            said("{reason}.", reason=wrong.reason), field=wrong.name or "revision"
+        ) from error

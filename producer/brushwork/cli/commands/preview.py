@@ -7,6 +7,7 @@ import typer
 from brushwork_core.timing.polling import poll
 from brushwork_schemas.errors import InvalidRequest, WaitTimeout
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.cli.commands.jobs import AsJson, JobId
 from brushwork.cli.connection import connect
@@ -42,7 +43,9 @@ def _write(found: Preview, output: Path) -> None:
         NEWS.print(f"wrote {found.save(output)}", soft_wrap=True)
     except OSError as error:
         raise InvalidRequest(
-            f"output: cannot write {output}: {error}.", field="output", hint="Choose another file."
+            said("output: cannot write {output}: {error}.", output=output, error=error),
+            field="output",
+            hint="Choose another file.",
         ) from error
 
 
@@ -64,8 +67,12 @@ def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
             state, _ = client.look(job_id)
             if state.is_terminal:
                 raise InvalidRequest(
-                    f"Job {job_id} is {state.value}: only running jobs have previews.",
-                    hint=f"See its result: brushwork show {job_id}",
+                    said(
+                        "Job {job_id} is {value}: only running jobs have previews.",
+                        job_id=job_id,
+                        value=state.value,
+                    ),
+                    hint=said("See its result: brushwork show {job_id}", job_id=job_id),
                 )
         return found
 
@@ -73,7 +80,12 @@ def first_preview(client: Client, job_id: str, timeout_s: float) -> Preview:
     if found is None:
         state, _ = client.look(job_id)
         raise WaitTimeout(
-            f"Job {job_id} is {state.value} and had no preview within {timeout_s:g} s; it goes on.",
+            said(
+                "Job {job_id} is {value} and had no preview within {timeout_s:g} s; it goes on.",
+                job_id=job_id,
+                value=state.value,
+                timeout_s=timeout_s,
+            ),
             hint="Only jobs with denoising steps have previews, and not for every model.",
         )
     return found

@@ -11,7 +11,9 @@ from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
+from rich.console import Group
 from rich.table import Table
 
 from brushwork.cli.commands.jobs import AsJson
@@ -104,8 +106,8 @@ def _workers_table(seen: Sequence[SeenWorker]) -> Table:
             entry.name,
             ready,
             entry.device,
-            "\n".join(entry.kinds),
-            "\n".join(entry.models),
+            Group(*entry.kinds),
+            Group(*entry.models),
             f"{entry.silent_s:.0f} s",
         )
     return table
@@ -114,6 +116,10 @@ def _workers_table(seen: Sequence[SeenWorker]) -> Table:
 def _expect_ready(name: str, seen: Sequence[SeenWorker], lease_s: float) -> None:
     if not any(entry.ready and name in entry.name and entry.silent_s < lease_s for entry in seen):
         raise ServiceUnreachable(
-            f"No ready worker with {name!r} in its name has sent a heartbeat in the last {lease_s:g} s.",
+            said(
+                "No ready worker with {name!r} in its name has sent a heartbeat in the last {lease_s:g} s.",
+                name=name,
+                lease_s=lease_s,
+            ),
             hint="List all workers with: brushwork workers",
         )

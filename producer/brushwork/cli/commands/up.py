@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import signal
+from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated
@@ -58,7 +59,8 @@ def up(
         # A signal that was ignored at the start stays ignored, as under nohup.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stack.request_stop())
-    stack.run(lambda addresses: _print_addresses(folder, addresses))
+    wanted = {"page": gateway, "Flower": flower}
+    stack.run(lambda addresses: _print_addresses(folder, addresses, wanted))
 
 
 class ServiceLog:
@@ -89,12 +91,19 @@ class ServiceLog:
         return self._files[service]
 
 
-def _print_addresses(folder: Path, addresses: dict[str, str]) -> None:
+# What `brushwork up` prints about a service, the setting with its address, and the extra that it needs.
+SERVICES = (("page", "BRUSHWORK_GATEWAY_URL", "gateway"), ("Flower", "BRUSHWORK_FLOWER_URL", "monitor"))
+
+
+def _print_addresses(folder: Path, addresses: Mapping[str, str], wanted: Mapping[str, bool]) -> None:
     _print(Text("brushwork is ready.", "bold green"))
     _print(Text(f"  addresses  source {folder}/brushwork.env"))
-    for name, variable in (("page", "BRUSHWORK_GATEWAY_URL"), ("Flower", "BRUSHWORK_FLOWER_URL")):
+    for name, variable, extra in SERVICES:
         if variable in addresses:
             _print(Text(f"  {name:<9}  {addresses[variable]}"))
+        elif wanted[name]:
+            lacks = f"not running: its packages are not installed. Run: pip install 'brushwork[{extra}]'"
+            _print(Text(f"  {name:<9}  {lacks}", "yellow"))
     _print(Text("  stop       Ctrl-C"))
 
 

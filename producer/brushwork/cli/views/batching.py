@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from brushwork_schemas.worker import SeenWorker
+from rich.console import Group
 from rich.table import Table
 
 COLUMNS = (
@@ -46,5 +47,5 @@ def batching_table(seen: Iterable[SeenWorker]) -> Table:
     return table
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return "\n".join(f"{reason} {count}" for reason, count in counts.items())
+def _counts(counts: Mapping[str, int]) -> Group:
+    return Group(*(f"{reason} {count}" for reason, count in counts.items()))

@@ -11,6 +11,7 @@ from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.options import Priority
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from rich.table import Table
 from rich.text import Text
 
@@ -83,7 +84,9 @@ def save_files(job: Job, folder: Path) -> list[Path]:
         return [artifact.save(folder / f"{job.id}-{name}") for name, artifact in files(job).items()]
     except OSError as error:
         raise InvalidRequest(
-            f"save: cannot write to {folder}: {error}.", field="save", hint="Choose another folder."
+            said("save: cannot write to {folder}: {error}.", folder=folder, error=error),
+            field="save",
+            hint="Choose another folder.",
         ) from error
 
 
@@ -124,6 +127,8 @@ def _option_facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield "tenant", Text(job.tenant)
     if job.deadline_at is not None:
         yield "deadline", _moment(job.deadline_at)
+    if job.task_id not in (None, job.id):
+        yield "Celery task", Text(job.task_id or "")
 
 
 def _retry_facts(job: Job) -> Iterator[tuple[str, Text]]:

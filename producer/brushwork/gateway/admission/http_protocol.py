@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from brushwork_schemas.errors import BrushworkError, HeadersTooLarge, RequestError
+from brushwork_schemas.wording.phrase import said
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from brushwork.gateway.problems import answer_to
@@ -25,7 +26,12 @@ class BoundedHttp(HttpToolsProtocol):
         # The bytes after the head in the same piece may be a body of any size.
         if self._is_in_head and self._num_head_bytes > LONGEST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(
-                HeadersTooLarge(f"The head of the request is larger than {LONGEST_HEAD_BYTES} bytes.")
+                HeadersTooLarge(
+                    said(
+                        "The head of the request is larger than {longest_head_bytes} bytes.",
+                        longest_head_bytes=LONGEST_HEAD_BYTES,
+                    )
+                )
             )
 
     def on_headers_complete(self) -> None:

@@ -11,6 +11,7 @@ from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.open_jobs import OpenJobs
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest, ServiceUnreachable
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.capacity import Capacity
@@ -88,7 +89,11 @@ class KeyLimits:
         for index, job in costs.items():
             if job.cost > limit:
                 error = InvalidRequest(
-                    f"The job costs {job.cost:g} megapixels x steps, more than the limit of {limit:g}.",
+                    said(
+                        "The job costs {cost:g} megapixels x steps, more than the limit of {limit:g}.",
+                        cost=job.cost,
+                        limit=limit,
+                    ),
                     hint="Request fewer or smaller pictures, or fewer steps.",
                 )
                 error.index = index if len(costs) > 1 else None

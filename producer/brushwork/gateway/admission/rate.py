@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from brushwork_core.queue.redis_link import RedisLink
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import RateLimited
+from brushwork_schemas.wording.phrase import said
 from kombu.exceptions import OperationalError
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage
@@ -103,7 +104,7 @@ def _counted(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinute, key
     reset_s = max(1, math.ceil(stats.reset_time - time.time()))
     if not is_allowed:
         raise RateLimited(
-            f"Too many requests. The limit of this API key is {item.amount} per minute.",
+            said("Too many requests. The limit of this API key is {amount} per minute.", amount=item.amount),
             retry_after_s=reset_s,
             hint="Wait as long as Retry-After says. `Prefer: wait` and event streams need fewer requests.",
         )

@@ -13,6 +13,8 @@ from brushwork_schemas.errors import (
     RequestError,
     UnsupportedMediaType,
 )
+from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import chosen_language, read_in
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -21,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway import root
 from brushwork.gateway.media_types import ARCHIVES, FORM
-from brushwork.gateway.problems import answer_to
+from brushwork.gateway.problems import ErrorPage, answer_to
 from brushwork.hosts import is_loopback
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -43,7 +45,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-ErrorPage = Callable[[Request, BrushworkError], Response]
 
 
 class RequestGuard:
@@ -78,6 +79,10 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
+        with read_in(chosen_language(Headers(scope=scope).get("accept-language", ""))):
+            await self._guarded(scope, receive, send)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _GuardedRequest(receive, send, self._max_bytes_of(scope))
         try:
             await self._check(scope, request.max_bytes)
@@ -104,13 +109,20 @@ class RequestGuard:
         headers = Headers(scope=scope)
         if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEADERS_BYTES:
             raise HeadersTooLarge(
-                f"The headers are larger than {LONGEST_HEADERS_BYTES} bytes.",
+                said(
+                    "The headers are larger than {longest_headers_bytes} bytes.",
+                    longest_headers_bytes=LONGEST_HEADERS_BYTES,
+                ),
                 hint="Send shorter cookies, and large values in the body.",
             )
         hosts = headers.getlist("host")
         if len(hosts) != 1:
             raise RequestError(
-                f"Host: a request must have exactly one Host header, not {len(hosts)}.", field="Host"
+                said(
+                    "Host: a request must have exactly one Host header, not {num_hosts}.",
+                    num_hosts=len(hosts),
+                ),
+                field="Host",
             )
         await self._check_host(scope, hosts[0])
         if scope["method"] not in SAFE_METHODS and "authorization" not in headers:
@@ -256,7 +268,7 @@ def _announced_bytes(headers: Headers) -> int:
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(
-        f"The body is larger than the limit of {max_bytes} bytes.",
+        said("The body is larger than the limit of {max_bytes} bytes.", max_bytes=max_bytes),
         field="body",
         hint="Upload each file with POST /v1/files, and name it in the request by its SHA-256.",
     )

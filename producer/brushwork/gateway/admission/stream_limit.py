@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brushwork_schemas.errors import TooManyStreams
+from brushwork_schemas.wording.phrase import said
 
 MAX_STREAMS = 1000
 MAX_STREAMS_PER_TENANT = 250
@@ -28,14 +29,20 @@ class StreamLimit:
         """
         if self._open.total() >= MAX_STREAMS:
             raise TooManyStreams(
-                "Too many open event streams and waiting requests. The limit of this gateway is "
-                f"{MAX_STREAMS}.",
+                said(
+                    "Too many open event streams and waiting requests. The limit of this gateway "
+                    "is {max_streams}.",
+                    max_streams=MAX_STREAMS,
+                ),
                 hint=HINT,
             )
         if tenant is not None and self._open[tenant] >= MAX_STREAMS_PER_TENANT:
             raise TooManyStreams(
-                "Too many open event streams and waiting requests of one tenant. The limit is "
-                f"{MAX_STREAMS_PER_TENANT}.",
+                said(
+                    "Too many open event streams and waiting requests of one tenant. The limit is "
+                    "{max_streams_per_tenant}.",
+                    max_streams_per_tenant=MAX_STREAMS_PER_TENANT,
+                ),
                 hint=HINT,
             )
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import Annotated, Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brushwork.gateway.problems import invalid_request
@@ -54,26 +55,35 @@ class BatchRequest(BaseModel):
         given = sorted(self.model_fields_set)
         if given not in (["requests"], ["product", "template"], ["template", "zip"]):
             raise InvalidRequest(
-                f"A batch cannot have {' and '.join(given) or 'no field'}.",
+                said("A batch cannot have {value}.", value=" and ".join(given) or "no field"),
                 field="requests",
                 hint="Send `requests`, or `template` with `product`, or `template` with `zip`.",
             )
         if both := sorted(self.template.keys() & (self.product or self.zip).keys()):
             raise InvalidRequest(
-                f"template: {both[0][:80]!r} is both in the template and in the lists.",
+                said("template: {both!r} is both in the template and in the lists.", both=both[0][:80]),
                 field="template",
                 hint="Put a parameter into the template if all jobs share its value, else into the lists.",
             )
         lengths = {name: len(values) for name, values in (self.product or self.zip).items()}
         if self.zip and len(set(lengths.values())) > 1:
-            raise InvalidRequest(f"zip: the lists have different lengths: {_listed(lengths)}.", field="zip")
+            raise InvalidRequest(
+                said("zip: the lists have different lengths: {listed}.", listed=_listed(lengths)), field="zip"
+            )
         if self.product and prod(lengths.values()) > MOST_JOBS:
             raise InvalidRequest(
-                f"product: {_listed(lengths)} give more than {MOST_JOBS} jobs, the limit of a batch.",
+                said(
+                    "product: {listed} give more than {most_jobs} jobs, the limit of a batch.",
+                    listed=_listed(lengths),
+                    most_jobs=MOST_JOBS,
+                ),
                 field="product",
             )
         if self.zip and max(lengths.values()) > MOST_JOBS:
-            raise InvalidRequest(f"zip: more than {MOST_JOBS} jobs, the limit of a batch.", field="zip")
+            raise InvalidRequest(
+                said("zip: more than {most_jobs} jobs, the limit of a batch.", most_jobs=MOST_JOBS),
+                field="zip",
+            )
 
 
 def _listed(lengths: Mapping[str, int]) -> str:

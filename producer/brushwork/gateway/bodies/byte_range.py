@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from brushwork_schemas.errors import RangeNotSatisfiable
+from brushwork_schemas.wording.phrase import said
 
 _UNIT = "bytes="
 _ONE = re.compile(r"\s*(\d{0,19})-(\d{0,19})\s*")
@@ -56,7 +57,7 @@ def parsed_range(header: str | None, size: int) -> ByteRange | None:
 
 def _refused(size: int) -> RangeNotSatisfiable:
     return RangeNotSatisfiable(
-        f"Range: no byte of the file is in this range. The file has {size} bytes.",
+        said("Range: no byte of the file is in this range. The file has {size} bytes.", size=size),
         field="Range",
         hint="Send one range, such as bytes=0-99, or leave the header out.",
     )

@@ -1,12 +1,16 @@
 """Forms as parameters: every field of a form is text, but parameters may be numbers, lists and objects."""
 
+from collections.abc import Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions
+from brushwork_schemas.wording.nearest_name import nearest_name
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
 from brushwork.gateway.bodies.json_body import parsed, parsed_object
@@ -29,30 +33,47 @@ def parameters_of(body: Received) -> dict[str, Any]:
         return parsed_object(body.data)
     if body.media_type != FORM:
         body.refuse_type(JSON, FORM)
-    parameters = _of_fields(dict(body.fields))
+    wrong = Refusals()
+    parameters = _of_fields(dict(body.fields), wrong)
     for name, data in body.files.items():
-        if name not in file_fields():
-            raise InvalidRequest(
-                f"{name[:80]}: the form has a file with this name, but no kind takes such a file.",
-                field=name[:80],
-                hint=f"Files are {', '.join(file_fields())}.",
-            )
-        if name in parameters:
-            raise InvalidRequest(f"{name}: is both a file and a parameter of the form.", field=name)
-        parameters[name] = data
+        with wrong.noted():
+            _check_file(name, parameters)
+            parameters[name] = data
+    wrong.raise_any()
     return parameters
 
 
-def _of_fields(fields: dict[str, str]) -> dict[str, Any]:
+def _check_file(name: str, parameters: Mapping[str, Any]) -> None:
+    if name not in file_fields():
+        close = nearest_name(name, file_fields())
+        names = said("Files are {fields}.", fields=list(file_fields()))
+        raise InvalidRequest(
+            said(
+                "{field}: the form has a file with this name, but no kind takes such a file.", field=name[:80]
+            ),
+            field=name[:80],
+            hint=said("Did you mean {name!r}? {more}", name=close, more=names) if close else names,
+        )
+    if name in parameters:
+        raise InvalidRequest(
+            said("{field}: is both a file and a parameter of the form.", field=name), field=name
+        )
+
+
+def _of_fields(fields: dict[str, str], wrong: Refusals) -> dict[str, Any]:
     if REQUEST_FIELD not in fields:
-        return {name: _value(name, text) for name, text in fields.items()}
+        parameters = {}
+        for name, text in fields.items():
+            with wrong.noted():
+                parameters[name] = _value(name, text)
+        return parameters
     request = parsed_object(fields.pop(REQUEST_FIELD).encode("utf-8", "surrogatepass"))
     if fields:
         name = min(fields)[:80]
         raise InvalidRequest(
-            f"{name}: the form has this field beside {REQUEST_FIELD!r}.",
+            said("{field}: the form has this field beside 'request'.", field=name),
             field=name,
-            hint=f"Put all parameters into {REQUEST_FIELD!r} as JSON, or each into a field of its own.",
+            hint="Put all parameters into 'request' as JSON, or each into a field of its own.",
         )
     return request
 
@@ -65,7 +86,8 @@ def _value(name: str, text: str) -> Any:
     try:
         return parsed(text.encode("utf-8", "surrogatepass"))
     except InvalidRequest as error:
-        raise InvalidRequest(f"{name}: {error.message}", field=name, hint=error.hint) from None
+        message = said("{field}: {message}", field=name, message=error.message)
+        raise InvalidRequest(message, field=name, hint=error.hint) from None
 
 
 @cache

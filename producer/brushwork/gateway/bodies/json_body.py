@@ -1,5 +1,6 @@
 """JSON of callers. Input that two parsers may read differently is refused, such as repeated names."""
 
+import codecs
 import json
 import math
 from typing import Any
@@ -10,6 +11,15 @@ from pydantic_core import from_json
 LONGEST_NUMBER = 400
 WHOLE_UP_TO = 2**53
 SHOWN_CHARACTERS = 60
+# Some programs of Windows begin a file with a byte order mark, which names its encoding. UTF-32 goes first:
+# its mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 def parsed_object(data: bytes) -> dict[str, Any]:
@@ -27,10 +37,16 @@ def parsed_object(data: bytes) -> dict[str, Any]:
 def parsed(data: bytes) -> Any:
     """Parse JSON.
 
+    Args:
+        data: JSON in UTF-8, or in the encoding of the byte order mark that it begins with.
+
     Raises:
         InvalidRequest: The data is not JSON, repeats a name in an object, contains an unpaired surrogate or a
             number that is too large, or is nested too deeply.
     """
+    data = _in_utf8(data)
+    if not data.strip():
+        raise InvalidRequest("The body is empty.", field="body", hint="Send a JSON object, such as {}.")
     try:
         # The first parser refuses malformed and deep JSON. The second one notices repeated names.
         from_json(data, allow_inf_nan=False)
@@ -38,6 +54,24 @@ def parsed(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = str(error)[: 3 * SHOWN_CHARACTERS].rstrip(".")
         raise InvalidRequest(f"The body is not valid JSON: {reason}.", field="body") from None
+
+
+def _in_utf8(data: bytes) -> bytes:
+    mark, encoding = next(((mark, name) for mark, name in _MARKS.items() if data.startswith(mark)), (b"", ""))
+    try:
+        if encoding:
+            return data.removeprefix(mark).decode(encoding).encode()
+        # Half of a surrogate pair, which forms may contain, is named by the parser.
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not {encoding or 'utf-8'}: byte {error.start} is wrong.",
+            field="body",
+            hint="Send JSON in UTF-8.",
+        ) from None
+    if b"\0" in data[:4]:
+        raise InvalidRequest("The body is not utf-8.", field="body", hint="Send JSON in UTF-8.")
+    return data
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

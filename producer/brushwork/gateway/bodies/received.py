@@ -8,11 +8,12 @@ from typing import BinaryIO, cast
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.wording.phrase import said
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from brushwork.gateway.media_types import ARCHIVES, FORM
+from brushwork.gateway.media_types import ARCHIVES, FORM, media_type_of
 from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
@@ -28,7 +29,8 @@ class Received:
     """The body of a request.
 
     Args:
-        media_type: Media type without parameters, in lower case; empty if the request has none.
+        media_type: Media type without parameters, in lower case, with one name for JSON; empty if the request
+            has none.
         data: The bytes; empty for a form and for an archive.
         fields: Fields of a form, without files.
         files: Files of a form, by field. An archive is an open file, so that it is not held in memory.
@@ -51,9 +53,11 @@ class Received:
             UnsupportedMediaType: Always.
         """
         raise UnsupportedMediaType(
-            f"Content-Type: {self.media_type[:80]!r} is not supported at this path.",
+            said(
+                "Content-Type: {media_type!r} is not supported at this path.", media_type=self.media_type[:80]
+            ),
             field="Content-Type",
-            hint=f"Use {', '.join(known)}.",
+            hint=said("Use {known}.", known=known),
         )
 
 
@@ -65,7 +69,7 @@ async def received(request: Request) -> AsyncIterator[Received]:
         InvalidRequest: The form repeats a field.
         PayloadTooLarge: A file that is not an archive is larger than a picture may be.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request.headers.get("content-type", ""))
     if media_type in ARCHIVES:
         with tempfile.SpooledTemporaryFile(SPOOLED_FROM_BYTES) as spooled:
             await _spool(request, cast("BinaryIO", spooled))
@@ -96,7 +100,10 @@ async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:
         return file.file
     if (file.size or 0) > most_bytes:
         raise PayloadTooLarge(
-            f"The file is larger than {most_bytes} bytes, the limit of files that are not archives."
+            said(
+                "The file is larger than {most_bytes} bytes, the limit of files that are not archives.",
+                most_bytes=most_bytes,
+            )
         )
     return await file.read()
 
@@ -106,7 +113,9 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
         if name in fields or name in files:
-            raise InvalidRequest(f"{name[:80]}: the form repeats this field.", field=name[:80])
+            raise InvalidRequest(
+                said("{field}: the form repeats this field.", field=name[:80]), field=name[:80]
+            )
         if isinstance(value, UploadFile):
             files[name] = await content_of(value, most_bytes)
         else:

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
-from brushwork.inputs.intake import JobDraft, repeated
+from brushwork.inputs.batch_errors import numbered
+from brushwork.inputs.intake import NO_FILE_YET, JobDraft, repeated
 from brushwork.transports.direct import Accepted
 
 
@@ -75,13 +78,29 @@ class Submission:
         return self._services.decoders if PictureSource.DATA in sources else None
 
     def _accept(self, requests: Sequence[Any]) -> Accepted:
-        resolved_requests = [self._resolved_at(request, index) for index, request in enumerate(requests)]
-        return self._accept_drafts(self._services.client.draft(resolved_requests))
+        wrong = Refusals()
+        count = len(requests)
+        resolved = [self._resolved_at(each, index, count, wrong) for index, each in enumerate(requests)]
+        return self._accept_drafts(self._draft(resolved, wrong))
+
+    def _draft(self, requests: Sequence[Mapping[str, Any]], wrong: Refusals) -> Sequence[JobDraft]:
+        """Validate requests, and report what is wrong with the files together with the other fields.
+
+        Args:
+            requests: The requests. Files that are wrong have a placeholder.
+            wrong: What is wrong with the files.
+        """
+        drafts: Sequence[JobDraft] = ()
+        with wrong.noted():
+            drafts = self._services.client.draft(requests)
+        wrong.raise_any()
+        return drafts
 
     def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         # The files of the job are resolved too: a bare Celery message may have named a file of any tenant.
-        request = self._resolved(repeated(job, changes))
-        return self._accept_drafts(self._services.client.draft([request]), retry_of=job.id)
+        wrong = Refusals()
+        request = self._resolved(repeated(job, changes), wrong)
+        return self._accept_drafts(self._draft([request], wrong), retry_of=job.id)
 
     def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         with self._services.limits.admit(self._principal, drafts) as charged:
@@ -89,27 +108,34 @@ class Submission:
             charged.settle(accepted)
         return accepted
 
-    def _resolved_at(self, request: Any, index: int) -> dict[str, Any]:
-        try:
-            if not isinstance(request, Mapping):
-                raise InvalidRequest(
-                    f"A request must be an object with a `kind`, not a {type(request).__name__}."
-                )
-            return self._resolved(request)
-        except BrushworkError as error:
+    def _resolved_at(self, request: Any, index: int, count: int, wrong: Refusals) -> dict[str, Any]:
+        if not isinstance(request, Mapping):
+            name = type(request).__name__
+            error = InvalidRequest(
+                said("A request must be an object with a `kind`, not a {type}.", type=name)
+            )
             error.index = index
-            raise
+            raise error
+        return self._resolved(request, wrong, index, count)
 
-    def _resolved(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _resolved(
+        self, request: Mapping[str, Any], wrong: Refusals, index: int = 0, count: int = 1
+    ) -> dict[str, Any]:
         """Return the request with its tenant, and with files as a direct client takes them."""
-        owned = {**request, "tenant": self._tenant(request.get("tenant"))}
+        owned = dict(request)
+        with wrong.noted(), numbered(index, count):
+            owned["tenant"] = self._tenant(request.get("tenant"))
         required = _required_pictures(request.get("kind"))
         given = [
             name
             for name in file_fields()
             if request.get(name) is not None or (name in required and name in request)
         ]
-        return owned | {name: self._file(request[name], name) for name in given}
+        for name in given:
+            owned[name] = NO_FILE_YET
+            with wrong.noted(), numbered(index, count):
+                owned[name] = self._file(request[name], name)
+        return owned
 
     def _file(self, given: Any, field: str) -> Any:
         if file_fields()[field] == ARCHIVE:

@@ -1,29 +1,43 @@
 """The component schemas of the OpenAPI document that depend on the kinds of jobs."""
 
-from typing import Any, Literal
-
 from brushwork_schemas.kinds.registry import all_kinds
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from brushwork.gateway.bodies.batch import MOST_JOBS
-from brushwork.gateway.openapi.kind_examples import JOB
-from brushwork.gateway.openapi.kind_schemas import KindSchemas, Schema, component_name
+from brushwork.gateway.openapi.answer_schemas import Schema, of_answer, of_problem
+from brushwork.gateway.openapi.form_schemas import forms
+from brushwork.gateway.openapi.job_schemas import add_jobs
+from brushwork.gateway.openapi.kind_schemas import (
+    KindSchemas,
+    component_name,
+    of_each_kind,
+    ref,
+    union_of_kinds,
+)
 
-REF = "#/components/schemas/{model}"
-Mode = Literal["validation", "serialization"]
+
+def completed_components(answers: dict[str, Schema], kinds: KindSchemas) -> dict[str, Schema]:
+    """Return all component schemas.
+
+    Args:
+        answers: Those of FastAPI, which are schemas of answers: the bodies of requests are described here.
+        kinds: Schemas of the bodies, by kind.
+    """
+    schemas = {name: of_answer(each) for name, each in answers.items()}
+    schemas["Problem"] = of_problem(answers["Problem"])
+    add_jobs(schemas)
+    # A problem leaves out what is null in it, and a job does not.
+    wrong = schemas["FieldError"]
+    wrong["required"] = [name for name, each in wrong["properties"].items() if "anyOf" not in each]
+    return schemas | _bodies(kinds)
 
 
-def ref(name: str) -> Schema:
-    """Return a reference to a component schema."""
-    return {"$ref": REF.format(model=name)}
-
-
-def bodies(kinds: KindSchemas) -> dict[str, Schema]:
+def _bodies(kinds: KindSchemas) -> dict[str, Schema]:
     """Return the schemas of the bodies that submit, change and repeat jobs."""
     builders = {
         "Submission": kinds.submission,
         "Changes": kinds.changes,
+        "Template": kinds.template,
+        "Lists": kinds.lists,
         "BatchByProduct": kinds.by_product,
         "BatchByZip": kinds.by_zip,
     }
@@ -32,16 +46,9 @@ def bodies(kinds: KindSchemas) -> dict[str, Schema]:
         for what, build in builders.items()
         for kind in all_kinds().values()
     }
-    submissions = {kind.name: ref(component_name(kind, "Submission")) for kind in all_kinds().values()}
-    found["Submission"] = {
-        "oneOf": list(submissions.values()),
-        "discriminator": {
-            "propertyName": "kind",
-            "mapping": {name: part["$ref"] for name, part in submissions.items()},
-        },
-    }
-    found["SubmissionForm"] = kinds.form()
-    found["Changes"] = {"anyOf": _of_each_kind("Changes")}
+    found["Submission"] = union_of_kinds("Submission")
+    found |= forms(kinds)
+    found["Changes"] = {"anyOf": of_each_kind("Changes")}
     found["BatchOfRequests"] = {
         "type": "object",
         "properties": {
@@ -50,32 +57,6 @@ def bodies(kinds: KindSchemas) -> dict[str, Schema]:
         "required": ["requests"],
         "additionalProperties": False,
     }
-    lists = [*_of_each_kind("BatchByProduct"), *_of_each_kind("BatchByZip")]
+    lists = [*of_each_kind("BatchByProduct"), *of_each_kind("BatchByZip")]
     found["Batch"] = {"anyOf": [ref("BatchOfRequests"), *lists]}
     return found
-
-
-def add_requests_and_results(schemas: dict[str, Schema]) -> None:
-    """Add the requests and results of all kinds, and say in the schema of a job that it has them.
-
-    Args:
-        schemas: All component schemas; changed in place.
-    """
-    models: list[tuple[type[BaseModel], Mode]] = [
-        *((kind.request_type, "validation") for kind in all_kinds().values()),
-        *((kind.result_type, "serialization") for kind in all_kinds().values()),
-    ]
-    # The references, for two plug-ins may have classes of one name.
-    refs, definitions = models_json_schema(models, ref_template=REF)
-    schemas.update(definitions["$defs"])
-    requests = [refs[kind.request_type, "validation"] for kind in all_kinds().values()]
-    results = [refs[kind.result_type, "serialization"] for kind in all_kinds().values()]
-    job = schemas["JobView"]["properties"]
-    # A refused request is stored as it was sent. A newer worker may write a result with more fields.
-    job["request"]["anyOf"] = [*requests, {"type": "object"}]
-    job["result"]["anyOf"] = [*results, {"type": "object"}, {"type": "null"}]
-    schemas["JobView"]["examples"] = [JOB]
-
-
-def _of_each_kind(what: str) -> list[Any]:
-    return [ref(component_name(kind, what)) for kind in all_kinds().values()]

@@ -9,9 +9,10 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.kinds.registry import all_kinds
 
 from brushwork.gateway.media_types import FORM, JSON, PICTURES
-from brushwork.gateway.openapi.components import add_requests_and_results, bodies, ref
+from brushwork.gateway.openapi.answer_schemas import Schema
+from brushwork.gateway.openapi.components import completed_components
 from brushwork.gateway.openapi.kind_examples import examples
-from brushwork.gateway.openapi.kind_schemas import KindSchemas, Schema
+from brushwork.gateway.openapi.kind_schemas import KindSchemas, ref
 from brushwork.gateway.problems import MEDIA_TYPE, codes_of
 
 # Operations that need no API key.
@@ -23,6 +24,7 @@ TAGS = {
     "workers": "The workers and the queues.",
     "health": "For monitoring.",
 }
+PROBLEM: Schema = {MEDIA_TYPE: {"schema": ref("Problem")}}
 # Statuses of an operation beyond those that follow from its parameters.
 PROBLEMS: dict[str, tuple[int, ...]] = {
     "submit_job": (409, 413, 415),
@@ -55,10 +57,9 @@ def completed(document: Schema, settings: Settings) -> Schema:
         document: The document of FastAPI; changed in place.
         settings: Settings of the gateway.
     """
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    catalogue = Catalogue.load(settings.catalogue)
-    schemas.update(bodies(KindSchemas(catalogue, addresses=settings.image_addresses)))
-    add_requests_and_results(schemas)
+    kinds = KindSchemas(Catalogue.load(settings.catalogue), addresses=settings.image_addresses)
+    components = document["components"]
+    components["schemas"] = completed_components(components["schemas"], kinds)
     for operation in _operations(document):
         _complete(operation)
     document["components"]["securitySchemes"] = {
@@ -89,6 +90,7 @@ def _complete(operation: Schema) -> None:
     codes |= {422} if parameters or body is not None else set()
     for code in sorted(codes - {int(known) for known in responses if known.isdecimal()}):
         responses[str(code)] = _problem(code)
+    responses["default"] = {"description": "Any other problem.", "content": PROBLEM}
     if name in ("submit_job", "retry_job"):
         responses["200"] = {**responses["201"], "description": "The existing job of the idempotency key."}
         for success in ("200", "201"):
@@ -144,7 +146,7 @@ def _content(content: Schema) -> Schema:
 def _problem(code: int) -> Schema:
     answer: Schema = {
         "description": f"{HTTPStatus(code).phrase}. Codes: {', '.join(codes_of(code))}.",
-        "content": {MEDIA_TYPE: {"schema": ref("Problem")}},
+        "content": PROBLEM,
     }
     if code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         answer["headers"] = {"Retry-After": _header("Seconds to wait before the next try.", type="integer")}

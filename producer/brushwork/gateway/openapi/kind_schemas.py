@@ -1,23 +1,24 @@
 """JSON Schemas of the bodies that submit jobs, for each kind: exactly what the gateway accepts.
 
-They contain the catalogue: names of models, their schedulers and their limits. If a kind has several models,
-a limit is that of the widest model, and a field is present if one model accepts it. `accepts` of
-`GET /v1/models` tells which.
+They contain the catalogue: schedulers and limits of its models, and their names as examples. If a kind has
+several models, a limit is that of the widest model, and a field is present if one model accepts it. `accepts`
+of `GET /v1/models` tells which.
 """
 
+import json
 from copy import deepcopy
 from typing import Any
 
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
-from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.request import not_blank
 from brushwork_schemas.options import JobOptions
 
-from brushwork.gateway.bodies.form_fields import REQUEST_FIELD
-from brushwork.gateway.media_types import JSON, PICTURES
+from brushwork.gateway.media_types import PICTURES
+from brushwork.gateway.openapi.answer_schemas import Schema, portable
 
-Schema = dict[str, Any]
+REF = "#/components/schemas/{model}"
 STORABLE = r"^[^\u0000]*$"
 NOT_BLANK = r"^[^\u0000]*\S[^\u0000]*$"
 # Add-ons of the catalogue, by their type: the fields that make no sense without one.
@@ -41,59 +42,41 @@ class KindSchemas:
 
     def submission(self, kind: Kind) -> Schema:
         """Return the schema of one job: kind, parameters and options."""
-        properties = {"kind": {"const": kind.name, "type": "string"}, **self.changes(kind)["properties"]}
         required = ["kind", *kind.request_type.model_json_schema().get("required", ())]
-        return _object(properties, required, description=_summary(kind))
-
-    def form(self) -> Schema:
-        """Return the schema of one job of any kind as a form: the request as JSON, and its files as files."""
-        # One schema for all kinds: many tools read only the properties of a form, not schemas inside anyOf.
-        kinds_of: dict[str, list[str]] = {}
-        for kind in all_kinds().values():
-            known = self._request(kind)
-            for name in kind.files:
-                if name in known:
-                    kinds_of.setdefault(name, []).append(kind.name)
-        request = {
-            "type": "string",
-            "format": "json-request",
-            "contentMediaType": JSON,
-            "description": "The request and its options as JSON, without files. Instead of this field, each "
-            "parameter and option may be a field of the form.",
-        }
-        files = {
-            name: {
-                "type": "string",
-                "format": "binary",
-                "contentMediaType": file_fields()[name],
-                "description": f"A file of {', '.join(kinds)}.",
-            }
-            for name, kinds in kinds_of.items()
-        }
-        return _object({REQUEST_FIELD: request, **files}, [REQUEST_FIELD])
+        return _object(self._properties(kind), required, description=_summary(kind))
 
     def changes(self, kind: Kind) -> Schema:
-        """Return the schema of what a retry may change."""
-        return _object({**self._request(kind), **_options()}, [])
+        """Return the schema of what a retry may change. A field that is left out stays as it was."""
+        return _object(self._properties(kind), [])
+
+    def template(self, kind: Kind) -> Schema:
+        """Return the schema of what all jobs of a batch have in common."""
+        # Required parameters may be in the template or in the lists. A schema that said so would be long.
+        return _object(self._properties(kind), ["kind"])
+
+    def lists(self, kind: Kind) -> Schema:
+        """Return the schema of the lists of a batch."""
+        lists = {
+            name: {"type": "array", "items": schema, "minItems": 1}
+            for name, schema in self._properties(kind).items()
+            if name != "kind"
+        }
+        return _object(lists, [], minProperties=1)
 
     def by_product(self, kind: Kind) -> Schema:
         """Return the schema of a batch with all combinations of its lists."""
-        return self._by_lists(kind, "product")
+        return _by_lists(kind, "product")
 
     def by_zip(self, kind: Kind) -> Schema:
         """Return the schema of a batch with one job for each index of its lists."""
-        return self._by_lists(kind, "zip")
+        return _by_lists(kind, "zip")
 
-    def _by_lists(self, kind: Kind, manner: str) -> Schema:
-        # Required parameters may be in the template or in the lists. A schema that said so would be long.
-        properties = self.submission(kind)["properties"]
-        lists = {
-            name: {"type": "array", "items": schema, "minItems": 1}
-            for name, schema in properties.items()
-            if name != "kind"
-        }
-        parts = {"template": _object(properties, ["kind"]), manner: _object(lists, [], minProperties=1)}
-        return _object(parts, ["template", manner])
+    def _properties(self, kind: Kind) -> dict[str, Schema]:
+        # A default would make generated clients send every field, or require it.
+        described = {name: _with_default_in_words(each) for name, each in self._request(kind).items()}
+        options = {name: _with_default_in_words(each) for name, each in _options().items()}
+        properties: dict[str, Schema] = portable({**described, **options})
+        return {"kind": kind_property(kind), **properties}
 
     def _request(self, kind: Kind) -> dict[str, Schema]:
         whole = kind.request_type.model_json_schema()
@@ -127,9 +110,9 @@ class KindSchemas:
             for add_on_type in ADD_ON_FIELDS
         }
         if "loras" in properties:
-            properties["loras"]["items"]["properties"]["name"]["enum"] = fitting["lora"]
+            properties["loras"]["items"]["properties"]["name"]["examples"] = fitting["lora"]
         if "controlnet" in properties:
-            properties["controlnet"]["anyOf"] = [_choice(fitting["controlnet"]), {"type": "null"}]
+            properties["controlnet"]["examples"] = fitting["controlnet"]
         for add_on_type, names in ADD_ON_FIELDS.items():
             for name in names if not fitting[add_on_type] else ():
                 properties.pop(name, None)
@@ -162,9 +145,43 @@ class KindSchemas:
         return forms
 
 
+def ref(name: str) -> Schema:
+    """Return a reference to a component schema."""
+    return {"$ref": REF.format(model=name)}
+
+
 def component_name(kind: Kind, what: str) -> str:
     """Return the name of a schema of a kind, such as `TextToImageSubmission`."""
     return kind.name.title().replace("-", "") + what
+
+
+def kind_property(kind: Kind) -> Schema:
+    """Return the schema of the field `kind`: this kind alone."""
+    return {"type": "string", "const": kind.name}
+
+
+def of_each_kind(what: str) -> list[Schema]:
+    """Return references to a schema of each kind, such as `Submission`."""
+    return [ref(component_name(kind, what)) for kind in all_kinds().values()]
+
+
+def union_of_kinds(what: str) -> Schema:
+    """Return the union of a schema of each kind, told apart by the field `kind`."""
+    mapping = {kind.name: ref(component_name(kind, what))["$ref"] for kind in all_kinds().values()}
+    return {"oneOf": of_each_kind(what), "discriminator": {"propertyName": "kind", "mapping": mapping}}
+
+
+def _by_lists(kind: Kind, manner: str) -> Schema:
+    parts = {"template": ref(component_name(kind, "Template")), manner: ref(component_name(kind, "Lists"))}
+    return _object(parts, ["template", manner])
+
+
+def _with_default_in_words(schema: Schema) -> Schema:
+    default = schema.get("default")
+    if default in (None, "", [], ()):
+        return schema
+    text = f"{schema.get('description', '')} Default: {json.dumps(default)}.".strip()
+    return {**schema, "description": text}
 
 
 def _refuses_blank(kind: Kind, name: str) -> bool:
@@ -184,17 +201,12 @@ def _narrow(properties: dict[str, Schema], models: list[Model]) -> None:
         for form in _forms(properties[name]):
             if "maximum" in form:
                 form["maximum"] = min(form["maximum"], most[name])
-    known = {
-        "model": [model.name for model in models],
-        "scheduler": sorted({name for model in models for name in model.schedulers}),
-    }
-    for name in known.keys() & properties.keys():
-        choice = [_choice(known[name])] if known[name] else []
-        properties[name]["anyOf"] = [*choice, {"type": "null"}]
-
-
-def _choice(names: list[str]) -> Schema:
-    return {"type": "string", "enum": names}
+    # Examples, for an operator may add models later, and `trained:<job id>` is one, too.
+    properties["model"]["examples"] = [model.name for model in models]
+    if "scheduler" in properties:
+        schedulers = sorted({name for model in models for name in model.schedulers})
+        choice = [{"type": "string", "enum": schedulers}] if schedulers else []
+        properties["scheduler"]["anyOf"] = [*choice, {"type": "null"}]
 
 
 def _inlined(schema: Any, definitions: dict[str, Schema]) -> Any:

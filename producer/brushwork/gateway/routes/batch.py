@@ -3,6 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.errors import RequestError
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -51,4 +52,4 @@ def _place(error: RequestError) -> None:
     where = f"requests[{error.index}]"
     error.field = f"{where}.{error.field}" if error.field else where
     if not error.message.startswith(f"{where}: "):
-        error.message = f"{where}: {error.message}"
+        error.message = said("requests[{index}]: {message}", index=error.index, message=error.message)

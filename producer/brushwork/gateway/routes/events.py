@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from brushwork_schemas.errors import JobNotFound
 from brushwork_schemas.job import checked_id
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -97,5 +98,5 @@ def _start(services: Services, principal: Principal, job_id: str) -> StreamStart
     status = services.watch.status(checked_id(job_id))
     job = visible(services, principal, job_id)
     if status is None:
-        raise JobNotFound(f"There is no job {job_id!r}.", field="id")
+        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
     return StreamStart(status, view(job, services.outlooks.of(job)))

@@ -7,6 +7,7 @@ from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
@@ -22,6 +23,10 @@ from brushwork.inputs.dataset_input import DatasetInputs
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
+IfNoneMatch = Annotated[
+    str | None, Header(description="ETags that the caller has. A known file is answered with 304.")
+]
+Download = Annotated[bool, Query(description="Whether a browser saves the file instead of showing it.")]
 FIELD = "file"
 _ENDINGS = {
     **PICTURES,
@@ -64,12 +69,8 @@ def get(
     if_range: Annotated[
         str | None, Header(description="`Range` applies only if the file has this ETag.")
     ] = None,
-    if_none_match: Annotated[
-        str | None, Header(description="ETags that the caller has. A known file is answered with 304.")
-    ] = None,
-    download: Annotated[
-        bool, Query(description="Whether a browser saves the file instead of showing it.")
-    ] = False,
+    if_none_match: IfNoneMatch = None,
+    download: Download = False,
 ) -> Response:
     """Return the stored file, or the part that `Range` selects."""
     artifact = services.tenant_files.get(sha256, principal.tenant)
@@ -95,10 +96,19 @@ def get(
 @router.head(
     "/{sha256}", operation_id="head_file", summary="Get the headers of a file", response_class=Response
 )
-def head(sha256: FileName, services: Gateway, principal: Reader) -> Response:
-    """Return the headers that `GET` returns."""
+def head(
+    sha256: FileName,
+    services: Gateway,
+    principal: Reader,
+    if_none_match: IfNoneMatch = None,
+    download: Download = False,
+) -> Response:
+    """Return the headers that `GET` returns without `Range`. Nothing is read from the store."""
     artifact = services.tenant_files.get(sha256, principal.tenant)
-    headers = {**_headers(artifact, False), "Content-Length": str(artifact.size_bytes)}
+    headers = _headers(artifact, download)
+    if _is_known(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Length"] = str(artifact.size_bytes)
     return Response(headers=headers, media_type=artifact.media_type)
 
 
@@ -108,7 +118,10 @@ def _file_of(body: Received) -> bytes | BinaryIO:
     if body.media_type == FORM:
         if body.files.keys() != {FIELD} or body.fields:
             raise InvalidRequest(
-                f"{FIELD}: the form must contain one file with this name, and no other field.", field=FIELD
+                said(
+                    "{field}: the form must contain one file with this name, and no other field.", field=FIELD
+                ),
+                field=FIELD,
             )
         return body.files[FIELD]
     if body.media_type not in PICTURES:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +14,7 @@ from brushwork.gateway.bodies.prefer import Prefer, wait_as_preferred
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
+from brushwork.gateway.media_types import JSON
 from brushwork.gateway.root import below_root
 from brushwork.gateway.watching.job_view import JobView, view
 from brushwork.transports.direct import Accepted
@@ -75,11 +77,14 @@ async def retry(
     The seed is the same too, so a job that succeeded gives the same result.
     """
     job = await run_in_threadpool(visible, services, principal, job_id)
-    is_empty = not body.media_type and not body.data
+    # Many HTTP clients name a type also where they send no body.
+    is_empty = body.media_type in ("", JSON) and not body.data
     changes = {} if is_empty else await run_in_threadpool(parameters_of, body)
     if changes.setdefault("kind", job.kind) != job.kind:
         raise InvalidRequest(
-            f"kind: cannot be changed. The job has the kind {job.kind}.", field="kind", hint="Leave it out."
+            said("kind: cannot be changed. The job has the kind {kind}.", kind=job.kind),
+            field="kind",
+            hint="Leave it out.",
         )
     _add_headers(changes, idempotency_key, traceparent)
     return view(_answered(await Submission(services, principal).accept_again(job, changes), response))

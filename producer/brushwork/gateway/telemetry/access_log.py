@@ -12,6 +12,7 @@ from brushwork_core.telemetry.trace_context import TraceContext
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from brushwork.gateway.head_requests import ASKED_METHOD
 from brushwork.gateway.problems import MEDIA_TYPE
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 
@@ -25,7 +26,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class AccessLog:
-    """The outermost middleware, so that it sees every answer as it is sent.
+    """Around all middleware but that of HEAD requests, so that it sees every answer as it is sent.
 
     Args:
         app: The application.
@@ -84,7 +85,7 @@ class _Answer:
         if self._is_stream:
             self.metrics.streams.dec()
         took = time.monotonic() - self._began if self._took is None else self._took
-        route, method = _route(self.scope), self.scope["method"]
+        route, method = _route(self.scope), self.scope.get(ASKED_METHOD, self.scope["method"])
         self.metrics.answered(route, method, self._status, took)
         if route not in QUIET_ROUTES or self._status != 200:
             # Without the query, which may contain a prompt.

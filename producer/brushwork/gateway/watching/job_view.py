@@ -1,8 +1,9 @@
 """A job in answers: with links and outlook."""
 
 from brushwork_schemas.artifact import artifacts_within
-from brushwork_schemas.job import Job
+from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.outlook import Outlook
+from brushwork_schemas.wording.translation import reader_language
 from fastapi import Response
 from pydantic import BaseModel, Field
 
@@ -33,7 +34,13 @@ class JobPage(BaseModel):
 
 def view(job: Job, outlook: Outlook | None = None) -> JobView:
     """Return a job with its links and, if given, its outlook."""
-    return JobView.model_construct(**{**job.__dict__, "links": _links(job), "outlook": outlook})
+    errors = {"error": _read(job.error), "last_error": _read(job.last_error)}
+    return JobView.model_construct(**{**job.__dict__, **errors, "links": _links(job), "outlook": outlook})
+
+
+def _read(error: JobError | None) -> JobError | None:
+    """Return an error in the language of the reader."""
+    return error.in_language(reader_language()) if error is not None else None
 
 
 def written(shown: BaseModel, response: Response) -> Response:
@@ -45,6 +52,8 @@ def written(shown: BaseModel, response: Response) -> Response:
     """
     answer = Response(shown.model_dump_json(), media_type="application/json")
     answer.headers.update(response.headers)
+    # The error of a job is in the language of the reader.
+    answer.headers.update({"Content-Language": reader_language(), "Vary": "Accept-Language"})
     return answer
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.presentation import Presentation
 from starlette.datastructures import FormData, UploadFile
@@ -79,7 +80,11 @@ class TypedForm:
         Raises:
             InvalidRequest: A list has the wrong format.
         """
-        parameters = {each.name: _parameter(each, self.values.get(each.name)) for each in fields}
+        parameters, wrong = {}, Refusals()
+        for each in fields:
+            with wrong.noted():
+                parameters[each.name] = _parameter(each, self.values.get(each.name))
+        wrong.raise_any()
         parameters |= {**self.stored, **self.files}
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
 

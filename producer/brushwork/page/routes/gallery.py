@@ -8,6 +8,7 @@ from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -68,5 +69,7 @@ def _state(name: str) -> JobState | None:
         return JobState(name) if name else None
     except ValueError:
         raise InvalidRequest(
-            f"state: there is no state {name!a}.", field="state", hint=f"States are {', '.join(JobState)}."
+            said("state: there is no state {name!a}.", name=name),
+            field="state",
+            hint=said("States are {jobstate}.", jobstate=JobState),
         ) from None

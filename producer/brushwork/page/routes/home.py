@@ -6,7 +6,7 @@ from typing import Annotated, Any, BinaryIO
 from anyio import to_thread
 from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
-from brushwork_schemas.errors import BrushworkError, RequestError
+from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
 from fastapi import APIRouter, Query, Request
@@ -21,6 +21,7 @@ from brushwork.gateway.problems import headers_of, status_of
 from brushwork.gateway.services import Services
 from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
+from brushwork.page.forms.form_errors import FormErrors
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.page_route import PageRoute
@@ -111,7 +112,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
         try:
             parameters = {**typed.parameters(form.fields), "kind": form.kind.name}
             accepted = await Submission(services, principal).accept([parameters])
-        except RequestError as error:
+        except (RequestError, PluginFailed) as error:
             await _keep_files(services, principal, typed, error)
             page = await run_in_threadpool(_shown, session, services, principal, form, typed, error)
             page.headers.update(headers_of(error))
@@ -124,11 +125,13 @@ def _first_kind() -> str:
 
 
 async def _keep_files(
-    services: Services, principal: Principal, typed: TypedForm, error: RequestError
+    services: Services, principal: Principal, typed: TypedForm, error: BrushworkError
 ) -> None:
     """Keep the files of a refused form, so that they need not be chosen again. The wrong file is not kept."""
+    errors = error.errors if isinstance(error, RequestError) else ()
+    wrong = {(each.field or "").partition(".")[0] for each in errors}
     for name, file in typed.files.items():
-        if error.field != name:
+        if name not in wrong:
             limiter = services.decoders if isinstance(file, bytes) else services.fetchers
             kept = await to_thread.run_sync(_kept, services, principal, name, file, limiter=limiter)
             typed.stored |= {name: kept} if kept else {}
@@ -166,6 +169,6 @@ def _shown(
         form=form,
         typed=typed,
         error=error,
-        wrong=error.field.partition(".")[0] if error is not None and error.field else None,
+        errors=FormErrors.of(error, form.fields, session.words),
         thumbnails=[Thumbnail.of(job) for job in newest],
     )

@@ -10,7 +10,7 @@ from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import FileNotFound
-from brushwork_schemas.job import Job
+from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.result import Provenance, Result
@@ -193,6 +193,11 @@ class JobDetails:
         """Return code and message of each warning of the result."""
         words = self.kind.words.get(language) if self.kind else None
         return [(each.code, warning_text(each, language, words)) for each in self.shown.warnings]
+
+    def read(self, error: JobError, language: str) -> JobError:
+        """Return an error of the job in a language, with the labels of the fields."""
+        fields = self.kind.request_type.model_fields if self.kind else {}
+        return error.in_language(language, {name: self.field_label(name, language) for name in fields})
 
     def field_label(self, name: str, language: str) -> str:
         """Return the label of a field of the request."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
@@ -69,8 +70,11 @@ class Florence:
         if token in (self._tasks_with_text if has_words else self._tasks_without_text):
             return token
         raise InvalidRequest(
-            f"prompt: {prompt[:60]!r} is not a task of this model.",
+            said("prompt: {prompt!r} is not a task of this model.", prompt=prompt[:60]),
             field="prompt",
-            hint=f"Tasks without text: {', '.join(self._tasks_without_text)}. "
-            f"Tasks followed by text: {', '.join(self._tasks_with_text)}.",
+            hint=said(
+                "Tasks without text: {tasks_without_text}. Tasks followed by text: {tasks_with_text}.",
+                tasks_without_text=self._tasks_without_text,
+                tasks_with_text=self._tasks_with_text,
+            ),
         )

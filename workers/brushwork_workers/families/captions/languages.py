@@ -1,6 +1,7 @@
 """A check of the language that a caption is requested in."""
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 
 def require_english(language: str) -> None:
@@ -11,7 +12,7 @@ def require_english(language: str) -> None:
     """
     if language != "en":
         raise InvalidRequest(
-            f"language: this model does not write {language!r}.",
+            said("language: this model does not write {language!r}.", language=language),
             field="language",
             hint='Leave language out, set it to "en", or choose another model.',
         )

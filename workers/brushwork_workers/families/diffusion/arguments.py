@@ -5,6 +5,7 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.wording.phrase import said
 
 # The most prompt tokens of the timestep-distilled FLUX.1-schnell, from its model card; FLUX.1-dev takes 512.
 _DISTILLED_FLUX_TOKENS = 256
@@ -39,10 +40,13 @@ def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, An
     num_layers = pipeline.text_encoder.config.num_hidden_layers
     if request.clip_skip >= num_layers:
         raise InvalidRequest(
-            f"clip_skip: cannot skip {request.clip_skip} layers, the text encoder of this model has "
-            f"{num_layers}.",
+            said(
+                "clip_skip: cannot skip {clip_skip} layers, the text encoder of this model has {num_layers}.",
+                clip_skip=request.clip_skip,
+                num_layers=num_layers,
+            ),
             field="clip_skip",
-            hint=f"Set clip_skip to less than {num_layers}.",
+            hint=said("Set clip_skip to less than {num_layers}.", num_layers=num_layers),
         )
     return {**arguments, "clip_skip": request.clip_skip}
 

@@ -8,6 +8,7 @@ from typing import Any
 import diffusers
 from brushwork_schemas.errors import InvalidRequest, ModelNotHere, ModelUnavailable, UnknownModelClass
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_workers.interface import FoundAddOn, LoadSpec
@@ -74,9 +75,12 @@ class ControlNets:
         found_add_on = self._spec.add_ons.get(name)
         if found_add_on is None:
             raise ModelNotHere(
-                f"The ControlNet {name} is not on this machine.",
+                said("The ControlNet {name} is not on this machine.", name=name),
                 field="controlnet",
-                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
+                hint=said(
+                    "Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
+                    name=name,
+                ),
             )
         try:
             module = self._read(found_add_on)
@@ -85,7 +89,12 @@ class ControlNets:
         # Damaged files can raise any exception. It affects only this ControlNet, not the model.
         except Exception as error:
             raise ModelUnavailable(
-                f"The ControlNet {name} cannot be loaded from {found_add_on.folder}: {error!r}.",
+                said(
+                    "The ControlNet {name} cannot be loaded from {folder}: {error!r}.",
+                    name=name,
+                    folder=found_add_on.folder,
+                    error=error,
+                ),
                 field="controlnet",
                 hint="Check that its files are complete, and that diffusers has its class.",
             ) from error
@@ -98,9 +107,13 @@ class ControlNets:
         class_name = config.get("_class_name")
         if class_name not in _CLASSES:
             raise UnknownModelClass(
-                f"The ControlNet {found_add_on.entry.name} has the unsupported class {class_name!r}.",
+                said(
+                    "The ControlNet {entry} has the unsupported class {class_name!r}.",
+                    entry=found_add_on.entry.name,
+                    class_name=class_name,
+                ),
                 field="controlnet",
-                hint=f"Supported classes: {', '.join(_CLASSES)}.",
+                hint=said("Supported classes: {classes}.", classes=_CLASSES),
             )
         module = getattr(diffusers, class_name).from_pretrained(
             found_add_on.folder,
@@ -116,8 +129,15 @@ class ControlNets:
             expected, found = (getattr(each.config, field, None) for each in (self._denoiser, module))
             if expected is not None and found is not None and expected != found:
                 raise InvalidRequest(
-                    f"controlnet: {name} does not fit {self._spec.model.name}: its {field} is {found}, that "
-                    f"of the model is {expected}.",
+                    said(
+                        "controlnet: {name} does not fit {model}: its {field} is {found}, that of the "
+                        "model is {expected}.",
+                        name=name,
+                        model=self._spec.model.name,
+                        field=field,
+                        found=found,
+                        expected=expected,
+                    ),
                     field="controlnet",
                     hint="Choose a ControlNet that was trained for this model.",
                 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
@@ -51,7 +52,10 @@ def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels
     if is_inpainter and set(spec.kinds) - {"inpainting"}:
         raise ModelUnavailable(
-            f"Model {spec.model.name} is an inpainting model and does not support other kinds.",
+            said(
+                "Model {model} is an inpainting model and does not support other kinds.",
+                model=spec.model.name,
+            ),
             field="kinds",
             hint='Set kinds = ["inpainting"] in its catalogue entry.',
         )

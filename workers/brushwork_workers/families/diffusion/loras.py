@@ -10,6 +10,7 @@ from typing import Any
 
 from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable
 from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.wording.phrase import said
 from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
 from torch import nn
 
@@ -100,9 +101,12 @@ class Loras:
         found = self._spec.add_ons.get(name)
         if found is None:
             raise ModelNotHere(
-                f"The adapter {name} is not on this machine.",
+                said("The adapter {name} is not on this machine.", name=name),
                 field="loras",
-                hint=f"Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
+                hint=said(
+                    "Run `brushwork models pull {name}` on the worker's machine, and restart the worker.",
+                    name=name,
+                ),
             )
         return weights_file(found)
 
@@ -126,9 +130,18 @@ class Loras:
         except Exception as error:
             self._remove(adapter)
             raise ModelUnavailable(
-                f"The adapter {name} does not fit {self._spec.model.name}: {error}.",
+                said(
+                    "The adapter {name} does not fit {model}: {error}.",
+                    name=name,
+                    model=self._spec.model.name,
+                    error=error,
+                ),
                 field="loras",
-                hint=f"Check that {file} is a LoRA adapter for the family {self._spec.model.family}.",
+                hint=said(
+                    "Check that {file} is a LoRA adapter for the family {family}.",
+                    file=file,
+                    family=self._spec.model.family,
+                ),
             ) from error
         finally:
             # peft activates a new adapter. The next call must set the state again.
@@ -165,7 +178,13 @@ def weights_file(found: FoundAddOn) -> Path:
         return files[0]
     reason = f"there are {len(files)} files" if len(files) > 1 else "there is no file"
     raise ModelFileMissing(
-        f"The adapter {entry.name}: {reason} {entry.weight_name or '*.safetensors'} in {found.folder}.",
+        said(
+            "The adapter {entry}: {reason} {value} in {folder}.",
+            entry=entry.name,
+            reason=reason,
+            value=entry.weight_name or "*.safetensors",
+            folder=found.folder,
+        ),
         field="loras",
         hint="Set weight_name in its catalogue entry to the name of the file.",
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from torch import nn
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
@@ -109,7 +110,11 @@ class Pipelines:
             return plain
         if with_controlnet is None:
             raise InvalidRequest(
-                f"controlnet: models of the family {self.family} support no {kind} with a ControlNet.",
+                said(
+                    "controlnet: models of the family {family} support no {kind} with a ControlNet.",
+                    family=self.family,
+                    kind=kind,
+                ),
                 field="controlnet",
                 hint="Leave out controlnet and control_image, or choose a model of another family.",
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 
 
 def new_scheduler(own: Any, name: str | None = None) -> Any:
@@ -24,7 +25,7 @@ def new_scheduler(own: Any, name: str | None = None) -> Any:
     scheduler_type = getattr(diffusers, name, None)
     if scheduler_type is None:
         raise InvalidRequest(
-            f"scheduler: diffusers has no {name}.",
+            said("scheduler: diffusers has no {name}.", name=name),
             field="scheduler",
             hint="Use the name of a scheduler class such as EulerDiscreteScheduler, or leave scheduler out.",
         )
@@ -65,7 +66,7 @@ def _converted_options(own: Any, scheduler_type: type) -> dict[str, Any]:
 def _unsuitable(scheduler: Any, reason: str) -> InvalidRequest:
     name = getattr(scheduler, "__name__", type(scheduler).__name__)
     return InvalidRequest(
-        f"scheduler: {name} {reason}.",
+        said("scheduler: {name} {reason}.", name=name, reason=reason),
         field="scheduler",
         hint="Leave scheduler out to use that of the model.",
     )

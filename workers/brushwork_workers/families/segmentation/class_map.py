@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -73,7 +74,11 @@ def labels_of(config: Any) -> tuple[str, ...]:
     """
     if config.num_labels >= MAX_CLASSES:
         raise ModelUnavailable(
-            f"The model has {config.num_labels} classes, but a mask can hold at most {MAX_CLASSES - 1}.",
+            said(
+                "The model has {num_labels} classes, but a mask can hold at most {max_classes}.",
+                num_labels=config.num_labels,
+                max_classes=MAX_CLASSES - 1,
+            ),
             field="source",
             hint="Choose a checkpoint with fewer classes.",
         )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.image_segmentation import Box, ImageSegmentationRequest, Point
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
 from transformers import Sam2Model, Sam2Processor
@@ -172,7 +173,7 @@ def _check_prompts(request: ImageSegmentationRequest, picture: Image.Image) -> N
         _check_inside(f"boxes.{index}", is_inside, picture)
         if box.x_min >= box.x_max or box.y_min >= box.y_max:
             raise InvalidRequest(
-                f"boxes.{index}: the box is empty.",
+                said("boxes.{index}: the box is empty.", index=index),
                 field=f"boxes.{index}",
                 hint="x_min must be less than x_max, and y_min less than y_max.",
             )
@@ -181,7 +182,12 @@ def _check_prompts(request: ImageSegmentationRequest, picture: Image.Image) -> N
 def _check_inside(field: str, is_inside: bool, picture: Image.Image) -> None:
     if not is_inside:
         raise InvalidRequest(
-            f"{field}: outside of the picture, which is {picture.width} x {picture.height} pixels.",
+            said(
+                "{field}: outside of the picture, which is {width} x {height} pixels.",
+                field=field,
+                width=picture.width,
+                height=picture.height,
+            ),
             field=field,
             hint="Use pixels of the uploaded picture, counted from its upper left corner.",
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.errors import ModelFileMissing
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, OneFormerProcessor
@@ -67,8 +68,12 @@ def _check_class_list(spec: LoadSpec) -> Path:
     class_list = _settings(spec.folder).get("class_info_file")
     if class_list and not (spec.folder / class_list).is_file():
         raise ModelFileMissing(
-            f"Model {spec.model.name}: the file {spec.folder / class_list} is missing. The configuration of "
-            "its preprocessing names it.",
+            said(
+                "Model {model}: the file {folder} is missing. The configuration of its "
+                "preprocessing names it.",
+                model=spec.model.name,
+                folder=spec.folder / class_list,
+            ),
             field="source",
             hint="Copy it from the data set repository shi-labs/oneformer_demo into the folder of the model.",
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torchvision
 from brushwork_schemas.errors import ModelUnavailable
+from brushwork_schemas.wording.phrase import said
 from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import get_model_builder, get_model_weights, get_weight, list_models
@@ -50,7 +51,7 @@ class Architecture:
             return cls(name, HALF, HALF)
         if name in _UNSUPPORTED or name not in list_models(torchvision.models):
             raise ModelUnavailable(
-                f"There is no architecture {name!r} that can be trained.",
+                said("There is no architecture {name!r} that can be trained.", name=name),
                 field="source.architecture",
                 hint="Use simple_cnn, or a classifier of torchvision such as resnet18.",
             )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from brushwork_schemas.wording.phrase import said
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -38,7 +39,7 @@ class Checkpoint:
         try:
             tensors = load(data)
         except SafetensorError as error:
-            raise ValueError(f"the checkpoint cannot be read: {error}") from error
+            raise ValueError(said("the checkpoint cannot be read: {error}", error=error)) from error
         parts = [
             {name.removeprefix(mark): value for name, value in tensors.items() if name.startswith(mark)}
             for mark in (_STATE, _BEST)

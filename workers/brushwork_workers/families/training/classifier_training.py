@@ -9,6 +9,7 @@ import torch
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from brushwork_schemas.wording.phrase import said
 from safetensors.torch import save
 from torch import Tensor
 
@@ -75,10 +76,14 @@ def _architecture(spec: LoadSpec) -> Architecture:
         weights = str(json.loads((spec.folder / "config.json").read_text("utf-8"))["weights"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
-            f"Model {spec.model.name}: config.json in {spec.folder} does not name weights of torchvision: "
-            f"{error!r}.",
+            said(
+                "Model {model}: config.json in {folder} does not name weights of torchvision: {error!r}.",
+                model=spec.model.name,
+                folder=spec.folder,
+                error=error,
+            ),
             field="source",
-            hint=f"Download them with: brushwork models pull {spec.model.name}",
+            hint=said("Download them with: brushwork models pull {model}", model=spec.model.name),
         ) from error
     return Architecture.pretrained(weights, spec.folder / "model.safetensors")
 

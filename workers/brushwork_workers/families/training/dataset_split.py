@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from brushwork_core.media.archive import refused
 from brushwork_core.media.dataset import Dataset
+from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 
 from brushwork_workers.families.training.preparation import Preparation
@@ -89,7 +90,12 @@ def read(
     side, number = preparation.image_size, len(dataset.entries)
     if number * 3 * side * side > MAX_BYTES:
         raise refused(
-            f"{number} pictures of {side} x {side} pixels need more than {MAX_BYTES >> 30} GiB of memory.",
+            said(
+                "{number} pictures of {side} x {side} pixels need more than {max_bytes} GiB of memory.",
+                number=number,
+                side=side,
+                max_bytes=MAX_BYTES >> 30,
+            ),
             "Set a smaller image_size, or use fewer pictures.",
         )
     pixels = torch.empty((number, 3, side, side), dtype=torch.uint8)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
+from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 from torch.nn import functional
 
@@ -85,7 +86,11 @@ class Trainer:
         value = loss.item()
         if not torch.isfinite(loss):
             raise InvalidRequest(
-                f"learning_rate: too high, the loss became {value} in step {number}.",
+                said(
+                    "learning_rate: too high, the loss became {value} in step {number}.",
+                    value=value,
+                    number=number,
+                ),
                 field="learning_rate",
                 hint="Use a smaller learning_rate, for example a tenth of it.",
             )
@@ -156,7 +161,9 @@ class Trainer:
         # Layers raise different errors for pictures that are too small.
         except (RuntimeError, ValueError, AssertionError) as error:
             raise InvalidRequest(
-                f"image_size: the network does not accept pictures of {side} x {side} pixels.",
+                said(
+                    "image_size: the network does not accept pictures of {side} x {side} pixels.", side=side
+                ),
                 field="image_size",
                 hint="Leave image_size out to use the default of the model.",
             ) from error

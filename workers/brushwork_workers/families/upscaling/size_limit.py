@@ -2,6 +2,7 @@
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 
@@ -20,15 +21,32 @@ def check_output_size(picture: Image.Image, scale: int, model: Model) -> None:
     limits = model.limits
     if max(width, height) > limits.max_side:
         raise InvalidImage(
-            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
-            f"most {limits.max_side} pixels per side.",
+            said(
+                "image: too large. {model} would upscale it to {width} x {height} pixels, and "
+                "allows at most {max_side} pixels per side.",
+                model=model.name,
+                width=width,
+                height=height,
+                max_side=limits.max_side,
+            ),
             field="image",
-            hint=f"Send a picture of at most {limits.max_side // scale} pixels per side.",
+            hint=said(
+                "Send a picture of at most {max_side} pixels per side.", max_side=limits.max_side // scale
+            ),
         )
     if width * height > limits.max_pixels_per_job:
         raise InvalidImage(
-            f"image: too large. {model.name} would upscale it to {width} x {height} pixels, and allows at "
-            f"most {limits.max_pixels_per_job} pixels in all.",
+            said(
+                "image: too large. {model} would upscale it to {width} x {height} pixels, and "
+                "allows at most {max_pixels_per_job} pixels in all.",
+                model=model.name,
+                width=width,
+                height=height,
+                max_pixels_per_job=limits.max_pixels_per_job,
+            ),
             field="image",
-            hint=f"Send a picture of at most {limits.max_pixels_per_job // scale**2} pixels in all.",
+            hint=said(
+                "Send a picture of at most {max_pixels_per_job} pixels in all.",
+                max_pixels_per_job=limits.max_pixels_per_job // scale**2,
+            ),
         )

@@ -42,13 +42,18 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   ├── TooManyStreams      the process has reached its limit of event streams
-    │   └── MissingExtra        a package of an optional extra is not installed
+    │   ├── MissingExtra        a package of an optional extra is not installed
+    │   └── PluginFailed        a function of a plug-in raised an exception; the log has the traceback
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
 Codes are stable, so programs can compare them. Messages may change.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
+
+from brushwork_schemas.wording.field_error import FieldError
+from brushwork_schemas.wording.foreign_text import LONGEST_FIELD, visible_phrase
 
 Fault = Literal["caller", "machine", "operator"]
 
@@ -57,7 +62,7 @@ class BrushworkError(Exception):
     """Base class of all errors.
 
     Args:
-        message: What is wrong, in one sentence.
+        message: What is wrong, in one sentence. It is bounded, and its control characters are escaped.
         field: Name of the parameter or setting that is wrong, if any.
         hint: How to fix it.
     """
@@ -66,10 +71,11 @@ class BrushworkError(Exception):
     fault: ClassVar[Fault] = "machine"
 
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
-        self.hint = hint
+        # A message may quote a caller, a file or another library at any length.
+        self.message = visible_phrase(message)
+        super().__init__(self.message)
+        self.field = visible_phrase(field, LONGEST_FIELD)
+        self.hint = visible_phrase(hint)
         # Index of the request, if several were submitted together.
         self.index: int | None = None
 
@@ -85,6 +91,18 @@ class RequestError(BrushworkError):
 
     code = "bad_request"
     fault = "caller"
+    _errors: tuple[FieldError, ...] = ()
+
+    @property
+    def errors(self) -> tuple[FieldError, ...]:
+        """Everything that is wrong with the request, each field once. The first is this error itself."""
+        return self._errors or (
+            FieldError.of(self.message, code=self.code, field=self.field, hint=self.hint, index=self.index),
+        )
+
+    @errors.setter
+    def errors(self, errors: Sequence[FieldError]) -> None:
+        self._errors = tuple(errors)
 
 
 class InvalidRequest(RequestError):
@@ -343,6 +361,13 @@ class MissingExtra(MachineError):
     """A package of an optional extra is not installed."""
 
     code = "missing_extra"
+    fault = "operator"
+
+
+class PluginFailed(MachineError):
+    """A function of a plug-in raised an exception that is not about the request; see the log."""
+
+    code = "plugin_failed"
     fault = "operator"
 
 

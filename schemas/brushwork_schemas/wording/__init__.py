@@ -1,0 +1,1 @@
+"""Texts that readers of several languages meet: templates with parameters, and their translations."""

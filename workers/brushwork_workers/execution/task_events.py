@@ -1,0 +1,64 @@
+"""Celery's task events, which Flower and other monitors show. They follow the job, not its messages."""
+
+from collections.abc import Callable
+from typing import Any
+
+from brushwork_core.ledger import Claim
+from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.states import JobState
+
+_FINAL = {
+    JobState.SUCCEEDED: "task-succeeded",
+    JobState.FAILED: "task-failed",
+    JobState.CANCELED: "task-revoked",
+    JobState.EXPIRED: "task-revoked",
+}
+
+
+class TaskEvents:
+    """Sends events as Celery's worker would, from any thread. Before `connect`, it sends nothing."""
+
+    def __init__(self) -> None:
+        self._dispatcher: Callable[[], Any] = lambda: None
+
+    def connect(self, dispatcher: Callable[[], Any]) -> None:
+        """Send through the event dispatcher that `dispatcher` returns: a lost connection replaces it."""
+        self._dispatcher = dispatcher
+
+    def started(self, job_id: str) -> None:
+        """Send that an attempt has begun."""
+        self._send("task-started", uuid=job_id)
+
+    def retried(self, job_id: str, reason: str) -> None:
+        """Send that the job is queued again after an attempt."""
+        self._send("task-retried", uuid=job_id, exception=reason, traceback="")
+
+    def ended(self, claim: Claim, state: JobState, running_s: float) -> None:
+        """Send the end of a job that an attempt of this worker ended."""
+        self._send_end(claim.job_id, state, running_s)
+
+    def ended_job(self, job: Job) -> None:
+        """Send the end of a job as the ledger has it. A monitor may not have heard of the job before."""
+        kind = all_kinds().get(job.kind)
+        began, ended = job.started_at, job.finished_at
+        running_s = (ended - began).total_seconds() if began and ended else 0.0
+        name = kind.task_name if kind else job.kind
+        self._send_end(job.id, job.state, running_s, name=name, args=job.label)
+
+    def _send_end(self, job_id: str, state: JobState, running_s: float, **known: str) -> None:
+        fields: dict[str, Any] = {"uuid": job_id, **known}
+        if state is JobState.SUCCEEDED:
+            fields |= {"result": state.value, "runtime": running_s}
+        elif state is JobState.FAILED:
+            # The reason may be private, so it is only in the ledger.
+            text = f"Job {job_id} failed. For the reason run: brushwork show {job_id}"
+            fields |= {"exception": text, "traceback": ""}
+        else:
+            fields |= {"terminated": False, "signum": None, "expired": state is JobState.EXPIRED}
+        self._send(_FINAL[state], **fields)
+
+    def _send(self, event: str, /, **fields: Any) -> None:
+        dispatcher = self._dispatcher()
+        if dispatcher is not None:
+            dispatcher.send(event, **fields)
