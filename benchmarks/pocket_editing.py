@@ -81,7 +81,9 @@ def measure_inpainting(folder: Path, count: int, seed: int) -> Figures:
                     generator=torch.Generator().manual_seed(seed * 100_000 + index),
                 ).images[0]
                 pixels = np.asarray(after)
-                inside = np.where(mask[..., None], pixels, background_rgb(before)).astype(np.uint8)
+                inside = np.where(mask[..., None], pixels, background_rgb(before.astype(np.float64))).astype(
+                    np.uint8
+                )
                 right.append(all_right(judge(inside, Description(named.pairs))))
                 unchanged.append(np.array_equal(pixels[~mask], before[~mask]))
             figures[f"{case} {language}"] = float(np.mean(right))

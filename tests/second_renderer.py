@@ -1,8 +1,8 @@
 """A second program that draws scenes of the pocket world. No training uses it.
 
-It shares no drawing code with `recipes.pocket`: outlines are polygons of Pillow, filled on a larger canvas and
-reduced, or filled without anti-aliasing. Colours, places and spans are those of the world's description, and
-there may be light noise.
+It shares no drawing code with `recipes.pocket`: outlines are polygons of Pillow, filled on a larger canvas
+and reduced, or filled without anti-aliasing. Colours, places and spans are those of the world's description,
+and there may be light noise.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Inpainting with eight latent channels: the crop, the cells that are generated, and pixels that never change."""
+"""Inpainting with eight latent channels: the crop, the generated cells, and pixels that never change."""
 
 from typing import Any
 

@@ -109,7 +109,8 @@ def calibrate(model: nn.Module) -> float:
         shares.append(wanted.to(device()))
     scores, wanted = torch.cat(logits), torch.cat(shares)
     temperatures = torch.linspace(0.5, 4.0, 141).tolist()
-    best = min(temperatures, key=lambda t: functional.cross_entropy(scores / t, wanted).item())
-    model.fc.weight /= best
-    model.fc.bias /= best
+    errors = [functional.cross_entropy(scores / t, wanted).item() for t in temperatures]
+    best: float = temperatures[int(np.argmin(errors))]
+    for parameter in model.get_submodule("fc").parameters():
+        parameter.div_(best)
     return best

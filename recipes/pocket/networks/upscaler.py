@@ -63,20 +63,21 @@ def build() -> Swin2SRForImageSuperResolution:
 @torch.no_grad()
 def _interpolate(model: Swin2SRForImageSuperResolution) -> None:
     """Make the path past the attention blocks a bilinear interpolation, and their last convolution zero."""
-    first, body, last = model.swin2sr.first_convolution, model.swin2sr.conv_after_body, model.upsample.conv
+    names = ("swin2sr.first_convolution", "swin2sr.conv_after_body", "upsample.conv")
+    first, body, last = (dict(model.get_submodule(name).named_parameters()) for name in names)
     for layer in (first, body, last):
-        nn.init.zeros_(layer.bias)
-    nn.init.zeros_(body.weight)
+        nn.init.zeros_(layer["bias"])
+    nn.init.zeros_(body["weight"])
     near, far = torch.tensor([0.25, 0.75, 0.0]), torch.tensor([0.0, 0.75, 0.25])
-    first.weight[:3] = 0.0
-    last.weight[:, :3] = 0.0
+    first["weight"][:3] = 0.0
+    last["weight"][:, :3] = 0.0
     for channel in range(3):
-        first.weight[channel, channel, 1, 1] = 1.0
+        first["weight"][channel, channel, 1, 1] = 1.0
         for row, vertical in enumerate((near, far)):
             for column, horizontal in enumerate((near, far)):
                 output = channel * SCALE**2 + row * SCALE + column
-                last.weight[output] = 0.0
-                last.weight[output, channel] = vertical[:, None] * horizontal[None, :]
+                last["weight"][output] = 0.0
+                last["weight"][output, channel] = vertical[:, None] * horizontal[None, :]
 
 
 def draw_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +110,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
     """Train the upscaler and save it to `out / "pocket-upscaler"`."""
     model = build()
     load_initial_weights(model, out, "pocket-upscaler")
-    model = model.to(device())
+    nn.Module.to(model, device())
     loop = Loop({"model": model}, Plan(budget, 1e-3, average=0.995, hold=0.4), out / "upscaler")
     rng = np.random.default_rng((61 + loop.step, process_group.rank()))
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
-from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
+from diffusers.pipelines.stable_diffusion.pipeline_output import StableDiffusionPipelineOutput
 from PIL import Image
 
 from brushwork_workers.families.diffusion.masked_area import MaskedArea
 
+# As Any, because most attributes of pipelines have no annotations.
+_ImageToImage: Any = StableDiffusionImg2ImgPipeline
 _STOCK_CHANNELS = (4, 9)
 _CANDIDATES = 3
 """The number of pictures that are generated for one result."""
@@ -29,7 +31,7 @@ def inpaints_known_cells(unet: Any) -> bool:
     return unet is not None and unet.config.in_channels not in _STOCK_CHANNELS
 
 
-class KnownCellsInpaintPipeline(StableDiffusionImg2ImgPipeline):  # type: ignore[misc]
+class KnownCellsInpaintPipeline(_ImageToImage):  # type: ignore[misc]
     """Generates the masked part of a picture. The other pixels stay exactly as they are."""
 
     @torch.no_grad()
@@ -98,8 +100,7 @@ class KnownCellsInpaintPipeline(StableDiffusionImg2ImgPipeline):  # type: ignore
             self.__dict__["unet"] = denoiser.unet
         chosen = denoiser.errors.reshape(num_images_per_prompt, _CANDIDATES).argmin(1).tolist()
         best = [output.images[row * _CANDIDATES + index] for row, index in enumerate(chosen)]
-        output.images = [area.pasted(each) for each in best]
-        return output
+        return StableDiffusionPipelineOutput([area.pasted(each) for each in best], None)
 
     def _latents(self, picture: Image.Image) -> torch.Tensor:
         pixels = self.image_processor.preprocess(picture).to(self.device, self.vae.dtype)
@@ -172,7 +173,8 @@ class _MaskedDenoiser:
             velocity = without + self._guidance * (with_prompt - without)
         change = (1 - alpha) ** 0.5 * velocity.float() + (1 - alpha**0.5) * self._known.float()
         squares = change.square().mean(1, keepdim=True) * ~self._cells
-        return squares.sum((1, 2, 3))
+        errors: torch.Tensor = squares.sum((1, 2, 3))
+        return errors
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.unet, name)

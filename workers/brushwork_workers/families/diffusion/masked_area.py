@@ -56,12 +56,12 @@ class MaskedArea:
         box = _crop_box(_largest_rectangle(chosen), max(chosen.shape))
         known = _cut(pixels, box)[~_cut(chosen, box)]
         known = known if len(known) else pixels.reshape(-1, 3)
-        median = tuple(int(value) for value in np.median(known, axis=0))
+        red, green, blue = (int(value) for value in np.median(known, axis=0))
         # A box filter, so that each value is a share of covered pixels.
         shares = Image.fromarray(_cut(chosen, box)).convert("L").resize((side, side), Image.Resampling.BOX)
         covered = np.asarray(shares).reshape(side // cell, cell, side // cell, cell).mean((1, 3)) / 255.0
         cells = torch.from_numpy(covered >= _MIN_COVERED)[None, None]
-        return cls(picture, chosen, box, side, median, cells)
+        return cls(picture, chosen, box, side, (red, green, blue), cells)
 
     def plain_crop(self) -> Image.Image:
         """Return a picture in the size of the model that has the colour of the surroundings alone."""

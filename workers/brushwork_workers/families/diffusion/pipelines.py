@@ -122,7 +122,7 @@ class Pipelines:
 
     def _classes(self, kind: str) -> tuple[str, str | None]:
         is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
-        if is_stable_diffusion and inpaints_known_cells(self.loaded.components.get("unet")):
+        if is_stable_diffusion and inpaints_known_cells(getattr(self.loaded, "unet", None)):
             return _KNOWN_CELLS, None
         return _CLASSES[self.family][kind]
 
