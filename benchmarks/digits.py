@@ -6,9 +6,8 @@ python -m benchmarks.digits [--rounds 3] [--epochs 15]
 import argparse
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from brushwork_schemas.job import Job
 
@@ -19,7 +18,8 @@ from benchmarks.digit_scans import DigitScans, digit_scans
 from benchmarks.report import DOCS, Row
 from tests.servers import wait_until
 
-TRAIN, CLASSIFY = "image-classification-training", "image-classification"
+TRAIN: Final = "image-classification-training"
+CLASSIFY: Final = "image-classification"
 # Held out of what is trained on, to choose the best epoch by; the test scans play no part in that.
 VALIDATION = 0.1
 BOUND_S = 1800.0
@@ -44,7 +44,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
     ) as queue:
         for seed in range(options.rounds):
             scans = digit_scans(seed)
-            asked = {
+            asked: dict[str, Any] = {
                 "dataset": scans.archive,
                 "image_size": options.image_size,
                 "num_train_epochs": options.epochs,
@@ -56,7 +56,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
     return rows
 
 
-def _killed(queue: Queue, asked: Mapping[str, Any], after: int) -> Job:
+def _killed(queue: Queue, asked: dict[str, Any], after: int) -> Job:
     """A training whose worker was killed once so many epochs were done."""
     job = queue.client.submit(TRAIN, **asked)
     wait_until(lambda: len(queue.client.get(job.id).curve) >= after, bound_s=BOUND_S, what=f"{after} epochs")

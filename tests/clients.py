@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from brushwork_core.database.tables import ARTIFACTS, JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger, WriteOutcome
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import JobError
@@ -28,6 +29,7 @@ KIND = "text-to-image"
 DIRECT = ("Client", "AsyncClient")
 BY_HTTP = ("Client by HTTP", "AsyncClient by HTTP")
 FAKES = ("FakeClient", "FakeAsyncClient")
+_END = object()
 
 
 class Blocking:
@@ -49,9 +51,15 @@ class Blocking:
 
         def call(*arguments: Any, **options: Any) -> Any:
             answer = method(*arguments, **options)
+            if isinstance(answer, AsyncIterator):
+                return self._each(answer)
             return self._runner.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
         return call
+
+    def _each(self, answers: AsyncIterator[Any]) -> Iterator[Any]:
+        while (answer := self._runner.run(_awaited(anext(answers, _END)))) is not _END:
+            yield answer
 
     def __repr__(self) -> str:
         return repr(self._client)
@@ -105,6 +113,7 @@ class LedgerHand:
         self._settings = settings
         self.database = Database(settings.database_url.get_secret_value())
         self.ledger = Ledger(self.database, lease_s=600)
+        self.index = JobIndex(self.database)
 
     def start(self, job_id: str) -> None:
         assert self.ledger.claim(job_id, "worker") is not None

@@ -31,6 +31,9 @@ class PlainDesk:
     def picture(self, sha256: str) -> Image.Image:
         return pictures.decode(self.store.get(sha256))
 
+    def mask(self, sha256: str) -> Image.Image:
+        return pictures.decode(self.store.get(sha256), background="black").convert("L")
+
     def file(self, sha256: str) -> bytes:
         return self.store.get(sha256)
 

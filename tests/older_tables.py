@@ -1,15 +1,26 @@
 """Tables as an older version left them."""
 
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from brushwork_core.database.database import Database
-from brushwork_core.database.migration import MIGRATIONS
+from brushwork_core.database.migration import ADDITIONS, MIGRATIONS
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Take the tables back to that revision."""
+    _downgrade(database, MIGRATIONS, revision)
+
+
+def without_additions(database: Database) -> None:
+    """Take away what older versions need not know."""
+    _downgrade(database, ADDITIONS, "base")
+
+
+def _downgrade(database: Database, series: Path, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(series))
     with database.writing() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)

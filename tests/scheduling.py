@@ -9,6 +9,7 @@ SHARED = {
     "a running `brushwork up`": (
         "tests/browser/*",
         "tests/integration/test_flower.py",
+        "tests/integration/test_generated_clients.py",
         "tests/integration/test_metrics.py",
         "tests/integration/test_pocket_queue.py",
         "tests/integration/test_readme.py",

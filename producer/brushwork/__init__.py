@@ -13,6 +13,7 @@ from brushwork_schemas.errors import (
     InvalidImage,
     InvalidRequest,
     JobFailed,
+    JobNotEnded,
     JobNotFound,
     RequestError,
     ServiceUnreachable,
@@ -27,6 +28,8 @@ from brushwork_schemas.states import JobState
 
 from brushwork.async_client import AsyncClient
 from brushwork.client import Client
+from brushwork.transports.job_events import JobEvent
+from brushwork.typed.arguments import UntypedKind
 
 __version__ = "0.1.0"
 
@@ -40,7 +43,9 @@ __all__ = [
     "InvalidRequest",
     "Job",
     "JobError",
+    "JobEvent",
     "JobFailed",
+    "JobNotEnded",
     "JobNotFound",
     "JobState",
     "Preview",
@@ -51,6 +56,7 @@ __all__ = [
     "Settings",
     "UnknownKind",
     "UnknownModel",
+    "UntypedKind",
     "WaitTimeout",
     "__version__",
 ]

@@ -1,29 +1,34 @@
 """The client for asyncio. Its methods are those of `Client`, each awaited."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import builtins
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, name_of
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
-from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.job import Job, Progress, ResultOfAnyT, id_of
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.inputs.job_query import checked_limit, job_filter
+from brushwork.inputs.job_query import checked_ids, checked_limit, job_filter
 from brushwork.model_list import ModelList
 from brushwork.transports.choice import chosen_settings, opened
+from brushwork.transports.job_events import EventWait, JobEvent
 from brushwork.transports.runners import AsyncRunner, SyncRunner
 from brushwork.transports.transport import Jobs, Transport
 from brushwork.transports.waiting import PollingWait
+from brushwork.typed.arguments import OnPreview, OnProgress, PictureFile, StateName, UntypedKind
+from brushwork.typed.async_submission import AsyncTypedSubmission
+from brushwork.typed.parameters import KindName
 
 
-class AsyncClient:
+class AsyncClient(AsyncTypedSubmission):
     """A client whose methods are awaited. It never blocks the event loop: database queries run in threads.
 
     Where a gateway or the servers are, is chosen as for `Client`.
@@ -57,27 +62,19 @@ class AsyncClient:
         self._transport = transport
         self._runner = AsyncRunner(transport.connection)
 
-    async def submit(self, kind: str, /, **parameters: Any) -> Job:
-        """Submit one job and return it. Arguments and errors are those of `Client.submit`."""
-        return (await self.submit_many([{**parameters, "kind": kind}]))[0]
-
     async def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
         """Submit many jobs: all are accepted or none. See `Client.submit_many` for the arguments."""
         return await self._runner.run(self._transport.submit_many(list(requests)))
 
-    async def retry(self, job_id: str, /, **changes: Any) -> Job:
-        """Submit the request of a job that has ended again. See `Client.retry` for arguments."""
-        return await self._runner.run(self._transport.retry(job_id, changes))
-
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job: Job[ResultOfAnyT] | str) -> Job[ResultOfAnyT]:
         """Return the job as it is now. Errors are those of `Client.get`."""
-        return await self._runner.run(self._transport.get(job_id))
+        return await self._runner.run(self._transport.get(id_of(job)))
 
     async def list(
         self,
         *,
-        kind: str | None = None,
-        state: JobState | str | None = None,
+        kind: KindName | UntypedKind | None = None,
+        state: JobState | StateName | None = None,
         model: str | None = None,
         tenant: str | None = None,
         group: str | None = None,
@@ -100,46 +97,66 @@ class AsyncClient:
         )
         return await self._runner.run(self._transport.list(wanted, checked_limit(limit), before))
 
-    async def look(self, job_id: str) -> tuple[JobState, Progress]:
+    async def look(self, job: Job | str) -> tuple[JobState, Progress]:
         """Return only state and progress, which is cheaper than `get`. Errors are those of `Client.look`."""
-        return await self._runner.run(self._transport.look(job_id))
+        return await self._runner.run(self._transport.look(id_of(job)))
 
-    async def preview(self, job_id: str) -> Preview | None:
+    async def preview(self, job: Job | str) -> Preview | None:
         """Return the newest preview of a running job, or None. `Client.preview` says when there is one."""
-        return await self._runner.run(self._transport.preview(job_id))
+        return await self._runner.run(self._transport.preview(id_of(job)))
 
     async def wait(
         self,
-        job_id: str,
+        job: Job[ResultOfAnyT] | str,
         *,
         timeout_s: float | None = None,
-        on_progress: Callable[[JobState, Progress], None] | None = None,
-        on_preview: Callable[[Preview], None] | None = None,
-    ) -> Job:
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+    ) -> Job[ResultOfAnyT]:
         """Wait until the job has ended. `on_progress` and `on_preview` are called in the event loop.
 
         The other arguments and the errors are those of `Client.wait`.
         """
+        job_id = id_of(job)
         waiting = PollingWait(job_id, timeout_s, on_progress, on_preview)
         return await self._runner.run(self._transport.wait(job_id, waiting))
 
-    async def cancel(self, job_id: str) -> Job:
+    async def wait_all(
+        self, jobs: Iterable[Job[ResultOfAnyT] | str], *, timeout_s: float | None = None
+    ) -> "builtins.list[Job[ResultOfAnyT]]":
+        """Wait until all jobs have ended. Arguments and errors are those of `Client.wait_all`."""
+        return await self._runner.run(self._transport.wait_all(checked_ids(jobs), timeout_s))
+
+    async def events(
+        self, job: Job | str, *, previews: bool = False, timeout_s: float | None = None
+    ) -> AsyncIterator[JobEvent]:
+        """Yield the job's state and each change, for `async for`. See `Client.events` for the arguments."""
+        waiting = EventWait(id_of(job), timeout_s, previews=previews)
+        while not waiting.is_over:
+            for event in await self._runner.run(self._transport.changes(waiting)):
+                yield event
+
+    async def cancel(self, job: Job[ResultOfAnyT] | str) -> Job[ResultOfAnyT]:
         """Cancel a job, and return it as it is then. Errors are those of `Client.cancel`."""
-        return await self._runner.run(self._transport.cancel(job_id))
+        return await self._runner.run(self._transport.cancel(id_of(job)))
 
-    async def outlook(self, job_id: str) -> Outlook | None:
+    async def delete(self, job: Job | str) -> None:
+        """Delete a job that has ended, its result and its files. Errors are those of `Client.delete`."""
+        await self._runner.run(self._transport.delete(id_of(job)))
+
+    async def outlook(self, job: Job | str) -> Outlook | None:
         """Return the job's position and its estimated start and end; None if it has ended."""
-        return await self._runner.run(self._transport.outlook(job_id))
+        return await self._runner.run(self._transport.outlook(id_of(job)))
 
-    async def upload(self, file: object) -> Artifact:
+    async def upload(self, file: PictureFile, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set. Arguments and errors are those of `Client.upload`."""
-        return await self._runner.run(self._transport.upload(file))
+        return await self._runner.run(self._transport.upload(file, first_frame=first_frame))
 
-    async def artifact_bytes(self, sha256: str) -> bytes:
+    async def artifact_bytes(self, sha256: str | Artifact) -> bytes:
         """Return the content of a stored file. Errors are those of `Client.artifact_bytes`."""
-        return await self._runner.run(self._transport.artifact_bytes(sha256))
+        return await self._runner.run(self._transport.artifact_bytes(name_of(sha256)))
 
-    def models(self, kind: str | None = None) -> ModelList:
+    def models(self, kind: KindName | UntypedKind | None = None) -> ModelList:
         """Return the models of one kind or of all kinds, as `Client.models` does: await the returned list.
 
         With a direct connection, the list can also be used without `await`. It then blocks for one query.
@@ -160,6 +177,12 @@ class AsyncClient:
     async def queues(self) -> Sequence[QueueState]:
         """Return how many jobs of each kind wait and run, of all tenants."""
         return await self._runner.run(self._transport.queues())
+
+    async def _submitted(self, kind: str, parameters: Mapping[str, Any]) -> Job:
+        return (await self.submit_many([{**parameters, "kind": kind}]))[0]
+
+    async def _repeated(self, job: Job | str, changes: Mapping[str, Any]) -> Job:
+        return await self._runner.run(self._transport.retry(id_of(job), changes))
 
     async def close(self) -> None:
         """Close all connections."""

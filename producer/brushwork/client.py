@@ -1,29 +1,34 @@
 """The client: submit jobs, wait for them, and find them again."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, name_of
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
-from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.job import Job, Progress, ResultOfAnyT, id_of
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
-from brushwork.inputs.job_query import checked_limit, job_filter
+from brushwork.inputs.job_query import checked_ids, checked_limit, job_filter
 from brushwork.transports.choice import chosen_settings, opened
+from brushwork.transports.job_events import EventWait, JobEvent
 from brushwork.transports.runners import SyncRunner
 from brushwork.transports.transport import Jobs, Transport
 from brushwork.transports.waiting import PollingWait
+from brushwork.typed.arguments import OnPreview, OnProgress, PictureFile, StateName, UntypedKind
+from brushwork.typed.parameters import KindName
+from brushwork.typed.submission import TypedSubmission
 
 
-class Client:
+class Client(TypedSubmission):
     """Submits jobs and finds them again, through a gateway or directly at the servers.
 
     Safe to share between threads. An argument that is left out is read from the environment
@@ -61,25 +66,6 @@ class Client:
         self._transport = transport
         self._runner = SyncRunner(transport.connection)
 
-    def submit(self, kind: str, /, **parameters: Any) -> Job:
-        """Submit one job. When this returns, the job is stored, even if Redis does not answer.
-
-        Args:
-            kind: The kind of job, such as `text-to-image`; `kinds` lists them.
-            **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
-                `deadline_s`, `idempotency_key`, `webhook_url` and others. A picture (`image`, `mask_image`,
-                `control_image`) may be a path, bytes, a PIL image, an artifact of another job, or a URL. A
-                `dataset` may be the path of an archive or folder, bytes, an open file, or an artifact.
-
-        Raises:
-            UnknownKind, UnknownModel, InvalidRequest, InvalidImage, InvalidDataset: The request is wrong; the
-                error names the field. Nothing was stored.
-            IdempotencyConflict: The idempotency key was used for another request.
-            ServiceUnreachable: The gateway, the database or the store does not answer. Nothing was accepted,
-                unless the connection was lost after the job was written and before it was read back.
-        """
-        return self.submit_many([{**parameters, "kind": kind}])[0]
-
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
         """Submit many jobs in one transaction: all are accepted or none. A gateway takes at most 1000.
 
@@ -95,35 +81,19 @@ class Client:
         """
         return self._runner.run(self._transport.submit_many(list(requests)))
 
-    def retry(self, job_id: str, /, **changes: Any) -> Job:
-        """Submit the request of a job that has ended again. The new job's `retry_of` is `job_id`.
-
-        All parameters stay the same, the seed too, so a job that succeeded gives the same result.
-
-        Args:
-            job_id: Id of a job that has ended.
-            **changes: Parameters and options that replace the old ones, such as `seed=8`.
-
-        Raises:
-            JobNotFound: No job has this id.
-            JobNotEnded: The job has not ended yet.
-            RequestError: The changed request is wrong, as for `submit`.
-        """
-        return self._runner.run(self._transport.retry(job_id, changes))
-
-    def get(self, job_id: str) -> Job:
-        """Return the job as it is now.
+    def get(self, job: Job[ResultOfAnyT] | str) -> Job[ResultOfAnyT]:
+        """Return the job as it is now. It is given as a job or by its id, as everywhere below.
 
         Raises:
             JobNotFound: No job has this id.
         """
-        return self._runner.run(self._transport.get(job_id))
+        return self._runner.run(self._transport.get(id_of(job)))
 
     def list(
         self,
         *,
-        kind: str | None = None,
-        state: JobState | str | None = None,
+        kind: KindName | UntypedKind | None = None,
+        state: JobState | StateName | None = None,
         model: str | None = None,
         tenant: str | None = None,
         group: str | None = None,
@@ -163,15 +133,15 @@ class Client:
         )
         return self._runner.run(self._transport.list(wanted, checked_limit(limit), before))
 
-    def look(self, job_id: str) -> tuple[JobState, Progress]:
+    def look(self, job: Job | str) -> tuple[JobState, Progress]:
         """Return only state and progress. This is cheaper than `get` for frequent polling.
 
         Raises:
             JobNotFound: No job has this id.
         """
-        return self._runner.run(self._transport.look(job_id))
+        return self._runner.run(self._transport.look(id_of(job)))
 
-    def preview(self, job_id: str) -> Preview | None:
+    def preview(self, job: Job | str) -> Preview | None:
         """Return the newest preview of a running job; None if there is none or the job does not run.
 
         A worker produces previews only on demand: at most one a second, for ten seconds after each call. The
@@ -181,20 +151,20 @@ class Client:
         Raises:
             JobNotFound: No job has this id.
         """
-        return self._runner.run(self._transport.preview(job_id))
+        return self._runner.run(self._transport.preview(id_of(job)))
 
     def wait(
         self,
-        job_id: str,
+        job: Job[ResultOfAnyT] | str,
         *,
         timeout_s: float | None = None,
-        on_progress: Callable[[JobState, Progress], None] | None = None,
-        on_preview: Callable[[Preview], None] | None = None,
-    ) -> Job:
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+    ) -> Job[ResultOfAnyT]:
         """Wait until the job has ended, in any state. `job.raise_for_state()` raises if it did not succeed.
 
         Args:
-            job_id: Id of the job.
+            job: The job, or its id.
             timeout_s: Seconds after which to stop waiting; by default there is no limit.
             on_progress: Called with state and progress whenever they have changed.
             on_preview: Called with each new preview.
@@ -203,10 +173,45 @@ class Client:
             JobNotFound: No job has this id.
             WaitTimeout: The job has not ended in time. It continues.
         """
+        job_id = id_of(job)
         waiting = PollingWait(job_id, timeout_s, on_progress, on_preview)
         return self._runner.run(self._transport.wait(job_id, waiting))
 
-    def cancel(self, job_id: str) -> Job:
+    def wait_all(
+        self, jobs: Iterable[Job[ResultOfAnyT] | str], *, timeout_s: float | None = None
+    ) -> "builtins.list[Job[ResultOfAnyT]]":
+        """Wait until all jobs have ended, in any state, and return them in the given order.
+
+        Args:
+            jobs: Jobs or ids.
+            timeout_s: Seconds for all of them together; by default there is no limit.
+
+        Raises:
+            InvalidRequest: `jobs` is one job or one id.
+            JobNotFound: No job has one of the ids. Nothing is waited for.
+            WaitTimeout: Some jobs have not ended in time. They continue.
+        """
+        return self._runner.run(self._transport.wait_all(checked_ids(jobs), timeout_s))
+
+    def events(
+        self, job: Job | str, *, previews: bool = False, timeout_s: float | None = None
+    ) -> Iterator[JobEvent]:
+        """Yield the job's state, then each change, until the job has ended. The last event is its end.
+
+        Args:
+            job: The job, or its id.
+            previews: Whether to make and yield previews.
+            timeout_s: Seconds after which to stop following; by default there is no limit.
+
+        Raises:
+            JobNotFound: No job has this id.
+            WaitTimeout: The job has not ended in time. It continues.
+        """
+        waiting = EventWait(id_of(job), timeout_s, previews=previews)
+        while not waiting.is_over:
+            yield from self._runner.run(self._transport.changes(waiting))
+
+    def cancel(self, job: Job[ResultOfAnyT] | str) -> Job[ResultOfAnyT]:
         """Cancel a job. A queued job is canceled at once, a running one at its next step.
 
         Returns:
@@ -215,9 +220,20 @@ class Client:
         Raises:
             JobNotFound: No job has this id.
         """
-        return self._runner.run(self._transport.cancel(job_id))
+        return self._runner.run(self._transport.cancel(id_of(job)))
 
-    def outlook(self, job_id: str) -> Outlook | None:
+    def delete(self, job: Job | str) -> None:
+        """Delete a job that has ended, with its result, its events, and its files that nothing else uses.
+
+        Files that another job uses, and files that were uploaded by themselves, are kept.
+
+        Raises:
+            JobNotFound: No job has this id, or it was deleted before.
+            JobNotEnded: The job has not ended. Cancel it first.
+        """
+        self._runner.run(self._transport.delete(id_of(job)))
+
+    def outlook(self, job: Job | str) -> Outlook | None:
         """Return the job's position, its estimated start and end, and whether a worker can run it.
 
         Returns:
@@ -226,31 +242,33 @@ class Client:
         Raises:
             JobNotFound: No job has this id.
         """
-        return self._runner.run(self._transport.outlook(job_id))
+        return self._runner.run(self._transport.outlook(id_of(job)))
 
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: PictureFile, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set that several jobs will use. `submit` takes files directly, too.
 
         Args:
-            file: As for `submit`. An archive, a folder or an open file is a data set; all else is a picture.
+            file: As for `submit`. An archive or a folder is a data set; all else is a picture.
+            first_frame: Whether the first frame of an animated picture is stored. If not, it is refused.
 
         Raises:
             InvalidImage, InvalidDataset: The file can't be read, or breaks a limit.
         """
-        return self._runner.run(self._transport.upload(file))
+        return self._runner.run(self._transport.upload(file, first_frame=first_frame))
 
-    def artifact_bytes(self, sha256: str) -> bytes:
+    def artifact_bytes(self, sha256: str | Artifact) -> bytes:
         """Return the content of a stored file, such as the picture that a request names.
 
         Args:
-            sha256: Name of the file: the SHA-256 of its bytes, 64 hexadecimal digits in lower case.
+            sha256: Name of the file: the SHA-256 of its bytes, 64 hexadecimal digits in lower case. Or the
+                artifact.
 
         Raises:
             ArtifactMissing: The store has no file of this name.
         """
-        return self._runner.run(self._transport.artifact_bytes(sha256))
+        return self._runner.run(self._transport.artifact_bytes(name_of(sha256)))
 
-    def models(self, kind: str | None = None) -> Sequence[Model]:
+    def models(self, kind: KindName | UntypedKind | None = None) -> Sequence[Model]:
         """Return the models of one kind or of all kinds. The first model of a kind is its default.
 
         The models of the catalogue come first, then the newest trained models: of the key's tenant, or of
@@ -269,6 +287,12 @@ class Client:
     def queues(self) -> Sequence[QueueState]:
         """Return how many jobs of each kind wait and run, of all tenants. It may be a second old."""
         return self._runner.run(self._transport.queues())
+
+    def _submitted(self, kind: str, parameters: Mapping[str, Any]) -> Job:
+        return self.submit_many([{**parameters, "kind": kind}])[0]
+
+    def _repeated(self, job: Job | str, changes: Mapping[str, Any]) -> Job:
+        return self._runner.run(self._transport.retry(id_of(job), changes))
 
     def close(self) -> None:
         """Close all connections."""

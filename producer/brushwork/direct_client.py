@@ -60,6 +60,10 @@ class DirectClient(Client):
         """Run a job again as `retry` does, and return whether the job is new."""
         return self._transport.accept_retry(job_id, changes)
 
+    def delete_of(self, tenant: str | None, job_id: str) -> None:
+        """Delete a job as `delete` does, if it belongs to `tenant`; None deletes jobs of all tenants."""
+        self._transport.delete_of(tenant, job_id)
+
     def models_of(self, tenant: str, kind: str | None = None) -> Sequence[Model]:
         """Return the models as `models` does, with those that jobs of `tenant` have trained."""
         return self._transport.models_of(tenant, kind)

@@ -23,7 +23,7 @@ from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import either, said
 from brushwork_schemas.wording.translation import LANGUAGES
-from brushwork_schemas.wording.validation import place_of, reason_of_problem
+from brushwork_schemas.wording.validation import place_of, reason_of_problem, whole_numbers
 
 LOGGER = logging.getLogger(__name__)
 SEED_BITS = 32
@@ -104,7 +104,7 @@ def _validated(kind: Kind, parameters: Mapping[str, Any], wrong: Refusals) -> Re
     """Return the request; if fields are wrong, note each of them and return None."""
     try:
         with _own_function(kind, "request_type"):
-            return kind.request_type.model_validate(dict(parameters))
+            return kind.request_type.model_validate(whole_numbers(parameters))
     except ValidationError as error:
         # A misspelt name also leaves its right name missing. The misspelling is the more useful message.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")

@@ -1,11 +1,16 @@
 """An artifact: an input or output file of a job, named by the SHA-256 of its bytes."""
 
+import base64
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,6 +22,15 @@ Archive = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra={"contentMediaType": "application/zip"})
 ]
 
+
+@dataclass(frozen=True)
+class TransparentIsBlack:
+    """Marks a field whose picture is a mask: its transparent parts count as black, not as white."""
+
+
+# The type of a request field that holds a mask. A client accepts what it accepts for a picture.
+Mask = Annotated[Picture, TransparentIsBlack()]
+
 # Most bytes of one picture that a caller gives.
 MAX_PICTURE_BYTES = 25 * 1024 * 1024
 # The first bytes of an archive by which `archive_type` recognizes it.
@@ -25,11 +39,52 @@ ARCHIVE_HEAD_BYTES = 512
 _TAR_MAGIC = slice(257, 262)
 _ARCHIVE_MAGIC = {b"PK\x03\x04": "application/zip", b"\x1f\x8b": "application/gzip"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# The start of a data: URL. Pictures are told apart by their content, so any type of image will do, or none.
+_DATA_URL = re.compile(
+    r"\s*data:(?:image/[\w.+-]+|application/octet-stream)?(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORECASE
+)
+_LONGEST_START = 1000
+_SPACE = re.compile(rb"\s+")
+# base64url of RFC 4648, as JSON Web Tokens have it.
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+# Base64 has 4 letters for 3 bytes; half as much again is left for line breaks and percent-encoded signs.
+_LONGEST_DATA_URL = MAX_PICTURE_BYTES * 4 // 3 * 3 // 2
 
 
 def is_sha256(name: str) -> bool:
     """Return whether `name` has the form of an artifact's name: 64 hexadecimal digits in lower case."""
     return _SHA256.fullmatch(name) is not None
+
+
+def is_data_url(given: str) -> bool:
+    """Return whether `given` is a `data:` URL (RFC 2397) of a picture in base64."""
+    return _DATA_URL.match(given[:_LONGEST_START]) is not None
+
+
+def data_url_content(url: str) -> bytes:
+    """Return the bytes in a `data:` URL, which is written as programs and people write it.
+
+    Line breaks and spaces are skipped. The alphabet may be the standard one or base64url, percent-encoded or
+    not. Padding may be missing.
+
+    Args:
+        url: A URL of which `is_data_url` is true.
+
+    Raises:
+        ValueError: The rest is not base64, or is much longer than a picture may be. The message is a clause.
+    """
+    start = _DATA_URL.match(url[:_LONGEST_START])
+    if len(url) > _LONGEST_DATA_URL:
+        raise ValueError(said("the data: URL has more than {limit} bytes", limit=MAX_PICTURE_BYTES))
+    try:
+        content = url[start.end() if start else 0 :].encode("ascii")
+        if b"%" in content:
+            content = unquote_to_bytes(content)
+        letters = _SPACE.sub(b"", content).translate(_STANDARD).rstrip(b"=")
+        return base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
+    # Covers binascii.Error, and the error for characters that are not ASCII.
+    except ValueError as error:
+        raise ValueError(said("the data: URL is not base64: {error}", error=str(error))) from None
 
 
 def archive_type(head: bytes) -> str | None:
@@ -87,12 +142,20 @@ class Artifact(BaseModel):
         return target
 
     def pil(self) -> "Image":
-        """Decode the picture: RGB; a mask is in palette mode, where a pixel is the index of a class."""
+        """Decode the picture: RGB, or RGBA for an upload with transparency.
+
+        A mask of a segmentation is in palette mode, where a pixel is the index of a class.
+        """
         from PIL import Image
 
         picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])
         picture.load()
         return picture
+
+
+def name_of(artifact: Artifact | str) -> str:
+    """Return the name of an artifact that is given as such or by its name."""
+    return artifact.sha256 if isinstance(artifact, Artifact) else artifact
 
 
 def describe(data: bytes, sha256: str) -> Artifact:

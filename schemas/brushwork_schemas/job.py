@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeVar
 
-from brushwork_schemas.errors import BrushworkError, Fault, JobFailed, JobNotFound, RequestError
+from brushwork_schemas.errors import (
+    BrushworkError,
+    Fault,
+    JobFailed,
+    JobNotEnded,
+    JobNotFound,
+    RequestError,
+)
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.warnings import ResultWarning
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import translated
 
 LONGEST_ID = 64
+# `Job` without a parameter is `Job[Any]`, so that programs that name no result type stay correct.
+ResultT = TypeVar("ResultT", default=Any, covariant=True)
+# The result of a job that is given as such or by its id, which says nothing about the result.
+ResultOfAnyT = TypeVar("ResultOfAnyT", default=Any)
+_SucceededT = TypeVar("_SucceededT")
 
 
 def checked_id(job_id: str) -> str:
@@ -101,8 +115,12 @@ class JobError(BaseModel):
         )
 
 
-class Job(BaseModel):
-    """A job at the moment when it was read. Read it again for its current state."""
+class Job(BaseModel, Generic[ResultT]):
+    """A job at the moment when it was read. Read it again for its current state.
+
+    For type checkers, `Job[TextToImageResult | None]` is a job that may not have succeeded, and
+    `Job[TextToImageResult]` is one that has: `raise_for_state` makes the second from the first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,9 +129,11 @@ class Job(BaseModel):
     model: str
     label: str = Field(description="Model and cost in a few words, without private text. Flower shows it.")
     state: JobState
-    # Their types depend on the kind, which a type checker cannot know.
     request: Any = Field(description="The complete request. For a refused job, the parameters of the caller.")
-    result: Any = Field(None, description="The result of the kind, once the job has succeeded.")
+    # At runtime, `Job` is never parametrized: `typed_result` reads the result as the type of its kind.
+    result: ResultT = Field(
+        cast("ResultT", None), description="The result of the kind, once the job has succeeded."
+    )
     error: JobError | None = None
     last_error: JobError | None = Field(None, description="Error of the previous attempt.")
     retry_at: datetime | None = Field(
@@ -129,6 +149,11 @@ class Job(BaseModel):
     task_id: str | None = Field(
         None, description="Celery's id of the message that the job came as; null for a job of a client."
     )
+    warnings: tuple[ResultWarning, ...] = Field(
+        (),
+        description="In the answer to a submit: what may keep the job from running, such as "
+        "`model_on_no_worker`. Warnings about what was done are part of the result.",
+    )
     progress: Progress = Progress()
     curve: tuple[Epoch, ...] = Field(
         (), description="For a training job: its epochs so far, also while it runs. Not part of lists."
@@ -141,16 +166,27 @@ class Job(BaseModel):
     started_at: datetime | None = Field(None, description="Start of the latest attempt.")
     finished_at: datetime | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether both are the same job at the same moment. Warnings of a submit are not stored."""
+        if isinstance(other, Job) and self.warnings != other.warnings:
+            other = other.model_copy(update={"warnings": self.warnings})
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the id."""
+        return hash(self.id)
+
     @property
     def is_finished(self) -> bool:
         """Whether the job is in a terminal state."""
         return self.state.is_terminal
 
-    def raise_for_state(self) -> "Job":
-        """Return this job if it succeeded.
+    def raise_for_state(self: "Job[_SucceededT | None]") -> "Job[_SucceededT]":
+        """Return this job if it succeeded. Its result is not None then.
 
         Raises:
             JobFailed: The job ended without a result.
+            JobNotEnded: The job has not ended, so it has no result yet.
         """
         if self.error is not None:
             raise JobFailed(
@@ -161,7 +197,25 @@ class Job(BaseModel):
                     message=self.error.message,
                 ),
                 hint=self.error.hint,
+                job_id=self.id,
             )
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
-            raise JobFailed(said("Job {id} was {state} and has no result.", id=self.id, state=self.state))
-        return self
+            raise JobFailed(
+                said("Job {id} was {state} and has no result.", id=self.id, state=self.state),
+                job_id=self.id,
+            )
+        if not self.is_finished:
+            raise JobNotEnded(
+                said(
+                    "Job {id} was {state} when it was read, so it has no result yet.",
+                    id=self.id,
+                    state=self.state,
+                ),
+                hint="Wait for it first: client.wait(job).raise_for_state()",
+            )
+        return cast("Job[_SucceededT]", self)
+
+
+def id_of(job: "Job[Any] | str") -> str:
+    """Return the id of a job that is given as such or by its id."""
+    return job.id if isinstance(job, Job) else job

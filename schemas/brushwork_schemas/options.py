@@ -15,7 +15,7 @@ from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.translation import add_translations
-from brushwork_schemas.wording.validation import all_invalid
+from brushwork_schemas.wording.validation import all_invalid, whole_numbers
 
 LONGEST_DEADLINE_S = 30 * 24 * 3600.0
 LONGEST_RETENTION_S = 10 * 365 * 24 * 3600.0
@@ -96,6 +96,12 @@ class JobOptions(BaseModel):
         description="Seconds after its end for which the job is kept at most. `brushwork prune` removes it "
         "after that.",
     )
+    first_frame: bool = Field(
+        False,
+        strict=True,
+        title="First frame",
+        description="Use the first frame of an animated picture. Without this, such a picture is refused.",
+    )
     traceparent: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
@@ -123,7 +129,9 @@ def taken_options(parameters: dict[str, Any]) -> JobOptions:
     """
     given = {name: parameters.pop(name) for name in JobOptions.model_fields if name in parameters}
     try:
-        return JobOptions(**{name: value for name, value in given.items() if value is not None})
+        return JobOptions(
+            **{name: whole_numbers(value) for name, value in given.items() if value is not None}
+        )
     except ValidationError as error:
         wrong = Refusals()
         for each in all_invalid(error):
@@ -165,6 +173,8 @@ OPTION_TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
         "field.group.hint": "您给相关任务起的名称，可用于筛选。",
         "field.retention_s.label": "保留时间",
         "field.retention_s.hint": "任务结束后最多保留的秒数，之后可能被删除。",
+        "field.first_frame.label": "取第一帧",
+        "field.first_frame.hint": "动画图片只用第一帧；不选则拒绝动画图片。",
         "field.traceparent.label": "追踪",
         "field.traceparent.hint": "调用的 W3C Trace Context，会传给工作进程和 Webhook。",
         "choice.low": "低",

@@ -26,3 +26,6 @@ class Outlook(BaseModel):
     estimated_start_at: datetime | None = Field(None, description="For a running job, its start.")
     estimated_end_at: datetime | None = None
     servable: bool = Field(description="Whether a ready worker serves its kind and model.")
+    num_workers: int | None = Field(
+        None, description="Ready workers of its kind, whether they have its model or not. Null if unknown."
+    )

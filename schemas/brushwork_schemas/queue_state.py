@@ -20,4 +20,12 @@ class QueueState(BaseModel):
         None,
         description="Seconds that the oldest job waits, of the jobs whose turn is next; null if none waits.",
     )
-    workers: int = Field(description="Ready workers of this kind with a recent heartbeat.")
+    workers: int = Field(
+        description="Ready workers with a recent heartbeat that have at least one model of this kind."
+    )
+    workers_without_model: int = Field(
+        0, description="Ready workers of this kind that have none of its models. Their jobs fail."
+    )
+    models_on_no_worker: tuple[str, ...] = Field(
+        (), description="Models of the catalogue for this kind that no ready worker has."
+    )

@@ -11,13 +11,92 @@ _SEPARATORS = {"en": ", ", "zh": "、"}
 
 # By code and language. The names in braces are those of `ResultWarning.parameters`.
 WARNINGS: Mapping[str, Mapping[str, str]] = {
+    "model_on_no_worker": {
+        "en": "No ready worker has the model {model}. The job waits for a worker of its kind, and fails if "
+        "that worker does not have the model.",
+        "zh": "目前没有就绪的工作进程拥有模型 {model}。任务会等待同类别的工作进程；"
+        "如果接手的工作进程没有这个模型，任务会失败。",
+    },
     "prompt_cut": {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",
     },
+    "filenames_decoded": {
+        "en": "The archive does not state the encoding of its file names. Read as {encoding}, the "
+        "classes are {labels}.",
+        "zh": "压缩包没有标明文件名的编码，已按 {encoding} 读取，类别为：{labels}。",
+    },
+    "test_folder_used": {
+        "en": "There is no validation folder in {field}, so the pictures of the test folder were used for "
+        "validation.",
+        "zh": "{field} 中没有 validation 文件夹，已用 test 文件夹中的图片做验证。",
+    },
+    "test_folder_unused": {
+        "en": "The {number} pictures of the test folder in {field} were not used.",
+        "zh": "{field} 的 test 文件夹中的 {number} 张图片未使用。",
+    },
     "unknown_words": {
         "en": "The model does not know these words of {field}: {words}.",
         "zh": "模型不认识 {field} 中的这些词：{words}。",
+    },
+    "vae_float32": {
+        "en": "The VAE overflowed in {dtype} and ran again in float32.",
+        "zh": "VAE 在 {dtype} 精度下溢出，已改用 float32 重新计算。",
+    },
+    "picture_constant": {
+        "en": "All pixels of these pictures have the same colour: {pictures}.",
+        "zh": "以下图片的所有像素颜色相同：{pictures}。",
+    },
+    "lora_keys_unused": {
+        "en": "{unused} of the {total} keys of the adapter {adapter} fit no layer of the model and had no "
+        "effect, for example {keys}.",
+        "zh": "适配器 {adapter} 的 {total} 个键中有 {unused} 个与模型的任何层都不匹配，没有生效，"
+        "例如：{keys}。",
+    },
+    "lora_off": {
+        "en": "The adapter {adapter} has the weight 0 and had no effect.",
+        "zh": "适配器 {adapter} 的权重为 0，没有生效。",
+    },
+    "parameter_ignored": {
+        "en": "{field} had no effect: {reason}.",
+        "zh": "{field} 没有生效：{reason}。",
+    },
+    "size_rounded": {
+        "en": "The result has {used} pixels, because the picture has {given} and the sides must be multiples "
+        "of {multiple}.",
+        "zh": "图片为 {given} 像素，而边长必须是 {multiple} 的倍数，因此结果为 {used} 像素。",
+    },
+    "size_reduced": {
+        "en": "The picture of {given} pixels was reduced to {used}, the size that the model was trained for.",
+        "zh": "图片已从 {given} 像素缩小到 {used} 像素，即模型训练时的尺寸。",
+    },
+    "image_stretched": {
+        "en": "{field} of {given} pixels was stretched to {used}, so its proportions changed.",
+        "zh": "{field} 已从 {given} 像素拉伸到 {used} 像素，宽高比发生了变化。",
+    },
+    "max_new_tokens_reduced": {
+        "en": "{field} was reduced from {given} to {used}: the model has no room for more after the prompt.",
+        "zh": "{field} 已从 {given} 降为 {used}：提示词之后模型只能再生成这么多。",
+    },
+    "top_k_reduced": {
+        "en": "{field} is {given}, but the model has only {used} classes.",
+        "zh": "{field} 为 {given}，但模型只有 {used} 个类别。",
+    },
+}
+# Why a parameter had no effect, by language; the value `reason` of `parameter_ignored`.
+REASONS: Mapping[str, Mapping[str, str]] = {
+    "no_guidance": {
+        "en": "guidance is off, because guidance_scale is 1 or less",
+        "zh": "guidance_scale 不大于 1，引导已关闭",
+    },
+    "distilled": {
+        "en": "the model is distilled and runs without it",
+        "zh": "该模型经过蒸馏，不使用此参数",
+    },
+    "no_controlnet": {"en": "the request names no controlnet", "zh": "请求中没有 controlnet"},
+    "semantic": {
+        "en": "the semantic task gives each pixel its best class",
+        "zh": "语义分割任务总是取每个像素得分最高的类别",
     },
 }
 
@@ -74,6 +153,8 @@ def warning_text(warning: ResultWarning, language: str, words: Mapping[str, str]
 
 def _filled(template: str, field: str | None, values: Mapping[str, JsonValue], language: str) -> str:
     shown = {name: _shown(value, language) for name, value in values.items()}
+    if (reason := REASONS.get(str(shown.get("reason")))) is not None:
+        shown["reason"] = reason.get(language, reason["en"])
     return template.format(**{"field": field, **shown})
 
 

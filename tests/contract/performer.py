@@ -52,6 +52,7 @@ class Performer:
     def _perform(self) -> None:
         count = 0
         while not self._over.wait(LOOK_EVERY_S):
+            self._ledger.expire_queued()
             for job in self._index.list(JobFilter(state=JobState.QUEUED), limit=AT_ONCE):
                 if (claim := self._ledger.claim(job.id, "performer")) is not None:
                     count += 1

@@ -81,6 +81,28 @@ for media_type in ENDINGS:
 
 
 @schemathesis.hook
+def map_case(context: Any, case: Any) -> Any:
+    """Put an archive into a good form in place of a picture: both are `binary`."""
+    if isinstance(case.body, dict) and isinstance(case.body.get("dataset"), Binary):
+        case.body["dataset"] = Binary(ARCHIVES[0])
+    return case
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Leave out a form with one file that is said to violate the schema of uploads, and does not.
+
+    schemathesis compares no form that has a file with the schema, so a name that it made up may be the right
+    one.
+    """
+    is_upload = case.operation.definition.raw.get("operationId") == "upload_file"
+    is_good = isinstance(case.body, dict) and case.body.keys() == {"file"}
+    is_good = is_good and isinstance(case.body["file"], Binary)
+    is_meant = case.meta is None or case.meta.generation.mode.is_positive
+    return not (is_upload and is_good) or is_meant
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Give good data a meaning: no schema says that lists are of one length, or what each model knows."""
     operation = case.operation.definition.raw.get("operationId")

@@ -10,6 +10,7 @@ from brushwork import RequestError
 from brushwork_schemas.errors import InvalidDataset
 
 from tests.clients import Stand, png
+from tests.integration.test_client_pictures import Located, Pipe
 
 inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
 KIND = "image-classification-training"
@@ -24,16 +25,21 @@ def zipped() -> bytes:
 
 
 @inputs
-@pytest.mark.parametrize("way", ["path", "str", "bytes", "file", "artifact", "name"])
+@pytest.mark.parametrize(
+    "way", ["path", "str", "os.PathLike", "bytes", "file", "text mode", "pipe", "artifact", "name"]
+)
 def test_each_way_to_give_a_data_set_stores_the_same(stand: Stand, tmp_path: Path, way: str) -> None:
     data = zipped()
     (path := tmp_path / "animals.zip").write_bytes(data)
     first = stand.client.upload(data)
     ways: dict[str, Any] = {
         "path": path, "str": str(path), "bytes": data, "file": io.BytesIO(data), "artifact": first,
-        "name": first.sha256,
+        "name": first.sha256, "os.PathLike": Located(path), "pipe": Pipe(data),
     }  # fmt: skip
-    job = stand.client.submit(KIND, dataset=ways[way])
+    with path.open() as text:
+        job = stand.client.submit(KIND, dataset={**ways, "text mode": text}[way])
+        assert not text.closed
+    assert not ways["file"].closed
     assert job.request.dataset == first.sha256
     assert stand.client.artifact_bytes(first.sha256) == data
     assert stand.hand.num_stored() == (1, 1)

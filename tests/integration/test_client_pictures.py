@@ -2,9 +2,11 @@
 
 import io
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from brushwork import Artifact, InvalidImage, RequestError
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -16,9 +18,49 @@ from tests.clients import LedgerHand, Stand, png
 inputs = pytest.mark.inputs("decided before the ways of threads and of tasks part")
 
 
+WAYS = (
+    *("path", "str", "os.PathLike", "bytes", "bytearray", "memoryview", "hash", "artifact"),
+    *("file", "text mode", "temporary file", "BytesIO", "read BytesIO", "pipe"),
+    *("pil", "array", "flipped array"),
+)
+
+
+class Located:
+    """A path of another class than `Path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+
+class Pipe:
+    """An open file in which one can't seek, and which returns less than it is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._left.read(min(size, 7) if size >= 0 else -1)
+
+
+class Awaited:
+    """A file whose `read` is a coroutine, such as an upload of FastAPI."""
+
+    async def read(self, size: int = -1) -> bytes:
+        return b""
+
+
+def used(file: io.BytesIO) -> io.BytesIO:
+    """The file after it was read."""
+    file.read()
+    return file
+
+
 class TestImages:
     @inputs
-    @pytest.mark.parametrize("way", ["path", "str", "bytes", "bytearray", "memoryview", "pil", "hash"])
+    @pytest.mark.parametrize("way", WAYS)
     def test_each_way_to_give_a_picture_stores_the_same(self, stand: Stand, tmp_path: Path, way: str) -> None:
         client = stand.client
         data = png()
@@ -27,13 +69,21 @@ class TestImages:
         first = client.submit("image-classification", image=data)
         ways: dict[str, Any] = {
             "path": path, "str": str(path), "bytes": data, "bytearray": bytearray(data),
-            "memoryview": memoryview(data), "pil": Image.open(path), "hash": first.request.image,
+            "memoryview": memoryview(data), "hash": first.request.image, "artifact": client.upload(data),
+            "os.PathLike": Located(path), "BytesIO": io.BytesIO(data), "read BytesIO": used(io.BytesIO(data)),
+            "pipe": Pipe(data), "pil": Image.open(path), "array": np.asarray(Image.open(path)),
+            "flipped array": np.asarray(Image.open(path))[::-1],
         }  # fmt: skip
-        job = client.submit("image-classification", image=ways[way])
+        with path.open("rb") as file, path.open() as text, tempfile.NamedTemporaryFile() as temporary:
+            temporary.write(data)
+            ways |= {"file": file, "text mode": text, "temporary file": temporary}
+            job = client.submit("image-classification", image=ways[way])
+            # Whoever has opened a file closes it.
+            assert [file.closed, text.closed, temporary.closed] == [False] * 3
         ways["pil"].close()
         stored = client.artifact_bytes(job.request.image)
         assert Image.open(io.BytesIO(stored)).convert("RGB").tobytes() == Image.open(path).tobytes()
-        if way != "pil":
+        if way not in ("pil", "array", "flipped array"):
             assert job.request.image == first.request.image
             assert stand.hand.num_stored() == (2, 1)
 
@@ -51,6 +101,43 @@ class TestImages:
             stand.client.submit("image-to-text", image=image)
         assert (raised.value.field, stand.hand.num_stored()) == ("image", (0, 0))
 
+    @inputs
+    @pytest.mark.parametrize(
+        ("image", "reason"),
+        [
+            (np.zeros((8, 16, 3), np.float32), "float32"), (np.zeros((3, 8, 16), np.uint8), r"\(3, 8, 16\)"),
+            (np.zeros((8, 16), np.int64), "int64"), (np.zeros(8, np.uint8), r"\(8,\)"),
+            (np.zeros((0, 16), np.uint8), "no pixels"), (np.zeros((8, 16, 3), np.uint16), "uint16"),
+            (io.StringIO("picture"), "text mode"), (Awaited(), "awaited"), (io.BytesIO(), "picture"),
+            (io.BytesIO(b"none"), "picture"), (Path("/none"), "No such file"),
+        ],
+        ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
+    )  # fmt: skip
+    def test_what_can_t_be_a_picture_is_refused_with_the_reason(
+        self, stand: Stand, image: Any, reason: str
+    ) -> None:
+        with pytest.raises(InvalidImage, match=reason) as raised:
+            stand.client.submit("image-to-text", image=image)
+        assert (raised.value.field, stand.hand.num_stored()) == ("image", (0, 0))
+        assert raised.value.hint
+
+    @inputs
+    @pytest.mark.parametrize("order", ["<u2", ">u2"])
+    def test_an_array_of_16_bits_is_scaled_to_8(self, stand: Stand, order: str) -> None:
+        job = stand.client.submit("image-to-text", image=np.full((8, 16), 30_000, order))
+        picture = Image.open(io.BytesIO(stand.client.artifact_bytes(job.request.image)))
+        # 30000 / 257
+        assert picture.convert("RGB").getpixel((0, 0)) in ((116,) * 3, (117,) * 3)
+
+    @inputs
+    @pytest.mark.parametrize("way", ["array", "file", "pipe"])
+    def test_an_upload_takes_them_likewise(self, stand: Stand, way: str) -> None:
+        ways: dict[str, Any] = {
+            "array": np.zeros((8, 16, 3), np.uint8), "file": io.BytesIO(png()), "pipe": Pipe(png()),
+        }  # fmt: skip
+        stored = stand.client.upload(ways[way])
+        assert (stored.media_type, stored.width, stored.height) == ("image/png", 16, 8)
+
     @pytest.mark.servers("only pictures come into its store")
     def test_an_artifact_that_is_no_picture_is_refused(self, stand: Stand) -> None:
         assert stand.settings is not None
@@ -65,7 +152,7 @@ class TestImages:
 
     @inputs
     @pytest.mark.parametrize(
-        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "F"]
+        "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "HSV", "LAB", "YCbCr", "I;16", "PA"]
     )
     def test_a_pil_picture_of_any_mode(self, client: Any, mode: str) -> None:
         job = client.submit("image-to-text", image=Image.new(mode, (16, 8)))

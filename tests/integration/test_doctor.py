@@ -246,10 +246,14 @@ def test_torch_is_loaded_in_a_process_of_its_own(sqlite_settings: Set) -> None:
 def test_workers_that_are_ready_starting_silent_and_missing(settings: Set, database: Database) -> None:
     for name, ready in (("ready", True), ("starting", False)):
         WorkerRegistry(database).announce(
-            WorkerEntry(name=name, kinds=("text-to-image",), models=("m",), device="cpu", ready=ready)
+            WorkerEntry(
+                name=name, kinds=("text-to-image",), models=("pocket-diffusion",), device="cpu", ready=ready
+            )
         )
     by_message = {finding.message: finding.level for finding in check_workers(settings())}
-    assert by_message["text-to-image: 1 ready."] is Level.OK
+    [ready] = [message for message in by_message if message.startswith("text-to-image: 1 ready.")]
+    assert by_message[ready] is Level.OK
+    assert "Models on no worker: pocket-turbo," in ready
     assert by_message["starting is not ready."] is Level.WARN
     assert by_message["image-to-text: no worker is ready."] is Level.WARN
     silent = [finding.message for finding in check_workers(settings(lease_s=1e-6))]

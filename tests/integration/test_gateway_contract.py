@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,78 @@ def test_a_wrong_method_is_told_all_the_right_ones(settings: Settings) -> None:
     with gateway(settings) as http:
         assert http.put("/v1/jobs").headers["Allow"] == "GET, HEAD, POST"
         assert http.delete(f"/v1/files/{'0' * 64}").headers["Allow"] == "GET, HEAD"
+
+
+def schemas_within(schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema and all within it; names of fields and examples are none."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from schemas_within(each)
+    if isinstance(schema, dict):
+        yield schema
+        for name, value in schema.items():
+            if name == "properties":
+                yield from schemas_within(list(value.values()))
+            elif name not in ("examples", "example", "enum", "default", "const"):
+                yield from schemas_within(value)
+
+
+def test_a_problem_has_its_schema_alone(document: dict[str, Any]) -> None:
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for name, operation in operations(document).items():
+        for code, answer in operation["responses"].items():
+            if code == "default" or int(code) >= 400:
+                assert answer["content"] == problem, (name, code)
+    properties = document["components"]["schemas"]["Problem"]["properties"]
+    # They are left out, never null.
+    assert all("anyOf" not in each for each in properties.values())
+    assert "code" in document["components"]["schemas"]["Problem"]["required"]
+
+
+def test_jobs_are_told_apart_by_their_kind(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert set(schemas["JobView"]["discriminator"]["mapping"]) == set(all_kinds())
+    for name, reference in schemas["JobView"]["discriminator"]["mapping"].items():
+        job = schemas[reference.rsplit("/", 1)[1]]
+        assert job["properties"]["kind"]["const"] == name
+        assert job["required"] == list(job["properties"])
+        result = all_kinds()[name].result_type.__name__
+        references = [
+            form.get("$ref", "").rsplit("/", 1)[-1] for form in job["properties"]["result"]["anyOf"]
+        ]
+        assert references == [result, ""]
+
+
+@pytest.mark.parametrize("what", ["Submission", "Changes", "Template", "Lists"])
+def test_a_body_declares_no_defaults(document: dict[str, Any], what: str) -> None:
+    bodies = {name: each for name, each in document["components"]["schemas"].items() if name.endswith(what)}
+    assert len(bodies) >= len(all_kinds())
+    for name, body in bodies.items():
+        assert not any("default" in schema for schema in schemas_within(body)), name
+
+
+def test_names_of_models_are_examples(document: dict[str, Any]) -> None:
+    for name, body in document["components"]["schemas"].items():
+        if name.endswith(("Submission", "Changes")) and "properties" in body:
+            model = body["properties"]["model"]
+            assert [form["type"] for form in model["anyOf"]] == ["string", "null"], name
+            assert not any("enum" in form for form in model["anyOf"])
+            assert model["examples"]
+    body = document["components"]["schemas"]["TextToImageSubmission"]["properties"]
+    assert "enum" not in str(body["controlnet"])
+
+
+def test_generators_do_not_stumble(document: dict[str, Any]) -> None:
+    for schema in schemas_within(list(document["components"]["schemas"].values())):
+        assert isinstance(schema.get("const", ""), str), schema
+        assert "prefixItems" not in schema, schema
+        if schema.get("type") == "integer":
+            bounds = [schema[name] for name in ("minimum", "maximum", "multipleOf") if name in schema]
+            assert all(isinstance(bound, int) for bound in bounds), schema
+
+
+def test_the_example_of_a_job_has_every_field(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    (example,) = schemas["JobView"]["examples"]
+    assert set(example) == set(schemas["TextToImageJob"]["required"])
+    assert set(example["request"]) == set(schemas["TextToImageRequest"]["required"])

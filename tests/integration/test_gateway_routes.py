@@ -86,6 +86,9 @@ def the_api(http: Visitor, database: Database) -> None:
     assert http.calls("GET", "/v1/workers").json()["workers"] == []
     queues = {each["kind"]: each for each in http.calls("GET", "/v1/queues").json()["queues"]}
     assert queues[KIND]["in_redis"] + queues[KIND]["in_ledger"] == 3
+    http.calls("DELETE", "/v1/jobs/{job_id}", 409, JOB_ID=again["id"])
+    assert http.calls("DELETE", "/v1/jobs/{job_id}", 204, JOB_ID=job).content == b""
+    http.calls("DELETE", "/v1/jobs/{job_id}", 404, JOB_ID=job)
     for template in ("/healthz", "/readyz"):
         assert http.calls("GET", template).json() == {"status": "ok"}
     assert "brushwork_jobs" in http.calls("GET", "/metrics").text
@@ -103,8 +106,14 @@ def the_page(http: Visitor, settings: Settings, secret: str) -> None:
     file = http.calls("POST", "/v1/files", 201, content=png(), headers=PNG).json()["sha256"]
     look = {"kind": "image-to-text", "image": file}
     http.calls("POST", "/jobs/{job_id}/next", 303, JOB_ID=job, data=look)
+    page = http.calls("GET", "/jobs/{job_id}", JOB_ID=job).text
+    # The page asks first: the form is behind a summary, and needs no script.
+    asking = page[page.index('<details class="confirm">') :]
+    assert asking.index("cannot be undone") < asking.index(f'action="/jobs/{job}/delete"')
     gallery = http.calls("GET", "/gallery", query="?text=STAR&state=canceled").text
     assert f"/jobs/{job}" in gallery
+    http.calls("POST", "/jobs/{job_id}/delete", 303, JOB_ID=job)
+    http.calls("GET", "/jobs/{job_id}", 404, JOB_ID=job)
     http.calls("GET", "/workers")
     assert http.calls("GET", "/thumbnails/{sha256}", SHA256=file).content == png()
     http.calls("GET", "/assets/{version}/{name}", VERSION="1", NAME="page.css")
@@ -134,5 +143,12 @@ def test_a_tenant_is_shown_its_own_alone(settings: Settings, database: Database)
             visitor.calls("GET", "/v1/files/{sha256}", status, SHA256=file)
             visitor.calls("GET", "/thumbnails/{sha256}", status, SHA256=file)
             visitor.calls("POST", "/v1/jobs/{job_id}/cancel", status, JOB_ID=job)
+        other.calls("DELETE", "/v1/jobs/{job_id}", 404, JOB_ID=job)
+        other.calls("POST", "/jobs/{job_id}/delete", 404, JOB_ID=job)
+        reader = Visitor(client, bearer(key(settings, "mine", [Scope.READ])))
+        reader.calls("DELETE", "/v1/jobs/{job_id}", 403, JOB_ID=job)
+        reader.calls("POST", "/jobs/{job_id}/delete", 403, JOB_ID=job)
         assert [each["id"] for each in mine.calls("GET", "/v1/jobs").json()["jobs"]] == [job]
         assert other.calls("GET", "/v1/jobs").json()["jobs"] == []
+        mine.calls("DELETE", "/v1/jobs/{job_id}", 204, JOB_ID=job)
+        assert mine.calls("GET", "/v1/jobs").json()["jobs"] == []

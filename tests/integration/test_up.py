@@ -60,7 +60,9 @@ def test_it_says_where_it_listens_and_a_client_finds_it(up: Up, monkeypatch: pyt
     }
     assert up.env_file.stat().st_mode & 0o777 == 0o600
     assert httpx.get(addresses["BRUSHWORK_FLOWER_URL"] + "/api/tasks").status_code == 200
-    assert httpx.get(addresses["BRUSHWORK_GATEWAY_URL"] + "/readyz").json() == {"status": "ok"}
+    ready = httpx.get(addresses["BRUSHWORK_GATEWAY_URL"] + "/readyz").json()
+    assert ready["status"] == "ok"
+    assert ready["workers"]["text-to-image"] == 1
     monkeypatch.setenv("BRUSHWORK_DATA", str(up.data))
     with Client() as client:
         job = client.submit("text-to-image", prompt="a red circle")

@@ -60,8 +60,8 @@ def test_what_systems_leave_behind_is_passed_over() -> None:
         (folders("cat", "dog", "cat/small"), "'cat/small/0.png' is in a subfolder of a class"),
         (folders("cat", "dog") | {"cow/1.png": png()}, "class 'cow' has 1 training picture"),
         (
-            folders("train/a", "train/b") | folders("test/a"),
-            "'test/a/0.png' is outside the folders train and validation",
+            folders("train/a", "train/b") | folders("more/a"),
+            "'more/a/0.png' is outside the folders train; validation, val or valid; and test",
         ),
         (
             folders("train/a", "train/b") | folders("validation/c"),

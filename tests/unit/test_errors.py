@@ -35,6 +35,7 @@ CODES = {
     "BudgetExceeded": ("budget_exceeded", "caller"),
     "QueueFull": ("queue_full", "caller"),
     "EventNotFound": ("event_not_found", "caller"),
+    "NotFinite": ("not_finite", "operator"),
     "JobFailed": ("job_failed", "machine"),
     "WaitTimeout": ("wait_timeout", "caller"),
     "MachineError": ("machine_error", "machine"),

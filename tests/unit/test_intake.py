@@ -23,9 +23,9 @@ class Counted(FileInputs):
 
     num_read = num_kept = 0
 
-    def read(self, given: object, field: str) -> Read:
+    def read(self, given: object, field: str, *, first_frame: bool = False) -> Read:
         self.num_read += 1
-        return super().read(given, field)
+        return super().read(given, field, first_frame=first_frame)
 
     def keep(self, read: Read) -> Artifact:
         self.num_kept += 1

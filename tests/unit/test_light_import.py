@@ -56,7 +56,7 @@ class Gateway(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-    do_POST = do_GET
+    do_POST = do_DELETE = do_GET
     def log_message(self, *words):
         pass
 
@@ -75,19 +75,26 @@ CALLS = [
     ("get", ("x",), {}), ("list", (), {"state": "failed"}), ("look", ("x",), {}), ("preview", ("x",), {}),
     ("wait", ("x",), {}), ("cancel", ("x",), {}), ("outlook", ("x",), {}), ("upload", (png,), {}),
     ("artifact_bytes", ("0" * 64,), {}), ("models", (), {}), ("kinds", (), {}), ("workers", (), {}),
-    ("queues", (), {}),
+    ("queues", (), {}), ("run", ("image-to-text",), {"image": png}), ("wait_all", (["x", "x"],), {}),
+    ("events", ("x",), {}), ("delete", ("x",), {}),
 ]
-public = {name for name in vars(brushwork.Client) if not name.startswith("_")} - {"close"}
+public = {name for name in dir(brushwork.Client) if not name.startswith("_")} - {"close"}
 assert public == {name for name, _, _ in CALLS}, public
 
 with brushwork.Client(address) as client:
     for name, arguments, options in CALLS:
-        getattr(client, name)(*arguments, **options)
+        answer = getattr(client, name)(*arguments, **options)
+        if name == "events":
+            assert [event.state for event in answer] == ["succeeded"]
 
 async def main():
     async with brushwork.AsyncClient(address) as client:
         for name, arguments, options in CALLS:
-            await getattr(client, name)(*arguments, **options)
+            answer = getattr(client, name)(*arguments, **options)
+            if name == "events":
+                assert [event.state async for event in answer] == ["succeeded"]
+            else:
+                await answer
 
 asyncio.run(main())
 """

@@ -15,7 +15,7 @@ from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import inspect, text
 
 from tests.jobs import KIND, claimed, column, new_job
-from tests.older_tables import downgrade
+from tests.older_tables import downgrade, without_additions
 
 
 def shape(database: Database) -> dict[str, Any]:
@@ -52,6 +52,24 @@ def test_jobs_survive_the_way_back_and_forth(
     assert states == {name: JobState(name.replace("ended", "canceled")) for name in states}
     assert claimed(ledger, "queued").attempt == 1
     assert JobSignals(database).preview("running") is None
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+def test_older_processes_do_not_see_the_version_of_an_addition(
+    database: Database, ledger: Ledger, index: JobIndex
+) -> None:
+    today = shape(database)
+    ledger.submit([new_job("queued")])
+    try:
+        without_additions(database)
+        assert today.keys() - shape(database).keys() == {"celery_tasks", "celery_chained"}
+    finally:
+        database.migrate()
+    assert shape(database) == today
+    assert index.get("queued").task_id is None
+    with database.reading() as connection:
+        known = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    assert known == ["0007"]
 
 
 def test_the_jobs_of_an_older_version_are_ordinary_ones(

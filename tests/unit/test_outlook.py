@@ -105,7 +105,7 @@ def test_nothing_is_estimated_that_was_not_measured(database: Database, ledger: 
     worker(database)
     ledger.submit([new_job("a")])
     assert outlook(database, "a") == Outlook(
-        position=0, estimated_start_at=None, estimated_end_at=None, servable=True
+        position=0, estimated_start_at=None, estimated_end_at=None, servable=True, num_workers=1
     )
 
 

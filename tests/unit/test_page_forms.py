@@ -31,6 +31,8 @@ def fields(kind: str, *, tenants: bool = True) -> dict[str, FormField]:
 @pytest.mark.parametrize("kind", all_kinds())
 def test_every_parameter_and_option_has_a_field(kind: str) -> None:
     programs_only = {"version", "idempotency_key", "traceparent"}
+    if not all_kinds()[kind].pictures:
+        programs_only.add("first_frame")
     wanted = all_kinds()[kind].request_type.model_fields.keys() | JobOptions.model_fields.keys()
     assert fields(kind).keys() == wanted - programs_only
     assert "tenant" not in fields(kind, tenants=False)
@@ -95,7 +97,7 @@ def test_what_was_typed_becomes_parameters() -> None:
         ],
     ) == {
         "prompt": "two\nlines", "width": 64, "guidance_scale": 2.5, "deterministic": True,
-        "webhook_events": ["started", "failed"],
+        "webhook_events": ["started", "failed"], "first_frame": False,
     }  # fmt: skip
 
 

@@ -79,5 +79,12 @@ def test_a_strength_that_leaves_no_step_is_refused_with_one_that_does() -> None:
     assert strength(num_inference_steps=4, strength=0.3) == 0.3
 
 
+@pytest.mark.parametrize("tiny", [5e-324, 1e-310, 1e-6, 0.001])
+def test_a_tiny_strength_is_not_answered_with_endless_steps(tiny: float) -> None:
+    with pytest.raises(InvalidRequest, match="rounds to 0 steps") as refused:
+        strength(num_inference_steps=3, strength=tiny)
+    assert str(refused.value).endswith("Use at least 0.334.")
+
+
 def test_the_models_own_strength_is_the_default() -> None:
     assert strength() == 1.0

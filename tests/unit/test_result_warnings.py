@@ -148,7 +148,6 @@ def test_the_page_and_the_answer_have_them(sqlite_url: str, tmp_path: Path, lang
 
 def test_the_contract_describes_them(sqlite_url: str, tmp_path: Path) -> None:
     schemas = create_app(settings_at(sqlite_url, tmp_path), PAGE).openapi()["components"]["schemas"]
-    assert schemas["ResultWarning"]["required"] == ["code", "message"]
+    assert {"code", "message"} <= set(schemas["ResultWarning"]["required"])
     listed = schemas["TextToImageResult"]["properties"]["warnings"]
     assert listed["items"] == {"$ref": "#/components/schemas/ResultWarning"}
-    assert "warnings" not in schemas["TextToImageResult"]["required"]

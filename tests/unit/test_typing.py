@@ -1,93 +1,73 @@
-"""A caller's program against the public client passes mypy strictly, and its mistakes do not."""
+"""Type checkers see kinds, parameters and results of the clients: mypy --strict and pyright.
 
+pyright is run as basedpyright in pyright's own standard mode. It comes with its Node from the package index.
+"""
+
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PROGRAM = """
-import asyncio
-from pathlib import Path
+from tests import typed_clients
 
-from brushwork import Artifact, AsyncClient, Client, Job, JobState, Preview, Progress, WaitTimeout
-
-
-def report(state: JobState, progress: Progress) -> None:
-    print(state.value, progress.fraction)
+USES = Path(__file__).parents[1] / "typing_uses"
+ROOT = Path(__file__).parents[2]
+CHECKERS = ("mypy", "pyright")
+MARK = "  # wrong"
 
 
-def look(preview: Preview) -> None:
-    preview.save("preview.jpg")
+def wrong_lines(checker: str, folder: Path, name: str) -> set[int]:
+    """Lines of a file of uses where the checker finds an error.
 
-
-with Client(redis_url="redis://localhost/0") as client:
-    job: Job = client.submit("text-to-image", prompt="a red circle", seed=7)
-    jobs: list[Job] = client.submit_many([{"kind": "text-to-image", "prompt": "x"}])
-    try:
-        job = client.wait(job.id, timeout_s=60, on_progress=report, on_preview=look)
-    except WaitTimeout:
-        job = client.cancel(job.id)
-    prompt, picture = job.request, job.result.images[0]
-    last: list[Job] = client.list(kind="text-to-image", state="failed", limit=5, before=job)
-    data: bytes = client.artifact_bytes("0" * 64)
-    names: list[str] = [model.name for model in client.models()]
-
-
-with Client("http://localhost:8600", key="bw_0", patience_s=5) as client:
-    stored: Artifact = client.upload(Path("picture.png"))
-    again: Job = client.retry(client.submit("image-to-text", image=stored).id, language="zh")
-    outlook = client.outlook(again.id)
-    place: int | None = outlook.position if outlook else None
-    schemas: list[str] = [kind.name for kind in client.kinds()]
-
-
-def save(artifact: Artifact, folder: Path) -> Path:
-    return artifact.save(folder / artifact.sha256)
-
-
-async def main() -> Job:
-    async with AsyncClient() as client:
-        job: Job = await client.submit("image-to-text", image=b"")
-        early: Preview | None = await client.preview(job.id)
-        names: list[str] = [model.name for model in client.models()]
-        names = [model.name for model in await client.models()]
-        return await client.wait(job.id, on_progress=report)
-
-
-asyncio.run(main())
-"""
-MISTAKES = """
-from brushwork import Client
-
-client = Client()
-client.submit()
-client.wait(5)
-client.get("x").stat
-client.list(limit="all")
-Client(8600)
-"""
-
-
-def problems(folder: Path, program: str) -> list[str]:
-    """What mypy says of `program`, as `line: code`."""
-    file = folder / "program.py"
-    file.write_text(program)
-    # Away from the checkout, so that what is installed is judged as a caller would see it.
-    cache = Path(__file__).parents[2] / ".mypy_cache" / "typing_test"
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={cache}", str(file)]
+    The file is copied away from the checkout, so that the clients are judged as an installed package.
+    """
+    file = folder / name
+    shutil.copy(USES / name, file)
+    if checker == "mypy":
+        cache = ROOT / ".mypy_cache" / "typing_test"
+        command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={cache}", str(file)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        assert ran.returncode in (0, 1), ran.stderr + ran.stdout
+        return {int(line) for line in re.findall(rf"{re.escape(name)}:(\d+): error: ", ran.stdout)}
+    rooms = [str(ROOT / room) for room in ("schemas", "core", "producer", "workers")]
+    settings = {"typeCheckingMode": "standard", "extraPaths": rooms}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [
+        sys.executable,
+        "-m",
+        "basedpyright",
+        "--outputjson",
+        "--pythonpath",
+        sys.executable,
+        str(file),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert ran.returncode in (0, 1), ran.stderr + ran.stdout
-    return re.findall(r"program\.py:(\d+: error: .*)", ran.stdout)
+    found = json.loads(ran.stdout)["generalDiagnostics"]
+    return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
 
 
 @pytest.mark.slow
-def test_a_caller_s_program_is_typed(tmp_path: Path) -> None:
-    assert problems(tmp_path, PROGRAM) == []
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_right_uses_are_typed(tmp_path: Path, checker: str) -> None:
+    assert wrong_lines(checker, tmp_path, "right.py") == set()
 
 
 @pytest.mark.slow
-def test_a_caller_s_mistakes_are_found(tmp_path: Path) -> None:
-    found = problems(tmp_path, MISTAKES)
-    assert [int(line.split(":")[0]) for line in found] == [5, 6, 7, 8, 9]
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_each_wrong_use_is_found_and_no_other(tmp_path: Path, checker: str) -> None:
+    lines = (USES / "wrong.py").read_text("utf-8").splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
+    assert len(marked) > 70
+    found = wrong_lines(checker, tmp_path, "wrong.py")
+    assert sorted(marked - found) == []
+    assert sorted(found - marked) == []
+
+
+def test_the_typed_clients_are_those_of_the_kinds() -> None:
+    outdated = typed_clients.outdated()
+    assert outdated == [], "run: python -m tests.typed_clients --write"

@@ -32,6 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         "brushwork/page/words/zh.toml",
         "brushwork_schemas/py.typed",
         "brushwork_schemas/catalogue/catalogue.toml",
+        "brushwork_schemas/wording/zh/schemas.toml",
         "brushwork_core/database/migrations/env.py",
         "brushwork_core/database/migrations/versions/0001_first_tables.py",
         "brushwork_workers/py.typed",

@@ -61,6 +61,21 @@ class JobContext(Protocol):
         """
         ...
 
+    def mask(self, sha256: str) -> Image.Image:
+        """Read an input picture whose transparent parts count as black.
+
+        Args:
+            sha256: As for `picture`.
+
+        Returns:
+            The decoded picture in mode L.
+
+        Raises:
+            ArtifactMissing: The store has no file of that name.
+            InvalidImage: The file is not a picture, or the picture is too large.
+        """
+        ...
+
     def file(self, sha256: str) -> bytes:
         """Read an input file as it was uploaded.
 

@@ -42,7 +42,7 @@ class Scope(StrEnum):
     """Rights of a key."""
 
     SUBMIT = "submit"
-    """Submit, retry and cancel jobs, and upload files."""
+    """Submit, retry, cancel and delete jobs, and upload files."""
     READ = "read"
     """Read the jobs and files of its tenant, the catalogue and the workers."""
     ADMIN = "admin"

@@ -1,5 +1,11 @@
-"""Migrates the tables to this version. A module of its own, because Alembic is slow to import."""
+"""Migrates the tables to this version. A module of its own, because Alembic is slow to import.
 
+There are two series of migrations. A process does not start on tables with a migration that it does not
+know. An *addition* only adds tables, indexes and columns that may be null, so older processes start without
+knowing it. Additions have a version table of their own, and run after the migrations.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +18,8 @@ from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ADDITIONS = Path(__file__).parent / "additions"
+ADDITIONS_TABLE = "alembic_additions"
 
 
 def migrate(connection: Connection) -> None:
@@ -20,13 +28,14 @@ def migrate(connection: Connection) -> None:
     Raises:
         ServiceUnreachable: The tables have a revision that this version does not know.
     """
-    config = _config()
-    config.attributes["connection"] = connection
+    configs = [_config(MIGRATIONS), _config(ADDITIONS)]
+    for config in configs:
+        config.attributes["connection"] = connection
     try:
         if connection.dialect.name == "postgresql":
-            _upgrade_postgres(config, connection)
+            _upgrade_postgres(configs, connection)
         else:
-            command.upgrade(config, "head")
+            _upgrade(configs)
     except CommandError as error:
         raise ServiceUnreachable(
             said("Cannot migrate the tables of the database: {error}.", error=error),
@@ -36,18 +45,36 @@ def migrate(connection: Connection) -> None:
 
 
 def revisions(connection: Connection) -> tuple[str | None, str]:
-    """Return the revision of the tables, None where there are none, and the revision of this version."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    return found, str(ScriptDirectory.from_config(_config()).get_current_head())
+    """Return the revision of the tables, None where there are none, and the revision of this version.
+
+    Each has the form `0007+0001`: the last migration and the last addition.
+    """
+    of_additions = MigrationContext.configure(connection, opts={"version_table": ADDITIONS_TABLE})
+    migration = MigrationContext.configure(connection).get_current_revision()
+    found = None if migration is None else _joined(migration, of_additions.get_current_revision())
+    return found, _joined(*(_head(folder) for folder in (MIGRATIONS, ADDITIONS)))
 
 
-def _config() -> Config:
+def _joined(*revisions: str | None) -> str:
+    return "+".join(revision for revision in revisions if revision is not None)
+
+
+def _head(folder: Path) -> str | None:
+    return ScriptDirectory.from_config(_config(folder)).get_current_head()
+
+
+def _config(folder: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
 
 
-def _upgrade_postgres(config: Config, connection: Connection) -> None:
+def _upgrade(configs: Sequence[Config]) -> None:
+    for config in configs:
+        command.upgrade(config, "head")
+
+
+def _upgrade_postgres(configs: Sequence[Config], connection: Connection) -> None:
     # Imported here, because the driver is an optional dependency.
     from brushwork_core.database.bounded_postgres import unbounded
 
@@ -55,4 +82,4 @@ def _upgrade_postgres(config: Config, connection: Connection) -> None:
     with unbounded(connection.connection.driver_connection):
         # Two programs that start at once must not both create the tables.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122001)")
-        command.upgrade(config, "head")
+        _upgrade(configs)

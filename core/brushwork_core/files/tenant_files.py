@@ -6,6 +6,7 @@ from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.file_records import IsStored, record_files, trusted
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES
 from brushwork_core.database.upsert import insert_or_ignore
 
@@ -17,17 +18,22 @@ class TenantFiles:
 
     Args:
         database: Database of the ledger.
+        is_stored: Returns whether the store has a file, for files that no job refers to.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_stored: IsStored = trusted) -> None:
         self._database = database
+        self._is_stored = is_stored
 
     def record_upload(self, tenant: str, artifact: Artifact) -> None:
-        """Record an upload of a tenant. A repeated upload renews its age."""
+        """Record an upload of a tenant. A repeated upload renews its age.
+
+        Raises:
+            ArtifactMissing: The file was removed after it was stored, with the last job that used it.
+        """
 
         def write(connection: Connection) -> None:
-            known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
-            connection.execute(known, artifact.model_dump())
+            record_files(connection, [artifact], self._is_stored)
             entry = {"tenant": tenant, "sha256": artifact.sha256}
             connection.execute(insert_or_ignore(connection, TENANT_FILES).values(created_at=now_ms()), entry)
             again = update(TENANT_FILES).where(*(TENANT_FILES.c[name] == entry[name] for name in entry))

@@ -42,4 +42,5 @@ class Ledger(Attempts, Backlog, Recovery):
     Args:
         database: Database of the ledger.
         lease_s: Seconds for which a claim or a renewal is valid.
+        is_stored: Returns whether the store has a file, for files that no other job refers to.
     """

@@ -114,6 +114,9 @@ class Attempts(JobIntake):
         Returns:
             `APPLIED` also where an earlier call with the same fence was committed and only its reply was
             lost.
+
+        Raises:
+            ArtifactMissing: A file was removed after it was stored, with the last job that used it.
         """
         total = None if progress is None else progress.total
 

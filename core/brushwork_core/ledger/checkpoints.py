@@ -12,7 +12,8 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.states import JobState
 from sqlalchemy import JSON, Connection, Delete, delete, select, update
 
-from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.database import Database
+from brushwork_core.database.file_records import IsStored, record_files, trusted
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES, TRAININGS
 from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.records import WriteOutcome
@@ -42,10 +43,12 @@ class JobCheckpoints:
 
     Args:
         database: Database of the ledger.
+        is_stored: Returns whether the store has a file, for files that no job refers to.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_stored: IsStored = trusted) -> None:
         self._database = database
+        self._is_stored = is_stored
 
     def get(self, job_id: str) -> JobCheckpoint | None:
         """The last checkpoint of that job; None if it has not saved one."""
@@ -67,6 +70,9 @@ class JobCheckpoints:
 
         Returns:
             Names of files that no job refers to any more; `LEASE_LOST` where nothing was written.
+
+        Raises:
+            ArtifactMissing: The file was removed after it was stored, with the last job that used it.
         """
         row = {
             "fence": fence,
@@ -76,7 +82,9 @@ class JobCheckpoints:
             "curve": JSON.NULL if summary is None else summary,
             "checkpoint": checkpoint.sha256,
         }
-        return self._database.write(lambda connection: _noted(connection, job_id, fence, row, checkpoint))
+        return self._database.write(
+            lambda connection: _noted(connection, job_id, fence, row, checkpoint, self._is_stored)
+        )
 
     def sweep(self) -> tuple[str, ...]:
         """Release the checkpoint files of jobs that have ended.
@@ -95,14 +103,18 @@ class JobCheckpoints:
 
 
 def _noted(
-    connection: Connection, job_id: str, fence: int, row: dict[str, Any], checkpoint: Artifact
+    connection: Connection,
+    job_id: str,
+    fence: int,
+    row: dict[str, Any],
+    checkpoint: Artifact,
+    is_stored: IsStored,
 ) -> Unlinked:
     # Locked, so that the job is not reaped between this check and the commit.
     if connection.execute(select(JOBS.c.id).where(holds(job_id, fence)).with_for_update()).first() is None:
         return WriteOutcome.LEASE_LOST
     upsert(connection, TRAININGS, {"job_id": job_id}, row)
-    known = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms())
-    connection.execute(known, checkpoint.model_dump())
+    record_files(connection, [checkpoint], is_stored)
     link = {"job_id": job_id, "sha256": checkpoint.sha256, "role": ROLE}
     connection.execute(insert_or_ignore(connection, JOB_ARTIFACTS), link)
     return _unlinked(connection, job_id, but=checkpoint.sha256)

@@ -11,8 +11,8 @@ from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, insert, literal, select, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.file_records import record_files
 from brushwork_core.database.tables import (
-    ARTIFACTS,
     CELERY_CHAINED,
     CELERY_TASKS,
     JOB_ARTIFACTS,
@@ -40,6 +40,7 @@ class JobIntake(LedgerPart):
 
         Raises:
             IdempotencyConflict: A key was used for another request.
+            ArtifactMissing: A file of a job was removed after it was stored, with the last job that used it.
         """
         with self._database.writing() as connection:
             waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
@@ -154,12 +155,7 @@ class JobIntake(LedgerPart):
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
         if not links:
             return
-        # Always in the same order, so that two transactions that share files cannot deadlock.
-        artifacts = {artifact.sha256: artifact.model_dump() for _, artifact, _ in links}
-        connection.execute(
-            insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms()),
-            [artifacts[sha256] for sha256 in sorted(artifacts)],
-        )
+        record_files(connection, [artifact for _, artifact, _ in links], self._is_stored)
         connection.execute(
             insert_or_ignore(connection, JOB_ARTIFACTS),
             [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],

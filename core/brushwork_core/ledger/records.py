@@ -26,6 +26,10 @@ STALLED = JobError(
 )
 
 
+# Options that say how files are read. The job itself does without them.
+_OF_READING = {"first_frame"}
+
+
 @dataclass(frozen=True)
 class CeleryMessage:
     """What the ledger keeps of the bare Celery message that a job came as.
@@ -123,7 +127,7 @@ class NewJob:
             request_sha256=request_sha256,
             retry_of=retry_of,
             # Not `model_dump`, which would turn the priority into a string.
-            **{name: getattr(options, name) for name in JobOptions.model_fields},
+            **{name: getattr(options, name) for name in JobOptions.model_fields if name not in _OF_READING},
         )
 
 

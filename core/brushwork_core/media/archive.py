@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from brushwork_schemas.errors import InvalidDataset
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_core.media.archive_names import encoding_of_tar, encoding_of_zip, name_in_tar, name_in_zip
+from brushwork_core.media.junk_files import is_junk
 from brushwork_core.media.pictures import MAX_BYTES
 
 MAX_FILES = 100_000
@@ -30,7 +32,8 @@ _IS_ENCRYPTED = 0x1
 class Archive:
     """The files of a zip, tar or tar.gz, by name.
 
-    Names, file types, sizes and their sum are checked before a file is unpacked.
+    Names, file types, sizes and their sum are checked before a file is unpacked. Junk of operating systems is
+    left out. Names whose encoding is not stated are decoded with the encoding that they seem to have.
 
     Args:
         data: The archive.
@@ -42,6 +45,7 @@ class Archive:
 
     def __init__(self, data: bytes) -> None:
         self._read: dict[str, Callable[[], bytes]] = {}
+        self._encoding: str | None = None
         self._num_packed = len(data)
         self._num_unpacked = 0
         with _translated(None):
@@ -54,6 +58,11 @@ class Archive:
     def names(self) -> tuple[str, ...]:
         """Names of all files, in the order of the archive."""
         return tuple(self._read)
+
+    @property
+    def encoding(self) -> str | None:
+        """Encoding of the names, as Python calls it, if it was detected; None if it was stated."""
+        return self._encoding
 
     def read(self, name: str) -> bytes:
         """Return the content of a file. To read files in the order of `names` is fastest.
@@ -68,39 +77,53 @@ class Archive:
         # Counted before zipfile creates an object for each.
         _check_number(data.count(_ENTRY))
         opened = zipfile.ZipFile(io.BytesIO(data))
+        self._encoding = encoding_of_zip(opened.infolist())
         for info in opened.infolist():
-            _check_name(info.filename)
-            mode = stat.S_IFMT(info.external_attr >> 16)
+            name = name_in_zip(info, self._encoding)
             if info.is_dir():
+                _check_name(name)
                 continue
-            if mode not in (0, stat.S_IFREG):
-                raise _not_regular(info.filename)
+            # Nothing of it is ever unpacked.
+            if is_junk(name):
+                continue
+            _check_name(name)
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise _not_regular(name)
             if info.flag_bits & _IS_ENCRYPTED or info.compress_type not in _PACKING:
                 raise refused(
-                    said(
-                        "{shown} is encrypted, or has an unsupported compression.", shown=shown(info.filename)
-                    )
+                    said("{shown} is encrypted, or has an unsupported compression.", shown=shown(name))
                 )
-            self._enter(info.filename, info.file_size, info.compress_size)
-            self._read[_plain(info.filename)] = lambda info=info: opened.read(info)  # type: ignore[misc]
+            self._check_new(name, info.file_size)
+            self._charge(name, info.file_size, info.compress_size)
+            self._read[_plain(name)] = lambda info=info: opened.read(info)  # type: ignore[misc]
 
     def _open_tar(self, data: bytes) -> None:
         packed = io.BytesIO(data)
         plain = gzip.GzipFile(fileobj=packed) if data.startswith(b"\x1f\x8b") else packed
         # It is in memory, so there is nothing to close.
-        opened = tarfile.open(fileobj=BoundedReader(plain), mode="r:")  # noqa: SIM115
+        opened = tarfile.open(fileobj=BoundedReader(plain), mode="r:", encoding="utf-8")  # noqa: SIM115
+        members = []
         for number, info in enumerate(opened):
             _check_number(number)
-            _check_name(info.name)
+            members.append(info)
+            # Skipping a file of a tar.gz unpacks it, even if it is junk.
+            if info.isreg():
+                self._charge(info.name, info.size, info.size)
+        self._encoding = encoding_of_tar(members)
+        for info in members:
+            name = name_in_tar(info, self._encoding)
             if info.isdir():
+                _check_name(name)
                 continue
+            if is_junk(name):
+                continue
+            _check_name(name)
             if not info.isreg() or info.issparse():
-                raise _not_regular(info.name)
-            self._enter(info.name, info.size, info.size)
-            self._read[_plain(info.name)] = lambda info=info: _content(opened, info)  # type: ignore[misc]
+                raise _not_regular(name)
+            self._check_new(name, info.size)
+            self._read[_plain(name)] = lambda info=info: _content(opened, info)  # type: ignore[misc]
 
-    def _enter(self, name: str, num_bytes: int, num_packed: int) -> None:
-        """Check the size of a file before it is read or skipped. Skipping in a tar.gz unpacks, too."""
+    def _check_new(self, name: str, num_bytes: int) -> None:
         if _plain(name) in self._read:
             raise refused(said("{shown} is in the archive twice.", shown=shown(name)))
         if num_bytes > MAX_BYTES:
@@ -112,6 +135,9 @@ class Archive:
                     max_bytes=MAX_BYTES,
                 )
             )
+
+    def _charge(self, name: str, num_bytes: int, num_packed: int) -> None:
+        """Check the size of a file before it is read or skipped, together with the others."""
         self._num_unpacked += num_bytes
         if self._num_unpacked > MAX_UNPACKED_BYTES:
             raise refused(

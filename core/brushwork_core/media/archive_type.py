@@ -2,6 +2,7 @@
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, Artifact, archive_type
 from brushwork_schemas.errors import ArtifactMissing
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_core.files.artifact_store import ArtifactStore
 
@@ -13,7 +14,13 @@ ENDINGS = {
 # Other names of these types.
 ALIASES = {
     "application/x-zip-compressed": "application/zip",
+    "application/x-zip": "application/zip",
+    "multipart/x-zip": "application/zip",
     "application/x-gzip": "application/gzip",
+    "application/x-tgz": "application/gzip",
+    "application/x-gtar": "application/x-tar",
+    "application/tar": "application/x-tar",
+    "application/x-compressed-tar": "application/gzip",
 }
 
 
@@ -26,7 +33,7 @@ def stored_archive(store: ArtifactStore, sha256: str) -> Artifact | None:
     """
     size_bytes = store.size_bytes(sha256)
     if size_bytes is None:
-        raise ArtifactMissing(f"Artifact {sha256[:64]!r} is not in the store.")
+        raise ArtifactMissing(said("Artifact {sha256!r} is not in the store.", sha256=sha256[:64]))
     head = b"".join(store.stream(sha256, 0, min(size_bytes, ARCHIVE_HEAD_BYTES))) if size_bytes else b""
     if (media_type := archive_type(head)) is None:
         return None

@@ -6,8 +6,11 @@ train/cat/1.png  train/dog/1.png ...            training pictures, with
 validation/cat/7.png ...                        validation pictures
 ```
 
-All of these folders may be inside one other folder. Files of operating systems (`__MACOSX`, names with a
-leading dot, `Thumbs.db`) are ignored. Any other file that is not a picture is an error.
+All of these folders may be inside one other folder. `dataset_layout` has other names of the folders, and
+`junk_files` the files of operating systems that are ignored. Any other file that is not a picture is an
+error.
+
+A folder `test` is not used, unless there are no validation pictures: then it has them.
 """
 
 from collections import Counter
@@ -20,6 +23,7 @@ from PIL import Image
 
 from brushwork_core.media import pictures
 from brushwork_core.media.archive import Archive, refused, shown
+from brushwork_core.media.dataset_layout import LAYOUT, DatasetPart, Location, located
 
 MAX_CLASSES = 1000
 MIN_CLASSES = 2
@@ -28,9 +32,8 @@ MIN_PICTURES = 2
 LONGEST_LABEL = 100
 # About a quarter of an hour of decoding.
 MAX_PIXELS = 50_000_000_000
-TRAIN, VALIDATION = "train", "validation"
+_ONE_FRAME = "Save one frame of it as a picture, and put that into the archive."
 _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ")
-_LAYOUT = "Put each picture into the folder of its class: cat/1.png, or train/cat/1.png."
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,32 @@ class Dataset:
     def __init__(self, data: bytes) -> None:
         self._archive = Archive(data)
         self._num_pixels = 0
-        located = _located([name for name in self._archive.names if not _is_ignored(name)])
-        self.labels = tuple(sorted({label for part, label, _ in located if part == TRAIN}))
-        self.has_validation = any(part == VALIDATION for part, _, _ in located)
-        _check_classes(located, self.labels)
+        found = located(self._archive.names)
+        self._judging = _judging(found)
+        self.labels = tuple(sorted({each.label for each in found if each.part is DatasetPart.TRAIN}))
+        _check_classes(found, self.labels, self._judging)
         index = {label: number for number, label in enumerate(self.labels)}
         self.entries = tuple(
-            DatasetEntry(name, index[label], part == VALIDATION) for part, label, name in located
+            DatasetEntry(each.name, index[each.label], each.part is self._judging)
+            for each in found
+            if each.part in (DatasetPart.TRAIN, self._judging)
         )
+        self.num_unused = len(found) - len(self.entries)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation pictures."""
+        return any(entry.is_validation for entry in self.entries)
+
+    @property
+    def judges_by_test(self) -> bool:
+        """Whether the pictures of `test` serve as validation pictures."""
+        return self._judging is DatasetPart.TEST and self.has_validation
+
+    @property
+    def name_encoding(self) -> str | None:
+        """Encoding of the file names, as Python calls it, if the archive did not state it."""
+        return self._archive.encoding
 
     def pictures(self) -> Iterator[tuple[DatasetEntry, Image.Image]]:
         """Yield each entry with its picture in RGB.
@@ -88,7 +109,8 @@ class Dataset:
         try:
             picture = pictures.decode(data, field=shown(name))
         except InvalidImage as error:
-            raise refused(error.message, error.hint or "") from error
+            hint = _ONE_FRAME if error.hint == pictures.FRAMES_HINT else error.hint
+            raise refused(error.message, hint or "") from error
         self._num_pixels += picture.width * picture.height
         if self._num_pixels > MAX_PIXELS:
             raise refused(
@@ -98,47 +120,17 @@ class Dataset:
         return picture
 
 
-# The part (train or validation), the class, and the name of the file.
-_Location = tuple[str, str, str]
+def _judging(found: Sequence[Location]) -> DatasetPart:
+    """The part that has the validation pictures."""
+    parts = {each.part for each in found}
+    return (
+        DatasetPart.TEST
+        if DatasetPart.TEST in parts and DatasetPart.VALIDATION not in parts
+        else DatasetPart.VALIDATION
+    )
 
 
-def _is_ignored(name: str) -> bool:
-    parts = name.split("/")
-    return any(part.startswith(".") for part in parts) or "__MACOSX" in parts or parts[-1] == "Thumbs.db"
-
-
-def _located(names: Sequence[str]) -> list[_Location]:
-    if not names:
-        raise refused("the archive has no files.")
-    paths = [name.split("/") for name in names]
-    while len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths):
-        if paths[0][0] == TRAIN:
-            break
-        paths = [path[1:] for path in paths]
-    has_parts = any(path[0] == TRAIN and len(path) > 2 for path in paths)
-    return [_location(path, name, has_parts=has_parts) for path, name in zip(paths, names, strict=True)]
-
-
-def _location(path: Sequence[str], name: str, *, has_parts: bool) -> _Location:
-    part, *below = path if has_parts else (TRAIN, *path)
-    if part not in (TRAIN, VALIDATION):
-        raise refused(
-            said(
-                "{shown} is outside the folders {train} and {validation}.",
-                shown=shown(name),
-                train=TRAIN,
-                validation=VALIDATION,
-            ),
-            _LAYOUT,
-        )
-    if len(below) < 2:
-        raise refused(said("{shown} is not in the folder of a class.", shown=shown(name)), _LAYOUT)
-    if len(below) > 2:
-        raise refused(said("{shown} is in a subfolder of a class.", shown=shown(name)), _LAYOUT)
-    return part, below[0], name
-
-
-def _check_classes(located: Sequence[_Location], labels: Sequence[str]) -> None:
+def _check_classes(found: Sequence[Location], labels: Sequence[str], judging: DatasetPart) -> None:
     if not MIN_CLASSES <= len(labels) <= MAX_CLASSES:
         raise refused(
             said(
@@ -149,9 +141,9 @@ def _check_classes(located: Sequence[_Location], labels: Sequence[str]) -> None:
                 min_classes=MIN_CLASSES,
                 max_classes=MAX_CLASSES,
             ),
-            _LAYOUT,
+            LAYOUT,
         )
-    counted = Counter(label for part, label, _ in located if part == TRAIN)
+    counted = Counter(each.label for each in found if each.part is DatasetPart.TRAIN)
     for label in labels:
         if len(label) > LONGEST_LABEL:
             raise refused(
@@ -171,11 +163,13 @@ def _check_classes(located: Sequence[_Location], labels: Sequence[str]) -> None:
                 ),
                 "Add pictures to the class, or remove the class.",
             )
-    for part, label, name in located:
-        if part == VALIDATION and label not in counted:
+    for each in found:
+        if each.part is judging and each.label not in counted:
             raise refused(
                 said(
-                    "{shown} belongs to a class that {train} does not have.", shown=shown(name), train=TRAIN
+                    "{shown} belongs to a class that {train} does not have.",
+                    shown=shown(each.name),
+                    train=DatasetPart.TRAIN.value,
                 ),
-                _LAYOUT,
+                LAYOUT,
             )

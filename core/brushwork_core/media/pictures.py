@@ -1,68 +1,120 @@
-"""Untrusted pictures: decoded under limits of bytes, format, frames and pixels, and stripped of metadata."""
+"""Untrusted pictures: decoded under limits, as sRGB of 8 bits, upright and stripped of metadata.
+
+Every way in leads here: files, bytes, PIL images, arrays, `data:` URLs, addresses, uploads and messages.
+"""
 
 import io
+from dataclasses import dataclass
+from typing import Literal
 
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import InvalidImage
+from brushwork_schemas.wording.phrase import said
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from brushwork_core.media.picture_formats import NAMES, opened
 from brushwork_core.media.picture_metadata import is_plain
+from brushwork_core.media.picture_structure import LeanFile, TooManyParts, lean
+from brushwork_core.media.srgb import in_8_bits, in_srgb, profile_of
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+# What transparent parts become.
+Background = Literal["white", "black"]
 MAX_BYTES = MAX_PICTURE_BYTES
 MAX_PIXELS = 25_000_000
-_HINT = f"Send a PNG, JPEG or WebP with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
+_HINT = f"Send a {NAMES} with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
+FRAMES_HINT = "Send first_frame=true to take the first frame, or send a picture with one frame."
 
 
-def decode(data: bytes, *, field: str = "image") -> Image.Image:
-    """Decode a picture as RGB, upright, without metadata, and with transparency on white.
+@dataclass(frozen=True)
+class Reading:
+    """How a picture is read.
 
     Args:
-        data: A complete PNG, JPEG or WebP file.
         field: Field of the request, for error messages.
+        background: What transparent parts become: `black` for a mask, where black means that nothing is
+            painted, and `white` for all others. None to keep transparency.
+        first_frame: Whether the first frame of an animated picture is taken. If not, it is refused.
+    """
+
+    field: str = "image"
+    background: Background | None = "white"
+    first_frame: bool = False
+
+
+def decode(
+    data: bytes, *, field: str = "image", background: Background | None = "white", first_frame: bool = False
+) -> Image.Image:
+    """Decode a picture as RGB in sRGB, upright, without metadata, and with transparency on a background.
+
+    Args:
+        data: A complete file of a picture.
+        field: Field of the request, for error messages.
+        background: As in `Reading`. With None, a picture with transparency is returned as RGBA.
+        first_frame: As in `Reading`.
 
     Raises:
         InvalidImage: The picture cannot be read, or exceeds a limit. Limits are checked before pixels are
             decoded.
     """
-    if len(data) > MAX_BYTES:
-        raise InvalidImage(
-            f"{field}: the file has more than {MAX_BYTES} bytes.",
-            field=field,
-            hint=_HINT,
-        )
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            _check_size(opened, field)
-            opened.load()
-            return _plain(upright(opened))
-    except InvalidImage:
-        raise
-    # For smaller decompression bombs Pillow only warns, and a program may turn warnings into errors.
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InvalidImage(
-            f"{field}: the picture has more than {MAX_PIXELS} pixels.", field=field, hint=_HINT
-        ) from error
-    except UnidentifiedImageError as error:
-        raise InvalidImage(f"{field}: not a readable picture.", field=field, hint=_HINT) from error
-    # Pillow's decoders raise errors of many types for damaged files. For the caller, they mean the same.
-    except Exception as error:
-        raise InvalidImage(f"{field}: the picture is damaged: {error}.", field=field, hint=_HINT) from error
+    return _read(data, Reading(field, background, first_frame))[0]
 
 
-def cleaned(data: bytes, *, field: str = "image") -> tuple[bytes, Image.Image]:
+def cleaned(
+    data: bytes, *, field: str = "image", background: Background | None = "white", first_frame: bool = False
+) -> tuple[bytes, Image.Image]:
     """Return the file to store for an untrusted picture, and the decoded picture.
 
-    A file that holds only pixels is kept. A file with metadata (a place, a camera), an orientation,
-    transparency or hidden data is encoded again as PNG.
+    A PNG, JPEG or WebP that holds only pixels, in sRGB, is kept. Any other file is encoded again as PNG: one
+    with metadata (a place, a camera), an orientation, transparency, other colours or hidden data.
+
+    Args:
+        data: As for `decode`.
+        field: As for `decode`.
+        background: As for `decode`.
+        first_frame: As for `decode`.
 
     Raises:
         InvalidImage: The picture cannot be read, or exceeds a limit.
     """
-    picture = decode(data, field=field)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        stays = opened.mode in ("RGB", "L") and is_plain(data)
+    picture, stays = _read(data, Reading(field, background, first_frame))
     return (data if stays else encode_png(picture)), picture
+
+
+def plain(
+    picture: Image.Image, *, field: str = "image", data: bytes = b"", format_name: str | None = None
+) -> Image.Image:
+    """Return a picture as RGB, or RGBA if it has transparency: upright, in sRGB of 8 bits, without metadata.
+
+    Args:
+        picture: A picture of any mode of Pillow.
+        field: Field of the request, for error messages.
+        data: The file it was read from, if there is one.
+        format_name: Pillow's name of the file's format.
+
+    Raises:
+        InvalidImage: Its values have another range than 8 or 16 bits, or it is HDR.
+    """
+    profile = profile_of(picture.info, data, format_name, field)
+    turned = in_8_bits(upright(picture), field)
+    if turned.mode == "La":
+        turned = turned.convert("LA")
+    alpha = None
+    if turned.has_transparency_data:
+        turned = turned.convert("RGBA")
+        alpha = turned.getchannel("A")
+        turned = turned.convert("RGB")
+    colours = in_srgb(turned, profile)
+    colours.info.clear()
+    return colours if alpha is None else _with_alpha(colours, alpha)
+
+
+def flattened(picture: Image.Image, background: Background) -> Image.Image:
+    """Return a picture as RGB, with its transparent parts on a background."""
+    if picture.mode != "RGBA":
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    canvas = Image.new("RGBA", picture.size, background)
+    canvas.alpha_composite(picture)
+    return canvas.convert("RGB")
 
 
 def upright(picture: Image.Image) -> Image.Image:
@@ -74,10 +126,28 @@ def upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def encode_png(picture: Image.Image) -> bytes:
-    """Encode a picture as PNG without metadata. The same pixels give the same bytes."""
+def has_frames(picture: Image.Image) -> bool:
+    """Return whether a picture has several frames or pages."""
+    # A JPEG of a phone may hold a second picture (depth or brightness) after the visible one.
+    return picture.format != "MPO" and bool(getattr(picture, "is_animated", False))
+
+
+def several_frames(field: str) -> InvalidImage:
+    """Return the error for a picture with several frames, of which none was asked for."""
+    return InvalidImage(
+        said("{field}: the picture has several frames.", field=field), field=field, hint=FRAMES_HINT
+    )
+
+
+def encode_png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
+    """Encode a picture as PNG without metadata. The same pixels give the same bytes.
+
+    Args:
+        picture: A picture without `info`, or one whose `info` may be stored.
+        compress_level: 0 to 9, as in zlib.
+    """
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_level=compress_level)
     return buffer.getvalue()
 
 
@@ -85,34 +155,82 @@ def encode_small_jpeg(picture: Image.Image, side: int) -> bytes:
     """Encode a picture as JPEG without metadata, scaled down to at most `side` pixels per side."""
     small = picture.convert("RGB")
     small.thumbnail((side, side))
-    plain = Image.new("RGB", small.size)
-    plain.paste(small)
+    plain_copy = Image.new("RGB", small.size)
+    plain_copy.paste(small)
     buffer = io.BytesIO()
-    plain.save(buffer, "JPEG", quality=75)
+    plain_copy.save(buffer, "JPEG", quality=75)
     return buffer.getvalue()
 
 
-def _check_size(opened: Image.Image, field: str) -> None:
-    width, height = opened.size
+def _read(data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
+    """The picture, and whether its file can be stored as it is."""
+    field = reading.field
+    if len(data) > MAX_BYTES:
+        raise _invalid(field, said("the file has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
+    try:
+        return _opened(lean(data, first_frame=reading.first_frame), data, reading)
+    except InvalidImage:
+        raise
+    except TooManyParts as error:
+        raise _invalid(field, said("the picture has more than {what}", what=error.what)) from error
+    # For smaller decompression bombs Pillow only warns, and a program may turn warnings into errors.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _invalid(
+            field, said("the picture has more than {max_pixels} pixels", max_pixels=MAX_PIXELS)
+        ) from error
+    except UnidentifiedImageError as error:
+        raise _invalid(field, "not a readable picture") from error
+    # Pillow's decoders raise errors of many types for damaged files. For the caller, they mean the same.
+    except Exception as error:
+        raise _invalid(field, said("the picture is damaged: {error}", error=error)) from error
+
+
+def _opened(file: LeanFile, data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
+    with opened(file.data, reading.field) as found:
+        _check_size(found, reading)
+        if found.format == "PNG":
+            _correct(found, file)
+        is_known = found.mode in ("RGB", "L") and is_plain(data)
+        profile = profile_of(found.info, file.data, found.format, reading.field)
+        found.load()
+        picture = plain(found, field=reading.field, data=file.data, format_name=found.format)
+    if reading.background is not None:
+        picture = flattened(picture, reading.background)
+    return picture, is_known and profile is None
+
+
+def _correct(found: Image.Image, file: LeanFile) -> None:
+    """Put what was read from the chunks of a PNG into its `info`."""
+    if file.icc_profile:
+        found.info["icc_profile"] = file.icc_profile
+    if file.cicp:
+        found.info["cicp"] = file.cicp
+    if file.transparent is not None and "transparency" in found.info:
+        found.info["transparency"] = file.transparent
+
+
+def _check_size(found: Image.Image, reading: Reading) -> None:
+    width, height = found.size
     if width * height > MAX_PIXELS:
-        raise InvalidImage(
-            f"{field}: {width} x {height} pixels exceed the limit of {MAX_PIXELS}.",
-            field=field,
-            hint=_HINT,
+        raise _invalid(
+            reading.field,
+            said(
+                "{width} x {height} pixels exceed the limit of {max_pixels}",
+                width=width,
+                height=height,
+                max_pixels=MAX_PIXELS,
+            ),
         )
-    # A JPEG of a phone may hold a second picture (depth or brightness) after the visible one.
-    if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
-        raise InvalidImage(f"{field}: the picture has several frames.", field=field, hint=_HINT)
+    if has_frames(found) and not reading.first_frame:
+        raise several_frames(reading.field)
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        # 16 bits per pixel. Pillow would clip all values above 255 to white.
-        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if picture.has_transparency_data:
-        canvas = Image.new("RGBA", picture.size, "white")
-        canvas.alpha_composite(picture.convert("RGBA"))
-        picture = canvas
-    plain = picture.convert("RGB")
-    plain.info.clear()
-    return plain
+def _with_alpha(colours: Image.Image, alpha: Image.Image) -> Image.Image:
+    # Nobody sees the colours of what is fully transparent, so they may hide something.
+    colours.paste("white", mask=alpha.point(lambda value: 255 if value == 0 else 0))
+    colours.putalpha(alpha)
+    return colours
+
+
+def _invalid(field: str, reason: str) -> InvalidImage:
+    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)

@@ -71,6 +71,7 @@ class Outlooks:
             estimated_start_at=moment_of(start_ms),
             estimated_end_at=moment_of(_end_ms(ahead, start_ms)),
             servable=bool(serving),
+            num_workers=len(self.serving(row.kind)),
         )
 
     def queue(self, kind: str) -> QueueSnapshot:

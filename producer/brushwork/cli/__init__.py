@@ -2,20 +2,47 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from itertools import takewhile
+from typing import Any, NoReturn
 
-from brushwork_schemas.errors import BrushworkError
+import typer
+from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
 from brushwork.cli.application import app
 from brushwork.cli.exit_status import ExitStatus, status_of
-from brushwork.cli.terminal import print_error
+from brushwork.cli.terminal import print_error, print_error_as_json
+
+# What typer raises for a wrong command line. It exports only this subclass of it.
+_WrongCommandLine: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line, by default that of this process, and exit with a status of `ExitStatus`."""
+    """Run a command line, by default that of this process, and exit with a status of `ExitStatus`.
+
+    With the option `--json`, an error is printed as one JSON object on standard error.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in takewhile(lambda word: word != "--", given)
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="brushwork")
+        # In standalone mode, typer prints a wrong command line itself, in a box.
+        status = app(args=given, prog_name="brushwork", standalone_mode=not as_json)
     except BrushworkError as error:
-        print_error(error)
+        (print_error_as_json if as_json else print_error)(error)
         sys.exit(status_of(error))
-    sys.exit(ExitStatus.OK)
+    except _WrongCommandLine as wrong:
+        print_error_as_json(_wrong_command_line(wrong))
+        sys.exit(ExitStatus.REQUEST_ERROR)
+    except typer.Abort:
+        sys.exit(ExitStatus.INTERRUPTED)
+    sys.exit(status or ExitStatus.OK)
+
+
+def _wrong_command_line(wrong: Any) -> InvalidRequest:
+    parameter = getattr(wrong, "param", None)
+    return InvalidRequest(
+        wrong.format_message(),
+        field=parameter.name if parameter is not None else None,
+        hint="See: brushwork COMMAND --help",
+    )

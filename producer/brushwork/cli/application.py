@@ -8,7 +8,7 @@ from brushwork.cli.commands.catalogue import kinds
 from brushwork.cli.commands.demo import demo
 from brushwork.cli.commands.doctor import doctor
 from brushwork.cli.commands.gateway import gateway
-from brushwork.cli.commands.jobs import cancel, jobs, show
+from brushwork.cli.commands.jobs import cancel, delete, jobs, show
 from brushwork.cli.commands.keys import keys
 from brushwork.cli.commands.models import models
 from brushwork.cli.commands.preview import preview
@@ -36,7 +36,7 @@ app = typer.Typer(
 RUN, USE, LOOK = "Run a service", "Submit and follow jobs", "Inspect"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
-    USE: (submit, wait, preview, cancel, retry, upload),
+    USE: (submit, wait, preview, cancel, retry, delete, upload),
     LOOK: (jobs, show, kinds, workers, queues, doctor),
 }
 for panel, commands in PANELS.items():

@@ -1,6 +1,6 @@
 """Arguments of a command line as parameters of a request."""
 
-import json
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,8 +15,10 @@ from brushwork_schemas.wording.phrase import said
 from pydantic import TypeAdapter, ValidationError
 
 from brushwork.inputs import short_forms
+from brushwork.inputs.strict_json import parsed_json
 
 # A word of any script before the sign, so that a name in Chinese is not taken for a prompt.
+_DECIMAL = re.compile(r"[+-]?\d{1,15}\.0*")
 _NAMED = re.compile(r"([^\W\d][\w-]*)[=\uff1d](.*)", re.DOTALL)
 
 
@@ -97,10 +99,11 @@ def typed(kind: Kind, name: str, value: str) -> Any:
 def _plain(value: str) -> Any:
     """Return JSON and integers as such, and anything else as text."""
     if value.lstrip().startswith(("[", "{")):
-        with suppress(ValueError, RecursionError):
-            return json.loads(value)
-    # A whole number outside the limits of its field must be refused for its size, not for its type.
+        with suppress(ValueError):
+            return parsed_json(value.encode("utf-8", "surrogatepass"))
+    # A whole number outside the limits of its field must be refused for its size, not for its type, 4.0 too.
     try:
         return int(value)
     except ValueError:
-        return value
+        number = float(value) if _DECIMAL.fullmatch(value) else math.nan
+        return int(number) if number.is_integer() else value

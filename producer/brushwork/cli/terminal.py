@@ -1,5 +1,6 @@
 """Output of the command: data to standard output, messages and errors to standard error."""
 
+import json
 import sys
 
 from brushwork_schemas.errors import BrushworkError, RequestError
@@ -18,6 +19,12 @@ NEWS = SafeConsole(stderr=True)
 def print_json(value: object) -> None:
     """Print models or dataclasses as indented JSON, never wrapped or coloured."""
     sys.stdout.write(json_visible(TypeAdapter(object).dump_json(value, indent=2).decode()) + "\n")
+
+
+def print_error_as_json(error: BrushworkError) -> None:
+    """Print an error as one JSON object on standard error: code, message, field, hint and fault."""
+    names = ("code", "message", "field", "hint", "fault")
+    sys.stderr.write(json.dumps({name: getattr(error, name) for name in names}, ensure_ascii=False) + "\n")
 
 
 def print_error(error: BrushworkError) -> None:

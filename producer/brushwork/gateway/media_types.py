@@ -2,15 +2,16 @@
 
 import re
 
+from brushwork_core.media import picture_formats
 from brushwork_core.media.archive_type import ALIASES, ENDINGS
 
 JSON = "application/json"
 FORM = "multipart/form-data"
 # Suffixes of file names, by media type.
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+PICTURES = picture_formats.ENDINGS
 ARCHIVES = (*ENDINGS, *ALIASES)
-# Other names of JSON that HTTP clients send. RFC 6839 registers the suffix; the others are older.
-_JSON_NAMES = re.compile(r"text/json|application/x-json|application/[^/;\s]+\+json")
+# Other names of JSON, such as application/merge-patch+json: RFC 6839 registers the suffix.
+_JSON_NAMES = re.compile(r"application/[^/;\s]+\+json")
 
 
 def media_type_of(content_type: str) -> str:

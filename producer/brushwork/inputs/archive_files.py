@@ -10,6 +10,9 @@ from typing import BinaryIO, cast
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidDataset
+from brushwork_schemas.wording.phrase import said
+
+from brushwork.inputs.open_files import file_bytes, is_open_file, seekable
 
 _HINT = "Give a zip or tar of class folders, such a folder, or the artifact of one that is stored already."
 # A constant time, so that packing a folder twice gives the same archive, which is then stored once.
@@ -22,26 +25,29 @@ class GivenArchive:
     Args:
         file: Open binary file.
         field: Name of the request's field, for error messages.
+        is_own: Whether `close` closes the file. A file that the caller has opened stays open.
 
     Raises:
         InvalidDataset: The file does not begin like a zip or tar.
     """
 
-    def __init__(self, file: BinaryIO, field: str) -> None:
+    def __init__(self, file: BinaryIO, field: str, *, is_own: bool = True) -> None:
         self.file = file
         self.field = field
+        self._is_own = is_own
         self.size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         found = archive_type(file.read(ARCHIVE_HEAD_BYTES))
         file.seek(0)
         if found is None:
-            file.close()
+            self.close()
             raise invalid_dataset(field, "not a zip or tar")
         self.media_type = found
 
     def close(self) -> None:
-        """Close the file."""
-        self.file.close()
+        """Close the file, unless the caller has opened it."""
+        if self._is_own:
+            self.file.close()
 
 
 def read_archive(given: object, field: str = "dataset") -> GivenArchive:
@@ -57,18 +63,25 @@ def read_archive(given: object, field: str = "dataset") -> GivenArchive:
     if isinstance(given, bytes | bytearray | memoryview):
         return GivenArchive(io.BytesIO(given), field)
     # An empty path would mean the current folder.
-    if isinstance(given, str | Path) and str(given):
-        return GivenArchive(_opened(Path(given), field), field)
-    if _is_open_file(given):
-        return GivenArchive(cast("BinaryIO", given), field)
+    if isinstance(given, str | os.PathLike) and str(given):
+        return GivenArchive(_opened(given, field), field)
+    if is_open_file(given):
+        try:
+            file, is_copy = seekable(given)
+            return GivenArchive(file, field, is_own=is_copy)
+        except (OSError, ValueError) as error:
+            raise invalid_dataset(field, f"the open file can't be read: {error}") from error
     raise invalid_dataset(field, f"{given!r:.60} is not an archive")
 
 
 def is_archive(given: object) -> bool:
-    """Return whether a file that belongs to no request is a data set. If not, it is a picture."""
+    """Return whether a file that belongs to no request is a data set. If not, it is a picture.
+
+    An open file must be one of `rewindable`, because its beginning is read.
+    """
     if isinstance(given, bytes | bytearray | memoryview):
         return archive_type(bytes(given[:ARCHIVE_HEAD_BYTES])) is not None
-    if isinstance(given, str | Path) and str(given):
+    if isinstance(given, str | os.PathLike) and str(given):
         try:
             path = Path(given)
             if not path.is_file():
@@ -77,7 +90,7 @@ def is_archive(given: object) -> bool:
                 return archive_type(file.read(ARCHIVE_HEAD_BYTES)) is not None
         except (OSError, ValueError):
             return False
-    return _is_open_file(given)
+    return is_open_file(given) and _begins_like_archive(given)
 
 
 def invalid_dataset(field: str, reason: str) -> InvalidDataset:
@@ -87,22 +100,26 @@ def invalid_dataset(field: str, reason: str) -> InvalidDataset:
         field: Name of the request's field.
         reason: What is wrong, without a full stop.
     """
-    return InvalidDataset(f"{field}: {reason}.", field=field, hint=_HINT)
+    return InvalidDataset(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)
 
 
-def _is_open_file(given: object) -> bool:
-    return callable(getattr(given, "read", None)) and callable(getattr(given, "seek", None))
-
-
-def _opened(path: Path, field: str) -> BinaryIO:
-    shown = repr(str(path)[:200])
+def _begins_like_archive(file: BinaryIO) -> bool:
     try:
+        return archive_type(file_bytes(file, ARCHIVE_HEAD_BYTES)) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def _opened(given: str | os.PathLike[str], field: str) -> BinaryIO:
+    shown = repr(str(given)[:200])
+    try:
+        path = Path(given)
         if path.is_dir():
             return _packed(path, field)
         if not path.is_file() and path.exists():
             raise invalid_dataset(field, f"{shown} is not a regular file")
         return path.open("rb")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise invalid_dataset(field, f"{shown} can't be read: {reason}") from error
 

@@ -1,13 +1,15 @@
 """Read and store the files of a request: pictures and archives."""
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.pictures import Background, Reading
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, mask_fields
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive
 from brushwork.inputs.dataset_input import DatasetInputs
 from brushwork.inputs.image_input import ImageInputs
+from brushwork.inputs.open_files import rewindable
 
 # A file that was read. Only an artifact is stored already.
 Read = Artifact | GivenArchive | bytes
@@ -28,15 +30,21 @@ class FileInputs:
         self._pictures = ImageInputs(store, allow_addresses=allow_addresses)
         self._datasets = DatasetInputs(store, max_dataset_bytes)
 
-    def read(self, given: object, field: str) -> Read:
+    def read(self, given: object, field: str, *, first_frame: bool = False) -> Read:
         """Read and check the file that a caller gives for `field`. Nothing is stored.
+
+        Args:
+            given: The file, as a caller gives it.
+            field: Name of the request's field. The transparent parts of a mask count as black.
+            first_frame: Whether the first frame of an animated picture is taken.
 
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
         """
         if file_fields()[field] == ARCHIVE:
             return self._datasets.read(given, field)
-        return self._pictures.read(given, field)
+        background: Background = "black" if field in mask_fields() else "white"
+        return self._pictures.read(given, Reading(field, background, first_frame))
 
     def keep(self, read: Read) -> Artifact:
         """Store what `read` returned, if it is not stored yet.
@@ -48,16 +56,24 @@ class FileInputs:
             return self._datasets.keep(read)
         return self._pictures.keep(read)
 
-    def stored(self, given: object) -> Artifact:
+    def stored(self, given: object, *, first_frame: bool = False) -> Artifact:
         """Read and store a file that belongs to no request yet. Its content tells archives from pictures.
+
+        A picture keeps its transparency, because it may become a mask.
+
+        Args:
+            given: The file, as a caller gives it.
+            first_frame: Whether the first frame of an animated picture is taken.
 
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
             ServiceUnreachable: The store does not answer.
         """
-        read = self.read(given, "dataset" if is_archive(given) else "image")
-        try:
-            return self.keep(read)
-        finally:
-            if isinstance(read, GivenArchive):
-                read.close()
+        reading = Reading("image", None, first_frame)
+        with rewindable(given) as file:
+            read = self._datasets.read(file) if is_archive(file) else self._pictures.read(file, reading)
+            try:
+                return self.keep(read)
+            finally:
+                if isinstance(read, GivenArchive):
+                    read.close()

@@ -2,11 +2,14 @@
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media import pictures
+from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing
 from PIL import UnidentifiedImageError
 
 from brushwork.inputs.picture_files import invalid_image, is_url, picture_bytes
+
+ANY_PICTURE = Reading()
 
 
 class ImageInputs:
@@ -21,22 +24,27 @@ class ImageInputs:
         self._store = store
         self._allow_addresses = allow_addresses
 
-    def read(self, given: object, field: str = "image") -> Artifact | bytes:
+    def read(self, given: object, reading: Reading = ANY_PICTURE) -> Artifact | bytes:
         """Read and check a picture, or find the stored one. Nothing is stored.
 
         Args:
-            given: A path, bytes, a PIL image, an artifact or its name, or an http(s) URL.
-            field: Name of the request's field, for error messages.
+            given: Anything that `picture_bytes` takes, an artifact or its name, or an http(s) URL.
+            reading: Field, background and frame.
 
         Raises:
             InvalidImage: `given` is none of these, can't be read, or breaks a limit.
             AddressRefused: It is a URL, and fetching is off or not allowed for this one.
         """
         if isinstance(given, Artifact):
-            return self._known(given.sha256, field)
+            return self._known(given.sha256, reading.field)
         if isinstance(given, str) and is_sha256(given):
-            return self._known(given, field)
-        data, _ = pictures.cleaned(self._fetched(given, field), field=field)
+            return self._known(given, reading.field)
+        data, _ = pictures.cleaned(
+            self._fetched(given, reading),
+            field=reading.field,
+            background=reading.background,
+            first_frame=reading.first_frame,
+        )
         return data
 
     def keep(self, picture: Artifact | bytes) -> Artifact:
@@ -55,10 +63,10 @@ class ImageInputs:
         except UnidentifiedImageError:
             raise invalid_image(field, f"artifact {sha256} is not a picture") from None
 
-    def _fetched(self, given: object, field: str) -> bytes:
+    def _fetched(self, given: object, reading: Reading) -> bytes:
         if not isinstance(given, str) or not is_url(given):
-            return picture_bytes(given, field)
+            return picture_bytes(given, reading.field, first_frame=reading.first_frame)
         # Imported here because it loads httpx, which few callers of this module need.
         from brushwork.inputs.address import fetch
 
-        return fetch(given, allowed=self._allow_addresses, field=field)
+        return fetch(given, allowed=self._allow_addresses, field=reading.field)

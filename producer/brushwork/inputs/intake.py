@@ -10,7 +10,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.registry import all_kinds, file_fields, mask_fields
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
@@ -158,10 +158,12 @@ class SubmissionIntake:
             if (given := draft.files.get(name)) is None:
                 continue
             # The same bytes may be a picture in one field and an archive in another.
-            key = (file_fields()[name], given if isinstance(given, str | bytes) else id(given))
+            # Likewise, it may be a mask in one field, whose transparent parts count as black.
+            sort = (file_fields()[name], name in mask_fields(), draft.options.first_frame)
+            key = (*sort, given if isinstance(given, str | bytes) else id(given))
             with wrong.noted():
                 if key not in cache:
-                    cache[key] = self._files.read(given, name)
+                    cache[key] = self._files.read(given, name, first_frame=draft.options.first_frame)
                 read[name] = cache[key]
         wrong.raise_any()
         return read

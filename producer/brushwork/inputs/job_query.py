@@ -1,8 +1,10 @@
 """Check the arguments of `list`: which jobs, and how many."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.job import Job, id_of
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
@@ -51,6 +53,24 @@ def checked_limit(limit: int) -> int:
         field="limit",
         hint="For more jobs, pass the last job of a page as `before` to get the next page.",
     )
+
+
+def checked_ids(jobs: Iterable[Job | str]) -> list[str]:
+    """Return the ids of several jobs.
+
+    Args:
+        jobs: Jobs or ids.
+
+    Raises:
+        InvalidRequest: It is one job or one id. Both can be iterated, but not as jobs.
+    """
+    if isinstance(jobs, str | Job):
+        raise InvalidRequest(
+            "jobs: must be a list of jobs or ids, not a single one.",
+            field="jobs",
+            hint="Write wait_all([job]), or wait(job).",
+        )
+    return [id_of(job) for job in jobs]
 
 
 def _known_state(state: JobState | str | None) -> JobState | None:

@@ -4,13 +4,14 @@ Items are separated by line breaks or semicolons; labels and adapters may be sep
 is accepted too.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
+
+from brushwork.inputs.strict_json import parsed_json
 
 _ON = {"on": True, "off": False}
 
@@ -60,9 +61,9 @@ def written(field: str, value: Any) -> str:
 
 def _json(field: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = said("{field}: invalid JSON: {reason}.", field=field, reason=str(error))
+        return parsed_json(text.encode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        message = said("{field}: invalid JSON: {reason}.", field=field, reason=error.args[0])
         raise InvalidRequest(message, field=field) from None
 
 

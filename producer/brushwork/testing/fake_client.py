@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.job import Job, Progress
+from brushwork_schemas.job import Job, Progress, id_of
 from brushwork_schemas.preview import Preview
 
 from brushwork.async_client import AsyncClient
 from brushwork.client import Client
 from brushwork.testing.memory_transport import MemoryTransport
 from brushwork.testing.script import ScriptedOutcome
+from brushwork.typed.arguments import UntypedKind
+from brushwork.typed.parameters import KindName
 
 
 class FakeWorker:
@@ -17,7 +19,7 @@ class FakeWorker:
 
     _memory: MemoryTransport
 
-    def answer(self, kind: str, *outcomes: ScriptedOutcome) -> None:
+    def answer(self, kind: KindName | UntypedKind, *outcomes: ScriptedOutcome) -> None:
         """Set the outcomes of the next jobs of a kind. Without this, jobs get a small sample result.
 
         Args:
@@ -44,37 +46,37 @@ class FakeWorker:
             ran.append(job)
         return ran
 
-    def start(self, job_id: str) -> Job:
-        """Start a queued job, and leave it in the state `running`.
+    def start(self, job: Job | str) -> Job:
+        """Start a queued job, given as such or by its id, and leave it in the state `running`.
 
         Raises:
             RuntimeError: The job is not queued.
         """
-        return self._memory.ledger.start(job_id)
+        return self._memory.ledger.start(id_of(job))
 
-    def advance(self, job_id: str, step: int, total: int) -> Job:
+    def advance(self, job: Job | str, step: int, total: int) -> Job:
         """Set the progress of a running job: `step` of `total` steps are done.
 
         Raises:
             RuntimeError: The job is not running.
         """
-        return self._memory.ledger.advance(job_id, Progress(step=step, total=total))
+        return self._memory.ledger.advance(id_of(job), Progress(step=step, total=total))
 
-    def show(self, job_id: str, preview: Preview) -> None:
+    def show(self, job: Job | str, preview: Preview) -> None:
         """Set the preview of a running job."""
-        self._memory.show(job_id, preview)
+        self._memory.show(id_of(job), preview)
 
-    def finish(self, job_id: str, outcome: ScriptedOutcome = None) -> Job:
+    def finish(self, job: Job | str, outcome: ScriptedOutcome = None) -> Job:
         """End a running job.
 
         Args:
-            job_id: Id of the job.
+            job: The job, or its id.
             outcome: As for `answer`; None uses the next outcome that `answer` has set.
 
         Raises:
             RuntimeError: The job is not running.
         """
-        return self._memory.finish(job_id, outcome)
+        return self._memory.finish(id_of(job), outcome)
 
 
 class FakeClient(FakeWorker, Client):

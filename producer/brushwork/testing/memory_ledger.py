@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from brushwork_schemas.errors import IdempotencyConflict, JobNotFound
+from brushwork_schemas.errors import IdempotencyConflict, JobNotEnded, JobNotFound
 from brushwork_schemas.job import Job, JobError, Progress, checked_id
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.transports.transport import Jobs
 
@@ -85,6 +86,28 @@ class MemoryLedger:
                 return self._end(job, JobState.CANCELED)
             if job.state is JobState.RUNNING:
                 return self._changed(job, cancel_requested=True)
+            return job
+
+    def delete(self, job_id: str) -> Job:
+        """Remove a job that has ended, and return it.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobNotEnded: The job has not ended.
+        """
+        with self._lock:
+            job = self.get(job_id)
+            if not job.is_finished:
+                raise JobNotEnded(
+                    said(
+                        "Job {id} is {state}. Only a job that has ended can be deleted.",
+                        id=job_id,
+                        state=job.state,
+                    ),
+                    hint="Cancel it first, and wait until it has ended.",
+                )
+            del self._jobs[job_id]
+            self._keys = {key: entry for key, entry in self._keys.items() if entry.job.id != job_id}
             return job
 
     def start(self, job_id: str) -> Job:

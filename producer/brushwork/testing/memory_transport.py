@@ -1,5 +1,7 @@
 """The transport to a service in memory, whose worker is the test."""
 
+import math
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -45,6 +47,9 @@ class MemoryTransport(Transport):
         self._files = FileInputs(self.store, max_dataset_bytes=settings.max_dataset_bytes)
         self._intake = SubmissionIntake(self._catalogue, self._files, self._expect)
         self._previews: dict[str, Preview] = {}
+        self._uploads: set[str] = set()
+        # Held from the storing of a file until a job or an upload refers to it, so that `delete` spares it.
+        self._storing = threading.RLock()
         self.ledger = MemoryLedger()
         self.script = Script(self.store)
 
@@ -95,6 +100,16 @@ class MemoryTransport(Transport):
         return self._bound(self.ledger.cancel(job_id))
 
     @blocking
+    def delete(self, job_id: str) -> None:
+        """Delete the job, its result, and the files that nothing else uses."""
+        with self._storing:
+            deleted = self.ledger.delete(job_id)
+            used = self._uploads.union(*map(_files_of, self.ledger.newest_first()))
+            for name in _files_of(deleted) - used:
+                self.store.remove_if_old(name, -math.inf)
+        self._previews.pop(job_id, None)
+
+    @blocking
     def outlook(self, job_id: str) -> Outlook | None:
         """Return the position in the queue. Nothing is measured, so no times are estimated."""
         job = self._get(job_id)
@@ -107,9 +122,11 @@ class MemoryTransport(Transport):
         return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
 
     @blocking
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
-        artifact = self._files.stored(file)
+        with self._storing:
+            artifact = self._files.stored(file, first_frame=first_frame)
+            self._uploads.add(artifact.sha256)
         artifact.bind(self.store)
         return artifact
 
@@ -181,8 +198,10 @@ class MemoryTransport(Transport):
         return self._bound(self.ledger.get(job_id))
 
     def _accept(self, requests: Sequence[Mapping[str, Any]], retry_of: str | None = None) -> Jobs:
-        prepared = self._intake.prepare(self._intake.draft(requests))
-        jobs = self.ledger.submit([_entry(each, self._settings, retry_of) for each in prepared])
+        drafts = self._intake.draft(requests)
+        with self._storing:
+            prepared = self._intake.prepare(drafts)
+            jobs = self.ledger.submit([_entry(each, self._settings, retry_of) for each in prepared])
         while self._auto and self.run_next() is not None:
             pass
         return [self._get(job.id) for job in jobs]
@@ -203,6 +222,12 @@ class MemoryTransport(Transport):
         for artifact in artifacts_within(job.result):
             artifact.bind(self.store)
         return job
+
+
+def _files_of(job: Job) -> set[str]:
+    """Names of the files of a job: its inputs and those of its result."""
+    inputs = (getattr(job.request, name, None) for name in all_kinds()[job.kind].files)
+    return {name for name in inputs if name} | {each.sha256 for each in artifacts_within(job.result)}
 
 
 def _has_trained(job: Job, tenant: str) -> bool:

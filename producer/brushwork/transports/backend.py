@@ -5,6 +5,7 @@ from typing import Self
 
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
@@ -27,6 +28,7 @@ class Backend:
         index: Reads jobs.
         outlooks: Estimates when jobs start and end. It caches what many jobs share for about a second.
         job_signals: Requests and reads previews.
+        job_deletion: Deletes jobs.
         tenant_files: Knows which tenant may see which file.
         trained_models: The models that jobs have trained.
         worker_registry: The workers that the database knows.
@@ -39,6 +41,7 @@ class Backend:
     index: JobIndex
     outlooks: Outlooks
     job_signals: JobSignals
+    job_deletion: JobDeletion
     tenant_files: TenantFiles
     trained_models: TrainedModels
     worker_registry: WorkerRegistry
@@ -48,14 +51,16 @@ class Backend:
     def opened(cls, settings: Settings) -> Self:
         """Build all objects. Connections are opened when they are needed."""
         database = Database(settings.database_url.get_secret_value())
+        store = ArtifactStore(settings.artifacts_url)
         return cls(
             database=database,
-            store=ArtifactStore(settings.artifacts_url),
-            ledger=Ledger(database),
+            store=store,
+            ledger=Ledger(database, is_stored=store.has),
             index=JobIndex(database),
             outlooks=Outlooks(database, fresh_s=settings.lease_s),
             job_signals=JobSignals(database),
-            tenant_files=TenantFiles(database),
+            tenant_files=TenantFiles(database, store.has),
+            job_deletion=JobDeletion(database, store),
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),

@@ -11,6 +11,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.registry import kind_named
@@ -18,11 +19,13 @@ from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
 from brushwork_schemas.states import JobState
+from brushwork_schemas.warnings import result_warning
 from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.transports.backend import Backend
 from brushwork.transports.flow import blocking
 from brushwork.transports.messages import Messages
@@ -87,8 +90,24 @@ class DirectTransport(Transport):
 
     def accept(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         """Store the files and the jobs of validated requests, and publish their messages."""
-        prepared = self._intake.prepare(drafts)
-        return self._accept([self._new_job(each, retry_of) for each in prepared])
+
+        def attempt() -> Accepted:
+            prepared = self._intake.prepare(drafts)
+            return self._accept([self._new_job(each, retry_of) for each in prepared])
+
+        accepted = stored_and_recorded(attempt)
+        return Accepted([self._warned(job) for job in accepted.jobs], accepted.new)
+
+    def _warned(self, job: Job) -> Job:
+        """Return the job with a warning if no ready worker has its model."""
+        try:
+            if job.is_finished or self._outlooks.serving(job.kind, job.model):
+                return job
+        # The job is stored. That nobody can say whether it is served is no reason to fail now.
+        except ServiceUnreachable:
+            return job
+        warning = result_warning("model_on_no_worker", "model", model=job.model)
+        return job.model_copy(update={"warnings": (warning,)})
 
     @blocking
     def retry(self, job_id: str, changes: Mapping[str, Any]) -> Job:
@@ -129,15 +148,29 @@ class DirectTransport(Transport):
         return self._get(job_id)
 
     @blocking
+    def delete(self, job_id: str) -> None:
+        """Delete the job, its result, and the files that nothing else uses."""
+        self.delete_of(None, job_id)
+
+    def delete_of(self, tenant: str | None, job_id: str) -> None:
+        """Delete a job of `tenant`; None deletes jobs of all tenants."""
+        self._backend.job_deletion.delete(job_id, tenant)
+
+    @blocking
     def outlook(self, job_id: str) -> Outlook | None:
         """Estimate when the job starts and ends."""
         return self._outlooks.of(self._get(job_id))
 
     @blocking
-    def upload(self, file: object) -> Artifact:
+    def upload(self, file: object, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set."""
-        artifact = self._files.stored(file)
-        self._backend.tenant_files.record_upload("", artifact)
+
+        def attempt() -> Artifact:
+            artifact = self._files.stored(file, first_frame=first_frame)
+            self._backend.tenant_files.record_upload("", artifact)
+            return artifact
+
+        artifact = stored_and_recorded(attempt)
         artifact.bind(self._store)
         return artifact
 
@@ -169,7 +202,7 @@ class DirectTransport(Transport):
     @blocking
     def queues(self) -> Sequence[QueueState]:
         """Return the number of waiting and running jobs of each kind."""
-        return queue_states(self._index, self._outlooks)
+        return queue_states(self._index, self._outlooks, self._catalogue)
 
     @blocking
     def close(self) -> None:
@@ -187,10 +220,19 @@ class DirectTransport(Transport):
         first = self._messages.with_room(jobs)
         submitted = self._ledger.submit(jobs, sent={job.id for job in first})
         self._messages.send([job for job in first if job.id in submitted.sent])
-        earlier = self._earlier([job for job in jobs if job.id not in submitted.new])
+        repeats = [job for job in jobs if job.id not in submitted.new]
+        earlier = self._earlier(repeats)
+        # The job of an idempotency key may be deleted after its key was found. Then the key is free again.
+        again = self._accept([job for job in repeats if _key(job) not in earlier])
+        replaced = {job.idempotency_key or "": job for job in again.jobs}
         return Accepted(
-            [submitted.job(job.id) if job.id in submitted.new else earlier[_key(job)] for job in jobs],
-            submitted.new,
+            [
+                submitted.job(job.id)
+                if job.id in submitted.new
+                else earlier.get(_key(job)) or replaced[job.idempotency_key or ""]
+                for job in jobs
+            ],
+            submitted.new | again.new,
         )
 
     def _earlier(self, repeated_jobs: Sequence[NewJob]) -> dict[tuple[str, str], Job]:

@@ -15,7 +15,7 @@ class HttpRequest:
     """One HTTP request.
 
     Args:
-        method: `GET` or `POST`.
+        method: `GET`, `POST` or `DELETE`.
         path: Path below the gateway's address, already escaped.
         query: Query parameters.
         headers: Headers beside those that every request has.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -30,15 +31,16 @@ from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
+from brushwork.inputs.open_files import rewindable
 from brushwork.inputs.picture_files import sendable_picture
 from brushwork.transports.connection import Connection
-from brushwork.transports.flow import Flow, HttpRequest, HttpResponse, Pause, Work, blocking
+from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause, Work, blocking
 from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
 from brushwork.transports.responses import Responses
 from brushwork.transports.retrying import Retrying
 from brushwork.transports.runners import SyncRunner
 from brushwork.transports.transport import Jobs, Transport
-from brushwork.transports.waiting import LONGEST_POLL_S, PollingWait
+from brushwork.transports.waiting import PollingWait
 
 JSON = {"Content-Type": "application/json"}
 # Most jobs in one response of the gateway.
@@ -62,6 +64,8 @@ class GatewayTransport(Transport):
     Args:
         connection: How to reach the gateway.
     """
+
+    shortest_poll_s = SHORTEST_POLL_S
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -132,7 +136,7 @@ class GatewayTransport(Transport):
         Without callbacks, each request asks the gateway to delay its response until the job has ended.
         """
         path = _job_path(job_id)
-        longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else LONGEST_POLL_S
+        longest_s = LONGEST_SILENT_POLL_S if waiting.is_silent else self.longest_poll_s
         while True:
             hold_s = int(min(max(0.0, waiting.left_s()), LONGEST_HOLD_S)) if waiting.is_silent else 0
             headers = {"Prefer": f"wait={hold_s}"} if hold_s else {}
@@ -142,11 +146,31 @@ class GatewayTransport(Transport):
             if waiting.observe(job.state, job.progress):
                 return job
             if waiting.wants_preview():
-                call = HttpRequest("GET", f"{path}/preview")
-                waiting.show(self._read.preview((yield from self._ask_while_waiting(call, waiting))))
+                waiting.show((yield from self.preview_again(job_id, waiting)))
             # The gateway responds at once when it is stopping or when too many clients wait.
             if not hold_s or time.monotonic() - began < hold_s / 2:
                 yield Pause(waiting.pause_s(SHORTEST_POLL_S, longest_s))
+
+    def look_again(self, job_id: str, waiting: PollingWait) -> Flow[tuple[JobState, Progress]]:
+        """Ask for the job, also while the gateway restarts."""
+        call = HttpRequest("GET", _job_path(job_id))
+        job = self._read.job((yield from self._ask_while_waiting(call, waiting)))
+        return job.state, job.progress
+
+    def preview_again(self, job_id: str, waiting: PollingWait) -> Flow[Preview | None]:
+        """Ask for the newest preview, also while the gateway restarts."""
+        call = HttpRequest("GET", f"{_job_path(job_id)}/preview")
+        return self._read.preview((yield from self._ask_while_waiting(call, waiting)))
+
+    def delete(self, job_id: str) -> Flow[None]:
+        """Ask the gateway to delete the job."""
+        lost: list[ConnectionLost] = []
+        try:
+            yield from self._ask(HttpRequest("DELETE", _job_path(job_id)), lost)
+        except JobNotFound:
+            # The request whose response was lost has deleted the job.
+            if not lost:
+                raise
 
     def cancel(self, job_id: str) -> Flow[Job]:
         """Ask the gateway to cancel the job."""
@@ -156,20 +180,26 @@ class GatewayTransport(Transport):
         """Ask for the job with its outlook."""
         return self._read.outlook((yield from self._ask(HttpRequest("GET", _job_path(job_id)))))
 
-    def upload(self, file: object) -> Flow[Artifact]:
+    def upload(self, file: object, *, first_frame: bool = False) -> Flow[Artifact]:
         """Upload a picture or a data set."""
         if isinstance(file, Artifact):
             return file
+        # A runner closes its flows, and so the copy, in the end.
+        with ExitStack() as opened:
+            rewound = yield Work(lambda: opened.enter_context(rewindable(file)))
+            return (yield from self._stored(rewound, first_frame))
+
+    def _stored(self, file: object, first_frame: bool) -> Flow[Artifact]:
         if (yield Work(lambda: is_archive(file))):
             return (yield from self._dataset_uploaded(file, "dataset"))
-        given: str | bytes = yield Work(lambda: sendable_picture(file))
+        given: str | bytes = yield Work(lambda: sendable_picture(file, first_frame=first_frame))
         if isinstance(given, str):
             raise InvalidImage(
                 "image: a URL or the name of a stored file can't be uploaded.",
                 field="image",
                 hint="Pass it to `submit` directly.",
             )
-        return (yield from self._uploaded(given, "image"))
+        return (yield from self._uploaded(given, "image", first_frame))
 
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:
         """Download a stored file."""
@@ -219,12 +249,12 @@ class GatewayTransport(Transport):
         """Replace the bytes of pictures by data URLs, or by names of uploaded files if they are large."""
         given = [(each, name) for each in ready for name in PICTURES if isinstance(each.get(name), bytes)]
         is_inline = sum(len(request[name]) for request, name in given) <= MAX_INLINE_BYTES
-        names: dict[bytes, str] = {}
+        names: dict[tuple[bytes, bool], str] = {}
         for request, name in given:
-            data = request[name]
-            if not is_inline and data not in names:
-                names[data] = (yield from self._uploaded(data, name)).sha256
-            request[name] = data_url(data) if is_inline else names[data]
+            data, first_frame = request[name], request.get("first_frame") is True
+            if not is_inline and (data, first_frame) not in names:
+                names[data, first_frame] = (yield from self._uploaded(data, name, first_frame)).sha256
+            request[name] = data_url(data) if is_inline else names[data, first_frame]
 
     def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
         """Upload each data set once, and replace it by the name of the stored file."""
@@ -236,9 +266,10 @@ class GatewayTransport(Transport):
                 names[key] = yield from self._dataset_named(given, name)
             request[name] = names[key]
 
-    def _uploaded(self, data: bytes, field: str) -> Flow[Artifact]:
+    def _uploaded(self, data: bytes, field: str, first_frame: bool) -> Flow[Artifact]:
+        query = {"first_frame": "true"} if first_frame else {}
         try:
-            answer = yield from self._ask(HttpRequest("POST", "/v1/files", files={"file": data}))
+            answer = yield from self._ask(HttpRequest("POST", "/v1/files", query=query, files={"file": data}))
         except InvalidImage as error:
             error.field = field
             raise

@@ -56,12 +56,15 @@ def _packed(request: Any) -> dict[str, Any]:
         name = type(request).__name__
         raise InvalidRequest(said("A request must be a mapping with a `kind`, not a {type}.", type=name))
     ready, wrong = {}, Refusals()
+    first_frame = request.get("first_frame") is True
     for name, value in request.items():
         with wrong.noted():
             if name not in file_fields():
                 ready[name] = _sendable(name, value)
+            elif value is not None and file_fields()[name] == ARCHIVE:
+                ready[name] = value
             elif value is not None:
-                ready[name] = value if file_fields()[name] == ARCHIVE else sendable_picture(value, name)
+                ready[name] = sendable_picture(value, name, first_frame=first_frame)
     wrong.raise_any()
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"

@@ -28,8 +28,13 @@ class Retrying:
         self._address = address
         self._patience_s = patience_s
 
-    def response_to(self, call: HttpRequest) -> Flow[HttpResponse]:
+    def response_to(self, call: HttpRequest, lost: list[ConnectionLost] | None = None) -> Flow[HttpResponse]:
         """Return the first successful response.
+
+        Args:
+            call: The request.
+            lost: Is given the reason of each attempt whose response was lost. The gateway may have carried it
+                out.
 
         Raises:
             BrushworkError: The gateway responds with an error. The class is that of the error code.
@@ -37,7 +42,7 @@ class Retrying:
         """
         patience_s = self._patience_s
         while True:
-            response = yield from self._sent(call)
+            response = yield from self._sent(call, [] if lost is None else lost)
             if response.status < 300:
                 return response
             pause_s = _retry_after_s(response.headers) if response.status in POSTPONED_STATUSES else None
@@ -46,11 +51,12 @@ class Retrying:
             patience_s -= pause_s
             yield Pause(pause_s)
 
-    def _sent(self, call: HttpRequest) -> Flow[HttpResponse]:
+    def _sent(self, call: HttpRequest, all_lost: list[ConnectionLost]) -> Flow[HttpResponse]:
         for pause_s in (*REPEAT_AFTER_S, None):
             try:
                 response: HttpResponse = yield call
             except ConnectionLost as lost:
+                all_lost.append(lost)
                 if pause_s is None or not lost.may_repeat:
                     raise self._unreachable(lost) from lost
                 yield Pause(pause_s)

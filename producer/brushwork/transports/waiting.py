@@ -98,5 +98,6 @@ class PollingWait:
                     timeout_s=self._timeout_s,
                 ),
                 hint="Wait again, or check that a worker of its kind is running: brushwork workers.",
+                job_id=self._job_id,
             )
         return min(pause_s, left_s)

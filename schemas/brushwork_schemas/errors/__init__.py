@@ -3,7 +3,7 @@
     BrushworkError
     ├── RequestError            the caller's fault: nothing was written, change the request
     │   ├── InvalidRequest      a parameter is missing, unknown or invalid
-    │   │   └── JobNotEnded     only a job that has ended can be run again
+    │   │   └── JobNotEnded     the job has not ended: no result yet, and it can't be repeated or deleted
     │   ├── UnknownKind         no such kind of job
     │   ├── UnknownModel        no such model in the catalogue, or it serves another kind
     │   ├── InvalidDataset      the archive cannot be read, is too large, or has no classes of pictures
@@ -26,6 +26,7 @@
     │   │   └── QueueFull       too many jobs of this key or of all keys are open
     │   ├── KeyNotFound         no API key of that id
     │   └── EventNotFound       no webhook event with that id
+    ├── NotFinite               a part of the model computed values that are infinite or not a number
     ├── JobFailed               the job ended without a result; raised by clients
     ├── WaitTimeout             the job has not ended within the timeout; it continues
     ├── MachineError            the machine's or operator's fault: the request may succeed elsewhere or later
@@ -65,17 +66,22 @@ class BrushworkError(Exception):
         message: What is wrong, in one sentence. It is bounded, and its control characters are escaped.
         field: Name of the parameter or setting that is wrong, if any.
         hint: How to fix it.
+        job_id: Id of the job that the error is about, if it is about one.
     """
 
     code: ClassVar[str] = "internal"
-    fault: ClassVar[Fault] = "machine"
+    # Not a class variable: `NotFinite` decides for each error.
+    fault: Fault = "machine"
 
-    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, hint: str | None = None, job_id: str | None = None
+    ) -> None:
         # A message may quote a caller, a file or another library at any length.
         self.message = visible_phrase(message)
         super().__init__(self.message)
         self.field = visible_phrase(field, LONGEST_FIELD)
         self.hint = visible_phrase(hint)
+        self.job_id = job_id
         # Index of the request, if several were submitted together.
         self.index: int | None = None
 
@@ -112,7 +118,7 @@ class InvalidRequest(RequestError):
 
 
 class JobNotEnded(InvalidRequest):
-    """The job has not ended, so it cannot be run again."""
+    """The job has not ended, so it has no result, and can be neither run again nor deleted."""
 
     code = "job_not_ended"
 
@@ -270,6 +276,26 @@ class WaitTimeout(BrushworkError, TimeoutError):
 
     code = "wait_timeout"
     fault = "caller"
+
+
+class NotFinite(BrushworkError):
+    """A part of the model computed values that are infinite or not a number. It would do so again.
+
+    Args:
+        message: What is wrong, in one sentence. It names the model and the part.
+        fault: Whose fault it is: the operator's, whose files are damaged, unless the request is the cause.
+        field: Name of the parameter that is the cause, if any.
+        hint: How to fix it.
+    """
+
+    code = "not_finite"
+    fault: Fault = "operator"
+
+    def __init__(
+        self, message: str, *, fault: Fault = "operator", field: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.fault = fault
 
 
 class MachineError(BrushworkError):

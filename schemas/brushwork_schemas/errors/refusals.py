@@ -11,7 +11,7 @@ from brushwork_schemas.wording.phrase import said
 class Refusals:
     """Gathers what is wrong with a request, so that all of it is reported at once."""
 
-    MOST = 100
+    MOST, MOST_NAMED = 100, 20
 
     def __init__(self) -> None:
         self._found: list[RequestError] = []
@@ -61,7 +61,8 @@ class Refusals:
         if len(self._found) > 1:
             errors = self._errors()
             own = (first.field or "").partition(".")[0]
-            others = sorted({each.field.partition(".")[0] for each in errors if each.field} - {own})
+            named = {each.field.partition(".")[0] for each in errors if each.field}
+            others = sorted(named - {own})[: self.MOST_NAMED]
             first.errors = errors
             if others:
                 first.message = said("{message} Also wrong: {fields}.", message=first.message, fields=others)

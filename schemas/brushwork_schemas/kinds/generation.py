@@ -13,7 +13,7 @@ from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import Phrase, said
 
 if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
@@ -262,12 +262,17 @@ def check_strength(request: Any, model: "Model", catalogue: "Catalogue") -> None
                 num_steps=num_steps,
             ),
             field="strength",
-            hint=said(
-                "Use at least {strength:g}, or at least {steps} steps.",
-                strength=math.ceil(1000 / num_steps) / 1000,
-                steps=math.ceil(1 / strength),
-            ),
+            hint=_enough(strength, num_steps, model.limits.max_steps),
         )
+
+
+def _enough(strength: float, num_steps: int, max_steps: int) -> Phrase:
+    least = math.ceil(1000 / num_steps) / 1000
+    # A tiny strength asks for more steps than the model allows, up to more than a number can say.
+    if strength * max_steps < 1:
+        return said("Use at least {strength:g}.", strength=least)
+    steps = math.ceil(1 / strength)
+    return said("Use at least {strength:g}, or at least {steps} steps.", strength=least, steps=steps)
 
 
 def size_of_input(asked: Any, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
@@ -384,6 +389,6 @@ GENERATION_CHINESE = {
     "field.controlnet_conditioning_scale.label": "ControlNet 强度",
     "field.controlnet_conditioning_scale.hint": "遵循的程度；不填为 1。",
     "field.mask_image.label": "蒙版",
-    "field.mask_image.hint": "白色处重绘，黑色处保留。",
+    "field.mask_image.hint": "白色处重绘，黑色处和透明处保留。",
 }
 """Chinese labels and hints of the fields of image generation."""

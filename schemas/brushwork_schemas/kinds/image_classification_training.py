@@ -42,7 +42,7 @@ class ImageClassificationTrainingRequest(Request):
     dataset: Archive = Field(
         title="Dataset",
         description="A zip or tar archive with a folder for each class, or with such folders in train/ and "
-        "validation/.",
+        "validation/ (or val/, valid/).",
     )
     image_size: int | None = Field(
         None,
@@ -151,6 +151,11 @@ class ImageClassificationTrainingResult(Result):
     )
     num_train_images: int
     num_validation_images: int
+    filename_encoding: str | None = Field(
+        None,
+        description="Encoding of the archive's file names, such as `gb18030`, if it was detected because "
+        "the archive does not state it.",
+    )
 
 
 def _facts(result: ImageClassificationTrainingResult) -> Iterable[tuple[str, str]]:

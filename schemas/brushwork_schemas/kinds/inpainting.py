@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from brushwork_schemas.artifact import Picture
+from brushwork_schemas.artifact import Mask, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
 from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, GenerationResult
@@ -14,9 +14,10 @@ class InpaintingRequest(ImageToImageRequest):
     """Generate part of a picture again from a prompt."""
 
     image: Picture = Field(title="Picture", description="The picture of which a part is generated again.")
-    mask_image: Picture = Field(
+    mask_image: Mask = Field(
         title="Mask",
-        description="A picture that is white where pixels are generated and black where they stay.",
+        description="A picture that is white where pixels are generated and black or transparent where they "
+        "stay.",
     )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from brushwork_schemas.artifact import Artifact, artifacts_within
+from pydantic.fields import FieldInfo
+
+from brushwork_schemas.artifact import Artifact, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
@@ -170,6 +172,12 @@ class Kind:
         return tuple(name for name, media_type in self.files.items() if media_type == PICTURE)
 
     @property
+    def masks(self) -> tuple[str, ...]:
+        """Those of its `pictures` whose transparent parts count as black."""
+        fields = self.request_type.model_fields
+        return tuple(name for name in self.pictures if TransparentIsBlack() in _marks(fields[name]))
+
+    @property
     def main_input(self) -> str | None:
         """Field of the file that a job is about: the first required file; None if no file is required."""
         fields = self.request_type.model_fields
@@ -202,6 +210,12 @@ class Kind:
     def title_in(self, language: str) -> str:
         """Return the title in a language, or in English."""
         return localized(self.title, language)
+
+
+def _marks(known: FieldInfo) -> list[Any]:
+    """The marks of a field's type; also of its parts, such as those of `Mask | None`."""
+    parts = [mark for part in get_args(known.annotation) for mark in getattr(part, "__metadata__", ())]
+    return [*known.metadata, *parts]
 
 
 def _media_type(schema: Mapping[str, Any]) -> str | None:

@@ -39,6 +39,12 @@ def file_fields() -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
+@cache
+def mask_fields() -> frozenset[str]:
+    """Return the fields of all requests that name masks, whose transparent parts count as black."""
+    return frozenset(name for kind in all_kinds().values() for name in kind.masks)
+
+
 def kind_named(name: str) -> Kind:
     """Return the kind with this name.
 

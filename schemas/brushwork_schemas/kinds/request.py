@@ -76,7 +76,7 @@ CHINESE = {
     "field.deterministic.label": "逐字节一致",
     "field.deterministic.hint": "不与其他任务共用批次，使同样的请求得到同样的字节。",
     "field.image.label": "图片",
-    "field.image.hint": "PNG、JPEG 或 WebP。",
+    "field.image.hint": "PNG、JPEG、WebP、AVIF、HEIC、BMP、TIFF 或 GIF。",
     "field.seed.label": "随机种子",
     "field.seed.hint": "同样的种子得到同样的图片。不填则随机。",
 }

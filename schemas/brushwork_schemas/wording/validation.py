@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from brushwork_schemas.wording.phrase import Phrase, said
 
+# Above this, floats are not exact.
+WHOLE_UP_TO = 2**53
 LONGEST_FIELD = 100
 LONGEST_REASON = 200
 _SUBJECT = re.compile(r"[A-Z][a-z]+ should ")
@@ -49,6 +51,20 @@ class InvalidField:
     name: str
     reason: str
     type: str = ""
+
+
+def whole_numbers(value: Any) -> Any:
+    """Return `value` with floats like 4.0 as integers, also inside of mappings and lists.
+
+    In JSON, 4.0 and 4 are the same number. A field of real numbers accepts integers, too.
+    """
+    if isinstance(value, Mapping):
+        return {name: whole_numbers(each) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(whole_numbers(each) for each in value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= WHOLE_UP_TO:
+        return int(value)
+    return value
 
 
 def first_invalid(error: ValidationError | Sequence[Any], *, skip: int = 0) -> InvalidField:

@@ -4,7 +4,6 @@ Such a program calls `send_task("brushwork.text-to-image", kwargs={"prompt": "..
 The task id becomes the job id, so a message that is delivered twice makes one job.
 """
 
-import base64
 import json
 import logging
 import re
@@ -19,7 +18,7 @@ from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
 from brushwork_core.queue.task_ids import job_id_of, shown
 from brushwork_schemas.admission import ANY_SHA256, admit
-from brushwork_schemas.artifact import Artifact, describe
+from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -33,15 +32,15 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, mask_fields
 from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
+from brushwork_schemas.wording.phrase import said
 from PIL import UnidentifiedImageError
 
 from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMessage, as_json
 
 LOGGER = logging.getLogger(__name__)
-_DATA_URL = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -174,10 +173,11 @@ class BareMessages:
             for name in file_fields()
             if parameters.get(name) is not None or name == "image" in parameters
         ]
+        first_frame = options is not None and options.first_frame
         inputs: dict[str, Artifact] = {}
         for name in given:
             with wrong.noted():
-                inputs[name] = self._file(parameters[name], name)
+                inputs[name] = self._file(parameters[name], name, first_frame)
         named = {name: inputs[name].sha256 if name in inputs else ANY_SHA256 for name in given}
         with wrong.noted():
             admitted = admit(kind, parameters | named, self._catalogue)
@@ -188,20 +188,27 @@ class BareMessages:
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
 
-    def _file(self, given: object, field: str) -> Artifact:
+    def _file(self, given: object, field: str, first_frame: bool) -> Artifact:
         if isinstance(given, str) and _SHA256.fullmatch(given):
             try:
                 return self._known(given, field)
             except ArtifactMissing as error:
                 kind = InvalidDataset if file_fields()[field] == ARCHIVE else InvalidImage
-                raise kind(f"{field}: {error.message}", field=field, hint=error.hint) from error
+                raise kind(
+                    said("{field}: {message}", field=field, message=error.message),
+                    field=field,
+                    hint=error.hint,
+                ) from error
         if file_fields()[field] == ARCHIVE:
             raise InvalidDataset(
-                f"{field}: not the SHA-256 of an artifact (64 hexadecimal digits).",
+                said("{field}: not the SHA-256 of an artifact (64 hexadecimal digits).", field=field),
                 field=field,
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
-        data, _ = pictures.cleaned(_embedded(given, field), field=field)
+        background: pictures.Background = "black" if field in mask_fields() else "white"
+        data, _ = pictures.cleaned(
+            _embedded(given, field), field=field, background=background, first_frame=first_frame
+        )
         return self._store.put_picture(data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
@@ -209,9 +216,14 @@ class BareMessages:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:
-                raise InvalidImage(f"{field}: artifact {sha256} is not a picture.", field=field) from None
+                raise InvalidImage(
+                    said("{field}: artifact {sha256} is not a picture.", field=field, sha256=sha256),
+                    field=field,
+                ) from None
         if (archive := stored_archive(self._store, sha256)) is None:
-            raise InvalidDataset(f"{field}: artifact {sha256} is not an archive.", field=field)
+            raise InvalidDataset(
+                said("{field}: artifact {sha256} is not an archive.", field=field, sha256=sha256), field=field
+            )
         return archive
 
 
@@ -250,18 +262,20 @@ def _times(job: NewJob, message: BareMessage) -> dict[str, Any]:
 
 
 def _embedded(given: object, field: str) -> bytes:
-    start = _DATA_URL.match(given) if isinstance(given, str) else None
-    if start is None or not isinstance(given, str):
+    if not isinstance(given, str) or not is_data_url(given):
         raise InvalidImage(
-            f"{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.",
+            said("{field}: neither the SHA-256 of an artifact nor a data:image/...;base64 URL.", field=field),
             field=field,
             hint="Put the picture into the message as a data URL, or upload it and send its SHA-256.",
         )
     try:
-        return base64.b64decode(given[start.end() :], validate=True)
-    # Covers binascii.Error, and the error for characters that are not ASCII.
+        return data_url_content(given)
     except ValueError as error:
-        raise InvalidImage(f"{field}: invalid base64: {error}.", field=field) from error
+        raise InvalidImage(
+            said("{field}: {error}.", field=field, error=error),
+            field=field,
+            hint="Encode the picture in base64.",
+        ) from None
 
 
 def _refused(job_id: str, message: BareMessage) -> NewJob:

@@ -13,7 +13,13 @@ from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.telemetry.log import bound
 from brushwork_core.telemetry.trace_context import TraceContext
-from brushwork_schemas.errors import BrushworkError, DeviceFailed, JobStopped, ServiceUnreachable
+from brushwork_schemas.errors import (
+    ArtifactMissing,
+    BrushworkError,
+    DeviceFailed,
+    JobStopped,
+    ServiceUnreachable,
+)
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
@@ -251,9 +257,13 @@ class Executor:
         match result:
             case AttemptCompleted(made, outputs):
                 stored = made.model_dump(mode="json")
-                return self._write(
-                    Outcome.SUCCEEDED, lambda: ledger.complete(*key, stored, outputs, progress=progress)
-                )
+                try:
+                    return self._write(
+                        Outcome.SUCCEEDED, lambda: ledger.complete(*key, stored, outputs, progress=progress)
+                    )
+                except ArtifactMissing as error:
+                    # An equal file went with another job, which was deleted just now. The job runs again.
+                    return self._end_failed(attempt, error)
             case AttemptFailed(error):
                 return self._end_failed(attempt, error)
             case AttemptPostponed(after_s):

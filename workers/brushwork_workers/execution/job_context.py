@@ -58,8 +58,15 @@ class AttemptContext:
 
     def picture(self, sha256: str) -> Image.Image:
         """Read and decode an input picture."""
+        return self._decoded(sha256, "white")
+
+    def mask(self, sha256: str) -> Image.Image:
+        """Read and decode a mask; what is transparent is black."""
+        return self._decoded(sha256, "black").convert("L")
+
+    def _decoded(self, sha256: str, background: pictures.Background) -> Image.Image:
         began = time.monotonic()
-        picture = pictures.decode(self._store.get(sha256))
+        picture = pictures.decode(self._store.get(sha256), background=background)
         self.reading_s += time.monotonic() - began
         return picture
 
@@ -122,7 +129,7 @@ class AttemptContext:
         try:
             artifact = self._store.put_file(data, "application/octet-stream")
             unneeded = self._checkpoints.note(*self._attempt.key, summary, artifact)
-        except ServiceUnreachable as error:
+        except (ServiceUnreachable, ArtifactMissing) as error:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
             return
         if unneeded is WriteOutcome.LEASE_LOST:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 
 import torch
+from brushwork_core.files.model_folders import is_here
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
 from brushwork_schemas.wording.phrase import said
@@ -82,9 +83,9 @@ class ModelManager:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the models that this worker serves: loaded, or loaded when a job asks for them."""
-        return tuple(
-            name for name in self._models if name not in self._backoff and name not in self._not_here
-        )
+        # Files that were missing may have been pulled since; the next job loads them.
+        absent = {name for name in self._not_here.copy() if not is_here(self._models[name].source)}
+        return tuple(name for name in self._models if name not in self._backoff and name not in absent)
 
     def sizes(self) -> dict[str, int]:
         """Return the models on the device, and the bytes that each takes."""

@@ -59,20 +59,28 @@ def check_timm(config: Mapping[str, Any]) -> None:
     is_name = isinstance(architecture, str) and re.fullmatch(r"[A-Za-z0-9_.]+", architecture)
     if not is_name:
         raise ModelUnavailable(
-            f"{CONFIG}: architecture {ascii(architecture)[:100]} is not the name of an architecture of timm.",
+            said(
+                "{config}: architecture {architecture} is not the name of an architecture of timm.",
+                config=CONFIG,
+                architecture=ascii(architecture)[:100],
+            ),
             field="source",
             hint="timm.list_models() lists the names.",
         )
     if 0 in (config.get("num_classes"), _mapping(config.get("pretrained_cfg")).get("num_classes")):
         raise ModelUnavailable(
-            f"{CONFIG}: the network has no classes (num_classes is 0).",
+            said("{config}: the network has no classes (num_classes is 0).", config=CONFIG),
             field="source",
             hint="Use a version of the model with a classifier.",
         )
     names = _TIMM_ARGUMENTS_OF_FILES & set(arguments) if isinstance(arguments, Mapping) else {"model_args"}
     if names:
         raise ModelUnavailable(
-            f"{CONFIG}: model_args sets {', '.join(sorted(names))}, which would read another file.",
+            said(
+                "{config}: model_args sets {names}, which would read another file.",
+                config=CONFIG,
+                names=sorted(names),
+            ),
             field="source",
             hint="Remove it. The weights are in model.safetensors.",
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from brushwork_schemas.errors import ModelUnavailable, PickledWeights
+from brushwork_schemas.wording.phrase import said
 
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
@@ -15,12 +16,18 @@ def single_file(file: Path) -> ModelUnavailable:
     """
     if file.suffix.lower() in _PICKLED:
         return PickledWeights(
-            f"folder: {file} is a single file with pickled weights. Loading them could run code.",
+            said(
+                "folder: {file} is a single file with pickled weights. Loading them could run code.",
+                file=file,
+            ),
             field="folder",
             hint="Get the model as a folder with safetensors files, and pass this folder.",
         )
     return ModelUnavailable(
-        f"folder: {file} is a single file. Single files are not supported yet; a model is a folder.",
+        said(
+            "folder: {file} is a single file. Single files are not supported yet; a model is a folder.",
+            file=file,
+        ),
         field="folder",
         hint="Convert a checkpoint once with diffusers, for example "
         "StableDiffusionXLPipeline.from_single_file(FILE).save_pretrained(FOLDER), and pass --folder FOLDER. "

@@ -46,13 +46,14 @@ class WorkerServices:
         """Connect to the services, and bring the tables of the database up to date."""
         database = Database(settings.database_url.get_secret_value())
         database.migrate()
+        store = ArtifactStore(settings.artifacts_url)
         return cls(
             database=database,
-            store=ArtifactStore(settings.artifacts_url),
-            ledger=Ledger(database, lease_s=settings.lease_s),
+            store=store,
+            ledger=Ledger(database, lease_s=settings.lease_s, is_stored=store.has),
             worker_registry=WorkerRegistry(database),
             job_signals=JobSignals(database),
-            checkpoints=JobCheckpoints(database),
+            checkpoints=JobCheckpoints(database, store.has),
             trained_models=TrainedModels(database),
             publisher=Publisher(app),
             task_ends=TaskEnds(database),

@@ -12,6 +12,7 @@ from rich.table import Table
 from brushwork.cli.commands.jobs import AsJson, KindName
 from brushwork.cli.connection import connect
 from brushwork.cli.terminal import DATA, print_json
+from brushwork.typed.arguments import UntypedKind
 
 
 def list_models(kind: KindName = None, as_json: AsJson = False) -> None:
@@ -70,7 +71,7 @@ def _models(settings: Settings, kind: str | None) -> Sequence[Model]:
         # The catalogue is a file, so that no server needs to run.
         return [model for model in Catalogue.load(settings.catalogue) if kind is None or kind in model.kinds]
     with connect() as client:
-        return client.models(kind)
+        return client.models(UntypedKind(kind) if kind else None)
 
 
 def _kinds() -> Sequence[KindDescription]:

@@ -1,4 +1,4 @@
-"""`brushwork jobs`, `show` and `cancel`."""
+"""`brushwork jobs`, `show`, `cancel` and `delete`."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from brushwork.cli.connection import connect
 from brushwork.cli.duration import seconds
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
+from brushwork.typed.arguments import UntypedKind
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `submit` prints it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -48,7 +49,7 @@ def jobs(
     """List jobs, newest first."""
     with connect() as client:
         found = client.list(
-            kind=kind,
+            kind=UntypedKind(kind) if kind else None,
             state=state,
             model=model,
             group=group,
@@ -94,6 +95,27 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
         DATA.print(state_text(job.state))
     else:
         DATA.print("canceling: the job ends at its next step")
+
+
+def delete(
+    job_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids of jobs that have ended.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Delete jobs that have ended, with their results and the files that nothing else uses."""
+    deleted = []
+    with connect() as client:
+        try:
+            for job_id in job_ids:
+                client.delete(job_id)
+                deleted.append(job_id)
+        finally:
+            # An error about one job does not hide that those before it are gone.
+            if as_json:
+                print_json({"deleted": deleted})
+            elif deleted:
+                DATA.print(f"deleted {', '.join(deleted)}", soft_wrap=True)
 
 
 def _ago(age: str | None, option: str) -> datetime | None:

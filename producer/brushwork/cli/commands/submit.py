@@ -10,6 +10,7 @@ from brushwork.cli import completion
 from brushwork.cli.commands.wait import Previews, print_submitted
 from brushwork.cli.connection import connect
 from brushwork.cli.parameters import parsed
+from brushwork.typed.arguments import UntypedKind
 
 
 def submit(
@@ -41,5 +42,5 @@ def submit(
     if image is not None:
         parameters["image"] = str(image)
     with connect() as client:
-        job = client.submit(kind, **parameters)
+        job = client.submit(UntypedKind(kind), **parameters)
         print_submitted(client, job, wait=wait, timeout_s=timeout, previews=previews, as_json=as_json)

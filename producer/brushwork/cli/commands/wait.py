@@ -8,6 +8,7 @@ from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from brushwork.cli.connection import connect
 from brushwork.cli.terminal import DATA, NEWS, print_json
@@ -52,6 +53,8 @@ def print_submitted(
     Raises:
         JobFailed: With `wait`, the job ended without a result.
     """
+    for warning in job.warnings:
+        NEWS.print(Text(f"Warning: {warning.message}", "yellow"), soft_wrap=True)
     if wait:
         job = waited(client, job.id, timeout_s, previews)
     if as_json:

@@ -53,7 +53,12 @@ def print_outlook(outlook: Outlook | None) -> None:
         if moment is not None:
             DATA.print(Text(f"{word} about ") + _moment(moment))
     if not outlook.servable:
-        DATA.print(Text("no ready worker serves the kind and model of the job", "yellow"))
+        why = (
+            "ready workers serve its kind, but none has its model: the job fails when one takes it"
+            if outlook.num_workers
+            else "no ready worker serves the kind and model of the job"
+        )
+        DATA.print(Text(why, "yellow"))
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:

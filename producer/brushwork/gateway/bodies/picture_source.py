@@ -1,19 +1,16 @@
 """The sources of a file in a request. A path is none: it would name a file of the gateway's machine."""
 
-import base64
-import binascii
 from enum import Enum
 from typing import Any
 
 from brushwork_core.files.tenant_files import TenantFiles
-from brushwork_schemas.artifact import is_sha256
+from brushwork_schemas.artifact import data_url_content, is_data_url, is_sha256
 from brushwork_schemas.errors import FileNotFound, InvalidDataset, InvalidImage
+from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.media_types import PICTURES
 
 _ADDRESSES = ("http://", "https://")
-_PREFIXES = tuple(f"data:{media_type};base64," for media_type in PICTURES)
 HINT = (
     "Send the SHA-256 of a file that you uploaded or that your job made, "
     "or the picture itself as data:image/png;base64,..."
@@ -40,7 +37,7 @@ class PictureSource(Enum):
         if isinstance(given, str):
             if is_sha256(given):
                 return cls.STORE
-            if given.startswith(_PREFIXES):
+            if is_data_url(given):
                 return cls.DATA
             if given[:8].lower().startswith(_ADDRESSES):
                 return cls.ADDRESS
@@ -61,14 +58,16 @@ def resolved(given: Any, field: str, files: TenantFiles, principal: Principal) -
     """
     source = PictureSource.of(given)
     if source is PictureSource.UNKNOWN:
-        raise InvalidImage(f"{field}: the value is not a picture.", field=field, hint=HINT)
+        raise InvalidImage(said("{field}: the value is not a picture.", field=field), field=field, hint=HINT)
     if source is PictureSource.DATA:
-        return given if isinstance(given, bytes) else _decoded(given, field)
+        return given if isinstance(given, bytes) else _content(given, field)
     if source is PictureSource.STORE:
         try:
             return files.get(given, principal.tenant).sha256
         except FileNotFound as error:
-            raise InvalidImage(f"{field}: {error.message}", field=field, hint=HINT) from None
+            raise InvalidImage(
+                said("{field}: {message}", field=field, message=error.message), field=field, hint=HINT
+            ) from None
     # The client decides whether it fetches this address.
     return given
 
@@ -88,17 +87,21 @@ def resolved_dataset(given: Any, field: str, files: TenantFiles, principal: Prin
     if isinstance(given, bytes) or hasattr(given, "read"):
         return given
     if not isinstance(given, str) or not is_sha256(given):
-        raise InvalidDataset(f"{field}: the value is not an archive.", field=field, hint=DATASET_HINT)
+        raise InvalidDataset(
+            said("{field}: the value is not an archive.", field=field), field=field, hint=DATASET_HINT
+        )
     try:
         return files.get(given, principal.tenant).sha256
     except FileNotFound as error:
-        raise InvalidDataset(f"{field}: {error.message}", field=field, hint=DATASET_HINT) from None
+        raise InvalidDataset(
+            said("{field}: {message}", field=field, message=error.message), field=field, hint=DATASET_HINT
+        ) from None
 
 
-def _decoded(address: str, field: str) -> bytes:
+def _content(url: str, field: str) -> bytes:
     try:
-        return base64.b64decode(address.partition(",")[2], validate=True)
-    except (binascii.Error, ValueError) as error:
+        return data_url_content(url)
+    except ValueError as error:
         raise InvalidImage(
-            f"{field}: the data: address is malformed: {error}.", field=field, hint=HINT
+            said("{field}: {error}.", field=field, error=error), field=field, hint=HINT
         ) from None

@@ -14,6 +14,8 @@ from brushwork.gateway.openapi.kind_schemas import (
     union_of_kinds,
 )
 
+FIELD_PROBLEM = "FieldProblem"
+
 
 def completed_components(answers: dict[str, Schema], kinds: KindSchemas) -> dict[str, Schema]:
     """Return all component schemas.
@@ -24,6 +26,9 @@ def completed_components(answers: dict[str, Schema], kinds: KindSchemas) -> dict
     """
     schemas = {name: of_answer(each) for name, each in answers.items()}
     schemas["Problem"] = of_problem(answers["Problem"])
+    # A job has these too, but writes null.
+    schemas[FIELD_PROBLEM] = {**of_problem(answers["FieldError"]), "title": FIELD_PROBLEM}
+    schemas["Problem"]["properties"]["errors"]["items"] = ref(FIELD_PROBLEM)
     add_jobs(schemas)
     # A problem leaves out what is null in it, and a job does not.
     wrong = schemas["FieldError"]

@@ -30,6 +30,7 @@ PROBLEMS: dict[str, tuple[int, ...]] = {
     "submit_job": (409, 413, 415),
     "submit_batch": (409, 413, 415),
     "retry_job": (409, 413, 415),
+    "delete_job": (409,),
     "upload_file": (413, 415, 422),
     "get_file": (416,),
 }

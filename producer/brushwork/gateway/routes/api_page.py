@@ -5,6 +5,7 @@ from pathlib import Path
 
 import fastapi_offline
 from brushwork_schemas.errors import RouteNotFound
+from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
@@ -63,7 +64,7 @@ def asset(name: str) -> Response:
     if name == "start.js":
         return Response(START, media_type="text/javascript")
     if name not in MEDIA_TYPES:
-        raise RouteNotFound(f"There is no file {name[:80]!r}.")
+        raise RouteNotFound(said("There is no file {name!r}.", name=name[:80]))
     return Response(_content(name), media_type=MEDIA_TYPES[name], headers={"Cache-Control": "max-age=86400"})
 
 

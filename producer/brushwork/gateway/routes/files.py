@@ -5,6 +5,7 @@ from typing import Annotated, BinaryIO
 from anyio import to_thread
 from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
+from brushwork_core.media.picture_formats import is_picture_type
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from brushwork_schemas.wording.phrase import said
@@ -20,6 +21,7 @@ from brushwork.gateway.problems import answer_to
 from brushwork.gateway.root import below_root
 from brushwork.gateway.services import Services
 from brushwork.inputs.dataset_input import DatasetInputs
+from brushwork.inputs.recorded_files import stored_and_recorded
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecimal digits.")]
@@ -44,16 +46,20 @@ async def upload(
     services: Gateway,
     principal: Submitter,
     body: Annotated[Received, Depends(received)],
+    first_frame: Annotated[
+        bool,
+        Query(description="Store the first frame of an animated picture. Without this, it is refused."),
+    ] = False,
 ) -> Artifact:
     """Store a picture or an archive. Jobs name it by its SHA-256.
 
-    A picture with metadata, an orientation or transparency is stored as a new PNG, so its SHA-256 may differ
-    from that of the sent bytes. The same file may be uploaded again. The content of an archive is checked by
-    the job that uses it.
+    A picture with metadata, an orientation, transparency, other colours than sRGB, or another format than
+    PNG, JPEG or WebP is stored as a new PNG, so its SHA-256 may differ from that of the sent bytes. The same
+    file may be uploaded again. The content of an archive is checked by the job that uses it.
     """
     file = _file_of(body)
     limiter = services.decoders if isinstance(file, bytes) else services.fetchers
-    artifact = await to_thread.run_sync(_keep, services, principal, file, limiter=limiter)
+    artifact = await to_thread.run_sync(_keep, services, principal, file, first_frame, limiter=limiter)
     response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
@@ -124,22 +130,28 @@ def _file_of(body: Received) -> bytes | BinaryIO:
                 field=FIELD,
             )
         return body.files[FIELD]
-    if body.media_type not in PICTURES:
+    if not is_picture_type(body.media_type):
         body.refuse_type(*PICTURES, *ARCHIVES, FORM)
     return body.data
 
 
-def _keep(services: Services, principal: Principal, file: bytes | BinaryIO) -> Artifact:
+def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, first_frame: bool) -> Artifact:
+    kept = file
     if isinstance(file, bytes):
-        plain, _ = pictures.cleaned(file, field=FIELD)
-        artifact = services.store.put_picture(plain)
-    else:
-        artifact = _kept_dataset(services, file)
-    services.tenant_files.record_upload(principal.tenant or "", artifact)
-    return artifact
+        # With its transparency, because it may become a mask.
+        kept, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)
+
+    def attempt() -> Artifact:
+        artifact = _kept(services, kept)
+        services.tenant_files.record_upload(principal.tenant or "", artifact)
+        return artifact
+
+    return stored_and_recorded(attempt)
 
 
-def _kept_dataset(services: Services, file: BinaryIO) -> Artifact:
+def _kept(services: Services, file: bytes | BinaryIO) -> Artifact:
+    if isinstance(file, bytes):
+        return services.store.put_picture(file)
     datasets = DatasetInputs(services.store, services.settings.max_dataset_bytes)
     found = datasets.read(file, FIELD)
     return found if isinstance(found, Artifact) else datasets.keep(found)

@@ -1,8 +1,11 @@
 """Health checks: whether the gateway runs, and whether it accepts jobs."""
 
+from collections.abc import Mapping
+
+from brushwork_core.queries.queue_states import ready_workers
 from brushwork_schemas.errors import ServiceUnreachable
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from brushwork.gateway.dependencies import Gateway
@@ -16,6 +19,15 @@ class Health(BaseModel):
     status: str = "ok"
 
 
+class Readiness(Health):
+    """The answer of the readiness check."""
+
+    workers: Mapping[str, int] = Field(
+        default_factory=dict,
+        description="By kind: ready workers with at least one model of it. GET /v1/queues tells more.",
+    )
+
+
 @router.get("/healthz", operation_id="alive", summary="Liveness check")
 async def alive() -> Health:
     """Answer at once, without any other service."""
@@ -23,9 +35,9 @@ async def alive() -> Health:
 
 
 @router.get("/readyz", operation_id="ready", summary="Readiness check")
-def ready(services: Gateway) -> Health:
+def ready(services: Gateway) -> Readiness:
     """Check that jobs can be accepted, which needs the database. Without Redis, jobs wait in the database."""
     with services.database.reading() as connection:
         if connection.execute(text("SELECT 1")).scalar() != 1:
             raise ServiceUnreachable("The database gives a wrong answer to SELECT 1.")
-    return Health()
+    return Readiness(workers=ready_workers(services.outlooks, services.backend.catalogue))

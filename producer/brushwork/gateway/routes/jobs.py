@@ -1,4 +1,4 @@
-"""Jobs: get, list and cancel."""
+"""Jobs: get, list, cancel and delete."""
 
 from typing import Annotated, Literal
 
@@ -70,3 +70,12 @@ def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellati
     visible(services, principal, job_id)
     before = services.ledger.withdraw(job_id)
     return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=view(services.client.get(job_id)))
+
+
+@router.delete("/{job_id}", operation_id="delete_job", summary="Delete a job", status_code=204)
+def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None:
+    """Delete a job that has ended, with its result, its webhook events and the files that nothing else uses.
+
+    Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
+    """
+    services.client.delete_of(principal.tenant, job_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from inspect import get_annotations
 from typing import Any, Literal
 
+from brushwork_core.media.picture_formats import ENDINGS
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
@@ -20,7 +21,9 @@ AREA_FROM_CHARACTERS = 1000
 # Fields that have an effect only together with another field.
 TOGETHER_WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
 ADD_ONS = {"loras": "lora", "controlnet": "controlnet"}
-PICTURES, ARCHIVES = "image/png,image/jpeg,image/webp", ".zip,.tar,.tar.gz,.tgz,application/zip"
+# Some systems know no media type of HEIC or AVIF, but all know the ending.
+PICTURES = ",".join([*ENDINGS, *(f".{ending}" for ending in ENDINGS.values()), ".jpeg", ".heif", ".tif"])
+ARCHIVES = ".zip,.tar,.tar.gz,.tgz,application/zip"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ def form_fields(
         for name in _in_order(kind)
         if name not in left_out and known_by[name] != ()
     ]
+    if not any(field.name in kind.pictures for field in made):
+        left_out.add("first_frame")
     further = [
         options.made(name, None, folded=True) for name in options.schema["properties"] if name not in left_out
     ]

@@ -21,6 +21,7 @@ from brushwork.gateway.problems import headers_of, status_of
 from brushwork.gateway.services import Services
 from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
+from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.page.forms.form_errors import FormErrors
 from brushwork.page.forms.form_field import FormField, filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
@@ -144,11 +145,17 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     except (BrushworkError, ValueError):
         # The file is not a picture or archive, or it was read and closed before.
         return None
-    artifact = inputs.keep(read)
-    if isinstance(read, GivenArchive):
-        read.close()
-    services.tenant_files.record_upload(principal.tenant or "", artifact)
-    return artifact.sha256
+
+    def attempt() -> str:
+        artifact = inputs.keep(read)
+        services.tenant_files.record_upload(principal.tenant or "", artifact)
+        return artifact.sha256
+
+    try:
+        return stored_and_recorded(attempt)
+    finally:
+        if isinstance(read, GivenArchive):
+            read.close()
 
 
 def _shown(

@@ -91,3 +91,10 @@ def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     visible(services, principal, job_id)
     services.client.cancel(job_id)
     return redirect_to(f"/jobs/{job_id}")
+
+
+@router.post("/delete")
+def delete(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
+    """Delete the job and show the gallery. The page asks first."""
+    services.client.delete_of(principal.tenant, job_id)
+    return redirect_to("/gallery")

@@ -6,12 +6,14 @@ from typing import Any, Protocol
 
 import torch
 from brushwork_schemas.kinds.image_to_text import Caption, ImageToTextRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.captions.decoding import Decoding
 from brushwork_workers.families.captions.text_generator import TextGenerator
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.interface import JobContext, LoadSpec
 
 
@@ -69,6 +71,7 @@ class Captioner:
         configured_module: Any = None,
     ) -> None:
         self._spec = spec
+        self._network = network
         self._prompt_builder = prompt_builder
         shape = prompt_builder.build(Image.new("RGB", (64, 64)), "en", "").inputs["pixel_values"].shape
         options = replace(spec.options, part="network", pixels_per_row=max(1, shape[-1] * shape[-2]))
@@ -89,6 +92,10 @@ class Captioner:
         picture = context.picture(request.image)
         prompt_input = self._prompt_builder.build(picture, request.language, request.prompt)
         decoding = Decoding.of(request, prompt_input.max_new_tokens)
+        asked, used = request.max_new_tokens, decoding.max_new_tokens
+        default = self._spec.model.defaults_of("image-to-text").get("max_new_tokens")
+        if asked is not None and asked != default and used < asked:
+            context.warn(result_warning("max_new_tokens_reduced", "max_new_tokens", given=asked, used=used))
         candidates = self._generate(prompt_input, decoding, request.seed or 0)
         if decoding.do_sample:
             candidates.sort(key=lambda candidate: -(candidate.score or 0.0))
@@ -99,11 +106,10 @@ class Captioner:
         tokens, scores, num_start_tokens = self._text_generator.generate_texts(
             decoding=decoding, seeds=torch.tensor([seed]), **inputs
         )
+        found = scores[0].float().cpu()
+        check_finite(found, model=self._spec.model.name, part="caption network", module=self._network)
         texts = (prompt_input.decode(text, int(num_start_tokens[0])) for text in tokens[0].cpu())
-        return [
-            Caption(text=text, score=score)
-            for text, score in zip(texts, scores[0].float().tolist(), strict=True)
-        ]
+        return [Caption(text=text, score=score) for text, score in zip(texts, found.tolist(), strict=True)]
 
     def _on_device(self, value: Any) -> Any:
         if not isinstance(value, Tensor):

@@ -103,12 +103,10 @@ class TextGenerator:
             torch.arange(beams.shape[1], device=beams.device),
         )
         log_probabilities = torch.stack(generated.scores)[steps, beams.clamp(min=0), added]
-        is_counted = (beams >= 0).to(log_probabilities.dtype)
-        return (
-            generated.sequences,
-            (log_probabilities * is_counted).nan_to_num(0).sum(-1) / is_counted.sum(-1),
-            num_start_tokens,
-        )
+        is_counted = beams >= 0
+        # Not multiplied: a step that does not count may have a score of minus infinity.
+        counted = log_probabilities.where(is_counted, 0.0)
+        return generated.sequences, counted.sum(-1) / is_counted.sum(-1), num_start_tokens
 
     def _warps(self, decoding: Decoding) -> list[Warp]:
         """Return the warpers that transformers would use, in the same order."""

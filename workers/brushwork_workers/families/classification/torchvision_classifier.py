@@ -7,6 +7,7 @@ from brushwork_schemas.kinds.image_classification import ImageClassificationRequ
 from PIL import Image
 
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.torchvision_model import TorchvisionModel
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -25,6 +26,7 @@ class TorchvisionClassifier:
     """
 
     def __init__(self, spec: LoadSpec) -> None:
+        self._name = spec.model.name
         self._model = TorchvisionModel.load(spec)
         self._network = self._model.proxy(spec.model_executor, spec.options)
 
@@ -35,9 +37,10 @@ class TorchvisionClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._model.labels, request.top_k)}
+        return {"predictions": best(probabilities, self._model.labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
         """Return the softmax over the classes: [classes], float32 on the CPU."""
-        logits = self._network(self._model.tensor(picture))
-        return torch.softmax(logits[0].float().cpu(), dim=0)
+        logits = self._network(self._model.tensor(picture))[0].float().cpu()
+        check_finite(logits, model=self._name, part="classifier", module=self._model.network)
+        return torch.softmax(logits, dim=0)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.training.architecture import untrained
 from brushwork_workers.families.training.preparation import Preparation
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -68,10 +69,11 @@ class TrainedClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request.top_k)}
+        return {"predictions": best(probabilities, self._labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> Tensor:
         """Return the softmax over the classes: [classes], float32 on the CPU."""
         pixels = self._preparation.normalised(self._preparation.pixels(picture)[None])
-        logits = self._network(pixels.to(self._spec.device, self._spec.dtype))
-        return torch.softmax(logits[0].float().cpu(), dim=0)
+        logits = self._network(pixels.to(self._spec.device, self._spec.dtype))[0].float().cpu()
+        check_finite(logits, model=self._spec.model.name, part="classifier", module=self._network._module)
+        return torch.softmax(logits, dim=0)

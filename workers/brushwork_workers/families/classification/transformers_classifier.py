@@ -10,6 +10,7 @@ from transformers import AutoModelForImageClassification
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -29,6 +30,7 @@ class TransformersClassifier:
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._name = spec.model.name
         self._pictures = PictureProcessor(spec)
         config = network.config
         self._labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
@@ -46,12 +48,13 @@ class TransformersClassifier:
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
         probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request.top_k)}
+        return {"predictions": best(probabilities, self._labels, request, context)}
 
     def _probabilities(self, picture: Image.Image) -> torch.Tensor:
         """Return the probability of each class: [classes], float32 on the CPU."""
-        logits = self._network(**self._pictures(picture)).logits
-        return self._probabilities_of(logits[0].float().cpu())
+        logits = self._network(**self._pictures(picture)).logits[0].float().cpu()
+        check_finite(logits, model=self._name, part="classifier", module=self._network._module)
+        return self._probabilities_of(logits)
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

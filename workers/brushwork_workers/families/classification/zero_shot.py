@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +20,7 @@ from transformers import AutoModel
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.embedding_cache import EmbeddingCache
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, tokenizer
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -44,6 +46,7 @@ class ZeroShot:
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._name = spec.model.name
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
         self._device = spec.device
@@ -70,12 +73,21 @@ class ZeroShot:
         """
         labels, template = request.candidate_labels or (), request.hypothesis_template or "{}"
         sentences = [template.replace("{}", label) for label in labels]
+        self._note_cut_labels(sentences, context)
         scores = self._scores(context.picture(request.image), sentences, without_cache=request.deterministic)
-        return {"predictions": best(scores, labels, request.top_k)}
+        return {"predictions": best(scores, labels, request, context)}
+
+    def _note_cut_labels(self, sentences: Sequence[str], context: JobContext) -> None:
+        for ids in self._tokenizer(list(sentences))["input_ids"]:
+            if (left_out := len(ids) - self._max_tokens) > 0:
+                counts = {"used": self._max_tokens, "left_out": left_out}
+                context.warn(
+                    result_warning("prompt_cut", "candidate_labels", encoder="text_encoder", **counts)
+                )
 
     def _scores(self, picture: Image.Image, sentences: Sequence[str], *, without_cache: bool) -> Tensor:
         """Return the score of each sentence: [sentences], 0 to 1, float32 on the CPU."""
-        image = _normalised(self._image.get_image_features(**self._pictures(picture)))
+        image = self._normalised(self._image.get_image_features(**self._pictures(picture)), "image encoder")
         known = {} if without_cache else self._embedding_cache.get_many(sentences)
         missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         for start in range(0, len(missing), LABELS_PER_CALL):
@@ -91,7 +103,8 @@ class ZeroShot:
         tokens = self._tokenizer(
             sentences, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
-        embeddings = _normalised(self._text.get_text_features(**tokens.to(self._device)))
+        features = self._text.get_text_features(**tokens.to(self._device))
+        embeddings = self._normalised(features, "text encoder")
         # Clones, because a view would keep the tensor of the whole batch in memory.
         return {sentence: row.clone() for sentence, row in zip(sentences, embeddings, strict=True)}
 
@@ -100,7 +113,8 @@ class ZeroShot:
         longest = max(len(sentence) for sentence in tokens)
         return min(-(-longest // TOKEN_MULTIPLE) * TOKEN_MULTIPLE, self._max_tokens)
 
-
-def _normalised(features: Any) -> Tensor:
-    """Return the rows scaled to length 1: [rows, features], float32 on the CPU."""
-    return functional.normalize(features.pooler_output.float().cpu(), dim=-1)
+    def _normalised(self, features: Any, part: str) -> Tensor:
+        """Return the rows scaled to length 1: [rows, features], float32 on the CPU."""
+        rows: Tensor = features.pooler_output.float().cpu()
+        check_finite(rows, model=self._name, part=part, module=self._image._module)
+        return functional.normalize(rows, dim=-1)

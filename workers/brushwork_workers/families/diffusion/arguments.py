@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 
 # The most prompt tokens of the timestep-distilled FLUX.1-schnell, from its model card; FLUX.1-dev takes 512.
 _DISTILLED_FLUX_TOKENS = 256
+# The most that the pipelines of Qwen-Image allow. By default they cut at half of it, without a word.
+_QWEN_TOKENS = 1024
 
 
 def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict[str, Any]:
@@ -29,6 +33,38 @@ def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict
         "num_images_per_prompt": request.num_images_per_prompt,
         **_GUIDANCE[family](request, pipeline),
     }
+
+
+def ignored_parameters(
+    request: GenerationRequest, model: Model, kind: str, pipeline: Any
+) -> list[ResultWarning]:
+    """Return a warning for each parameter of a request that has no effect with this model.
+
+    Args:
+        request: A complete request.
+        model: The catalogue entry of the model.
+        kind: The kind of the job.
+        pipeline: The pipeline that is called, whose configuration tells distilled models apart.
+    """
+    scale, denoiser = request.guidance_scale or 0.0, _denoiser(pipeline)
+    found: dict[str, str] = {}
+    if model.family == "flux" and not denoiser.config.guidance_embeds:
+        if scale != (model.defaults_of(kind).get("guidance_scale") or 0.0):
+            found["guidance_scale"] = "distilled"
+    elif request.negative_prompt.strip():
+        is_distilled = model.family == "qwen-image" and denoiser.config.guidance_embeds
+        # Consistency models take the scale as an input, and run once per step.
+        if is_distilled or getattr(denoiser.config, "time_cond_proj_dim", None) is not None:
+            found["negative_prompt"] = "distilled"
+        elif scale <= 1:
+            found["negative_prompt"] = "no_guidance"
+    if request.controlnet is None and request.controlnet_conditioning_scale is not None:
+        found["controlnet_conditioning_scale"] = "no_controlnet"
+    return [result_warning("parameter_ignored", field, reason=reason) for field, reason in found.items()]
+
+
+def _denoiser(pipeline: Any) -> Any:
+    return pipeline.components.get("unet") or pipeline.components.get("transformer")
 
 
 def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
@@ -70,11 +106,12 @@ def _sana(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
 
 def _qwen(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:
     scale = request.guidance_scale or 0.0
+    most = {"max_sequence_length": _QWEN_TOKENS}
     if pipeline.transformer.config.guidance_embeds:
-        return {"guidance_scale": scale, "true_cfg_scale": 1.0}
+        return {**most, "guidance_scale": scale, "true_cfg_scale": 1.0}
     # Without a negative prompt the pipeline applies no guidance. The model card uses a single space.
     negative_prompt = (request.negative_prompt or " ") if scale > 1 else None
-    return {"true_cfg_scale": scale, "negative_prompt": negative_prompt}
+    return {**most, "true_cfg_scale": scale, "negative_prompt": negative_prompt}
 
 
 _GUIDANCE: dict[str, Callable[[GenerationRequest, Any], dict[str, Any]]] = {

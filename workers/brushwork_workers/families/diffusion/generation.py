@@ -2,23 +2,34 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
-from brushwork_workers.families.diffusion.arguments import arguments_of
+from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
+from brushwork_workers.families.diffusion.picture_size import stretched
 from brushwork_workers.families.diffusion.pipelines import Pipelines
+from brushwork_workers.families.diffusion.prompt_tokens import (
+    CHUNKED_FAMILIES,
+    chunked_embeddings,
+    number_of_chunks,
+)
+from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
 from brushwork_workers.families.diffusion.unknown_words import UnknownWords
+from brushwork_workers.families.finite import is_plain
 from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
@@ -35,6 +46,7 @@ class PreparedGeneration:
         own: Arguments that only pipelines of this kind, or with this ControlNet, take.
         controlnet: The loaded module of the ControlNet, if the request names one.
         adapters: The adapters of the denoiser and the text encoders.
+        warnings: What the preparation has changed.
     """
 
     kind: str
@@ -43,6 +55,7 @@ class PreparedGeneration:
     own: dict[str, Any]
     controlnet: Any = None
     adapters: Adapters | None = None
+    warnings: Sequence[ResultWarning] = ()
 
 
 class Generation:
@@ -53,6 +66,7 @@ class Generation:
         loras: The LoRA adapters that jobs may use.
         controlnets: The ControlNets that jobs may use.
         colours: Turns latents into preview pictures; None if the model has no previews.
+        model: The catalogue entry of the model.
     """
 
     def __init__(
@@ -61,7 +75,10 @@ class Generation:
         loras: Loras,
         controlnets: ControlNets,
         colours: LatentColours | None = None,
+        *,
+        model: Model,
     ) -> None:
+        self._model = model
         self.pipelines = pipelines
         self._loras = loras
         self._controlnets = controlnets
@@ -76,14 +93,31 @@ class Generation:
         Returns:
             The fields of a `GenerationResult`, without `provenance`.
         """
-        for warning in self._unknown_words.warnings(
-            prompt=request.prompt, negative_prompt=request.negative_prompt
+        texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+        for warning in (
+            *self._unknown_words.warnings(**texts),
+            *ignored_parameters(request, self._model, prepared.kind, self.pipelines.loaded),
+            *prepared.warnings,
         ):
             context.warn(warning)
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        output = self._run_pipeline(request, self._with_add_ons(request, context, prepared), seeds, context)
+        prepared = self._with_add_ons(request, context, prepared)
+
+        def run(checks: RunChecks, adapters: Adapters | None = prepared.adapters) -> Any:
+            return self._run_pipeline(request, replace(prepared, adapters=adapters), seeds, context, checks)
+
+        has_adapters = any(choice.weight for choice in request.loras)
+        output = run_checked(
+            run,
+            model=self._model.name,
+            prompts=texts,
+            warn=context.warn,
+            without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
+        )
         flags = getattr(output, "nsfw_content_detected", None)
+        if plain := _unexpectedly_plain(output.images, flags, prepared):
+            context.warn(result_warning("picture_constant", pictures=plain))
         return {
             "images": tuple(context.save_picture(picture) for picture in output.images),
             "seed": seed,
@@ -99,10 +133,14 @@ class Generation:
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> PreparedGeneration:
         prepared = replace(prepared, adapters=self._loras.select(request.loras))
+        for warning in self._loras.warnings(request.loras):
+            context.warn(warning)
         if request.controlnet is None or request.control_image is None:
             return prepared
         controlnet = self._controlnets.named(request.controlnet)
         picture, size = context.picture(request.control_image), (prepared.width or 0, prepared.height or 0)
+        for warning in stretched("control_image", picture.size, size):
+            context.warn(warning)
         control = self._controlnets.arguments(request, prepared.kind, picture, size)
         return replace(prepared, controlnet=controlnet, own={**prepared.own, **control})
 
@@ -112,6 +150,7 @@ class Generation:
         prepared: PreparedGeneration,
         seeds: tuple[int, ...],
         context: JobContext | None = None,
+        checks: RunChecks | None = None,
     ) -> Any:
         pipeline = self.pipelines.new(
             prepared.kind,
@@ -119,6 +158,7 @@ class Generation:
             pixels=(prepared.width or 1) * (prepared.height or 1),
             controlnet=prepared.controlnet,
             adapters=prepared.adapters,
+            checks=checks,
         )
         if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
@@ -126,14 +166,34 @@ class Generation:
         reporter = (
             None if context is None else _StepReporter(context, steps, prepared, pipeline, self._colours)
         )
+        arguments = arguments_of(request, self.pipelines.family, pipeline)
+        if self.pipelines.family in CHUNKED_FAMILIES:
+            count = number_of_chunks(pipeline, [request.prompt, arguments["negative_prompt"] or ""])
+            arguments = chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments
         return pipeline(
-            **arguments_of(request, self.pipelines.family, pipeline),
+            **arguments,
             **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
             # On the CPU, so that a seed gives the same random numbers on every device.
             generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
             **(reporter.arguments() if reporter else {}),
             **prepared.own,
         )
+
+
+def _unexpectedly_plain(
+    pictures: Sequence[Image.Image], flags: Sequence[bool] | None, prepared: PreparedGeneration
+) -> list[str]:
+    """Return the numbers of pictures of one colour, unless the safety checker or the input explains it."""
+    given = prepared.own.get("image")
+    # Both kinds that begin with a picture pass a list of copies; for a ControlNet it is another picture.
+    if isinstance(given, list) and is_plain(given[0]):
+        return []
+    hidden = flags or [False] * len(pictures)
+    return [
+        str(number)
+        for number, (picture, is_hidden) in enumerate(zip(pictures, hidden, strict=True), start=1)
+        if not is_hidden and is_plain(picture)
+    ]
 
 
 def _accepted_arguments(pipeline: Any, **arguments: Any) -> dict[str, Any]:

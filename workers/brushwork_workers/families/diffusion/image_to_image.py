@@ -7,7 +7,7 @@ from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.picture_size import picture_size
+from brushwork_workers.families.diffusion.picture_size import picture_size, size_warnings
 from brushwork_workers.interface import JobContext
 
 KIND = "image-to-image"
@@ -45,7 +45,13 @@ class ImageToImage:
     def _prepared(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
         width, height = picture_size(picture.size, request, self._model)
         image = copies(resized(picture, (width, height)), request)
-        return PreparedGeneration(KIND, width, height, {"image": image, "strength": request.strength})
+        return PreparedGeneration(
+            KIND,
+            width,
+            height,
+            {"image": image, "strength": request.strength},
+            warnings=size_warnings(picture.size, (width, height), request, self._model),
+        )
 
 
 def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Image]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.families.diffusion.image_to_image import copies, resized
-from brushwork_workers.families.diffusion.picture_size import picture_size
+from brushwork_workers.families.diffusion.picture_size import picture_size, size_warnings, stretched
 from brushwork_workers.interface import JobContext
 
 KIND = "inpainting"
@@ -43,8 +43,8 @@ class Inpainting:
 
     def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
         """Generate the pictures of one job. The white parts of the mask are replaced."""
-        picture, mask = context.picture(request.image), context.picture(request.mask_image)
-        return self._generation.run(request, context, self._prepared(request, picture, mask.convert("L")))
+        picture, mask = context.picture(request.image), context.mask(request.mask_image)
+        return self._generation.run(request, context, self._prepared(request, picture, mask))
 
     def _prepared(
         self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image
@@ -54,5 +54,12 @@ class Inpainting:
         resized_mask = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
         image = copies(resized(picture, size), request)
         return PreparedGeneration(
-            KIND, width, height, {"image": image, "mask_image": resized_mask, "strength": request.strength}
+            KIND,
+            width,
+            height,
+            {"image": image, "mask_image": resized_mask, "strength": request.strength},
+            warnings=(
+                *size_warnings(picture.size, size, request, self._model),
+                *stretched("mask_image", mask.size, picture.size),
+            ),
         )

@@ -34,7 +34,9 @@ def load(spec: LoadSpec) -> LoadedModules:
     pipelines = Pipelines(pipeline, spec.model.family, spec.model_executor, spec.options)
     _check_kinds(pipeline, spec)
     colours = LatentColours.fitted(getattr(pipeline, "vae", None))
-    generation = Generation(pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours)
+    generation = Generation(
+        pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours, model=spec.model
+    )
     handlers = {kind: make(spec, generation) for kind, make in _HANDLERS.items() if kind in spec.kinds}
     if _is_offloaded(spec):
         ModuleOffload(spec.device).add(pipelines.modules)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable
+from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable, NotFinite
 from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
 from torch import nn
 
+from brushwork_workers.families.diffusion.lora_keys import UnusedKeys, adapted_modules, load_adapter
 from brushwork_workers.interface import FoundAddOn, LoadSpec
 
 LOGGER = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class Loras:
         self._pipeline = pipeline
         self._spec = spec
         self._loaded: dict[str, str] = {}
+        self._unused: dict[str, UnusedKeys] = {}
         self._states: dict[int, Weights | None] = {}
         self._loading = threading.Lock()
 
@@ -66,11 +69,24 @@ class Loras:
 
         Raises:
             ModelUnavailable: An adapter is not on this machine, or does not fit the model.
+            NotFinite: A weight of an adapter is not finite.
         """
         if not hasattr(self._pipeline, "load_lora_weights"):
             return None
         weights = [(self._adapter_name(choice.name), choice.weight) for choice in choices if choice.weight]
         return LoraSet(weakref.ref(self), tuple(sorted(weights)))
+
+    def warnings(self, choices: Sequence[LoraChoice]) -> list[ResultWarning]:
+        """Return the warnings for a choice that was loaded: keys without effect, and weights of 0."""
+        found = []
+        for name, weight in ((choice.name, choice.weight) for choice in choices):
+            keys = self._unused.get(name)
+            if not weight:
+                found.append(result_warning("lora_off", "loras", adapter=name))
+            elif keys is not None and keys.unused:
+                counts = {"unused": len(keys.unused), "total": keys.total, "keys": keys.unused}
+                found.append(result_warning("lora_keys_unused", "loras", adapter=name, **counts))
+        return found
 
     def activate(self, module: nn.Module, weights: Weights) -> None:
         """Activate adapters in a module, and no others. Call it on the device thread between two calls."""
@@ -117,15 +133,9 @@ class Loras:
         # Names in the catalogue may have dots, but names in peft may not.
         adapter = f"adapter{len(self._loaded)}"
         try:
-            self._pipeline.load_lora_weights(
-                file.parent,
-                weight_name=file.name,
-                adapter_name=adapter,
-                local_files_only=True,
-                use_safetensors=True,
-            )
-            if not any(adapter in getattr(module, "peft_config", {}) for module in self._modules()):
-                raise ValueError("none of its keys belongs to this model")
+            self._unused[name] = load_adapter(self._pipeline, file, adapter, name, self._spec.model.name)
+        except NotFinite:
+            raise
         # A damaged file can raise any exception. It affects only this adapter, not the model.
         except Exception as error:
             self._remove(adapter)
@@ -158,9 +168,7 @@ class Loras:
             LOGGER.debug("Adapter %s could not be removed: %r", adapter, error)
 
     def _modules(self) -> list[nn.Module]:
-        names = self._pipeline._lora_loadable_modules
-        modules = [getattr(self._pipeline, name, None) for name in names]
-        return [module for module in modules if isinstance(module, nn.Module)]
+        return list(adapted_modules(self._pipeline).values())
 
 
 def weights_file(found: FoundAddOn) -> Path:

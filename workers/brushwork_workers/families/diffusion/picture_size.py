@@ -4,6 +4,7 @@ import math
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.warnings import ResultWarning, result_warning
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
@@ -34,6 +35,51 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     scale = min(scale, longest / width, longest / height)
     multiple = model.family_spec.multiple_of
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
+
+
+def size_warnings(
+    given: tuple[int, int], used: tuple[int, int], request: ImageToImageRequest, model: Model
+) -> list[ResultWarning]:
+    """Return a warning if the result has other sides or proportions than the input picture.
+
+    Args:
+        given: Width and height of the input picture, in pixels.
+        used: Width and height of the result, in pixels.
+        request: The request. A size that it asks for is no surprise, but proportions that change are.
+        model: The model.
+    """
+    if given == used:
+        return []
+    sizes = {"given": written(given), "used": written(used)}
+    if request.width and request.height:
+        return stretched("image", given, used)
+    if request.width or request.height:
+        return []
+    multiple = model.family_spec.multiple_of
+    # Rounding takes away less than a multiple from each side, unless a side would be too small.
+    if max(before - after for before, after in zip(given, used, strict=True)) < multiple:
+        return [result_warning("size_rounded", "image", multiple=multiple, **sizes)]
+    return [result_warning("size_reduced", "image", **sizes)]
+
+
+def stretched(field: str, given: tuple[int, int], used: tuple[int, int]) -> list[ResultWarning]:
+    """Return a warning if a picture is resized to other proportions, beyond the rounding of its sides.
+
+    Args:
+        field: The parameter of the picture.
+        given: Its width and height, in pixels.
+        used: Width and height that it is resized to, in pixels.
+    """
+    scales = [after / before for before, after in zip(given, used, strict=True)]
+    # Off by more than a pixel of the result.
+    is_stretched = (max(scales) - min(scales)) * min(given) > 1
+    sizes = {"given": written(given), "used": written(used)}
+    return [result_warning("image_stretched", field, **sizes)] if is_stretched else []
+
+
+def written(size: tuple[int, int]) -> str:
+    """Return width and height as text."""
+    return f"{size[0]} x {size[1]}"
 
 
 def _default_area(model: Model) -> int:

@@ -12,6 +12,8 @@ from diffusers import SchedulerMixin
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor, ModuleProxy, SerialExecutor
+from brushwork_workers.families.diffusion.prompt_tokens import TokenCounter, chunk_of
+from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import new_scheduler
 
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -54,6 +56,7 @@ class PipelineCopies:
         *,
         original: Any = None,
         adapters: Adapters | None = None,
+        checks: RunChecks | None = None,
     ) -> Any:
         """Return a copy with proxies of the heavy modules and its own scheduler.
 
@@ -62,6 +65,7 @@ class PipelineCopies:
             pixels: The pixels of one picture that the copy will generate.
             original: A pipeline of another class with the same components; by default the loaded one.
             adapters: The adapters of the denoiser and the text encoders.
+            checks: Checks the values of the run; None to check nothing.
 
         Raises:
             InvalidRequest: diffusers has no such scheduler, or it does not fit the model.
@@ -73,23 +77,23 @@ class PipelineCopies:
             if component is not None and name != "scheduler":
                 # Not through the setter of the pipeline, which would write the proxies into its
                 # configuration.
-                pipeline.__dict__[name] = self._own(name, component, options)
+                pipeline.__dict__[name] = self._own(name, component, options, checks)
         pipeline.__dict__["scheduler"] = new_scheduler(self._pipeline.scheduler, scheduler)
         return pipeline
 
-    def _own(self, name: str, component: Any, options: CallOptions) -> Any:
+    def _own(self, name: str, component: Any, options: CallOptions, checks: RunChecks | None) -> Any:
         """Return the proxy or copy of a component that a job uses."""
+        executor = self._model_executor if checks is None else checks.executor(self._model_executor)
         if name == "vae":
             options = replace(options, part=name, adapters=None)
-            return _AutoencoderProxy(component, self._model_executor, options, self._dtype_copies)
+            return _AutoencoderProxy(component, executor, options, self._dtype_copies, checks)
         if name in _BATCHED:
             adapters = options.adapters if name in _ADAPTABLE else None
             proxy_class = _TextEncoderProxy if name in _TEXT_ENCODERS else ModuleProxy
-            return proxy_class(
-                component, self._model_executor, replace(options, part=name, adapters=adapters)
-            )
+            return proxy_class(component, executor, replace(options, part=name, adapters=adapters))
         if name.startswith(_PREPROCESSORS):
-            return _PreprocessorProxy(component, self._preprocessor_executor, name)
+            counter = checks.tokens if checks is not None and name.startswith("tokenizer") else None
+            return _PreprocessorProxy(component, self._preprocessor_executor, name, counter)
         return copy.deepcopy(component) if isinstance(component, SchedulerMixin) else component
 
 
@@ -97,19 +101,31 @@ class _PreprocessorProxy(ModuleProxy):
     """A proxy of a tokenizer or processor that runs one call at a time.
 
     Attributes that a job sets apply only to calls of that job. The pipeline of Sana, for example, sets the
-    padding side of its tokenizer.
+    padding side of its tokenizer. The attribute `chunk` is the number of the chunk of a long prompt that the
+    calls of a tokenizer return; see `chunk_of`.
     """
 
-    def __init__(self, component: Any, model_executor: ModelExecutor, part: str) -> None:
+    def __init__(
+        self, component: Any, model_executor: ModelExecutor, part: str, counter: TokenCounter | None = None
+    ) -> None:
         super().__init__(component, model_executor, CallOptions(part=part), methods=None)
-        self.__dict__["_overrides"] = {}
+        self.__dict__.update(_overrides={}, _part=part, _counter=counter, _chunk=None)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._overrides[name] = value
+        if name == "chunk":
+            self.__dict__["_chunk"] = value
+        else:
+            self._overrides[name] = value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the component with the attributes that the job has set."""
-        return self._call(self._with_overrides, self._module, *args, **kwargs)
+        if self._chunk is not None:
+            texts = [args[0]] if isinstance(args[0], str) else args[0]
+            return self._call(self._with_overrides, chunk_of, self._module, texts, self._chunk)
+        answer = self._call(self._with_overrides, self._module, *args, **kwargs)
+        if self._counter is not None and args:
+            self._call(self._with_overrides, self._counter.check, self._part, self._module, args[0], kwargs)
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         if name in self.__dict__["_overrides"]:
@@ -173,14 +189,32 @@ class _AutoencoderProxy(ModuleProxy):
     """A proxy of a VAE whose number format a job can change without affecting other jobs.
 
     Stable Diffusion XL casts a half-precision VAE to float32 before its calls, and back after them. The
-    shared VAE stays unchanged.
+    shared VAE stays unchanged. A half-precision VAE whose values overflow is called once more in float32.
     """
 
     def __init__(
-        self, module: Any, model_executor: ModelExecutor, options: CallOptions, dtype_copies: _DtypeCopies
+        self,
+        module: Any,
+        model_executor: ModelExecutor,
+        options: CallOptions,
+        dtype_copies: _DtypeCopies,
+        checks: RunChecks | None,
     ) -> None:
         super().__init__(module, model_executor, options, _VAE_METHODS)
-        self.__dict__["_dtype_copies"] = dtype_copies
+        self.__dict__.update(_dtype_copies=dtype_copies, _checks=checks)
+
+    def __getattr__(self, name: str) -> Any:
+        own = super().__getattr__(name)
+        is_checked = name in _VAE_METHODS and self._checks is not None
+        return partial(self._checked, name, own) if is_checked else own
+
+    def _checked(self, name: str, method: Callable[..., Any], values: Any, *args: Any, **kwargs: Any) -> Any:
+        def in_float32() -> Any:
+            larger = getattr(self._dtype_copies.in_dtype(torch.float32), name)
+            return self._call(larger, values.float(), *args, **kwargs)
+
+        answer = method(values, *args, **kwargs)
+        return self._checks.autoencoder_answer(values, answer, self._module, in_float32)
 
     def to(self, *args: Any, dtype: torch.dtype | None = None) -> Self:
         """Use a copy of the module in another number format. The device does not change."""

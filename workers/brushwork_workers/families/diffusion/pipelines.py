@@ -13,6 +13,7 @@ from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.known_cells import KnownCellsInpaintPipeline, inpaints_known_cells
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
@@ -84,6 +85,7 @@ class Pipelines:
         pixels: int = 1,
         controlnet: Any = None,
         adapters: Adapters | None = None,
+        checks: RunChecks | None = None,
     ) -> Any:
         """Return a pipeline for one job, with proxies of the modules and its own scheduler.
 
@@ -93,13 +95,14 @@ class Pipelines:
             pixels: The pixels of one picture that the job generates.
             controlnet: The loaded module of a ControlNet, if the job uses one. It is replaced by a proxy.
             adapters: The adapters of the denoiser and the text encoders.
+            checks: Checks the values of the run; None to check nothing.
 
         Raises:
             InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
                 model or the kind.
         """
         original = self._original(self._class_name(kind, controlnet is not None), controlnet)
-        pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters)
+        pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters, checks=checks)
         if kind != "text-to-image":
             check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
         return pipeline

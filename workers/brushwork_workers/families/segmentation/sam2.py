@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import Sam2Model, Sam2Processor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import pretrained
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap
 from brushwork_workers.families.segmentation.coco_segments import segment
@@ -107,6 +108,7 @@ class PromptedSegmentation:
         processed = self._processor(images=picture, return_tensors="pt")
         pixels = processed["pixel_values"].to(self._spec.device, self._spec.dtype)
         embeddings = self._encoder.get_image_embeddings(pixels)
+        self._check(embeddings, "image encoder")
         by_shape: dict[tuple[int, bool], list[Prompt]] = defaultdict(list)
         for prompt in prompts:
             by_shape[prompt.shape].append(prompt)
@@ -123,6 +125,7 @@ class PromptedSegmentation:
         processed = self._decoder(
             image_embeddings=embeddings, multimask_output=is_ambiguous, **self._prompt_tensors(prompts, sizes)
         )
+        self._check((processed.iou_scores, processed.pred_masks), "mask decoder")
         scores = processed.iou_scores[0].float().cpu()
         best = scores.argmax(dim=-1)
         rows = torch.arange(len(prompts))
@@ -133,6 +136,9 @@ class PromptedSegmentation:
             FoundObject(prompt.number, np.asarray(mask[0].numpy()), score)
             for prompt, mask, score in zip(prompts, masks, confidences, strict=True)
         ]
+
+    def _check(self, values: Any, part: str) -> None:
+        check_finite(values, model=self._spec.model.name, part=part, module=self._encoder._module)
 
     def _prompt_tensors(self, prompts: Sequence[Prompt], sizes: Tensor) -> dict[str, Tensor]:
         """Return points and boxes as inputs of the network: [1, objects, ...], in pixels of its own input."""

@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import AutoModelForSemanticSegmentation
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
 from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
@@ -31,6 +32,7 @@ class SemanticSegmentation:
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._name = spec.model.name
         self._pictures = PictureProcessor(spec)
         self._labels = labels_of(network.config)
         options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
@@ -48,6 +50,8 @@ class SemanticSegmentation:
 
     def _classes(self, picture: Image.Image) -> ClassMap:
         """Return the best class of each pixel, at the size of the picture."""
-        (logits,) = self._network(**self._pictures(picture))
+        (answer,) = self._network(**self._pictures(picture))
+        logits = answer[0].float().cpu()
+        check_finite(logits, model=self._name, part="segmentation network", module=self._network._module)
         size = (picture.height, picture.width)
-        return ClassMap(best_class(logits[0].float().cpu(), size), self._labels)
+        return ClassMap(best_class(logits, size), self._labels)

@@ -5,6 +5,7 @@ from typing import Any
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from PIL import Image
 
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class
 from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
 from brushwork_workers.families.segmentation.result import segmentation_result
@@ -26,6 +27,7 @@ class TorchvisionSegmenter:
     """
 
     def __init__(self, spec: LoadSpec) -> None:
+        self._name = spec.model.name
         self._model = TorchvisionModel.load(spec)
         self._network = self._model.proxy(spec.model_executor, spec.options)
 
@@ -42,5 +44,6 @@ class TorchvisionSegmenter:
     def _classes(self, picture: Image.Image) -> ClassMap:
         """Return the best class of each pixel, at the size of the picture."""
         logits = self._network(self._model.tensor(picture))["out"].float().cpu()
+        check_finite(logits, model=self._name, part="segmentation network", module=self._model.network)
         size = (picture.height, picture.width)
         return ClassMap(best_class(logits[0], size), self._model.labels)

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest, Segment
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForUniversalSegmentation
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import pretrained, serialized
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap, best_class, labels_of
 from brushwork_workers.families.segmentation.coco_segments import segment, segments_of_classes
@@ -45,6 +47,7 @@ class UniversalSegmentation:
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
+        self._name = spec.model.name
         self._pictures = TaskPictures(spec)
         # One picture at a time, because it holds one mask per query in memory.
         self._post_processor = serialized(self._pictures.processor, "objects")
@@ -64,6 +67,8 @@ class UniversalSegmentation:
         task = request.task or "semantic"
         queries = self._queries(picture, task)
         if task == "semantic":
+            if request.threshold is not None:
+                context.warn(result_warning("parameter_ignored", "threshold", reason="semantic"))
             classes = self._classes(queries, size)
             return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
         threshold = THRESHOLD if request.threshold is None else request.threshold
@@ -72,10 +77,11 @@ class UniversalSegmentation:
 
     def _queries(self, picture: Image.Image, task: str) -> SimpleNamespace:
         """Return the outputs of the queries: classes [1, queries, classes + 1], masks [1, queries, h, w]."""
-        classes, masks = self._network(**self._pictures(picture, task))
-        return SimpleNamespace(
-            class_queries_logits=classes.float().cpu(), masks_queries_logits=masks.float().cpu()
-        )
+        answer = self._network(**self._pictures(picture, task))
+        classes, masks = (logits.float().cpu() for logits in answer)
+        module = self._network._module
+        check_finite((classes, masks), model=self._name, part="segmentation network", module=module)
+        return SimpleNamespace(class_queries_logits=classes, masks_queries_logits=masks)
 
     def _classes(self, queries: SimpleNamespace, size: tuple[int, int]) -> ClassMap:
         found = self._post_processor.post_process_semantic_segmentation(

@@ -137,6 +137,7 @@ def _metrics(training_loop: TrainingLoop, split: DatasetSplit) -> dict[str, Any]
         "confusion_matrix": _confusion_matrix(evaluate.labels, predictions, len(split.labels)),
         "num_train_images": len(split.train),
         "num_validation_images": len(split.validation),
+        "filename_encoding": split.filename_encoding,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from brushwork_core.media.archive import refused
 from brushwork_core.media.dataset import Dataset
+from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 
@@ -49,11 +50,13 @@ class DatasetSplit:
         labels: The names of the classes.
         train: The training examples.
         validation: The validation examples; may be empty.
+        filename_encoding: The encoding of the file names, if the archive did not state it.
     """
 
     labels: tuple[str, ...]
     train: Examples
     validation: Examples
+    filename_encoding: str | None = None
 
 
 def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
@@ -87,6 +90,8 @@ def read(
         JobStopped: The job was canceled.
     """
     dataset = Dataset(context.file(sha256))
+    for warning in _warnings(dataset):
+        context.warn(warning)
     side, number = preparation.image_size, len(dataset.entries)
     if number * 3 * side * side > MAX_BYTES:
         raise refused(
@@ -109,7 +114,18 @@ def read(
     train, validation = (
         examples.subset(selected.nonzero()[:, 0]) for selected in (~is_validation, is_validation)
     )
-    return DatasetSplit(dataset.labels, train, validation)
+    return DatasetSplit(dataset.labels, train, validation, dataset.name_encoding)
+
+
+def _warnings(dataset: Dataset) -> Iterator[ResultWarning]:
+    if dataset.name_encoding not in (None, "utf-8"):
+        yield result_warning(
+            "filenames_decoded", "dataset", encoding=dataset.name_encoding, labels=list(dataset.labels)
+        )
+    if dataset.judges_by_test:
+        yield result_warning("test_folder_used", "dataset")
+    if dataset.num_unused:
+        yield result_warning("test_folder_unused", "dataset", number=dataset.num_unused)
 
 
 def held_out(labels: Tensor, validation_share: float, seed: int) -> Tensor:

@@ -9,6 +9,7 @@ from brushwork_schemas.wording.phrase import said
 from torch import Tensor
 from torch.nn import functional
 
+from brushwork_workers.families.finite import damaged_weights, not_finite
 from brushwork_workers.families.training.architecture import Architecture, head_name
 from brushwork_workers.families.training.dataset_split import Examples
 from brushwork_workers.families.training.preparation import Preparation
@@ -43,6 +44,7 @@ class Trainer:
         preparation: Preparation,
         device: torch.device,
     ) -> None:
+        self._model = request.model or architecture.name
         self._seed = request.seed or 0
         self._is_frozen = request.freeze_backbone
         self._preparation = preparation
@@ -73,6 +75,7 @@ class Trainer:
 
         Raises:
             InvalidRequest: The loss is not finite.
+            NotFinite: The loss of the very first step is not finite.
         """
         # Gradients are off by default in the device thread.
         with torch.enable_grad(), seeded(self._device, self._seed, "step", number):
@@ -85,6 +88,9 @@ class Trainer:
             self._optimizer.step()
         value = loss.item()
         if not torch.isfinite(loss):
+            # The loss of the first step is that of the weights in the files.
+            if number == 0:
+                raise not_finite(self._model, "network to train", self._network)
             raise InvalidRequest(
                 said(
                     "learning_rate: too high, the loss became {value} in step {number}.",
@@ -97,15 +103,28 @@ class Trainer:
         return value, int((logits.argmax(1) == labels).sum())
 
     def evaluate_batch(self, batch: Examples) -> tuple[float, Tensor]:
-        """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU."""
+        """Return the mean cross-entropy of a batch and the predicted classes, int64 [n] on the CPU.
+
+        Raises:
+            InvalidRequest: The loss is not finite.
+        """
         self._network.eval()
         logits = self._logits(batch)
         loss = functional.cross_entropy(logits, batch.labels.to(self._device))
+        if not torch.isfinite(loss):
+            raise _diverged("validation loss")
         return loss.item(), logits.argmax(1).cpu()
 
     def weights(self) -> State:
-        """Return a copy of all weights of the network, on the CPU, float32."""
-        return {name: _copy(value) for name, value in self._network.state_dict().items()}
+        """Return a copy of all weights of the network, on the CPU, float32.
+
+        Raises:
+            InvalidRequest: A weight is not finite.
+        """
+        weights = {name: _copy(value) for name, value in self._network.state_dict().items()}
+        if damaged := damaged_weights(weights.items()):
+            raise _diverged(damaged[0])
+        return weights
 
     def trained_weights(self) -> State:
         """Return a copy of the weights that training can change, on the CPU, float32."""
@@ -171,3 +190,11 @@ class Trainer:
 
 def _copy(value: Tensor) -> Tensor:
     return value.detach().to("cpu", copy=True).contiguous()
+
+
+def _diverged(what: str) -> InvalidRequest:
+    return InvalidRequest(
+        said("learning_rate: too high, {what} became infinite or not a number.", what=what),
+        field="learning_rate",
+        hint="Use a smaller learning_rate, for example a tenth of it.",
+    )

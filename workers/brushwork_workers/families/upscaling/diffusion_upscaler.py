@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
+from brushwork_schemas.warnings import result_warning
 from PIL import Image
 
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loading import read
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.prompt_tokens import chunked_embeddings, number_of_chunks
+from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.upscaling.edges import pad_to
 from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -53,17 +56,23 @@ class DiffusionUpscaler:
         # The pipeline would shrink the picture to whole multiples. Padding it avoids that; the output is
         # cropped.
         padded_picture = pad_to(picture, *(-(-side // self._scale) * self._scale for side in picture.size))
-        output: Image.Image = self._copies.new(pixels=size[0] * size[1])(
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt or None,
-            image=padded_picture,
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            noise_level=request.noise_level,
-            # On the CPU, so that a seed gives the same random numbers on every device.
-            generator=torch.Generator("cpu").manual_seed(request.seed or 0),
-            callback=self._step_callback(context, request.num_inference_steps or 0),
-        ).images[0]
+        if request.negative_prompt.strip() and (request.guidance_scale or 0.0) <= 1:
+            context.warn(result_warning("parameter_ignored", "negative_prompt", reason="no_guidance"))
+        prompts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+
+        def run(checks: RunChecks) -> Any:
+            pipeline = self._copies.new(pixels=size[0] * size[1], checks=checks)
+            return pipeline(
+                **_texts(pipeline, request),
+                image=padded_picture,
+                num_inference_steps=request.num_inference_steps,
+                noise_level=request.noise_level,
+                # On the CPU, so that a seed gives the same random numbers on every device.
+                generator=torch.Generator("cpu").manual_seed(request.seed or 0),
+                callback=self._step_callback(context, request.num_inference_steps or 0),
+            )
+
+        output = run_checked(run, model=self._model.name, prompts=prompts, warn=context.warn).images[0]
         return {
             "image": context.save_picture(output.crop((0, 0, *size))),
             "scale": float(self._scale),
@@ -79,3 +88,14 @@ class DiffusionUpscaler:
                 context.show_preview(self._colours.picture(latents))
 
         return report
+
+
+def _texts(pipeline: Any, request: ImageUpscalingRequest) -> dict[str, Any]:
+    """Return the arguments of the pipeline for its prompts."""
+    arguments = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt or None,
+        "guidance_scale": request.guidance_scale,
+    }
+    count = number_of_chunks(pipeline, [request.prompt, request.negative_prompt])
+    return chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments

@@ -10,6 +10,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, Swin2SRForImageSuperResolution
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.upscaling.edges import pad_to
 from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.families.upscaling.tiles import tiles
@@ -74,6 +75,7 @@ class Swin2SRUpscaler:
         output: torch.Tensor = ModuleProxy(self.network, self._model_executor, options)(
             pixel_values=pixels
         ).reconstruction
+        check_finite(output, model=self._model.name, part="upscaling network", module=self.network)
         # The processor pads to whole windows, always by at least one pixel.
         output = output[0, :, : picture.height * self._scale, : picture.width * self._scale]
         levels = (output.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

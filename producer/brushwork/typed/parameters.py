@@ -1,0 +1,358 @@
+"""Parameters of all kinds that come with brushwork, for type checkers."""
+
+# Generated from the kinds by `python -m tests.typed_clients --write`. Do not edit.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Required, TypeAlias, TypedDict
+
+from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.image_segmentation import Box, Point
+from brushwork_schemas.options import Priority
+
+from brushwork.typed.arguments import DatasetFile, PictureFile
+
+KindName: TypeAlias = Literal[
+    "text-to-image",
+    "image-to-image",
+    "inpainting",
+    "image-upscaling",
+    "image-to-text",
+    "image-classification",
+    "image-segmentation",
+    "image-classification-training",
+]
+
+
+class OptionParameters(TypedDict, total=False):
+    """Options that all kinds have. `JobOptions` describes them."""
+
+    priority: Priority | Literal["low", "normal", "high", "urgent"] | None
+    tenant: str | None
+    deadline_s: float | None
+    idempotency_key: str | None
+    webhook_url: str | None
+    webhook_events: Sequence[Literal["started", "succeeded", "failed", "canceled", "expired"]] | None
+    group: str | None
+    retention_s: float | None
+    first_frame: bool | None
+    traceparent: str | None
+
+
+class LoraChoiceItem(TypedDict, total=False):
+    """A `LoraChoice` as a mapping."""
+
+    name: Required[str]
+    weight: float
+
+
+class PointItem(TypedDict, total=False):
+    """A `Point` as a mapping."""
+
+    x: Required[float]
+    y: Required[float]
+    is_on: bool
+    object: int
+
+
+class BoxItem(TypedDict, total=False):
+    """A `Box` as a mapping."""
+
+    x_min: Required[float]
+    y_min: Required[float]
+    x_max: Required[float]
+    y_max: Required[float]
+
+
+class TextToImageFields(OptionParameters, total=False):
+    """Optional parameters of text-to-image."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_images_per_prompt: int
+    scheduler: str | None
+    clip_skip: int | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+    controlnet: str | None
+    control_image: PictureFile | None
+    controlnet_conditioning_scale: float | None
+
+
+class TextToImageParameters(TextToImageFields):
+    """Parameters of text-to-image. `TextToImageRequest` describes them."""
+
+    prompt: str
+
+
+class TextToImageChanges(TextToImageFields, total=False):
+    """Changes for a repeated job of text-to-image."""
+
+    prompt: str
+
+
+class ImageToImageFields(OptionParameters, total=False):
+    """Optional parameters of image-to-image."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_images_per_prompt: int
+    scheduler: str | None
+    clip_skip: int | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+    controlnet: str | None
+    control_image: PictureFile | None
+    controlnet_conditioning_scale: float | None
+    strength: float | None
+
+
+class ImageToImageParameters(ImageToImageFields):
+    """Parameters of image-to-image. `ImageToImageRequest` describes them."""
+
+    prompt: str
+    image: PictureFile
+
+
+class ImageToImageChanges(ImageToImageFields, total=False):
+    """Changes for a repeated job of image-to-image."""
+
+    prompt: str
+    image: PictureFile
+
+
+class InpaintingFields(OptionParameters, total=False):
+    """Optional parameters of inpainting."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_images_per_prompt: int
+    scheduler: str | None
+    clip_skip: int | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+    controlnet: str | None
+    control_image: PictureFile | None
+    controlnet_conditioning_scale: float | None
+    strength: float | None
+
+
+class InpaintingParameters(InpaintingFields):
+    """Parameters of inpainting. `InpaintingRequest` describes them."""
+
+    prompt: str
+    image: PictureFile
+    mask_image: PictureFile
+
+
+class InpaintingChanges(InpaintingFields, total=False):
+    """Changes for a repeated job of inpainting."""
+
+    prompt: str
+    image: PictureFile
+    mask_image: PictureFile
+
+
+class ImageUpscalingFields(OptionParameters, total=False):
+    """Optional parameters of image-upscaling."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    prompt: str
+    negative_prompt: str
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    noise_level: int | None
+    seed: int | None
+
+
+class ImageUpscalingParameters(ImageUpscalingFields):
+    """Parameters of image-upscaling. `ImageUpscalingRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImageUpscalingChanges(ImageUpscalingFields, total=False):
+    """Changes for a repeated job of image-upscaling."""
+
+    image: PictureFile
+
+
+class ImageToTextFields(OptionParameters, total=False):
+    """Optional parameters of image-to-text."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    language: Literal["en", "zh"]
+    prompt: str
+    max_new_tokens: int | None
+    num_beams: int | None
+    num_return_sequences: int
+    do_sample: bool
+    temperature: float | None
+    top_p: float | None
+    seed: int | None
+
+
+class ImageToTextParameters(ImageToTextFields):
+    """Parameters of image-to-text. `ImageToTextRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImageToTextChanges(ImageToTextFields, total=False):
+    """Changes for a repeated job of image-to-text."""
+
+    image: PictureFile
+
+
+class ImageClassificationFields(OptionParameters, total=False):
+    """Optional parameters of image-classification."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    top_k: int
+    candidate_labels: list[str] | tuple[str, ...] | None
+    hypothesis_template: str | None
+
+
+class ImageClassificationParameters(ImageClassificationFields):
+    """Parameters of image-classification. `ImageClassificationRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImageClassificationChanges(ImageClassificationFields, total=False):
+    """Changes for a repeated job of image-classification."""
+
+    image: PictureFile
+
+
+class ImageSegmentationFields(OptionParameters, total=False):
+    """Optional parameters of image-segmentation."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    overlay: bool
+    task: Literal["semantic", "instance", "panoptic"] | None
+    threshold: float | None
+    points: Sequence[Point | PointItem]
+    boxes: Sequence[Box | BoxItem]
+
+
+class ImageSegmentationParameters(ImageSegmentationFields):
+    """Parameters of image-segmentation. `ImageSegmentationRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImageSegmentationChanges(ImageSegmentationFields, total=False):
+    """Changes for a repeated job of image-segmentation."""
+
+    image: PictureFile
+
+
+class ImageClassificationTrainingFields(OptionParameters, total=False):
+    """Optional parameters of image-classification-training."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    image_size: int | None
+    num_train_epochs: int
+    per_device_train_batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimizer: Literal["adam", "adamw"]
+    augmentation: Literal["none", "light", "strong"]
+    validation_split: float
+    early_stopping_patience: int | None
+    freeze_backbone: bool
+    seed: int | None
+
+
+class ImageClassificationTrainingParameters(ImageClassificationTrainingFields):
+    """Parameters of image-classification-training. `ImageClassificationTrainingRequest` describes them."""
+
+    dataset: DatasetFile
+
+
+class ImageClassificationTrainingChanges(ImageClassificationTrainingFields, total=False):
+    """Changes for a repeated job of image-classification-training."""
+
+    dataset: DatasetFile
+
+
+class AnyChanges(OptionParameters, total=False):
+    """Changes of a job whose kind is not known, because only its id is: the fields of all kinds."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    prompt: str
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_images_per_prompt: int
+    scheduler: str | None
+    clip_skip: int | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+    controlnet: str | None
+    control_image: PictureFile | None
+    controlnet_conditioning_scale: float | None
+    image: PictureFile
+    strength: float | None
+    mask_image: PictureFile
+    noise_level: int | None
+    language: Literal["en", "zh"]
+    max_new_tokens: int | None
+    num_beams: int | None
+    num_return_sequences: int
+    do_sample: bool
+    temperature: float | None
+    top_p: float | None
+    top_k: int
+    candidate_labels: list[str] | tuple[str, ...] | None
+    hypothesis_template: str | None
+    overlay: bool
+    task: Literal["semantic", "instance", "panoptic"] | None
+    threshold: float | None
+    points: Sequence[Point | PointItem]
+    boxes: Sequence[Box | BoxItem]
+    dataset: DatasetFile
+    image_size: int | None
+    num_train_epochs: int
+    per_device_train_batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimizer: Literal["adam", "adamw"]
+    augmentation: Literal["none", "light", "strong"]
+    validation_split: float
+    early_stopping_patience: int | None
+    freeze_backbone: bool
