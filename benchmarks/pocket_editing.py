@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from brushwork_workers.families.diffusion.known_cells import KnownCellsInpaintPipeline
+from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brushwork_workers.families.diffusion.known_cells import KnownCellsInpaintPipeline, centred
-from brushwork_workers.families.diffusion.masked_area import MaskedArea
+from brushwork_workers.families.known_cells.masked_area import MaskedArea
+from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, centred
 from brushwork_workers.pocket import WEIGHTS
 from diffusers import StableDiffusionPipeline
 from PIL import Image

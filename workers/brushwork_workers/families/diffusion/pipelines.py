@@ -11,10 +11,10 @@ from torch import nn
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor
-from brushwork_workers.families.diffusion.known_cells import KnownCellsInpaintPipeline, inpaints_known_cells
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
+from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
 # control picture is the input picture are left out, because they take no separate control picture.

@@ -14,7 +14,7 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_output import StableDiffusionPipelineOutput
 from PIL import Image
 
-from brushwork_workers.families.diffusion.masked_area import MaskedArea
+from brushwork_workers.families.known_cells.masked_area import MaskedArea
 
 # As Any, because most attributes of pipelines have no annotations.
 _ImageToImage: Any = StableDiffusionImg2ImgPipeline
