@@ -13,7 +13,14 @@ from safetensors.torch import load_file, save_file
 from recipes.pocket.networks.parts import Parts
 from recipes.pocket.training.export import half
 
-MODELS = ("pocket-diffusion", "pocket-turbo", "pocket-captioner", "pocket-classifier", "pocket-segmenter")
+MODELS = (
+    "pocket-diffusion",
+    "pocket-turbo",
+    "pocket-captioner",
+    "pocket-classifier",
+    "pocket-segmenter",
+    "pocket-upscaler",
+)
 _DENOISERS = {"pocket-diffusion": "unet", "pocket-turbo": "turbo-unet"}
 _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 

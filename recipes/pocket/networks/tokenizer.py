@@ -48,7 +48,13 @@ def build_caption_tokenizer() -> PreTrainedTokenizerFast:
     inner = _tokenizer(words, [*_terms(), ","], r"\u2581[a-z]+")
     space = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     inner.pre_tokenizer = pre_tokenizers.Sequence([space, inner.pre_tokenizer])
-    inner.decoder = decoders.Metaspace(prepend_scheme="always")
+    # The forms of the article are a matter of spelling: the captioner has one word for both of them.
+    one_article = normalizers.Replace(Regex(r"\ban orange\b"), "a orange")
+    inner.normalizer = normalizers.Sequence([inner.normalizer, one_article])
+    spelling = decoders.Replace(Regex(r"\ba orange\b"), "an orange")
+    inner.decoder = decoders.Sequence(
+        [decoders.Metaspace(prepend_scheme="always"), decoders.Fuse(), spelling]
+    )
     inner.post_processor = processors.TemplateProcessing(
         single=f"$A {END}", special_tokens=[(END, inner.token_to_id(END))]
     )

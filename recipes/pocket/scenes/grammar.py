@@ -76,7 +76,7 @@ class Description:
 
 
 def english(description: Description) -> str:
-    """Return the English prompt of a description: lower case, no full stop, always with the article "a"."""
+    """Return the English prompt of a description: lower case, no full stop."""
     d = description
     names = [f"{colour} {shape}" for colour, shape in d.pairs]
     if d.relation:
@@ -84,6 +84,7 @@ def english(description: Description) -> str:
     else:
         text = f"a {d.size} {names[0]}" if d.size else f"a {names[0]}"
         text += f" {_PLACE_WORDS[d.position]}" if d.position else ""
+    text = text.replace("a orange", "an orange")
     return f"{text} on a {d.background} background" if d.background else text
 
 

@@ -14,6 +14,7 @@ from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
+from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
 # control picture is the input picture are left out, because they take no separate control picture.
@@ -46,6 +47,7 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "pixart-sigma": {"text-to-image": ("PixArtSigmaPipeline", None)},
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
 }
+_KNOWN_CELLS = KnownCellsInpaintPipeline.__name__
 
 
 class Pipelines:
@@ -106,7 +108,7 @@ class Pipelines:
         return pipeline
 
     def _class_name(self, kind: str, has_controlnet: bool) -> str:
-        plain, with_controlnet = _CLASSES[self.family][kind]
+        plain, with_controlnet = self._classes(kind)
         if not has_controlnet:
             return plain
         if with_controlnet is None:
@@ -121,6 +123,12 @@ class Pipelines:
             )
         return with_controlnet
 
+    def _classes(self, kind: str) -> tuple[str, str | None]:
+        is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
+        if is_stable_diffusion and inpaints_known_cells(getattr(self.loaded, "unet", None)):
+            return _KNOWN_CELLS, None
+        return _CLASSES[self.family][kind]
+
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""
         if type(self.loaded).__name__ == class_name:
@@ -132,7 +140,8 @@ class Pipelines:
             return self._built[key]
 
     def _build(self, class_name: str, controlnet: Any) -> Any:
-        pipeline_type = getattr(diffusers, class_name)
+        own = {_KNOWN_CELLS: KnownCellsInpaintPipeline}
+        pipeline_type = own.get(class_name) or getattr(diffusers, class_name)
         parameters = inspect.signature(pipeline_type.__init__).parameters
         # Components come last, because the configuration has entries with the same names.
         components = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}

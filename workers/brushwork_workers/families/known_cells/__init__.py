@@ -1,0 +1,1 @@
+"""Inpainting with denoisers that were trained for text-to-image only."""
