@@ -62,6 +62,7 @@ def test_a_job_in_a_list_has_links_and_no_outlook(http: TestClient, jobs: list[s
     alone = http.get("/v1/jobs/job-6").json()
     assert alone["outlook"] == {
         "position": 6, "estimated_start_at": None, "estimated_end_at": None, "servable": False,
+        "num_workers": 0,
     }  # fmt: skip
 
 
@@ -133,6 +134,13 @@ def test_queues_and_what_waits_in_them(
     begun(ledger, "job-0")
     queues = {queue.pop("kind"): queue for queue in http.get("/v1/queues").json()["queues"]}
     assert 0 <= queues[KIND].pop("oldest_s") < 60
-    assert queues[KIND] == {"in_redis": 6, "in_ledger": 3, "running": 1, "workers": 1}
-    empty = {"in_redis": 0, "in_ledger": 0, "running": 0, "oldest_s": None, "workers": 0}
-    assert queues["image-to-text"] == empty
+    absent = queues[KIND].pop("models_on_no_worker")
+    assert "pocket-turbo" in absent
+    assert "pocket-diffusion" not in absent
+    assert queues[KIND] == {
+        "in_redis": 6, "in_ledger": 3, "running": 1, "workers": 1, "workers_without_model": 0,
+    }  # fmt: skip
+    assert "pocket-captioner" in queues["image-to-text"].pop("models_on_no_worker")
+    assert queues["image-to-text"] == {
+        "in_redis": 0, "in_ledger": 0, "running": 0, "oldest_s": None, "workers": 0, "workers_without_model": 0,
+    }  # fmt: skip
