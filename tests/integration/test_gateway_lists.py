@@ -142,5 +142,6 @@ def test_queues_and_what_waits_in_them(
     }  # fmt: skip
     assert "pocket-captioner" in queues["image-to-text"].pop("models_on_no_worker")
     assert queues["image-to-text"] == {
-        "in_redis": 0, "in_ledger": 0, "running": 0, "oldest_s": None, "workers": 0, "workers_without_model": 0,
+        "in_redis": 0, "in_ledger": 0, "running": 0, "oldest_s": None,
+        "workers": 0, "workers_without_model": 0,
     }  # fmt: skip
