@@ -51,7 +51,8 @@ def photographs() -> dict[str, Image.Image]:
     for file in files:
         if file.suffix in (".png", ".jpg", ".gif"):
             with Image.open(file) as picture:
-                found[file.name] = picture.convert("RGB")
+                # Without its colour profile, which the queue applies and the stock pipeline does not.
+                found[file.name] = Image.fromarray(np.asarray(picture.convert("RGB")))
     samples = load_sample_images()
     for name, pixels in zip(samples.filenames, samples.images, strict=True):
         found[Path(name).name] = Image.fromarray(np.asarray(pixels))

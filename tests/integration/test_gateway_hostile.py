@@ -168,8 +168,8 @@ def test_a_body_without_end_is_cut_off(stage: Stage) -> None:
     assert stage.is_up()
 
 
-def test_a_picture_behind_many_words_is_only_a_picture(stage: Stage) -> None:
-    (name,) = HARMLESS
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_picture_behind_many_words_is_only_a_picture(stage: Stage, name: str) -> None:
     headers = {**stage.mine, "Content-Type": "image/png"}
     answer = stage.http.post("/v1/files", content=all_bombs()[name], headers=headers)
     assert answer.status_code == 201

@@ -13,12 +13,15 @@ from tests.servers import RedisServer, wait_until
 # A worker's Celery without its models; patient for one second in place of ten.
 IDLE_WORKER = """
 import sys
+from types import SimpleNamespace
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
 
 app = celery_app(Settings(redis_url=sys.argv[1]))
 assert app.conf.broker_transport_options["health_check_interval"] == 10
 app.conf.broker_transport_options["health_check_interval"] = 1
+# Of the worker's parts, the consumer uses the one that sends the events of jobs.
+app.worker_process = SimpleNamespace(task_events=SimpleNamespace(connect=lambda dispatcher: None))
 app.conf.worker_consumer = "brushwork_workers.process.consumer:PatientConsumer"
 app.Worker(
     pool="threads", concurrency=1, queues=["half-open"], hostname="idle@here", loglevel="info",

@@ -60,14 +60,15 @@ def test_it_says_where_it_listens_and_a_client_finds_it(up: Up, monkeypatch: pyt
     }
     assert up.env_file.stat().st_mode & 0o777 == 0o600
     assert httpx.get(addresses["BRUSHWORK_FLOWER_URL"] + "/api/tasks").status_code == 200
-    ready = httpx.get(addresses["BRUSHWORK_GATEWAY_URL"] + "/readyz").json()
-    assert ready["status"] == "ok"
-    assert ready["workers"]["text-to-image"] == 1
+    gateway = addresses["BRUSHWORK_GATEWAY_URL"]
+    assert httpx.get(f"{gateway}/readyz").json()["status"] == "ok"
     monkeypatch.setenv("BRUSHWORK_DATA", str(up.data))
     with Client() as client:
         job = client.submit("text-to-image", prompt="a red circle")
         assert client.wait(job.id, timeout_s=30).error is not None
         assert client.workers()[0].ready
+    # The worker of these tests has no models.
+    assert httpx.get(f"{gateway}/readyz").json()["workers"]["text-to-image"] == 0
 
 
 def test_everything_listens_on_loopback_only_and_redis_wants_its_password(up: Up) -> None:
