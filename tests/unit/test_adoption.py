@@ -138,7 +138,7 @@ def test_a_data_set_has_to_be_brought_first(worker_process: TestStation, given: 
         "0" * 64,
         5,
         None,
-        data_address("GIF"),
+        data_address("PPM"),
         "data:image/png;base64,",
     ],
     ids=lambda value: str(value)[:30],

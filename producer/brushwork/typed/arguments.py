@@ -12,7 +12,7 @@ from brushwork_schemas.states import JobState
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# A kind that type checkers do not know, such as one of a plug-in: `submit(UntypedKind("posterize"), ...)`.
+# A kind that type checkers do not know, such as one of a plug-in: `submit(UntypedKind("depth-map"), ...)`.
 # Its parameters and its result are not checked before the call. It is a plain string at runtime.
 UntypedKind = NewType("UntypedKind", str)
 

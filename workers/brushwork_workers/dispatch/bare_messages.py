@@ -188,7 +188,7 @@ class BareMessages:
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
 
-    def _file(self, given: object, field: str, first_frame: bool) -> Artifact:
+    def _file(self, given: object, field: str, first_frame: bool = False) -> Artifact:
         if isinstance(given, str) and _SHA256.fullmatch(given):
             try:
                 return self._known(given, field)

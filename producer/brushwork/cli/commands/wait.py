@@ -53,7 +53,8 @@ def print_submitted(
     Raises:
         JobFailed: With `wait`, the job ended without a result.
     """
-    for warning in job.warnings:
+    # As JSON, the job itself has the warnings.
+    for warning in () if as_json else job.warnings:
         NEWS.print(Text(f"Warning: {warning.message}", "yellow"), soft_wrap=True)
     if wait:
         job = waited(client, job.id, timeout_s, previews)
