@@ -1,11 +1,16 @@
-"""The accuracy of the pocket models on vague prompts, in inpainting, in upscaling and on foreign drawings."""
+"""The accuracy of the pocket models on vague prompts, in inpainting, in upscaling and on foreign drawings.
 
+python -m benchmarks.pocket_editing [--count 50] [--seed 77]
+"""
+
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline
+from brushwork_workers.pocket import WEIGHTS
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
@@ -204,3 +209,26 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> 
     bins = np.clip((scores * 10).astype(int), 0, 9)
     gaps = [(bins == n).mean() * abs(scores[bins == n].mean() - right[bins == n].mean()) for n in set(bins)]
     return float(sum(gaps))
+
+
+def main() -> None:
+    """Print the figures of all measurements."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=50, help="pictures of each row")
+    parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    options = parser.parse_args()
+    measurements = {
+        "pocket-upscaler": measure_upscaling,
+        "pocket-classifier": measure_second_renderer,
+        "pocket-diffusion, inpainting": measure_inpainting,
+        "pocket-diffusion, vague prompts": measure_vague,
+    }
+    for what, measure in measurements.items():
+        folder = options.weights / what.partition(",")[0]
+        figures = measure(folder, options.count, options.seed)
+        print(f"{what}: {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

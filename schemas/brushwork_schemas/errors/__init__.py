@@ -282,10 +282,7 @@ class NotFinite(BrushworkError):
     """A part of the model computed values that are infinite or not a number. It would do so again.
 
     Args:
-        message: What is wrong, in one sentence. It names the model and the part.
-        fault: Whose fault it is: the operator's, whose files are damaged, unless the request is the cause.
-        field: Name of the parameter that is the cause, if any.
-        hint: How to fix it.
+        fault: The operator's, whose files are damaged, unless the request is the cause.
     """
 
     code = "not_finite"

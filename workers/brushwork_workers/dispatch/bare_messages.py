@@ -6,7 +6,6 @@ The task id becomes the job id, so a message that is delivered twice makes one j
 
 import json
 import logging
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
 from brushwork_core.queue.task_ids import job_id_of, shown
 from brushwork_schemas.admission import ANY_SHA256, admit
-from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url
+from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url, is_sha256
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
     ArtifactMissing,
@@ -41,7 +40,6 @@ from PIL import UnidentifiedImageError
 from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMessage, as_json
 
 LOGGER = logging.getLogger(__name__)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ class BareMessages:
         )
 
     def _file(self, given: object, field: str, first_frame: bool = False) -> Artifact:
-        if isinstance(given, str) and _SHA256.fullmatch(given):
+        if isinstance(given, str) and is_sha256(given):
             try:
                 return self._known(given, field)
             except ArtifactMissing as error:
