@@ -24,7 +24,7 @@ MOST_ROUNDS = 5
 
 
 def trusted(sha256: str) -> bool:
-    """Return True: for ledgers without a store at hand, whose files are not deleted meanwhile."""
+    """Return True. Ledgers without a store use this check where no file can be deleted meanwhile."""
     return True
 
 

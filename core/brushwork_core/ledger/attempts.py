@@ -31,7 +31,7 @@ from brushwork_core.ledger.transitions import (
     requeue,
 )
 
-# Who is to be told of the end of a job. Most jobs have neither, and their end must not cost more.
+# A webhook or a Celery task id means that the end has receivers. Most jobs have neither: no extra statement.
 _NOTED = (JOBS.c.webhook_url, JOBS.c.task_id)
 # In the column of suspicion: the job runs alone because of its own error, not because its worker died.
 OWN_ERROR = "its own error"
