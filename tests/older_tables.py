@@ -9,7 +9,8 @@ from brushwork_core.database.migration import ADDITIONS, MIGRATIONS
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Take the tables back to that revision."""
+    """Take the tables back to that revision, additions first: they change tables of the migrations."""
+    _downgrade(database, ADDITIONS, "base")
     _downgrade(database, MIGRATIONS, revision)
 
 

@@ -72,7 +72,8 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = await run_in_threadpool(services, settings)
-        app.state.reporting = Reporting(settings, app.state.services.database, gateway_metrics)
+        backend = app.state.services.backend
+        app.state.reporting = Reporting(settings, backend.database, backend.store, gateway_metrics)
         app.state.reporting.start()
         try:
             yield

@@ -5,12 +5,14 @@ import logging
 import signal
 
 from brushwork_core.database.database import Database
+from brushwork_core.fleet.process_identity import identity
 from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
+from brushwork_core.telemetry.build_info import add_build_info
 from brushwork_core.telemetry.process_reports import ProcessReports
-from brushwork_core.telemetry.reporter import Reporter, process_name
+from brushwork_core.telemetry.reporter import Reporter
 
 from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.schedule import Schedule
@@ -38,7 +40,8 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     log.set_up(settings.log_format)
     database = Database(settings.database_url.get_secret_value())
     metrics = SenderMetrics()
-    reporter = Reporter(ProcessReports(database), process_name("sender"), "sender", metrics.registry)
+    add_build_info(metrics.registry, "sender")
+    reporter = Reporter(ProcessReports(database), identity("sender"), metrics.registry)
     reporter.start()
     try:
         asyncio.run(_send(settings, database, signature, num_receivers, metrics))

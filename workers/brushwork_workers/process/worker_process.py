@@ -7,10 +7,12 @@ import threading
 from collections.abc import Mapping, Sequence
 
 import torch
+from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import models_dir
 from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry.build_info import add_build_info
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -56,6 +58,7 @@ from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
 from brushwork_workers.supervision.reconciler import Reconciler
 from brushwork_workers.supervision.recurring_thread import RecurringThread
+from brushwork_workers.supervision.thread_metrics import ThreadMetrics
 from brushwork_workers.supervision.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)
@@ -89,6 +92,7 @@ class WorkerProcess:
     ) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
+        self.name = name
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
         self._started_at = started_at(os.getpid()) or 0.0
         self._services = WorkerServices.open(settings, app)
@@ -98,7 +102,7 @@ class WorkerProcess:
             keep_memory()
         self._is_ready = threading.Event()
         self._registry = CollectorRegistry()
-        self._metrics = JobMetrics(self._registry)
+        self._metrics = JobMetrics(self._registry, frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
         self._model_executor = self._new_model_executor()
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
@@ -252,10 +256,13 @@ class WorkerProcess:
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
+            ThreadMetrics(lambda: [*self._threads, self._consumer_thread]),
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        return Reporter(ProcessReports(self._services.database), self.worker, "worker", self._registry)
+        add_build_info(self._registry, "worker")
+        reports = ProcessReports(self._services.database)
+        return Reporter(reports, worker_identity(self.name), self._registry)
 
     def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
         return ConsumerWatchdog(

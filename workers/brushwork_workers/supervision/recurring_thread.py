@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from brushwork_schemas.errors import BrushworkError
@@ -22,7 +23,9 @@ class RecurringThread:
     def __init__(
         self, name: str, every_s: float, action: Callable[[], None], wake: threading.Event | None = None
     ) -> None:
-        self._name = name
+        self.name = name
+        # In seconds since 1970; None before the first call that raised nothing.
+        self.succeeded_at: float | None = None
         self._every_s = every_s
         self._action = action
         self._is_stopping = False
@@ -44,11 +47,12 @@ class RecurringThread:
         while True:
             try:
                 self._action()
+                self.succeeded_at = time.time()
             except BrushworkError as error:
-                LOGGER.warning("%s: %s", self._name, error)
+                LOGGER.warning("%s: %s", self.name, error)
             except Exception:
                 # If this thread ended, all leases would run out. The next call may succeed.
-                LOGGER.exception("%s failed", self._name)
+                LOGGER.exception("%s failed", self.name)
             self._wake.wait(self._every_s)
             if self._is_stopping:
                 return
