@@ -41,11 +41,15 @@ class ServiceProbe(Collector):
     """
 
     def __init__(
-        self, checks: Mapping[str, Callable[[], None]], *, every_s: float = EVERY_S, limit_s: float = LIMIT_S
+        self,
+        checks: Mapping[str, Callable[[], None]],
+        *,
+        every_s: float | None = None,
+        limit_s: float | None = None,
     ) -> None:
         self._checks = checks
-        self._every_s = every_s
-        self._limit_s = limit_s
+        self._every_s = EVERY_S if every_s is None else every_s
+        self._limit_s = LIMIT_S if limit_s is None else limit_s
         self._checked = {service: _Checked() for service in checks}
         self._stopping = threading.Event()
 

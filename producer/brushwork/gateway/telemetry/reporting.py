@@ -84,23 +84,23 @@ class Reporting:
         All gateways return the same values of counters, because each reads them from the database. So a
         scraper may ask any gateway each time.
         """
-        try:
-            of_ledger, reports = self._from_database()
-        except (ServiceUnreachable, TimeoutError):
-            return merged([], {self._reporter.process: self._own_text()})
-        return merged(of_ledger, reports)
+        found = self._from_database()
+        return merged(*found) if found else merged([], {self._reporter.process: self._own_text()})
 
     def health(self) -> MetricFamilies:
         """Return only whether services answer."""
         return MetricFamilies(self._probe.collect())
 
-    def _from_database(self) -> _FromDatabase:
+    def _from_database(self) -> _FromDatabase | None:
         """Read from the database, in one thread: a database that hangs must not block others."""
         if self._probe.is_up(DATABASE) is False:
-            raise ServiceUnreachable("The database does not answer.")
+            return None
         if self._reading is None or self._reading.done():
             self._reading = self._reader.submit(self._read)
-        return self._reading.result(DATABASE_LIMIT_S)
+        try:
+            return self._reading.result(DATABASE_LIMIT_S)
+        except (ServiceUnreachable, TimeoutError):
+            return None
 
     def _read(self) -> _FromDatabase:
         self._reporter.refresh(OWN_REPORT_S)
