@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 from tests.gateways import HERE, bearer, gateway, key
 from tests.jobs import KIND, begun, new_job, result_of
 
+pytestmark = pytest.mark.one_database("a scope opens the same on both")
 TABLE = tomllib.loads(Path(__file__).with_name("gateway_scopes.toml").read_text("utf-8"))
 ROUTES: Mapping[str, str] = TABLE["routes"]
 FIELDS: Mapping[str, Mapping[str, list[str]]] = TABLE["fields"]
