@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from brushwork.gateway.connections.limits import Limits
+from brushwork.gateway.connections.limits import ConnectionLimits
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 
@@ -186,7 +186,7 @@ class TestHeads:
         last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         assert statuses(said(gateway, one * 9 + last)) == [200] * 10
         before = ended(gateway, "pipelined")
-        assert len(statuses(said(gateway, one * 3000))) <= Limits().pipelined
+        assert len(statuses(said(gateway, one * 3000))) <= ConnectionLimits().pipelined
         assert ended(gateway, "pipelined") == before + 1
 
 
@@ -311,5 +311,5 @@ class TestNumber:
             # A small window, so that the answers wait in the gateway and not in the kernel.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect((host, int(port)))
-            connection.sendall(one.encode() * Limits().pipelined)
+            connection.sendall(one.encode() * ConnectionLimits().pipelined)
             wait_until(lambda: ended(gateway, "slow_reader") > before, what="the end of the connection")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from brushwork.gateway.application import create_app
-from brushwork.gateway.connections.limits import Limits
+from brushwork.gateway.connections.limits import ConnectionLimits
 from brushwork.gateway.problems import STATUS, codes_of, status_of
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors
@@ -152,7 +152,7 @@ def raw_problem(address: str, sent: bytes) -> tuple[bytes, dict[str, Any]]:
         (b"nonsense\r\n\r\n", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n", 400, "bad_request"),
         (
-            b"GET / HTTP/1.1\r\nX: " + b"x" * (Limits().head_bytes + 10),
+            b"GET / HTTP/1.1\r\nX: " + b"x" * (ConnectionLimits().head_bytes + 10),
             431,
             "request_header_fields_too_large",
         ),

@@ -5,104 +5,104 @@ import resource
 import pytest
 from brushwork.gateway.connections import limits as limits_module
 from brushwork.gateway.connections.connections import LOG_EVERY_S, Connections
+from brushwork.gateway.connections.deadlines import RATE_FROM_S, UNWANTED_BODY_S, Deadlines, Phase
 from brushwork.gateway.connections.endings import Ending
-from brushwork.gateway.connections.limits import RESERVED_DESCRIPTORS, Limits, affordable
-from brushwork.gateway.connections.pace import RATE_FROM_S, UNWANTED_BODY_S, Pace, Phase
+from brushwork.gateway.connections.limits import RESERVED_DESCRIPTORS, ConnectionLimits, affordable
 
-LIMITS = Limits(most=3, head_s=10, body_s=15, body_bytes_s=1000, answer_s=30)
-
-
-def at(pace: Pace, now: float, *, is_held: bool = False, num_unread: int = 0) -> Ending | None:
-    return pace.overdue(now, is_held=is_held, num_unread=num_unread)
+LIMITS = ConnectionLimits(most=3, head_s=10, body_s=15, body_bytes_s=1000, answer_s=30)
 
 
-class TestPace:
+def at(deadlines: Deadlines, now: float, *, is_held: bool = False, num_unread: int = 0) -> Ending | None:
+    return deadlines.overdue(now, is_held=is_held, num_unread=num_unread)
+
+
+class TestDeadlines:
     def test_a_head_must_end_in_time_however_its_bytes_come(self) -> None:
-        pace = Pace(LIMITS, 100)
+        deadlines = Deadlines(LIMITS, 100)
         for now in range(100, 110):
-            pace.head_began(now)
-            assert at(pace, now) is None
-        assert at(pace, 110.1) is Ending.SLOW_HEAD
+            deadlines.head_began(now)
+            assert at(deadlines, now) is None
+        assert at(deadlines, 110.1) is Ending.SLOW_HEAD
 
     def test_the_time_between_two_requests_is_not_that_of_a_head(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(1)
-        pace.request_ended()
-        assert at(pace, 1000) is None
-        pace.head_began(1000)
-        assert at(pace, 1009) is None
-        assert at(pace, 1011) is Ending.SLOW_HEAD
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(1)
+        deadlines.request_ended()
+        assert at(deadlines, 1000) is None
+        deadlines.head_began(1000)
+        assert at(deadlines, 1009) is None
+        assert at(deadlines, 1011) is Ending.SLOW_HEAD
 
     def test_a_silent_body_ends(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(1)
-        pace.body_came(100_000, 10)
-        assert at(pace, 25) is None
-        assert at(pace, 25.1) is Ending.SLOW_BODY
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(1)
+        deadlines.body_came(100_000, 10)
+        assert at(deadlines, 25) is None
+        assert at(deadlines, 25.1) is Ending.SLOW_BODY
 
     def test_one_byte_at_a_time_is_not_enough(self) -> None:
-        pace, now = Pace(LIMITS, 0), 0.0
-        pace.body_began(now)
-        while (ended := at(pace, now)) is None:
+        deadlines, now = Deadlines(LIMITS, 0), 0.0
+        deadlines.body_began(now)
+        while (ended := at(deadlines, now)) is None:
             now += 1
-            pace.body_came(1, now)
+            deadlines.body_came(1, now)
         assert ended is Ending.SLOW_BODY
         assert now == RATE_FROM_S + 1
 
     @pytest.mark.parametrize("bytes_s", [2000, 1000])
     def test_a_slow_line_is_fast_enough(self, bytes_s: int) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(0)
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(0)
         for now in range(3600):
-            pace.body_came(bytes_s, now)
-            assert at(pace, now) is None
+            deadlines.body_came(bytes_s, now)
+            assert at(deadlines, now) is None
 
     def test_the_time_in_which_the_gateway_does_not_read_does_not_count(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(0)
-        pace.body_came(20_000, 1)
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(0)
+        deadlines.body_came(20_000, 1)
         for now in range(1, 600):
-            assert at(pace, now, is_held=True) is None
-        pace.body_came(1, 600)
-        assert at(pace, 614) is None
-        assert at(pace, 616) is Ending.SLOW_BODY
+            assert at(deadlines, now, is_held=True) is None
+        deadlines.body_came(1, 600)
+        assert at(deadlines, 614) is None
+        assert at(deadlines, 616) is Ending.SLOW_BODY
 
     def test_a_body_after_the_answer_is_read_for_a_while(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(0)
-        pace.answered(1)
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(0)
+        deadlines.answered(1)
         for now in range(1, 11):
-            pace.body_came(10**6, now)
-            assert at(pace, now) is None
-        assert at(pace, 1.1 + UNWANTED_BODY_S) is Ending.UNWANTED_BODY
+            deadlines.body_came(10**6, now)
+            assert at(deadlines, now) is None
+        assert at(deadlines, 1.1 + UNWANTED_BODY_S) is Ending.UNWANTED_BODY
 
     def test_who_reads_nothing_of_the_answer_is_not_waited_for(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(0)
-        pace.request_ended()
-        assert [at(pace, now, num_unread=10**6) for now in (0, 10, 30)] == [None] * 3
-        assert at(pace, 31, num_unread=10**6) is Ending.SLOW_READER
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(0)
+        deadlines.request_ended()
+        assert [at(deadlines, now, num_unread=10**6) for now in (0, 10, 30)] == [None] * 3
+        assert at(deadlines, 31, num_unread=10**6) is Ending.SLOW_READER
 
     def test_who_reads_some_of_it_is(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.body_began(0)
-        pace.request_ended()
-        assert {at(pace, now, num_unread=10**6 - 1000 * now) for now in range(999)} == {None}
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.body_began(0)
+        deadlines.request_ended()
+        assert {at(deadlines, now, num_unread=10**6 - 1000 * now) for now in range(999)} == {None}
 
     def test_a_reader_that_has_caught_up_begins_anew(self) -> None:
-        pace = Pace(LIMITS, 0)
-        pace.request_ended()
-        assert [at(pace, now, num_unread=unread) for now, unread in ((0, 9), (29, 0), (30, 9), (59, 9))] == [
-            None
-        ] * 4
+        deadlines = Deadlines(LIMITS, 0)
+        deadlines.request_ended()
+        assert [
+            at(deadlines, now, num_unread=unread) for now, unread in ((0, 9), (29, 0), (30, 9), (59, 9))
+        ] == [None] * 4
 
     def test_the_phase_follows_the_request(self) -> None:
-        pace = Pace(LIMITS, 0)
-        assert pace.phase is Phase.HEAD
-        pace.body_began(0)
-        assert pace.phase is Phase.BODY
-        pace.request_ended()
-        assert pace.phase is Phase.NOTHING
+        deadlines = Deadlines(LIMITS, 0)
+        assert deadlines.phase is Phase.HEAD
+        deadlines.body_began(0)
+        assert deadlines.phase is Phase.BODY
+        deadlines.request_ended()
+        assert deadlines.phase is Phase.NOTHING
 
 
 class One:
@@ -148,7 +148,7 @@ class TestConnections:
         assert (len(connections), busy.is_dropped) == (3, False)
 
     def test_long_heads_share_what_they_may_take(self) -> None:
-        connections = Connections(Limits(shared_head_bytes=100))
+        connections = Connections(ConnectionLimits(shared_head_bytes=100))
         assert connections.holds_head(60)
         assert not connections.holds_head(60)
         assert connections.holds_head(-60)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from brushwork.gateway.connections.connections import Connections
 from brushwork.gateway.connections.http_protocol import BoundedHttp
-from brushwork.gateway.connections.limits import Limits
+from brushwork.gateway.connections.limits import ConnectionLimits
 
 # Time that other open responses get to end, in seconds, when the server stops.
 GRACE_S = 5
@@ -54,7 +54,9 @@ def server_of(app: FastAPI, settings: Settings, **options: Any) -> Server:
     """
     metrics = app.state.metrics
     connections = Connections(
-        Limits.of(settings.connection), on_end=metrics.connection_ended, on_change=metrics.connections.set
+        ConnectionLimits.of(settings.connection),
+        on_end=metrics.connection_ended,
+        on_change=metrics.connections.set,
     )
     config = uvicorn.Config(
         app,

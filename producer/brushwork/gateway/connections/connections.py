@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from brushwork.gateway.connections.endings import Ending
-from brushwork.gateway.connections.limits import Limits
+from brushwork.gateway.connections.limits import ConnectionLimits
 
 LOGGER = logging.getLogger(__name__)
 # Ended connections are logged together, at most once in so many seconds: an attack must not fill the log.
 LOG_EVERY_S = 10.0
 
 
-class Connection(Protocol):
+class HeldConnection(Protocol):
     """A connection as the others see it."""
 
     def look(self, now: float) -> None:
@@ -41,7 +41,7 @@ class Connections:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: ConnectionLimits,
         *,
         on_end: Callable[[Ending], None] = lambda _: None,
         on_change: Callable[[int], None] = lambda _: None,
@@ -51,8 +51,8 @@ class Connections:
         self.clock = clock
         self._on_end = on_end
         self._on_change = on_change
-        self._open: set[Connection] = set()
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._open: set[HeldConnection] = set()
+        self._waiting: OrderedDict[HeldConnection, None] = OrderedDict()
         self._shared_head_bytes = 0
         self._ended: Counter[Ending] = Counter()
         self._logged_at = float("-inf")
@@ -60,7 +60,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: HeldConnection) -> bool:
         """Add a new connection, in place of the one that has waited longest if there is no room.
 
         Returns:
@@ -79,19 +79,19 @@ class Connections:
         self._on_change(len(self._open))
         return True
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: HeldConnection) -> None:
         """Remove a connection that is closed. It may have been removed before."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
         self._on_change(len(self._open))
 
-    def waits(self, connection: Connection) -> None:
+    def waits(self, connection: HeldConnection) -> None:
         """Note that the gateway waits for bytes of this connection, from now on."""
         if connection in self._open:
             self._waiting[connection] = None
             self._waiting.move_to_end(connection)
 
-    def works(self, connection: Connection) -> None:
+    def works(self, connection: HeldConnection) -> None:
         """Note that the gateway has the whole request. The connection is not closed to make room."""
         self._waiting.pop(connection, None)
 

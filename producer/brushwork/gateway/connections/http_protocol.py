@@ -20,8 +20,8 @@ from brushwork_schemas.wording.phrase import said
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from brushwork.gateway.connections.connections import Connections
+from brushwork.gateway.connections.deadlines import Deadlines, Phase
 from brushwork.gateway.connections.endings import Ending
-from brushwork.gateway.connections.pace import Pace, Phase
 from brushwork.gateway.problems import answer_to
 
 
@@ -46,7 +46,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(**options)
         self._all = connections
         self._limits = connections.limits
-        self._pace = Pace(connections.limits, connections.clock())
+        self._deadlines = Deadlines(connections.limits, connections.clock())
         self._refusal: _Refused | None = None
         self._num_head_bytes = self._num_headers = self._num_framing_bytes = 0
         self._is_over = False
@@ -70,8 +70,8 @@ class BoundedHttp(HttpToolsProtocol):
         if self._is_over or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        if self._pace.phase is not Phase.BODY:
-            self._pace.head_began(self._all.clock())
+        if self._deadlines.phase is not Phase.BODY:
+            self._deadlines.head_began(self._all.clock())
         try:
             self._num_framing_bytes += len(data)
             self.parser.feed_data(data)
@@ -90,12 +90,12 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head, on a connection that may have had other requests before."""
         self._num_head_bytes = self._num_headers = 0
-        self._pace.head_began(self._all.clock())
+        self._deadlines.head_began(self._all.clock())
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. One that comes after the body is a trailer, and is dropped."""
-        if self._pace.phase is Phase.BODY:
+        if self._deadlines.phase is Phase.BODY:
             return
         self._num_headers += 1
         if self._num_headers > self._limits.headers:
@@ -117,26 +117,26 @@ class BoundedHttp(HttpToolsProtocol):
                 RequestError("Upgrade: not supported. Send the request without it.", field="Upgrade"),
             )
         self._num_framing_bytes = 0
-        self._pace.body_began(self._all.clock())
+        self._deadlines.body_began(self._all.clock())
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Pass on bytes of the body."""
         self._num_framing_bytes = 0
-        self._pace.body_came(len(body), self._all.clock())
+        self._deadlines.body_came(len(body), self._all.clock())
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect nothing more: the request is complete."""
         self._num_framing_bytes = 0
-        self._pace.request_ended()
+        self._deadlines.request_ended()
         self._all.works(self)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of a body that is not wanted."""
         if not self.pipeline:
-            self._pace.answered(self._all.clock())
+            self._deadlines.answered(self._all.clock())
             self._all.waits(self)
         super().on_response_complete()
 
@@ -146,7 +146,7 @@ class BoundedHttp(HttpToolsProtocol):
         is_full = self.flow.write_paused or is_closing
         num_unread = self.transport.get_write_buffer_size() if is_full else 0
         is_held = self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue)
-        ending = self._pace.overdue(now, is_held=is_held, num_unread=num_unread)
+        ending = self._deadlines.overdue(now, is_held=is_held, num_unread=num_unread)
         if ending is Ending.SLOW_READER:
             self._all.note(ending)
             self.transport.abort()
@@ -159,9 +159,9 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.abort()
 
     def _count(self, num_bytes: int) -> None:
-        if self._pace.phase is Phase.HEAD:
+        if self._deadlines.phase is Phase.HEAD:
             self._count_head(num_bytes)
-        elif self._pace.phase is Phase.BODY:
+        elif self._deadlines.phase is Phase.BODY:
             # The body of a client that is idle may have to make room; one that comes may not.
             self._all.waits(self)
             if self._num_framing_bytes > self._limits.framing_bytes:

@@ -10,7 +10,7 @@ RESERVED_DESCRIPTORS = 128
 
 
 @dataclass(frozen=True)
-class Limits:
+class ConnectionLimits:
     """The limits of one connection, and the number of all.
 
     Args:
@@ -40,7 +40,7 @@ class Limits:
     small_head_bytes: int = 4 * 2**10
 
     @classmethod
-    def of(cls, settings: ConnectionSettings) -> "Limits":
+    def of(cls, settings: ConnectionSettings) -> "ConnectionLimits":
         """Return the limits of the settings, for this process: it may be allowed few open files."""
         return cls(
             most=min(settings.max_connections, affordable(settings.max_connections)),

@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 from brushwork.gateway.connections.endings import Ending
-from brushwork.gateway.connections.limits import Limits
+from brushwork.gateway.connections.limits import ConnectionLimits
 
 # The first seconds of a body do not count for its rate: a client may have to read a disk first.
 RATE_FROM_S = 15.0
@@ -22,7 +22,7 @@ class Phase(Enum):
     """The rest of a body."""
 
 
-class Pace:
+class Deadlines:
     """Decides when a connection has become too slow.
 
     Args:
@@ -30,7 +30,7 @@ class Pace:
         now: Seconds of a clock that never goes back, at the start of the connection.
     """
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: ConnectionLimits, now: float) -> None:
         self._limits = limits
         self.phase = Phase.HEAD
         self._began = self._last = self._looked = now
