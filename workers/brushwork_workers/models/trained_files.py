@@ -70,7 +70,7 @@ class TrainedFiles:
                     error=error,
                 ),
                 field="model",
-                hint="Check free disk space and write access, or set BRUSHWORK_DATA to another folder.",
+                hint="Check free disk space and write access, or set BRUSHWORK_CACHE_FILES to a folder.",
             ) from error
         return target
 
