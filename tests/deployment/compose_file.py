@@ -87,6 +87,11 @@ class Service:
         return [_mount(each) for each in self.printed.get("volumes") or ()]
 
     @property
+    def ports(self) -> list[tuple[int, int]]:
+        """Ports of this machine's loopback, with the port of the container to which each leads."""
+        return [_port(each) for each in self.printed.get("ports") or ()]
+
+    @property
     def temporary(self) -> list[str]:
         """Folders in memory."""
         found = self.printed.get("tmpfs") or []
@@ -192,3 +197,10 @@ def _mount(printed: Any) -> Mount:
         return Mount(printed["source"], printed["target"], bool(printed.get("read_only")))
     parts = str(printed).split(":")
     return Mount(parts[_SOURCE], parts[1], len(parts) > _MODE and "ro" in parts[_MODE].split(","))
+
+
+def _port(printed: Any) -> tuple[int, int]:
+    if isinstance(printed, dict):
+        return int(printed["published"]), int(printed["target"])
+    _, here, there = str(printed).removesuffix("/tcp").split(":")
+    return int(here), int(there)
