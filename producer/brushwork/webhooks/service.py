@@ -38,10 +38,11 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
     log.set_up(settings.log_format)
-    database = Database(settings.database_url.get_secret_value())
+    process = identity("sender")
+    database = Database(settings.database_url.get_secret_value(), f"webhooks {process.name}")
     metrics = SenderMetrics()
     add_build_info(metrics.registry, "sender")
-    reporter = Reporter(ProcessReports(database), identity("sender"), metrics.registry)
+    reporter = Reporter(ProcessReports(database), process, metrics.registry)
     reporter.start()
     try:
         asyncio.run(_send(settings, database, signature, num_receivers, metrics))
