@@ -121,7 +121,7 @@ class TestStation:
             retry_policy=RetryPolicy(WORKER, others_serve=lambda kind, model: False, first_pause_s=0.0),
             on_broken=self._break,
             patience=LedgerPatience(0.5),
-            metrics=JobMetrics(self.registry, {entry.name for entry in entries}),
+            metrics=JobMetrics(self.registry, models={entry.name for entry in entries}),
             checkpoints=JobCheckpoints(database),
         )
 

@@ -41,7 +41,7 @@ def series(registry: CollectorRegistry) -> set[tuple[tuple[str, str], ...]]:
 
 def test_trainings_share_their_series(claim: Claim) -> None:
     registry = CollectorRegistry()
-    jobs, loads = JobMetrics(registry, {"pocket-diffusion"}), LoadMetrics(registry)
+    jobs, loads = JobMetrics(registry, models={"pocket-diffusion"}), LoadMetrics(registry)
     registry.register(ModelMetrics(lambda: {f"trained:{number}": 10 for number in range(3)}, 100))
     seen: list[int] = []
     for number in range(NUMBER):
@@ -70,7 +70,7 @@ def test_trainings_share_their_series(claim: Claim) -> None:
 )
 def test_what_no_catalogue_has_is_one_series(claim: Claim, field: str, value: str) -> None:
     registry = CollectorRegistry()
-    jobs = JobMetrics(registry, {"pocket-diffusion"})
+    jobs = JobMetrics(registry, models={"pocket-diffusion"})
     for number in range(NUMBER):
         odd = replace(claim, **{field: value.format(number)})
         jobs.claimed(odd)

@@ -91,7 +91,7 @@ def test_models_that_load_and_models_that_do_not(make: Make) -> None:
 
 def test_what_is_given_back() -> None:
     registry = CollectorRegistry()
-    metrics = JobMetrics(registry, ())
+    metrics = JobMetrics(registry)
     assert value(registry, "released_jobs_total") == 0
     metrics.released(3)
     assert value(registry, "released_jobs_total") == 3

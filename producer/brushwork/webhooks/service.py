@@ -10,7 +10,7 @@ from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_core.telemetry.build_info import add_build_info
+from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 
@@ -41,7 +41,7 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     process = identity("sender")
     database = Database(settings.database_url.get_secret_value(), f"webhooks {process.name}")
     metrics = SenderMetrics()
-    add_build_info(metrics.registry, "sender")
+    metrics.registry.register(BuildInfo("sender"))
     reporter = Reporter(ProcessReports(database), process, metrics.registry)
     reporter.start()
     try:

@@ -25,7 +25,7 @@ class JobMetrics:
         models: Names of the models of the catalogue. All others are counted together.
     """
 
-    def __init__(self, registry: CollectorRegistry, models: Collection[str]) -> None:
+    def __init__(self, registry: CollectorRegistry, *, models: Collection[str] = ()) -> None:
         self._models = models
         self._attempts = Counter(
             "brushwork_attempts",

@@ -12,7 +12,7 @@ from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
-from brushwork_core.telemetry.build_info import add_build_info
+from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -102,7 +102,7 @@ class WorkerProcess:
             keep_memory()
         self._is_ready = threading.Event()
         self._registry = CollectorRegistry()
-        self._metrics = JobMetrics(self._registry, frozenset(model.name for model in self._catalogue))
+        self._metrics = JobMetrics(self._registry, models=frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
         self._model_executor = self._new_model_executor()
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
@@ -256,11 +256,11 @@ class WorkerProcess:
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
+            BuildInfo("worker"),
             ThreadMetrics(lambda: [*self._threads, self._consumer_thread]),
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        add_build_info(self._registry, "worker")
         reports = ProcessReports(self._services.database)
         return Reporter(reports, worker_identity(self.name), self._registry)
 

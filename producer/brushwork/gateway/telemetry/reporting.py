@@ -8,7 +8,7 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.process_identity import identity
 from brushwork_core.queries.ledger_stats import LedgerStats
 from brushwork_core.settings.settings import Settings
-from brushwork_core.telemetry.build_info import add_build_info
+from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.exposition import MetricFamilies, merged
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
@@ -53,8 +53,7 @@ class Reporting:
         self._of_ledger = LedgerMetrics(LedgerStats(database), within_s=settings.lease_s)
         tables = TableVersion(database)
         self._probe = ServiceProbe(service_checks(settings, store, tables))
-        add_build_info(metrics.registry, ROLE)
-        for collector in (self._probe, tables, DiskMetrics(settings)):
+        for collector in (self._probe, tables, DiskMetrics(settings), BuildInfo(ROLE)):
             metrics.registry.register(collector)
         self._reporter = Reporter(self._telemetry, identity(ROLE), metrics.registry)
         self._has_others = False
