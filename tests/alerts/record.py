@@ -1,5 +1,6 @@
 """Record a calm run: `brushwork up` with real models and a steady, light load, scraped every 15 seconds."""
 
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def _scrapes(http: httpx.Client, minutes: float, receiver: str) -> Iterator[dict
         time.sleep(max(0.0, began + second - time.time()))
         http.request(**next(requests))
         if second % EVERY_S == 0:
-            yield series_of(http.get("/metrics").text, names, began)
+            text = http.get("/metrics").text.replace(f"@{socket.gethostname()}", "@host")
+            yield series_of(text, names, began)
 
 
 def _requests(receiver: str) -> Iterator[dict[str, object]]:

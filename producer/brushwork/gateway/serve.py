@@ -31,6 +31,7 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
         Forbidden: The address is not loopback, and there are no API keys.
         InvalidRequest: The address or the port cannot be used.
     """
+    log.capture(settings.log_format)
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
     _prepare_database(settings, listening)

@@ -37,6 +37,7 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
+    log.capture(settings.log_format)
     log.set_up(settings.log_format)
     process = identity("sender")
     database = Database(settings.database_url.get_secret_value(), f"webhooks {process.name}")
