@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.errors import ServiceMisconfigured
 from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection
 
@@ -26,7 +26,7 @@ def migrate(connection: Connection) -> None:
     """Create the tables, or migrate older ones, in the transaction of the connection.
 
     Raises:
-        ServiceUnreachable: The tables have a revision that this version does not know.
+        ServiceMisconfigured: The tables have a revision that this version does not know.
     """
     configs = [_config(MIGRATIONS), _config(ADDITIONS)]
     for config in configs:
@@ -37,7 +37,7 @@ def migrate(connection: Connection) -> None:
         else:
             _upgrade(configs)
     except CommandError as error:
-        raise ServiceUnreachable(
+        raise ServiceMisconfigured(
             said("Cannot migrate the tables of the database: {error}.", error=error),
             field="database_url",
             hint="If a newer version of brushwork created them, install that version.",

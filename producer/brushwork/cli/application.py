@@ -22,6 +22,7 @@ from brushwork.cli.commands.upload import upload
 from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
+from brushwork.cli.operations import OperationCommand
 
 app = typer.Typer(
     name="brushwork",
@@ -39,9 +40,10 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     USE: (submit, wait, preview, cancel, retry, delete, upload),
     LOOK: (jobs, show, kinds, workers, queues, doctor),
 }
+OPERATIONS = (up, worker, gateway, migrate, prune, doctor)
 for panel, commands in PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)
 app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)

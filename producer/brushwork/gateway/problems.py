@@ -62,6 +62,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.BrushworkError: 500,
     errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
+    errors.ServiceMisconfigured: 503,
     errors.TooManyStreams: 503,
 }
 # The errors that Starlette and FastAPI raise themselves; other client errors become a RequestError.

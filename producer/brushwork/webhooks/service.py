@@ -32,11 +32,14 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
 
     Raises:
         InvalidRequest: The secret is missing or malformed.
+        ServiceMisconfigured: The database refuses this program, or its tables are of another version.
+        ServiceUnreachable: The database does not answer.
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
     log.set_up(settings.log_format)
     database = Database(settings.database_url.get_secret_value())
+    database.migrate()
     metrics = SenderMetrics()
     reporter = Reporter(ProcessReports(database), process_name("sender"), "sender", metrics.registry)
     reporter.start()
