@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from brushwork_core.settings.environment import data_dir
+from brushwork_core.settings.settings import Settings
 from rich.text import Text
 
 from brushwork.cli.commands.services import ALL_KINDS, kind_names
@@ -52,6 +53,8 @@ def up(
     When everything is ready, DATA/brushwork.env has the addresses. After Ctrl-C, running jobs still end.
     A second Ctrl-C stops at once.
     """
+    # Its parts read the settings. A wrong one should end this process before any part is started.
+    Settings.load()
     folder = data or data_dir()
     log = ServiceLog(folder / "logs")
     options = StackOptions(
