@@ -10,12 +10,13 @@ from brushwork.cli.commands.doctor import doctor
 from brushwork.cli.commands.gateway import gateway
 from brushwork.cli.commands.jobs import cancel, delete, jobs, show
 from brushwork.cli.commands.keys import keys
+from brushwork.cli.commands.migrate import migrate
 from brushwork.cli.commands.models import models
 from brushwork.cli.commands.preview import preview
 from brushwork.cli.commands.prune import prune
 from brushwork.cli.commands.queues import queues
 from brushwork.cli.commands.retry import retry
-from brushwork.cli.commands.services import migrate, worker, workers
+from brushwork.cli.commands.services import worker, workers
 from brushwork.cli.commands.submit import submit
 from brushwork.cli.commands.up import up
 from brushwork.cli.commands.upload import upload

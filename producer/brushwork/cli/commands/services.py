@@ -1,11 +1,9 @@
-"""`brushwork worker`, `migrate` and `workers`."""
+"""`brushwork worker` and `workers`."""
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
-from brushwork_core.database.database import Database
 from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
@@ -19,7 +17,7 @@ from rich.table import Table
 from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.connection import connect
 from brushwork.cli.service import expect_services, service
-from brushwork.cli.terminal import DATA, NEWS, print_json
+from brushwork.cli.terminal import DATA, print_json
 from brushwork.cli.views.batching import batching_table
 
 ALL_KINDS = ",".join(all_kinds())
@@ -66,24 +64,6 @@ def worker(
         )
     finally:
         reservation.end(leave=True)
-
-
-def migrate(as_json: AsJson = False) -> None:
-    """Create the tables of the database, or update them to this version."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = Database(Settings.load().database_url.get_secret_value())
-    try:
-        database.migrate()
-        # Imported here, because Alembic is slow to import.
-        from brushwork_core.database.migration import revisions
-
-        with database.reading() as connection:
-            revision, _ = revisions(connection)
-    finally:
-        database.close()
-    if as_json:
-        return print_json({"revision": revision})
-    NEWS.print("The database is up to date.")
 
 
 def workers(
