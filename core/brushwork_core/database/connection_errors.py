@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brushwork_schemas.errors import ServiceMisconfigured, ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -54,13 +54,13 @@ def _known(error: DBAPIError) -> ServiceUnreachable | None:
         )
     if _REFUSED.search(words):
         return ServiceMisconfigured(
-            said("The database refuses this program: {orig}.", orig=words.strip().rstrip(".")),
+            said("The database refuses this program: {orig}.", orig=private(words.strip().rstrip("."))),
             field="database_url",
             hint="Check user, password, name and file in BRUSHWORK_DATABASE_URL, and the rights of the user.",
         )
     if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
         return ServiceUnreachable(
-            said("The database does not answer: {orig}.", orig=words.strip().rstrip(".")),
+            said("The database does not answer: {orig}.", orig=private(words.strip().rstrip("."))),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
         )

@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from brushwork_schemas.errors import ServiceMisconfigured
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy import Column, Connection, MetaData, String, Table, delete, inspect, select, text
 
 LOGGER = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def migrate(connection: Connection) -> None:
             _migrate(connection)
     except CommandError as error:
         raise ServiceMisconfigured(
-            said("Cannot migrate the tables of the database: {error}.", error=error),
+            said("Cannot migrate the tables of the database: {error}.", error=private(error)),
             field="database_url",
             hint="If a newer version of brushwork created them, install that version.",
         ) from error

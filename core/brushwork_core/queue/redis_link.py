@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 from brushwork_schemas.errors import ServiceMisconfigured
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from kombu.exceptions import OperationalError
 
 from brushwork_core.queue.broker import celery_app
@@ -32,7 +32,7 @@ def expect_access(settings: Settings) -> None:
     except (redis.RedisError, OperationalError, OSError) as error:
         if isinstance(error, redis.AuthenticationError) or _REFUSED.search(str(error)):
             raise ServiceMisconfigured(
-                said("Redis refuses this program: {error}.", error=str(error).rstrip(".")),
+                said("Redis refuses this program: {error}.", error=private(str(error).rstrip("."))),
                 field="redis_url",
                 hint="Check user, password and number of the database in BRUSHWORK_REDIS_URL.",
             ) from error

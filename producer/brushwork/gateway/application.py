@@ -108,6 +108,8 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        # A redirect to the same path without a slash would name whatever host the request names.
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: str(route.name),
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )

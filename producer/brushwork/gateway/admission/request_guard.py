@@ -13,6 +13,7 @@ from brushwork_schemas.errors import (
     RequestError,
     UnsupportedMediaType,
 )
+from brushwork_schemas.wording.disclosure import new_reader
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.translation import chosen_language, read_in
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway import root
 from brushwork.gateway.media_types import ARCHIVES, FORM
-from brushwork.gateway.problems import ErrorPage, answer_to
+from brushwork.gateway.problems import ErrorPage, answer_to, log_hidden
 from brushwork.hosts import is_loopback
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -79,7 +80,8 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
-        with read_in(chosen_language(Headers(scope=scope).get("accept-language", ""))):
+        language = chosen_language(Headers(scope=scope).get("accept-language", ""))
+        with read_in(language), new_reader():
             await self._guarded(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +94,7 @@ class RequestGuard:
                 raise
             request.refusal = error
         if request.refusal is not None:
+            log_hidden(request.refusal, scope["method"], scope["path"])
             response = await self._response(scope, request.refusal)
             await _RefusedRequest(scope, receive, send, request.has_more_body).answer(response)
 
