@@ -51,6 +51,7 @@ CODES = {
     "DeviceFailed": ("device_failed", "machine"),
     "OutOfMemory": ("out_of_memory", "machine"),
     "ServiceUnreachable": ("service_unreachable", "machine"),
+    "ServiceMisconfigured": ("service_misconfigured", "operator"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "TooManyConnections": ("too_many_connections", "machine"),
     "TooManyUploads": ("too_many_uploads", "machine"),
