@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 # A file that is older than this is written again when it is stored again.
 REWRITE_AFTER_S = 600.0
 PIECE_BYTES = 256 * 1024
+# A full disk may take a file of a few bytes.
+CHECK_BYTES = 64 * 1024
+_CHECK = b"Written to check the store. "
+# The name of the empty file, which nobody stores.
+_ASKED = sha256_of(b"")
 
 
 class ArtifactStore:
@@ -169,6 +176,35 @@ class ArtifactStore:
             raise _missing(sha256) from None
         except (BaseError, OSError) as error:
             raise _unreachable(error) from error
+
+    def check(self, size_bytes: int = 0) -> None:
+        """Store, read and remove a file, to see whether the store takes files.
+
+        Args:
+            size_bytes: Size of the largest file that waits to be stored.
+
+        Raises:
+            ServiceUnreachable: The store is full, read-only or unreachable.
+        """
+        # No two processes check with the same file: one would remove what the other has just stored.
+        data = _CHECK + secrets.token_bytes(max(size_bytes, CHECK_BYTES))
+        sha256 = self.put(data)
+        try:
+            if self.get(sha256) != data:
+                raise _unreachable(OSError("a file that was stored just now has other content"))
+        except ArtifactMissing as error:
+            raise _unreachable(OSError("a file that was stored just now is missing")) from error
+        # Whoever may write need not be allowed to remove; `brushwork prune` does it then.
+        with suppress(ServiceUnreachable):
+            self.remove_if_old(sha256, 0.0)
+
+    def expect_reachable(self) -> None:
+        """Ask for a file, to see whether the store answers.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
+        self.has(_ASKED)
 
     def has(self, sha256: str) -> bool:
         """Return whether a file of that name is stored.

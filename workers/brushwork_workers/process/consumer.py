@@ -46,6 +46,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
+        self.app.worker_process.service_health.on_change(self._wakeup.wake)
 
     def on_send_event_buffered(self) -> None:
         """Wake the loop, because a job has started or ended and there may be room for another.
@@ -65,6 +66,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Return Celery's message handler, made to raise only if the connection is lost."""
         handle = super().create_task_handler(*args, **options)
+        self._consume_only_if_served(self.task_consumer.channel.qos)
 
         def handle_or_drop(message: Any) -> None:
             try:
@@ -86,6 +88,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Handle a message whose body cannot be decompressed like any other: it becomes a failed job."""
         self._handle(message)
+
+    def _consume_only_if_served(self, qos: Any) -> None:
+        """Take no message while a service is away that every job needs; messages stay in Redis."""
+        can_consume, health = qos.can_consume, self.app.worker_process.service_health
+        qos.can_consume = lambda: health.takes_work and can_consume()
 
     def _prepare(self, message: Any) -> None:
         """Replace the message by one without content. Its content goes to the task beside it."""
