@@ -1,5 +1,6 @@
 """The files of trained models, copied from the artifact store into folders that can be loaded."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -81,10 +82,7 @@ class TrainedFiles:
             new_folder.mkdir()
             for file, artifact in files.items():
                 (new_folder / file).write_bytes(self._bytes(name, artifact))
-            # An existing folder is either damaged, or another worker has just written it and it is kept.
-            if not _is_complete(target, files):
-                shutil.rmtree(target, ignore_errors=True)
-                new_folder.rename(target)
+            _put_in_place(new_folder, target, files)
         _remove_oldest(self._folder)
 
     def _bytes(self, name: str, artifact: Artifact) -> bytes:
@@ -107,6 +105,24 @@ class TrainedFiles:
                 hint="Restore the file from a backup of the artifact store, or train the model again.",
             )
         return data
+
+
+def _put_in_place(new_folder: Path, target: Path, files: Mapping[str, Artifact]) -> None:
+    """Rename the folder. A complete one that another worker has put there meanwhile stays.
+
+    Raises:
+        OSError: The folder cannot be renamed.
+    """
+    while True:
+        try:
+            new_folder.rename(target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if _is_complete(target, files):
+            return
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _is_complete(folder: Path, files: Mapping[str, Artifact]) -> bool:
