@@ -236,7 +236,7 @@ class Executor:
 
     def _note_wait(self, attempt: Attempt, reason: BrushworkError | None) -> None:
         """Note that a finished job waits: if the worker dies now, its attempt is not charged."""
-        key, error = attempt.key, reason and JobError.of(reason)
+        key, error = attempt.key, None if reason is None else JobError.of(reason)
         written = self._patience.write(attempt, lambda: self._ledger.rest(*key, error=error))
         if written is WriteOutcome.LEASE_LOST:
             attempt.receive(Signal.LOST)

@@ -34,6 +34,13 @@ _BY_SETTING = {
 }
 
 
+_SHOWN = {
+    Service.DATABASE: "database",
+    Service.REDIS: "Redis server",
+    Service.STORE: "artifact store",
+}
+
+
 def service_of(error: BaseException) -> Service | None:
     """Return the service that does not answer, as the error's field names it; None for any other error."""
     if isinstance(error, ServiceUnreachable) and error.field is not None:
@@ -100,7 +107,9 @@ class WatchedService:
                 self._away_since = time.monotonic()
         if went_away:
             LOGGER.warning(
-                "The %s is away, so this worker takes no messages until it answers: %s", self._service, error
+                "The %s is away; this worker takes no messages until it answers: %s",
+                _SHOWN[self._service],
+                error,
             )
             self._on_change()
         self.wanted.set()
@@ -112,7 +121,7 @@ class WatchedService:
             self._is_here.set()
         if came_back:
             away_s = time.monotonic() - self._away_since
-            LOGGER.info("The %s is back after %.1f s", self._service, away_s)
+            LOGGER.info("The %s is back after %.1f s", _SHOWN[self._service], away_s)
             self._on_change()
 
     def check_failed(self, error: BrushworkError) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import redis
@@ -25,6 +26,8 @@ from brushwork_workers.process.job_request import BARE
 
 LOGGER = logging.getLogger(__name__)
 SEND_EVENTS_EVERY_S = 0.1
+# Seconds before the first repetition, more before each later one, and the most.
+RECONNECT = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 2.0}
 # Not kombu's own list: in that one a KeyError of a message without an id counts as a lost connection, too.
 _CONNECTION_LOST = (redis.RedisError, ConnectionError, TimeoutError)
 
@@ -54,6 +57,23 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         Celery would send each event at once, up to three messages for each job.
         """
         self._wakeup.wake()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again after Redis went away, whatever kombu meets while it closes the old connection.
+
+        It tries to give back messages through the connection that it is closing. The AttributeError of that
+        would end the worker and the jobs that run.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except Exception as error:
+            # The ledger has the jobs of these messages; they are published again.
+            LOGGER.warning("The connection to Redis could not be closed: %s: %s", type(error).__name__, error)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect to Redis, and try again every two seconds; Celery's own pause grows to half a minute."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        return super().ensure_connected(conn)
 
     def cancel_active_requests(self) -> None:
         """Announce the shutdown on SIGQUIT: jobs are given back before Celery waits for their threads.

@@ -291,7 +291,7 @@ class WorkerProcess:
         )
 
     def _new_reconciler(self) -> Reconciler:
-        return Reconciler(
+        reconciler = Reconciler(
             self._services.ledger,
             self._services.worker_registry,
             self._services.publisher,
@@ -299,6 +299,9 @@ class WorkerProcess:
             lease_s=self.settings.lease_s,
             events=self.task_events,
         )
+        # This worker may have started because the database is back; the others have not renewed yet.
+        reconciler.postpone_reaping()
+        return reconciler
 
     def _new_threads(self) -> list[RecurringThread]:
         settings = self.settings
