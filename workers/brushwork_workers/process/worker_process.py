@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.settings.environment import data_dir, models_dir
+from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
@@ -93,9 +93,9 @@ class WorkerProcess:
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
         self._started_at = started_at(os.getpid()) or 0.0
-        self._services = WorkerServices.open(settings, app)
+        self._services = WorkerServices.open(settings, app, name)
         self._held = HeldFiles(
-            round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), data_dir() / "held"
+            round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
         )
         self.service_health = ServiceHealth(
             {Service.STORE: self._check_store, Service.REDIS: self._check_redis}
@@ -202,7 +202,7 @@ class WorkerProcess:
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
         files = TrainedFiles(
-            self._services.trained_models, self._services.store, models_dir() / "trained", locate
+            self._services.trained_models, self._services.store, cache_dir() / "trained", locate
         )
         loader = ModelLoader(
             Loaders(replaced),
