@@ -21,7 +21,7 @@ from brushwork_schemas.errors.store import (
     StoreUnreachable,
     WrongRegion,
 )
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ def store_fault(error: BaseException) -> ServiceUnreachable:
     for pattern, fault, reason in _BY_WORDS:
         if pattern.search(text):
             return _raised(fault, said(reason))
-    return _raised(_AWAY, said("the log has the reason"))
+    # Callers read that the log has the reason; the text may have addresses.
+    return _raised(_AWAY, private(text.split("\n", 1)[0].rstrip(".")))
 
 
 def has_answered(error: BaseException) -> bool:
