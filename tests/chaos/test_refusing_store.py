@@ -19,6 +19,7 @@ WAYS: dict[str, tuple[Deed, Deed]] = {
     "full": (SmallDisk.fill, SmallDisk.empty),
     "read-only": (SmallDisk.close, SmallDisk.reopen),
 }
+CODES = {"full": "store_full", "read-only": "store_read_only"}
 STORED = re.compile(r"[0-9a-f]{64}")
 LASTS_S = 1.5
 
@@ -81,7 +82,7 @@ def test_a_store_that_takes_nothing_any_more(scene: Scene, tmp_path: Path, way: 
         wait_until(lambda: all(stack.job(one).is_finished for one in ids), bound_s=20, what="their end")
         for job in map(stack.job, ids):
             assert job.error is not None
-            assert job.error.code == "service_unreachable"
+            assert job.error.code == CODES[way]
             assert job.attempt == 1
         assert {stack.job(one).state for one in waiting} == {JobState.QUEUED}
         assert not strangers(disk.folder)
