@@ -52,7 +52,7 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
 
 
 def _prepare_database(settings: Settings, listening: Listening) -> None:
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), "gateway")
     try:
         database.migrate()
         if not listening.is_loopback and not ApiKeys(database).any_exist():
