@@ -84,7 +84,9 @@ def nested_boxes(rng: random.Random) -> bytes:
 def huge_sides(rng: random.Random) -> bytes:
     data = bytearray(_small(rng))
     place = data.index(b"ispe") + 8
-    struct.pack_into(">II", data, place, rng.choice([2**31, 60_000, 16_384, 5100]), rng.choice([16_384, 5100]))
+    struct.pack_into(
+        ">II", data, place, rng.choice([2**31, 60_000, 16_384, 5100]), rng.choice([16_384, 5100])
+    )
     return bytes(data)
 
 

@@ -99,7 +99,9 @@ def restarts_in_disorder(rng: random.Random) -> bytes:
 
 def stray_restarts(rng: random.Random) -> bytes:
     data = encoded("JPEG")
-    return data[:-2] + b"".join(bytes([0xFF, 0xD0 + number % 8]) for number in range(rng.randint(10**5, 10**7)))
+    return data[:-2] + b"".join(
+        bytes([0xFF, 0xD0 + number % 8]) for number in range(rng.randint(10**5, 10**7))
+    )
 
 
 def pixels_that_end_early(rng: random.Random) -> bytes:

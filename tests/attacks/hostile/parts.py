@@ -56,7 +56,9 @@ def tiff(tags: Iterable[Sequence[int]], content: bytes = b"", following: int = 0
     """A TIFF of one directory: tags as (number, type, count, value or offset); `content` is at offset 8."""
     entries = sorted(tags)
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *tag) for tag in entries)
-    return TIFF_HEAD + struct.pack("<I", 8 + len(content)) + content + directory + struct.pack("<I", following)
+    return (
+        TIFF_HEAD + struct.pack("<I", 8 + len(content)) + content + directory + struct.pack("<I", following)
+    )
 
 
 def exif(*tags: Sequence[int]) -> bytes:

@@ -39,7 +39,9 @@ def many_palettes(rng: random.Random) -> bytes:
 
 
 def many_gammas(rng: random.Random) -> bytes:
-    return with_chunks(chunk(b"gAMA", struct.pack(">I", rng.randint(1, 10**6))) * rng.randint(150_000, 199_000))
+    return with_chunks(
+        chunk(b"gAMA", struct.pack(">I", rng.randint(1, 10**6))) * rng.randint(150_000, 199_000)
+    )
 
 
 def many_transparent_colours(rng: random.Random) -> bytes:
@@ -93,7 +95,9 @@ def huge_sides(rng: random.Random) -> bytes:
 def deep_and_interlaced(rng: random.Random) -> bytes:
     """25 megapixels of 16 bits, RGBA, in seven passes: the most work that is allowed."""
     side = rng.randint(1500, 4999)
-    return header(side, side, 16, 6, 1) + chunk(b"IDAT", last_bytes_of_zlib(8 * side * side + 2 * side)) + _END
+    return (
+        header(side, side, 16, 6, 1) + chunk(b"IDAT", last_bytes_of_zlib(8 * side * side + 2 * side)) + _END
+    )
 
 
 def narrow(rng: random.Random) -> bytes:

@@ -27,21 +27,35 @@ def _picture(profile: bytes, side: int = 64) -> bytes:
 
 def _elements(number: int) -> bytes:
     """A pipeline of very many matrices."""
-    matrix = b"matf\0\0\0\0" + struct.pack(">HH", 3, 3) + struct.pack(">12f", *[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0])
+    matrix = (
+        b"matf\0\0\0\0"
+        + struct.pack(">HH", 3, 3)
+        + struct.pack(">12f", *[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0])
+    )
     place = 16 + 8 * number
     table = b"".join(struct.pack(">II", place, len(matrix)) for _ in range(number))
     return b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, number) + table + matrix
 
 
 def _curve(points: int) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(">I", points) + b"".join(struct.pack(">H", (n * 65535) // points) for n in range(points))
+    return (
+        b"curv\0\0\0\0"
+        + struct.pack(">I", points)
+        + b"".join(struct.pack(">H", (n * 65535) // points) for n in range(points))
+    )
 
 
 def _lut(channels: int, grid: int, curve_points: int = 256) -> bytes:
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
     head = b"mft2\0\0\0\0" + struct.pack(">BBBB", channels, 3, grid, 0) + matrix
     curves = struct.pack(">HH", curve_points, curve_points)
-    return head + curves + bytes(2 * channels * curve_points) + bytes(2 * 3 * grid**channels) + bytes(2 * 3 * curve_points)
+    return (
+        head
+        + curves
+        + bytes(2 * channels * curve_points)
+        + bytes(2 * 3 * grid**channels)
+        + bytes(2 * 3 * curve_points)
+    )
 
 
 def many_stages(rng: random.Random) -> bytes:

@@ -59,7 +59,9 @@ def gif_endless_codes(rng: random.Random) -> bytes:
 def gif_clear_codes(rng: random.Random) -> bytes:
     """Codes that clear the table and draw nothing."""
     side = rng.randint(1000, 5000)
-    return _gif(_frame((side, side), _codes(b"\x24\x49\x92" * rng.randint(10**6, 6 * 10**6))), canvas=(side, side))
+    return _gif(
+        _frame((side, side), _codes(b"\x24\x49\x92" * rng.randint(10**6, 6 * 10**6))), canvas=(side, side)
+    )
 
 
 def gif_tiny_pixel_blocks(rng: random.Random) -> bytes:
@@ -80,7 +82,9 @@ def bmp(
     """A BMP with a palette."""
     palette = bytes(4 * colours)
     offset = 14 + head + len(palette)
-    info = struct.pack("<IiiHHIIiiII", head, width, height, 1, bits, compression, len(codes), 0, 0, colours, 0)
+    info = struct.pack(
+        "<IiiHHIIiiII", head, width, height, 1, bits, compression, len(codes), 0, 0, colours, 0
+    )
     return (
         b"BM"
         + struct.pack("<IHHI", offset + len(codes), 0, 0, offset)

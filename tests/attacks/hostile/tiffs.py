@@ -32,7 +32,9 @@ def _strip(width: int, height: int, content: bytes, compression: int, **more: in
     return tiff([(number, _LONG, 1, value) for number, value in tags.items()], content)
 
 
-def _tiled(width: int, height: int, tile: tuple[int, int], content: bytes, compression: int, count: int) -> bytes:
+def _tiled(
+    width: int, height: int, tile: tuple[int, int], content: bytes, compression: int, count: int
+) -> bytes:
     """A grey picture of `count` tiles that are all in one place, at offset 8."""
     places = struct.pack("<I", 8) * count
     sizes = struct.pack("<I", len(content)) * count

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from brushwork_schemas.wording.phrase import said
 
 from brushwork_core.media.structure.exif import check_embedded
-from brushwork_core.media.structure.limits import TooCostly, check_parts, more_than
+from brushwork_core.media.structure.limits import MAX_PARTS, TooCostly, more_than
 
 # A HEIC of 25 megapixels in tiles of 256 x 256 pixels has 400 items, of some 50 bytes in all lists together.
 MAX_LIST_BYTES = 64 * 2**10
@@ -27,10 +27,10 @@ def check_boxes(data: bytes, max_pixels: int) -> None:
     Raises:
         TooCostly: There are too many boxes, a list is too long, or a size exceeds the limit.
     """
-    number = properties = 0
-    for name, begin, end, depth, parent in _boxes(data):
-        number += 1
-        check_parts(number, "{limit} boxes")
+    properties = 0
+    for number, (name, begin, end, depth, parent) in enumerate(_boxes(data), 1):
+        if number > MAX_PARTS:
+            raise more_than(said("{limit} boxes", limit=MAX_PARTS))
         if depth > MAX_DEPTH:
             raise more_than(said("{limit} boxes in each other", limit=MAX_DEPTH))
         properties += parent == b"ipco"
@@ -42,7 +42,8 @@ def check_boxes(data: bytes, max_pixels: int) -> None:
                 said("its box {name} has more than {limit} bytes", name=name.decode("ascii"), limit=limit)
             )
         if name == b"ispe" and begin + 20 <= len(data):
-            _check_size(*struct.unpack_from(">II", data, begin + 12), max_pixels)
+            width, height = struct.unpack_from(">II", data, begin + 12)
+            _check_size(width, height, max_pixels)
     check_embedded(data)
 
 

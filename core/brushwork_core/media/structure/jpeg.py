@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from brushwork_schemas.wording.phrase import said
 
-from brushwork_core.media.structure.limits import MAX_PROFILE_BYTES, check_parts, more_than
+from brushwork_core.media.structure.limits import MAX_PARTS, MAX_PROFILE_BYTES, more_than
 
 SIGNATURE = b"\xff\xd8"
 # A progressive JPEG has about 10. Each scan is a pass over all pixels.
@@ -49,7 +49,8 @@ def _parts(view: memoryview, data: bytes) -> Iterator[bytes | memoryview]:
             yield view[position : found.start()]
         position, segment = found.start(), data[found.start() + 1]
         number += 1
-        check_parts(number, "{limit} segments")
+        if number > MAX_PARTS:
+            raise more_than(said("{limit} segments", limit=MAX_PARTS))
         if segment == _END:
             yield view[position : position + 2]
             return

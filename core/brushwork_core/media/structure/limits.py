@@ -29,14 +29,3 @@ def more_than(what: Phrase) -> TooCostly:
         what: The number and the kind of parts that are allowed.
     """
     return TooCostly(said("the picture has more than {what}", what=what))
-
-
-def check_parts(number: int, kind: str) -> None:
-    """Raise `TooCostly` if a file has too many parts.
-
-    Args:
-        number: How many were found so far.
-        kind: Template for the limit, such as `{limit} chunks`.
-    """
-    if number > MAX_PARTS:
-        raise more_than(said(kind, limit=MAX_PARTS))

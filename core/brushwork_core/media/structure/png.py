@@ -1,12 +1,15 @@
-"""The chunks of a PNG: counted, reduced to those that say how pixels look, and pixels joined into one chunk."""
+"""The chunks of a PNG: counted, reduced to those that say how pixels look, and those of pixels joined."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brushwork_core.media.structure.limits import MAX_PROFILE_BYTES, check_parts
+from brushwork_schemas.wording.phrase import said
 
+from brushwork_core.media.structure.limits import MAX_PARTS, MAX_PROFILE_BYTES, more_than
+
+_HEAD = struct.Struct(">I4s")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Ancillary chunks that say how pixels look. The length is that of valid ones; 0 for any.
 _LOOKS = {b"tRNS": 0, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"eXIf": 0}
@@ -46,21 +49,23 @@ def lean_png(data: bytes, first_frame: bool) -> LeanPng:
         TooCostly: There are too many chunks.
     """
     view = memoryview(data)
-    kept, pieces = [view[:8]], 0
+    kept, pieces = [view[:8]], [False]
     looks: dict[bytes, bytes] = {}
     seen: set[bytes] = set()
     for name, position, end in _chunks(data):
-        content = view[position + 8 : end - 4]
-        if name in (b"iCCP", b"cICP", b"tRNS"):
-            looks.setdefault(name, bytes(content))
-        if name in seen or not _is_needed(name, content, view[position + 4 : end], first_frame):
-            continue
-        if name in _ONCE:
-            seen.add(name)
-        pieces += name == b"IDAT"
+        is_pixels = name == b"IDAT"
+        if not is_pixels:
+            content = view[position + 8 : end - 4]
+            if name in (b"iCCP", b"cICP", b"tRNS"):
+                looks.setdefault(name, bytes(content))
+            if name in seen or not _is_needed(name, content, view[position + 4 : end], first_frame):
+                continue
+            if name in _ONCE:
+                seen.add(name)
         kept.append(view[position:end])
+        pieces.append(is_pixels)
     return LeanPng(
-        b"".join(kept if pieces <= _MAX_PIECES else _joined(kept)),
+        b"".join(kept if sum(pieces) <= _MAX_PIECES else _joined(kept, pieces)),
         _profile_of(looks.get(b"iCCP", b"")),
         (looks[b"cICP"][0], looks[b"cICP"][1]) if len(looks.get(b"cICP", b"")) == 4 else None,
         _transparent(data, looks.get(b"tRNS", b"")),
@@ -69,11 +74,12 @@ def lean_png(data: bytes, first_frame: bool) -> LeanPng:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, begin and end of each chunk."""
-    position, number = 8, 0
-    while position + 8 <= len(data):
-        size, name = struct.unpack_from(">I4s", data, position)
+    position, number, last = 8, 0, len(data) - 8
+    while position <= last:
+        size, name = _HEAD.unpack_from(data, position)
         number += 1
-        check_parts(number, "{limit} chunks")
+        if number > MAX_PARTS:
+            raise more_than(said("{limit} chunks", limit=MAX_PARTS))
         end = position + 12 + size
         yield name, position, end
         position = end
@@ -81,11 +87,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
-def _joined(chunks: list[memoryview]) -> list[bytes | memoryview]:
+def _joined(chunks: list[memoryview], is_pixels: list[bool]) -> list[bytes | memoryview]:
     """The chunks, with those of pixels as one."""
-    pixels = b"IDAT" + b"".join(each[8:-4] for each in chunks if each[4:8] == b"IDAT")
-    first = next(index for index, each in enumerate(chunks) if each[4:8] == b"IDAT")
-    others = [each for each in chunks[first:] if each[4:8] != b"IDAT"]
+    pixels = b"IDAT" + b"".join(each[8:-4] for each, is_one in zip(chunks, is_pixels, strict=True) if is_one)
+    first = is_pixels.index(True)
+    others = [each for each, is_one in zip(chunks[first:], is_pixels[first:], strict=True) if not is_one]
     head, check = struct.pack(">I", len(pixels) - 4), struct.pack(">I", zlib.crc32(pixels))
     return [*chunks[:first], head + pixels + check, *others]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from brushwork_schemas.wording.phrase import said
 
-from brushwork_core.media.structure.limits import TooCostly, check_parts, more_than
+from brushwork_core.media.structure.limits import MAX_PARTS, TooCostly, more_than
 
 # Pillow unpacks runs in Python, one by one. Two bytes are a run.
 MAX_RUN_BYTES, MAX_RUN_PIXELS = 2 * 2**20, 8_000_000
@@ -23,7 +23,8 @@ def check_webp(data: bytes, max_pixels: int) -> None:
         size = int.from_bytes(data[position + 4 : position + 8], "little")
         position += 8 + size + size % 2
         number += 1
-        check_parts(number, "{limit} chunks")
+        if number > MAX_PARTS:
+            raise more_than(said("{limit} chunks", limit=MAX_PARTS))
     if data[12:16] == b"VP8X" and len(data) >= 30:
         width = 1 + int.from_bytes(data[24:27], "little")
         height = 1 + int.from_bytes(data[27:30], "little")
@@ -45,7 +46,8 @@ def check_gif(data: bytes) -> None:
         TooCostly: There are too many.
     """
     for number, _ in enumerate(_gif_blocks(data), 1):
-        check_parts(number, "{limit} blocks")
+        if number > MAX_PARTS:
+            raise more_than(said("{limit} blocks", limit=MAX_PARTS))
 
 
 def check_bmp(data: bytes) -> None:
