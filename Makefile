@@ -43,6 +43,7 @@ bench: .venv/.dev ## Measure against plain Celery and LitServe: docs/benchmarks.
 
 accuracy: .venv/.dev ## Measure how often the pocket models are right
 	@$(BIN)/python -m benchmarks.pocket_accuracy
+	@$(BIN)/python -m benchmarks.pocket_editing
 
 clean: ## Remove what these commands made
 	rm -rf $(GENERATORS)/node_modules $(GENERATORS)/.venv

@@ -13,6 +13,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 
+from tests.s3_server import Bucket, S3Server
 from tests.servers import PostgresServer, RedisServer, postgres_programs
 
 # Tiny models run faster in one thread, and two processes on two cores do not wait for each other's threads.
@@ -80,7 +81,7 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the settings of the machine it runs on."""
     for name in os.environ:
-        if name.startswith(("BRUSHWORK_", "CELERY_")):
+        if name.startswith(("BRUSHWORK_", "CELERY_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path / "data"))
 
@@ -100,6 +101,24 @@ def redis_url(redis_server: RedisServer) -> str:
     with redis_server.connect() as connection:
         connection.flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket of this test's own; the environment says how to reach it."""
+    bucket = s3_server.bucket()
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    return bucket
 
 
 @pytest.fixture(scope="session")

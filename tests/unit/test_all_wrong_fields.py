@@ -12,6 +12,7 @@ from brushwork.inputs.intake import SubmissionIntake
 from brushwork.page.forms.form_errors import FormErrors
 from brushwork.page.forms.form_field import form_fields
 from brushwork.page.words import Words
+from brushwork.testing import FakeClient
 from brushwork.transports.flow import HttpResponse
 from brushwork.transports.problem import error_of
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -253,3 +254,32 @@ def fake() -> Client:
     from brushwork.testing import FakeClient
 
     return FakeClient()
+
+
+def test_other_fields_are_named_once_though_files_are_read_later() -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        FakeClient().submit("image-classification", image="x", candidate_labels=["a", ""], model="m")
+    assert raised.value.message.count("Also wrong") == 1
+    assert raised.value.message.endswith("Also wrong: image, model.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "field"),
+    [
+        ("image-classification", {"candidate_labels": ["a", "b" * 201]}, "candidate_labels.1"),
+        ("image-classification", {"candidate_labels": ["a"], "hypothesis_template": "{}" + "x" * 200},
+         "hypothesis_template"),
+    ],
+)  # fmt: skip
+def test_the_length_of_a_text_is_counted_in_characters(kind: str, given: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidRequest, match="must have at most 200 characters") as raised:
+        FakeClient().submit(kind, image="x", **given)
+    assert raised.value.field == field
+
+
+def test_other_fields_of_a_request_in_a_batch_are_named_once() -> None:
+    wrong = {"kind": "image-classification", "image": "x", "candidate_labels": ["a", ""], "model": "m"}
+    with pytest.raises(RequestError) as raised:
+        FakeClient().submit_many([wrong, wrong])
+    assert raised.value.message.startswith("requests[0]: candidate_labels.1: must not be blank.")
+    assert raised.value.message.count("Also wrong") == 1

@@ -1,4 +1,4 @@
-"""The artifact store's conformance suite, on a folder and in memory; and what a folder does in need."""
+"""The conformance suite of the artifact store: a folder, memory and S3; and the faults of a folder."""
 
 import hashlib
 import io
@@ -18,8 +18,10 @@ DATA = b"some bytes"
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
-@pytest.fixture(params=["folder", "file address", "memory"])
+@pytest.fixture(params=["folder", "file address", "memory", "S3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "S3":
+        return ArtifactStore(request.getfixturevalue("s3_bucket").url)
     places = {
         "folder": str(tmp_path / "a b/%20"),
         "file address": f"file://{tmp_path}/c",

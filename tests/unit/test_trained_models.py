@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,17 @@ def test_a_training_that_is_kept_keeps_its_files_and_one_that_is_removed_is_gone
         models.expect(model("a"), "")
     with pytest.raises(ModelNotHere, match="the job that trained it was removed"):
         files.find(model("a"))
+
+
+def test_workers_that_fetch_the_same_model_at_once_do_not_disturb_each_other(
+    ledger: Ledger, models: TrainedModels, store: ArtifactStore, tmp_path: Path
+) -> None:
+    train(ledger, "a", store)
+    for number in range(10):
+        workers = [
+            TrainedFiles(models, store, tmp_path / str(number), lambda entry: Path()) for _ in range(16)
+        ]
+        with ThreadPoolExecutor(len(workers)) as threads:
+            folders = list(threads.map(lambda worker: worker.find(model("a")), workers))
+        assert len(set(folders)) == 1
+        assert len(list(folders[0].iterdir())) == 2

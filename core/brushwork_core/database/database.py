@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -28,6 +28,8 @@ from brushwork_core.database.write_queue import WriteQueue
 from brushwork_core.timing.backoff import Backoff, retried
 
 SQLITE_BUSY_TIMEOUT_S = 30
+# Of the name of a PostgreSQL application, in bytes.
+LONGEST_NAME = 63
 LOCKED_PAUSE_S = 0.01
 _Answer = TypeVar("_Answer")
 
@@ -56,14 +58,16 @@ class Database:
 
     Args:
         url: SQLAlchemy address, `sqlite:///file` or `postgresql+psycopg://...`.
+        user: Kind and name of the process, such as `worker a@host`. PostgreSQL shows `brushwork` and this
+            as the application name of its connections, unless the address has another.
 
     Raises:
         InvalidRequest: The address is invalid.
         MissingExtra: The driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str, user: str = "") -> None:
+        self.engine = _engine(url, application_name(user))
         is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL has many writers at once, and groups their commits itself.
         self._queue = WriteQueue(self._transaction) if is_sqlite else None
@@ -163,7 +167,9 @@ def _translated() -> Iterator[None]:
             ) from error
         if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
             raise ServiceUnreachable(
-                said("The database does not answer: {orig}.", orig=str(error.orig).strip().rstrip(".")),
+                said(
+                    "The database does not answer: {orig}.", orig=private(str(error.orig).strip().rstrip("."))
+                ),
                 field="database_url",
                 hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
             ) from error
@@ -185,7 +191,19 @@ _NETWORK_LIMITS = {
 }
 
 
-def _engine(url: str) -> Engine:
+def application_name(user: str) -> str:
+    """Return the name under which PostgreSQL shows the connections of a process.
+
+    PostgreSQL keeps its first 63 bytes, and only printable ASCII. The end of a name that is too long is cut
+    off here, so that the server need not warn.
+
+    Args:
+        user: Kind and name of the process.
+    """
+    return f"brushwork {user}".strip().encode("ascii", "replace")[:LONGEST_NAME].decode("ascii")
+
+
+def _engine(url: str, name: str) -> Engine:
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -193,12 +211,13 @@ def _engine(url: str) -> Engine:
         if address.get_backend_name() != "postgresql":
             raise ArgumentError(f"{address.get_backend_name()} is not supported")
         limits = _NETWORK_LIMITS if address.get_driver_name() == "psycopg" else {}
+        options: dict[str, object] = {**limits, "application_name": name} if limits else {}
         engine = create_engine(
             address,
             pool_pre_ping=True,
             pool_size=20,
             json_serializer=_json,
-            connect_args={name: value for name, value in limits.items() if name not in address.query},
+            connect_args={option: value for option, value in options.items() if option not in address.query},
         )
         if limits:
             event.listen(engine, "do_connect", _connect_bounded)
@@ -207,7 +226,7 @@ def _engine(url: str) -> Engine:
         # A ValueError quotes the port, which may be a part of the password.
         reason = "invalid port" if isinstance(error, ValueError) else error
         raise InvalidRequest(
-            said("Invalid database address: {reason}.", reason=reason),
+            said("Invalid database address: {reason}.", reason=private(reason)),
             field="database_url",
             hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
         ) from error
@@ -244,7 +263,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnreachable(
-            said("Cannot create the folder of the database: {error}.", error=error),
+            said("Cannot create the folder of the database: {error}.", error=private(error)),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and the permission to write there.",
         ) from error

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from brushwork_schemas.errors import InvalidRequest, Postponed, RequestError
 from brushwork_schemas.wording.field_error import FieldError
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import Phrase, said
 
 
 class Refusals:
@@ -65,7 +65,8 @@ class Refusals:
             others = sorted(named - {own})[: self.MOST_NAMED]
             first.errors = errors
             if others:
-                first.message = said("{message} Also wrong: {fields}.", message=first.message, fields=others)
+                message = _without_others(first.message)
+                first.message = said("{message} Also wrong: {fields}.", message=message, fields=others)
         return first
 
     def _places(self) -> set[tuple[int | None, str]]:
@@ -81,3 +82,13 @@ class Refusals:
 
 def _place(error: FieldError) -> tuple[int | None, str]:
     return error.index, (error.field or "").partition(".")[0]
+
+
+def _without_others(message: str) -> str:
+    """Return the message of an error that was gathered before, without the other fields that it names."""
+    if not isinstance(message, Phrase) or not isinstance(inner := message.parameters.get("message"), str):
+        return message
+    if message.template.endswith(" Also wrong: {fields}."):
+        return inner
+    # Behind the index of a request.
+    return said(message.template, **{**message.parameters, "message": _without_others(inner)})

@@ -84,7 +84,7 @@ def all_invalid(error: ValidationError | Sequence[Any], *, skip: int = 0) -> Seq
         error: The error, or its `errors()`.
         skip: Leading parts of the place to leave out.
     """
-    problems = error.errors(include_input=False) if isinstance(error, ValidationError) else error
+    problems = error.errors() if isinstance(error, ValidationError) else error
     found: dict[str, InvalidField] = {}
     for problem in problems:
         name = place_of(problem, skip=skip)
@@ -110,6 +110,9 @@ def reason_of_problem(problem: Mapping[str, Any]) -> str:
         return given if isinstance(given, Phrase) else str(given)[:LONGEST_REASON]
     if context.get("pattern") in PATTERNS:
         return PATTERNS[context["pattern"]]
+    if context.get("field_type") == "Value" and isinstance(problem.get("input"), str):
+        # A length that pydantic checks after a validator: it does not know that the value is a text.
+        return _length_of_text(context)
     text = reason_of(problem["msg"])
     if not problem.get("type"):
         return text
@@ -130,3 +133,9 @@ def _plain(value: Any) -> Any:
         # A limit of a float field, such as 50.0.
         return int(value)
     return value if isinstance(value, tuple | int | float | str) else str(value)
+
+
+def _length_of_text(context: Mapping[str, Any]) -> Phrase:
+    if "max_length" in context:
+        return said("must have at most {max_length} characters", max_length=context["max_length"])
+    return said("must have at least {min_length} characters", min_length=context["min_length"])

@@ -1,5 +1,6 @@
 """The files of trained models, copied from the artifact store into folders that can be loaded."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -13,7 +14,7 @@ from brushwork_core.files.trained_models import TrainedModels
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 # The most folders of trained models that are kept. It takes only a moment to copy a removed one again.
 MAX_FOLDERS = 64
@@ -66,11 +67,11 @@ class TrainedFiles:
                 said(
                     "Model {entry}: its files cannot be written to {target}: {error}.",
                     entry=entry.name,
-                    target=target,
-                    error=error,
+                    target=private(target, "its folder"),
+                    error=private(error),
                 ),
                 field="model",
-                hint="Check free disk space and write access, or set BRUSHWORK_DATA to another folder.",
+                hint="Check free disk space and write access, or set BRUSHWORK_CACHE_FILES to a folder.",
             ) from error
         return target
 
@@ -81,10 +82,7 @@ class TrainedFiles:
             new_folder.mkdir()
             for file, artifact in files.items():
                 (new_folder / file).write_bytes(self._bytes(name, artifact))
-            # An existing folder is either damaged, or another worker has just written it and it is kept.
-            if not _is_complete(target, files):
-                shutil.rmtree(target, ignore_errors=True)
-                new_folder.rename(target)
+            _put_in_place(new_folder, target, files)
         _remove_oldest(self._folder)
 
     def _bytes(self, name: str, artifact: Artifact) -> bytes:
@@ -107,6 +105,24 @@ class TrainedFiles:
                 hint="Restore the file from a backup of the artifact store, or train the model again.",
             )
         return data
+
+
+def _put_in_place(new_folder: Path, target: Path, files: Mapping[str, Artifact]) -> None:
+    """Rename the folder. A complete one that another worker has put there meanwhile stays.
+
+    Raises:
+        OSError: The folder cannot be renamed.
+    """
+    while True:
+        try:
+            new_folder.rename(target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if _is_complete(target, files):
+            return
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _is_complete(folder: Path, files: Mapping[str, Artifact]) -> bool:

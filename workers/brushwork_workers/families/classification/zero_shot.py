@@ -54,8 +54,8 @@ class ZeroShot:
         # independently.
         self._is_siglip = hasattr(network, "logit_bias")
         self._max_tokens = int(network.config.text_config.max_position_embeddings)
-        self._scale = float(network.logit_scale.exp())
-        self._bias = float(network.logit_bias) if self._is_siglip else 0.0
+        self._scale = float(network.logit_scale.detach().exp())
+        self._bias = float(network.logit_bias.detach()) if self._is_siglip else 0.0
         options = replace(spec.options, part="pictures", pixels_per_row=self._pictures.pixels)
         self._image = ModuleProxy(network, spec.model_executor, options, ("get_image_features",))
         options = replace(spec.options, part="labels")
