@@ -1,6 +1,7 @@
 """The process of the gateway: `brushwork gateway`."""
 
 import logging
+import math
 import sys
 from contextlib import suppress
 
@@ -12,10 +13,10 @@ from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden
 from brushwork_schemas.wording.phrase import said
 
-from brushwork.gateway.admission.http_protocol import BoundedHttp
 from brushwork.gateway.application import Page, create_app
 from brushwork.gateway.listening import Listening, address_of
-from brushwork.gateway.server import GRACE_S, Server
+from brushwork.gateway.server import Server
+from brushwork.gateway.stop.stopping import StoppableHttp
 from brushwork.gateway.telemetry.access_log import REQUESTS
 
 LOGGER = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
     _prepare_database(settings, listening)
     app = create_app(settings, page)
     with listening.bound() as bound:
-        server = Server(app, _config(app, listening))
+        server = Server(app, _config(app, listening, settings), settings.drain_s)
         LOGGER.info("Listening on %s", address_of(bound, listening.root_path))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[bound])
@@ -61,7 +62,7 @@ def _prepare_database(settings: Settings, listening: Listening) -> None:
         database.close()
 
 
-def _config(app: object, listening: Listening) -> uvicorn.Config:
+def _config(app: object, listening: Listening, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         root_path=listening.root_path,
@@ -69,11 +70,12 @@ def _config(app: object, listening: Listening) -> uvicorn.Config:
         proxy_headers=bool(listening.trusted_proxies),
         forwarded_allow_ips=listening.trusted_proxies or [],
         server_header=False,
-        http=BoundedHttp,
+        http=StoppableHttp,
         # The gateway has no WebSocket.
         ws="none",
         log_config=None,
         # Its lines contain the query, which may hold prompts. Our own lines contain only the path.
         access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=math.ceil(settings.keep_alive_s),
+        timeout_graceful_shutdown=math.ceil(settings.stop_within_s),
     )

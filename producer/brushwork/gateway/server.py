@@ -1,27 +1,40 @@
 """A uvicorn server that stops although event streams are open."""
 
+import asyncio
 import socket
+import time
 
 import uvicorn
 from fastapi import FastAPI
 
-# Time that other open responses get to end, in seconds, when the server stops.
-GRACE_S = 5
+from brushwork.gateway.stop.closing_socket import hold_back
+
+LOOK_EVERY_S = 0.1
 
 
 class Server(uvicorn.Server):
-    """Ends all event streams and waiting requests first. Otherwise the server would wait for them.
+    """Stops without losing a request.
+
+    Readiness fails first, for as long as load balancers need to see it. Then no new connection is accepted,
+    event streams and waiting requests end, and all other requests are answered.
 
     Args:
         app: An application made by `create_app`.
         config: Configuration of uvicorn.
+        drain_s: Seconds in which the server still accepts connections after it was told to stop.
     """
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, drain_s: float = 0.0) -> None:
         super().__init__(config)
         self._app = app
+        self._drain_s = drain_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop the server."""
+        self._app.state.stopping.begin()
+        until = time.monotonic() + self._drain_s
+        while time.monotonic() < until and not self.force_exit:
+            await asyncio.sleep(LOOK_EVERY_S)
+        await hold_back(sockets or [])
         self._app.state.services.watch.end_all()
         await super().shutdown(sockets)
