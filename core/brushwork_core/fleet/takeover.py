@@ -34,7 +34,7 @@ def take_over_from_dead(settings: Settings, name: str | None = None) -> Reaped:
         InvalidRequest: A worker of this name is running. Two workers of one name would take each other's
             jobs.
     """
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), f"worker {name}" if name else "up")
     try:
         worker_registry = WorkerRegistry(database)
         dead = {

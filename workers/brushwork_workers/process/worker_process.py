@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.settings.environment import models_dir
+from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
@@ -91,7 +91,7 @@ class WorkerProcess:
         self.kinds = tuple(kinds)
         self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
         self._started_at = started_at(os.getpid()) or 0.0
-        self._services = WorkerServices.open(settings, app)
+        self._services = WorkerServices.open(settings, app, name)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
@@ -194,7 +194,7 @@ class WorkerProcess:
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
         files = TrainedFiles(
-            self._services.trained_models, self._services.store, models_dir() / "trained", locate
+            self._services.trained_models, self._services.store, cache_dir() / "trained", locate
         )
         loader = ModelLoader(
             Loaders(replaced), self._device, self._model_executor, self._catalogue.add_ons, files.find

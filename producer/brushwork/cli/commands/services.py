@@ -60,7 +60,7 @@ def worker(
 def migrate(as_json: AsJson = False) -> None:
     """Create the tables of the database, or update them to this version."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = Database(Settings.load().database_url.get_secret_value())
+    database = Database(Settings.load().database_url.get_secret_value(), "migrate")
     try:
         database.migrate()
         # Imported here, because Alembic is slow to import.

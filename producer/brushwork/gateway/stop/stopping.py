@@ -3,7 +3,7 @@
 from brushwork_schemas.errors import ServiceUnreachable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from brushwork.gateway.admission.http_protocol import BoundedHttp
+from brushwork.gateway.connections.http_protocol import BoundedHttp
 
 # A connection without a request is closed after so many seconds. Its request may be on the way.
 LATE_REQUEST_S = 1.0
