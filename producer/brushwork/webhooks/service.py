@@ -34,6 +34,8 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
 
     Raises:
         InvalidRequest: The secret is missing or malformed.
+        ServiceMisconfigured: The database refuses this program, or its tables are of another version.
+        ServiceUnreachable: The database does not answer.
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
@@ -41,6 +43,7 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     log.set_up(settings.log_format)
     process = identity("sender")
     database = Database(settings.database_url.get_secret_value(), f"webhooks {process.name}")
+    database.migrate()
     metrics = SenderMetrics()
     metrics.registry.register(BuildInfo("sender"))
     reporter = Reporter(ProcessReports(database), process, metrics.registry)

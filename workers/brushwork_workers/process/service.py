@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
@@ -22,6 +23,7 @@ def serve(
     concurrency: int = 16,
     log_level: str = "info",
     loaders: Mapping[str, Loader] | None = None,
+    reservation: NameReservation | None = None,
 ) -> NoReturn:
     """Serve `kinds` until SIGTERM or SIGINT, finish what runs within the grace time, and end the process.
 
@@ -32,6 +34,7 @@ def serve(
         concurrency: How many jobs run at the same time, each in a thread.
         log_level: debug, info, warning or error.
         loaders: Loaders to use in place of those that the families name, by family; for tests and benchmarks.
+        reservation: The reservation of the name, if it was made before.
 
     Raises:
         SystemExit: The worker has stopped or could not start; the log has the reason.
@@ -39,7 +42,7 @@ def serve(
     log.capture(settings.log_format)
     # Celery sets the log up again later, but writes lines before.
     log.set_up(settings.log_format, level=log_level.upper())
-    worker = worker_app(settings, loaders).Worker(
+    worker = worker_app(settings, loaders, reservation).Worker(
         pool="threads",
         concurrency=concurrency,
         queues=list(kinds),
