@@ -124,7 +124,7 @@ def _cut(value: Any, longest: int) -> Any:
 class _Propagating(logging.Logger):
     """The logger of a library that would write its lines itself, in a form of its own."""
 
-    propagate = property(lambda self: True, lambda self, value: None)  # type: ignore[assignment]
+    propagate = property(lambda self: True, lambda self, value: None)
 
     def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802 - as logging names it
         """Do nothing: its lines go through our log."""

@@ -19,7 +19,7 @@ DATABASE, REDIS, STORE = "database", "redis", "store"
 REDIS_TIMEOUT_S = 2.0
 # A file that does not exist. A store that answers says so.
 _NO_FILE = "0" * 64
-_VERSION_TABLES = ("alembic_version", "alembic_additions")
+_VERSION_TABLES = ("alembic_version", "schema_additions")
 
 
 def service_checks(
@@ -53,7 +53,7 @@ class TableVersion(Collector):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: str | None = None
+        self._found: str | None = None
         self._matches: bool | None = None
 
     def read(self) -> None:
@@ -68,12 +68,12 @@ class TableVersion(Collector):
                 connection.execute(text(f"SELECT version_num FROM {table}")).scalar_one()  # noqa: S608
                 for table in _VERSION_TABLES
             )
-            if self._known is None:
+            if found != self._found:
                 # Imported here, because Alembic is slow to import.
-                from brushwork_core.database.migration import revisions
+                from brushwork_core.database.migration import schema_version
 
-                self._known = revisions(connection)[1]
-        self._matches = found == self._known
+                version = schema_version(connection)
+                self._matches, self._found = version.found == version.program, found
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric, once the version is known."""

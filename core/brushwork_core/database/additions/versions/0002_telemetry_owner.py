@@ -11,7 +11,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Rows that are there belong to processes of the version before, which do not fill in the column."""
-    op.add_column("telemetry", sa.Column("owner", sa.String(200)))
+    columns = sa.inspect(op.get_bind()).get_columns("telemetry")
+    # A program that knows only the first addition may have removed the record of later ones.
+    if all(column["name"] != "owner" for column in columns):
+        op.add_column("telemetry", sa.Column("owner", sa.String(200)))
 
 
 def downgrade() -> None:
