@@ -16,6 +16,8 @@ from fastapi import Request
 
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.body_room import BodyRoom
+from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.watching.watcher import Watch
@@ -25,6 +27,8 @@ from brushwork.transports.backend import Backend
 DECODERS = 2
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
 FETCHERS = 4
+# Lists of jobs that are read at the same time. Some read many rows, and all requests have 40 threads.
+LISTS = 16
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Services:
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
         stream_limit: Limits the number of event streams and waiting requests.
+        bodies: Room for the bodies of requests that are being received.
+        lists: Limits the number of threads that list jobs.
         decoders: Limits the number of threads that decode pictures.
         fetchers: Limits the number of threads that fetch pictures by address, or read archives.
     """
@@ -49,7 +55,9 @@ class Services:
     access: Access
     limits: KeyLimits
     watch: Watch
-    stream_limit: StreamLimit = field(default_factory=StreamLimit)
+    stream_limit: StreamLimit
+    bodies: BodyRoom
+    lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
@@ -107,4 +115,6 @@ def services(settings: Settings) -> Services:
         access=Access(ApiKeys(backend.database)),
         limits=KeyLimits(settings, backend.database, backend.index),
         watch=Watch(backend.index, backend.job_signals),
+        stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
+        bodies=BodyRoom(settings),
     )
