@@ -105,7 +105,7 @@ class LedgerBackend(BaseBackend):  # type: ignore[misc]
 @functools.lru_cache(maxsize=8)
 def _task_states(address: str, process: int) -> TaskStates:
     """The ledger at an address, opened once in a process. Celery makes a backend in each thread."""
-    return TaskStates(Database(address))
+    return TaskStates(Database(address, "result backend"))
 
 
 def _with_driver(url: str) -> str:

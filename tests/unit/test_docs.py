@@ -170,7 +170,12 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
 # Settings
 
 # Variables that are read without `Settings`, or are only written.
-OTHER_VARIABLES = {"BRUSHWORK_DATA", "BRUSHWORK_MODEL_FILES", "BRUSHWORK_GATEWAY_URL"}
+OTHER_VARIABLES = {
+    "BRUSHWORK_DATA",
+    "BRUSHWORK_MODEL_FILES",
+    "BRUSHWORK_CACHE_FILES",
+    "BRUSHWORK_GATEWAY_URL",
+}
 UNITS = {"": 1, "Mi": 2**20, "Gi": 2**30}
 
 

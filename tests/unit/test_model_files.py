@@ -371,6 +371,16 @@ def test_a_large_file_is_read_once_until_it_changes(tmp_path: Path, data: Path) 
     assert Fingerprints(folder, remembered_bytes=50).of(names)["big"] == sha256(b"z" * 101)
 
 
+def test_a_worker_that_cannot_write_to_its_models_keeps_digests_in_its_cache(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_CACHE_FILES", str(tmp_path / "cache"))
+    folder = write(tmp_path / "model", {"big": b"x" * 100})
+    Fingerprints(folder, remembered_bytes=50).of(["big"])
+    assert [kept.parent for kept in (tmp_path / "cache").rglob("*.json")] == [tmp_path / "cache" / "verified"]
+    assert not (data / "models" / "verified").exists()
+
+
 def test_a_folder_s_revision_is_of_all_its_files(tmp_path: Path) -> None:
     folder = classifier(tmp_path / "model")
     before = revision(entry(folder), folder)

@@ -23,6 +23,8 @@ from brushwork_core.timing.backoff import Backoff, retried
 # Time limit of a write to SQLite while the file is locked, from its call to its answer. It is below the usual
 # limits of HTTP clients and proxies.
 SQLITE_WRITE_LIMIT_S = 20
+# Of the name of a PostgreSQL application, in bytes.
+LONGEST_NAME = 63
 LOCKED_PAUSE_S = 0.01
 _Answer = TypeVar("_Answer")
 
@@ -51,14 +53,16 @@ class Database:
 
     Args:
         url: SQLAlchemy address, `sqlite:///file` or `postgresql+psycopg://...`.
+        user: Kind and name of the process, such as `worker a@host`. PostgreSQL shows `brushwork` and this
+            as the application name of its connections, unless the address has another.
 
     Raises:
         InvalidRequest: The address is invalid.
         MissingExtra: The driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str, user: str = "") -> None:
+        self.engine = _engine(url, application_name(user))
         is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL has many writers at once, and groups their commits itself.
         self._queue = WriteQueue(self._transaction, limit_s=SQLITE_WRITE_LIMIT_S) if is_sqlite else None
@@ -155,7 +159,19 @@ _NETWORK_LIMITS = {
 }
 
 
-def _engine(url: str) -> Engine:
+def application_name(user: str) -> str:
+    """Return the name under which PostgreSQL shows the connections of a process.
+
+    PostgreSQL keeps its first 63 bytes, and only printable ASCII. The end of a name that is too long is cut
+    off here, so that the server need not warn.
+
+    Args:
+        user: Kind and name of the process.
+    """
+    return f"brushwork {user}".strip().encode("ascii", "replace")[:LONGEST_NAME].decode("ascii")
+
+
+def _engine(url: str, name: str) -> Engine:
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -163,12 +179,13 @@ def _engine(url: str) -> Engine:
         if address.get_backend_name() != "postgresql":
             raise ArgumentError(f"{address.get_backend_name()} is not supported")
         limits = _NETWORK_LIMITS if address.get_driver_name() == "psycopg" else {}
+        options: dict[str, object] = {**limits, "application_name": name} if limits else {}
         engine = create_engine(
             address,
             pool_pre_ping=True,
             pool_size=20,
             json_serializer=_json,
-            connect_args={name: value for name, value in limits.items() if name not in address.query},
+            connect_args={option: value for option, value in options.items() if option not in address.query},
         )
         if limits:
             event.listen(engine, "do_connect", _connect_bounded)

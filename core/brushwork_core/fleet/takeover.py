@@ -21,7 +21,7 @@ def take_over_from_dead(settings: Settings) -> Reaped:
     Args:
         settings: Address of the database, and the times of leases and heartbeats.
     """
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), "up")
     try:
         return reap(database, WorkerRegistry(database).dead_here(), lease_s=settings.lease_s)
     except ServiceUnreachable as error:

@@ -28,6 +28,15 @@ def models_dir() -> Path:
     return Path(chosen) if chosen else data_dir() / "models"
 
 
+def cache_dir() -> Path:
+    """Return the folder that workers write to: `BRUSHWORK_CACHE_FILES`, by default that of pulled models.
+
+    It has copies of trained models, and the digests of model files. All of it can be made again.
+    """
+    chosen = variable("BRUSHWORK_CACHE_FILES")
+    return Path(chosen) if chosen else models_dir()
+
+
 def hub_cache_dir() -> Path:
     """Return the cache folder of Hugging Face's tools: `HF_HUB_CACHE`, else `hub` in `HF_HOME`."""
     home = Path(variable("HF_HOME") or Path.home() / ".cache" / "huggingface")

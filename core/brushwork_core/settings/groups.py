@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, SecretS
 from pydantic_settings import NoDecode
 
 from brushwork_core.settings.environment import data_dir
+from brushwork_core.settings.example_passwords import expect_changed_address, expect_changed_secrets
 from brushwork_core.settings.stall_bounds import StallBounds
 
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
@@ -35,6 +36,12 @@ class ServiceSettings(BaseModel):
     )
     artifacts_url: str = Field("brushwork-data/artifacts", description="A folder, or s3://bucket/prefix.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
+
+    @field_validator("redis_url", "database_url")
+    @classmethod
+    def _has_own_password(cls, url: SecretStr) -> SecretStr:
+        expect_changed_address(url.get_secret_value())
+        return url
 
     @field_validator("redis_url")
     @classmethod
@@ -204,3 +211,10 @@ class WebhookSettings(BaseModel):
     webhook_retry_s: float = Field(
         5.0, gt=0, description="Pause after a webhook's first failure; the later ones are multiples of it."
     )
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_own_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            expect_changed_secrets(secret.get_secret_value())
+        return secret

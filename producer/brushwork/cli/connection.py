@@ -43,7 +43,7 @@ def open_database() -> Iterator[Database]:
         "BRUSHWORK_DATABASE_URL is not set (this command needs the database and does not work over HTTP)",
         ServiceMisconfigured,
     )
-    database = Database(Settings.load().database_url.get_secret_value())
+    database = Database(Settings.load().database_url.get_secret_value(), "command")
     try:
         yield database
     finally:

@@ -31,7 +31,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
             ABOUT, f"The database file {file} does not exist.", "Run: brushwork up, or brushwork migrate"
         )
         return
-    database = Database(url)
+    database = Database(url, "doctor")
     try:
         with database.writing() as connection:
             clock_s = connection.execute(select(now_ms())).scalar_one() / 1000
@@ -55,7 +55,7 @@ def existing(settings: Settings) -> Iterator[Database | None]:
     if (file := sqlite_file(url)) is not None and not file.is_file():
         yield None
         return
-    database = Database(url)
+    database = Database(url, "doctor")
     try:
         yield database
     finally:

@@ -126,7 +126,7 @@ class Stack:
         supervisor.run()
 
     def _run_workers(self, supervisor: Supervisor, addresses: dict[str, str]) -> bool:
-        database = Database(addresses["BRUSHWORK_DATABASE_URL"])
+        database = Database(addresses["BRUSHWORK_DATABASE_URL"], "up")
         try:
             database.migrate()
             worker_registry = WorkerRegistry(database)

@@ -38,6 +38,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.RequestError: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.QuotaExceeded: 403,
     errors.RouteNotFound: 404,
     errors.JobNotFound: 404,
     errors.FileNotFound: 404,
@@ -45,6 +46,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.KeyNotFound: 404,
     errors.ArtifactMissing: 404,
     errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
     errors.IdempotencyConflict: 409,
     errors.JobNotEnded: 409,
     errors.PayloadTooLarge: 413,
@@ -65,6 +67,8 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.ServiceUnreachable: 503,
     errors.ServiceMisconfigured: 503,
     errors.TooManyStreams: 503,
+    errors.TooManyConnections: 503,
+    errors.TooManyUploads: 503,
 }
 # The errors that Starlette and FastAPI raise themselves; other client errors become a RequestError.
 _OF_FRAMEWORK: dict[int, type[RequestError]] = {

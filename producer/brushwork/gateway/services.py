@@ -1,5 +1,6 @@
 """The objects of a gateway process. Each is built once."""
 
+import socket
 from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
@@ -98,7 +99,7 @@ class Services:
 
 def services(settings: Settings) -> Services:
     """Build the services of a gateway process."""
-    backend = Backend.opened(settings)
+    backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}")
     return Services(
         settings=settings,
         backend=backend,

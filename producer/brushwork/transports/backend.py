@@ -48,9 +48,14 @@ class Backend:
     catalogue: Catalogue
 
     @classmethod
-    def opened(cls, settings: Settings) -> Self:
-        """Build all objects. Connections are opened when they are needed."""
-        database = Database(settings.database_url.get_secret_value())
+    def opened(cls, settings: Settings, user: str = "client") -> Self:
+        """Build all objects. Connections are opened when they are needed.
+
+        Args:
+            settings: Settings with the addresses.
+            user: Kind and name of the process, for the list of connections of PostgreSQL.
+        """
+        database = Database(settings.database_url.get_secret_value(), user)
         store = ArtifactStore(settings.artifacts_url)
         return cls(
             database=database,

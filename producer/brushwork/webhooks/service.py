@@ -38,10 +38,11 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
     log.set_up(settings.log_format)
-    database = Database(settings.database_url.get_secret_value())
+    process = process_name("sender")
+    database = Database(settings.database_url.get_secret_value(), f"webhooks {process}")
     database.migrate()
     metrics = SenderMetrics()
-    reporter = Reporter(ProcessReports(database), process_name("sender"), "sender", metrics.registry)
+    reporter = Reporter(ProcessReports(database), process, "sender", metrics.registry)
     reporter.start()
     try:
         asyncio.run(_send(settings, database, signature, num_receivers, metrics))

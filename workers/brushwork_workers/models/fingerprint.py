@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from brushwork_core.files.sha256 import sha256_of_file
-from brushwork_core.settings.environment import models_dir
+from brushwork_core.settings.environment import cache_dir
 
 # Smaller files are read as quickly as a cached digest is looked up.
 MIN_REMEMBERED_BYTES = 32 * 1024 * 1024
@@ -17,7 +17,7 @@ MIN_REMEMBERED_BYTES = 32 * 1024 * 1024
 class Fingerprints:
     """Computes the SHA-256 of files of one folder.
 
-    The digests of large files are cached in the folder `verified` beside the pulled models, with size,
+    The digests of large files are cached in `verified`, in the folder that workers write to, with size,
     modification time and inode of each file. A worker need not read again what an earlier one has read.
 
     Args:
@@ -29,7 +29,7 @@ class Fingerprints:
         self._folder = folder
         self._remembered_bytes = remembered_bytes
         folder_hash = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:32]
-        self._file = models_dir() / "verified" / f"{folder_hash}.json"
+        self._file = cache_dir() / "verified" / f"{folder_hash}.json"
 
     def of(self, names: Iterable[str]) -> dict[str, str]:
         """Return the SHA-256 of files, by name.

@@ -71,7 +71,7 @@ class TrainedFiles:
                     error=private(error),
                 ),
                 field="model",
-                hint="Check free disk space and write access, or set BRUSHWORK_DATA to another folder.",
+                hint="Check free disk space and write access, or set BRUSHWORK_CACHE_FILES to a folder.",
             ) from error
         return target
 

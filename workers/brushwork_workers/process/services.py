@@ -42,9 +42,15 @@ class WorkerServices:
     task_ends: TaskEnds
 
     @classmethod
-    def open(cls, settings: Settings, app: Celery) -> "WorkerServices":
-        """Connect to the services, and bring the tables of the database up to date."""
-        database = Database(settings.database_url.get_secret_value())
+    def open(cls, settings: Settings, app: Celery, name: str) -> "WorkerServices":
+        """Connect to the services, and bring the tables of the database up to date.
+
+        Args:
+            settings: Settings with the addresses.
+            app: Sends the messages.
+            name: Name of the worker.
+        """
+        database = Database(settings.database_url.get_secret_value(), f"worker {name}")
         database.migrate()
         store = ArtifactStore(settings.artifacts_url)
         return cls(

@@ -9,7 +9,7 @@ import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_core.settings.environment import models_dir
+from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
@@ -91,7 +91,7 @@ class WorkerProcess:
         self.kinds = tuple(kinds)
         self._reservation = reservation
         self.worker = reservation.entry.name
-        self._services = WorkerServices.open(settings, app)
+        self._services = WorkerServices.open(settings, app, reservation.entry.name.rpartition("/")[0])
         self._catalogue = Catalogue.load(settings.catalogue)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
@@ -195,7 +195,7 @@ class WorkerProcess:
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
         files = TrainedFiles(
-            self._services.trained_models, self._services.store, models_dir() / "trained", locate
+            self._services.trained_models, self._services.store, cache_dir() / "trained", locate
         )
         loader = ModelLoader(
             Loaders(replaced), self._device, self._model_executor, self._catalogue.add_ons, files.find

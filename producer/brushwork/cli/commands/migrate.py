@@ -24,7 +24,7 @@ def migrate(
 ) -> None:
     """Create the tables of the database, or update them to this version."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = Database(Settings.load().database_url.get_secret_value())
+    database = Database(Settings.load().database_url.get_secret_value(), "migrate")
     try:
         if not check:
             database.migrate()
