@@ -67,6 +67,11 @@ class Database:
         # PostgreSQL has many writers at once, and groups their commits itself.
         self._queue = WriteQueue(self._transaction, limit_s=SQLITE_WRITE_LIMIT_S) if is_sqlite else None
 
+    @property
+    def write_limit_s(self) -> float:
+        """Seconds within which a write is answered while the file is locked. PostgreSQL locks only rows."""
+        return self._queue.limit_s if self._queue else SQLITE_WRITE_LIMIT_S
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads. It never waits for a writer."""

@@ -41,7 +41,7 @@ def answered_within(limit_s: float) -> Iterator[None]:
         _DEADLINE.reset(token)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Write:
     """A write that waits, and its answer."""
 
@@ -70,7 +70,7 @@ class WriteQueue:
         self, begin: Callable[[float], AbstractContextManager[Connection]], *, limit_s: float
     ) -> None:
         self._begin = begin
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._waiting: deque[_Write] = deque()
         self._turn = threading.Lock()
         self._owner: int | None = None
@@ -110,7 +110,7 @@ class WriteQueue:
         return result
 
     def _deadline(self) -> float:
-        return min(time.monotonic() + self._limit_s, _DEADLINE.get() or float("inf"))
+        return min(time.monotonic() + self.limit_s, _DEADLINE.get() or float("inf"))
 
     def _takes_turn(self, deadline: float) -> bool:
         return self._turn.acquire(timeout=_left_s(deadline))
@@ -195,5 +195,5 @@ def _locked() -> ServiceUnreachable:
     return ServiceUnreachable(
         "The database is locked by another process for too long.",
         field="database_url",
-        hint="Try again later. An operator finds the process that writes to the file for so long, or uses PostgreSQL.",
+        hint="Try again later. The operator ends the process that has the file locked, or uses PostgreSQL.",
     )

@@ -1,11 +1,15 @@
 """The objects of a gateway process. Each is built once."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
+from brushwork_core.database.write_queue import answered_within
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.ledger import Ledger
@@ -25,6 +29,11 @@ from brushwork.transports.backend import Backend
 DECODERS = 2
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
 FETCHERS = 4
+# Threads that write to the database. While it is locked they all wait. Reads have threads of their own: the
+# 40 of the web framework.
+WRITERS = 32
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Services:
         stream_limit: Limits the number of event streams and waiting requests.
         decoders: Limits the number of threads that decode pictures.
         fetchers: Limits the number of threads that fetch pictures by address, or read archives.
+        writers: Limits the number of threads that write to the database.
     """
 
     settings: Settings
@@ -52,6 +62,20 @@ class Services:
     stream_limit: StreamLimit = field(default_factory=StreamLimit)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
+    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
+
+    async def write(
+        self, function: Callable[_Arguments, _Answer], *args: _Arguments.args, **options: _Arguments.kwargs
+    ) -> _Answer:
+        """Run a function that writes to the database, in a thread that no read needs.
+
+        The time limit of its writes counts from now, so it includes the wait for a thread.
+
+        Raises:
+            ServiceUnreachable: The database stays locked.
+        """
+        with answered_within(self.database.write_limit_s):
+            return await to_thread.run_sync(partial(function, *args, **options), limiter=self.writers)
 
     @classmethod
     async def of(cls, request: Request) -> "Services":

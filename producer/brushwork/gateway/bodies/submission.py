@@ -1,6 +1,7 @@
 """Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -44,8 +45,8 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter(requests)
-        return await to_thread.run_sync(self._accept, requests, limiter=limiter)
+        drafts = await self._drafted(partial(self._drafts_of, requests), requests)
+        return await self._services.write(self._accept_drafts, drafts)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -59,8 +60,14 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter([changes])
-        return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
+        drafts = await self._drafted(partial(self._draft_again, job, changes), [changes])
+        return await self._services.write(self._accept_drafts, drafts, retry_of=job.id)
+
+    async def _drafted(
+        self, draft: Callable[[], Sequence[JobDraft]], requests: Sequence[Any]
+    ) -> Sequence[JobDraft]:
+        """Validate the requests in a thread, which is not one of those that write: pictures take long."""
+        return await to_thread.run_sync(draft, limiter=self._limiter(requests))
 
     def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""
@@ -77,11 +84,11 @@ class Submission:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
 
-    def _accept(self, requests: Sequence[Any]) -> Accepted:
+    def _drafts_of(self, requests: Sequence[Any]) -> Sequence[JobDraft]:
         wrong = Refusals()
         count = len(requests)
         resolved = [self._resolved_at(each, index, count, wrong) for index, each in enumerate(requests)]
-        return self._accept_drafts(self._draft(resolved, wrong))
+        return self._draft(resolved, wrong)
 
     def _draft(self, requests: Sequence[Mapping[str, Any]], wrong: Refusals) -> Sequence[JobDraft]:
         """Validate requests, and report what is wrong with the files together with the other fields.
@@ -96,11 +103,11 @@ class Submission:
         wrong.raise_any()
         return drafts
 
-    def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
+    def _draft_again(self, job: Job, changes: Mapping[str, Any]) -> Sequence[JobDraft]:
         # The files of the job are resolved too: a bare Celery message may have named a file of any tenant.
         wrong = Refusals()
         request = self._resolved(repeated(job, changes), wrong)
-        return self._accept_drafts(self._draft([request], wrong), retry_of=job.id)
+        return self._draft([request], wrong)
 
     def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         with self._services.limits.admit(self._principal, drafts) as charged:
