@@ -17,7 +17,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.connection_errors import translated
-from brushwork_core.database.write_queue import WriteQueue
+from brushwork_core.database.tables import TALLIES
+from brushwork_core.database.upsert import upsert
+from brushwork_core.database.write_queue import WriteQueue, answered_within
 from brushwork_core.timing.backoff import Backoff, retried
 
 # Time limit of a write to SQLite while the file is locked, from its call to its answer. It is below the usual
@@ -26,6 +28,8 @@ SQLITE_WRITE_LIMIT_S = 20
 # Of the name of a PostgreSQL application, in bytes.
 LONGEST_NAME = 63
 LOCKED_PAUSE_S = 0.01
+# The row that `expect_writable` writes.
+WRITE_CHECK = "write_check"
 _Answer = TypeVar("_Answer")
 
 
@@ -112,6 +116,18 @@ class Database:
                 connection = connection.execution_options(brushwork_wait_ms=round(1000 * wait_s))
             with connection.begin():
                 yield connection
+
+    def expect_writable(self, limit_s: float) -> None:
+        """Write a row, to learn whether the database accepts writes now.
+
+        Args:
+            limit_s: Seconds to wait for SQLite's lock.
+
+        Raises:
+            ServiceUnreachable: It does not.
+        """
+        with answered_within(limit_s), self.writing() as connection:
+            upsert(connection, TALLIES, {"name": WRITE_CHECK}, {"number": now_ms()})
 
     def migrate(self) -> None:
         """Create the tables, or migrate older ones to this version."""

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 from brushwork_schemas.errors import ServiceUnreachable
 from sqlalchemy import Connection
 
+from brushwork_core.database.connection_errors import locked_for_too_long
+
 _Answer = TypeVar("_Answer")
 Work = Callable[[Connection], Any]
 # When the writes of this context must be answered, by the monotonic clock.
@@ -85,7 +87,7 @@ class WriteQueue:
         deadline = self._deadline()
         self._refuse_nesting()
         if not self._takes_turn(deadline):
-            raise _locked()
+            raise locked_for_too_long()
         with self._own_turn(), self._begin(_left_s(deadline)) as connection:
             yield connection
 
@@ -105,7 +107,7 @@ class WriteQueue:
             with self._own_turn():
                 self._write_all(own)
         elif self._gives_up(own):
-            raise _locked()
+            raise locked_for_too_long()
         result: _Answer = own.answer.result()
         return result
 
@@ -189,11 +191,3 @@ class WriteQueue:
 
 def _left_s(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
-
-
-def _locked() -> ServiceUnreachable:
-    return ServiceUnreachable(
-        "The database is locked by another process for too long.",
-        field="database_url",
-        hint="Try again later. The operator ends the process that has the file locked, or uses PostgreSQL.",
-    )

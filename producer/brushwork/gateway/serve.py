@@ -5,11 +5,8 @@ from contextlib import suppress
 
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
-<<<<<<< HEAD
-from brushwork_core.queue.redis_link import expect_access
-=======
 from brushwork_core.files.artifact_store import ArtifactStore
->>>>>>> h-s3
+from brushwork_core.queue.redis_link import expect_access
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden, ServiceUnreachable
@@ -35,21 +32,15 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
     Raises:
         Forbidden: The address is not loopback, and there are no API keys.
         InvalidRequest: The address or the port cannot be used.
-<<<<<<< HEAD
         ServiceMisconfigured: The database or Redis refuses this program.
         ServiceUnreachable: The database does not answer.
-=======
         StoreMisconfigured: The artifact store refuses its settings.
->>>>>>> h-s3
     """
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
     _prepare_database(settings, listening)
-<<<<<<< HEAD
     expect_access(settings)
-=======
     _check_store(settings)
->>>>>>> h-s3
     app = create_app(settings, page)
     with listening.bound() as bound:
         server = server_of(

@@ -22,6 +22,7 @@ from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
+from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
 from brushwork.transports.backend import Backend
 
@@ -47,6 +48,7 @@ class Services:
         access: Finds the principal of a request.
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
+        readiness: Checks whether jobs and files can be accepted.
         stream_limit: Limits the number of event streams and waiting requests.
         decoders: Limits the number of threads that decode pictures.
         fetchers: Limits the number of threads that fetch pictures by address, or read archives.
@@ -59,6 +61,7 @@ class Services:
     access: Access
     limits: KeyLimits
     watch: Watch
+    readiness: ReadinessChecks
     stream_limit: StreamLimit = field(default_factory=StreamLimit)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
@@ -118,6 +121,7 @@ class Services:
         """Close all connections."""
         self.client.close()
         self.limits.close()
+        self.readiness.close()
         self.backend.close()
 
 
@@ -131,4 +135,5 @@ def services(settings: Settings) -> Services:
         access=Access(ApiKeys(backend.database)),
         limits=KeyLimits(settings, backend.database, backend.index),
         watch=Watch(backend.index, backend.job_signals),
+        readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
     )
