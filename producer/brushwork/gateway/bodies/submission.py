@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
@@ -17,7 +17,16 @@ from brushwork.gateway.bodies.picture_source import PictureSource, resolved, res
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
 from brushwork.inputs.intake import NO_FILE_YET, JobDraft, repeated
+from brushwork.inputs.time_limit import too_long, written_within
 from brushwork.transports.direct import Accepted
+
+# The database answers a write within so many seconds, or fails.
+_WRITE_S = 20.0
+
+
+def write_within_s(answer_within_s: float) -> float:
+    """Return in how many seconds a request must begin to write its jobs, so that it is answered in time."""
+    return max(answer_within_s / 2, answer_within_s - _WRITE_S)
 
 
 class Submission:
@@ -45,8 +54,7 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        drafts = await self._drafted(partial(self._drafts_of, requests), requests)
-        return await self._services.write(self._accept_drafts, drafts)
+        return await self._in_time(partial(self._drafts_of, requests), requests)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -60,14 +68,28 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        drafts = await self._drafted(partial(self._draft_again, job, changes), [changes])
-        return await self._services.write(self._accept_drafts, drafts, retry_of=job.id)
+        return await self._in_time(partial(self._draft_again, job, changes), [changes], retry_of=job.id)
 
-    async def _drafted(
-        self, draft: Callable[[], Sequence[JobDraft]], requests: Sequence[Any]
-    ) -> Sequence[JobDraft]:
-        """Validate the requests in a thread, which is not one of those that write: pictures take long."""
-        return await to_thread.run_sync(draft, limiter=self._limiter(requests))
+    async def _in_time(
+        self,
+        draft: Callable[[], Sequence[JobDraft]],
+        requests: Sequence[Any],
+        retry_of: str | None = None,
+    ) -> Accepted:
+        """Validate in one thread and write in another; write nothing if the time is over before.
+
+        Raises:
+            ServiceUnreachable: Nothing was written.
+        """
+        seconds = write_within_s(self._services.settings.answer_within_s)
+        with written_within(seconds):
+            try:
+                with fail_after(seconds):
+                    # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
+                    drafts = await to_thread.run_sync(draft, limiter=self._limiter(requests))
+                    return await self._services.write(self._accept_drafts, drafts, retry_of)
+            except TimeoutError:
+                raise too_long() from None
 
     def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from brushwork_core.queries.queue_states import ready_workers
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from brushwork.gateway.dependencies import Gateway
@@ -36,12 +36,13 @@ async def alive() -> Health:
 
 
 @router.get("/readyz", operation_id="ready", summary="Readiness check")
-def ready(services: Gateway) -> Readiness:
+def ready(request: Request, services: Gateway) -> Readiness:
     """Check that jobs and files can be accepted: write to the database, the store and the temporary folder.
 
     The writes are made at most once in some seconds. Without Redis, jobs are accepted and wait in the
-    database, so the gateway is ready and lists `redis` under `degraded`.
+    database, so the gateway is ready and lists `redis` under `degraded`. A gateway that stops is not ready.
     """
+    request.app.state.stopping.check()
     services.readiness.expect_ready()
     workers = ready_workers(services.outlooks, services.backend.catalogue)
     return Readiness(workers=workers, degraded=services.readiness.degraded())
