@@ -55,6 +55,12 @@ class ComposeStack:
         container = self.containers[name]
         wait_until(container.is_healthy, bound_s=HEALTHY_S, what=f"the health of {name}", look_s=LOOK_S)
 
+    def wait_done(self, name: str) -> None:
+        """Wait until a service has ended well."""
+        container = self.containers[name]
+        status = container.wait(DONE_S)
+        assert status == 0, (name, status, container.said)
+
     def run(self, name: str, *command: str) -> str:
         """Run a command in a new container of a service, as `run --rm` does, and return what it said."""
         self._runs += 1
@@ -100,18 +106,15 @@ class ComposeStack:
         for needed, condition in service.after.items():
             self._start(self.services[needed])
             if condition == DONE:
-                self._expect_done(needed)
+                self.wait_done(needed)
             else:
                 self.wait_healthy(needed)
-        container = self.containers[service.name] = Container(service, self._place, self._numbers[service.name])
+        container = self.containers[service.name] = Container(
+            service, self._place, self._numbers[service.name]
+        )
         container.start()
         if service.restarts == "unless-stopped":
             self._wanted.add(service.name)
-
-    def _expect_done(self, name: str) -> None:
-        container = self.containers[name]
-        status = container.wait(DONE_S)
-        assert status == 0, (name, status, container.said)
 
     def _keep(self) -> None:
         """Start again what has ended by itself."""
