@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import uvicorn
 from brushwork.gateway.application import create_app
-from brushwork.gateway.server import Server
+from brushwork.gateway.server import server_of
 from brushwork.gateway.services import Services
 from brushwork.page.pages import PAGE
 from brushwork_core.settings.settings import Settings
+from prometheus_client import CollectorRegistry
 
 from tests.servers import free_port, wait_until
 
@@ -37,7 +37,7 @@ class Listening:
         self._app = create_app(settings, PAGE)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = Server(self._app, uvicorn.Config(self._app, log_config=None, **options))
+        self._server = server_of(self._app, settings, **options)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
     @property
@@ -45,6 +45,12 @@ class Listening:
         """What its routes use."""
         services: Services = self._app.state.services
         return services
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics of this gateway."""
+        registry: CollectorRegistry = self._app.state.metrics.registry
+        return registry
 
     def stop(self) -> None:
         """Ask it to stop, and wait for it."""

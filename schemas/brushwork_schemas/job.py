@@ -19,6 +19,7 @@ from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
 from brushwork_schemas.warnings import ResultWarning
+from brushwork_schemas.wording.disclosure import for_reader
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import translated
@@ -95,6 +96,25 @@ class JobError(BaseModel):
             hint_template=template_of(error.hint),
             hint_parameters=parameters_of(error.hint),
             errors=error.errors if isinstance(error, RequestError) and error.field else (),
+        )
+
+    def for_reader(self) -> "JobError":
+        """Return the error as the reader of this request may read it.
+
+        An operator reads all of it. Callers read no address, no path and no text of another program.
+        """
+        is_own = self.fault == "caller"
+        message = for_reader(restored(self.message, self.template, self.parameters), is_own=is_own)
+        hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
+        advice = hint and for_reader(hint, is_own=is_own)
+        return self.model_copy(
+            update={
+                "message": str(message),
+                "parameters": parameters_of(message),
+                "hint": advice and str(advice),
+                "hint_parameters": parameters_of(advice),
+                "errors": tuple(each.for_reader(is_own=is_own) for each in self.errors),
+            }
         )
 
     def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "JobError":

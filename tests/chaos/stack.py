@@ -32,6 +32,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from brushwork import Client
+from brushwork_core.database.bounded_postgres import IDLE_S
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
@@ -310,6 +311,11 @@ class Stack:
         """Within which a job that lost its worker is run again: lease, one sweep, and time to be sent."""
         settings = self.settings
         return settings.lease_s + 2 * settings.sweep_s + settings.redispatch_after_s + SLACK_S
+
+    @property
+    def frozen_recovery_bound_s(self) -> float:
+        """Likewise of a worker that is frozen: its locks remain until PostgreSQL ends its transaction."""
+        return self.recovery_bound_s + IDLE_S
 
     def logs(self) -> str:
         """What all workers have said."""

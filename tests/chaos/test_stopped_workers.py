@@ -104,7 +104,7 @@ def test_a_zombies_completion_is_refused(scene: Scene) -> None:
         stack.settle()
         stored = stack.evidence().results
         assert all(stored[note.job_id]["fence"] > note.fence for note in _late(stack, zombie))
-        assert stack.verdict().worst_recovery_s <= stack.recovery_bound_s
+        assert stack.verdict().worst_recovery_s <= stack.frozen_recovery_bound_s
 
 
 @pytest.mark.fault("F10", "a worker stopped for longer than its lease, then continued")
@@ -154,7 +154,7 @@ def _frozen(
     when_frozen(last)
     wait_until(
         lambda: zombie.mark not in (stack.job(last).worker or "") or stack.job(last).is_finished,
-        bound_s=stack.recovery_bound_s, what="the end of the lease", look_s=0.05,
+        bound_s=stack.frozen_recovery_bound_s, what="the end of the lease", look_s=0.05,
     )  # fmt: skip
     return zombie
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork.gateway.admission.http_protocol import LONGEST_HEAD_BYTES, BoundedHttp
 from brushwork.gateway.application import create_app
+from brushwork.gateway.connections.limits import ConnectionLimits
 from brushwork.gateway.problems import STATUS, codes_of, status_of
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors
@@ -152,7 +152,7 @@ def raw_problem(address: str, sent: bytes) -> tuple[bytes, dict[str, Any]]:
         (b"nonsense\r\n\r\n", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n", 400, "bad_request"),
         (
-            b"GET / HTTP/1.1\r\nX: " + b"x" * (LONGEST_HEAD_BYTES + 10),
+            b"GET / HTTP/1.1\r\nX: " + b"x" * (ConnectionLimits().head_bytes + 10),
             431,
             "request_header_fields_too_large",
         ),
@@ -161,7 +161,7 @@ def raw_problem(address: str, sent: bytes) -> tuple[bytes, dict[str, Any]]:
 def test_what_is_not_http_is_answered_with_a_code(
     settings: Settings, sent: bytes, status: int, code: str
 ) -> None:
-    with Listening(settings, http=BoundedHttp) as gateway:
+    with Listening(settings) as gateway:
         head, problem = raw_problem(gateway.address, sent)
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in head

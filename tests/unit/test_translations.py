@@ -47,6 +47,9 @@ def _arguments(tree: ast.AST) -> Iterator[tuple[bool, ast.expr]]:
         name = _called(call)
         if name == "said" and call.args:
             yield from ((True, each) for each in _constants(call.args[0]))
+        elif name == "private":
+            # What callers read in place of the value.
+            yield from ((True, each) for each in call.args[1:2])
         elif name in RAISED:
             named = [keyword.value for keyword in call.keywords if keyword.arg in TEXTS]
             for argument in (*call.args[:2], *named):

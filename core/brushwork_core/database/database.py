@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -167,7 +167,9 @@ def _translated() -> Iterator[None]:
             ) from error
         if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
             raise ServiceUnreachable(
-                said("The database does not answer: {orig}.", orig=str(error.orig).strip().rstrip(".")),
+                said(
+                    "The database does not answer: {orig}.", orig=private(str(error.orig).strip().rstrip("."))
+                ),
                 field="database_url",
                 hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
             ) from error
@@ -224,7 +226,7 @@ def _engine(url: str, name: str) -> Engine:
         # A ValueError quotes the port, which may be a part of the password.
         reason = "invalid port" if isinstance(error, ValueError) else error
         raise InvalidRequest(
-            said("Invalid database address: {reason}.", reason=reason),
+            said("Invalid database address: {reason}.", reason=private(reason)),
             field="database_url",
             hint="Use sqlite:///file or postgresql+psycopg://user:password@host/name.",
         ) from error
@@ -261,7 +263,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnreachable(
-            said("Cannot create the folder of the database: {error}.", error=error),
+            said("Cannot create the folder of the database: {error}.", error=private(error)),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and the permission to write there.",
         ) from error

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -38,7 +38,7 @@ def migrate(connection: Connection) -> None:
             _upgrade(configs)
     except CommandError as error:
         raise ServiceUnreachable(
-            said("Cannot migrate the tables of the database: {error}.", error=error),
+            said("Cannot migrate the tables of the database: {error}.", error=private(error)),
             field="database_url",
             hint="If a newer version of brushwork created them, install that version.",
         ) from error

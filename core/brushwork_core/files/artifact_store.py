@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import obstore
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -215,7 +215,7 @@ def _opened(url: str) -> ObjectStore:
         return LocalStore(Path(folder).absolute(), mkdir=True)
     except (BaseError, ValueError, OSError) as error:
         raise ServiceUnreachable(
-            said("Cannot open the artifact store: {first_line}.", first_line=_first_line(error)),
+            said("Cannot open the artifact store: {first_line}.", first_line=private(_first_line(error))),
             field="artifacts_url",
             hint="Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix.",
         ) from error
@@ -230,7 +230,7 @@ def _missing(sha256: str) -> ArtifactMissing:
 
 def _not_written(error: Exception) -> ServiceUnreachable:
     return ServiceUnreachable(
-        said("Cannot write to the artifact store: {first_line}.", first_line=_first_line(error)),
+        said("Cannot write to the artifact store: {first_line}.", first_line=private(_first_line(error))),
         field="artifacts_url",
         hint="Check BRUSHWORK_ARTIFACTS_URL, the free space and the permission to write.",
     )
@@ -238,7 +238,7 @@ def _not_written(error: Exception) -> ServiceUnreachable:
 
 def _unreachable(error: Exception) -> ServiceUnreachable:
     return ServiceUnreachable(
-        said("The artifact store does not answer: {first_line}.", first_line=_first_line(error)),
+        said("The artifact store does not answer: {first_line}.", first_line=private(_first_line(error))),
         field="artifacts_url",
         hint="Check BRUSHWORK_ARTIFACTS_URL.",
     )

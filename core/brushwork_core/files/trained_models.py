@@ -1,5 +1,6 @@
 """Models that jobs have trained: their tenants and their files."""
 
+from collections.abc import Collection
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
@@ -60,6 +61,22 @@ class TrainedModels:
         with self._database.reading() as connection:
             rows = connection.execute(newest).all()
         return [trained_model(f"{TRAINED}{row.id}", training[row.kind]) for row in rows]
+
+    def of_tenant(self, names: Collection[str], tenant: str) -> frozenset[str]:
+        """Return which of the names are models that jobs of a tenant have trained.
+
+        Args:
+            names: Names of models, of any kind.
+            tenant: Owner of the jobs.
+        """
+        job_ids = [name.removeprefix(TRAINED) for name in names if name.startswith(TRAINED)]
+        if not job_ids:
+            return frozenset()
+        mine = (JOBS.c.id.in_(job_ids), JOBS.c.tenant == tenant)
+        with self._database.reading() as connection:
+            return frozenset(
+                f"{TRAINED}{found}" for found in connection.execute(select(JOBS.c.id).where(*mine)).scalars()
+            )
 
     def files(self, job_id: str) -> dict[str, Artifact]:
         """Return the files of a trained model, by the file names that a loader expects.

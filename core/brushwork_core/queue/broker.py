@@ -12,7 +12,7 @@ import redis
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.options import Priority
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
@@ -132,7 +132,7 @@ class Publisher:
                     return sum(pipe.execute())
         except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=error),
+                said("Redis does not answer: {error}.", error=private(error)),
                 field="redis_url",
                 hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error

@@ -8,6 +8,7 @@ from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from brushwork_core.settings.connection_settings import ConnectionSettings
 from brushwork_core.settings.environment import env_file
 from brushwork_core.settings.groups import (
     BatchingSettings,
@@ -25,6 +26,7 @@ from brushwork_core.settings.groups import (
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class Settings(
     WebhookSettings,
+    ConnectionSettings,
     GatewaySettings,
     ClientSettings,
     QueueSettings,
@@ -85,6 +87,11 @@ class Settings(
     @property
     def gateway(self) -> GatewaySettings:
         """Limits of the gateway, and links of its page."""
+        return self
+
+    @property
+    def connection(self) -> ConnectionSettings:
+        """Limits of a connection, and of all connections together."""
         return self
 
     @property

@@ -102,14 +102,18 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        # A redirect to the same path without a slash would name whatever host the request names.
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: str(route.name),
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
+    app.state.metrics = gateway_metrics
     problems.install(app, page.error_page if page else None)
     app.add_middleware(
         RequestGuard,
         max_body_bytes=settings.max_upload_bytes,
         max_dataset_bytes=settings.max_dataset_bytes,
+        max_form_bytes=settings.max_form_bytes,
         # The services exist only after the start.
         is_open=lambda: app.state.services.access.is_open(),
         error_page=page.error_page if page else None,

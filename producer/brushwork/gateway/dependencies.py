@@ -6,6 +6,7 @@ from typing import Annotated
 from brushwork_core.access.api_keys import Scope
 from brushwork_schemas.errors import Forbidden, JobNotFound
 from brushwork_schemas.job import Job
+from brushwork_schemas.wording.disclosure import note_reader
 from brushwork_schemas.wording.phrase import said
 from fastapi import Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -35,6 +36,11 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
         if found is None:
             # The database is read in a thread. The cache knows most keys, and needs none.
             found = await run_in_threadpool(services.access.principal, key)
+        note_reader(is_operator=found.is_operator)
+        # Counted before the scope is checked: a refused request costs as much as another.
+        if found.key is not None and found.key.requests_per_minute is not None:
+            allowance = await run_in_threadpool(services.limits.count, found.key)
+            response.headers.update(allowance.headers() if allowance else {})
         if not found.may(scope):
             raise Forbidden(
                 said("This API key does not have the scope {value!r}.", value=scope.value),
@@ -43,9 +49,6 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
                     value=scope.value,
                 ),
             )
-        if found.key is not None and found.key.requests_per_minute is not None:
-            allowance = await run_in_threadpool(services.limits.count, found.key)
-            response.headers.update(allowance.headers() if allowance else {})
         return found
 
     return principal

@@ -7,6 +7,7 @@ from brushwork_core.media.archive_type import ALIASES, ENDINGS
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+URL_ENCODED = "application/x-www-form-urlencoded"
 # Suffixes of file names, by media type.
 PICTURES = picture_formats.ENDINGS
 ARCHIVES = (*ENDINGS, *ALIASES)

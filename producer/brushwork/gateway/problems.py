@@ -12,6 +12,7 @@ from typing import Any
 from brushwork_schemas import errors
 from brushwork_schemas.errors import BrushworkError, Fault, Postponed, RequestError, RouteNotFound
 from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.wording.disclosure import for_reader, is_private
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import either, said
 from brushwork_schemas.wording.translation import chosen_language, read_in, reader_language, translated
@@ -37,6 +38,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.RequestError: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.QuotaExceeded: 403,
     errors.RouteNotFound: 404,
     errors.JobNotFound: 404,
     errors.FileNotFound: 404,
@@ -44,6 +46,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.KeyNotFound: 404,
     errors.ArtifactMissing: 404,
     errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
     errors.IdempotencyConflict: 409,
     errors.JobNotEnded: 409,
     errors.PayloadTooLarge: 413,
@@ -63,6 +66,8 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
     errors.TooManyStreams: 503,
+    errors.TooManyConnections: 503,
+    errors.TooManyUploads: 503,
 }
 # The errors that Starlette and FastAPI raise themselves; other client errors become a RequestError.
 _OF_FRAMEWORK: dict[int, type[RequestError]] = {
@@ -107,7 +112,8 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Return a problem as an answer, in the language of the reader."""
-    language = reader_language()
+    language, is_own = reader_language(), fault == "caller"
+    detail, hint = for_reader(detail, is_own=is_own), hint and for_reader(hint, is_own=is_own)
     problem = Problem(
         title=translated(HTTPStatus(status).phrase, language),
         status=status,
@@ -116,7 +122,7 @@ def problem_response(
         fault=fault,
         field=field,
         hint=None if hint is None else translated(hint, language),
-        errors=[each.in_language(language) for each in errors] or None,
+        errors=[each.for_reader(is_own=is_own).in_language(language) for each in errors] or None,
     )
     content = problem.model_dump(exclude_none=True)
     in_language = {"Content-Language": language, "Vary": "Accept-Language"}
@@ -210,7 +216,15 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
         headers = {"Allow": ", ".join(allowed)} if allowed else {}
         return answer_to(_coded(error, request, allowed), headers)
     assert isinstance(error, BrushworkError)  # noqa: S101 - for the type checker
+    log_hidden(error, request.method, request.url.path)
     return answer_to(error)
+
+
+def log_hidden(error: BrushworkError, method: str, path: str) -> None:
+    """Log an error whose answer does not say everything: the log is where the operator reads it in full."""
+    if error.fault != "caller" or is_private(error.message) or is_private(error.hint):
+        # Without the query, which may contain a prompt.
+        LOGGER.warning("%s %s was answered with %s: %s", method, ascii(path)[1:-1], error.code, error)
 
 
 def _coded(error: HTTPException, request: Request, allowed: Sequence[str]) -> BrushworkError:

@@ -4,7 +4,6 @@ import logging
 import sys
 from contextlib import suppress
 
-import uvicorn
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
@@ -12,10 +11,9 @@ from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden
 from brushwork_schemas.wording.phrase import said
 
-from brushwork.gateway.admission.http_protocol import BoundedHttp
 from brushwork.gateway.application import Page, create_app
 from brushwork.gateway.listening import Listening, address_of
-from brushwork.gateway.server import GRACE_S, Server
+from brushwork.gateway.server import server_of
 from brushwork.gateway.telemetry.access_log import REQUESTS
 
 LOGGER = logging.getLogger(__name__)
@@ -38,7 +36,14 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
     _prepare_database(settings, listening)
     app = create_app(settings, page)
     with listening.bound() as bound:
-        server = Server(app, _config(app, listening))
+        server = server_of(
+            app,
+            settings,
+            root_path=listening.root_path,
+            # By default uvicorn would trust every program on this machine.
+            proxy_headers=bool(listening.trusted_proxies),
+            forwarded_allow_ips=listening.trusted_proxies or [],
+        )
         LOGGER.info("Listening on %s", address_of(bound, listening.root_path))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[bound])
@@ -59,21 +64,3 @@ def _prepare_database(settings: Settings, listening: Listening) -> None:
             )
     finally:
         database.close()
-
-
-def _config(app: object, listening: Listening) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        root_path=listening.root_path,
-        # By default uvicorn would trust every program on this machine.
-        proxy_headers=bool(listening.trusted_proxies),
-        forwarded_allow_ips=listening.trusted_proxies or [],
-        server_header=False,
-        http=BoundedHttp,
-        # The gateway has no WebSocket.
-        ws="none",
-        log_config=None,
-        # Its lines contain the query, which may hold prompts. Our own lines contain only the path.
-        access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )

@@ -11,8 +11,8 @@ from ipaddress import IPv4Network
 import httpx
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import AddressRefused, InvalidImage
-from brushwork_schemas.wording.phrase import said
-from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
+from brushwork_schemas.wording.phrase import private, said
+from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedURLError, Policy, Reach, SSRFGuardError
 from ssrfguard.httpx import Client
 
 TOTAL_S = 20.0
@@ -54,15 +54,33 @@ def fetch(
         return _download(url, field, policy, deadline)
     except SSRFGuardError as error:
         raise AddressRefused(
-            said("{field}: this URL may not be fetched: {error}", field=field, error=error), field=field
+            said("{field}: this URL may not be fetched: {error}", field=field, error=_refused(error, url)),
+            field=field,
         ) from error
     # Closing the connection at the deadline may raise any of these errors.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-        reason = f"the download took more than {total_s} s" if time.monotonic() >= deadline else error
+        is_late = time.monotonic() >= deadline
+        reason = (
+            said("the download took more than {total_s} s", total_s=total_s) if is_late else _failed(error)
+        )
         raise InvalidImage(
             said("{field}: {url!r} can't be fetched: {reason}.", field=field, url=url[:200], reason=reason),
             field=field,
         ) from error
+
+
+def _refused(error: SSRFGuardError, url: str) -> str:
+    """Return why a URL was refused, without the addresses that a name or a redirect leads to."""
+    if isinstance(error, BlockedURLError) and error.url == url:
+        # About the URL as the caller wrote it.
+        return str(error)
+    return private(error, "it leads to a host or a port that is not allowed.")
+
+
+def _failed(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return said("the server answered with status {status}", status=error.response.status_code)
+    return private(error, "its server does not answer as it should")
 
 
 def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:

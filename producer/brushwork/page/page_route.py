@@ -5,13 +5,14 @@ from typing import Any
 from urllib.parse import quote
 
 from brushwork_schemas.errors import BrushworkError, Unauthorized
+from brushwork_schemas.wording.disclosure import for_reader
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from brushwork.gateway.problems import headers_of, invalid_request, status_of
+from brushwork.gateway.problems import headers_of, invalid_request, log_hidden, status_of
 from brushwork.page.session import Session, redirect_to
 
 
@@ -28,6 +29,7 @@ class PageRoute(APIRoute):
             except Unauthorized:
                 return redirect_to(f"/login?next={quote(Session(request).here, safe='')}")
             except BrushworkError as error:
+                log_hidden(error, request.method, request.url.path)
                 return await run_in_threadpool(error_page, request, error)
             except RequestValidationError as error:
                 refusal = invalid_request(error.errors(), skipped=1)
@@ -39,6 +41,11 @@ class PageRoute(APIRoute):
 def error_page(request: Request, error: BrushworkError) -> Response:
     """Return the page that names an error and its fix."""
     status = status_of(error)
-    page = Session(request).shown("error.html", status, error=error, number=status)
+    is_own = error.fault == "caller"
+    texts = {
+        "message": for_reader(error.message, is_own=is_own),
+        "hint": error.hint and for_reader(error.hint, is_own=is_own),
+    }
+    page = Session(request).shown("error.html", status, error=texts, number=status)
     page.headers.update(headers_of(error))
     return page

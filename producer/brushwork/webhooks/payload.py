@@ -86,5 +86,5 @@ def _error(error: JobError | None) -> EventError | None:
     if error is None:
         return None
     # The message of a refused request quotes it, possibly the prompt.
-    message = None if error.fault == "caller" else error.message
+    message = None if error.fault == "caller" else error.for_reader().message
     return EventError(code=error.code, fault=error.fault, field=error.field, message=message)

@@ -18,6 +18,8 @@
     │   ├── RangeNotSatisfiable the file is shorter than the requested range
     │   ├── HeadersTooLarge     the headers exceed the limit of the gateway
     │   ├── PayloadTooLarge     the body exceeds the limit of the gateway
+    │   ├── RequestTimeout      the head or the body of the request came too slowly
+    │   ├── QuotaExceeded       the stored files of the tenant would exceed its quota of bytes
     │   ├── Unauthorized        no API key, or an invalid one
     │   ├── Forbidden           the key may not do this
     │   ├── Postponed           the same request may succeed later
@@ -43,6 +45,8 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   ├── TooManyStreams      the process has reached its limit of event streams
+    │   ├── TooManyConnections  the gateway has reached its limit of connections
+    │   ├── TooManyUploads      the bodies that are being received take all the space that they may
     │   ├── MissingExtra        a package of an optional extra is not installed
     │   └── PluginFailed        a function of a plug-in raised an exception; the log has the traceback
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
@@ -50,65 +54,21 @@
 Codes are stable, so programs can compare them. Messages may change.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
-
-from brushwork_schemas.wording.field_error import FieldError
-from brushwork_schemas.wording.foreign_text import LONGEST_FIELD, visible_phrase
-
-Fault = Literal["caller", "machine", "operator"]
-
-
-class BrushworkError(Exception):
-    """Base class of all errors.
-
-    Args:
-        message: What is wrong, in one sentence. It is bounded, and its control characters are escaped.
-        field: Name of the parameter or setting that is wrong, if any.
-        hint: How to fix it.
-        job_id: Id of the job that the error is about, if it is about one.
-    """
-
-    code: ClassVar[str] = "internal"
-    # Not a class variable: `NotFinite` decides for each error.
-    fault: Fault = "machine"
-
-    def __init__(
-        self, message: str, *, field: str | None = None, hint: str | None = None, job_id: str | None = None
-    ) -> None:
-        # A message may quote a caller, a file or another library at any length.
-        self.message = visible_phrase(message)
-        super().__init__(self.message)
-        self.field = visible_phrase(field, LONGEST_FIELD)
-        self.hint = visible_phrase(hint)
-        self.job_id = job_id
-        # Index of the request, if several were submitted together.
-        self.index: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
-
-
-class RequestError(BrushworkError):
-    """The caller's fault. The same request will fail again.
-
-    The gateway raises this class itself if it cannot read a request as HTTP, or a body as a form.
-    """
-
-    code = "bad_request"
-    fault = "caller"
-    _errors: tuple[FieldError, ...] = ()
-
-    @property
-    def errors(self) -> tuple[FieldError, ...]:
-        """Everything that is wrong with the request, each field once. The first is this error itself."""
-        return self._errors or (
-            FieldError.of(self.message, code=self.code, field=self.field, hint=self.hint, index=self.index),
-        )
-
-    @errors.setter
-    def errors(self, errors: Sequence[FieldError]) -> None:
-        self._errors = tuple(errors)
+from brushwork_schemas.errors.error import BrushworkError as BrushworkError
+from brushwork_schemas.errors.error import Fault as Fault
+from brushwork_schemas.errors.error import MachineError as MachineError
+from brushwork_schemas.errors.error import RequestError as RequestError
+from brushwork_schemas.errors.gateway_refusals import HeadersTooLarge as HeadersTooLarge
+from brushwork_schemas.errors.gateway_refusals import MethodNotAllowed as MethodNotAllowed
+from brushwork_schemas.errors.gateway_refusals import PayloadTooLarge as PayloadTooLarge
+from brushwork_schemas.errors.gateway_refusals import QuotaExceeded as QuotaExceeded
+from brushwork_schemas.errors.gateway_refusals import RangeNotSatisfiable as RangeNotSatisfiable
+from brushwork_schemas.errors.gateway_refusals import RequestTimeout as RequestTimeout
+from brushwork_schemas.errors.gateway_refusals import RouteNotFound as RouteNotFound
+from brushwork_schemas.errors.gateway_refusals import TooManyConnections as TooManyConnections
+from brushwork_schemas.errors.gateway_refusals import TooManyStreams as TooManyStreams
+from brushwork_schemas.errors.gateway_refusals import TooManyUploads as TooManyUploads
+from brushwork_schemas.errors.gateway_refusals import UnsupportedMediaType as UnsupportedMediaType
 
 
 class InvalidRequest(RequestError):
@@ -181,42 +141,6 @@ class KeyNotFound(RequestError):
     """No API key has that id."""
 
     code = "key_not_found"
-
-
-class RouteNotFound(RequestError):
-    """The gateway has no such path."""
-
-    code = "not_found"
-
-
-class MethodNotAllowed(RequestError):
-    """The path does not support this HTTP method."""
-
-    code = "method_not_allowed"
-
-
-class UnsupportedMediaType(RequestError):
-    """The body has a media type or a content encoding that the path does not accept."""
-
-    code = "unsupported_media_type"
-
-
-class RangeNotSatisfiable(RequestError):
-    """The file is shorter than the requested range."""
-
-    code = "range_not_satisfiable"
-
-
-class HeadersTooLarge(RequestError):
-    """The headers of the request are larger than the gateway accepts."""
-
-    code = "request_header_fields_too_large"
-
-
-class PayloadTooLarge(RequestError):
-    """The body of the request exceeds the limit of the gateway."""
-
-    code = "payload_too_large"
 
 
 class Unauthorized(RequestError):
@@ -295,12 +219,6 @@ class NotFinite(BrushworkError):
         self.fault = fault
 
 
-class MachineError(BrushworkError):
-    """The machine's or the operator's fault. The same request may succeed elsewhere or later."""
-
-    code = "machine_error"
-
-
 class ModelUnavailable(MachineError):
     """The model cannot be loaded."""
 
@@ -372,12 +290,6 @@ class ServiceUnreachable(MachineError):
     """Redis, the database or the artifact store does not answer."""
 
     code = "service_unreachable"
-
-
-class TooManyStreams(MachineError):
-    """The process has reached its limit of event streams and waits."""
-
-    code = "too_many_streams"
 
 
 class MissingExtra(MachineError):

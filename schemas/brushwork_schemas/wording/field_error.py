@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brushwork_schemas.wording.disclosure import for_reader
 from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
 from brushwork_schemas.wording.translation import translated
 
@@ -55,6 +56,20 @@ class FieldError(BaseModel):
         message = restored(self.message, self.template, self.parameters)
         hint = self.hint and restored(self.hint, self.hint_template, self.hint_parameters)
         return message, hint
+
+    def for_reader(self, *, is_own: bool = True) -> "FieldError":
+        """Return the error as the reader of this request may read it; see `disclosure.for_reader`."""
+        message, hint = self.said()
+        read = for_reader(message, is_own=is_own)
+        advice = hint and for_reader(hint, is_own=is_own)
+        return self.model_copy(
+            update={
+                "message": str(read),
+                "parameters": parameters_of(read),
+                "hint": advice and str(advice),
+                "hint_parameters": parameters_of(advice),
+            }
+        )
 
     def in_language(self, language: str, labels: Mapping[str, str] | None = None) -> "FieldError":
         """Return the error with message and hint in a language.

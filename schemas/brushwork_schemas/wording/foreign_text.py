@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, overload
 
-from brushwork_schemas.wording.phrase import Phrase
+from brushwork_schemas.wording.phrase import Phrase, Private
 
 # Control characters, line and paragraph separators, marks and overrides of direction, invisible characters
 # without a use in words, tags, and halves of characters. The joiners U+200C and U+200D are parts of words and
@@ -65,6 +65,8 @@ def visible_phrase(text: str | None, longest: int = LONGEST_MESSAGE) -> str | No
     if isinstance(text, Phrase):
         parameters = {name: _visible_value(value) for name, value in text.parameters.items()}
         return Phrase(visible(text, longest), text.template, parameters)
+    if isinstance(text, Private):
+        return Private(visible(text, longest), text.instead)
     return visible(str(text), longest)
 
 

@@ -35,6 +35,25 @@ class Phrase(str):
         return made
 
 
+class Private(str):
+    """A value that only the operator may read: an address, a path, or the text of another program's error.
+
+    It stands in the text of a `Phrase` and in logs. `disclosure.for_caller` shows `instead` in its place.
+
+    Args:
+        text: The value.
+        instead: What callers read.
+    """
+
+    instead: Phrase
+
+    def __new__(cls, text: str, instead: Phrase) -> "Private":
+        """Return the value with what callers read in its place."""
+        made = super().__new__(cls, text)
+        made.instead = instead
+        return made
+
+
 def said(template: str, /, **parameters: object) -> Phrase:
     """Return a text that can be translated.
 
@@ -46,6 +65,16 @@ def said(template: str, /, **parameters: object) -> Phrase:
     """
     kept = {name: _kept(value) for name, value in parameters.items()}
     return Phrase(template.format(**{name: _joined(value) for name, value in kept.items()}), template, kept)
+
+
+def private(value: object, instead: str = "the log has the reason") -> Private:
+    """Return a value of a text that callers must not read.
+
+    Args:
+        value: An address, a path, or an error of another program.
+        instead: What callers read in its place, as a template without parameters.
+    """
+    return Private(str(value), said(instead))
 
 
 def either(names: Sequence[object]) -> Phrase:
@@ -79,7 +108,7 @@ def restored(text: str, template: str | None, parameters: Mapping[str, Any] | No
 
 
 def _kept(value: object) -> Any:
-    if isinstance(value, Phrase | bool | int | float):
+    if isinstance(value, Phrase | Private | bool | int | float):
         return value
     # Members of a StrEnum are texts, but JSON readers do not know their class.
     if isinstance(value, str):
@@ -98,6 +127,8 @@ def _as_json(value: Any) -> Any:
         return [_as_json(each) for each in value]
     if isinstance(value, Phrase):
         return {"text": str(value), "template": value.template, "parameters": parameters_of(value)}
+    if isinstance(value, Private):
+        return {"text": str(value), "private": value.instead.template}
     if isinstance(value, float) and value - value != 0:
         # JSON has no infinity and no NaN.
         return str(value)
@@ -107,6 +138,8 @@ def _as_json(value: Any) -> Any:
 def _from_json(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_from_json(each) for each in value)
+    if isinstance(value, dict) and (instead := value.get("private")):
+        return private(value.get("text", ""), str(instead))
     if isinstance(value, dict):
         return restored(str(value.get("text", "")), value.get("template"), value.get("parameters"))
     return value

@@ -17,7 +17,7 @@ from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from celery.backends.base import BaseBackend
 from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
@@ -85,7 +85,7 @@ class CallbackPublisher:
                 )
         except _NO_ANSWER as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=error), field="redis_url"
+                said("Redis does not answer: {error}.", error=private(error)), field="redis_url"
             ) from error
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.plugins import FAMILIES, distribution_of
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.interface import Loader
 
@@ -43,7 +43,7 @@ def _resolved(family: str, path: str) -> Loader:
                 "distribution {owner} registers this family.",
                 path=path,
                 family=family,
-                error=error,
+                error=private(error),
                 owner=owner,
             ),
             field="family",

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -103,7 +103,12 @@ def _read_config(file: Path, name: str) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            said("Model {name}: {file} cannot be read: {error}.", name=name, file=file, error=error),
+            said(
+                "Model {name}: {file} cannot be read: {error}.",
+                name=name,
+                file=private(file, "its file"),
+                error=private(error),
+            ),
             field="source",
             hint="Download the file again, or correct its JSON.",
         ) from error

@@ -10,7 +10,7 @@ from brushwork_core.files.model_folders import is_here, place_of
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelUnavailable
 from brushwork_schemas.plugins import FAMILIES, OWN, distribution_of
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -188,7 +188,7 @@ def _unloadable(model: Model, folder: Path | None, error: BaseException) -> Mode
                 owner=owner,
                 family=model.family,
                 type=type(error).__name__,
-                error=error,
+                error=private(error),
             ),
             field="family",
             hint=said(
@@ -199,9 +199,9 @@ def _unloadable(model: Model, folder: Path | None, error: BaseException) -> Mode
         said(
             "Model {model} cannot be loaded from {folder}: {type}: {error}.",
             model=model.name,
-            folder=folder,
+            folder=private(folder, "its folder"),
             type=type(error).__name__,
-            error=error,
+            error=private(error),
         ),
         field="source",
         hint="Check that the files are complete and that the catalogue entry names the right family.",

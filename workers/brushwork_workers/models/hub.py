@@ -15,7 +15,7 @@ from brushwork_schemas.errors import (
     ModelUnavailable,
     ServiceUnreachable,
 )
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from huggingface_hub import HfApi, errors, hf_hub_download
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -202,7 +202,7 @@ def _hub_errors(repository: str, revision: str) -> Iterator[None]:
         ) from error
     except RemoteEntryNotFoundError as error:
         raise ModelFileMissing(
-            said("A file is missing in {repository}: {error}", repository=repository, error=error),
+            said("A file is missing in {repository}: {error}", repository=repository, error=private(error)),
             field="source",
             hint=said("Compare the catalogue entry with the files at {page}.", page=page),
         ) from error
@@ -220,6 +220,8 @@ def _hub_errors(repository: str, revision: str) -> Iterator[None]:
         raise
     except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
         raise ServiceUnreachable(
-            said("The hub cannot be reached: {type}: {error}", type=type(error).__name__, error=error),
+            said(
+                "The hub cannot be reached: {type}: {error}", type=type(error).__name__, error=private(error)
+            ),
             hint="Run the command again: it continues where it stopped. To use a mirror, set HF_ENDPOINT.",
         ) from error

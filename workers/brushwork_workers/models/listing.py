@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from brushwork_schemas.errors import ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 # Folders of download tools and version control.
 _IGNORED = (".cache", ".git")
@@ -61,7 +61,7 @@ def parsed(name: str, text: Callable[[], str]) -> dict[str, Any]:
         content = json.loads(text())
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            said("{name} cannot be read: {error}.", name=name, error=error),
+            said("{name} cannot be read: {error}.", name=name, error=private(error)),
             field="source",
             hint="Download the file again.",
         ) from error

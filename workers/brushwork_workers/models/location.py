@@ -14,7 +14,7 @@ from brushwork_core.files.model_folders import (
 )
 from brushwork_core.settings.environment import models_dir
 from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
@@ -89,9 +89,9 @@ def _named_errors(entry: Entry, folder: Path) -> Iterator[None]:
         raise _with_model_name(entry, folder, error) from error
     except OSError as error:
         raise ModelUnavailable(
-            said("Model {entry}: its files cannot be read: {error}.", entry=entry.name, error=error),
+            said("Model {entry}: its files cannot be read: {error}.", entry=entry.name, error=private(error)),
             field="source",
-            hint=said("Check that the worker may read {folder}.", folder=folder),
+            hint=said("Check that the worker may read {folder}.", folder=private(folder, "its folder")),
         ) from error
 
 
@@ -139,16 +139,22 @@ def _pinned_hashes(entry: Entry, folder: Path, names: tuple[str, ...]) -> dict[s
 
 
 def _pull_hint(entry: Entry) -> str | None:
-    return f"Run: brushwork models pull {entry.name}" if pulled_place(entry.source) is not None else None
+    if pulled_place(entry.source) is None:
+        return None
+    return said("Run: brushwork models pull {entry}", entry=entry.name)
 
 
 def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> ModelUnavailable:
     """Return the same error with the name of the model, its folder, and a hint for its type of source."""
     missing = isinstance(error, ModelFileMissing) and _pull_hint(entry)
     hint = missing or error.hint
-    return type(error)(
-        f"Model {entry.name}: {error.message} Its folder is {folder}.", field=error.field, hint=hint
+    message = said(
+        "Model {entry}: {message} Its folder is {folder}.",
+        entry=entry.name,
+        message=error.message,
+        folder=private(folder, "named in the worker's log"),
     )
+    return type(error)(message, field=error.field, hint=hint)
 
 
 def _model_not_here(entry: Entry, folder: Path | None) -> ModelUnavailable:
@@ -159,7 +165,11 @@ def _model_not_here(entry: Entry, folder: Path | None) -> ModelUnavailable:
     return ModelNotHere(
         said("Model {entry}: {origin} is not on this machine.", entry=entry.name, origin=origin)
         if source.folder is None
-        else said("Model {entry}: the folder {folder} does not exist.", entry=entry.name, folder=folder),
+        else said(
+            "Model {entry}: the folder {folder} does not exist.",
+            entry=entry.name,
+            folder=private(folder, "of its catalogue entry"),
+        ),
         field="source",
         hint=_pull_hint(entry)
         or "Correct the catalogue entry, or copy the files of the model to this folder.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.hub import ByteProgress, HubRepository
@@ -110,7 +110,7 @@ class Pull:
                     "{free:.1f} GB free.",
                     entry=self.entry.name,
                     missing=missing / 1e9,
-                    folder=self.folder,
+                    folder=private(self.folder, "its folder"),
                     free=free / 1e9,
                 ),
                 hint="Free disk space, or set BRUSHWORK_MODEL_FILES to a folder on another disk.",

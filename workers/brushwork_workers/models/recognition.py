@@ -9,7 +9,7 @@ from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
 from brushwork_schemas.families.registry import all_families, family_of
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 
@@ -57,7 +57,7 @@ def recognise(
             raise single_file(source.folder)
         if not source.folder.is_dir():
             raise ModelNotHere(
-                said("folder: {folder} does not exist.", folder=source.folder),
+                said("folder: {folder} does not exist.", folder=private(source.folder, "the folder")),
                 field="folder",
                 hint="Correct the path of the folder.",
             )

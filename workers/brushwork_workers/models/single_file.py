@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brushwork_schemas.errors import ModelUnavailable, PickledWeights
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
@@ -18,7 +18,7 @@ def single_file(file: Path) -> ModelUnavailable:
         return PickledWeights(
             said(
                 "folder: {file} is a single file with pickled weights. Loading them could run code.",
-                file=file,
+                file=private(file, "its file"),
             ),
             field="folder",
             hint="Get the model as a folder with safetensors files, and pass this folder.",
@@ -26,7 +26,7 @@ def single_file(file: Path) -> ModelUnavailable:
     return ModelUnavailable(
         said(
             "folder: {file} is a single file. Single files are not supported yet; a model is a folder.",
-            file=file,
+            file=private(file, "its file"),
         ),
         field="folder",
         hint="Convert a checkpoint once with diffusers, for example "

@@ -16,7 +16,7 @@ import torch
 from brushwork_core.files.sha256 import sha256_of_file
 from brushwork_core.settings.environment import torchvision_mirror
 from brushwork_schemas.errors import HashMismatch, ModelUnavailable, PickledWeights, ServiceUnreachable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from safetensors.torch import save_file
 from torchvision.models import get_weight
 
@@ -89,7 +89,7 @@ class TorchvisionFile:
             raise HashMismatch(
                 said(
                     "{url} is not the file that torchvision published: its SHA-256 is {found}.",
-                    url=self.url,
+                    url=private(self.url, "its file"),
                     found=found,
                 ),
                 field="source.weights",
@@ -137,7 +137,10 @@ def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
     except httpx.HTTPError as error:
         raise ServiceUnreachable(
             said(
-                "{url} cannot be downloaded: {type}: {error}", url=url, type=type(error).__name__, error=error
+                "{url} cannot be downloaded: {type}: {error}",
+                url=private(url, "its file"),
+                type=type(error).__name__,
+                error=private(error),
             ),
             hint="Run the command again: it continues where it stopped. "
             "To use a mirror, set TORCHVISION_MIRROR.",

@@ -14,7 +14,7 @@ from brushwork_core.files.trained_models import TrainedModels
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.errors import ArtifactMissing, HashMismatch, ModelFileMissing, ModelUnavailable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 # The most folders of trained models that are kept. It takes only a moment to copy a removed one again.
 MAX_FOLDERS = 64
@@ -67,8 +67,8 @@ class TrainedFiles:
                 said(
                     "Model {entry}: its files cannot be written to {target}: {error}.",
                     entry=entry.name,
-                    target=target,
-                    error=error,
+                    target=private(target, "its folder"),
+                    error=private(error),
                 ),
                 field="model",
                 hint="Check free disk space and write access, or set BRUSHWORK_CACHE_FILES to a folder.",

@@ -30,6 +30,16 @@ class Principal:
         return self.key is None or scope in self.key.scopes or Scope.ADMIN in self.key.scopes
 
     @property
+    def may_read(self) -> bool:
+        """Whether it has the scope `read`."""
+        return self.may(Scope.READ)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it has an admin key. Without any key, the gateway does not know who calls."""
+        return self.key is not None and Scope.ADMIN in self.key.scopes
+
+    @property
     def tenant(self) -> str | None:
         """The only tenant whose jobs and files it may see; None if it may see those of all tenants."""
         return None if self.key is None or Scope.ADMIN in self.key.scopes else self.key.tenant

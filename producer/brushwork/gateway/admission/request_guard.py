@@ -13,17 +13,18 @@ from brushwork_schemas.errors import (
     RequestError,
     UnsupportedMediaType,
 )
+from brushwork_schemas.wording.disclosure import new_reader
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.translation import chosen_language, read_in
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brushwork.gateway import root
-from brushwork.gateway.media_types import ARCHIVES, FORM
-from brushwork.gateway.problems import ErrorPage, answer_to
+from brushwork.gateway.media_types import ARCHIVES, FORM, URL_ENCODED
+from brushwork.gateway.problems import ErrorPage, answer_to, log_hidden
 from brushwork.hosts import is_loopback
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -54,6 +55,7 @@ class RequestGuard:
         app: The application.
         max_body_bytes: Most bytes of a body. The received bytes count, whatever the headers say.
         max_dataset_bytes: Most bytes of a body that brings an archive, which is not held in memory.
+        max_form_bytes: Most bytes of a form without files. Such forms are read before the key is checked.
         is_open: Returns whether the gateway answers without API keys. By default it requires one.
         error_page: Returns an error as a page, for browsers that asked for one. None for problems only.
     """
@@ -64,12 +66,14 @@ class RequestGuard:
         *,
         max_body_bytes: int,
         max_dataset_bytes: int,
+        max_form_bytes: int = 16 * 2**10,
         is_open: Callable[[], bool] = lambda: False,
         error_page: ErrorPage | None = None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._max_dataset_bytes = max_dataset_bytes
+        self._max_form_bytes = max_form_bytes
         self._is_open = is_open
         self._error_page = error_page
 
@@ -79,7 +83,8 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
-        with read_in(chosen_language(Headers(scope=scope).get("accept-language", ""))):
+        language = chosen_language(Headers(scope=scope).get("accept-language", ""))
+        with read_in(language), new_reader():
             await self._guarded(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,15 +96,21 @@ class RequestGuard:
             if request.has_response_started:
                 raise
             request.refusal = error
+        except ClientDisconnect:
+            # The client left, or was too slow, before its body was complete. Nobody waits for an answer.
+            return
         if request.refusal is not None:
+            log_hidden(request.refusal, scope["method"], scope["path"])
             response = await self._response(scope, request.refusal)
             await _RefusedRequest(scope, receive, send, request.has_more_body).answer(response)
 
     def _max_bytes_of(self, scope: Scope) -> int:
-        """Return the size limit of a body: higher for an archive, and for a form that states its length."""
+        """Return the size limit of a body: high for an archive, and for a form with files and its length."""
         headers = Headers(scope=scope)
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         path = root.without_root(scope["path"])
+        if media_type == URL_ENCODED or (media_type == FORM and path not in FORM_PATHS):
+            return self._max_form_bytes
         is_archive = path == FILES_PATH and media_type in ARCHIVES
         is_long_form = path in FORM_PATHS and media_type == FORM and "content-length" in headers
         longer = max(self._max_body_bytes, self._max_dataset_bytes)

@@ -15,7 +15,7 @@ from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, Submitter
 from brushwork.gateway.media_types import JSON
 from brushwork.gateway.routes.submit import Body
-from brushwork.gateway.watching.job_view import JobView, view
+from brushwork.gateway.watching.job_view import JobView, changed_view
 
 router = APIRouter(tags=["jobs"])
 
@@ -37,7 +37,9 @@ async def submit_batch(services: Gateway, principal: Submitter, body: Body, resp
         raise
     if not accepted.new:
         response.status_code = 200
-    return JobList(jobs=[view(job) for job in accepted.jobs])
+    return JobList(
+        jobs=[changed_view(job, may_read=principal.may_read, has_sent_request=True) for job in accepted.jobs]
+    )
 
 
 def _requests_of(body: Received) -> list[Any]:

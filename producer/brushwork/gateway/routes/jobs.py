@@ -13,7 +13,7 @@ from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
 from brushwork.gateway.dependencies import Gateway, JobId, Reader, Submitter, visible
 from brushwork.gateway.services import Services
-from brushwork.gateway.watching.job_view import JobPage, JobView, view, written
+from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Outcome = Literal["canceled", "canceling", "too_late"]
@@ -66,10 +66,14 @@ def list_jobs(
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job")
 def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
-    """Cancel a job. `outcome` tells whether it was still possible."""
+    """Cancel a job. `outcome` tells whether it was still possible.
+
+    A key without the scope `read` gets the job without its request, result and error.
+    """
     visible(services, principal, job_id)
     before = services.ledger.withdraw(job_id)
-    return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=view(services.client.get(job_id)))
+    job = changed_view(services.client.get(job_id), may_read=principal.may_read)
+    return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=job)
 
 
 @router.delete("/{job_id}", operation_id="delete_job", summary="Delete a job", status_code=204)

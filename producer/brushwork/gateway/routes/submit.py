@@ -16,7 +16,7 @@ from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
 from brushwork.gateway.media_types import JSON
 from brushwork.gateway.root import below_root
-from brushwork.gateway.watching.job_view import JobView, view
+from brushwork.gateway.watching.job_view import JobView, changed_view
 from brushwork.transports.direct import Accepted
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -59,7 +59,7 @@ async def submit(
     job = _answered(accepted, response)
     if await wait_as_preferred(prefer, job, services, principal, request, response):
         job = await run_in_threadpool(services.client.get, job.id)
-    return view(job)
+    return changed_view(job, may_read=principal.may_read, has_sent_request=True)
 
 
 @router.post("/{job_id}/retry", status_code=201, operation_id="retry_job", summary="Run a job again")
@@ -87,7 +87,8 @@ async def retry(
             hint="Leave it out.",
         )
     _add_headers(changes, idempotency_key, traceparent)
-    return view(_answered(await Submission(services, principal).accept_again(job, changes), response))
+    accepted = await Submission(services, principal).accept_again(job, changes)
+    return changed_view(_answered(accepted, response), may_read=principal.may_read)
 
 
 def _add_headers(parameters: dict[str, Any], idempotency_key: str | None, traceparent: str | None) -> None:

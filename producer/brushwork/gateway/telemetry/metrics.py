@@ -40,6 +40,19 @@ class GatewayMetrics:
         self.streams = Gauge(
             "brushwork_gateway_open_streams", "Number of open event streams.", registry=self.registry
         )
+        self.connections = Gauge(
+            "brushwork_gateway_open_connections", "Number of open connections.", registry=self.registry
+        )
+        self._ended = Counter(
+            "brushwork_gateway_ended_connections",
+            "Number of connections that the gateway ended, by reason: docs/http.md lists them.",
+            ["reason"],
+            registry=self.registry,
+        )
+
+    def connection_ended(self, reason: str) -> None:
+        """Count a connection that the gateway ended."""
+        self._ended.labels(reason).inc()
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request.

@@ -1,5 +1,8 @@
 """A job in answers: with links and outlook."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from brushwork_schemas.artifact import artifacts_within
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.outlook import Outlook
@@ -38,9 +41,31 @@ def view(job: Job, outlook: Outlook | None = None) -> JobView:
     return JobView.model_construct(**{**job.__dict__, **errors, "links": _links(job), "outlook": outlook})
 
 
+def changed_view(job: Job, *, may_read: bool, has_sent_request: bool = False) -> JobView:
+    """Return a job as the answer to a caller who may change it, but perhaps not read it.
+
+    Args:
+        job: The job.
+        may_read: Whether the caller has the scope `read`. Without it, the caller learns the state of the job
+            and its times, but not what was requested, by which worker, and what came of it.
+        has_sent_request: Whether the caller has just sent the request of the job.
+    """
+    if may_read:
+        return view(job)
+    request = job.request if has_sent_request else {}
+    return view(job.model_copy(update={**_UNREAD, "request": request}))
+
+
+# Of a job in the answer to a key without the scope `read`.
+_UNREAD: Mapping[str, Any] = {
+    **dict.fromkeys(("result", "error", "last_error", "worker", "traceparent", "idempotency_key", "group")),
+    "curve": (),
+}
+
+
 def _read(error: JobError | None) -> JobError | None:
-    """Return an error in the language of the reader."""
-    return error.in_language(reader_language()) if error is not None else None
+    """Return an error as the reader may read it, in the language of the reader."""
+    return error.for_reader().in_language(reader_language()) if error is not None else None
 
 
 def written(shown: BaseModel, response: Response) -> Response:

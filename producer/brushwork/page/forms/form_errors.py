@@ -77,7 +77,7 @@ def _form_error(error: FieldError, words: Words, shown: Mapping[str, str]) -> Fo
     if error.code == "missing" and error.field in shown:
         return FormError(str(words("form.required")))
     titles = {kind.name: kind.title_in(words.language) for kind in all_kinds().values()}
-    read = error.in_language(words.language, {**titles, **shown})
+    read = error.for_reader().in_language(words.language, {**titles, **shown})
     message = read.message
     if error.message.startswith(f"{error.field}: "):
         # The label above the error names the field already.

@@ -197,7 +197,9 @@ class JobDetails:
     def read(self, error: JobError, language: str) -> JobError:
         """Return an error of the job in a language, with the labels of the fields."""
         fields = self.kind.request_type.model_fields if self.kind else {}
-        return error.in_language(language, {name: self.field_label(name, language) for name in fields})
+        return error.for_reader().in_language(
+            language, {name: self.field_label(name, language) for name in fields}
+        )
 
     def field_label(self, name: str, language: str) -> str:
         """Return the label of a field of the request."""

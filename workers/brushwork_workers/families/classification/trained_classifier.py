@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -34,7 +34,7 @@ def load(spec: LoadSpec) -> LoadedModules:
         preparation = Preparation(config["image_size"], tuple(config["mean"]), tuple(config["std"]))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelUnavailable(
-            said("Model {model} cannot be loaded: {error}.", model=spec.model.name, error=error),
+            said("Model {model} cannot be loaded: {error}.", model=spec.model.name, error=private(error)),
             field="model",
             hint="Its files are damaged, or another version of brushwork wrote them. Train the model again.",
         ) from error

@@ -8,7 +8,7 @@ from typing import Any
 import diffusers
 from brushwork_schemas.errors import InvalidRequest, ModelNotHere, ModelUnavailable, UnknownModelClass
 from brushwork_schemas.kinds.generation import GenerationRequest
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from PIL import Image
 
 from brushwork_workers.interface import FoundAddOn, LoadSpec
@@ -90,10 +90,10 @@ class ControlNets:
         except Exception as error:
             raise ModelUnavailable(
                 said(
-                    "The ControlNet {name} cannot be loaded from {folder}: {error!r}.",
+                    "The ControlNet {name} cannot be loaded from {folder}: {error}.",
                     name=name,
-                    folder=found_add_on.folder,
-                    error=error,
+                    folder=private(found_add_on.folder, "its folder"),
+                    error=private(repr(error)),
                 ),
                 field="controlnet",
                 hint="Check that its files are complete, and that diffusers has its class.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.errors import NotFinite
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from diffusers.utils.state_dict_utils import (
     StateDictType,
     convert_state_dict_to_diffusers,
@@ -73,7 +73,7 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
                 weight=damaged[0][:200],
             ),
             field="loras",
-            hint=said("Replace {file}, or leave the adapter out.", file=file),
+            hint=said("Replace {file}, or leave the adapter out.", file=private(file, "its file")),
         )
     modules = adapted_modules(pipeline)
     is_peft = any(key.startswith(PEFT_PREFIX) for key in weights)

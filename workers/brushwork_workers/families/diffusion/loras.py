@@ -11,7 +11,7 @@ from typing import Any
 from brushwork_schemas.errors import ModelFileMissing, ModelNotHere, ModelUnavailable, NotFinite
 from brushwork_schemas.kinds.generation import LoraChoice
 from brushwork_schemas.warnings import ResultWarning, result_warning
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
 from torch import nn
 
@@ -144,12 +144,12 @@ class Loras:
                     "The adapter {name} does not fit {model}: {error}.",
                     name=name,
                     model=self._spec.model.name,
-                    error=error,
+                    error=private(error),
                 ),
                 field="loras",
                 hint=said(
                     "Check that {file} is a LoRA adapter for the family {family}.",
-                    file=file,
+                    file=private(file, "its file"),
                     family=self._spec.model.family,
                 ),
             ) from error
@@ -191,7 +191,7 @@ def weights_file(found: FoundAddOn) -> Path:
             entry=entry.name,
             reason=reason,
             value=entry.weight_name or "*.safetensors",
-            folder=found.folder,
+            folder=private(found.folder, "its folder"),
         ),
         field="loras",
         hint="Set weight_name in its catalogue entry to the name of the file.",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_schemas.errors import ModelFileMissing
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, OneFormerProcessor
@@ -72,7 +72,7 @@ def _check_class_list(spec: LoadSpec) -> Path:
                 "Model {model}: the file {folder} is missing. The configuration of its "
                 "preprocessing names it.",
                 model=spec.model.name,
-                folder=spec.folder / class_list,
+                folder=private(spec.folder / class_list, "of its classes"),
             ),
             field="source",
             hint="Copy it from the data set repository shi-labs/oneformer_demo into the folder of the model.",

@@ -9,7 +9,7 @@ import torch
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingRequest
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from safetensors.torch import save
 from torch import Tensor
 
@@ -77,10 +77,10 @@ def _architecture(spec: LoadSpec) -> Architecture:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
             said(
-                "Model {model}: config.json in {folder} does not name weights of torchvision: {error!r}.",
+                "Model {model}: config.json in {folder} does not name weights of torchvision: {error}.",
                 model=spec.model.name,
-                folder=spec.folder,
-                error=error,
+                folder=private(spec.folder, "its folder"),
+                error=private(repr(error)),
             ),
             field="source",
             hint=said("Download them with: brushwork models pull {model}", model=spec.model.name),
