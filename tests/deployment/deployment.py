@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.deployment.compose_stack import ComposeStack
-from tests.deployment.http_callers import HttpCaller
+from tests.raw_callers import RawCaller
 
-GATEWAY = "http://127.0.0.1:8600"
+GATEWAY, GATEWAY_2 = "http://127.0.0.1:8600", "http://127.0.0.1:8601"
 
 
 class Deployment:
@@ -34,9 +34,9 @@ class Deployment:
             if self.stack.services[name].health is not None:
                 self.stack.wait_healthy(name)
 
-    def caller(self, address: str = GATEWAY) -> HttpCaller:
+    def caller(self) -> RawCaller:
         """Someone with a key of this service."""
-        return HttpCaller(address, self.key)
+        return RawCaller(GATEWAY, self.key)
 
     def num_jobs(self) -> int:
         """All jobs in the ledger."""

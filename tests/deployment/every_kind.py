@@ -1,24 +1,25 @@
-"""One request of each kind, by raw HTTP, and a look at what came of it."""
+"""One request of each kind, by raw HTTP."""
 
+import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from tests.archives import zipped
-from tests.deployment.http_callers import HttpCaller, Story
 from tests.drawn import drawn, png
+from tests.raw_callers import RawCaller, Report
 from tests.trainings import colours, spotted
 
-TRAINING_S = 300.0
+SIDE = 64
 
 
-def requests_of_kinds(caller: HttpCaller) -> dict[str, dict[str, Any]]:
-    """A request of each kind, without its `kind`; their pictures are uploaded."""
-    picture = caller.upload(png(drawn(1).resize((64, 64))), "image/png")
-    mask = caller.upload(
-        png(drawn(2).convert("L").point(lambda level: 255 * (level > 60)).resize((64, 64))), "image/png"
-    )
-    dataset = caller.upload(zipped(colours(8)), "application/zip")
+def requests_of_kinds(caller: RawCaller) -> dict[str, dict[str, Any]]:
+    """A request of each kind; the pictures are uploaded."""
+    picture = upload(caller, png(drawn(1).resize((SIDE, SIDE))), "image/png")
+    half = drawn(2).convert("L").resize((SIDE, SIDE)).point(lambda level: 255 * (level > 60))
+    mask = upload(caller, png(half), "image/png")
+    dataset = upload(caller, zipped(colours(8)), "application/zip")
     prompt = {"prompt": "a red circle on a white background", "num_inference_steps": 4}
-    return {
+    parameters: dict[str, dict[str, Any]] = {
         "text-to-image": prompt,
         "image-to-image": {**prompt, "image": picture},
         "inpainting": {**prompt, "image": picture, "mask_image": mask},
@@ -28,17 +29,24 @@ def requests_of_kinds(caller: HttpCaller) -> dict[str, dict[str, Any]]:
         "image-segmentation": {"image": picture},
         "image-classification-training": {"dataset": dataset, "num_train_epochs": 2, "seed": 1},
     }
+    return {kind: {"kind": kind, **given} for kind, given in parameters.items()}
 
 
-def one_of_each(caller: HttpCaller, kinds: tuple[str, ...]) -> dict[str, Story]:
+def one_of_each(caller: RawCaller, kinds: Iterable[str]) -> dict[str, Report]:
     """Submit one job of each kind after the other, and wait for its end."""
     requests = requests_of_kinds(caller)
-    return {kind: caller.ask({"kind": kind, **requests[kind]}) for kind in kinds}
+    return {kind: caller.run(requests[kind], key=uuid.uuid4().hex) for kind in kinds}
 
 
-def served_by_trained_model(caller: HttpCaller, training: Story) -> Story:
+def served_by_trained_model(caller: RawCaller, training: Report) -> Report:
     """Classify a picture with the model that a job has trained."""
-    picture = caller.upload(spotted((200, 50, 40), 99), "image/png")
-    return caller.ask(
-        {"kind": "image-classification", "model": f"trained:{training.job_id}", "image": picture}
-    )
+    picture = upload(caller, spotted((200, 50, 40), 99), "image/png")
+    request = {"kind": "image-classification", "model": f"trained:{training.job_id}", "image": picture}
+    return caller.run(request, key=uuid.uuid4().hex)
+
+
+def upload(caller: RawCaller, content: bytes, media_type: str) -> str:
+    """Store a file, and return its name."""
+    answer = caller.call("POST", "/v1/files", content, {"Content-Type": media_type})
+    assert answer.status in (200, 201), answer
+    return str(answer.json["sha256"])

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-BRIDGE, GATEWAY, PREFIX = "brushwork", "10.77.0.1", "10.77.0."
+BRIDGE, HOST, PREFIX = "brushwork", "10.77.0.1", "10.77.0."
 FIRST_HOST = 10
 PIECE_BYTES = 65_536
 LOOK_S = 0.2
@@ -17,7 +17,7 @@ def make_bridge() -> None:
     """Make the network of this process' network namespace, which must be a new one."""
     _ip("link", "set", "lo", "up")
     _ip("link", "add", BRIDGE, "type", "bridge")
-    _ip("address", "add", f"{GATEWAY}/16", "dev", BRIDGE)
+    _ip("address", "add", f"{HOST}/16", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
 
 

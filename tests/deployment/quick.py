@@ -9,9 +9,9 @@ from brushwork_schemas.kinds.registry import all_kinds
 
 from tests.deployment.deployment import Deployment
 from tests.deployment.every_kind import one_of_each, served_by_trained_model
-from tests.deployment.http_callers import Story
 from tests.deployment.namespace import enter
 from tests.deployment.network import make_bridge
+from tests.raw_callers import Report
 
 SERVICES = ("worker", "gateway", "webhooks", "prune", "flower")
 
@@ -25,11 +25,11 @@ def main() -> None:
         with deployment.stack:
             deployment.up(*SERVICES)
             caller = deployment.caller()
-            stories = one_of_each(caller, tuple(all_kinds()))
-            trained = served_by_trained_model(caller, stories["image-classification-training"])
+            reports = one_of_each(caller, tuple(all_kinds()))
+            trained = served_by_trained_model(caller, reports["image-classification-training"])
             found = {
                 "jobs": {
-                    **{kind: _told(story) for kind, story in stories.items()},
+                    **{kind: _told(report) for kind, report in reports.items()},
                     "trained": _told(trained),
                 },
                 "cache": deployment.written("cache"),
@@ -43,8 +43,8 @@ def main() -> None:
     json.dump(found, sys.stdout)
 
 
-def _told(story: Story) -> dict[str, object]:
-    return {"state": story.state, "error": story.job.get("error"), "repeats": story.repeats}
+def _told(report: Report) -> list[object]:
+    return [report.state, report.error, report.again]
 
 
 def _writes(deployment: Deployment, name: str) -> list[str]:

@@ -27,6 +27,7 @@ from brushwork.gateway.routes import (
     workers,
 )
 from brushwork.gateway.services import services
+from brushwork.gateway.stop.stopping import Stopping
 from brushwork.gateway.telemetry.access_log import AccessLog
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 from brushwork.gateway.telemetry.reporting import Reporting
@@ -109,6 +110,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
     )
     app.state.metrics = gateway_metrics
     problems.install(app, page.error_page if page else None)
+    app.state.stopping = stopping = Stopping()
     app.add_middleware(
         RequestGuard,
         max_body_bytes=settings.max_upload_bytes,
@@ -117,6 +119,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         # The services exist only after the start.
         is_open=lambda: app.state.services.access.is_open(),
         error_page=page.error_page if page else None,
+        is_stopping=lambda: stopping.has_begun,
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)
