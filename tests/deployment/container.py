@@ -190,6 +190,7 @@ class Container:
             "installed": _installed(),
             "mounts": [self._volume(each.source, each.target, each.read_only) for each in service.mounts],
             "hosts": str(self._place.hosts),
+            "accounts": _accounts(image.user_id),
             "is_read_only": service.is_read_only,
             "address": network.address_of(self._number),
             "hostname": self.hostname,
@@ -216,6 +217,16 @@ def image_of(service: Service) -> Image:
     # The image of PostgreSQL asks for this signal: on SIGTERM it would wait for its clients.
     stop_signal = signal.SIGINT if service.image.startswith("postgres:") else signal.SIGTERM
     return Image(service.image, (), (), {}, "/", 0, (), (), stop_signal)
+
+
+def _accounts(user_id: int) -> dict[str, str]:
+    """Lines that a Dockerfile's `useradd` writes for its user."""
+    if user_id == 0:
+        return {}
+    return {
+        "passwd": f"brushwork:x:{user_id}:{user_id}::/home/brushwork:/bin/sh",
+        "group": f"brushwork:x:{user_id}:",
+    }
 
 
 def _programs(service: Service) -> str:

@@ -1,15 +1,20 @@
-"""One request of each kind, by raw HTTP."""
+"""One request of each kind, by raw HTTP. Nothing of this imports torch, which takes seconds."""
 
+import itertools
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from tests.archives import zipped
 from tests.drawn import drawn, png
 from tests.raw_callers import RawCaller, Report
-from tests.trainings import colours, spotted
 
 SIDE = 64
+COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+EACH = 8
 
 
 def requests_of_kinds(caller: RawCaller) -> dict[str, dict[str, Any]]:
@@ -17,7 +22,7 @@ def requests_of_kinds(caller: RawCaller) -> dict[str, dict[str, Any]]:
     picture = upload(caller, png(drawn(1).resize((SIDE, SIDE))), "image/png")
     half = drawn(2).convert("L").resize((SIDE, SIDE)).point(lambda level: 255 * (level > 60))
     mask = upload(caller, png(half), "image/png")
-    dataset = upload(caller, zipped(colours(8)), "application/zip")
+    dataset = upload(caller, zipped(_pictures_to_learn()), "application/zip")
     prompt = {"prompt": "a red circle on a white background", "num_inference_steps": 4}
     parameters: dict[str, dict[str, Any]] = {
         "text-to-image": prompt,
@@ -40,7 +45,7 @@ def one_of_each(caller: RawCaller, kinds: Iterable[str]) -> dict[str, Report]:
 
 def served_by_trained_model(caller: RawCaller, training: Report) -> Report:
     """Classify a picture with the model that a job has trained."""
-    picture = upload(caller, spotted((200, 50, 40), 99), "image/png")
+    picture = upload(caller, _spotted("red", 99), "image/png")
     request = {"kind": "image-classification", "model": f"trained:{training.job_id}", "image": picture}
     return caller.run(request, key=uuid.uuid4().hex)
 
@@ -50,3 +55,14 @@ def upload(caller: RawCaller, content: bytes, media_type: str) -> str:
     answer = caller.call("POST", "/v1/files", content, {"Content-Type": media_type})
     assert answer.status in (200, 201), answer
     return str(answer.json["sha256"])
+
+
+def _pictures_to_learn() -> dict[str, bytes]:
+    """So many noisy pictures of each colour, in folders."""
+    pairs = itertools.product(COLOURS, range(EACH))
+    return {f"{colour}/{number}.png": _spotted(colour, number) for colour, number in pairs}
+
+
+def _spotted(colour: str, seed: int) -> bytes:
+    noise = np.random.default_rng(seed).normal(0, 40, (20, 20, 3))
+    return png(Image.fromarray((noise + COLOURS[colour]).clip(0, 255).astype(np.uint8)))
