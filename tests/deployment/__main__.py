@@ -27,8 +27,11 @@ from tests.receivers import Receiver
 
 SERVICES = ("worker", "gateway", "gateway-2", "webhooks", "prune", "flower")
 RECEIVER_PORT = 9900
-# Of the jobs of the rolling restart; training and upscaling take longer than these.
-OFTEN = ("text-to-image", "image-classification", "image-to-text", "image-segmentation")
+# Of the jobs of the rolling restart, so that two cores are not busy with pictures alone.
+OFTEN = (
+    "image-classification", "image-to-text", "image-segmentation", "text-to-image", "image-classification",
+    "image-segmentation", "image-to-text", "inpainting",
+)  # fmt: skip
 BY_TRAINED = "image-classification by the trained model"
 Caller = Callable[[], RawCaller]
 

@@ -29,8 +29,8 @@ def address_of(number: int) -> str:
 def connect(pid: int, number: int, life: int) -> None:
     """Give the network namespace of a process an interface `eth0` on the bridge.
 
-    As Docker's, its hardware address is made from its IP address. With another one after a restart, the others
-    would send to the old one until they ask again.
+    As with Docker, its hardware address is made from its IP address. With another one after a restart, the
+    others would send to the old one until they ask again.
     """
     ours, theirs = f"b{number}-{life}", f"c{number}-{life}"
     hardware = "02:42:" + ":".join(f"{int(part):02x}" for part in address_of(number).split("."))
