@@ -1,4 +1,4 @@
-"""A service of the compose file as a process with the root, user, network and environment of its container."""
+"""A service of the compose file as a process with root, user, network and environment of its container."""
 
 import hashlib
 import json

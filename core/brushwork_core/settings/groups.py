@@ -204,6 +204,17 @@ class GatewaySettings(BaseModel):
     max_upload_bytes: int = Field(
         32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
     )
+    answer_within_s: float = Field(
+        55.0,
+        ge=1,
+        description="An answer begins within so many seconds: fewer than the timeout of the proxy in front.",
+    )
+    drain_s: float = Field(
+        0.0, ge=0, description="After SIGTERM, `/readyz` fails for so many seconds, then the gateway stops."
+    )
+    stop_within_s: float = Field(
+        20.0, gt=0, description="After that, open requests have so many seconds to end."
+    )
     max_dataset_bytes: int = Field(
         2**30,
         ge=1024,

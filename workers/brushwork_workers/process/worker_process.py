@@ -1,13 +1,13 @@
 """One worker process: creates its parts and connects them."""
 
 import logging
-import os
-import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
-from brushwork_core.fleet.process_liveness import here, started_at
+from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
+from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
@@ -74,7 +74,7 @@ class WorkerProcess:
         settings: Addresses and limits.
         kinds: The kinds of job that it serves.
         app: The Celery application; it publishes messages.
-        name: Celery's node name. The name in the ledger is made from it, and unique to this process.
+        reservation: Its name in the ledger, made from Celery's node name and unique to this process.
         concurrency: How many messages it processes at a time.
         loaders: Loaders to use in place of those that the families name, by family.
     """
@@ -84,16 +84,16 @@ class WorkerProcess:
         settings: Settings,
         kinds: Sequence[str],
         app: Celery,
-        name: str,
+        reservation: NameReservation,
         *,
         concurrency: int,
         loaders: Mapping[str, Loader],
     ) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
-        self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
-        self._started_at = started_at(os.getpid()) or 0.0
-        self._services = WorkerServices.open(settings, app, name)
+        self._reservation = reservation
+        self.worker = reservation.entry.name
+        self._services = WorkerServices.open(settings, app, self.worker.partition("/")[0])
         self._held = HeldFiles(
             round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
         )
@@ -139,6 +139,7 @@ class WorkerProcess:
         self._model_manager.open(self._models())
         for thread in self._threads:
             thread.start()
+        self._reservation.end(leave=False)
         self._reporter.start()
 
     def announce_ready(self) -> None:
@@ -347,19 +348,23 @@ class WorkerProcess:
             database.check_failed(error)
             raise
         database.check_answered()
-        self._services.worker_registry.announce(
-            WorkerEntry(
-                name=self.worker,
-                kinds=self.kinds,
-                models=self._model_manager.names,
-                device=device_name(self._device),
-                ready=self._is_ready.is_set(),
-                batching=self._batching.summary(),
-                host=here(),
-                pid=os.getpid(),
-                pid_started_at=self._started_at,
-            )
+        entry = replace(
+            self._reservation.entry,
+            kinds=self.kinds,
+            models=self._model_manager.names,
+            device=device_name(self._device),
+            ready=self._is_ready.is_set(),
+            batching=self._batching.summary(),
         )
+        if not self._services.worker_registry.renew(entry):
+            self._enter_again(entry)
+
+    def _enter_again(self, entry: WorkerEntry) -> None:
+        """Enter the registry again: it removes a worker that was silent, because it was frozen or cut off."""
+        try:
+            self._services.worker_registry.reserve(entry, may_live=still_has_name(self.settings.lease))
+        except WorkerNameInUse as error:
+            self._emergency_exit.name_taken(error)
 
     def _sweep(self) -> None:
         self._reconciler.sweep()
