@@ -14,6 +14,8 @@ from brushwork_core.files.sha256 import sha256_of
 from brushwork_core.files.store_folder import StoreFolder
 from brushwork_schemas.errors import ArtifactMissing, BrushworkError, ServiceUnreachable
 
+from tests.servers import wait_until
+
 LIMIT_S = 0.3
 DATA = b"a file"
 NAME = sha256_of(DATA)
@@ -83,10 +85,7 @@ def test_calls_that_hang_are_counted_and_further_ones_fail_at_once(
     within = StoreFolder(folder, limit_s=5.0).within
     with ThreadPoolExecutor(3) as threads:
         waiting = [threads.submit(within, hanging) for _ in range(3)]
-        while (
-            threading.active_count() < 6 or sum(t.name == "store-folder" for t in threading.enumerate()) < 3
-        ):
-            time.sleep(0.001)
+        wait_until(lambda: sum(each.name == "store-folder" for each in threading.enumerate()) >= 3)
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             within(lambda: None)
