@@ -102,6 +102,16 @@ def test_redis_and_store_that_are_away_are_told_apart(
         assert found["brushwork_tables_match"][0][1] == 1
 
 
+def test_a_store_whose_folder_is_gone_is_away(postgres_url: str, redis_url: str, tmp_path: Path) -> None:
+    with gateway_at(postgres_url, redis_url, str(tmp_path / "artifacts")) as http:
+        wait_until(lambda: everything_is_up(http), what="all services")
+        (tmp_path / "artifacts").rename(tmp_path / "elsewhere")
+        wait_until(lambda: up(http.get("/metrics")) == {"database": 1, "redis": 1, "store": 0})
+        assert "elsewhere" not in http.get("/metrics").text
+        (tmp_path / "elsewhere").rename(tmp_path / "artifacts")
+        wait_until(lambda: everything_is_up(http), what="the store")
+
+
 def test_a_key_that_was_verified_before_reads_all_and_no_other(
     postgres_url: str, redis_url: str, tmp_path: Path
 ) -> None:
