@@ -94,7 +94,7 @@ def _work(watched: Watched, database: Database, folder: Path, addresses: list[st
             lambda prometheus=prometheus: prometheus.value(attempts) == _succeeded(watched),
             what=f"the count of {_succeeded(watched)} jobs", look_s=0.2,
         )  # fmt: skip
-        prometheus.wait_for_scrapes(4)
+        prometheus.wait_for_scrapes()
 
 
 def _succeeded(watched: Watched) -> int:
