@@ -103,6 +103,21 @@ class WorkerSettings(BaseModel):
         0, ge=0, description="Which of them this is: with device auto it takes this GPU. `up` sets it."
     )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
+    held_memory_gb: float = Field(
+        0.5,
+        ge=0,
+        description="GiB of memory for finished files of a worker while the artifact store does not answer.",
+    )
+    held_disk_gb: float = Field(
+        2.0,
+        ge=0,
+        description="GiB of its cache folder for more of them; beyond both, finished jobs run again.",
+    )
+    held_s: float = Field(
+        86400.0,
+        gt=0,
+        description="A finished job fails if the artifact store does not answer for so long.",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Of worker, gateway and sender: text to read, or one JSON object a line."
     )

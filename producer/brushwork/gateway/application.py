@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.errors import BrushworkError
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
@@ -72,7 +73,12 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = await run_in_threadpool(services, settings)
+        try:
+            app.state.services = await run_in_threadpool(services, settings)
+        except BrushworkError as error:
+            # uvicorn only logs it. The exit status of the process depends on it.
+            app.state.start_error = error
+            raise
         app.state.reporting = Reporting(settings, app.state.services.database, gateway_metrics)
         app.state.reporting.start()
         try:

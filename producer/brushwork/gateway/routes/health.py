@@ -36,12 +36,14 @@ async def alive() -> Health:
 
 @router.get("/readyz", operation_id="ready", summary="Readiness check")
 def ready(request: Request, services: Gateway) -> Readiness:
-    """Check that jobs can be accepted, which needs the database. Without Redis, jobs wait in the database.
+    """Check that jobs can be accepted, which needs the database and the store.
 
-    A gateway that stops is not ready.
+    A file is written, read and removed in the store, at most once in ten seconds. Without Redis, jobs wait in
+    the database. A gateway that stops is not ready.
     """
     request.app.state.stopping.check()
     with services.database.reading() as connection:
         if connection.execute(text("SELECT 1")).scalar() != 1:
             raise ServiceUnreachable("The database gives a wrong answer to SELECT 1.")
+    services.backend.store_probe.expect_usable()
     return Readiness(workers=ready_workers(services.outlooks, services.backend.catalogue))
