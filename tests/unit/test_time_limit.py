@@ -1,7 +1,8 @@
 """A request that takes too long to read and to check is refused, and nothing of it is written."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,25 +59,27 @@ def test_no_job_is_written_when_the_time_is_over(
         assert num_rows(database)[0] == 1
 
 
-@dataclass(frozen=True)
-class _Services:
-    settings: Any
-    tenant_files: Any = None
+class _Busy(Submission):
+    """A submission whose threads are all taken by others, as they are while these read large pictures."""
+
+    def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter:
+        limiter = CapacityLimiter(1)
+        limiter.acquire_on_behalf_of_nowait(object())
+        return limiter
 
 
 @dataclass(frozen=True)
 class _Settings:
-    answer_within_s: float
+    answer_within_s: float = 0.1
+
+
+@dataclass(frozen=True)
+class _Services:
+    settings: _Settings = field(default_factory=_Settings)
+    tenant_files: Any = None
 
 
 def test_a_request_does_not_wait_for_its_turn_for_ever() -> None:
-    """All threads are taken by others, as they are while these read large pictures."""
-    submission = Submission(_Services(_Settings(0.1)), None)  # type: ignore[arg-type]
-
-    async def turn() -> None:
-        limiter = CapacityLimiter(1)
-        limiter.acquire_on_behalf_of_nowait(object())
-        await submission._in_time(lambda: pytest.fail("it ran"), limiter=limiter)
-
+    submission = _Busy(_Services(), None)  # type: ignore[arg-type]
     with pytest.raises(ServiceUnreachable, match="Nothing was accepted"):
-        asyncio.run(turn())
+        asyncio.run(submission.accept([]))

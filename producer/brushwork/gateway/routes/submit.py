@@ -61,6 +61,9 @@ async def submit(
     _add_headers(parameters, idempotency_key, traceparent)
     accepted = await Submission(services, principal).accept([parameters])
     job = _answered(accepted, response)
+    # The wait may be long, and the pictures of the request are stored.
+    parameters.clear()
+    body.release()
 
     def shown(job: Job) -> JobView:
         return changed_view(job, may_read=principal.may_read, has_sent_request=True)
