@@ -51,6 +51,7 @@ CODES = {
     "DeviceFailed": ("device_failed", "machine"),
     "OutOfMemory": ("out_of_memory", "machine"),
     "ServiceUnreachable": ("service_unreachable", "machine"),
+    "ServiceMisconfigured": ("service_misconfigured", "operator"),
     "StoreFull": ("store_full", "operator"),
     "StoreReadOnly": ("store_read_only", "operator"),
     "StoreMisconfigured": ("store_misconfigured", "operator"),

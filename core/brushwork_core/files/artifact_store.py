@@ -37,6 +37,8 @@ CHECK_BYTES = 64 * 1024
 # Any age, also a negative one if the clocks differ.
 ANY_AGE_S = -24 * 3600.0
 _CHECK = b"Written to check the store. "
+# The name of the empty file, which nobody stores.
+_ASKED = sha256_of(b"")
 # All errors that a request of obstore raises.
 _FAILED = (BaseError, OSError, NotImplementedError)
 
@@ -241,6 +243,14 @@ class ArtifactStore:
         except _FAILED as error:
             raise store_fault(error) from error
         return None
+
+    def expect_reachable(self) -> None:
+        """Ask for a file, to see whether the store answers.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
+        self.has(_ASKED)
 
     def check(self, size_bytes: int = 0) -> None:
         """Write, read and remove a file, to see whether the store can be used.

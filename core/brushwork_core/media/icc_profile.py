@@ -15,6 +15,8 @@ _D50_XYZ = (0.9642, 1.0, 0.8249)
 _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _BT709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+# LittleCMS refuses profiles with more.
+_MOST_TAGS = 100
 # Red, green, blue and white, by the number of H.273.
 _PRIMARIES: dict[int, tuple[Chromaticity, Chromaticity, Chromaticity, Chromaticity]] = {
     1: _BT709,
@@ -78,6 +80,20 @@ def built(colours: Colours) -> bytes:
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     tags |= {b"desc": _text(), b"cprt": _text()}
     return _file(tags)
+
+
+def without_pipelines(profile: bytes) -> bytes:
+    """Return a profile without its pipelines of floating-point steps, `D2B0` to `B2D3`.
+
+    Each only refines a table of the same profile, such as `A2B0`. It may have any number of steps, and
+    LittleCMS applies each of them to all points of its grid.
+    """
+    number = int.from_bytes(profile[128:132])
+    changed = bytearray(profile)
+    for place in range(132, 132 + 12 * min(number, _MOST_TAGS), 12):
+        if profile[place : place + 3] in (b"D2B", b"B2D"):
+            changed[place : place + 4] = b"none"
+    return bytes(changed)
 
 
 def _file(tags: dict[bytes, bytes]) -> bytes:

@@ -9,6 +9,8 @@ import struct
 
 # Pixels, palette and display parameters.
 _PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"gAMA", b"sRGB", b"pHYs", b"bKGD", b"sBIT", b"cHRM"}
+# Every later reader would take time for more.
+_MOST_CHUNKS = 10_000
 # Quantisation, frames, Huffman tables, restart interval and scan.
 _JPEG_SEGMENTS = {0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDD, 0xDA}
 # JFIF without a thumbnail, and Adobe's color transform. Neither can hold private data.
@@ -26,10 +28,11 @@ def is_plain(data: bytes) -> bool:
 
 
 def _is_plain_png(data: bytes) -> bool:
-    position, name = 8, b""
+    position, name, number = 8, b"", 0
     while data.startswith(b"\x89PNG") and position < len(data):
         size, name = struct.unpack_from(">I4s", data, position)
-        if name not in _PNG_CHUNKS:
+        number += 1
+        if name not in _PNG_CHUNKS or number > _MOST_CHUNKS:
             return False
         position += 12 + size
         if name == b"IEND":

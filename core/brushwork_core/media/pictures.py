@@ -14,13 +14,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brushwork_core.media.picture_formats import NAMES, opened
 from brushwork_core.media.picture_metadata import is_plain
-from brushwork_core.media.picture_structure import LeanFile, TooManyParts, lean
+from brushwork_core.media.picture_structure import MAX_PIXELS, LeanFile, TooCostly, lean
 from brushwork_core.media.srgb import in_8_bits, in_srgb, profile_of
+from brushwork_core.media.structure import exif
 
 # What transparent parts become.
 Background = Literal["white", "black"]
 MAX_BYTES = MAX_PICTURE_BYTES
-MAX_PIXELS = 25_000_000
 _HINT = f"Send a {NAMES} with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
 FRAMES_HINT = "Send first_frame=true to take the first frame, or send a picture with one frame."
 
@@ -171,8 +171,8 @@ def _read(data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
         return _opened(lean(data, first_frame=reading.first_frame), data, reading)
     except InvalidImage:
         raise
-    except TooManyParts as error:
-        raise _invalid(field, said("the picture has more than {what}", what=error.what)) from error
+    except TooCostly as error:
+        raise _invalid(field, error.reason) from error
     # For smaller decompression bombs Pillow only warns, and a program may turn warnings into errors.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _invalid(
@@ -190,6 +190,7 @@ def _opened(file: LeanFile, data: bytes, reading: Reading) -> tuple[Image.Image,
         _check_size(found, reading)
         if found.format == "PNG":
             _correct(found, file)
+        _keep_orientation(found)
         is_known = found.mode in ("RGB", "L") and is_plain(data)
         profile = profile_of(found.info, file.data, found.format, reading.field)
         found.load()
@@ -207,6 +208,12 @@ def _correct(found: Image.Image, file: LeanFile) -> None:
         found.info["cicp"] = file.cicp
     if file.transparent is not None and "transparency" in found.info:
         found.info["transparency"] = file.transparent
+
+
+def _keep_orientation(found: Image.Image) -> None:
+    """Leave nothing of EXIF data but the orientation: Pillow would read all of it."""
+    if isinstance(data := found.info.get("exif"), bytes):
+        found.info["exif"] = exif.minimal(exif.orientation(data))
 
 
 def _check_size(found: Image.Image, reading: Reading) -> None:

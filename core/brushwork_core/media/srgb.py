@@ -153,7 +153,7 @@ def _nclx(data: bytes) -> tuple[int, int] | None:
 def _transform_of(picture: Image.Image, profile: bytes) -> "ImageCms.ImageCmsTransform | None":
     """The transform from a profile to sRGB; None if it does not fit, or changes nothing."""
     try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile.without_pipelines(profile)))
         mode = _MODES.get(opened.profile.xcolor_space.strip())
         if mode is None or mode != _mode_for(picture, mode):
             return None

@@ -1,12 +1,12 @@
 """The process of the gateway: `brushwork gateway`."""
 
 import logging
-import sys
 from contextlib import suppress
 
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.queue.redis_link import expect_access
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
 from brushwork_schemas.errors import Forbidden, ServiceUnreachable
@@ -32,11 +32,14 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
     Raises:
         Forbidden: The address is not loopback, and there are no API keys.
         InvalidRequest: The address or the port cannot be used.
+        ServiceMisconfigured: The database or Redis refuses this program.
+        ServiceUnreachable: The database does not answer.
         StoreMisconfigured: The artifact store refuses its settings.
     """
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
     _prepare_database(settings, listening)
+    expect_access(settings)
     _check_store(settings)
     app = create_app(settings, page)
     with listening.bound() as bound:
@@ -52,7 +55,8 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
         with suppress(KeyboardInterrupt):
             server.run(sockets=[bound])
     if not server.started:
-        sys.exit(1)
+        # uvicorn has logged it.
+        raise getattr(app.state, "start_error", None) or SystemExit(1)
 
 
 def _prepare_database(settings: Settings, listening: Listening) -> None:

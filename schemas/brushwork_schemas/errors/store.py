@@ -4,15 +4,16 @@
     ├── StoreUnreachable        no answer: name, connection, timeout, or the server has an error itself
     ├── StoreFull               the disk is full, or the quota is used up
     ├── StoreReadOnly           the folder or the bucket can only be read
-    └── StoreMisconfigured      the same settings will be refused again
-        ├── BucketMissing       the bucket or container does not exist
-        ├── StoreDenied         no credentials, wrong ones, or a permission is missing
-        └── WrongRegion         the bucket is in another region
+    └── ServiceMisconfigured
+        └── StoreMisconfigured  the same settings will be refused again
+            ├── BucketMissing   the bucket or container does not exist
+            ├── StoreDenied     no credentials, wrong ones, or a permission is missing
+            └── WrongRegion     the bucket is in another region
 
 Not in this list is a file that is missing: `ArtifactMissing`.
 """
 
-from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.errors import ServiceMisconfigured, ServiceUnreachable
 
 # The setting that these errors are about.
 SETTING = "artifacts_url"
@@ -36,7 +37,7 @@ class StoreReadOnly(ServiceUnreachable):
     fault = "operator"
 
 
-class StoreMisconfigured(ServiceUnreachable):
+class StoreMisconfigured(ServiceMisconfigured):
     """The artifact store cannot be used with these settings."""
 
     code = "store_misconfigured"

@@ -1,9 +1,9 @@
 """Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
@@ -16,7 +16,16 @@ from brushwork.gateway.bodies.picture_source import PictureSource, resolved, res
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
 from brushwork.inputs.intake import NO_FILE_YET, JobDraft, repeated
+from brushwork.inputs.time_limit import too_long, written_within
 from brushwork.transports.direct import Accepted
+
+# The database answers a write within so many seconds, or fails.
+_WRITE_S = 20.0
+
+
+def write_within_s(answer_within_s: float) -> float:
+    """Return in how many seconds a request must begin to write its jobs, so that it is answered in time."""
+    return max(answer_within_s / 2, answer_within_s - _WRITE_S)
 
 
 class Submission:
@@ -44,8 +53,7 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter(requests)
-        return await to_thread.run_sync(self._accept, requests, limiter=limiter)
+        return await self._in_time(self._accept, requests, limiter=self._limiter(requests))
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -59,8 +67,24 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter([changes])
-        return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
+        return await self._in_time(self._accept_again, job, changes, limiter=self._limiter([changes]))
+
+    async def _in_time(
+        self, work: Callable[..., Accepted], *arguments: Any, limiter: CapacityLimiter | None
+    ) -> Accepted:
+        """Run `work` in a thread. If it has not begun to write its jobs in time, it writes none.
+
+        Raises:
+            ServiceUnreachable: Nothing was written.
+        """
+        seconds = write_within_s(self._services.settings.answer_within_s)
+        with written_within(seconds):
+            try:
+                with fail_after(seconds):
+                    # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
+                    return await to_thread.run_sync(work, *arguments, limiter=limiter)
+            except TimeoutError:
+                raise too_long() from None
 
     def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""

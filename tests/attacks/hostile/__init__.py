@@ -1,0 +1,1 @@
+"""Hostile pictures and archives, made by rules and a seed."""
