@@ -4,15 +4,16 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from brushwork.doctor.finding import Level
 from brushwork.doctor.store_check import check_store
 from brushwork.gateway import serve as gateway_process
-from brushwork_core.files import store_probe
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.store_probe import StoreProbe
 from brushwork_core.settings.settings import Settings
+from brushwork_core.timing import remembered_check
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.errors.store import BucketMissing, StoreDenied, StoreFull
 from brushwork_workers.process.services import WorkerServices
@@ -142,7 +143,7 @@ def test_the_readiness_check_asks_the_store_once_in_some_seconds(
             raise faults[0]
 
     monkeypatch.setattr(store, "check", check)
-    monkeypatch.setattr(store_probe.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(remembered_check, "time", SimpleNamespace(monotonic=lambda: now[0]))
     probe = StoreProbe(store)
     for at in (0.0, 1.0, 9.0, 10.0, 11.0):
         now[0] = at

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brushwork_schemas.errors import ArtifactMissing
-from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, TENANT_FILES
-from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.artifact_store import ArtifactStore, StoredFile
 
 FILES_AT_ONCE = 500
 # A store on another machine answers many questions at the same time.
@@ -81,7 +81,7 @@ def check_files(database: Database, store: ArtifactStore, *, content: bool = Fal
     return FileCheck(num_files, num_bytes, tuple(damaged))
 
 
-def _named(database: Database) -> Iterator[list[Row[tuple[str, int]]]]:
+def _named(database: Database) -> Iterator[list[StoredFile]]:
     last = ""
     while True:
         some = (
@@ -91,7 +91,7 @@ def _named(database: Database) -> Iterator[list[Row[tuple[str, int]]]]:
             .limit(FILES_AT_ONCE)
         )
         with database.reading() as connection:
-            files = list(connection.execute(some))
+            files = [StoredFile(*row) for row in connection.execute(some)]
         if not files:
             return
         yield files
@@ -107,7 +107,7 @@ def _is_named() -> ColumnElement[bool]:
     )
 
 
-def _damage(store: ArtifactStore, file: Row[tuple[str, int]], *, content: bool) -> Damage | None:
+def _damage(store: ArtifactStore, file: StoredFile, *, content: bool) -> Damage | None:
     size_bytes = store.size_bytes(file.sha256)
     if size_bytes is None:
         return Damage.MISSING
