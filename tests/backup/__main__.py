@@ -43,6 +43,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=100, help="that have succeeded before the copies")
     parser.add_argument("--deleted", type=int, default=0, help="jobs deleted between the copies")
+    parser.add_argument("--per-second", type=float, default=20.0, help="jobs that are submitted in a second")
     chosen = parser.parse_args()
     programs = postgres_programs()
     if programs is None:
@@ -67,6 +68,7 @@ def main() -> int:
                 rehearse(
                     folder, database, store,
                     num_before=chosen.jobs, num_between=chosen.jobs // 5, num_deleted=chosen.deleted,
+                    per_second=chosen.per_second,
                 )
             )  # fmt: skip
             print(line(found[-1]), flush=True)

@@ -5,13 +5,17 @@ import sqlite3
 import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import obstore
 from brushwork_core.database.database import Database
-from obstore.store import from_url
+from obstore.store import S3Store
 
 from tests.s3_server import S3Server
 from tests.servers import PostgresServer
+
+# The server of the tests has no certificate.
+_PLAIN: dict[str, Any] = {"client_options": {"allow_http": True}}
 
 
 class DatabaseKind(ABC):
@@ -151,8 +155,7 @@ class S3(StoreKind):
 
     def copy(self, url: str, to: str) -> None:
         # As: aws s3 sync
-        options = {"allow_http": True}
-        source, target = from_url(url, client_options=options), from_url(to, client_options=options)  # type: ignore[arg-type]
+        source, target = S3Store.from_url(url, **_PLAIN), S3Store.from_url(to, **_PLAIN)
         for found in obstore.list(source):
             for file in found:
                 obstore.put(target, file["path"], obstore.get(source, file["path"]).bytes())

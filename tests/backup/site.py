@@ -15,7 +15,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.settings.settings import Settings
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.chaos.nursery import ENTRY, plain
 from tests.chaos.stack import QUICK
@@ -33,7 +33,7 @@ family = "stable-diffusion"
 source = { packaged = "pocket-diffusion" }
 defaults = { width = 16, height = 16, num_inference_steps = 4, guidance_scale = 1.0 }
 """
-START_S, END_S = 60.0, 120.0
+START_S, END_S = 120.0, 600.0
 
 
 class Site:
@@ -120,7 +120,8 @@ class Site:
     def states(self) -> Counter[str]:
         """How many jobs are in which state."""
         with self.database.reading() as connection:
-            return Counter(connection.execute(select(JOBS.c.state)).scalars())
+            counted = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
+            return Counter(dict(connection.execute(counted).tuples().all()))
 
     def settle(self) -> None:
         """Wait until no job is open."""
@@ -128,7 +129,7 @@ class Site:
             lambda: not self.states().keys() & {"queued", "running"},
             bound_s=END_S,
             what="the end of all jobs",
-            look_s=0.05,
+            look_s=0.1,
         )
 
 
