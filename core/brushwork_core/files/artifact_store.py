@@ -141,7 +141,7 @@ class ArtifactStore:
         try:
             self._within(lambda: obstore.delete(self._store, _path(sha256)))
         except FileNotFoundError as error:
-            _expect_bucket(error)
+            self._expect_store(error)
             return False
         except _FAILED as error:
             raise store_fault(error) from error
