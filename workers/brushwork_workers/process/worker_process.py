@@ -93,7 +93,7 @@ class WorkerProcess:
         self.kinds = tuple(kinds)
         self._reservation = reservation
         self.worker = reservation.entry.name
-        self._services = WorkerServices.open(settings, app, self.worker.partition("/")[0])
+        self._services = WorkerServices.open(settings, app, self.worker.rpartition("/")[0])
         self._held = HeldFiles(
             round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
         )
