@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
@@ -55,6 +56,8 @@ def up(
     """
     # Its parts read the settings. A wrong one should end this process before any part is started.
     Settings.load()
+    # The ledger holds prompts and the artifacts are pictures of users: files are for their owner alone.
+    os.umask(0o077)
     folder = data or data_dir()
     log = ServiceLog(folder / "logs")
     options = StackOptions(
