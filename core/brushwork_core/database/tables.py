@@ -186,7 +186,8 @@ WEBHOOK_EVENTS = Table(
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("url", String(2000), nullable=False),
-    # Scheme, host and port of the address. A receiver gets its events one after the other.
+    # Scheme, host and port of the address, a space, and the tenant. Each such lane gets one event after the
+    # other.
     Column("receiver", String(2000), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
     # Null once the event is delivered or dead. While a sender has it, when another sender may take it.

@@ -20,6 +20,8 @@ from fastapi import Request
 
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.body_room import BodyRoom
+from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.readiness import ReadinessChecks
@@ -30,6 +32,8 @@ from brushwork.transports.backend import Backend
 DECODERS = 2
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
 FETCHERS = 4
+# Lists of jobs that are read at the same time. Some read many rows, and all requests have 40 threads.
+LISTS = 16
 # Threads that write to the database. While it is locked they all wait. Reads have threads of their own: the
 # 40 of the web framework.
 WRITERS = 32
@@ -50,6 +54,8 @@ class Services:
         watch: Watches jobs for event streams and waiting requests.
         readiness: Checks whether jobs and files can be accepted.
         stream_limit: Limits the number of event streams and waiting requests.
+        bodies: Room for the bodies of requests that are being received.
+        lists: Limits the number of threads that list jobs.
         decoders: Limits the number of threads that decode pictures.
         fetchers: Limits the number of threads that fetch pictures by address, or read archives.
         writers: Limits the number of threads that write to the database.
@@ -62,7 +68,9 @@ class Services:
     limits: KeyLimits
     watch: Watch
     readiness: ReadinessChecks
-    stream_limit: StreamLimit = field(default_factory=StreamLimit)
+    stream_limit: StreamLimit
+    bodies: BodyRoom
+    lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
     writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
@@ -135,5 +143,7 @@ def services(settings: Settings) -> Services:
         access=Access(ApiKeys(backend.database)),
         limits=KeyLimits(settings, backend.database, backend.index),
         watch=Watch(backend.index, backend.job_signals),
+        stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
+        bodies=BodyRoom(settings),
         readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
     )

@@ -11,6 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.held_files import HeldFiles
+from brushwork_workers.execution.service_health import Service, ServiceHealth
 
 QUEUE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 RUNNING_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -102,3 +104,35 @@ class RunningJobs(Collector):
         for kind in self._kinds:
             family.add_metric([kind], running.count(kind))
         yield family
+
+
+class ServiceMetrics(Collector):
+    """Collects which services answer, and what is held while the artifact store does not.
+
+    Args:
+        health: The services of the worker.
+        held: Its held files.
+    """
+
+    def __init__(self, health: ServiceHealth, held: HeldFiles) -> None:
+        self._health = health
+        self._held = held
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        up = GaugeMetricFamily(
+            "brushwork_up",
+            "Whether this process reaches a service: 1, or 0 while it is away.",
+            labels=["service"],
+        )
+        for service in Service:
+            up.add_metric([service.value], float(not self._health[service].is_away))
+        yield up
+        size = GaugeMetricFamily(
+            "brushwork_held_bytes",
+            "Finished files that wait for the artifact store, in memory and on disk.",
+            labels=["place"],
+        )
+        size.add_metric(["memory"], self._held.taken_bytes(on_disk=False))
+        size.add_metric(["disk"], self._held.taken_bytes(on_disk=True))
+        yield size

@@ -35,7 +35,7 @@ from brushwork_workers.execution.attempt_files import FileAccess, discard
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
-from brushwork_workers.execution.metrics import JobMetrics, RunningJobs
+from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import CHECK_AWAY_EVERY_S, Service, ServiceHealth
@@ -265,6 +265,7 @@ class WorkerProcess:
     def _new_reporter(self) -> Reporter:
         for collector in (
             RunningJobs(self.kinds, self._running.attempts),
+            ServiceMetrics(self.service_health, self._held),
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),

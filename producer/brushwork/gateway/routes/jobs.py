@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
-from brushwork.gateway.dependencies import Gateway, JobId, Reader, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, JobId, ListPlace, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
@@ -52,7 +52,9 @@ def _shown(services: Services, principal: Principal, job_id: str, response: Resp
     return written(view(job, services.outlooks.of(job)), response)
 
 
-@router.get("", operation_id="list_jobs", summary="List jobs", response_model=JobPage)
+@router.get(
+    "", operation_id="list_jobs", summary="List jobs", response_model=JobPage, dependencies=[ListPlace]
+)
 def list_jobs(
     response: Response, services: Gateway, principal: Reader, query: Annotated[ListQuery, Depends()]
 ) -> Response:

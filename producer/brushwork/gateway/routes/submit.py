@@ -58,6 +58,9 @@ async def submit(
     _add_headers(parameters, idempotency_key, traceparent)
     accepted = await Submission(services, principal).accept([parameters])
     job = _answered(accepted, response)
+    # The wait may be long, and the pictures of the request are stored.
+    parameters.clear()
+    body.release()
     if await wait_as_preferred(prefer, job, services, principal, request, response):
         # The job is accepted, and its id must be in the answer, whatever happens now.
         with suppress(ServiceUnreachable, JobNotFound):
