@@ -68,11 +68,11 @@ class Outcome:
     def __str__(self) -> str:
         """Return the figures."""
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.steps.items())
-        refused = (
-            "" if self.refused is None else f"\nan older worker on these tables ends with {self.refused}"
-        )
+        status = self.refused
+        refused = "" if status is None else f"\nan older worker on these tables ends with {status}"
         return (
-            f"{self.verdict}\nwebhooks: {len(self.told)} events, each {sorted(set(self.told.values()))} times\n"
+            f"{self.verdict}\n"
+            f"webhooks: {len(self.told)} events, each {sorted(set(self.told.values()))} times\n"
             f"jobs by worker: {dict(self.workers)}\nsteps: {steps}{refused}"
         )
 
