@@ -76,7 +76,7 @@ def test_a_unit_is_closed(file: str) -> None:
 
 @pytest.mark.parametrize("file", [name for name in SERVICES if "prune" not in name])
 def test_what_is_misconfigured_is_not_started_again(file: str) -> None:
-    assert _entries(file)["RestartPreventExitStatus"] == "78"
+    assert _entries(file)["RestartPreventExitStatus"] == "2 78"
 
 
 def test_a_worker_is_not_killed_while_it_stops() -> None:
