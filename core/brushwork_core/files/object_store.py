@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from brushwork_core.files.store_faults import store_fault
+from brushwork_core.files.store_folder import StoreFolder
 
 CONNECT_S = 2.0
 # A request is given up after this time without a byte in either direction.
@@ -69,10 +70,12 @@ class OpenedStore:
     Args:
         quick: Gives a request up after `SILENT_S` without a byte.
         patient: Waits `SILENT_SENDING_S`, for files of many bytes.
+        folder: Bounds the calls to a folder; None for a bucket.
     """
 
     quick: ObjectStore
     patient: ObjectStore
+    folder: StoreFolder | None = None
 
 
 def opened_store(url: str) -> OpenedStore:
@@ -88,8 +91,9 @@ def opened_store(url: str) -> OpenedStore:
         if "://" not in url or url.startswith("file://"):
             # In a file:// address, characters of the folder may be percent-encoded.
             folder = unquote(url.removeprefix("file://")) if "://" in url else url
-            local = LocalStore(Path(folder).absolute(), mkdir=True)
-            return OpenedStore(local, local)
+            path = Path(folder).absolute()
+            local = LocalStore(path, mkdir=True)
+            return OpenedStore(local, local, StoreFolder(path))
         if url.startswith("memory:"):
             memory = MemoryStore()
             return OpenedStore(memory, memory)

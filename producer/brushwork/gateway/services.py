@@ -1,11 +1,15 @@
 """The objects of a gateway process. Each is built once."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
+from brushwork_core.database.write_queue import answered_within
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.ledger import Ledger
@@ -20,6 +24,7 @@ from brushwork.gateway.admission.body_room import BodyRoom
 from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
+from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
 from brushwork.transports.backend import Backend
 
@@ -29,6 +34,11 @@ DECODERS = 2
 FETCHERS = 4
 # Lists of jobs that are read at the same time. Some read many rows, and all requests have 40 threads.
 LISTS = 16
+# Threads that write to the database. While it is locked they all wait. Reads have threads of their own: the
+# 40 of the web framework.
+WRITERS = 32
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclass(frozen=True)
@@ -42,11 +52,13 @@ class Services:
         access: Finds the principal of a request.
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
+        readiness: Checks whether jobs and files can be accepted.
         stream_limit: Limits the number of event streams and waiting requests.
         bodies: Room for the bodies of requests that are being received.
         lists: Limits the number of threads that list jobs.
         decoders: Limits the number of threads that decode pictures.
         fetchers: Limits the number of threads that fetch pictures by address, or read archives.
+        writers: Limits the number of threads that write to the database.
     """
 
     settings: Settings
@@ -55,11 +67,26 @@ class Services:
     access: Access
     limits: KeyLimits
     watch: Watch
+    readiness: ReadinessChecks
     stream_limit: StreamLimit
     bodies: BodyRoom
     lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
+    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
+
+    async def write(
+        self, function: Callable[_Arguments, _Answer], *args: _Arguments.args, **options: _Arguments.kwargs
+    ) -> _Answer:
+        """Run a function that writes to the database, in a thread that no read needs.
+
+        The time limit of its writes counts from now, so it includes the wait for a thread.
+
+        Raises:
+            ServiceUnreachable: The database stays locked.
+        """
+        with answered_within(self.database.write_limit_s):
+            return await to_thread.run_sync(partial(function, *args, **options), limiter=self.writers)
 
     @classmethod
     async def of(cls, request: Request) -> "Services":
@@ -102,6 +129,7 @@ class Services:
         """Close all connections."""
         self.client.close()
         self.limits.close()
+        self.readiness.close()
         self.backend.close()
 
 
@@ -117,4 +145,5 @@ def services(settings: Settings) -> Services:
         watch=Watch(backend.index, backend.job_signals),
         stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
         bodies=BodyRoom(settings),
+        readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
     )

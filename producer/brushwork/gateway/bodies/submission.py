@@ -1,6 +1,7 @@
 """Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -53,7 +54,7 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        return await self._in_time(self._accept, requests, limiter=self._limiter(requests))
+        return await self._in_time(partial(self._drafts_of, requests), requests)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -67,12 +68,15 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        return await self._in_time(self._accept_again, job, changes, limiter=self._limiter([changes]))
+        return await self._in_time(partial(self._draft_again, job, changes), [changes], retry_of=job.id)
 
     async def _in_time(
-        self, work: Callable[..., Accepted], *arguments: Any, limiter: CapacityLimiter | None
+        self,
+        draft: Callable[[], Sequence[JobDraft]],
+        requests: Sequence[Any],
+        retry_of: str | None = None,
     ) -> Accepted:
-        """Run `work` in a thread. If it has not begun to write its jobs in time, it writes none.
+        """Validate in one thread and write in another; write nothing if the time is over before.
 
         Raises:
             ServiceUnreachable: Nothing was written.
@@ -82,7 +86,8 @@ class Submission:
             try:
                 with fail_after(seconds):
                     # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
-                    return await to_thread.run_sync(work, *arguments, limiter=limiter)
+                    drafts = await to_thread.run_sync(draft, limiter=self._limiter(requests))
+                    return await self._services.write(self._accept_drafts, drafts, retry_of)
             except TimeoutError:
                 raise too_long() from None
 
@@ -101,11 +106,11 @@ class Submission:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
 
-    def _accept(self, requests: Sequence[Any]) -> Accepted:
+    def _drafts_of(self, requests: Sequence[Any]) -> Sequence[JobDraft]:
         wrong = Refusals()
         count = len(requests)
         resolved = [self._resolved_at(each, index, count, wrong) for index, each in enumerate(requests)]
-        return self._accept_drafts(self._draft(resolved, wrong))
+        return self._draft(resolved, wrong)
 
     def _draft(self, requests: Sequence[Mapping[str, Any]], wrong: Refusals) -> Sequence[JobDraft]:
         """Validate requests, and report what is wrong with the files together with the other fields.
@@ -120,11 +125,11 @@ class Submission:
         wrong.raise_any()
         return drafts
 
-    def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
+    def _draft_again(self, job: Job, changes: Mapping[str, Any]) -> Sequence[JobDraft]:
         # The files of the job are resolved too: a bare Celery message may have named a file of any tenant.
         wrong = Refusals()
         request = self._resolved(repeated(job, changes), wrong)
-        return self._accept_drafts(self._draft([request], wrong), retry_of=job.id)
+        return self._draft([request], wrong)
 
     def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         with self._services.limits.admit(self._principal, drafts) as charged:

@@ -67,11 +67,15 @@ def list_jobs(
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job")
-def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
+async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
     """Cancel a job. `outcome` tells whether it was still possible.
 
     A key without the scope `read` gets the job without its request, result and error.
     """
+    return await services.write(_canceled, services, principal, job_id)
+
+
+def _canceled(services: Services, principal: Principal, job_id: str) -> Cancellation:
     visible(services, principal, job_id)
     before = services.ledger.withdraw(job_id)
     job = changed_view(services.client.get(job_id), may_read=principal.may_read)
@@ -79,9 +83,9 @@ def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellati
 
 
 @router.delete("/{job_id}", operation_id="delete_job", summary="Delete a job", status_code=204)
-def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None:
+async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None:
     """Delete a job that has ended, with its result, its webhook events and the files that nothing else uses.
 
     Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
     """
-    services.client.delete_of(principal.tenant, job_id)
+    await services.write(services.client.delete_of, principal.tenant, job_id)
