@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
@@ -58,6 +59,8 @@ def up(
     """
     # Its parts read the settings. A wrong one should end this process before any part is started.
     Settings.load()
+    # The ledger holds prompts and the artifacts are pictures of users: files are for their owner alone.
+    os.umask(0o077)
     folder = data or data_dir()
     service_log = ServiceLog(folder / "logs")
     options = StackOptions(
