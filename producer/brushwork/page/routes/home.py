@@ -146,6 +146,9 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     inputs = FileInputs(services.store, max_dataset_bytes=services.settings.max_dataset_bytes)
     try:
         read = inputs.read(file, name)
+        with services.limits.storing(principal, 0):
+            # Raises if the quota is reached: then the file must be chosen again.
+            pass
     except (BrushworkError, ValueError):
         # The file is not a picture or archive, or it was read and closed before.
         return None
