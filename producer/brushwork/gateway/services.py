@@ -3,7 +3,6 @@
 import socket
 from dataclasses import dataclass, field
 
-from anyio import CapacityLimiter
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -16,15 +15,16 @@ from fastapi import Request
 
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.watching.watcher import Watch
 from brushwork.transports.backend import Backend
 
-# Pictures that are decoded at the same time. Each takes up to 150 MB for a moment.
-DECODERS = 2
+# Requests whose pictures are decoded at the same time. Each holds its pictures while it waits for a decoder.
+DECODERS = 6
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
-FETCHERS = 4
+FETCHERS = 6
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Services:
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
         stream_limit: Limits the number of event streams and waiting requests.
-        decoders: Limits the number of threads that decode pictures.
-        fetchers: Limits the number of threads that fetch pictures by address, or read archives.
+        decoders: Threads that have pictures decoded.
+        fetchers: Threads that fetch pictures by address, or read archives.
     """
 
     settings: Settings
@@ -50,8 +50,8 @@ class Services:
     limits: KeyLimits
     watch: Watch
     stream_limit: StreamLimit = field(default_factory=StreamLimit)
-    decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
-    fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
+    decoders: FairThreads = field(default_factory=lambda: FairThreads(DECODERS))
+    fetchers: FairThreads = field(default_factory=lambda: FairThreads(FETCHERS))
 
     @classmethod
     async def of(cls, request: Request) -> "Services":
@@ -99,7 +99,7 @@ class Services:
 
 def services(settings: Settings) -> Services:
     """Build the services of a gateway process."""
-    backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}")
+    backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}", decoders=settings.decoders)
     return Services(
         settings=settings,
         backend=backend,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from brushwork_core.fleet.process_liveness import here, started_at
+from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
@@ -219,6 +220,7 @@ class WorkerProcess:
             max_attempts=self.settings.max_attempts,
             expect=self._services.trained_models.expect,
             kinds=self.kinds,
+            decoder=decoder_of(self.settings.decoders),
         )
 
     def _new_task_end_sender(self) -> TaskEndSender:
@@ -244,6 +246,7 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
+            decoder=decoder_of(self.settings.decoders),
         )
 
     def _new_reporter(self) -> Reporter:

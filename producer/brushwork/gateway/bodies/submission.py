@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
@@ -12,6 +12,7 @@ from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
@@ -44,8 +45,10 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter(requests)
-        return await to_thread.run_sync(self._accept, requests, limiter=limiter)
+        threads = self._threads(requests)
+        if threads is None:
+            return await to_thread.run_sync(self._accept, requests)
+        return await threads.run(self._principal.tenant, self._accept, requests)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -59,10 +62,12 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        limiter = self._limiter([changes])
-        return await to_thread.run_sync(self._accept_again, job, changes, limiter=limiter)
+        threads = self._threads([changes])
+        if threads is None:
+            return await to_thread.run_sync(self._accept_again, job, changes)
+        return await threads.run(self._principal.tenant, self._accept_again, job, changes)
 
-    def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
+    def _threads(self, requests: Sequence[Any]) -> FairThreads | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""
         given = [
             (name, request[name])
