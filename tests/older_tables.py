@@ -5,7 +5,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from brushwork_core.database.database import Database
-from brushwork_core.database.migration import ADDITIONS, MIGRATIONS
+from brushwork_core.database.migration import ADDITIONS, ADDITIONS_TABLE, FIRST_ADDITIONS_TABLE, MIGRATIONS
+from sqlalchemy import text
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -16,6 +17,9 @@ def downgrade(database: Database, revision: str) -> None:
 def without_additions(database: Database) -> None:
     """Take away what older versions need not know."""
     _downgrade(database, ADDITIONS, "base")
+    with database.writing() as connection:
+        for name in (FIRST_ADDITIONS_TABLE, ADDITIONS_TABLE, "schema_requirements"):
+            connection.execute(text(f"DROP TABLE {name}"))
 
 
 def _downgrade(database: Database, series: Path, revision: str) -> None:

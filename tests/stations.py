@@ -16,12 +16,17 @@ from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.job import Job
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.attempt_files import AttemptFiles, FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
-from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.held_files import HeldFiles
+from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.service_health import Service, ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import LoadMetrics
@@ -57,6 +62,16 @@ def raising(error: BaseException) -> Act:
         raise error
 
     return act
+
+
+def context_of(
+    attempt: Attempt, store: ArtifactStore, checkpoints: JobCheckpoints, **options: Any
+) -> AttemptContext:
+    """The context of an attempt, in a worker whose services are all there."""
+    health = ServiceHealth()
+    patience = ServicePatience(health, 0.5)
+    access = FileAccess(store, health, patience, HeldFiles(2**20, 0, Path("nowhere")), limit_s=30.0)
+    return AttemptContext(attempt, AttemptFiles(attempt, access), checkpoints, patience, **options)
 
 
 class Obedient:
@@ -110,17 +125,22 @@ class TestStation:
         self.bare_messages = BareMessages(self.ledger, self.store, self.catalogue, max_attempts=3)
         self.exclusive_gate = ExclusiveGate()
         self.num_broken = 0
+        self.health = ServiceHealth({Service.STORE: lambda is_away: self.store.check()})
+        self.held = HeldFiles(2**20, 2**20, folder / "held")
+        patience = ServicePatience(self.health, 0.5)
+        self.files = FileAccess(self.store, self.health, patience, self.held, limit_s=30.0)
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,
-            store=self.store,
+            files=self.files,
             model_manager=self.model_manager,
             model_executor=self.model_executor,
             running=self.running,
             exclusive_gate=self.exclusive_gate,
             retry_policy=RetryPolicy(WORKER, others_serve=lambda kind, model: False, first_pause_s=0.0),
             on_broken=self._break,
-            patience=LedgerPatience(0.5),
+            services=self.health,
+            patience=patience,
             metrics=JobMetrics(self.registry),
             checkpoints=JobCheckpoints(database),
         )

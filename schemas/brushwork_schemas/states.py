@@ -7,7 +7,7 @@ stateDiagram-v2
     [*] --> canceled: submit_ended (bare message, revoked before)
     [*] --> expired: submit_ended (bare message, expired before)
     queued --> running: claim
-    running --> queued: reap (worker lost), retry, release (worker stops, or model not loaded soon)
+    running --> queued: reap (worker lost), retry, release (worker stops, model not loaded soon, service away)
     running --> succeeded: complete
     running --> failed: fail, retry (attempts used up), reap (attempts used up)
     running --> canceled: stop, retry, release, reap (each after a cancel request)

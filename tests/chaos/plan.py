@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.invariants import Verdict
 
 SEED = 1
-FAULTS = tuple(f"F{number:02}" for number in range(1, 25))
+FAULTS = tuple(f"F{number:02}" for number in range(1, 26))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ It stands before a server from `with` to its end, on a port of its own:
         proxy.forget()                 # half-open: the server's side is closed, the other side is not told
         proxy.reset()                  # RST on both sides of all connections
         proxy.trap = Trap(b"COMMIT")   # such a request is carried out, its answer lost
+        proxy.refuse()                 # nobody listens on the port, and all connections are reset
+        proxy.admit()                  # somebody listens again
 """
 
 import asyncio
@@ -69,6 +71,15 @@ class Proxy:
         """A network as it should be; connections that have lost something stay as they are."""
         self._silent, self.latency_s, self.trap = set(), 0.0, None
 
+    def refuse(self) -> None:
+        """Reset all connections and refuse new ones."""
+        self._do(self._stop_listening())
+        self.reset()
+
+    def admit(self) -> None:
+        """Take new connections again."""
+        self._server = self._do(self._listen(self.port))
+
     def forget(self) -> None:
         """Close the server's side of all connections and say nothing to the other."""
         self._for_each(Link.forget)
@@ -87,8 +98,11 @@ class Proxy:
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
 
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def _listen(self, port: int = 0) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", port)
+
+    async def _stop_listening(self) -> None:
+        self._server.close()
 
     async def _close(self) -> None:
         self._server.close()

@@ -103,7 +103,9 @@ class ComposeStack:
                 self._expect_done(needed)
             else:
                 self.wait_healthy(needed)
-        container = self.containers[service.name] = Container(service, self._place, self._numbers[service.name])
+        container = self.containers[service.name] = Container(
+            service, self._place, self._numbers[service.name]
+        )
         container.start()
         if service.restarts == "unless-stopped":
             self._wanted.add(service.name)

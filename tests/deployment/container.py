@@ -1,4 +1,4 @@
-"""A service of the compose file as a process with the root, user, network and environment of its container."""
+"""A service of the compose file as a process with root, user, network and environment of its container."""
 
 import hashlib
 import json
@@ -70,7 +70,11 @@ class Container:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of the image, and over them those of the service."""
-        path = {"PATH": f"{_programs(self.service)}:{SYSTEM_PATH}", "HOSTNAME": self.hostname, "HOME": "/root"}
+        path = {
+            "PATH": f"{_programs(self.service)}:{SYSTEM_PATH}",
+            "HOSTNAME": self.hostname,
+            "HOME": "/root",
+        }
         return {**path, **self.image.environment, **self.service.environment}
 
     @property
@@ -89,7 +93,17 @@ class Container:
         spec = self._place.folder / "specs" / f"{self.name}.json"
         spec.parent.mkdir(exist_ok=True)
         spec.write_text(json.dumps(self._spec(command)), "utf-8")
-        words = ["unshare", *NAMESPACES, "--fork", "--kill-child", sys.executable, "-I", "-S", str(INSIDE), str(spec)]
+        words = [
+            "unshare",
+            *NAMESPACES,
+            "--fork",
+            "--kill-child",
+            sys.executable,
+            "-I",
+            "-S",
+            str(INSIDE),
+            str(spec),
+        ]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=output, stderr=output)
         self._pid = self._find_pid()

@@ -87,7 +87,7 @@ def _as_user(spec: dict[str, Any]) -> list[str]:
 
 
 def _run(*words: str) -> None:
-    subprocess.run(words, check=True)  # noqa: S603
+    subprocess.run(words, check=True)
 
 
 if __name__ == "__main__":

@@ -176,4 +176,4 @@ def test_a_gateway_that_is_away_ends_with_status_3(run: Run, monkeypatch: pytest
 def test_what_needs_the_servers_says_so(run: Run) -> None:
     for command in (("keys", "list"), ("prune",)):
         answer = run(*command)
-        assert (answer.status, "BRUSHWORK_DATABASE_URL" in answer.err) == (3, True)
+        assert (answer.status, "BRUSHWORK_DATABASE_URL" in answer.err) == (78, True)

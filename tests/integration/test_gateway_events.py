@@ -220,7 +220,7 @@ def test_a_caller_that_prefers_to_wait_gets_the_end(gateway: Listening, ledger: 
     answer = httpx.get(url, headers={"Prefer": "respond-async, wait=100"}, timeout=30)
     other.join()
     assert answer.json()["state"] == "canceled"
-    assert answer.headers["Preference-Applied"] == "wait=60"
+    assert answer.headers["Preference-Applied"] == "wait=55"
     assert httpx.get(url, headers={"Prefer": "wait=60"}).json()["state"] == "canceled"
 
 

@@ -113,7 +113,7 @@ def test_sigterm_stops_everything_and_a_second_start_finds_jobs_messages_and_add
 
 def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(up: Up) -> None:
     second = Up(up.data, "--no-flower", stub=True)
-    assert second.process.wait(30) == 2
+    assert second.process.wait(30) == 78
     assert "Another `brushwork up` uses the data folder" in second.log
     assert up.env_file.exists()
     assert up.process.poll() is None

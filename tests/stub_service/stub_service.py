@@ -8,8 +8,10 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from brushwork_core.database.database import Database
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
@@ -29,13 +31,18 @@ def serve(
     name: str | None = None,
     concurrency: int = 4,
     log_level: str = "info",
+    reservation: NameReservation | None = None,
 ) -> None:
     if "STUB_FAILS" in os.environ:
         raise SystemExit(os.environ["STUB_FAILS"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     database = Database(settings.database_url.get_secret_value())
-    entry = WorkerEntry(name or f"stub-{os.getpid()}", tuple(kinds), (), "none", ready=True)
+    if reservation is None:
+        entry = WorkerEntry(name or f"stub-{os.getpid()}", tuple(kinds), (), "none", ready=True)
+    else:
+        entry = replace(reservation.entry, device="none", ready=True)
+        reservation.end(leave=False)
     WorkerRegistry(database).announce(entry)
     print(f"stub {entry.name} serves {', '.join(kinds)}", flush=True)
     while not stop.wait(0.02):

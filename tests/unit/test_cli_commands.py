@@ -233,7 +233,7 @@ def test_a_worker_s_name_is_its_own(service: Database, brushwork: Command) -> No
     living = WorkerEntry(name, (), (), "cpu", host=here(), pid=os.getpid(), pid_started_at=began)
     WorkerRegistry(service).announce(living)
     answer = brushwork("worker", "--name", "gpu")
-    assert answer.status == 2
+    assert answer.status == 78
     assert f"process {os.getpid()}" in answer.err
     assert "--name" in answer.err
 
@@ -246,7 +246,7 @@ def test_a_worker_without_its_packages_names_the_extra(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "brushwork_workers.process.service", None)
     answer = brushwork("worker")
-    assert answer.status == 3
+    assert answer.status == 78
     assert "pip install 'brushwork[workers]'" in answer.err
 
 

@@ -12,6 +12,8 @@ from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.job_context import AttemptContext
 from PIL import Image
 
+from tests.stations import context_of
+
 
 @pytest.fixture
 def attempt() -> Attempt:
@@ -25,7 +27,7 @@ def checkpoints(sqlite_url: str) -> JobCheckpoints:
 
 @pytest.fixture
 def context(attempt: Attempt, checkpoints: JobCheckpoints) -> AttemptContext:
-    return AttemptContext(attempt, ArtifactStore("memory:///"), checkpoints)
+    return context_of(attempt, ArtifactStore("memory:///"), checkpoints)
 
 
 def test_a_step_is_noted(attempt: Attempt, context: AttemptContext) -> None:
@@ -37,7 +39,7 @@ def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(
     attempt: Attempt, checkpoints: JobCheckpoints
 ) -> None:
     now = [100.0]
-    context = AttemptContext(attempt, ArtifactStore("memory:///"), checkpoints, clock=lambda: now[0])
+    context = context_of(attempt, ArtifactStore("memory:///"), checkpoints, clock=lambda: now[0])
     assert context.wants_preview() is False
     attempt.is_watched = True
     assert context.wants_preview() is True

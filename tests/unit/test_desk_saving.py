@@ -10,9 +10,11 @@ from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_workers.execution.attempt import Attempt
-from brushwork_workers.execution.job_context import AttemptContext, discard
+from brushwork_workers.execution.attempt_files import discard
+from brushwork_workers.execution.job_context import AttemptContext
 
 from tests.jobs import claimed, lose, new_job
+from tests.stations import context_of
 
 CURVE = [Epoch(epoch=1, train_loss=1.0, train_accuracy=0.5, seconds=1.0).model_dump(mode="json")]
 
@@ -39,7 +41,7 @@ def claim(ledger: Ledger) -> Claim:
 
 
 def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> AttemptContext:
-    return AttemptContext(Attempt(claim), store, JobCheckpoints(database))
+    return context_of(Attempt(claim), store, JobCheckpoints(database))
 
 
 def files(folder: Path) -> int:

@@ -86,6 +86,6 @@ def test_what_is_wrong_ends_with_status_2(run: Run, arguments: tuple[str, ...], 
 def test_nowhere_is_a_key_made_without_a_service(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BRUSHWORK_DATABASE_URL")
     answer = run("create", "app")
-    assert (answer.status, answer.out) == (3, "")
+    assert (answer.status, answer.out) == (78, "")
     assert "brushwork up" in answer.err
     assert "does not work over HTTP" in answer.err

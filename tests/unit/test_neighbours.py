@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import WORKERS
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.process_liveness import here, is_gone, started_at
 from brushwork_core.fleet.takeover import take_over_from_dead
 from brushwork_core.fleet.worker_registry import WorkerRegistry, full_name
@@ -126,7 +127,11 @@ class TestSuccession:
     def take_over(self, database_url: str) -> Callable[..., Reaped]:
         def take_over(name: str | None = None, *, heartbeat_s: float = 600.0) -> Reaped:
             settings = Settings.load(database_url=database_url, lease_s=600, heartbeat_s=heartbeat_s)
-            return take_over_from_dead(settings, name)
+            if name is None:
+                return take_over_from_dead(settings)
+            reservation = NameReservation.made(settings, name)
+            reservation.end(leave=True)
+            return reservation.reaped
 
         return take_over
 
@@ -206,12 +211,15 @@ class TestSuccession:
         with database.writing() as connection:
             connection.execute(update(WORKERS).values(seen_at=WORKERS.c.seen_at - 13_000))
         settings = Settings.load(database_url=database_url, lease_s=12)
-        assert take_over_from_dead(settings, "gpu@box") == Reaped()
+        reservation = NameReservation.made(settings, "gpu@box")
+        assert reservation.reaped == Reaped()
+        assert [seen.name for seen in WorkerRegistry(database).workers()] == [reservation.entry.name]
+        reservation.end(leave=True)
         assert WorkerRegistry(database).workers() == []
 
     def test_a_database_that_is_away_or_has_no_tables_is_left_to_others(self, tmp_path: object) -> None:
         empty = Settings(database_url=f"sqlite:///{tmp_path}/new.sqlite3")  # type: ignore[arg-type]
-        assert take_over_from_dead(empty, "w") == Reaped()
+        assert take_over_from_dead(empty) == Reaped()
         away = Settings(database_url="postgresql+psycopg://nobody@/x?host=/nowhere")  # type: ignore[arg-type]
         assert take_over_from_dead(away) == Reaped()
 

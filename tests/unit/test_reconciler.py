@@ -139,6 +139,23 @@ class TestLostWorkers:
         sweeping.sweep()
         assert index.get("a").state is JobState.QUEUED
 
+    def test_a_worker_that_starts_lets_the_others_renew_first(
+        self, database: Database, ledger: Ledger, index: JobIndex
+    ) -> None:
+        """Perhaps it starts because the database is back. The jobs of dead workers need not wait."""
+        submit(ledger, "a", "b")
+        worker_registry = WorkerRegistry(database)
+        worker_registry.announce(
+            WorkerEntry("dead/1", (), (), "cpu", host=here(), pid=1, pid_started_at=-1.0)
+        )
+        claimed(ledger, "a", "dead/1")
+        claimed(ledger, "b", "elsewhere/2")
+        lose(database, "b")
+        sweeping = reconciler(database, FakeQueue())
+        sweeping.postpone_reaping()
+        sweeping.sweep()
+        assert (index.get("a").state, index.get("b").state) == (JobState.QUEUED, JobState.RUNNING)
+
 
 def _rename(database: Database, table: str, name: str) -> None:
     with database.writing() as connection:

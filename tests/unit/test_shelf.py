@@ -24,7 +24,8 @@ from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.service_health import ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
@@ -100,7 +101,9 @@ class Job:
         self.attempt = Attempt(claim)
         self.has_it = threading.Event()
         self._leaves = threading.Event()
-        start = AttemptStart(self.attempt, self.ledger(), LedgerPatience(0.0), exclusive_gate)
+        start = AttemptStart(
+            self.attempt, self.ledger(), ServicePatience(ServiceHealth(), 0.0), exclusive_gate
+        )
         self._done: Future[None] = threads.submit(self._run, model_manager, model, start)
 
     def ledger(self) -> Any:

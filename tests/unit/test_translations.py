@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError, InvalidRequest
+from brushwork_schemas.errors import BrushworkError, InvalidRequest, store
 from brushwork_schemas.job import JobError
 from brushwork_schemas.wording.phrase import Phrase, either, parameters_of, restored, said, template_of
 from brushwork_schemas.wording.translation import chosen_language, texts, translated
@@ -22,8 +22,11 @@ LAYERS = (
     "workers/brushwork_workers",
 )
 RAISED = {
-    name for name, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, BrushworkError)
-} | {"ValueError", "refused", "_refused", "_unreadable", "_invalid"}
+    name
+    for module in (errors, store)
+    for name, found in inspect.getmembers(module, inspect.isclass)
+    if issubclass(found, BrushworkError)
+} | {"ValueError", "refused", "_refused", "_unreadable", "_invalid", "_misconfigured", "_Fault"}
 TEXTS = ("message", "hint", "reason")
 # Errors of programmers and of plug-ins, which no caller of a service meets.
 NOT_FOR_CALLERS = ("producer/brushwork/testing", "schemas/brushwork_schemas/plugins.py")

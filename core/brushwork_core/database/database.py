@@ -9,21 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceUnreachable
+from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceMisconfigured
 from brushwork_schemas.wording.phrase import private, said
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    DBAPIError,
-    InternalError,
-    NoSuchModuleError,
-    OperationalError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from brushwork_core.database.connection_errors import translated
 from brushwork_core.database.write_queue import WriteQueue
 from brushwork_core.timing.backoff import Backoff, retried
 
@@ -75,7 +68,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads. It never waits for a writer."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection.execution_options(brushwork_reads=True)
 
     @contextmanager
@@ -107,7 +100,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with _translated(), self.engine.begin() as connection:
+        with translated(), self.engine.begin() as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -148,36 +141,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
     return value
-
-
-# InternalError: after a failover, this connection leads to a read-only server.
-_NO_ANSWER = (OperationalError, InternalError)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if re.search(r"no such (table|column)|(relation|column) .* does not exist", str(error.orig)):
-            raise ServiceUnreachable(
-                "The database has no tables of brushwork, or tables of an older version.",
-                field="database_url",
-                hint="Run: brushwork migrate. A worker and `brushwork up` migrate at their start.",
-            ) from error
-        if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
-            raise ServiceUnreachable(
-                said(
-                    "The database does not answer: {orig}.", orig=private(str(error.orig).strip().rstrip("."))
-                ),
-                field="database_url",
-                hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
-            ) from error
-        raise
-    except PoolTimeout as error:
-        raise ServiceUnreachable(
-            "All database connections of this process are in use.", field="database_url"
-        ) from error
 
 
 # In seconds, the last one in milliseconds. The defaults wait without limit for a lost host, which would
@@ -262,7 +225,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ServiceUnreachable(
+        raise ServiceMisconfigured(
             said("Cannot create the folder of the database: {error}.", error=private(error)),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and the permission to write there.",

@@ -2,21 +2,24 @@
 
 import itertools
 import os
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote
 
 import obstore
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
-from brushwork_schemas.wording.phrase import private, said
+from brushwork_schemas.errors.store import SETTING, StoreUnreachable
+from brushwork_schemas.wording.phrase import said
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import ObjectStore
 
+from brushwork_core.files.object_store import opened_store
 from brushwork_core.files.sha256 import sha256_of, sha256_of_stream
+from brushwork_core.files.store_faults import has_answered, is_bucket_missing, is_unsupported, store_fault
 
 if TYPE_CHECKING:
     # This class of obstore exists only for type checkers.
@@ -25,6 +28,19 @@ if TYPE_CHECKING:
 # A file that is older than this is written again when it is stored again.
 REWRITE_AFTER_S = 600.0
 PIECE_BYTES = 256 * 1024
+# A file up to this size is sent in a few seconds, or the server is away.
+SMALL_BYTES = 256 * 1024
+# A large file is sent in parts, so many at once.
+PART_BYTES, PARTS_AT_ONCE = 8 * 2**20, 4
+# A full disk may still take a file of a few bytes.
+CHECK_BYTES = 64 * 1024
+# Any age, also a negative one if the clocks differ.
+ANY_AGE_S = -24 * 3600.0
+_CHECK = b"Written to check the store. "
+# The name of the empty file, which nobody stores.
+_ASKED = sha256_of(b"")
+# All errors that a request of obstore raises.
+_FAILED = (BaseError, OSError, NotImplementedError)
 
 
 class ArtifactStore:
@@ -38,7 +54,9 @@ class ArtifactStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = _opened(url)
+        opened = opened_store(url)
+        self._store, self._patient = opened.quick, opened.patient
+        self._has_conditional_put = True
 
     def put(self, data: bytes) -> str:
         """Store a file atomically.
@@ -51,24 +69,33 @@ class ArtifactStore:
         """
         sha256 = sha256_of(data)
         try:
-            self._create(sha256, data)
-        except (BaseError, OSError) as error:
-            raise _not_written(error) from error
+            is_created = self._has_conditional_put and self._is_created(sha256, data)
+            # A rewritten file counts as new, so that it is not removed before a job refers to it.
+            if not is_created and self._is_gone_or_old(sha256):
+                obstore.put(self._for(data), _path(sha256), data)
+        except _FAILED as error:
+            raise store_fault(error) from error
         return sha256
 
-    def _create(self, sha256: str, data: bytes) -> None:
+    def _is_created(self, sha256: str, data: bytes) -> bool:
         try:
-            obstore.put(self._store, _path(sha256), data, mode="create")
+            obstore.put(self._for(data), _path(sha256), data, mode="create")
         except AlreadyExistsError:
-            # A rewritten file counts as new, so that it is not removed before a job refers to it.
-            if self._is_gone_or_old(sha256):
-                obstore.put(self._store, _path(sha256), data)
+            return False
+        except (BaseError, NotImplementedError) as error:
+            if not is_unsupported(error):
+                raise
+            # Some servers do not know `If-None-Match`. They are asked for the file first.
+            self._has_conditional_put = False
+            return False
+        return True
+
+    def _for(self, data: bytes) -> ObjectStore:
+        return self._store if len(data) <= SMALL_BYTES else self._patient
 
     def _is_gone_or_old(self, sha256: str) -> bool:
-        try:
-            return _is_older(obstore.head(self._store, _path(sha256)), REWRITE_AFTER_S)
-        except FileNotFoundError:
-            return True
+        found = self._found(sha256)
+        return found is None or _is_older(found, REWRITE_AFTER_S)
 
     def old_files(self, older_than_s: float, at_once: int) -> Iterator[list["StoredFile"]]:
         """Yield lists of old files.
@@ -87,8 +114,8 @@ class ArtifactStore:
                     for file in found
                     if is_sha256(file["path"].rsplit("/", 1)[-1]) and _is_older(file, older_than_s)
                 ]
-        except (BaseError, OSError) as error:
-            raise _unreachable(error) from error
+        except _FAILED as error:
+            raise store_fault(error) from error
 
     def remove_if_old(self, sha256: str, older_than_s: float) -> None:
         """Remove a file, unless it was stored again in the last `older_than_s` seconds.
@@ -96,13 +123,15 @@ class ArtifactStore:
         Raises:
             ServiceUnreachable: The store does not answer.
         """
+        found = self._found(sha256)
+        if found is None or not _is_older(found, older_than_s):
+            return
         try:
-            if _is_older(obstore.head(self._store, _path(sha256)), older_than_s):
-                obstore.delete(self._store, _path(sha256))
+            obstore.delete(self._store, _path(sha256))
         except FileNotFoundError:
             pass
-        except (BaseError, OSError) as error:
-            raise _unreachable(error) from error
+        except _FAILED as error:
+            raise store_fault(error) from error
 
     def put_picture(self, data: bytes) -> Artifact:
         """Store an encoded picture, and return its artifact."""
@@ -124,9 +153,11 @@ class ArtifactStore:
         file.seek(0)
         try:
             if self._is_gone_or_old(sha256):
-                obstore.put(self._store, _path(sha256), file)
-        except (BaseError, OSError) as error:
-            raise _not_written(error) from error
+                obstore.put(
+                    self._patient, _path(sha256), file, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+                )
+        except _FAILED as error:
+            raise store_fault(error) from error
         return Artifact(sha256=sha256, media_type=media_type, size_bytes=size_bytes)
 
     def get(self, sha256: str) -> bytes:
@@ -139,10 +170,10 @@ class ArtifactStore:
         try:
             if is_sha256(sha256):
                 return bytes(obstore.get(self._store, _path(sha256)).bytes())
-        except FileNotFoundError:
-            pass
-        except (BaseError, OSError) as error:
-            raise _unreachable(error) from error
+        except FileNotFoundError as error:
+            _expect_bucket(error)
+        except _FAILED as error:
+            raise store_fault(error) from error
         raise _missing(sha256)
 
     def stream(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
@@ -165,10 +196,11 @@ class ArtifactStore:
             found = obstore.get(self._store, _path(sha256), options={"range": (start, end)})
             for piece in found.stream(min_chunk_size=PIECE_BYTES):
                 yield bytes(piece)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            _expect_bucket(error)
             raise _missing(sha256) from None
-        except (BaseError, OSError) as error:
-            raise _unreachable(error) from error
+        except _FAILED as error:
+            raise store_fault(error) from error
 
     def has(self, sha256: str) -> bool:
         """Return whether a file of that name is stored.
@@ -184,14 +216,64 @@ class ArtifactStore:
         Raises:
             ServiceUnreachable: The store does not answer.
         """
+        found = self._found(sha256) if is_sha256(sha256) else None
+        return None if found is None else int(found["size"])
+
+    def _found(self, sha256: str) -> "ObjectMeta | None":
         try:
-            if is_sha256(sha256):
-                return int(obstore.head(self._store, _path(sha256))["size"])
-        except FileNotFoundError:
-            pass
-        except (BaseError, OSError) as error:
-            raise _unreachable(error) from error
+            return obstore.head(self._store, _path(sha256))
+        except _FAILED as error:
+            # An answer to HEAD has no text, so it cannot tell a missing bucket from a missing file.
+            if has_answered(error):
+                return self._found_by_get(sha256)
+            if isinstance(error, FileNotFoundError):
+                return None
+            raise store_fault(error) from error
+
+    def _found_by_get(self, sha256: str) -> "ObjectMeta | None":
+        try:
+            return obstore.get(self._store, _path(sha256)).meta
+        except FileNotFoundError as error:
+            _expect_bucket(error)
+        except _FAILED as error:
+            raise store_fault(error) from error
         return None
+
+    def expect_reachable(self) -> None:
+        """Ask for a file, to see whether the store answers.
+
+        Raises:
+            ServiceUnreachable: The store does not answer.
+        """
+        self.has(_ASKED)
+
+    def check(self, size_bytes: int = 0) -> None:
+        """Write, read and remove a file, to see whether the store can be used.
+
+        Args:
+            size_bytes: Size of the largest file that waits to be stored.
+
+        Raises:
+            ServiceUnreachable: The store is full, read-only, misconfigured or unreachable.
+        """
+        # No two processes check with the same file: one would remove what the other has just stored.
+        data = _CHECK + secrets.token_bytes(max(size_bytes, CHECK_BYTES))
+        # Without the permission to list, S3 denies access where a file is missing.
+        self.has(sha256_of(data))
+        sha256 = self.put(data)
+        try:
+            is_same = self.get(sha256) == data
+        except ArtifactMissing:
+            is_same = False
+        # Who may write need not be allowed to remove; `brushwork prune` removes it then.
+        with suppress(ServiceUnreachable):
+            self.remove_if_old(sha256, ANY_AGE_S)
+        if not is_same:
+            raise StoreUnreachable(
+                said("The artifact store returned other bytes than were written."),
+                field=SETTING,
+                hint="Check its disks, and that no proxy or cache stands before it.",
+            )
 
 
 @dataclass(frozen=True)
@@ -206,19 +288,9 @@ def _is_older(file: "ObjectMeta", seconds: float) -> bool:
     return (datetime.now(UTC) - file["last_modified"]).total_seconds() > seconds
 
 
-def _opened(url: str) -> ObjectStore:
-    try:
-        if "://" in url and not url.startswith("file://"):
-            return from_url(url)
-        # In a file:// address, characters of the folder may be percent-encoded.
-        folder = unquote(url.removeprefix("file://")) if "://" in url else url
-        return LocalStore(Path(folder).absolute(), mkdir=True)
-    except (BaseError, ValueError, OSError) as error:
-        raise ServiceUnreachable(
-            said("Cannot open the artifact store: {first_line}.", first_line=private(_first_line(error))),
-            field="artifacts_url",
-            hint="Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix.",
-        ) from error
+def _expect_bucket(error: FileNotFoundError) -> None:
+    if is_bucket_missing(error):
+        raise store_fault(error) from error
 
 
 def _missing(sha256: str) -> ArtifactMissing:
@@ -226,27 +298,6 @@ def _missing(sha256: str) -> ArtifactMissing:
         said("Artifact {sha256!r} is not in the store.", sha256=sha256[:64]),
         hint="Producers and workers must use the same BRUSHWORK_ARTIFACTS_URL.",
     )
-
-
-def _not_written(error: Exception) -> ServiceUnreachable:
-    return ServiceUnreachable(
-        said("Cannot write to the artifact store: {first_line}.", first_line=private(_first_line(error))),
-        field="artifacts_url",
-        hint="Check BRUSHWORK_ARTIFACTS_URL, the free space and the permission to write.",
-    )
-
-
-def _unreachable(error: Exception) -> ServiceUnreachable:
-    return ServiceUnreachable(
-        said("The artifact store does not answer: {first_line}.", first_line=private(_first_line(error))),
-        field="artifacts_url",
-        hint="Check BRUSHWORK_ARTIFACTS_URL.",
-    )
-
-
-def _first_line(error: Exception) -> str:
-    # Messages of obstore can have many lines.
-    return str(error).split("\n", 1)[0].rstrip(".")
 
 
 def _path(sha256: str) -> str:

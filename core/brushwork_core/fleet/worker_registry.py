@@ -1,10 +1,15 @@
 """The registry of workers: names, kinds, models, readiness, and the time of the last heartbeat."""
 
+import hashlib
 import os
 import socket
+from collections.abc import Callable
+from typing import Any
 
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker, WorkerEntry
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import WORKERS
@@ -19,6 +24,12 @@ def full_name(name: str | None) -> str:
     """
     name = name or f"brushwork-{os.getpid()}"
     return name if "@" in name else f"{name}@{socket.gethostname()}"
+
+
+class WorkerNameInUse(InvalidRequest):
+    """Another process has the name of this worker. Two workers of one name would take each other's jobs."""
+
+    code = "worker_name_in_use"
 
 
 _PROCESS = ("host", "pid", "pid_started_at")
@@ -36,24 +47,38 @@ class WorkerRegistry:
 
     def announce(self, worker: WorkerEntry) -> None:
         """Insert or update a worker, with a heartbeat now."""
-        columns = {
-            "kinds": list(worker.kinds),
-            "models": list(worker.models),
-            "device": worker.device,
-            "ready": worker.ready,
-            "batching": dict(worker.batching),
-            **{name: getattr(worker, name) for name in _PROCESS},
-        }
+        if not self.renew(worker):
+            with self._database.writing() as connection:
+                _insert(connection, worker)
+
+    def renew(self, worker: WorkerEntry) -> bool:
+        """Update a worker, with a heartbeat now.
+
+        Returns:
+            Whether the registry still has it: a worker without heartbeats is removed.
+        """
+        mine = update(WORKERS).where(WORKERS.c.name == worker.name)
         with self._database.writing() as connection:
-            changed = connection.execute(
-                update(WORKERS).where(WORKERS.c.name == worker.name).values(seen_at=now_ms(), **columns)
-            )
-            if not changed.rowcount:
-                connection.execute(
-                    WORKERS.insert().values(
-                        name=worker.name, started_at=now_ms(), seen_at=now_ms(), **columns
-                    )
-                )
+            return bool(connection.execute(mine.values(seen_at=now_ms(), **_columns(worker))).rowcount)
+
+    def reserve(self, worker: WorkerEntry, *, may_live: Callable[[SeenWorker], bool]) -> None:
+        """Insert a worker if no other one has its full name, the part of the name before the last slash.
+
+        Args:
+            worker: The worker.
+            may_live: Whether another worker of this full name keeps it.
+
+        Raises:
+            WorkerNameInUse: Another worker keeps the name.
+        """
+        full, _, _ = worker.name.rpartition("/")
+        with self._database.writing() as connection:
+            _lock_name(connection, full)
+            others = [seen for seen in _workers(connection) if seen.name.rpartition("/")[0] == full]
+            for seen in others:
+                if may_live(seen):
+                    raise name_in_use(seen)
+            _insert(connection, worker)
 
     def leave(self, name: str) -> None:
         """Remove a worker."""
@@ -97,21 +122,62 @@ class WorkerRegistry:
 
     def workers(self) -> list[SeenWorker]:
         """Return all workers, the oldest first."""
-        statement = select(WORKERS, ((now_ms() - WORKERS.c.seen_at) / 1000.0).label("silent_s")).order_by(
-            WORKERS.c.started_at
-        )
         with self._database.reading() as connection:
-            rows = connection.execute(statement).mappings().all()
-        return [
-            SeenWorker(
-                name=row["name"],
-                kinds=tuple(row["kinds"]),
-                models=tuple(row["models"]),
-                device=row["device"],
-                ready=row["ready"],
-                batching=row["batching"],
-                **{name: row[name] for name in _PROCESS},
-                silent_s=max(0.0, float(row["silent_s"])),
-            )
-            for row in rows
-        ]
+            return _workers(connection)
+
+
+def name_in_use(seen: SeenWorker) -> WorkerNameInUse:
+    """Return the error for a name that a running worker has."""
+    return WorkerNameInUse(
+        said(
+            "A worker named {name} is running: process {pid}, last heartbeat {silent_s:.1f} s ago.",
+            name=seen.name.rpartition("/")[0],
+            pid=seen.pid,
+            silent_s=seen.silent_s,
+        ),
+        field="name",
+        hint="Give each worker a different --name, or none.",
+    )
+
+
+def _columns(worker: WorkerEntry) -> dict[str, Any]:
+    return {
+        "kinds": list(worker.kinds),
+        "models": list(worker.models),
+        "device": worker.device,
+        "ready": worker.ready,
+        "batching": dict(worker.batching),
+        **{name: getattr(worker, name) for name in _PROCESS},
+    }
+
+
+def _insert(connection: Connection, worker: WorkerEntry) -> None:
+    connection.execute(
+        WORKERS.insert().values(name=worker.name, started_at=now_ms(), seen_at=now_ms(), **_columns(worker))
+    )
+
+
+def _lock_name(connection: Connection, name: str) -> None:
+    """Let one process at a time look at a name and take it, until the end of the transaction."""
+    # SQLite has one writer anyway.
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(f"worker {name}".encode()).digest()[:8], signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def _workers(connection: Connection) -> list[SeenWorker]:
+    silent_s = ((now_ms() - WORKERS.c.seen_at) / 1000.0).label("silent_s")
+    rows = connection.execute(select(WORKERS, silent_s).order_by(WORKERS.c.started_at)).mappings().all()
+    return [
+        SeenWorker(
+            name=row["name"],
+            kinds=tuple(row["kinds"]),
+            models=tuple(row["models"]),
+            device=row["device"],
+            ready=row["ready"],
+            batching=row["batching"],
+            **{name: row[name] for name in _PROCESS},
+            silent_s=max(0.0, float(row["silent_s"])),
+        )
+        for row in rows
+    ]

@@ -68,9 +68,16 @@ class Attempts(JobIntake):
         """Mark a job as performing: only a performing job can be blamed for the death of its worker."""
         return self._write(held(job_id, fence).values(is_performing=True))
 
-    def rest(self, job_id: str, fence: int) -> WriteOutcome:
-        """Mark a job as waiting, such as for its model. It cannot be blamed while it waits."""
-        return self._write(held(job_id, fence).values(is_performing=False))
+    def rest(self, job_id: str, fence: int, *, error: JobError | None = None) -> WriteOutcome:
+        """Mark a job as waiting, such as for its model. It cannot be blamed while it waits.
+
+        Args:
+            job_id: Id of the job.
+            fence: Fence of the claim.
+            error: Why it has to wait, to be shown as its last error; None to leave that as it is.
+        """
+        noted = {} if error is None else {"last_error": error.model_dump()}
+        return self._write(held(job_id, fence).values(is_performing=False, **noted))
 
     def renew(self, worker: str, *, without: Collection[str] = ()) -> dict[tuple[str, int], Signal]:
         """Renew all leases of a worker in one statement.
@@ -180,7 +187,9 @@ class Attempts(JobIntake):
         failed = end(held(job_id, fence), JobState.FAILED).values(error=error.model_dump())
         return self._give_back(job_id, fence, again, at_last=failed)
 
-    def release(self, job_id: str, fence: int, *, after_s: float = 0.0) -> WriteOutcome:
+    def release(
+        self, job_id: str, fence: int, *, after_s: float = 0.0, error: JobError | None = None
+    ) -> WriteOutcome:
         """Put a running job back in the queue. The attempt is not counted.
 
         A job that was asked to stop is canceled instead.
@@ -189,10 +198,13 @@ class Attempts(JobIntake):
             job_id: Id of the job.
             fence: Fence of the claim.
             after_s: Seconds before a worker can claim the job.
+            error: Why it could not go on; None to leave the last error as it is.
         """
         uncharged = requeue(held(job_id, fence)).values(attempt=JOBS.c.attempt - 1)
         if after_s > 0:
             uncharged = uncharged.values(not_before=now_ms() + round(after_s * 1000))
+        if error is not None:
+            uncharged = uncharged.values(last_error=error.model_dump())
         return self._give_back(job_id, fence, uncharged)
 
     def _give_back(

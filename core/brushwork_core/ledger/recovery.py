@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from brushwork_schemas.states import JobState
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, false, or_, select, update
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, WORKERS, in_state
@@ -31,7 +31,9 @@ AT_ONCE = 500
 class Recovery(LedgerPart):
     """Reaps and expires jobs. Any number of processes may call this at the same time."""
 
-    def reap(self, dead: Collection[str] = (), *, stalled: Collection[str] = ()) -> Reaped:
+    def reap(
+        self, dead: Collection[str] = (), *, stalled: Collection[str] = (), expired: bool = True
+    ) -> Reaped:
         """Take back the jobs whose lease has expired, and the jobs of dead workers.
 
         A worker runs several jobs, and one of them may have killed it. If only one was performing, that job
@@ -41,10 +43,12 @@ class Recovery(LedgerPart):
         Args:
             dead: Names of workers whose process is known to have ended.
             stalled: Ids of jobs that are known to have stalled.
+            expired: Whether to take back the jobs of expired leases. False after an outage of the database,
+                during which no worker could renew its leases.
         """
         with self._database.writing() as connection:
             _serialize(connection)
-            gone, lost = _lost(connection, dead, self._lease_ms)
+            gone, lost = _lost(connection, dead, self._lease_ms, expired)
             outcomes = _outcomes(gone, lost, stalled)
             for outcome, statement in _MOVES.items():
                 execute_each(connection, statement, outcomes[outcome])
@@ -115,9 +119,11 @@ def _serialize(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7122002)")
 
 
-def _lost(connection: Connection, dead: Collection[str], lease_ms: int) -> tuple[set[str], Lost]:
+def _lost(
+    connection: Connection, dead: Collection[str], lease_ms: int, expired: bool
+) -> tuple[set[str], Lost]:
     """The dead workers, and the lost jobs: those of dead workers, and stalled ones that others released."""
-    is_late = JOBS.c.lease_expires_at < now_ms()
+    is_late = JOBS.c.lease_expires_at < now_ms() if expired else false()
     late_workers = select(JOBS.c.worker).where(in_state(JobState.RUNNING), is_late)
     overdue = set(connection.execute(late_workers).scalars())
     if not overdue and not dead:

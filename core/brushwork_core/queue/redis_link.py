@@ -1,11 +1,43 @@
 """Direct access to Redis, with the same address and options as Celery."""
 
+import re
 from typing import Any
 
 import redis
+from brushwork_schemas.errors import ServiceMisconfigured
+from brushwork_schemas.wording.phrase import private, said
+from kombu.exceptions import OperationalError
 
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
+
+ACCESS_TIMEOUT_S = 2.0
+# Redis answers and refuses: the same address will be refused again.
+_REFUSED = re.compile(
+    r"WRONGPASS|NOAUTH|NOPERM|invalid (username-password pair|password)|Authentication required"
+    r"|AUTH .*without any password|DB index is out of range",
+    re.IGNORECASE,
+)
+
+
+def expect_access(settings: Settings) -> None:
+    """Check that Redis accepts the user and password of its address. A Redis that is away is not an error.
+
+    Raises:
+        ServiceMisconfigured: Redis refuses them.
+    """
+    link = RedisLink(settings, timeout_s=ACCESS_TIMEOUT_S)
+    try:
+        link.client().ping()
+    except (redis.RedisError, OperationalError, OSError) as error:
+        if isinstance(error, redis.AuthenticationError) or _REFUSED.search(str(error)):
+            raise ServiceMisconfigured(
+                said("Redis refuses this program: {error}.", error=private(str(error).rstrip("."))),
+                field="redis_url",
+                hint="Check user, password and number of the database in BRUSHWORK_REDIS_URL.",
+            ) from error
+    finally:
+        link.close()
 
 
 class RedisLink:

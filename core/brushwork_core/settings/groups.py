@@ -103,6 +103,21 @@ class WorkerSettings(BaseModel):
         0, ge=0, description="Which of them this is: with device auto it takes this GPU. `up` sets it."
     )
     grace_s: float = Field(30.0, ge=0, description="A stopping worker waits so long for its running jobs.")
+    held_memory_gb: float = Field(
+        0.5,
+        ge=0,
+        description="GiB of memory for finished files of a worker while the artifact store does not answer.",
+    )
+    held_disk_gb: float = Field(
+        2.0,
+        ge=0,
+        description="GiB of its cache folder for more of them; beyond both, finished jobs run again.",
+    )
+    held_s: float = Field(
+        86400.0,
+        gt=0,
+        description="A finished job fails if the artifact store does not answer for so long.",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Of worker, gateway and sender: text to read, or one JSON object a line."
     )
@@ -188,6 +203,17 @@ class GatewaySettings(BaseModel):
     )
     max_upload_bytes: int = Field(
         32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
+    )
+    answer_within_s: float = Field(
+        55.0,
+        ge=1,
+        description="An answer begins within so many seconds: fewer than the timeout of the proxy in front.",
+    )
+    drain_s: float = Field(
+        0.0, ge=0, description="After SIGTERM, `/readyz` fails for so many seconds, then the gateway stops."
+    )
+    stop_within_s: float = Field(
+        20.0, gt=0, description="After that, open requests have so many seconds to end."
     )
     max_dataset_bytes: int = Field(
         2**30,

@@ -10,6 +10,7 @@ from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
 from brushwork.cli.application import app
 from brushwork.cli.exit_status import ExitStatus, status_of
+from brushwork.cli.operations import OperationEnded
 from brushwork.cli.terminal import print_error, print_error_as_json
 
 # What typer raises for a wrong command line. It exports only this subclass of it.
@@ -25,12 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in takewhile(lambda word: word != "--", given)
+    show = print_error_as_json if as_json else print_error
     try:
         # In standalone mode, typer prints a wrong command line itself, in a box.
         status = app(args=given, prog_name="brushwork", standalone_mode=not as_json)
     except BrushworkError as error:
-        (print_error_as_json if as_json else print_error)(error)
+        show(error)
         sys.exit(status_of(error))
+    except OperationEnded as ended:
+        show(ended.error)
+        sys.exit(ended.status)
     except _WrongCommandLine as wrong:
         print_error_as_json(_wrong_command_line(wrong))
         sys.exit(ExitStatus.REQUEST_ERROR)

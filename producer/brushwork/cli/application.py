@@ -10,18 +10,20 @@ from brushwork.cli.commands.doctor import doctor
 from brushwork.cli.commands.gateway import gateway
 from brushwork.cli.commands.jobs import cancel, delete, jobs, show
 from brushwork.cli.commands.keys import keys
+from brushwork.cli.commands.migrate import migrate
 from brushwork.cli.commands.models import models
 from brushwork.cli.commands.preview import preview
 from brushwork.cli.commands.prune import prune
 from brushwork.cli.commands.queues import queues
 from brushwork.cli.commands.retry import retry
-from brushwork.cli.commands.services import migrate, worker, workers
+from brushwork.cli.commands.services import worker, workers
 from brushwork.cli.commands.submit import submit
 from brushwork.cli.commands.up import up
 from brushwork.cli.commands.upload import upload
 from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
+from brushwork.cli.operations import OperationCommand
 
 app = typer.Typer(
     name="brushwork",
@@ -39,9 +41,10 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     USE: (submit, wait, preview, cancel, retry, delete, upload),
     LOOK: (jobs, show, kinds, workers, queues, doctor),
 }
+OPERATIONS = (up, worker, gateway, migrate, prune, doctor)
 for panel, commands in PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)
 app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)

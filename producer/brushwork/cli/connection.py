@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from brushwork_core.database.database import Database
 from brushwork_core.settings.environment import env_file, variable
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.errors import ServiceMisconfigured, ServiceUnreachable
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.client import Client
@@ -37,10 +37,11 @@ def open_database() -> Iterator[Database]:
     """Open the database of the service, for commands that do not work over HTTP.
 
     Raises:
-        ServiceUnreachable: Neither the environment nor `brushwork.env` names a database.
+        ServiceMisconfigured: Neither the environment nor `brushwork.env` names a database.
     """
     _expect_servers(
-        "BRUSHWORK_DATABASE_URL is not set (this command needs the database and does not work over HTTP)"
+        "BRUSHWORK_DATABASE_URL is not set (this command needs the database and does not work over HTTP)",
+        ServiceMisconfigured,
     )
     database = Database(Settings.load().database_url.get_secret_value(), "command")
     try:
@@ -49,10 +50,10 @@ def open_database() -> Iterator[Database]:
         database.close()
 
 
-def _expect_servers(missing: str) -> None:
+def _expect_servers(missing: str, kind: type[ServiceUnreachable] = ServiceUnreachable) -> None:
     file = env_file()
     if variable("BRUSHWORK_DATABASE_URL") is None and not file.is_file():
-        raise ServiceUnreachable(
+        raise kind(
             said(
                 "No service is configured: {missing}, and {file} does not exist.", missing=missing, file=file
             ),

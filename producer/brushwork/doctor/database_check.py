@@ -84,24 +84,31 @@ def _version(database: Database) -> Finding:
 
 def _tables(database: Database) -> Iterator[Finding]:
     # Here, for Alembic is slow to import.
-    from brushwork_core.database.migration import revisions
+    from brushwork_core.database.migration import schema_version
 
     with database.reading() as connection:
-        found, newest = revisions(connection)
-    if found == newest:
-        yield ok(ABOUT, f"The tables are up to date (version {newest}).")
-    elif found is None or found < newest:
+        version = schema_version(connection)
+    found, program = version.found, version.program
+    if not version.fits:
         yield fail(
             ABOUT,
-            f"The tables have version {found}; this brushwork needs {newest}.",
+            f"The tables have version {found}. This brushwork ({program}) is too old for them.",
+            "Update brushwork here: docs/upgrades.md.",
+        )
+    elif version.needs_migration:
+        yield fail(
+            ABOUT,
+            f"The tables have version {found}; this brushwork needs {program}.",
             "Run: brushwork migrate",
         )
-    else:
-        yield fail(
+    elif found != program:
+        yield warn(
             ABOUT,
-            f"The tables have version {found}, newer than this brushwork ({newest}).",
-            "Update brushwork here.",
+            f"The tables have version {found}, newer than this brushwork ({program}), which works on them.",
+            "Update brushwork here, too: docs/upgrades.md.",
         )
+    else:
+        yield ok(ABOUT, f"The tables are up to date (version {found}).")
 
 
 def _place(file: Path) -> Finding:

@@ -46,9 +46,19 @@ class _SupervisedPart:
 
 
 class PartFailed(MachineError):
-    """A part ended several times in a row before the stack was ready."""
+    """A part ended several times in a row before the stack was ready.
+
+    Args:
+        message: Which part, and how often it failed.
+        status: Its last exit status; None if it is not known.
+        hint: Its last output.
+    """
 
     code = "part_failed"
+
+    def __init__(self, message: str, *, status: int | None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class Supervisor:
@@ -156,6 +166,7 @@ class Supervisor:
             raise PartFailed(
                 f"The {child.part.name} failed {supervised.deaths} times, the last time with exit status "
                 f"{child.returncode}.",
+                status=child.returncode,
                 hint="Its last output:\n" + "\n".join(supervised.last_lines),
             )
         pause_s = self._backoff.pause_s(supervised.deaths)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.errors import BrushworkError
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
@@ -27,6 +28,7 @@ from brushwork.gateway.routes import (
     workers,
 )
 from brushwork.gateway.services import services
+from brushwork.gateway.stop.stopping import Stopping
 from brushwork.gateway.telemetry.access_log import AccessLog
 from brushwork.gateway.telemetry.metrics import GatewayMetrics
 from brushwork.gateway.telemetry.reporting import Reporting
@@ -71,7 +73,12 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = await run_in_threadpool(services, settings)
+        try:
+            app.state.services = await run_in_threadpool(services, settings)
+        except BrushworkError as error:
+            # uvicorn only logs it. The exit status of the process depends on it.
+            app.state.start_error = error
+            raise
         app.state.reporting = Reporting(settings, app.state.services.database, gateway_metrics)
         app.state.reporting.start()
         try:
@@ -109,6 +116,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
     )
     app.state.metrics = gateway_metrics
     problems.install(app, page.error_page if page else None)
+    app.state.stopping = stopping = Stopping()
     app.add_middleware(
         RequestGuard,
         max_body_bytes=settings.max_upload_bytes,
@@ -117,6 +125,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         # The services exist only after the start.
         is_open=lambda: app.state.services.access.is_open(),
         error_page=page.error_page if page else None,
+        is_stopping=lambda: stopping.has_begun,
     )
     # The middleware that is added last runs first.
     app.add_middleware(AccessLog, metrics=gateway_metrics)

@@ -65,6 +65,7 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.BrushworkError: 500,
     errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
+    errors.ServiceMisconfigured: 503,
     errors.TooManyStreams: 503,
     errors.TooManyConnections: 503,
     errors.TooManyUploads: 503,

@@ -1,14 +1,16 @@
 """The process of the gateway: `brushwork gateway`."""
 
 import logging
-import sys
 from contextlib import suppress
 
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.queue.redis_link import expect_access
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_schemas.errors import Forbidden
+from brushwork_schemas.errors import Forbidden, ServiceUnreachable
+from brushwork_schemas.errors.store import StoreMisconfigured
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.application import Page, create_app
@@ -30,10 +32,15 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
     Raises:
         Forbidden: The address is not loopback, and there are no API keys.
         InvalidRequest: The address or the port cannot be used.
+        ServiceMisconfigured: The database or Redis refuses this program.
+        ServiceUnreachable: The database does not answer.
+        StoreMisconfigured: The artifact store refuses its settings.
     """
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
     _prepare_database(settings, listening)
+    expect_access(settings)
+    _check_store(settings)
     app = create_app(settings, page)
     with listening.bound() as bound:
         server = server_of(
@@ -48,7 +55,8 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
         with suppress(KeyboardInterrupt):
             server.run(sockets=[bound])
     if not server.started:
-        sys.exit(1)
+        # uvicorn has logged it.
+        raise getattr(app.state, "start_error", None) or SystemExit(1)
 
 
 def _prepare_database(settings: Settings, listening: Listening) -> None:
@@ -64,3 +72,13 @@ def _prepare_database(settings: Settings, listening: Listening) -> None:
             )
     finally:
         database.close()
+
+
+def _check_store(settings: Settings) -> None:
+    try:
+        ArtifactStore(settings.artifacts_url).check()
+    except StoreMisconfigured:
+        raise
+    except ServiceUnreachable as error:
+        # It may return. Until then, `/readyz` says why, and jobs can still be looked at.
+        LOGGER.warning("%s", error)

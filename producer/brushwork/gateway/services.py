@@ -24,7 +24,7 @@ from brushwork.transports.backend import Backend
 # Requests whose pictures are decoded at the same time. Each holds its pictures while it waits for a decoder.
 DECODERS = 6
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
-FETCHERS = 6
+FETCHERS = 12
 
 
 @dataclass(frozen=True)

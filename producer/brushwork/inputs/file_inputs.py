@@ -11,6 +11,7 @@ from brushwork.inputs.archive_files import GivenArchive, is_archive
 from brushwork.inputs.dataset_input import DatasetInputs
 from brushwork.inputs.image_input import ImageInputs
 from brushwork.inputs.open_files import rewindable
+from brushwork.inputs.time_limit import check_time
 
 # A file that was read. Only an artifact is stored already.
 Read = Artifact | GivenArchive | bytes
@@ -47,7 +48,9 @@ class FileInputs:
 
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: The file can't be read, or breaks a limit.
+            ServiceUnreachable: The time of the request is over.
         """
+        check_time()
         if file_fields()[field] == ARCHIVE:
             return self._datasets.read(given, field)
         background: Background = "black" if field in mask_fields() else "white"

@@ -8,6 +8,7 @@ from brushwork_schemas.errors import ArtifactMissing
 from PIL import UnidentifiedImageError
 
 from brushwork.inputs.picture_files import invalid_image, is_url, picture_bytes
+from brushwork.inputs.time_limit import left_s
 
 ANY_PICTURE = Reading()
 
@@ -65,6 +66,8 @@ class ImageInputs:
         if not isinstance(given, str) or not is_url(given):
             return picture_bytes(given, reading.field, first_frame=reading.first_frame)
         # Imported here because it loads httpx, which few callers of this module need.
-        from brushwork.inputs.address import fetch
+        from brushwork.inputs.address import TOTAL_S, fetch
 
-        return fetch(given, allowed=self._allow_addresses, field=reading.field)
+        left = left_s()
+        total_s = TOTAL_S if left is None else min(TOTAL_S, max(0.1, left))
+        return fetch(given, allowed=self._allow_addresses, field=reading.field, total_s=total_s)

@@ -6,6 +6,7 @@ from typing import Self
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.job_deletion import JobDeletion
+from brushwork_core.files.store_probe import StoreProbe
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
@@ -26,6 +27,7 @@ class Backend:
     Args:
         database: Database of the ledger.
         store: Store of files.
+        store_probe: Tells whether the store can be used.
         ledger: Writes jobs.
         index: Reads jobs.
         outlooks: Estimates when jobs start and end. It caches what many jobs share for about a second.
@@ -40,6 +42,7 @@ class Backend:
 
     database: Database
     store: ArtifactStore
+    store_probe: StoreProbe
     ledger: Ledger
     index: JobIndex
     outlooks: Outlooks
@@ -65,6 +68,7 @@ class Backend:
         return cls(
             database=database,
             store=store,
+            store_probe=StoreProbe(store),
             ledger=Ledger(database, is_stored=store.has),
             index=JobIndex(database),
             outlooks=Outlooks(database, fresh_s=settings.lease_s),

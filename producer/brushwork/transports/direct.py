@@ -26,6 +26,7 @@ from sqlalchemy import make_url
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
 from brushwork.inputs.recorded_files import stored_and_recorded
+from brushwork.inputs.time_limit import check_time
 from brushwork.transports.backend import Backend
 from brushwork.transports.flow import blocking
 from brushwork.transports.messages import Messages
@@ -94,6 +95,7 @@ class DirectTransport(Transport):
 
         def attempt() -> Accepted:
             prepared = self._intake.prepare(drafts)
+            check_time()
             return self._accept([self._new_job(each, retry_of) for each in prepared])
 
         accepted = stored_and_recorded(attempt)

@@ -7,6 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 from brushwork_schemas.errors import BrushworkError, Postponed, RequestError, ServiceUnreachable
+
+# Its classes are found by their codes below.
+from brushwork_schemas.errors import store as store
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import said
 from pydantic import ValidationError

@@ -32,12 +32,15 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
 
     Raises:
         InvalidRequest: The secret is missing or malformed.
+        ServiceMisconfigured: The database refuses this program, or its tables are of another version.
+        ServiceUnreachable: The database does not answer.
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
     log.set_up(settings.log_format)
     process = process_name("sender")
     database = Database(settings.database_url.get_secret_value(), f"webhooks {process}")
+    database.migrate()
     metrics = SenderMetrics()
     reporter = Reporter(ProcessReports(database), process, "sender", metrics.registry)
     reporter.start()

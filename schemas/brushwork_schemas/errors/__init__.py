@@ -44,6 +44,7 @@
     │   ├── OutOfMemory         the device has too little memory for this job
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
+    │   │   └── ServiceMisconfigured    it answers, and refuses our settings or has other tables
     │   ├── TooManyStreams      the process has reached its limit of event streams
     │   ├── TooManyConnections  the gateway has reached its limit of connections
     │   ├── TooManyUploads      the bodies that are being received take all the space that they may
@@ -290,6 +291,16 @@ class ServiceUnreachable(MachineError):
     """Redis, the database or the artifact store does not answer."""
 
     code = "service_unreachable"
+
+
+class ServiceMisconfigured(ServiceUnreachable):
+    """Redis, the database or the store refuses our settings, or its tables are of another version.
+
+    The same settings will be refused again, until an operator changes something.
+    """
+
+    code = "service_misconfigured"
+    fault = "operator"
 
 
 class MissingExtra(MachineError):

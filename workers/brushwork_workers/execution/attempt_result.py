@@ -23,9 +23,15 @@ class AttemptCompleted:
 
 @dataclass(frozen=True)
 class AttemptFailed:
-    """An error was raised."""
+    """An error was raised.
+
+    Args:
+        error: The error.
+        is_final: Whether the job must not be tried again, whatever the error.
+    """
 
     error: BrushworkError
+    is_final: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,4 +56,15 @@ class AttemptPostponed:
     after_s: float
 
 
-AttemptResult = AttemptCompleted | AttemptFailed | AttemptStopped | AttemptPostponed
+@dataclass(frozen=True)
+class AttemptUnserved:
+    """A service that the job needs is away. The attempt does not count.
+
+    Args:
+        error: The error of the service.
+    """
+
+    error: BrushworkError
+
+
+AttemptResult = AttemptCompleted | AttemptFailed | AttemptStopped | AttemptPostponed | AttemptUnserved

@@ -8,7 +8,7 @@ from brushwork_core.ledger import Ledger, Signal, WriteOutcome
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 
 LOGGER = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class AttemptStart:
     """
 
     def __init__(
-        self, attempt: Attempt, ledger: Ledger, patience: LedgerPatience, exclusive_gate: ExclusiveGate
+        self, attempt: Attempt, ledger: Ledger, patience: ServicePatience, exclusive_gate: ExclusiveGate
     ) -> None:
         self._attempt = attempt
         self._ledger = ledger
@@ -84,7 +84,7 @@ class AttemptStart:
             yield
 
     def _note(self, write: Callable[[str, int], WriteOutcome]) -> None:
-        written = self._patience.ask(lambda: write(*self._attempt.key))
+        written = self._patience.write(self._attempt, lambda: write(*self._attempt.key))
         if written is WriteOutcome.LEASE_LOST:
             self._attempt.receive(Signal.LOST)
         self._attempt.raise_if_stopped()

@@ -3,11 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
 from enum import StrEnum
 
-from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
@@ -31,20 +30,23 @@ from brushwork_schemas.states import JobState
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.attempt_files import AttemptFiles, AwayTooLong, FileAccess
 from brushwork_workers.execution.attempt_result import (
     AttemptCompleted,
     AttemptFailed,
     AttemptPostponed,
     AttemptResult,
     AttemptStopped,
+    AttemptUnserved,
 )
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.job_context import AttemptContext
-from brushwork_workers.execution.ledger_patience import LedgerPatience
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.service_health import Service, ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
@@ -52,6 +54,8 @@ from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.models.revision import versions
 
 LOGGER = logging.getLogger(__name__)
+# A job that needs a service which is away may be claimed again after so long, by a worker that reaches it.
+UNSERVED_PAUSE_S = 1.0
 
 
 class Outcome(StrEnum):
@@ -67,13 +71,15 @@ class Outcome(StrEnum):
     """Another worker has the lease, or the ledger could not be reached; the result is discarded."""
     POSTPONED = "waits for its model in the queue"
     """The model cannot be loaded soon; the job is queued again without a charged attempt."""
+    UNSERVED = "waits in the queue until a service answers"
+    """The database or the store is away; the job is queued again without a charged attempt."""
     WAITS = "waits its turn"
     """The job of a bare message is queued behind jobs that have waited longer."""
     DROPPED = "dropped"
     """The message was superfluous: its job is running, finished or unknown."""
 
 
-_REPEATED = (Outcome.RETRIED, Outcome.POSTPONED)
+_REPEATED = (Outcome.RETRIED, Outcome.POSTPONED, Outcome.UNSERVED)
 _ENDS = {
     Outcome.SUCCEEDED: JobState.SUCCEEDED,
     Outcome.FAILED: JobState.FAILED,
@@ -88,7 +94,7 @@ class Executor:
     Args:
         worker: Name of this process in the ledger.
         ledger: Grants and ends attempts.
-        store: Holds inputs and outputs.
+        files: Reads inputs, and writes or holds outputs.
         checkpoints: Records the checkpoints of jobs.
         model_manager: Loads the models.
         model_executor: Runs the heavy calls of the models.
@@ -96,6 +102,7 @@ class Executor:
         exclusive_gate: Lets jobs run at the same time, or one alone.
         retry_policy: Decides whether a failed attempt is followed by another.
         on_broken: Called when the device has failed. It gives all running jobs back and ends the process.
+        services: Know which services are away.
         patience: Repeats ledger calls while the database cannot be reached.
         metrics: Counts attempts.
         events: Tells Celery's monitors how jobs begin and end.
@@ -107,7 +114,7 @@ class Executor:
         *,
         worker: str,
         ledger: Ledger,
-        store: ArtifactStore,
+        files: FileAccess,
         checkpoints: JobCheckpoints,
         model_manager: ModelManager,
         model_executor: ModelExecutor,
@@ -115,7 +122,8 @@ class Executor:
         exclusive_gate: ExclusiveGate,
         retry_policy: RetryPolicy,
         on_broken: Callable[[], None],
-        patience: LedgerPatience,
+        services: ServiceHealth,
+        patience: ServicePatience,
         metrics: JobMetrics,
         events: TaskEvents | None = None,
         decoder: Decoder | None = None,
@@ -124,7 +132,7 @@ class Executor:
         self._events = events or TaskEvents()
         self._worker = worker
         self._ledger = ledger
-        self._store = store
+        self._files = files
         self._checkpoints = checkpoints
         self._model_manager = model_manager
         self._model_executor = model_executor
@@ -132,12 +140,15 @@ class Executor:
         self._exclusive_gate = exclusive_gate
         self._retry_policy = retry_policy
         self._on_broken = on_broken
+        self._services = services
         self._patience = patience
         self._metrics = metrics
 
     def execute(self, job_id: str) -> Outcome:
         """Claim the job and run one attempt of it. Raises nothing that a job can cause."""
         with bound(job=job_id):
+            if self._services[Service.STORE].is_away:
+                return self._put_back(job_id)
             # Claimed inside the gate: a job that waits for an exclusive one to end must not hold a lease.
             with self._exclusive_gate.shared():
                 claim = self._claim(job_id)
@@ -146,6 +157,14 @@ class Executor:
                 if not claim.alone:
                     return self._run(Attempt(claim))
             return self._run(Attempt(claim))
+
+    def _put_back(self, job_id: str) -> Outcome:
+        """Have another message sent for a job: a worker that reaches the store may take it."""
+        try:
+            self._ledger.undispatch([job_id])
+        except ServiceUnreachable as error:
+            LOGGER.debug("The message of job %s is sent again later: %s", job_id, error)
+        return Outcome.UNSERVED
 
     def _claim(self, job_id: str) -> Claim | Outcome:
         try:
@@ -162,9 +181,13 @@ class Executor:
 
     def _run(self, attempt: Attempt) -> Outcome:
         began = time.monotonic()
-        # The model and the gate are held until the end of the attempt is written.
-        with self._log_context(attempt.claim), self._running.tracked(attempt), ExitStack() as held:
-            result = self._result(attempt, held)
+        files, tracked = AttemptFiles(attempt, self._files), self._running.tracked(attempt)
+        # The model and the gate are held until the end of the attempt is written, or its files wait for the
+        # store.
+        with self._log_context(attempt.claim), tracked, closing(files), ExitStack() as held:
+            result = self._result(attempt, files, held)
+            if isinstance(result, AttemptCompleted) and files.has_waiting:
+                result = self._delivered(attempt, files, result, held)
             outcome = self._finish(attempt, result)
             LOGGER.info("Job %s: %s after %.3f s", attempt.claim.job_id, outcome, time.monotonic() - began)
             self._count(attempt.claim, result, outcome)
@@ -181,20 +204,49 @@ class Executor:
             trace=trace and trace.trace_id,
         )
 
-    def _result(self, attempt: Attempt, held: ExitStack) -> AttemptResult:
+    def _result(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> AttemptResult:
         try:
-            return self._work(attempt, held)
+            return self._work(attempt, files, held)
         except JobStopped:
             return AttemptStopped(attempt.signal)
         except LoadPostponed as postponed:
             return AttemptPostponed(postponed.after_s)
         # SystemExit and MemoryError, too: either would end a thread of Celery's pool for ever.
         except BaseException as error:
-            claim = attempt.claim
+            claim, coded = attempt.claim, coded_error(error)
+            if self._services.is_to_blame(coded):
+                LOGGER.info(
+                    "Job %s goes back to the queue, and no attempt is charged: %s", claim.job_id, coded
+                )
+                return AttemptUnserved(coded)
             LOGGER.warning("Job %s failed in attempt %d", claim.job_id, claim.attempt, exc_info=True)
-            return AttemptFailed(coded_error(error))
+            return AttemptFailed(coded)
 
-    def _work(self, attempt: Attempt, held: ExitStack) -> AttemptCompleted:
+    def _delivered(
+        self, attempt: Attempt, files: AttemptFiles, completed: AttemptCompleted, held: ExitStack
+    ) -> AttemptResult:
+        """Wait until the store takes the files of a finished job. Neither the model nor the gate is held."""
+        LOGGER.warning("Job %s is finished; its files wait for the artifact store", attempt.claim.job_id)
+        held.close()
+        try:
+            self._note_wait(attempt, files.reason)
+            files.deliver()
+        except JobStopped:
+            return AttemptStopped(attempt.signal)
+        except AwayTooLong as away:
+            return AttemptFailed(away.error, is_final=True)
+        except ServiceUnreachable as error:
+            return AttemptUnserved(error) if self._services.is_to_blame(error) else AttemptFailed(error)
+        return completed
+
+    def _note_wait(self, attempt: Attempt, reason: BrushworkError | None) -> None:
+        """Note that a finished job waits: if the worker dies now, its attempt is not charged."""
+        key, error = attempt.key, None if reason is None else JobError.of(reason)
+        written = self._patience.write(attempt, lambda: self._ledger.rest(*key, error=error))
+        if written is WriteOutcome.LEASE_LOST:
+            attempt.receive(Signal.LOST)
+
+    def _work(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> AttemptCompleted:
         claim, began = attempt.claim, time.monotonic()
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
         model = self._model_manager.named(claim.model, claim.kind)
@@ -202,13 +254,19 @@ class Executor:
         reservation = held.enter_context(self._model_manager.reserve(model, start.while_waiting))
         held.enter_context(start.begun())
         loaded_model = self._model_manager.load(reservation, start.while_loading)
-        return self._perform(attempt, request, loaded_model, loading_s=time.monotonic() - began)
+        context = AttemptContext(attempt, files, self._checkpoints, self._patience)
+        return self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)
 
     def _perform(
-        self, attempt: Attempt, request: Request, loaded_model: LoadedModel, *, loading_s: float
+        self,
+        attempt: Attempt,
+        context: AttemptContext,
+        request: Request,
+        loaded_model: LoadedModel,
+        *,
+        loading_s: float,
     ) -> AttemptCompleted:
         claim, began = attempt.claim, time.monotonic()
-        context = AttemptContext(attempt, self._store, self._checkpoints)
         job = self._model_executor.job(
             attempt,
             model=claim.model,
@@ -265,34 +323,45 @@ class Executor:
                 stored = made.model_dump(mode="json")
                 try:
                     return self._write(
-                        Outcome.SUCCEEDED, lambda: ledger.complete(*key, stored, outputs, progress=progress)
+                        attempt,
+                        Outcome.SUCCEEDED,
+                        lambda: ledger.complete(*key, stored, outputs, progress=progress),
                     )
                 except ArtifactMissing as error:
                     # An equal file went with another job, which was deleted just now. The job runs again.
                     return self._end_failed(attempt, error)
-            case AttemptFailed(error):
-                return self._end_failed(attempt, error)
+            case AttemptFailed(error, is_final):
+                return self._end_failed(attempt, error, is_final=is_final)
             case AttemptPostponed(after_s):
-                return self._write(Outcome.POSTPONED, lambda: ledger.release(*key, after_s=after_s))
+                return self._write(attempt, Outcome.POSTPONED, lambda: ledger.release(*key, after_s=after_s))
+            case AttemptUnserved(error):
+                pause_s, reason = UNSERVED_PAUSE_S, JobError.of(error)
+                return self._write(
+                    attempt, Outcome.UNSERVED, lambda: ledger.release(*key, after_s=pause_s, error=reason)
+                )
             case AttemptStopped(Signal.CANCEL):
-                return self._write(Outcome.CANCELED, lambda: ledger.stop(*key, progress=progress))
+                return self._write(attempt, Outcome.CANCELED, lambda: ledger.stop(*key, progress=progress))
             case AttemptStopped(Signal.EXPIRE):
-                return self._write(Outcome.EXPIRED, lambda: ledger.expire(*key, progress=progress))
+                return self._write(attempt, Outcome.EXPIRED, lambda: ledger.expire(*key, progress=progress))
             case AttemptStopped():
                 return Outcome.LOST
 
-    def _end_failed(self, attempt: Attempt, error: BrushworkError) -> Outcome:
+    def _end_failed(self, attempt: Attempt, error: BrushworkError, *, is_final: bool = False) -> Outcome:
         key, progress, written = attempt.key, attempt.progress, JobError.of(error)
-        again = self._retry_policy.next_attempt(attempt.claim, error)
+        again = None if is_final else self._retry_policy.next_attempt(attempt.claim, error)
         if again is None:
-            return self._write(Outcome.FAILED, lambda: self._ledger.fail(*key, written, progress=progress))
+            return self._write(
+                attempt, Outcome.FAILED, lambda: self._ledger.fail(*key, written, progress=progress)
+            )
         LOGGER.info("Job %s runs again in %.1f s", attempt.claim.job_id, again.after_s)
-        return self._write(Outcome.RETRIED, lambda: self._ledger.retry(*key, written, **asdict(again)))
+        return self._write(
+            attempt, Outcome.RETRIED, lambda: self._ledger.retry(*key, written, **asdict(again))
+        )
 
-    def _write(self, outcome: Outcome, write: Callable[[], WriteOutcome]) -> Outcome:
+    def _write(self, attempt: Attempt, outcome: Outcome, write: Callable[[], WriteOutcome]) -> Outcome:
         """Write the end of an attempt; `outcome` if it was written, else LOST."""
         try:
-            written = self._patience.ask(write)
+            written = self._patience.write(attempt, write)
         except ServiceUnreachable as error:
             LOGGER.error("The end of an attempt could not be written, so the job will run again: %s", error)
             return Outcome.LOST
@@ -307,7 +376,7 @@ class Executor:
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:
         code, running_s = "", None
-        if isinstance(result, AttemptFailed):
+        if isinstance(result, AttemptFailed | AttemptUnserved):
             code = result.error.code
         if isinstance(result, AttemptCompleted) and outcome is Outcome.SUCCEEDED:
             running_s = result.result.provenance.timings.running_s

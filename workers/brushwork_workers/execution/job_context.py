@@ -3,10 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
@@ -20,6 +19,8 @@ from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
 
 from brushwork_workers.execution.attempt import Attempt
+from brushwork_workers.execution.attempt_files import AttemptFiles
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import SavedCheckpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -32,21 +33,24 @@ class AttemptContext:
 
     Args:
         attempt: The attempt. `ProgressSync` writes its progress and preview to the ledger.
-        store: Holds inputs, outputs and checkpoints.
+        files: Reads inputs, and writes outputs and checkpoints.
         checkpoints: Records the last checkpoint of each job.
+        patience: Repeats calls of the ledger.
         clock: Returns monotonic seconds.
     """
 
     def __init__(
         self,
         attempt: Attempt,
-        store: ArtifactStore,
+        files: AttemptFiles,
         checkpoints: JobCheckpoints,
+        patience: ServicePatience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checkpoints = checkpoints
         self._attempt = attempt
-        self._store = store
+        self._files = files
+        self._patience = patience
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
@@ -70,26 +74,26 @@ class AttemptContext:
         began = time.monotonic()
         # A picture of the store may be larger than one that callers send.
         reading = Reading(background=background, max_bytes=pictures.MAX_STORED_BYTES)
-        picture = current_decoder().decoded(self._store.get(sha256), reading)
+        picture = current_decoder().decoded(self._files.get(sha256), reading)
         self.reading_s += time.monotonic() - began
         return picture
 
     def file(self, sha256: str) -> bytes:
         """Read an input file."""
         began = time.monotonic()
-        data = self._store.get(sha256)
+        data = self._files.get(sha256)
         self.reading_s += time.monotonic() - began
         return data
 
     def save_picture(self, picture: Image.Image) -> Artifact:
-        """Store a picture as an output."""
-        artifact = self._store.put_picture(pictures.encode_png(picture))
+        """Store a picture as an output, or hold it until the store answers."""
+        artifact = self._files.put_picture(pictures.encode_png(picture))
         self.outputs.append(artifact)
         return artifact
 
     def save_file(self, data: bytes, media_type: str) -> Artifact:
-        """Store any other file as an output."""
-        artifact = self._store.put_file(data, media_type)
+        """Store any other file as an output, or hold it until the store answers."""
+        artifact = self._files.put_file(data, media_type)
         self.outputs.append(artifact)
         return artifact
 
@@ -119,11 +123,11 @@ class AttemptContext:
 
     def checkpoint(self) -> SavedCheckpoint | None:
         """Read the last checkpoint of the job."""
-        found = self._checkpoints.get(self.job_id)
+        found = self._patience.read(self._attempt, lambda: self._checkpoints.get(self.job_id))
         if found is None or found.checkpoint is None:
             return None
         try:
-            return SavedCheckpoint(self._store.get(found.checkpoint), found.summary)
+            return SavedCheckpoint(self._files.get(found.checkpoint), found.summary)
         except ArtifactMissing as error:
             LOGGER.warning("Job %s starts from the beginning: %s", self.job_id, error)
             return None
@@ -131,7 +135,7 @@ class AttemptContext:
     def save_checkpoint(self, data: bytes, summary: Any) -> None:
         """Save a checkpoint; if ledger or store cannot be reached, the previous one stays valid."""
         try:
-            artifact = self._store.put_file(data, "application/octet-stream")
+            artifact = self._files.put_now(data, "application/octet-stream")
             unneeded = self._checkpoints.note(*self._attempt.key, summary, artifact)
         except (ServiceUnreachable, ArtifactMissing) as error:
             LOGGER.warning("Job %s goes on without a new checkpoint: %s", self.job_id, error)
@@ -140,13 +144,4 @@ class AttemptContext:
             self._attempt.receive(Signal.LOST)
             self._attempt.check()
         else:
-            discard(self._store, unneeded)
-
-
-def discard(store: ArtifactStore, names: Iterable[str]) -> None:
-    """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
-    for name in names:
-        try:
-            store.remove_if_old(name, 0.0)
-        except ServiceUnreachable as error:
-            LOGGER.warning("File %s stays in the store: %s", name, error)
+            self._files.discard(unneeded)

@@ -66,7 +66,9 @@ class RetryPolicy:
             return None if claim.alone else NextAttempt(0.0, alone=True)
         if not isinstance(error, MachineError):
             return None
-        needed = claim.model if error.fault == "operator" else None
+        # A service that refuses us is mended without a restart of any worker.
+        is_model = error.fault == "operator" and not isinstance(error, ServiceUnreachable)
+        needed = claim.model if is_model else None
         has_others = self._has_others(claim.kind, needed)
         if needed is not None and not has_others:
             return None

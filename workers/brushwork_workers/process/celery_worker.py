@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError, ServiceMisconfigured, ServiceUnreachable
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from celery import Celery
@@ -28,18 +29,25 @@ from brushwork_workers.process.job_request import BARE, GIVE_BACK, STORED
 from brushwork_workers.process.worker_process import WorkerProcess
 
 LOGGER = logging.getLogger(__name__)
+# Of sysexits.h: a service is away, so another start may succeed; a setting is wrong, so it cannot.
+EXIT_SERVICE_AWAY = 75
 EXIT_MISCONFIGURED = 78
 EXIT_LIMIT_S = 2.0
 # Longer than a client's limit: losing the connection costs a worker more.
 SOCKET_TIMEOUT_S = 10.0
 
 
-def worker_app(settings: Settings, loaders: Mapping[str, Loader] | None = None) -> Celery:
+def worker_app(
+    settings: Settings,
+    loaders: Mapping[str, Loader] | None = None,
+    reservation: NameReservation | None = None,
+) -> Celery:
     """Create the Celery application with its tasks. Celery's worker command turns it into a worker.
 
     Args:
         settings: Addresses and limits.
         loaders: Loaders to use in place of those that the families name, by family.
+        reservation: The reservation of the worker's name, if it was made before.
     """
     app = celery_app(settings, socket_timeout_s=SOCKET_TIMEOUT_S)
     app.conf.update(
@@ -57,7 +65,7 @@ def worker_app(settings: Settings, loaders: Mapping[str, Loader] | None = None) 
     revocations.install()
     for kind in all_kinds().values():
         _add_task(app, kind)
-    lifecycle = WorkerLifecycle(app, settings, loaders or {})
+    lifecycle = WorkerLifecycle(app, settings, loaders or {}, reservation)
     for signal, receiver in lifecycle.receivers():
         signal.connect(receiver, weak=False)
     return app
@@ -70,12 +78,20 @@ class WorkerLifecycle:
         app: The Celery application of the worker.
         settings: Addresses and limits.
         loaders: Loaders to use in place of those that the families name.
+        reservation: The reservation of the worker's name, if it was made before.
     """
 
-    def __init__(self, app: Celery, settings: Settings, loaders: Mapping[str, Loader]) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        settings: Settings,
+        loaders: Mapping[str, Loader],
+        reservation: NameReservation | None = None,
+    ) -> None:
         self._app = app
         self._settings = settings
         self._loaders = loaders
+        self._reservation = reservation
         self._was_asked_to_stop = False
 
     def receivers(self) -> list[tuple[Any, Callable[..., None]]]:
@@ -100,11 +116,13 @@ class WorkerLifecycle:
         """Load the models before the first message is taken."""
         kinds = [queue for queue in self._app.amqp.queues.consume_from if queue in all_kinds()]
         try:
+            # The command `brushwork worker` has reserved the name before torch was imported.
+            self._reservation = self._reservation or NameReservation.made(self._settings, sender, kinds)
             self._app.worker_process = WorkerProcess(
                 self._settings,
                 kinds,
                 self._app,
-                sender,
+                self._reservation,
                 concurrency=instance.concurrency,
                 loaders=self._loaders,
             )
@@ -112,7 +130,9 @@ class WorkerLifecycle:
         # Celery logs a receiver's exception and goes on; a worker without models must not.
         except Exception as error:
             LOGGER.critical("%s", error, exc_info=not isinstance(error, BrushworkError))
-            raise SystemExit(EXIT_MISCONFIGURED) from error
+            if self._reservation is not None:
+                self._reservation.end(leave=True)
+            raise SystemExit(_exit_status(error)) from error
 
     def ready(self, **signal: object) -> None:
         """Announce that the worker consumes messages."""
@@ -146,6 +166,11 @@ class WorkerLifecycle:
         timer.start()
         released = self._app.worker_process.release()
         LOGGER.warning("The grace time is over; %d running jobs go back to the queue", released)
+
+
+def _exit_status(error: Exception) -> int:
+    is_away = isinstance(error, ServiceUnreachable) and not isinstance(error, ServiceMisconfigured)
+    return EXIT_SERVICE_AWAY if is_away else EXIT_MISCONFIGURED
 
 
 def _add_task(app: Celery, kind: Kind) -> None:

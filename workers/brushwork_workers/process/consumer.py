@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import redis
@@ -25,6 +26,8 @@ from brushwork_workers.process.job_request import BARE
 
 LOGGER = logging.getLogger(__name__)
 SEND_EVENTS_EVERY_S = 0.1
+# Seconds before the first repetition, more before each later one, and the most.
+RECONNECT = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 2.0}
 # Not kombu's own list: in that one a KeyError of a message without an id counts as a lost connection, too.
 _CONNECTION_LOST = (redis.RedisError, ConnectionError, TimeoutError)
 
@@ -46,6 +49,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
+        self.app.worker_process.service_health.on_change(self._wakeup.wake)
 
     def on_send_event_buffered(self) -> None:
         """Wake the loop, because a job has started or ended and there may be room for another.
@@ -53,6 +57,23 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         Celery would send each event at once, up to three messages for each job.
         """
         self._wakeup.wake()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again after Redis went away, whatever kombu meets while it closes the old connection.
+
+        It tries to give back messages through the connection that it is closing. The AttributeError of that
+        would end the worker and the jobs that run.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except Exception as error:
+            # The ledger has the jobs of these messages; they are published again.
+            LOGGER.warning("The connection to Redis could not be closed: %s: %s", type(error).__name__, error)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect to Redis, and try again every two seconds; Celery's own pause grows to half a minute."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        return super().ensure_connected(conn)
 
     def cancel_active_requests(self) -> None:
         """Announce the shutdown on SIGQUIT: jobs are given back before Celery waits for their threads.
@@ -65,6 +86,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Return Celery's message handler, made to raise only if the connection is lost."""
         handle = super().create_task_handler(*args, **options)
+        self._consume_only_if_served(self.task_consumer.channel.qos)
 
         def handle_or_drop(message: Any) -> None:
             try:
@@ -86,6 +108,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Handle a message whose body cannot be decompressed like any other: it becomes a failed job."""
         self._handle(message)
+
+    def _consume_only_if_served(self, qos: Any) -> None:
+        """Take no message while a service is away that every job needs; messages stay in Redis."""
+        can_consume, health = qos.can_consume, self.app.worker_process.service_health
+        qos.can_consume = lambda: health.takes_work and can_consume()
 
     def _prepare(self, message: Any) -> None:
         """Replace the message by one without content. Its content goes to the task beside it."""

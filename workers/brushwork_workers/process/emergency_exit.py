@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.fleet.worker_registry import WorkerNameInUse, WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import BrushworkError
 
@@ -15,10 +15,12 @@ from brushwork_workers.supervision.heartbeat import Heartbeat
 LOGGER = logging.getLogger(__name__)
 EXIT_LIMIT_S = 2.0
 EXIT_BROKEN = 75
+# Another start would find the name in use.
+EXIT_NAME_TAKEN = 78
 
 
 class EmergencyExit:
-    """Ends this process with exit status 75. Its supervisor (`brushwork up`, systemd, ...) starts another.
+    """Ends this process. Exit status 75 asks its supervisor (`brushwork up`, systemd, ...) for another one.
 
     The process has to end because a hung thread cannot be.
 
@@ -53,9 +55,16 @@ class EmergencyExit:
         """Exit because no message arrives any more; no job is to blame."""
         self._exit([])
 
-    def _exit(self, lost: Sequence[Attempt], *, stalled: Sequence[str] = ()) -> None:
+    def name_taken(self, error: WorkerNameInUse) -> None:
+        """Exit because another worker has taken the name while this one sent no heartbeats."""
+        LOGGER.critical("This worker was silent for too long, and exits: %s", error)
+        self._exit([], status=EXIT_NAME_TAKEN)
+
+    def _exit(
+        self, lost: Sequence[Attempt], *, stalled: Sequence[str] = (), status: int = EXIT_BROKEN
+    ) -> None:
         # The timer comes first: an unreachable database must not keep a useless process alive.
-        timer = threading.Timer(EXIT_LIMIT_S, os._exit, (EXIT_BROKEN,))
+        timer = threading.Timer(EXIT_LIMIT_S, os._exit, (status,))
         timer.daemon = True
         timer.start()
         try:
@@ -64,4 +73,4 @@ class EmergencyExit:
             self._worker_registry.leave(self._worker)
         except BrushworkError as error:
             LOGGER.warning("The jobs of this worker stay claimed until their leases expire: %s", error)
-        os._exit(EXIT_BROKEN)
+        os._exit(status)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
@@ -23,6 +24,7 @@ def serve(
     concurrency: int = 16,
     log_level: str = "info",
     loaders: Mapping[str, Loader] | None = None,
+    reservation: NameReservation | None = None,
 ) -> NoReturn:
     """Serve `kinds` until SIGTERM or SIGINT, finish what runs within the grace time, and end the process.
 
@@ -33,13 +35,14 @@ def serve(
         concurrency: How many jobs run at the same time, each in a thread.
         log_level: debug, info, warning or error.
         loaders: Loaders to use in place of those that the families name, by family; for tests and benchmarks.
+        reservation: The reservation of the name, if it was made before.
 
     Raises:
         SystemExit: The worker has stopped or could not start; the log has the reason.
     """
     # Celery sets the log up again later, but writes lines before.
     log.set_up(settings.log_format, level=log_level.upper())
-    worker = worker_app(settings, loaders).Worker(
+    worker = worker_app(settings, loaders, reservation).Worker(
         pool="threads",
         concurrency=concurrency,
         queues=list(kinds),

@@ -49,10 +49,15 @@ class WorkerServices:
             settings: Settings with the addresses.
             app: Sends the messages.
             name: Name of the worker.
+
+        Raises:
+            ServiceUnreachable: The database does not answer, or the store cannot be written.
         """
         database = Database(settings.database_url.get_secret_value(), f"worker {name}")
         database.migrate()
         store = ArtifactStore(settings.artifacts_url)
+        # A worker that cannot store results must not say that it is ready.
+        store.check()
         return cls(
             database=database,
             store=store,

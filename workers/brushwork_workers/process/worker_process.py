@@ -1,13 +1,13 @@
 """One worker process: creates its parts and connects them."""
 
 import logging
-import os
-import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
-from brushwork_core.fleet.process_liveness import here, started_at
+from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
+from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
@@ -15,7 +15,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
 from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -32,13 +32,15 @@ from brushwork_workers.dispatch.bare_messages import AcceptedMessage, BareMessag
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.feeder import Feeder
 from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
+from brushwork_workers.execution.attempt_files import FileAccess, discard
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
-from brushwork_workers.execution.job_context import discard
-from brushwork_workers.execution.ledger_patience import LedgerPatience
+from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.service_health import CHECK_AWAY_EVERY_S, Service, ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import Loader
@@ -73,7 +75,7 @@ class WorkerProcess:
         settings: Addresses and limits.
         kinds: The kinds of job that it serves.
         app: The Celery application; it publishes messages.
-        name: Celery's node name. The name in the ledger is made from it, and unique to this process.
+        reservation: Its name in the ledger, made from Celery's node name and unique to this process.
         concurrency: How many messages it processes at a time.
         loaders: Loaders to use in place of those that the families name, by family.
     """
@@ -83,16 +85,23 @@ class WorkerProcess:
         settings: Settings,
         kinds: Sequence[str],
         app: Celery,
-        name: str,
+        reservation: NameReservation,
         *,
         concurrency: int,
         loaders: Mapping[str, Loader],
     ) -> None:
         self.settings = settings
         self.kinds = tuple(kinds)
-        self.worker = f"{name}/{os.getpid()}-{secrets.token_hex(4)}"
-        self._started_at = started_at(os.getpid()) or 0.0
-        self._services = WorkerServices.open(settings, app, name)
+        self._reservation = reservation
+        self.worker = reservation.entry.name
+        self._services = WorkerServices.open(settings, app, self.worker.partition("/")[0])
+        self._held = HeldFiles(
+            round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
+        )
+        self.service_health = ServiceHealth(
+            {Service.STORE: self._check_store, Service.REDIS: self._check_redis}
+        )
+        self._patience = ServicePatience(self.service_health, settings.lease_s)
         self._catalogue = Catalogue.load(settings.catalogue)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
@@ -112,7 +121,6 @@ class WorkerProcess:
         self._emergency_exit = EmergencyExit(
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
-        self._patience = LedgerPatience(settings.lease_s)
         self._bare_messages = self._new_bare_messages()
         self.executor = self._new_executor()
         self.feeder = Feeder(
@@ -132,6 +140,7 @@ class WorkerProcess:
         self._model_manager.open(self._models())
         for thread in self._threads:
             thread.start()
+        self._reservation.end(leave=False)
         self._reporter.start()
 
     def announce_ready(self) -> None:
@@ -198,7 +207,11 @@ class WorkerProcess:
             self._services.trained_models, self._services.store, cache_dir() / "trained", locate
         )
         loader = ModelLoader(
-            Loaders(replaced), self._device, self._model_executor, self._catalogue.add_ons, files.find
+            Loaders(replaced),
+            self._device,
+            self._model_executor,
+            self._catalogue.add_ons,
+            lambda entry: self._patience.ask(lambda: files.find(entry)),
         )
         return ModelManager(
             loader,
@@ -235,7 +248,9 @@ class WorkerProcess:
         return Executor(
             worker=self.worker,
             ledger=self._services.ledger,
-            store=self._services.store,
+            files=FileAccess(
+                self._services.store, self.service_health, self._patience, self._held, self.settings.held_s
+            ),
             checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
             model_executor=self._model_executor,
@@ -243,6 +258,7 @@ class WorkerProcess:
             exclusive_gate=ExclusiveGate(),
             retry_policy=RetryPolicy(self.worker, self._others_serve, self.settings.retry_s),
             on_broken=lambda: self._emergency_exit.device_failed(self._running.attempts()),
+            services=self.service_health,
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
@@ -266,6 +282,7 @@ class WorkerProcess:
             self._services.publisher.num_waiting,
             concurrency=concurrency,
             limit_s=self.settings.deaf_s,
+            takes_work=lambda: self.service_health.takes_work,
             on_stuck=self._emergency_exit.consumer_stuck,
         )
 
@@ -278,7 +295,7 @@ class WorkerProcess:
         )
 
     def _new_reconciler(self) -> Reconciler:
-        return Reconciler(
+        reconciler = Reconciler(
             self._services.ledger,
             self._services.worker_registry,
             self._services.publisher,
@@ -286,12 +303,20 @@ class WorkerProcess:
             lease_s=self.settings.lease_s,
             events=self.task_events,
         )
+        # This worker may have started because the database is back; the others have not renewed yet.
+        reconciler.postpone_reaping()
+        return reconciler
 
     def _new_threads(self) -> list[RecurringThread]:
         settings = self.settings
         progress_sync = ProgressSync(self._services.job_signals, self.worker, self._running.attempts)
         return [
             RecurringThread("heartbeat", settings.heartbeat_s, self._beat),
+            *(
+                RecurringThread(f"{service}-check", CHECK_AWAY_EVERY_S, watched.check, wake=watched.wanted)
+                for service in (Service.STORE, Service.REDIS)
+                for watched in (self.service_health[service],)
+            ),
             RecurringThread("job-signals", RECEIVE_EVERY_S, progress_sync.receive),
             RecurringThread("progress-reports", REPORT_EVERY_S, progress_sync.report),
             RecurringThread("reconciler", settings.sweep_s, self._sweep),
@@ -309,24 +334,44 @@ class WorkerProcess:
             kind, but=self.worker, within_s=self.settings.lease_s, model=model
         )
 
+    def _check_store(self, is_away: bool) -> None:
+        if is_away:
+            self._services.store.check(self._held.largest_bytes)
+        else:
+            self._services.store.expect_reachable()
+
+    def _check_redis(self, is_away: bool) -> None:
+        self._services.publisher.num_waiting(self.kinds[0])
+
     def _beat(self) -> None:
-        self._heartbeat.beat(self._watchdog.stalled())
-        self._services.worker_registry.announce(
-            WorkerEntry(
-                name=self.worker,
-                kinds=self.kinds,
-                models=self._model_manager.names,
-                device=device_name(self._device),
-                ready=self._is_ready.is_set(),
-                batching=self._batching.summary(),
-                host=here(),
-                pid=os.getpid(),
-                pid_started_at=self._started_at,
-            )
+        database = self.service_health[Service.DATABASE]
+        try:
+            self._heartbeat.beat(self._watchdog.stalled())
+        except ServiceUnreachable as error:
+            database.check_failed(error)
+            raise
+        database.check_answered()
+        entry = replace(
+            self._reservation.entry,
+            kinds=self.kinds,
+            models=self._model_manager.names,
+            device=device_name(self._device),
+            ready=self._is_ready.is_set(),
+            batching=self._batching.summary(),
         )
+        if not self._services.worker_registry.renew(entry):
+            self._enter_again(entry)
+
+    def _enter_again(self, entry: WorkerEntry) -> None:
+        """Enter the registry again: it removes a worker that was silent, because it was frozen or cut off."""
+        try:
+            self._services.worker_registry.reserve(entry, may_live=still_has_name(self.settings.lease))
+        except WorkerNameInUse as error:
+            self._emergency_exit.name_taken(error)
 
     def _sweep(self) -> None:
         self._reconciler.sweep()
         self._services.job_signals.sweep()
-        discard(self._services.store, self._services.checkpoints.sweep())
+        if not self.service_health[Service.STORE].is_away:
+            discard(self._services.store, self._services.checkpoints.sweep())
         self._services.worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)

@@ -22,6 +22,7 @@ class ConsumerWatchdog:
         concurrency: How many messages the worker processes at a time.
         limit_s: If messages wait and there is room, the worker must take one within so many seconds.
         on_stuck: Called if it does not; it ends the process.
+        takes_work: Returns False while the worker takes no messages on purpose.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class ConsumerWatchdog:
         concurrency: int,
         limit_s: float,
         on_stuck: Callable[[], None],
+        takes_work: Callable[[], bool] = lambda: True,
     ) -> None:
         self._kinds = kinds
         self._num_waiting = num_waiting
         self._concurrency = concurrency
         self._limit_s = limit_s
         self._on_stuck = on_stuck
+        self._takes_work = takes_work
         self._changing = threading.Lock()
         self._num_taken = 0
         self._num_processing = 0
@@ -78,7 +81,7 @@ class ConsumerWatchdog:
             has_taken = self._num_taken != self._num_taken_before
             is_full = self._num_processing >= self._concurrency
             self._num_taken_before = self._num_taken
-        if has_taken or is_full:
+        if has_taken or is_full or not self._takes_work():
             return True
         try:
             return not any(self._num_waiting(kind) for kind in self._kinds)

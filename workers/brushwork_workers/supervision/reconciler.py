@@ -51,8 +51,7 @@ class Reconciler:
         """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again."""
         for job_id in self._expire():
             LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
-        if time.monotonic() >= self._reap_not_before:
-            self._reap()
+        self._reap(expired=time.monotonic() >= self._reap_not_before)
         for kind in all_kinds():
             num_sent = self._ledger.num_dispatched(kind)
             if num_sent:
@@ -61,7 +60,7 @@ class Reconciler:
                 self._publish_again(kind, min(num_lost, MAX_REPUBLISHED))
 
     def _expire(self) -> list[str]:
-        """Expire overdue jobs, and postpone the reaping if the database was unreachable.
+        """Expire overdue jobs, and postpone the reaping of expired leases if the database was unreachable.
 
         While it was, no worker could renew a lease; once it is back, all of them are still alive.
         """
@@ -69,18 +68,19 @@ class Reconciler:
         try:
             expired = self._ledger.expire_queued()
         except ServiceUnreachable:
-            self._postpone_reaping()
+            self.postpone_reaping()
             raise
         if time.monotonic() - began > SLOW_SHARE * self._lease_s:
-            self._postpone_reaping()
+            self.postpone_reaping()
         return expired
 
-    def _postpone_reaping(self) -> None:
+    def postpone_reaping(self) -> None:
+        """Let all workers renew their leases first: the database may have been away until now."""
         self._reap_not_before = time.monotonic() + self._lease_s / 2
 
-    def _reap(self) -> None:
+    def _reap(self, *, expired: bool) -> None:
         dead = self._worker_registry.dead_here()
-        reaped = self._ledger.reap(dead)
+        reaped = self._ledger.reap(dead, expired=expired)
         for worker in dead:
             self._worker_registry.leave(worker)
         for job_id in reaped.queued:

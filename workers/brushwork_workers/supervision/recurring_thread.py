@@ -2,11 +2,14 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from brushwork_schemas.errors import BrushworkError
 
 LOGGER = logging.getLogger(__name__)
+# The same error of an action is logged again after so long.
+SAY_AGAIN_AFTER_S = 60.0
 
 
 class RecurringThread:
@@ -27,6 +30,7 @@ class RecurringThread:
         self._action = action
         self._is_stopping = False
         self._wake = wake or threading.Event()
+        self._said: tuple[str, float] | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -44,11 +48,19 @@ class RecurringThread:
         while True:
             try:
                 self._action()
+                self._said = None
             except BrushworkError as error:
-                LOGGER.warning("%s: %s", self._name, error)
+                self._say(error)
             except Exception:
                 # If this thread ended, all leases would run out. The next call may succeed.
                 LOGGER.exception("%s failed", self._name)
             self._wake.wait(self._every_s)
             if self._is_stopping:
                 return
+
+    def _say(self, error: BrushworkError) -> None:
+        """Log an error once, and not at each call of a service that is away for long."""
+        now_s, text = time.monotonic(), str(error)
+        if self._said is None or self._said[0] != text or now_s - self._said[1] >= SAY_AGAIN_AFTER_S:
+            self._said = (text, now_s)
+            LOGGER.warning("%s: %s", self._name, error)

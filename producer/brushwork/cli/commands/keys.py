@@ -14,10 +14,12 @@ from rich.text import Text
 from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.connection import open_database
 from brushwork.cli.duration import seconds
+from brushwork.cli.operations import OperationGroup
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
 keys = typer.Typer(
     name="keys",
+    cls=OperationGroup,
     help="Manage API keys for the gateway. Once a key exists, every request requires one.",
     no_args_is_help=True,
 )

@@ -1,12 +1,10 @@
-"""`brushwork worker`, `migrate` and `workers`."""
+"""`brushwork worker` and `workers`."""
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
-from brushwork_core.database.database import Database
-from brushwork_core.fleet.takeover import take_over_from_dead
+from brushwork_core.fleet.name_reservation import NameReservation
 from brushwork_core.fleet.worker_registry import full_name
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
@@ -18,8 +16,8 @@ from rich.table import Table
 
 from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.connection import connect
-from brushwork.cli.service import service
-from brushwork.cli.terminal import DATA, NEWS, print_json
+from brushwork.cli.service import expect_services, service
+from brushwork.cli.terminal import DATA, print_json
 from brushwork.cli.views.batching import batching_table
 
 ALL_KINDS = ",".join(all_kinds())
@@ -50,29 +48,22 @@ def worker(
 ) -> None:
     """Run a worker until it receives a signal to stop. Requires the extra `workers`."""
     served, settings = kind_names(kinds), Settings.load()
-    # Before the import of torch, which takes seconds.
     name = full_name(name)
-    take_over_from_dead(settings, name)
-    serve = service("worker")
-    serve(settings, kinds=served, name=name, concurrency=concurrency, log_level=log_level)
-
-
-def migrate(as_json: AsJson = False) -> None:
-    """Create the tables of the database, or update them to this version."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = Database(Settings.load().database_url.get_secret_value(), "migrate")
+    # Before the import of torch, which takes seconds: what cannot succeed ends at once.
+    expect_services(settings)
+    reservation = NameReservation.made(settings, name, served)
     try:
-        database.migrate()
-        # Imported here, because Alembic is slow to import.
-        from brushwork_core.database.migration import revisions
-
-        with database.reading() as connection:
-            revision, _ = revisions(connection)
+        serve = service("worker")
+        serve(
+            settings,
+            kinds=served,
+            name=name,
+            concurrency=concurrency,
+            log_level=log_level,
+            reservation=reservation,
+        )
     finally:
-        database.close()
-    if as_json:
-        return print_json({"revision": revision})
-    NEWS.print("The database is up to date.")
+        reservation.end(leave=True)
 
 
 def workers(

@@ -10,11 +10,15 @@ from typing import Annotated
 
 import typer
 from brushwork_core.settings.environment import data_dir
+from brushwork_core.settings.settings import Settings
 from rich.text import Text
 
 from brushwork.cli.commands.services import ALL_KINDS, kind_names
+from brushwork.cli.exit_status import ExitStatus
+from brushwork.cli.operations import OperationEnded
 from brushwork.cli.terminal import DATA
 from brushwork.embedded.stack import Stack, StackOptions
+from brushwork.embedded.supervisor import PartFailed
 
 COLOURS = {"redis": "red", "worker": "cyan", "webhooks": "green", "flower": "magenta", "gateway": "blue"}
 LOG_BYTES = 10_000_000
@@ -49,6 +53,8 @@ def up(
     When everything is ready, DATA/brushwork.env has the addresses. After Ctrl-C, running jobs still end.
     A second Ctrl-C stops at once.
     """
+    # Its parts read the settings. A wrong one should end this process before any part is started.
+    Settings.load()
     folder = data or data_dir()
     log = ServiceLog(folder / "logs")
     options = StackOptions(
@@ -60,7 +66,12 @@ def up(
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stack.request_stop())
     wanted = {"page": gateway, "Flower": flower}
-    stack.run(lambda addresses: _print_addresses(folder, addresses, wanted))
+    try:
+        stack.run(lambda addresses: _print_addresses(folder, addresses, wanted))
+    except PartFailed as failed:
+        # As useful as another start of the part alone.
+        statuses = {status.value: status for status in (ExitStatus.SERVICE_AWAY, ExitStatus.MISCONFIGURED)}
+        raise OperationEnded(failed, statuses.get(failed.status or 0, ExitStatus.MACHINE_ERROR)) from failed
 
 
 class ServiceLog:

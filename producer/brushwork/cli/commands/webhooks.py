@@ -13,10 +13,14 @@ from rich.text import Text
 
 from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.connection import open_database
+from brushwork.cli.operations import OperationGroup
 from brushwork.cli.terminal import DATA, print_json
 
 webhooks = typer.Typer(
-    name="webhooks", help="Send webhooks, and list and resend their events.", no_args_is_help=True
+    name="webhooks",
+    cls=OperationGroup,
+    help="Send webhooks, and list and resend their events.",
+    no_args_is_help=True,
 )
 
 

@@ -1,6 +1,7 @@
 """ASGI middleware that checks every request: its host, origin and size. It also adds the security headers."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ from brushwork.gateway.media_types import ARCHIVES, FORM, URL_ENCODED
 from brushwork.gateway.problems import ErrorPage, answer_to, log_hidden
 from brushwork.hosts import is_loopback
 
+# In the scope of a request: when its last byte was received. A proxy begins to wait for the answer then.
+RECEIVED_AT = "brushwork.received_at"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Probes call these by any host name; their answers hold no data.
 OPEN_PATHS = ("/healthz", "/readyz")
@@ -58,6 +61,8 @@ class RequestGuard:
         max_form_bytes: Most bytes of a form without files. Such forms are read before the key is checked.
         is_open: Returns whether the gateway answers without API keys. By default it requires one.
         error_page: Returns an error as a page, for browsers that asked for one. None for problems only.
+        is_stopping: Returns whether the gateway stops. Then each answer tells the caller, or the proxy in
+            front, to close its connection.
     """
 
     def __init__(
@@ -69,8 +74,10 @@ class RequestGuard:
         max_form_bytes: int = 16 * 2**10,
         is_open: Callable[[], bool] = lambda: False,
         error_page: ErrorPage | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
+        self._is_stopping = is_stopping
         self._max_body_bytes = max_body_bytes
         self._max_dataset_bytes = max_dataset_bytes
         self._max_form_bytes = max_form_bytes
@@ -83,12 +90,13 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         root.enter(scope)
+        scope[RECEIVED_AT] = time.monotonic()
         language = chosen_language(Headers(scope=scope).get("accept-language", ""))
         with read_in(language), new_reader():
             await self._guarded(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = _GuardedRequest(receive, send, self._max_bytes_of(scope))
+        request = _GuardedRequest(scope, receive, send, self._max_bytes_of(scope), self._is_stopping)
         try:
             await self._check(scope, request.max_bytes)
             await self._app(scope, request.receive, request.send)
@@ -171,12 +179,18 @@ class _GuardedRequest:
     """A request as the application sees it: its body is counted, and its answer gets the headers.
 
     Args:
+        scope: The request.
         receive: Receives the body.
         send: Sends the answer.
         max_bytes: Most bytes of the body.
+        is_stopping: Returns whether the gateway stops.
     """
 
-    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, max_bytes: int, is_stopping: Callable[[], bool]
+    ) -> None:
+        self._scope = scope
+        self._is_stopping = is_stopping
         self._receive = receive
         self._send = send
         self.max_bytes = max_bytes
@@ -189,6 +203,7 @@ class _GuardedRequest:
         message = await self._receive()
         self.has_more_body = message.get("more_body", False)
         if message["type"] == "http.request":
+            self._scope[RECEIVED_AT] = time.monotonic()
             self._num_bytes += len(message.get("body", b""))
             if self._num_bytes > self.max_bytes:
                 self.refusal = _too_large(self.max_bytes)
@@ -202,6 +217,8 @@ class _GuardedRequest:
         if message["type"] == "http.response.start":
             self.has_response_started = True
             _add_headers(message)
+            if self._is_stopping():
+                MutableHeaders(raw=message["headers"])["Connection"] = "close"
         await self._send(message)
 
 
@@ -246,6 +263,11 @@ class _RefusedRequest:
             message = await self._receive()
             num_bytes += len(message.get("body", b""))
             self._has_more_body = message.get("more_body", False)
+
+
+def received_at(request: Request) -> float:
+    """Return when the last byte of a request was received, by the clock of `time.monotonic`."""
+    return float(request.scope.get(RECEIVED_AT) or time.monotonic())
 
 
 def _check_origin(headers: Headers, host: str) -> None:

@@ -9,24 +9,30 @@ from brushwork_schemas.job import Job
 from fastapi import Header, Request, Response
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.request_guard import received_at
 from brushwork.gateway.services import Services
 
-LONGEST_S = 60
 Prefer = Annotated[
     str | None,
     Header(
         max_length=200,
-        description="`wait=20`: answer when the job has ended, or after 20 seconds. The maximum is 60.",
+        description="`wait=20`: answer when the job has ended, or after 20 seconds. The maximum is "
+        "BRUSHWORK_ANSWER_WITHIN_S, by default 55; `Preference-Applied` names the time that was used.",
         examples=["wait=20"],
     ),
 ]
 _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[,;\s]|$)', re.IGNORECASE)
 
 
-def preferred_wait_s(prefer: str | None) -> int:
-    """Return the wait that the header requests, in seconds; 0 without a valid `wait`."""
+def preferred_wait_s(prefer: str | None, longest_s: float) -> int:
+    """Return the wait that the header requests, in seconds; 0 without a valid `wait`.
+
+    Args:
+        prefer: The header.
+        longest_s: Longest wait, in seconds.
+    """
     found = _WAIT.search(prefer or "")
-    return min(int(found[1]), LONGEST_S) if found else 0
+    return min(int(found[1]), int(longest_s)) if found else 0
 
 
 async def wait_as_preferred(
@@ -39,20 +45,23 @@ async def wait_as_preferred(
 ) -> bool:
     """Wait for the end of a job if the request prefers it. No thread is held.
 
-    Check before that the principal may see the job. If the job has ended or the time is over, `response` gets
-    the header `Preference-Applied`. It does not if too many streams are open, or if the gateway stops.
+    Check before that the principal may see the job. The wait ends so early that the answer is in time,
+    whatever the request has done before. If the job has ended or the time is over, `response` gets the header
+    `Preference-Applied`. It does not if too many streams are open, or if the gateway stops.
 
     Returns:
         Whether the job must be read again, because it may have changed.
     """
-    seconds = preferred_wait_s(prefer)
+    longest_s = services.settings.answer_within_s
+    seconds = preferred_wait_s(prefer, longest_s)
     if not seconds:
         return False
-    until, has_ended = time.monotonic() + seconds, job.is_finished
+    until, has_ended = min(time.monotonic() + seconds, received_at(request) + longest_s), job.is_finished
     if not has_ended:
         try:
             with services.stream_limit.opened(principal.stream_tenant):
-                has_ended = await services.watch.ended(job.id, seconds, has_left=request.is_disconnected)
+                left_s = max(0.0, until - time.monotonic())
+                has_ended = await services.watch.ended(job.id, left_s, has_left=request.is_disconnected)
         except TooManyStreams:
             return False
     if has_ended or time.monotonic() >= until:

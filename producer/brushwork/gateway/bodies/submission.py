@@ -1,9 +1,9 @@
 """Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from anyio import to_thread
+from anyio import fail_after, to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
@@ -17,7 +17,16 @@ from brushwork.gateway.bodies.picture_source import PictureSource, resolved, res
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
 from brushwork.inputs.intake import NO_FILE_YET, JobDraft, repeated
+from brushwork.inputs.time_limit import too_long, written_within
 from brushwork.transports.direct import Accepted
+
+# The database answers a write within so many seconds, or fails.
+_WRITE_S = 20.0
+
+
+def write_within_s(answer_within_s: float) -> float:
+    """Return in how many seconds a request must begin to write its jobs, so that it is answered in time."""
+    return max(answer_within_s / 2, answer_within_s - _WRITE_S)
 
 
 class Submission:
@@ -45,10 +54,7 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        threads = self._threads(requests)
-        if threads is None:
-            return await to_thread.run_sync(self._accept, requests)
-        return await threads.run(self._principal.tenant, self._accept, requests)
+        return await self._in_time(self._threads(requests), self._accept, requests)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -62,10 +68,26 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        threads = self._threads([changes])
-        if threads is None:
-            return await to_thread.run_sync(self._accept_again, job, changes)
-        return await threads.run(self._principal.tenant, self._accept_again, job, changes)
+        return await self._in_time(self._threads([changes]), self._accept_again, job, changes)
+
+    async def _in_time(
+        self, threads: FairThreads | None, work: Callable[..., Accepted], *arguments: Any
+    ) -> Accepted:
+        """Run `work` in a thread. If it has not begun to write its jobs in time, it writes none.
+
+        Raises:
+            ServiceUnreachable: Nothing was written.
+        """
+        seconds = write_within_s(self._services.settings.answer_within_s)
+        with written_within(seconds):
+            try:
+                with fail_after(seconds):
+                    # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
+                    if threads is None:
+                        return await to_thread.run_sync(work, *arguments)
+                    return await threads.run(self._principal.tenant, work, *arguments)
+            except TimeoutError:
+                raise too_long() from None
 
     def _threads(self, requests: Sequence[Any]) -> FairThreads | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from brushwork_core.queries.queue_states import ready_workers
 from brushwork_schemas.errors import ServiceUnreachable
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
@@ -35,9 +35,15 @@ async def alive() -> Health:
 
 
 @router.get("/readyz", operation_id="ready", summary="Readiness check")
-def ready(services: Gateway) -> Readiness:
-    """Check that jobs can be accepted, which needs the database. Without Redis, jobs wait in the database."""
+def ready(request: Request, services: Gateway) -> Readiness:
+    """Check that jobs can be accepted, which needs the database and the store.
+
+    A file is written, read and removed in the store, at most once in ten seconds. Without Redis, jobs wait in
+    the database. A gateway that stops is not ready.
+    """
+    request.app.state.stopping.check()
     with services.database.reading() as connection:
         if connection.execute(text("SELECT 1")).scalar() != 1:
             raise ServiceUnreachable("The database gives a wrong answer to SELECT 1.")
+    services.backend.store_probe.expect_usable()
     return Readiness(workers=ready_workers(services.outlooks, services.backend.catalogue))

@@ -41,7 +41,7 @@ async def get(
     prefer: Prefer = None,
 ) -> Response:
     """Return the job. With `Prefer: wait=SECONDS`, wait up to this time for its end first."""
-    if preferred_wait_s(prefer):
+    if preferred_wait_s(prefer, services.settings.answer_within_s):
         job = await run_in_threadpool(visible, services, principal, job_id)
         await wait_as_preferred(prefer, job, services, principal, request, response)
     return await run_in_threadpool(_shown, services, principal, job_id, response)

@@ -1,9 +1,10 @@
 """Submit a job, or run one again with changes."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from brushwork_core.telemetry.trace_context import TraceContext
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidRequest, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -58,7 +59,9 @@ async def submit(
     accepted = await Submission(services, principal).accept([parameters])
     job = _answered(accepted, response)
     if await wait_as_preferred(prefer, job, services, principal, request, response):
-        job = await run_in_threadpool(services.client.get, job.id)
+        # The job is accepted, and its id must be in the answer, whatever happens now.
+        with suppress(ServiceUnreachable, JobNotFound):
+            job = await run_in_threadpool(services.client.get, job.id)
     return changed_view(job, may_read=principal.may_read, has_sent_request=True)
 
 

@@ -1,0 +1,1 @@
+"""The stop of a gateway, during which no request is lost."""
