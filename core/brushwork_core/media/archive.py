@@ -13,22 +13,26 @@ from typing import BinaryIO
 from brushwork_schemas.errors import InvalidDataset
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_core.media.archive_errors import refused, shown
 from brushwork_core.media.archive_names import encoding_of_tar, encoding_of_zip, name_in_tar, name_in_zip
 from brushwork_core.media.junk_files import is_junk
 from brushwork_core.media.pictures import MAX_BYTES
+from brushwork_core.media.structure.archives import (
+    MAX_UNPACKED_BYTES,
+    BoundedReader,
+    check_gzip,
+    check_number,
+    check_tar,
+    check_zip,
+)
 
 MAX_FILES = 100_000
-MAX_UNPACKED_BYTES = 8 * 2**30
+LOOKED_THROUGH_BYTES = 16 * 2**20
 # No picture is compressed more than this. Small files may be, by chance.
 MAX_RATIO, SMALL_BYTES = 200, 2**20
-# Of one record before a file in a tar, such as its long name; and of all of them.
-MAX_HEADER_BYTES, MAX_HEADERS_BYTES = 64 * 2**10, 128 * 2**20
+# Records of a tar that are about all of its files. tarfile copies them for each.
+MAX_GLOBAL_RECORDS = 50
 LONGEST_NAME = 1000
-SHOWN_CHARACTERS = 120
-# Signature of an entry in the central directory of a zip.
-_ENTRY = b"PK\x01\x02"
-_PIECE = 2**20
-_HINT = "Send a zip, tar or tar.gz with one folder of pictures for each class."
 _PACKING = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _IS_ENCRYPTED = 0x1
 
@@ -80,8 +84,7 @@ class Archive:
             return self._read[name]()
 
     def _open_zip(self, source: BinaryIO) -> None:
-        # Counted before zipfile creates an object for each.
-        _check_number(_num_entries(source))
+        check_zip(source, MAX_FILES)
         opened = zipfile.ZipFile(source)
         self._encoding = encoding_of_zip(opened.infolist())
         for info in opened.infolist():
@@ -107,13 +110,22 @@ class Archive:
         source.seek(0)
         is_packed = source.read(2) == b"\x1f\x8b"
         source.seek(0)
+        if is_packed:
+            check_gzip(source, self._num_packed)
         plain = gzip.GzipFile(fileobj=source) if is_packed else source
-        reader = BoundedReader(plain, self._most_unpacked if is_packed else MAX_UNPACKED_BYTES)
+        most = self._most_unpacked if is_packed else MAX_UNPACKED_BYTES
+        # To look through a large tar.gz would take as long as to unpack it.
+        if not is_packed or self._num_packed <= LOOKED_THROUGH_BYTES:
+            check_tar(BoundedReader(plain, most), MAX_FILES)
+        reader = BoundedReader(plain, most)
         # Whoever has opened the source closes it.
         opened = tarfile.open(fileobj=reader, mode="r:", encoding="utf-8")  # noqa: SIM115
         members = []
         for number, info in enumerate(opened):
-            _check_number(number)
+            check_number(number, MAX_FILES)
+            reader.begin_member()
+            if len(opened.pax_headers) > MAX_GLOBAL_RECORDS:
+                raise refused("the headers of the archive are too large.")
             members.append(info)
             # Skipping a file of a tar.gz unpacks it, even if it is junk.
             if info.isreg():
@@ -169,80 +181,6 @@ class Archive:
                     max_ratio=MAX_RATIO,
                 )
             )
-
-
-class BoundedReader(io.RawIOBase):
-    """A stream that limits a single read to the size of a picture, and one of a header to far less.
-
-    The records of a tar state their own length, and tarfile reads as much without a check.
-
-    Args:
-        source: The stream to read.
-        most_bytes: Most bytes that the whole archive may have unpacked.
-    """
-
-    def __init__(self, source: io.BufferedIOBase | BinaryIO, most_bytes: int = MAX_UNPACKED_BYTES) -> None:
-        self._source = source
-        self._most_bytes = most_bytes
-        self._header_bytes = 0
-        # Set when all headers were read.
-        self.has_headers = False
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read `size` bytes, at most the size of a picture."""
-        most = MAX_BYTES if self.has_headers else MAX_HEADER_BYTES
-        if not 0 <= size <= most:
-            raise refused("a record of the archive is too large.")
-        if not self.has_headers:
-            self._header_bytes += size
-            if self._header_bytes > MAX_HEADERS_BYTES:
-                raise refused("the headers of the archive are too large.")
-        return self._source.read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to an absolute offset. A tar.gz is unpacked up to there."""
-        if whence != io.SEEK_SET or offset > self._most_bytes:
-            raise refused(
-                said(
-                    "the archive has more than {max_unpacked_bytes} bytes unpacked.",
-                    max_unpacked_bytes=MAX_UNPACKED_BYTES,
-                )
-            )
-        return self._source.seek(offset)
-
-    def tell(self) -> int:
-        """Return the current offset."""
-        return self._source.tell()
-
-
-def refused(reason: str, hint: str = _HINT) -> InvalidDataset:
-    """Return the error for a data set.
-
-    Args:
-        reason: What is wrong, as a clause with a full stop.
-        hint: How to fix it.
-    """
-    return InvalidDataset(said("dataset: {reason}", reason=reason), field="dataset", hint=hint)
-
-
-def shown(name: str) -> str:
-    """Return the name of a file for an error message: ASCII, and cut to 120 characters."""
-    return ascii(name if len(name) <= SHOWN_CHARACTERS else name[:SHOWN_CHARACTERS] + "...")
-
-
-def _check_number(number: int) -> None:
-    if number > MAX_FILES:
-        raise refused(said("the archive has more than {max_files} files.", max_files=MAX_FILES))
-
-
-def _num_entries(source: BinaryIO) -> int:
-    """How often the signature of an entry occurs: at least as often as there are entries."""
-    source.seek(0)
-    number, last = 0, b""
-    while piece := source.read(_PIECE):
-        number += (last + piece).count(_ENTRY)
-        last = piece[1 - len(_ENTRY) :]
-    return number
 
 
 def _check_name(name: str) -> None:

@@ -23,7 +23,8 @@ from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_core.media import pictures
-from brushwork_core.media.archive import Archive, refused, shown
+from brushwork_core.media.archive import Archive
+from brushwork_core.media.archive_errors import refused, shown
 from brushwork_core.media.dataset_layout import LAYOUT, DatasetPart, Location, located
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
