@@ -44,11 +44,11 @@ class Heard:
 class Receiver:
     """A web server that answers 204 unless `replies` has something else for the next request."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.heard: list[Heard] = []
         self.replies: deque[Reply] = deque()
         self.released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
+        self._server = ThreadingHTTPServer((host, port), _Handler)
         self._server.receiver = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 

@@ -86,7 +86,9 @@ def main() -> None:
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=LONGEST_S) as client:
+    # A connection for each request: others must get in too, and not only those that are connected already.
+    fresh = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=address, headers=headers, timeout=LONGEST_S, limits=fresh) as client:
         _call(client, Seen())
         print("ready", flush=True)
         while not stopped.is_set():

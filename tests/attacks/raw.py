@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from tests.attacks.attacked import Attacked
 
 CONNECT_S = 5.0
+# Closed connections are opened again after so many seconds.
+REOPEN_S = 0.5
 
 
 def head(key: str | None, *headers: str, path: str = "/v1/jobs", method: str = "POST") -> bytes:
@@ -96,7 +98,7 @@ def kept_open(gateway: Attacked, number: int, first: Callable[[int], bytes], *, 
                 if index < len(connections):
                     connections[index].close()
                 connections[index : index + 1] = [connection]
-            time.sleep(0.05)
+            time.sleep(REOPEN_S)
     return num_sent
 
 

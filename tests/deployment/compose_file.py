@@ -141,17 +141,23 @@ def compose_command() -> list[str] | None:
     return [found] if found else None
 
 
-def printed_services(env_file: Path = EXAMPLE) -> dict[str, Service]:
-    """The services that `config` prints for this file of variables, those of all profiles."""
+def printed_services(env_file: Path = EXAMPLE, *more: str) -> dict[str, Service]:
+    """The services that `config` prints, those of all profiles.
+
+    Args:
+        env_file: File of variables.
+        more: Files that are merged over the compose file.
+    """
     command = compose_command()
     assert command is not None, "docker-compose is not installed"
     if command[0] == "docker":
         env_file_options = ["--env-file", str(env_file), "--profile", "*"]
     else:
         env_file_options = ["--env-file", str(env_file)]
+    files = [word for file in ("docker-compose.yml", *more) for word in ("-f", file)]
     # Variables of this process would win over those of the file.
     found = subprocess.run(
-        [*command, *env_file_options, "config"],
+        [*command, *env_file_options, *files, "config"],
         cwd=TOP, env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     services = yaml.safe_load(found.stdout)["services"]

@@ -14,6 +14,7 @@ from tests.servers import wait_until
 
 HEALTHY_S, DONE_S, LOOK_S = 180.0, 120.0, 0.5
 DONE = "service_completed_successfully"
+SERVING = {"worker": "Ready: ", "webhooks": "Ready: ", "gateway": "Application startup complete"}
 # A container that ends is started again after so long.
 AGAIN_S = 0.5
 _WATCH_S = 0.1
@@ -51,9 +52,20 @@ class ComposeStack:
             self._keeper.start()
 
     def wait_healthy(self, name: str) -> None:
-        """Wait until the health check of a service succeeds."""
-        container = self.containers[name]
+        """Wait until the health check of a service succeeds.
+
+        A check of ours starts Python, so none is made before the service says in its log that it serves.
+        """
+        container, words = self.containers[name], SERVING.get(name.partition("-")[0], "")
+        says = lambda: words in container.said_in_this_life  # noqa: E731
+        wait_until(says, bound_s=HEALTHY_S, what=f"{words!r} of {name}", look_s=LOOK_S)
         wait_until(container.is_healthy, bound_s=HEALTHY_S, what=f"the health of {name}", look_s=LOOK_S)
+
+    def wait_done(self, name: str) -> None:
+        """Wait until a service has ended well."""
+        container = self.containers[name]
+        status = container.wait(DONE_S)
+        assert status == 0, (name, status, container.said)
 
     def run(self, name: str, *command: str) -> str:
         """Run a command in a new container of a service, as `run --rm` does, and return what it said."""
@@ -100,7 +112,7 @@ class ComposeStack:
         for needed, condition in service.after.items():
             self._start(self.services[needed])
             if condition == DONE:
-                self._expect_done(needed)
+                self.wait_done(needed)
             else:
                 self.wait_healthy(needed)
         container = self.containers[service.name] = Container(
@@ -109,11 +121,6 @@ class ComposeStack:
         container.start()
         if service.restarts == "unless-stopped":
             self._wanted.add(service.name)
-
-    def _expect_done(self, name: str) -> None:
-        container = self.containers[name]
-        status = container.wait(DONE_S)
-        assert status == 0, (name, status, container.said)
 
     def _keep(self) -> None:
         """Start again what has ended by itself."""

@@ -1,4 +1,4 @@
-"""A service of the compose file as a process with root, user, network and environment of its container."""
+"""A service of the compose file as a process: root, user, network and environment of its container."""
 
 import hashlib
 import json
@@ -57,6 +57,7 @@ class Container:
         self._number = number
         self._is_published = is_published
         self._lives = 0
+        self._log_began = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
         self._ports: list[network.PublishedPort] = []
@@ -87,9 +88,17 @@ class Container:
         """All that it has written, in all its lives."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
+    @property
+    def said_in_this_life(self) -> str:
+        """What it has written since it was started last."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_began)
+            return log.read().decode("utf-8", "replace")
+
     def start(self, command: tuple[str, ...] | None = None) -> None:
         """Start it, with a command of its own in place of the service's."""
         self._lives += 1
+        self._log_began = self.log.stat().st_size if self.log.exists() else 0
         spec = self._place.folder / "specs" / f"{self.name}.json"
         spec.parent.mkdir(exist_ok=True)
         spec.write_text(json.dumps(self._spec(command)), "utf-8")
@@ -124,7 +133,7 @@ class Container:
         with self._lock:
             if not self.is_running:
                 return self._process.returncode if self._process else None
-            os.kill(self._pid, signal.SIGTERM)
+            os.kill(self._pid, self.image.stop_signal)
             try:
                 return self.wait(self.service.grace_s)
             except subprocess.TimeoutExpired:
@@ -132,8 +141,8 @@ class Container:
 
     def kill(self) -> int:
         """End it by force, and return its status."""
-        assert self._process is not None
-        self._process.kill()
+        # The first process of its namespace, which takes all others with it.
+        os.kill(self._pid, signal.SIGKILL)
         return self.wait(10)
 
     def execute(self, *command: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
@@ -181,6 +190,7 @@ class Container:
             "installed": _installed(),
             "mounts": [self._volume(each.source, each.target, each.read_only) for each in service.mounts],
             "hosts": str(self._place.hosts),
+            "accounts": _accounts(image.user_id),
             "is_read_only": service.is_read_only,
             "address": network.address_of(self._number),
             "hostname": self.hostname,
@@ -204,7 +214,19 @@ def image_of(service: Service) -> Image:
     """The image of a service: as its Dockerfile says, or that of others with the stand-in's entry point."""
     if service.dockerfile is not None:
         return read_dockerfile(service.dockerfile)
-    return Image(service.image, (), (), {}, "/", 0, (), ())
+    # The image of PostgreSQL asks for this signal: on SIGTERM it would wait for its clients.
+    stop_signal = signal.SIGINT if service.image.startswith("postgres:") else signal.SIGTERM
+    return Image(service.image, (), (), {}, "/", 0, (), (), stop_signal)
+
+
+def _accounts(user_id: int) -> dict[str, str]:
+    """Lines that a Dockerfile's `useradd` writes for its user."""
+    if user_id == 0:
+        return {}
+    return {
+        "passwd": f"brushwork:x:{user_id}:{user_id}::/home/brushwork:/bin/sh",
+        "group": f"brushwork:x:{user_id}:",
+    }
 
 
 def _programs(service: Service) -> str:

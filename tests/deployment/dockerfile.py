@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class Image:
         user_id: Of its processes.
         own_folders: Folders that belong to this user. A new volume there does, too.
         sources: What is copied from the checkout.
+        stop_signal: Asks its processes to stop.
     """
 
     base: str
@@ -30,6 +32,7 @@ class Image:
     user_id: int
     own_folders: tuple[str, ...]
     sources: tuple[str, ...]
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 @dataclass
@@ -64,6 +67,7 @@ def read_dockerfile(file: Path) -> Image:
         user_id=_user_id(user, reading.runs),
         own_folders=_owned(user, reading.runs),
         sources=tuple(reading.sources),
+        stop_signal=signal.Signals[reading.steps.get("STOPSIGNAL", "SIGTERM")],
     )
 
 

@@ -55,8 +55,15 @@ def _make_root(root: Path, spec: dict[str, Any]) -> None:
     for mount in spec["mounts"]:
         _bind(Path(mount["source"]), _below(root, mount["target"]), read_only=mount["read_only"])
     _bind(Path(spec["hosts"]), root / "etc/hosts", read_only=True)
+    for name, line in spec["accounts"].items():
+        _add_account(root / "etc" / name, line)
     if spec["is_read_only"]:
         _run("mount", "-o", "remount,bind,ro", str(root))
+
+
+def _add_account(file: Path, line: str) -> None:
+    """Add the user of the image to the layer over the machine's files."""
+    file.write_text(f"{file.read_text('utf-8').rstrip()}\n{line}\n", "utf-8")
 
 
 def _below(root: Path, folder: str) -> Path:

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-BRIDGE, GATEWAY, PREFIX = "brushwork", "10.77.0.1", "10.77.0."
+BRIDGE, HOST, PREFIX = "brushwork", "10.77.0.1", "10.77.0."
 FIRST_HOST = 10
 PIECE_BYTES = 65_536
 LOOK_S = 0.2
@@ -17,7 +17,7 @@ def make_bridge() -> None:
     """Make the network of this process' network namespace, which must be a new one."""
     _ip("link", "set", "lo", "up")
     _ip("link", "add", BRIDGE, "type", "bridge")
-    _ip("address", "add", f"{GATEWAY}/16", "dev", BRIDGE)
+    _ip("address", "add", f"{HOST}/16", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
 
 
@@ -27,9 +27,14 @@ def address_of(number: int) -> str:
 
 
 def connect(pid: int, number: int, life: int) -> None:
-    """Give the network namespace of a process an interface `eth0` on the bridge."""
+    """Give the network namespace of a process an interface `eth0` on the bridge.
+
+    As with Docker, its hardware address is made from its IP address. With another one after a restart, the
+    others would send to the old one until they ask again.
+    """
     ours, theirs = f"b{number}-{life}", f"c{number}-{life}"
-    _ip("link", "add", ours, "type", "veth", "peer", "name", theirs)
+    hardware = "02:42:" + ":".join(f"{int(part):02x}" for part in address_of(number).split("."))
+    _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "address", hardware)
     _ip("link", "set", ours, "master", BRIDGE, "up")
     _ip("link", "set", theirs, "netns", str(pid), "name", "eth0")
 

@@ -136,6 +136,20 @@ def test_the_example_has_all_that_the_store_may_need(readers: dict[str, Service]
     assert len(handed_on) >= 6
 
 
+def test_a_machine_of_workers_alone_has_addresses_of_its_own(values: dict[str, str], tmp_path: Path) -> None:
+    addresses = {
+        "BRUSHWORK_REDIS_URL": "rediss://:own@redis.internal:6379/0",
+        "BRUSHWORK_DATABASE_URL": "postgresql+psycopg://brushwork:own@db.internal/brushwork",
+    }
+    file = write_env_file(tmp_path / "env", {**values, **addresses})
+    services = printed_services(file, "deploy/compose.workers.yml")
+    for name in ("worker", "worker-1", "worker-2", "worker-3"):
+        got = services[name].environment
+        assert {each: got[each] for each in addresses} == addresses
+        assert got["BRUSHWORK_LEASE_S"] == values["BRUSHWORK_LEASE_S"]
+    assert "redis.internal" not in services["gateway"].environment["BRUSHWORK_REDIS_URL"]
+
+
 def test_what_the_file_does_not_say_is_left_to_the_defaults(
     services: dict[str, Service], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

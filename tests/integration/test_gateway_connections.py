@@ -3,9 +3,14 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
+from brushwork.gateway.admission import body_room
+from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.connections.limits import ConnectionLimits
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
@@ -313,3 +318,72 @@ class TestNumber:
             connection.connect((host, int(port)))
             connection.sendall(one.encode() * ConnectionLimits().pipelined)
             wait_until(lambda: ended(gateway, "slow_reader") > before, what="the end of the connection")
+
+
+def _is_free(pool: FairPool, num_bytes: int) -> bool:
+    return pool.free == num_bytes
+
+
+class TestRoom:
+    @pytest.fixture
+    def small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listening]:
+        """A gateway with room for four bodies of a mebibyte, and for four archives of it."""
+        monkeypatch.setattr(body_room, "WAIT_S", 0.1)
+        database = Database(url := f"sqlite:///{tmp_path}/ledger.sqlite3")
+        database.migrate()
+        database.close()
+        mebibyte = 2**20
+        settings = settings_at(
+            url,
+            tmp_path,
+            max_upload_bytes=mebibyte,
+            max_dataset_bytes=mebibyte,
+            body_memory_bytes=4 * mebibyte,
+            spool_bytes=4 * mebibyte,
+        )
+        with Listening(settings) as listening:
+            yield listening
+
+    @pytest.fixture
+    def keys(self, small: Listening) -> dict[str, str]:
+        return {name: key(small.services.settings, name) for name in ("greedy", "other")}
+
+    @pytest.mark.parametrize(
+        ("path", "media_type"),
+        [
+            ("/v1/jobs", "application/json"),
+            ("/v1/files", "application/zip"),
+            ("/v1/files", "image/png"),
+            ("/v1/jobs", "multipart/form-data; boundary=x"),
+        ],
+    )
+    def test_announced_bodies_of_one_tenant_leave_room_for_another(
+        self, small: Listening, keys: dict[str, str], path: str, media_type: str
+    ) -> None:
+        greedy, other = (
+            post(keys[name], f"Content-Length: {2**20}", path=path).replace(
+                b"application/json", media_type.encode()
+            )
+            for name in ("greedy", "other")
+        )
+        with ExitStack() as stack:
+            pool = small.services.bodies.spool if "zip" in media_type else small.services.bodies.memory
+            for number in (1, 2, 3):
+                stack.enter_context(connected(small)).sendall(greedy)
+                left = (4 - number) * 2**20
+                wait_until(partial(_is_free, pool, left), what="its room")
+            answer = said(small, greedy)
+            assert statuses(answer) == [503]
+            assert b"too_many_uploads" in answer
+            stack.enter_context(connected(small)).sendall(other)
+            wait_until(partial(_is_free, pool, 0), what="the room of the other tenant")
+        wait_until(partial(_is_free, pool, 4 * 2**20), what="the end of all")
+
+    def test_a_body_of_unknown_length_takes_room_as_it_grows(
+        self, small: Listening, keys: dict[str, str]
+    ) -> None:
+        pool = small.services.bodies.memory
+        with connected(small) as connection:
+            connection.sendall(post(keys["other"], "Transfer-Encoding: chunked") + b"1\r\n{\r\n")
+            wait_until(partial(_is_free, pool, 3 * 2**20), what="its room")
+        wait_until(partial(_is_free, pool, 4 * 2**20), what="its end")

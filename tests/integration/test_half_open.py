@@ -16,12 +16,15 @@ import sys
 from types import SimpleNamespace
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
+from brushwork_workers.execution.service_health import ServiceHealth
 
 app = celery_app(Settings(redis_url=sys.argv[1]))
 assert app.conf.broker_transport_options["health_check_interval"] == 10
 app.conf.broker_transport_options["health_check_interval"] = 1
-# Of the worker's parts, the consumer uses the one that sends the events of jobs.
-app.worker_process = SimpleNamespace(task_events=SimpleNamespace(connect=lambda dispatcher: None))
+# The consumer uses two of the worker's parts: the sender of events, and what it knows of services.
+app.worker_process = SimpleNamespace(
+    task_events=SimpleNamespace(connect=lambda dispatcher: None), service_health=ServiceHealth()
+)
 app.conf.worker_consumer = "brushwork_workers.process.consumer:PatientConsumer"
 app.Worker(
     pool="threads", concurrency=1, queues=["half-open"], hostname="idle@here", loglevel="info",

@@ -30,9 +30,14 @@ def every_error(of: type[BrushworkError] = BrushworkError) -> Iterator[type[Brus
         yield from every_error(narrower)
 
 
+# A service that refuses every worker.
+REFUSING = sorted(
+    {each for each in every_error(ServiceUnreachable) if each.fault == "operator"}, key=lambda each: each.code
+)
 # A network computes the same values again, wherever it runs.
 OPERATOR = sorted(
-    {each for each in every_error() if each.fault == "operator"} - {NotFinite}, key=lambda each: each.code
+    {each for each in every_error() if each.fault == "operator"} - {NotFinite, *REFUSING},
+    key=lambda each: each.code,
 )
 
 
@@ -40,6 +45,14 @@ def decide(error: BrushworkError, claim: Claim = CLAIM, *, others: bool = False)
     return RetryPolicy("me", others_serve=lambda kind, model: others, first_pause_s=PAUSE_S).next_attempt(
         claim, error
     )
+
+
+@pytest.mark.parametrize("error", REFUSING, ids=lambda error: error.code)
+def test_a_service_that_refuses_is_mended_without_another_worker(error: type[BrushworkError]) -> None:
+    """Such as a bucket that is missing: a job does not fail at once for it."""
+    decided = decide(error("x"))
+    assert decided is not None
+    assert PAUSE_S <= decided.after_s <= PAUSE_S * (1 + SPREAD)
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,13 @@
 from contextlib import ExitStack
 
 import pytest
-from brushwork.gateway.admission import stream_limit as seating
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork_schemas.errors import TooManyStreams
 
 
 @pytest.fixture
-def seats(monkeypatch: pytest.MonkeyPatch) -> StreamLimit:
-    monkeypatch.setattr(seating, "MAX_STREAMS", 4)
-    monkeypatch.setattr(seating, "MAX_STREAMS_PER_TENANT", 2)
-    return StreamLimit()
+def seats() -> StreamLimit:
+    return StreamLimit(4, 2)
 
 
 def test_one_tenant_leaves_seats_for_the_others(seats: StreamLimit) -> None:
@@ -27,6 +24,17 @@ def test_one_tenant_leaves_seats_for_the_others(seats: StreamLimit) -> None:
             seats.check("c")
         seats.check("b")
     seats.check("a")
+
+
+def test_the_more_there_are_the_smaller_is_the_share_of_each() -> None:
+    limit = StreamLimit(100, 60)
+    with ExitStack() as sat:
+        for tenant, share in (("a", 60), ("b", 27), ("c", 9)):
+            for _ in range(share):
+                sat.enter_context(limit.opened(tenant))
+            with pytest.raises(TooManyStreams, match=f"share is now {share}"):
+                limit.check(tenant)
+        limit.check("late")
 
 
 def test_where_nobody_is_asked_for_a_key_one_may_have_all(seats: StreamLimit) -> None:

@@ -1,11 +1,17 @@
 """Writes of many threads that share transactions."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 
 import pytest
 from brushwork_core.database.database import Database
+from brushwork_core.database.write_queue import answered_within
+from brushwork_schemas.errors import ServiceUnreachable
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import IntegrityError
 
@@ -128,3 +134,104 @@ def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(databas
         database.write(note("inner"))
     assert database.write(note("after")) == "after"
     assert notes(database) == {"after"}
+
+
+@contextmanager
+def locked(database: Database) -> Iterator[None]:
+    """Hold the write lock of the file, as another process would."""
+    other = sqlite3.connect(str(database.engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+def attempted(action: Callable[[], object]) -> tuple[float, object]:
+    """How long it took, and its result or error."""
+    began = time.monotonic()
+    try:
+        result = action()
+    except Exception as error:
+        result = error
+    return time.monotonic() - began, result
+
+
+LIMIT_S = 1.0
+# Of a busy machine.
+LATE_S = 1.5
+
+
+def test_all_writes_to_a_locked_file_are_answered_within_one_limit(database: Database) -> None:
+    def write(number: int) -> object:
+        if number % 3 == 0:
+            return exclusively(database, f"note {number}")
+        return database.write(note(f"note {number}"))
+
+    assert database._queue is not None
+    database._queue.limit_s = LIMIT_S
+    with locked(database), ThreadPoolExecutor(45) as threads:
+        answers = list(threads.map(lambda number: attempted(lambda: write(number)), range(45)))
+        # Readers do not wait.
+        took_s, read = attempted(lambda: notes(database))
+    assert [type(error) for _, error in answers] == [ServiceUnreachable] * 45
+    assert all(LIMIT_S - 0.1 < took_s < LIMIT_S + LATE_S for took_s, _ in answers)
+    assert (read, took_s < LATE_S) == (set(), True)
+    # Nothing is written later, and nothing waits for ever.
+    assert database.write(note("after")) == "after"
+    assert notes(database) == {"after"}
+
+
+def exclusively(database: Database, name: str) -> str:
+    with database.writing() as connection:
+        return note(name)(connection)
+
+
+def test_a_write_has_its_limit_from_its_call_whoever_leads(database: Database) -> None:
+    """The first one waits longer than the others, and writes for them."""
+    queue = database._queue
+    assert queue is not None
+    with ThreadPoolExecutor(9) as threads, locked(database):
+        queue.limit_s = 30
+        leader = threads.submit(database.write, note("leader"))
+        while not queue._turn.locked():
+            threading.Event().wait(0.001)
+        queue.limit_s = LIMIT_S
+        answers = list(threads.map(lambda n: attempted(lambda: database.write(note(f"note {n}"))), range(8)))
+        assert [type(error) for _, error in answers] == [ServiceUnreachable] * 8
+        assert max(took_s for took_s, _ in answers) < LIMIT_S + LATE_S
+        assert not leader.done()
+        assert not queue._waiting
+    assert leader.result(30) == "leader"
+    assert notes(database) == {"leader"}
+
+
+def test_a_context_has_a_limit_for_all_its_writes_also_in_other_threads(database: Database) -> None:
+    def three() -> list[tuple[float, object]]:
+        return [attempted(lambda: database.write(note("a"))) for _ in range(3)]
+
+    with locked(database), ThreadPoolExecutor(1) as threads, answered_within(0.3):
+        took_s, answers = attempted(lambda: threads.submit(copy_context().run, three).result())
+    assert isinstance(answers, list)
+    assert [type(error) for _, error in answers] == [ServiceUnreachable] * 3
+    assert 0.2 < took_s < 0.3 + LATE_S
+    # Without a lock, a write whose time is over is made all the same.
+    with answered_within(0):
+        assert database.write(note("late")) == "late"
+        assert exclusively(database, "later") == "later"
+
+
+def test_a_file_that_cannot_be_opened_fails_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = database._queue
+    assert queue is not None
+
+    @contextmanager
+    def broken(wait_s: float) -> Iterator[Connection]:
+        raise ServiceUnreachable("the disk is gone")
+        yield
+
+    monkeypatch.setattr(queue, "_begin", broken)
+    took_s, error = attempted(lambda: database.write(note("a")))
+    assert (str(error), took_s < LATE_S) == ("the disk is gone", True)

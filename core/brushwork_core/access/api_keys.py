@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import API_KEYS
+from brushwork_core.database.write_queue import answered_within
 from brushwork_core.timing.timestamps import moment_of
 
 PREFIX = "bw"
@@ -28,6 +29,7 @@ ID_BYTES = 6
 SECRET_BYTES = 32
 # The last use is written at most once a minute: a write for each request would be expensive.
 NOTE_USE_EVERY_MS = 60_000
+NOTE_USE_LIMIT_S = 0.2
 MOST_A_MINUTE = 1_000_000
 LONGEST_LIFE_S = 100 * 365 * 24 * 3600.0
 HOW_TO_SEND_A_KEY = (
@@ -194,8 +196,8 @@ class ApiKeys:
 
     def _note_use(self, key_id: str) -> None:
         used = update(API_KEYS).where(API_KEYS.c.id == key_id).values(last_used_at=now_ms())
-        # The key is valid even if its use cannot be written.
-        with suppress(ServiceUnreachable):
+        # The key is valid even if its use cannot be written. Requests that only read need not wait for that.
+        with suppress(ServiceUnreachable), answered_within(NOTE_USE_LIMIT_S):
             self._database.write(lambda connection: connection.execute(used).rowcount)
 
 

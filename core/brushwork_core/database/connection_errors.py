@@ -23,6 +23,9 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 
+_FULL = re.compile(r"database or disk is full|No space left on device|could not extend file", re.IGNORECASE)
+_LOCKED = re.compile(r"database (table )?is locked")
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -44,6 +47,15 @@ def translated() -> Iterator[None]:
         ) from error
 
 
+def locked_for_too_long() -> ServiceUnreachable:
+    """Return the error for a write whose time limit is over."""
+    return ServiceUnreachable(
+        "The database is locked by another process for too long.",
+        field="database_url",
+        hint="Try again later. The operator ends the process that has the file locked, or uses PostgreSQL.",
+    )
+
+
 def _known(error: DBAPIError) -> ServiceUnreachable | None:
     words = str(error.orig)
     if _NO_TABLES.search(words):
@@ -58,6 +70,14 @@ def _known(error: DBAPIError) -> ServiceUnreachable | None:
             field="database_url",
             hint="Check user, password, name and file in BRUSHWORK_DATABASE_URL, and the rights of the user.",
         )
+    if _FULL.search(words):
+        return ServiceUnreachable(
+            "The disk of the database is full.",
+            field="database_url",
+            hint="Try again later. The operator frees space on the disk of the database.",
+        )
+    if _LOCKED.search(words):
+        return locked_for_too_long()
     if isinstance(error, _NO_ANSWER) or type(error) is DatabaseError or error.connection_invalidated:
         return ServiceUnreachable(
             said("The database does not answer: {orig}.", orig=private(words.strip().rstrip("."))),

@@ -2,10 +2,11 @@
 
 import json
 import math
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,13 +18,19 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.connection_errors import translated
-from brushwork_core.database.write_queue import WriteQueue
+from brushwork_core.database.tables import TALLIES
+from brushwork_core.database.upsert import upsert
+from brushwork_core.database.write_queue import WriteQueue, answered_within
 from brushwork_core.timing.backoff import Backoff, retried
 
-SQLITE_BUSY_TIMEOUT_S = 30
+# Time limit of a write to SQLite while the file is locked, from its call to its answer. It is below the usual
+# limits of HTTP clients and proxies.
+SQLITE_WRITE_LIMIT_S = 20
 # Of the name of a PostgreSQL application, in bytes.
 LONGEST_NAME = 63
 LOCKED_PAUSE_S = 0.01
+# The row that `expect_writable` writes.
+WRITE_CHECK = "write_check"
 _Answer = TypeVar("_Answer")
 
 
@@ -63,7 +70,12 @@ class Database:
         self.engine = _engine(url, application_name(user))
         is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL has many writers at once, and groups their commits itself.
-        self._queue = WriteQueue(self._transaction) if is_sqlite else None
+        self._queue = WriteQueue(self._transaction, limit_s=SQLITE_WRITE_LIMIT_S) if is_sqlite else None
+
+    @property
+    def write_limit_s(self) -> float:
+        """Seconds within which a write is answered while the file is locked. PostgreSQL locks only rows."""
+        return self._queue.limit_s if self._queue else SQLITE_WRITE_LIMIT_S
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -99,9 +111,24 @@ class Database:
             return work(connection)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with translated(), self.engine.begin() as connection:
-            yield connection
+    def _transaction(self, wait_s: float | None = None) -> Iterator[Connection]:
+        with translated(), self.engine.connect() as connection:
+            if wait_s is not None:
+                connection = connection.execution_options(brushwork_wait_ms=round(1000 * wait_s))
+            with connection.begin():
+                yield connection
+
+    def expect_writable(self, limit_s: float) -> None:
+        """Write a row, to learn whether the database accepts writes now.
+
+        Args:
+            limit_s: Seconds to wait for SQLite's lock.
+
+        Raises:
+            ServiceUnreachable: It does not.
+        """
+        with answered_within(limit_s), self.writing() as connection:
+            upsert(connection, TALLIES, {"name": WRITE_CHECK}, {"number": now_ms()})
 
     def migrate(self) -> None:
         """Create the tables, or migrate older ones to this version."""
@@ -214,16 +241,26 @@ def _sqlite_engine(url: str) -> Engine:
     if file and file != ":memory:":
         _make_folder(Path(file).parent)
     engine = create_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, pool_size=20, json_serializer=_json
+        url, connect_args={"timeout": SQLITE_WRITE_LIMIT_S}, pool_size=20, json_serializer=_json
     )
+    event.listen(engine, "do_connect", _create_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
+def _create_private(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> None:
+    """Create the file for its owner alone, because requests hold prompts. SQLite creates its logs alike."""
+    file = str(args[0]) if args else ""
+    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).exists():
+        # SQLite has the words for whatever is wrong with the file.
+        with suppress(OSError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceMisconfigured(
             said("Cannot create the folder of the database: {error}.", error=private(error)),
@@ -250,7 +287,7 @@ def _write_ahead(connection: Any) -> None:
         lambda: connection.execute("PRAGMA journal_mode=WAL"),
         is_temporary=_is_busy,
         backoff=Backoff(LOCKED_PAUSE_S, LOCKED_PAUSE_S),
-        timeout_s=SQLITE_BUSY_TIMEOUT_S,
+        timeout_s=SQLITE_WRITE_LIMIT_S,
     )
 
 
@@ -261,5 +298,10 @@ def _is_busy(error: Exception) -> bool:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("brushwork_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("brushwork_reads"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    wait_ms = options.get("brushwork_wait_ms", 1000 * SQLITE_WRITE_LIMIT_S)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -186,7 +186,8 @@ WEBHOOK_EVENTS = Table(
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("url", String(2000), nullable=False),
-    # Scheme, host and port of the address. A receiver gets its events one after the other.
+    # Scheme, host and port of the address, a space, and the tenant. Each such lane gets one event after the
+    # other.
     Column("receiver", String(2000), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
     # Null once the event is delivered or dead. While a sender has it, when another sender may take it.
@@ -332,7 +333,7 @@ TENANT_FILES = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# Metrics of each process, which /metrics returns together.
+# Metrics of each process, which /metrics returns together. A successor of a process takes over its row.
 TELEMETRY = Table(
     "telemetry",
     METADATA,
@@ -340,6 +341,8 @@ TELEMETRY = Table(
     Column("role", String(20), nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("samples", Text, nullable=False),
+    # The process that writes the row. Null once it has ended, and for processes of older versions.
+    Column("owner", String(200)),
 )
 
 # Counters of rare events over all processes, which no single process lives long enough to count.

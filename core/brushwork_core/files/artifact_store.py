@@ -3,11 +3,11 @@
 import itertools
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import obstore
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
@@ -20,10 +20,11 @@ from obstore.store import ObjectStore
 from brushwork_core.files.object_store import opened_store
 from brushwork_core.files.sha256 import sha256_of, sha256_of_stream
 from brushwork_core.files.store_faults import has_answered, is_bucket_missing, is_unsupported, store_fault
+from brushwork_core.files.store_folder import Within, direct
 
 if TYPE_CHECKING:
-    # This class of obstore exists only for type checkers.
-    from obstore import ObjectMeta
+    # These classes of obstore exist only for type checkers.
+    from obstore import GetOptions, ObjectMeta
 
 # A file that is older than this is written again when it is stored again.
 REWRITE_AFTER_S = 600.0
@@ -40,6 +41,7 @@ _CHECK = b"Written to check the store. "
 # The name of the empty file, which nobody stores.
 _ASKED = sha256_of(b"")
 # All errors that a request of obstore raises.
+_Item = TypeVar("_Item")
 _FAILED = (BaseError, OSError, NotImplementedError)
 
 
@@ -57,6 +59,8 @@ class ArtifactStore:
         opened = opened_store(url)
         self._store, self._patient = opened.quick, opened.patient
         self._has_conditional_put = True
+        self._within: Within = direct if opened.folder is None else opened.folder.within
+        self._expect_mounted = _nothing if opened.folder is None else opened.folder.expect_mounted
 
     def put(self, data: bytes) -> str:
         """Store a file atomically.
@@ -69,17 +73,21 @@ class ArtifactStore:
         """
         sha256 = sha256_of(data)
         try:
-            is_created = self._has_conditional_put and self._is_created(sha256, data)
+            self._within(self._expect_mounted)
+            # A large file gets much time to be sent. It is asked for first, which fails soon.
+            is_created = (
+                self._has_conditional_put and len(data) <= SMALL_BYTES and self._is_created(sha256, data)
+            )
             # A rewritten file counts as new, so that it is not removed before a job refers to it.
             if not is_created and self._is_gone_or_old(sha256):
-                obstore.put(self._for(data), _path(sha256), data)
+                self._within(lambda: obstore.put(self._for(data), _path(sha256), data), len(data))
         except _FAILED as error:
             raise store_fault(error) from error
         return sha256
 
     def _is_created(self, sha256: str, data: bytes) -> bool:
         try:
-            obstore.put(self._for(data), _path(sha256), data, mode="create")
+            self._within(lambda: obstore.put(self._for(data), _path(sha256), data, mode="create"), len(data))
         except AlreadyExistsError:
             return False
         except (BaseError, NotImplementedError) as error:
@@ -108,7 +116,8 @@ class ArtifactStore:
             ServiceUnreachable: The store does not answer.
         """
         try:
-            for found in obstore.list(self._store, chunk_size=at_once):
+            self._within(self._expect_mounted)
+            for found in self._each(obstore.list(self._store, chunk_size=at_once)):
                 yield [
                     StoredFile(file["path"].rsplit("/", 1)[-1], file["size"])
                     for file in found
@@ -117,21 +126,26 @@ class ArtifactStore:
         except _FAILED as error:
             raise store_fault(error) from error
 
-    def remove_if_old(self, sha256: str, older_than_s: float) -> None:
+    def remove_if_old(self, sha256: str, older_than_s: float) -> bool:
         """Remove a file, unless it was stored again in the last `older_than_s` seconds.
+
+        Returns:
+            Whether the file was there, and was removed.
 
         Raises:
             ServiceUnreachable: The store does not answer.
         """
         found = self._found(sha256)
         if found is None or not _is_older(found, older_than_s):
-            return
+            return False
         try:
-            obstore.delete(self._store, _path(sha256))
-        except FileNotFoundError:
-            pass
+            self._within(lambda: obstore.delete(self._store, _path(sha256)))
+        except FileNotFoundError as error:
+            self._expect_store(error)
+            return False
         except _FAILED as error:
             raise store_fault(error) from error
+        return True
 
     def put_picture(self, data: bytes) -> Artifact:
         """Store an encoded picture, and return its artifact."""
@@ -152,9 +166,15 @@ class ArtifactStore:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
+            self._within(self._expect_mounted)
             if self._is_gone_or_old(sha256):
-                obstore.put(
-                    self._patient, _path(sha256), file, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+                self._within(
+                    lambda: obstore.put(
+                        *(self._patient, _path(sha256), file),
+                        chunk_size=PART_BYTES,
+                        max_concurrency=PARTS_AT_ONCE,
+                    ),
+                    size_bytes,
                 )
         except _FAILED as error:
             raise store_fault(error) from error
@@ -169,9 +189,10 @@ class ArtifactStore:
         """
         try:
             if is_sha256(sha256):
-                return bytes(obstore.get(self._store, _path(sha256)).bytes())
+                found = self._within(lambda: obstore.get(self._store, _path(sha256)))
+                return bytes(self._within(found.bytes, found.meta["size"]))
         except FileNotFoundError as error:
-            _expect_bucket(error)
+            self._expect_store(error)
         except _FAILED as error:
             raise store_fault(error) from error
         raise _missing(sha256)
@@ -193,11 +214,12 @@ class ArtifactStore:
         if not is_sha256(sha256):
             raise _missing(sha256)
         try:
-            found = obstore.get(self._store, _path(sha256), options={"range": (start, end)})
-            for piece in found.stream(min_chunk_size=PIECE_BYTES):
+            options: GetOptions = {"range": (start, end)}
+            found = self._within(lambda: obstore.get(self._store, _path(sha256), options=options))
+            for piece in self._each(found.stream(min_chunk_size=PIECE_BYTES)):
                 yield bytes(piece)
         except FileNotFoundError as error:
-            _expect_bucket(error)
+            self._expect_store(error)
             raise _missing(sha256) from None
         except _FAILED as error:
             raise store_fault(error) from error
@@ -221,23 +243,39 @@ class ArtifactStore:
 
     def _found(self, sha256: str) -> "ObjectMeta | None":
         try:
-            return obstore.head(self._store, _path(sha256))
+            return self._within(lambda: obstore.head(self._store, _path(sha256)))
         except _FAILED as error:
             # An answer to HEAD has no text, so it cannot tell a missing bucket from a missing file.
             if has_answered(error):
                 return self._found_by_get(sha256)
             if isinstance(error, FileNotFoundError):
+                self._expect_store(error)
                 return None
             raise store_fault(error) from error
 
     def _found_by_get(self, sha256: str) -> "ObjectMeta | None":
         try:
-            return obstore.get(self._store, _path(sha256)).meta
+            return self._within(lambda: obstore.get(self._store, _path(sha256))).meta
         except FileNotFoundError as error:
-            _expect_bucket(error)
+            self._expect_store(error)
         except _FAILED as error:
             raise store_fault(error) from error
         return None
+
+    def _each(self, found: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield the items, each within the time that a call may take."""
+        items = iter(found)
+        while (item := self._within(lambda: next(items, None))) is not None:
+            yield item
+
+    def _expect_store(self, error: FileNotFoundError) -> None:
+        """Return if a file is missing, and not the bucket, or the folder that was mounted."""
+        if is_bucket_missing(error):
+            raise store_fault(error) from error
+        try:
+            self._within(self._expect_mounted)
+        except OSError as other:
+            raise store_fault(other) from other
 
     def expect_reachable(self) -> None:
         """Ask for a file, to see whether the store answers.
@@ -288,9 +326,8 @@ def _is_older(file: "ObjectMeta", seconds: float) -> bool:
     return (datetime.now(UTC) - file["last_modified"]).total_seconds() > seconds
 
 
-def _expect_bucket(error: FileNotFoundError) -> None:
-    if is_bucket_missing(error):
-        raise store_fault(error) from error
+def _nothing() -> None:
+    """A bucket is never unmounted."""
 
 
 def _missing(sha256: str) -> ArtifactMissing:

@@ -15,11 +15,12 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from brushwork_schemas.errors.store import SETTING, StoreMisconfigured
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from brushwork_core.files.store_faults import store_fault
+from brushwork_core.files.store_folder import StoreFolder
 
 CONNECT_S = 2.0
 # A request is given up after this time without a byte in either direction.
@@ -29,7 +30,7 @@ SILENT_SENDING_S = 60.0
 # The sum of all time for one request, such as a download that a slow caller reads.
 LONGEST_S = 3600.0
 RETRIES, RETRY_S = 2, 5.0
-HINT = "Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix."
+HINT = "Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix, and check AWS_... if set."
 # By scheme: the prefix of the variables that obstore reads.
 _PREFIXES = {
     "s3": "AWS_",
@@ -69,10 +70,12 @@ class OpenedStore:
     Args:
         quick: Gives a request up after `SILENT_S` without a byte.
         patient: Waits `SILENT_SENDING_S`, for files of many bytes.
+        folder: Bounds the calls to a folder; None for a bucket.
     """
 
     quick: ObjectStore
     patient: ObjectStore
+    folder: StoreFolder | None = None
 
 
 def opened_store(url: str) -> OpenedStore:
@@ -88,17 +91,30 @@ def opened_store(url: str) -> OpenedStore:
         if "://" not in url or url.startswith("file://"):
             # In a file:// address, characters of the folder may be percent-encoded.
             folder = unquote(url.removeprefix("file://")) if "://" in url else url
-            local = LocalStore(Path(folder).absolute(), mkdir=True)
-            return OpenedStore(local, local)
+            path = Path(folder).absolute()
+            local = LocalStore(path, mkdir=True)
+            return OpenedStore(local, local, StoreFolder(path))
         if url.startswith("memory:"):
             memory = MemoryStore()
             return OpenedStore(memory, memory)
+        _forget_empty()
         _expect_usable(url)
         return OpenedStore(_remote(url, SILENT_S), _remote(url, SILENT_SENDING_S))
     except OSError as error:
         raise store_fault(error) from error
     except (BaseError, ValueError) as error:
-        raise _misconfigured(said("The address of the artifact store is not valid."), HINT) from error
+        # A text with an address may have a password.
+        reason = str(error).split("\n", 1)[0].rstrip(".") if "@" not in str(error) else "it has an @"
+        message = said(
+            "An address or a setting of the artifact store is not valid: {reason}.", reason=private(reason)
+        )
+        raise _misconfigured(message, HINT) from error
+
+
+def _forget_empty() -> None:
+    """Take a variable without a value as one that is not set, as the AWS SDKs do; obstore fails or panics."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
 
 
 def _remote(url: str, silent_s: float) -> ObjectStore:

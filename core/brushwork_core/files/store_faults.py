@@ -109,6 +109,16 @@ _NO_FOLDER = _Fault(
     "The artifact store cannot be used as a folder ({answer}).",
     hint="Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix.",
 )
+_FOLDER_HANGS = _Fault(
+    StoreUnreachable,
+    "The folder of the artifact store does not answer ({answer}).",
+    hint="Check the server of the network folder, and the log of the system.",
+)
+_NOT_MOUNTED = _Fault(
+    StoreUnreachable,
+    "The folder of the artifact store is not the one that this process opened ({answer}).",
+    hint="Mount it again. If another folder has replaced it for good, restart this process.",
+)
 _FOLDER_AWAY = _Fault(
     StoreUnreachable,
     "The disk of the artifact store has an error ({answer}).",
@@ -159,9 +169,13 @@ _BY_ERRNO: Mapping[int, _Fault] = {
     errno.EACCES: _FOLDER_DENIED,
     errno.EPERM: _FOLDER_DENIED,
     errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOENT: _NO_FOLDER,
     errno.EISDIR: _NO_FOLDER,
     errno.ELOOP: _NO_FOLDER,
     errno.ENAMETOOLONG: _NO_FOLDER,
+    errno.ETIMEDOUT: _FOLDER_HANGS,
+    errno.ENODEV: _NOT_MOUNTED,
 }
 # Words of obstore's texts: pattern, fault, and what the message says of the reason.
 _BY_WORDS: tuple[tuple[re.Pattern[str], _Fault, str], ...] = tuple(

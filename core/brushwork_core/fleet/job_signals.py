@@ -5,9 +5,10 @@ depends on previews. A preview is visible while its attempt runs, and is removed
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from brushwork_schemas.errors import JobNotFound
+from brushwork_schemas.errors import JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Progress, checked_id
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.states import JobState
@@ -17,11 +18,13 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, in_state
 from brushwork_core.database.upsert import upsert
+from brushwork_core.database.write_queue import answered_within
 
 # A caller that asked for a preview counts as watching for this time. A repeated request is written only at
 # this interval, so that most requests are reads.
 WATCHED_MS = 10_000
 RENEWED_AFTER_MS = 2_500
+ASK_LIMIT_S = 1.0
 # An attempt: the id of its job, and the fence of the claim.
 AttemptKey = tuple[str, int]
 
@@ -135,7 +138,12 @@ class JobSignals:
             connection.execute(delete(PREVIEWS).where(PREVIEWS.c.job_id.in_(ended)))
 
     def _ask(self, job_id: str) -> None:
-        with self._database.writing() as connection:
+        # The next request asks again. What is there can be shown meanwhile.
+        with (
+            suppress(ServiceUnreachable),
+            answered_within(ASK_LIMIT_S),
+            self._database.writing() as connection,
+        ):
             upsert(connection, PREVIEWS, {"job_id": job_id}, {"asked_at": now_ms()})
 
 

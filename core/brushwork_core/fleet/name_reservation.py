@@ -37,9 +37,8 @@ class NameReservation:
         self.entry = entry
         self.reaped = Reaped()
         self._settings = settings
-        self._database = Database(
-            settings.database_url.get_secret_value(), f"worker {entry.name.partition('/')[0]}"
-        )
+        worker = entry.name.rpartition("/")[0]
+        self._database = Database(settings.database_url.get_secret_value(), f"worker {worker}")
         self._registry = WorkerRegistry(self._database)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="name-reservation", daemon=True)

@@ -16,7 +16,7 @@ from brushwork_schemas.wording.phrase import said
 from sqlalchemy import Connection, Select, Update, and_, func, select, update
 
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import WEBHOOK_EVENTS, is_open
+from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, is_open
 from brushwork_core.timing.timestamps import moment_of
 
 LEASE_S = 75.0
@@ -33,7 +33,9 @@ class DueEvent:
         job_id: Id of the job.
         state: State of the job at the event: `running` for its start, else its terminal state.
         url: Address of the webhook.
-        receiver: Scheme, host and port of `url`.
+        receiver: Scheme, host and port of `url`, and the tenant if there is one. Its events are sent one
+            after the other.
+        tenant: Tenant of the job.
         created_at: Time of the event, by the database's clock.
         attempts: Delivery attempts including this one.
         taken_at: When the sender took it, by the database's clock.
@@ -44,9 +46,27 @@ class DueEvent:
     state: JobState
     url: str
     receiver: str
+    tenant: str
     created_at: datetime
     attempts: int
     taken_at: datetime
+
+
+@dataclass(frozen=True)
+class WaitingEvent:
+    """An event that is due: the first one of its receiver.
+
+    Args:
+        id: Id of the event.
+        receiver: As of `DueEvent`.
+        tenant: Tenant of the job.
+        attempts: Delivery attempts so far.
+    """
+
+    id: str
+    receiver: str
+    tenant: str
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -79,18 +99,32 @@ class Outbox:
         self._lease_ms = round(lease_s * 1000)
 
     def take(self, limit: int, *, busy: Collection[str] = ()) -> list[DueEvent]:
-        """Take due events, at most one for each receiver: the one that is due longest.
+        """Take due events, at most one for each receiver: the one that is due longest. Tenants take turns.
+
+        Args:
+            limit: Maximum number of events.
+            busy: Receivers to leave out.
+        """
+        return self.lease(self.due(limit, busy=busy))
+
+    def due(self, limit: int, *, busy: Collection[str] = ()) -> Sequence[WaitingEvent]:
+        """Return due events in the order in which tenants take turns, at most one for each receiver.
 
         Args:
             limit: Maximum number of events.
             busy: Receivers to leave out.
         """
         with self._database.reading() as connection:
-            heads = connection.execute(_heads(min(limit, MOST_AT_ONCE), busy)).scalars().all()
-        # Usually nothing is due. Then no write transaction is needed.
-        return self._database.write(lambda connection: self._leased(connection, heads)) if heads else []
+            rows = connection.execute(_heads(min(limit, MOST_AT_ONCE), busy)).all()
+        return [WaitingEvent(row.id, row.receiver, row.tenant, row.attempts) for row in rows]
 
-    def _leased(self, connection: Connection, ids: Sequence[str]) -> list[DueEvent]:
+    def lease(self, events: Sequence[WaitingEvent]) -> list[DueEvent]:
+        """Take these events, if no other sender has taken them since."""
+        # Usually nothing is due. Then no write transaction is needed.
+        return self._database.write(lambda connection: self._leased(connection, events)) if events else []
+
+    def _leased(self, connection: Connection, events: Sequence[WaitingEvent]) -> list[DueEvent]:
+        ids, tenants = [event.id for event in events], {event.id: event.tenant for event in events}
         # Another sender may have taken some since the read. Rows that it has locked are left to it.
         free = (
             select(WEBHOOK_EVENTS.c.id)
@@ -104,7 +138,7 @@ class Outbox:
             .values(attempts=WEBHOOK_EVENTS.c.attempts + 1, next_try_at=now_ms() + self._lease_ms)
             .returning(WEBHOOK_EVENTS, now_ms().label("taken_at"))
         )
-        return [_due_event(row) for row in connection.execute(taken)]
+        return [_due_event(row, tenants[row.id]) for row in connection.execute(taken)]
 
     def delivered(self, event: DueEvent, status: int) -> bool:
         """Mark an event as delivered.
@@ -196,8 +230,11 @@ def _is_due() -> Any:
     return and_(is_open(), WEBHOOK_EVENTS.c.next_try_at <= now_ms())
 
 
-def _heads(limit: int, busy: Collection[str]) -> Select[str]:
-    """The first due event of each receiver. A receiver costs two index look-ups, whatever its events."""
+def _heads(limit: int, busy: Collection[str]) -> Select[Any]:
+    """The first due event of each receiver. A receiver costs two index look-ups, whatever its events.
+
+    Tenants take turns: first the event of each tenant that is due longest, then its second one.
+    """
     events = WEBHOOK_EVENTS.c
     known = select(func.min(events.receiver).label("name")).where(is_open()).cte("known", recursive=True)
     beyond = select(func.min(events.receiver)).where(is_open(), events.receiver > known.c.name)
@@ -215,14 +252,19 @@ def _heads(limit: int, busy: Collection[str]) -> Select[str]:
         .correlate(known)
         .scalar_subquery()
     )
-    return (
-        select(events.id)
+    by_time = (events.next_try_at, events.id)
+    turn = func.row_number().over(partition_by=JOBS.c.tenant, order_by=by_time)
+    heads = (
+        select(
+            events.id, events.receiver, events.attempts, events.next_try_at, JOBS.c.tenant, turn.label("turn")
+        )
         .select_from(known)
         .join(WEBHOOK_EVENTS, events.id == first)
+        .join(JOBS, JOBS.c.id == events.job_id)
         .where(known.c.name.not_in(busy))
-        .order_by(events.next_try_at, events.id)
-        .limit(limit)
+        .subquery()
     )
+    return select(heads).order_by(heads.c.turn, heads.c.next_try_at, heads.c.id).limit(limit)
 
 
 def _held(event: DueEvent) -> Update:
@@ -240,13 +282,14 @@ def _reset() -> Update:
     return update(WEBHOOK_EVENTS).values(next_try_at=now_ms(), attempts=0, delivered_at=None, dead=False)
 
 
-def _due_event(row: Any) -> DueEvent:
+def _due_event(row: Any, tenant: str) -> DueEvent:
     return DueEvent(
         id=row.id,
         job_id=row.job_id,
         state=JobState(row.state),
         url=row.url,
         receiver=row.receiver,
+        tenant=tenant,
         created_at=moment_of(row.created_at),
         attempts=row.attempts,
         taken_at=moment_of(row.taken_at),

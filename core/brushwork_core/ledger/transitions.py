@@ -27,7 +27,7 @@ from brushwork_core.database.tables import (
     is_task_open,
 )
 from brushwork_core.database.upsert import insert_or_ignore, upsert
-from brushwork_core.ledger.webhook_receiver import receiver_of
+from brushwork_core.ledger.webhook_receiver import lane_of
 
 ROW = update(JOBS).where(JOBS.c.id == bindparam("job"))
 # A job counts as so much older for each step of priority.
@@ -111,7 +111,7 @@ def note_start(connection: Connection, job_id: str) -> None:
 def _note(connection: Connection, name: ColumnElement[str], which: ColumnElement[bool]) -> None:
     columns = ["id", "job_id", "state", "url", "receiver", "created_at", "next_try_at"]
     event_id = JOBS.c.id + literal(":") + name
-    address = (JOBS.c.webhook_url, receiver_of(JOBS.c.webhook_url))
+    address = (JOBS.c.webhook_url, lane_of(JOBS.c.webhook_url, JOBS.c.tenant))
     events = select(event_id, JOBS.c.id, JOBS.c.state, *address, now_ms(), now_ms())
     events = events.where(which, JOBS.c.webhook_url.is_not(None))
     connection.execute(insert_or_ignore(connection, WEBHOOK_EVENTS).from_select(columns, events))

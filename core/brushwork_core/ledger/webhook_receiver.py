@@ -1,8 +1,8 @@
-"""The SQL function `receiver_of`: scheme, host and port of a webhook address in a column."""
+"""The receiver of a webhook in SQL: scheme, host and port of its address, and the tenant."""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, String
+from sqlalchemy import ColumnElement, String, case, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -15,6 +15,20 @@ class receiver_of(FunctionElement[str]):  # noqa: N801 - reads as the SQL functi
 
     def __init__(self, url: ColumnElement[str]) -> None:
         super().__init__(url)
+
+
+# Shorter than the column by more than the longest tenant. The whole address has its own column.
+LONGEST_RECEIVER = 1900
+
+
+def lane_of(url: ColumnElement[str], tenant: ColumnElement[str]) -> ColumnElement[str]:
+    """Receiver and tenant, with a space between. A sender sends the events of one lane one after the other.
+
+    So the events of one tenant do not wait for those that another tenant has for the same receiver. Without a
+    tenant it is the receiver alone, as in the rows of older versions.
+    """
+    receiver = func.substr(receiver_of(url), 1, LONGEST_RECEIVER)
+    return case((tenant == "", receiver), else_=receiver + " " + tenant)
 
 
 # "http://" has seven characters, and a host has at least one: the end of the host is at position 9 or later.

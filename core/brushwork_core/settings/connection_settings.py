@@ -28,6 +28,12 @@ class ConnectionSettings(BaseModel):
         ge=1,
         description="Seconds for which an idle connection is kept: more than a proxy in front keeps it.",
     )
+    max_streams: int = Field(
+        1000, ge=1, description="Event streams and waiting requests that the gateway holds at once."
+    )
+    max_streams_per_tenant: int = Field(
+        250, ge=1, description="Most of them of one tenant; fewer while other tenants have many."
+    )
     max_form_bytes: int = Field(
         16 * 2**10, ge=1024, description="Most bytes of a form of the page without a file, such as the login."
     )

@@ -39,7 +39,7 @@ def expect_services(settings: Settings) -> None:
         ServiceMisconfigured: The database or Redis refuses this program, or the tables are newer.
         ServiceUnreachable: The database does not answer.
     """
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), "migrate")
     try:
         database.migrate()
     finally:

@@ -1,10 +1,10 @@
 """FastAPI dependencies that routes share: the services, the principal with its scope, and a visible job."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from brushwork_core.access.api_keys import Scope
-from brushwork_schemas.errors import Forbidden, JobNotFound
+from brushwork_schemas.errors import Forbidden, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.wording.disclosure import note_reader
 from brushwork_schemas.wording.phrase import said
@@ -13,6 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from brushwork.gateway.admission.access import Principal, key_of
 from brushwork.gateway.services import Services
+
+LIST_WAIT_S = 60.0
 
 
 def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Principal]]:
@@ -57,6 +59,27 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
 Gateway = Annotated[Services, Depends(Services.of)]
 Reader = Annotated[Principal, Depends(require_scope(Scope.READ))]
 Submitter = Annotated[Principal, Depends(require_scope(Scope.SUBMIT))]
+
+
+async def list_place(services: Gateway, principal: Reader) -> AsyncIterator[None]:
+    """Hold a place among the requests that list jobs; a FastAPI dependency.
+
+    Some lists read many rows. Without this, those of one tenant could occupy all threads.
+
+    Raises:
+        ServiceUnreachable: The lists of other requests have not ended for a minute.
+    """
+    try:
+        held = await services.lists.take(principal.stream_tenant, within_s=LIST_WAIT_S)
+    except TimeoutError:
+        raise ServiceUnreachable("The database takes too long for lists of jobs.") from None
+    try:
+        yield
+    finally:
+        held.give_back()
+
+
+ListPlace = Depends(list_place)
 JobId = Annotated[str, Path(max_length=64, description="Id of the job.")]
 
 

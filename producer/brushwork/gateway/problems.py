@@ -3,14 +3,23 @@
 Every refusal is a `BrushworkError` before it becomes an answer, also where the web framework refused.
 """
 
+import errno
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError, Fault, Postponed, RequestError, RouteNotFound
+from brushwork_schemas.errors import (
+    BrushworkError,
+    Fault,
+    Postponed,
+    RequestError,
+    RouteNotFound,
+    ServiceUnreachable,
+)
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.wording.disclosure import for_reader, is_private
 from brushwork_schemas.wording.field_error import FieldError
@@ -32,6 +41,8 @@ MEDIA_TYPE = "application/problem+json"
 # Retry-After of answers with status 503, in seconds.
 RETRY_AFTER_S = 2
 SHOWN_CHARACTERS = 200
+# The machine has no room, or no file descriptors. Neither is a bug, nor the fault of a request.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # A class that is not listed has the status of its nearest base; a class without such a base has 500.
 STATUS: dict[type[BrushworkError], int] = {
@@ -159,6 +170,7 @@ def install(app: FastAPI, error_page: ErrorPage | None = None) -> None:
     app.add_exception_handler(BrushworkError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(OSError, _answer_to_machine)
     app.add_exception_handler(Exception, _answer_to_bug)
 
 
@@ -206,6 +218,16 @@ def invalid_request(problems: Sequence[Mapping[str, Any]], *, skipped: int = 0) 
         message = said("{field}: {reason}.", field=field, reason=reason_of_problem(each))
         wrong.note(FieldError.of(message, code=str(each.get("type", "")), field=field))
     return wrong.gathered()
+
+
+def no_room(error: OSError) -> ServiceUnreachable | None:
+    """Return the error for a machine without room or file descriptors; None for another error."""
+    if error.errno not in FULL:
+        return None
+    return ServiceUnreachable(
+        said("The gateway cannot store the request for now: {reason}.", reason=os.strerror(error.errno or 0)),
+        hint="Try again later. The operator makes room in the temporary folder of the gateway.",
+    )
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
@@ -260,6 +282,14 @@ def _methods_of(request: Request) -> list[str]:
     }
     # HEAD is answered wherever GET is.
     return [method for method in METHODS if method in found or (method == "HEAD" and "GET" in found)]
+
+
+async def _answer_to_machine(request: Request, error: Exception) -> Response:
+    full = no_room(error) if isinstance(error, OSError) else None
+    if full is None:
+        return await _answer_to_bug(request, error)
+    LOGGER.error("%s %s failed: %s", request.method, request.url.path, error)
+    return answer_to(full)
 
 
 async def _answer_to_bug(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,15 @@
 """The objects of a gateway process. Each is built once."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
+from brushwork_core.database.write_queue import answered_within
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.ledger import Ledger
@@ -15,9 +20,12 @@ from fastapi import Request
 
 from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.body_room import BodyRoom
+from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
+from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
 from brushwork.transports.backend import Backend
 
@@ -25,6 +33,13 @@ from brushwork.transports.backend import Backend
 DECODERS = 6
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
 FETCHERS = 12
+# Lists of jobs that are read at the same time. Some read many rows, and all requests have 40 threads.
+LISTS = 16
+# Threads that write to the database. While it is locked they all wait. Reads have threads of their own: the
+# 40 of the web framework.
+WRITERS = 32
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclass(frozen=True)
@@ -38,9 +53,13 @@ class Services:
         access: Finds the principal of a request.
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
+        readiness: Checks whether jobs and files can be accepted.
         stream_limit: Limits the number of event streams and waiting requests.
+        bodies: Room for the bodies of requests that are being received.
+        lists: Limits the number of threads that list jobs.
         decoders: Threads that have pictures decoded.
         fetchers: Threads that fetch pictures by address, or read archives.
+        writers: Limits the number of threads that write to the database.
     """
 
     settings: Settings
@@ -49,9 +68,26 @@ class Services:
     access: Access
     limits: KeyLimits
     watch: Watch
-    stream_limit: StreamLimit = field(default_factory=StreamLimit)
+    readiness: ReadinessChecks
+    stream_limit: StreamLimit
+    bodies: BodyRoom
+    lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: FairThreads = field(default_factory=lambda: FairThreads(DECODERS))
     fetchers: FairThreads = field(default_factory=lambda: FairThreads(FETCHERS))
+    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
+
+    async def write(
+        self, function: Callable[_Arguments, _Answer], *args: _Arguments.args, **options: _Arguments.kwargs
+    ) -> _Answer:
+        """Run a function that writes to the database, in a thread that no read needs.
+
+        The time limit of its writes counts from now, so it includes the wait for a thread.
+
+        Raises:
+            ServiceUnreachable: The database stays locked.
+        """
+        with answered_within(self.database.write_limit_s):
+            return await to_thread.run_sync(partial(function, *args, **options), limiter=self.writers)
 
     @classmethod
     async def of(cls, request: Request) -> "Services":
@@ -94,6 +130,7 @@ class Services:
         """Close all connections."""
         self.client.close()
         self.limits.close()
+        self.readiness.close()
         self.backend.close()
 
 
@@ -107,4 +144,7 @@ def services(settings: Settings) -> Services:
         access=Access(ApiKeys(backend.database)),
         limits=KeyLimits(settings, backend.database, backend.index),
         watch=Watch(backend.index, backend.job_signals),
+        stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
+        bodies=BodyRoom(settings),
+        readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
     )

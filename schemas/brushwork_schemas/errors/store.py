@@ -41,7 +41,6 @@ class StoreMisconfigured(ServiceMisconfigured):
     """The artifact store cannot be used with these settings."""
 
     code = "store_misconfigured"
-    fault = "operator"
 
 
 class BucketMissing(StoreMisconfigured):

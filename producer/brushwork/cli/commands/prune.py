@@ -11,7 +11,7 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Pruned, Retention
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
-from brushwork_schemas.errors import ServiceUnreachable
+from brushwork_schemas.errors import ServiceMisconfigured, ServiceUnreachable
 
 from brushwork.cli.connection import open_database
 from brushwork.cli.duration import seconds
@@ -62,6 +62,8 @@ def _repeat(every_s: float, age_s: float | None, *, dry_run: bool) -> NoReturn:
     while True:
         try:
             LOGGER.info(_summary(_prune(age_s, dry_run=dry_run), dry_run=dry_run))
+        except ServiceMisconfigured:
+            raise
         except ServiceUnreachable as error:
             LOGGER.warning("Nothing more was removed: %s", error)
             time.sleep(min(every_s, RETRY_S))

@@ -1,9 +1,9 @@
-"""A limit on the event streams and waiting requests that are open at once: in total, and per tenant."""
+"""A limit on the event streams and waiting requests that are open: in all, and a share for each tenant."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from brushwork_core.shares.fair_share import FairShare
 from brushwork_schemas.errors import TooManyStreams
 from brushwork_schemas.wording.phrase import said
 
@@ -13,10 +13,16 @@ HINT = "Try again later, or poll the job with GET /v1/jobs/{job_id}."
 
 
 class StreamLimit:
-    """Counts open streams. Use it only in the event loop."""
+    """Counts open streams. Use it only in the event loop.
 
-    def __init__(self) -> None:
-        self._open: Counter[str | None] = Counter()
+    Args:
+        most: Most streams of all tenants.
+        most_each: Most streams of one tenant, which may have fewer while others have many.
+    """
+
+    def __init__(self, most: int = MAX_STREAMS, most_each: int = MAX_STREAMS_PER_TENANT) -> None:
+        self._most = most
+        self._share = FairShare(most, most_each)
 
     def check(self, tenant: str | None) -> None:
         """Check that one more stream may be opened now.
@@ -27,24 +33,24 @@ class StreamLimit:
         Raises:
             TooManyStreams: The limit is reached.
         """
-        if self._open.total() >= MAX_STREAMS:
+        if self._share.may_take(tenant):
+            return
+        if self._share.free <= 0:
             raise TooManyStreams(
                 said(
                     "Too many open event streams and waiting requests. The limit of this gateway "
                     "is {max_streams}.",
-                    max_streams=MAX_STREAMS,
+                    max_streams=self._most,
                 ),
                 hint=HINT,
             )
-        if tenant is not None and self._open[tenant] >= MAX_STREAMS_PER_TENANT:
-            raise TooManyStreams(
-                said(
-                    "Too many open event streams and waiting requests of one tenant. The limit is "
-                    "{max_streams_per_tenant}.",
-                    max_streams_per_tenant=MAX_STREAMS_PER_TENANT,
-                ),
-                hint=HINT,
-            )
+        raise TooManyStreams(
+            said(
+                "Too many open event streams and waiting requests of one tenant. Its share is now {share}.",
+                share=self._share.held_by(tenant),
+            ),
+            hint=HINT,
+        )
 
     @contextmanager
     def opened(self, tenant: str | None) -> Iterator[None]:
@@ -54,11 +60,8 @@ class StreamLimit:
             TooManyStreams: The limit is reached.
         """
         self.check(tenant)
-        self._open[tenant] += 1
+        self._share.take(tenant)
         try:
             yield
         finally:
-            self._open[tenant] -= 1
-            # Without this the counter would keep an entry for every tenant that ever came.
-            if not self._open[tenant]:
-                del self._open[tenant]
+            self._share.give_back(tenant)

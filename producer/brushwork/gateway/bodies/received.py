@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
@@ -13,8 +13,9 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from brushwork.gateway.admission.body_room import FIRST_BYTES, Room
+from brushwork.gateway.dependencies import Gateway, Submitter
 from brushwork.gateway.media_types import ARCHIVES, FORM, media_type_of
-from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
 # A field may hold a picture as a data: address. The guard limits the body as a whole.
@@ -35,6 +36,7 @@ class Received:
         fields: Fields of a form, without files.
         files: Files of a form, by field. An archive is an open file, so that it is not held in memory.
         archive: The body as an open file, if its media type is that of an archive.
+        room: The room that the body takes.
     """
 
     media_type: str
@@ -42,6 +44,14 @@ class Received:
     fields: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes | BinaryIO] = field(default_factory=dict)
     archive: BinaryIO | None = None
+    room: Room | None = None
+
+    def release(self) -> None:
+        """Forget a body that is not a form, and give back its room, before a wait that does not need it."""
+        # The web framework keeps the fields and files of a form until the answer is sent.
+        if self.room is not None and self.media_type != FORM:
+            object.__setattr__(self, "data", b"")
+            self.room.leave()
 
     def refuse_type(self, *known: str) -> None:
         """Refuse the media type.
@@ -61,27 +71,51 @@ class Received:
         )
 
 
-async def received(request: Request) -> AsyncIterator[Received]:
-    """Read the whole body; a FastAPI dependency. Declare it after the one that checks the API key.
+async def received(request: Request, services: Gateway, principal: Submitter) -> AsyncIterator[Received]:
+    """Read the whole body; a FastAPI dependency. The key is checked before a byte is read.
 
     Raises:
         RequestError: The form is malformed, or has too many parts.
         InvalidRequest: The form repeats a field.
         PayloadTooLarge: A file that is not an archive is larger than a picture may be.
+        TooManyUploads: The bodies of other requests take all the room.
     """
     media_type = media_type_of(request.headers.get("content-type", ""))
-    if media_type in ARCHIVES:
-        with tempfile.SpooledTemporaryFile(SPOOLED_FROM_BYTES) as spooled:
-            await _spool(request, cast("BinaryIO", spooled))
-            yield Received(media_type, archive=cast("BinaryIO", spooled))
-    elif media_type == FORM:
-        most_bytes = (await Services.of(request)).settings.max_upload_bytes
-        longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
-        parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
-        async with parts as form:
-            yield await _parts_of(form.multi_items(), most_bytes)
-    else:
-        yield Received(media_type, await request.body())
+    most_bytes = services.settings.max_upload_bytes
+    async with services.bodies.room(principal.stream_tenant) as room:
+        if media_type in ARCHIVES:
+            await room.take(spool=_length(request) or services.settings.max_dataset_bytes)
+            with tempfile.SpooledTemporaryFile(SPOOLED_FROM_BYTES) as spooled:
+                await _spool(request, cast("BinaryIO", spooled))
+                yield Received(media_type, archive=cast("BinaryIO", spooled))
+        elif media_type == FORM:
+            await take_for_form(room, request, most_bytes)
+            longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
+            parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
+            async with parts as form:
+                yield replace(await _parts_of(form.multi_items(), most_bytes), room=room)
+        else:
+            yield Received(media_type, await _whole(request, room, most_bytes), room=room)
+
+
+async def take_for_form(room: Room, request: Request, most_bytes: int) -> None:
+    """Take the room of a form: in the temporary folder for what is beyond the size of a picture.
+
+    Raises:
+        TooManyUploads: The bodies of other requests take all the room.
+    """
+    length = _length(request) or most_bytes
+    await room.take(memory=min(length, most_bytes), spool=length if length > most_bytes else 0)
+
+
+async def _whole(request: Request, room: Room, most_bytes: int) -> bytes:
+    length = _length(request)
+    await room.take(memory=length or FIRST_BYTES)
+    whole = bytearray()
+    async for piece in request.stream():
+        await room.hold(len(whole) + len(piece), most_bytes)
+        whole += piece
+    return bytes(whole)
 
 
 async def content_of(file: UploadFile, most_bytes: int) -> bytes | BinaryIO:

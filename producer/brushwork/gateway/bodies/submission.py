@@ -1,6 +1,7 @@
 """Submit the requests of a principal: set the tenant, resolve files, validate, check limits, write jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyio import fail_after, to_thread
@@ -54,7 +55,7 @@ class Submission:
             RequestError: A request is wrong; `index` says which.
             Postponed: A limit is reached.
         """
-        return await self._in_time(self._threads(requests), self._accept, requests)
+        return await self._in_time(partial(self._drafts_of, requests), requests)
 
     async def accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
         """Run a job again.
@@ -68,12 +69,15 @@ class Submission:
             RequestError: The changed request is wrong.
             Postponed: A limit is reached.
         """
-        return await self._in_time(self._threads([changes]), self._accept_again, job, changes)
+        return await self._in_time(partial(self._draft_again, job, changes), [changes], retry_of=job.id)
 
     async def _in_time(
-        self, threads: FairThreads | None, work: Callable[..., Accepted], *arguments: Any
+        self,
+        draft: Callable[[], Sequence[JobDraft]],
+        requests: Sequence[Any],
+        retry_of: str | None = None,
     ) -> Accepted:
-        """Run `work` in a thread. If it has not begun to write its jobs in time, it writes none.
+        """Validate and write in threads; write nothing if the time is over before.
 
         Raises:
             ServiceUnreachable: Nothing was written.
@@ -83,9 +87,12 @@ class Submission:
             try:
                 with fail_after(seconds):
                     # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
-                    if threads is None:
-                        return await to_thread.run_sync(work, *arguments)
-                    return await threads.run(self._principal.tenant, work, *arguments)
+                    threads = self._threads(requests)
+                    if threads is not None:
+                        # No other tenant waits for a thread that waits for a decoder or an address.
+                        return await threads.run(self._principal.tenant, self._accept, draft, retry_of)
+                    drafts = await to_thread.run_sync(draft)
+                    return await self._services.write(self._accept_drafts, drafts, retry_of)
             except TimeoutError:
                 raise too_long() from None
 
@@ -104,11 +111,11 @@ class Submission:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
 
-    def _accept(self, requests: Sequence[Any]) -> Accepted:
+    def _drafts_of(self, requests: Sequence[Any]) -> Sequence[JobDraft]:
         wrong = Refusals()
         count = len(requests)
         resolved = [self._resolved_at(each, index, count, wrong) for index, each in enumerate(requests)]
-        return self._accept_drafts(self._draft(resolved, wrong))
+        return self._draft(resolved, wrong)
 
     def _draft(self, requests: Sequence[Mapping[str, Any]], wrong: Refusals) -> Sequence[JobDraft]:
         """Validate requests, and report what is wrong with the files together with the other fields.
@@ -123,11 +130,14 @@ class Submission:
         wrong.raise_any()
         return drafts
 
-    def _accept_again(self, job: Job, changes: Mapping[str, Any]) -> Accepted:
+    def _draft_again(self, job: Job, changes: Mapping[str, Any]) -> Sequence[JobDraft]:
         # The files of the job are resolved too: a bare Celery message may have named a file of any tenant.
         wrong = Refusals()
         request = self._resolved(repeated(job, changes), wrong)
-        return self._accept_drafts(self._draft([request], wrong), retry_of=job.id)
+        return self._draft([request], wrong)
+
+    def _accept(self, draft: Callable[[], Sequence[JobDraft]], retry_of: str | None) -> Accepted:
+        return self._accept_drafts(draft(), retry_of)
 
     def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         with self._services.limits.admit(self._principal, drafts) as charged:

@@ -1,12 +1,10 @@
 """Health checks: whether the gateway runs, and whether it accepts jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from brushwork_core.queries.queue_states import ready_workers
-from brushwork_schemas.errors import ServiceUnreachable
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 
 from brushwork.gateway.dependencies import Gateway
 
@@ -26,6 +24,9 @@ class Readiness(Health):
         default_factory=dict,
         description="By kind: ready workers with at least one model of it. GET /v1/queues tells more.",
     )
+    degraded: Sequence[str] = Field(
+        (), description="Services that are away, and without which jobs are accepted and wait: `redis`."
+    )
 
 
 @router.get("/healthz", operation_id="alive", summary="Liveness check")
@@ -36,14 +37,12 @@ async def alive() -> Health:
 
 @router.get("/readyz", operation_id="ready", summary="Readiness check")
 def ready(request: Request, services: Gateway) -> Readiness:
-    """Check that jobs can be accepted, which needs the database and the store.
+    """Check that jobs and files can be accepted: write to the database, the store and the temporary folder.
 
-    A file is written, read and removed in the store, at most once in ten seconds. Without Redis, jobs wait in
-    the database. A gateway that stops is not ready.
+    The writes are made at most once in some seconds. Without Redis, jobs are accepted and wait in the
+    database, so the gateway is ready and lists `redis` under `degraded`. A gateway that stops is not ready.
     """
     request.app.state.stopping.check()
-    with services.database.reading() as connection:
-        if connection.execute(text("SELECT 1")).scalar() != 1:
-            raise ServiceUnreachable("The database gives a wrong answer to SELECT 1.")
-    services.backend.store_probe.expect_usable()
-    return Readiness(workers=ready_workers(services.outlooks, services.backend.catalogue))
+    services.readiness.expect_ready()
+    workers = ready_workers(services.outlooks, services.backend.catalogue)
+    return Readiness(workers=workers, degraded=services.readiness.degraded())

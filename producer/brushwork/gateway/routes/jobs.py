@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
-from brushwork.gateway.dependencies import Gateway, JobId, Reader, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, JobId, ListPlace, Reader, Submitter, visible
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
@@ -52,7 +52,9 @@ def _shown(services: Services, principal: Principal, job_id: str, response: Resp
     return written(view(job, services.outlooks.of(job)), response)
 
 
-@router.get("", operation_id="list_jobs", summary="List jobs", response_model=JobPage)
+@router.get(
+    "", operation_id="list_jobs", summary="List jobs", response_model=JobPage, dependencies=[ListPlace]
+)
 def list_jobs(
     response: Response, services: Gateway, principal: Reader, query: Annotated[ListQuery, Depends()]
 ) -> Response:
@@ -65,11 +67,15 @@ def list_jobs(
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job")
-def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
+async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellation:
     """Cancel a job. `outcome` tells whether it was still possible.
 
     A key without the scope `read` gets the job without its request, result and error.
     """
+    return await services.write(_canceled, services, principal, job_id)
+
+
+def _canceled(services: Services, principal: Principal, job_id: str) -> Cancellation:
     visible(services, principal, job_id)
     before = services.ledger.withdraw(job_id)
     job = changed_view(services.client.get(job_id), may_read=principal.may_read)
@@ -77,9 +83,9 @@ def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Cancellati
 
 
 @router.delete("/{job_id}", operation_id="delete_job", summary="Delete a job", status_code=204)
-def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None:
+async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None:
     """Delete a job that has ended, with its result, its webhook events and the files that nothing else uses.
 
     Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
     """
-    services.client.delete_of(principal.tenant, job_id)
+    await services.write(services.client.delete_of, principal.tenant, job_id)

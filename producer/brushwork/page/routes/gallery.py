@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from brushwork.gateway.bodies.list_query import STORABLE
-from brushwork.gateway.dependencies import Gateway, Reader
+from brushwork.gateway.dependencies import Gateway, ListPlace, Reader
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session
 from brushwork.page.views.thumbnail import Thumbnail
@@ -24,7 +24,7 @@ router = APIRouter(route_class=PageRoute)
 Words = Annotated[str, Query(max_length=200, pattern=STORABLE)]
 
 
-@router.get("/gallery")
+@router.get("/gallery", dependencies=[ListPlace])
 def gallery(
     request: Request,
     services: Gateway,

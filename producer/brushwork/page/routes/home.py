@@ -1,5 +1,6 @@
 """The home page: a form for each kind of job, and the newest jobs."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 
@@ -14,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES
+from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES, take_for_form
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, ListPlace, Reader, Submitter, visible
 from brushwork.gateway.problems import headers_of, status_of
 from brushwork.gateway.services import Services
 from brushwork.inputs.archive_files import GivenArchive
@@ -75,7 +76,7 @@ class KindForm:
         return {model.name: filled_in(model, self.kind) for model in self.models}
 
 
-@router.get("/")
+@router.get("/", dependencies=[ListPlace])
 def home(
     request: Request,
     services: Gateway,
@@ -105,7 +106,10 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
     session = Session(request, principal)
     language = session.words.language
-    async with request.form(max_files=len(file_fields()), **bounds) as posted:
+    async with AsyncExitStack() as stack:
+        room = await stack.enter_async_context(services.bodies.room(principal.stream_tenant))
+        await take_for_form(room, request, most_bytes)
+        posted = await stack.enter_async_context(request.form(max_files=len(file_fields()), **bounds))
         name = posted.get("kind")
         kind = name if isinstance(name, str) else _first_kind()
         form = await run_in_threadpool(KindForm.of, kind, services, principal, language)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
 from brushwork.gateway.services import Services
@@ -86,15 +87,19 @@ async def pass_on(
 
 
 @router.post("/cancel")
-def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
+async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Cancel the job and show its page."""
-    visible(services, principal, job_id)
-    services.client.cancel(job_id)
+    await services.write(_cancel, services, principal, job_id)
     return redirect_to(f"/jobs/{job_id}")
 
 
+def _cancel(services: Services, principal: Principal, job_id: str) -> None:
+    visible(services, principal, job_id)
+    services.client.cancel(job_id)
+
+
 @router.post("/delete")
-def delete(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
+async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Delete the job and show the gallery. The page asks first."""
-    services.client.delete_of(principal.tenant, job_id)
+    await services.write(services.client.delete_of, principal.tenant, job_id)
     return redirect_to("/gallery")
