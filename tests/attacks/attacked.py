@@ -16,6 +16,7 @@ from brushwork_core.settings.settings import Settings
 from tests.gateways import GatewayServer, key, settings_at
 
 LOOK_S = 0.02
+DECODERS = "brushwork_core.media.decoders"
 INNOCENT, ATTACKER = "innocent", "attacker"
 
 
@@ -69,11 +70,14 @@ class Attacked(GatewayServer):
         database.migrate()
         database.close()
 
-    def _printed_by(self, *argv: str) -> str:
+    def argv(self, *words: str) -> list[str]:
+        """A command of brushwork with the settings of the gateway."""
         said = [f"{name}={value}" for name, value in self._environment.items()]
-        command = ["env", *said, self._python, "-m", "brushwork", *argv]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        return done.stdout.strip()
+        return ["env", *said, self._python, "-m", "brushwork", *words]
+
+    def _printed_by(self, *words: str) -> str:
+        argv = self.argv(*words)
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
 class Usage:
@@ -81,10 +85,13 @@ class Usage:
 
     Args:
         pid: The process.
+        with_decoders: Whether the memory of the processes that decode pictures counts. It has limits of its
+            own, and is free again after each picture.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, with_decoders: bool = True) -> None:
         self._root = psutil.Process(pid)
+        self._with_decoders = with_decoders
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._before_bytes = self._most_bytes = self._bytes()
@@ -126,7 +133,8 @@ class Usage:
         found = 0
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
-                found += process.memory_info().rss
+                if self._with_decoders or DECODERS not in " ".join(process.cmdline()):
+                    found += process.memory_info().rss
         return found
 
     def _cpu_s(self) -> float:

@@ -38,7 +38,7 @@ def main() -> None:
                     "\n"
                 ),
                 "writable": {name: _writes(deployment, name) for name in SERVICES},
-                "stopped": {name: deployment.stack.stop(name) for name in SERVICES},
+                "stopped": {name: deployment.stack.stop(name) for name in (*SERVICES, "redis", "postgres")},
             }
     json.dump(found, sys.stdout)
 

@@ -236,6 +236,36 @@ class TestProgram:
         program.app.control.revoke(own.id, terminate=True)
         assert client.wait(own.id, timeout_s=WAIT_S).state is JobState.SUCCEEDED
 
+    @pytest.mark.parametrize(
+        ("command", "arguments"),
+        [
+            ("rate_limit", {"task_name": "brushwork.text-to-image", "rate_limit": "1/h"}),
+            ("cancel_consumer", {"queue": "text-to-image"}),
+            ("add_consumer", {"queue": "own"}),
+            ("pool_shrink", {"n": 99}),
+            ("pool_grow", {"n": 99}),
+            ("pool_restart", {}),
+            ("autoscale", {"max": 1, "min": 0}),
+            ("time_limit", {"task_name": "brushwork.text-to-image", "hard": 1, "soft": 1}),
+            ("disable_events", {}),
+            ("shutdown", {}),
+            ("election", {"id": "x", "topic": "task", "action": None}),
+            ("memdump", {"samples": 10}),
+        ],
+    )
+    def test_commands_that_would_stall_a_worker_are_refused(
+        self, program: RunningProgram, client: Client, command: str, arguments: dict[str, Any]
+    ) -> None:
+        replies = program.app.control.broadcast(command, arguments, reply=True, timeout=WAIT_S, limit=1)
+        [(_, reply)] = [item for each in replies for item in each.items()]
+        assert f"brushwork does not obey {command}" in reply["error"]
+
+    def test_a_job_runs_after_all_of_them(self, program: RunningProgram, client: Client) -> None:
+        own = client.submit("text-to-image", prompt="x", num_inference_steps=1)
+        assert client.wait(own.id, timeout_s=WAIT_S).state is JobState.SUCCEEDED
+        found = program.app.control.inspect(timeout=WAIT_S, limit=1)
+        assert all("text-to-image" in str(queues) for queues in (found.active_queues() or {}).values())
+
     def test_a_task_may_be_revoked_before_its_message_arrives(
         self, program: RunningProgram, client: Client, worker: WorkerProcess
     ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from brushwork.embedded import data_folder
 from brushwork.embedded.data_folder import DataFolder, DataFolderInUse
+from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
 
@@ -45,6 +46,46 @@ def test_a_secret_is_kept_and_private(folder: DataFolder) -> None:
     assert DataFolder(folder.path).secret("redis") == secret
     assert (folder.path / "redis.secret").stat().st_mode & 0o777 == 0o600
     assert folder.path.stat().st_mode & 0o777 == 0o700
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """Permissions of the group and of others, where there are any."""
+    found = {str(place.relative_to(folder)): place.stat().st_mode & 0o077 for place in folder.rglob("*")}
+    return {name: mode for name, mode in {**found, ".": folder.stat().st_mode & 0o077}.items() if mode}
+
+
+def test_a_folder_that_others_can_read_is_closed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, outside = tmp_path / "data", tmp_path / "outside"
+    for name in ("redis", "logs", "artifacts"):
+        (path / name).mkdir(parents=True)
+    outside.write_text("of others")
+    for name in ("ledger.sqlite3", "ledger.sqlite3-wal", "ports.json", "redis/dump.rdb", "logs/worker.log"):
+        (path / name).write_text("")
+        (path / name).chmod(0o644)
+    (path / "link").symlink_to(outside)
+    for place in (path, path / "redis", path / "artifacts", path / "logs", outside):
+        place.chmod(0o755)
+    DataFolder(path).create()
+    assert modes(path).keys() == {"link"}
+    assert (path / "ledger.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert (path / "artifacts").stat().st_mode & 0o777 == 0o700
+    assert outside.stat().st_mode & 0o777 == 0o755
+    assert "Other users could read the data folder" in caplog.text
+    caplog.clear()
+    DataFolder(path).create()
+    assert caplog.text == ""
+
+
+def test_a_ledger_is_created_for_its_owner_alone(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        database = Database(f"sqlite:///{tmp_path}/new/ledger.sqlite3")
+        database.migrate()
+        assert modes(tmp_path / "new") == {}
+        assert (tmp_path / "new" / "ledger.sqlite3-wal").exists()
+        database.close()
+    finally:
+        os.umask(mask)
 
 
 def test_a_port_stays_until_another_program_has_it(folder: DataFolder) -> None:

@@ -134,7 +134,14 @@ def _no_sqlite() -> None:
     Database("sqlite:////proc/nowhere/ledger.sqlite3")
 
 
-@pytest.mark.parametrize("act", [_no_database, _no_folder, _no_sqlite])
+def test_a_fault_of_the_store_names_no_place_even_to_the_operator() -> None:
+    # `brushwork doctor` names it.
+    with pytest.raises(ServiceUnreachable) as raised:
+        _no_folder()
+    assert "/proc" not in str(raised.value)
+
+
+@pytest.mark.parametrize("act", [_no_database, _no_sqlite])
 def test_a_service_that_is_away_is_not_described_to_callers(act: Callable[[], None]) -> None:
     with pytest.raises(ServiceUnreachable) as raised:
         act()

@@ -2,10 +2,11 @@
 
 import json
 import math
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -242,14 +243,24 @@ def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
         url, connect_args={"timeout": SQLITE_WRITE_LIMIT_S}, pool_size=20, json_serializer=_json
     )
+    event.listen(engine, "do_connect", _create_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
+def _create_private(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> None:
+    """Create the file for its owner alone, because requests hold prompts. SQLite creates its logs alike."""
+    file = str(args[0]) if args else ""
+    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).exists():
+        # SQLite has the words for whatever is wrong with the file.
+        with suppress(OSError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceMisconfigured(
             said("Cannot create the folder of the database: {error}.", error=private(error)),

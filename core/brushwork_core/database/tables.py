@@ -312,6 +312,8 @@ API_KEYS = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("last_used_at", BigInteger),
+    # Bytes of the files of the tenant. Null for no limit.
+    Column("max_stored_bytes", BigInteger),
 )
 
 KEY_USAGE = Table(
@@ -333,7 +335,7 @@ TENANT_FILES = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# Metrics of each process, which /metrics returns together.
+# Metrics of each process, which /metrics returns together. A successor of a process takes over its row.
 TELEMETRY = Table(
     "telemetry",
     METADATA,
@@ -341,6 +343,8 @@ TELEMETRY = Table(
     Column("role", String(20), nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("samples", Text, nullable=False),
+    # The process that writes the row. Null once it has ended, and for processes of older versions.
+    Column("owner", String(200)),
 )
 
 # Counters of rare events over all processes, which no single process lives long enough to count.

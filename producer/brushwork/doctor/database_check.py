@@ -44,6 +44,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         database.close()
     if file is not None:
         yield _place(file)
+        yield from _permissions(file)
     else:
         yield _clock(clock_s - time.time())
 
@@ -120,6 +121,16 @@ def _place(file: Path) -> Finding:
             "Move it to a disk of this machine, or use PostgreSQL.",
         )
     return ok(ABOUT, f"{file} is on a disk of this machine{f' ({kind})' if kind else ''}.")
+
+
+def _permissions(file: Path) -> Iterator[Finding]:
+    # In a folder that is closed to others, the permissions of the file do not matter.
+    if file.stat().st_mode & 0o077 and file.parent.stat().st_mode & 0o077:
+        yield warn(
+            ABOUT,
+            f"Other users of this machine can read {file}, which has prompts.",
+            f"Run: chmod go= {file}*",
+        )
 
 
 def _file_system(file: Path) -> str:

@@ -2,10 +2,12 @@
 
 import fcntl
 import json
+import logging
 import os
 import re
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ from brushwork_core.timing.backoff import Backoff, retried
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.wording.phrase import said
 
+LOGGER = logging.getLogger(__name__)
+# Permissions of the group and of others.
+OF_OTHERS = 0o077
 LOCK_WAIT_S = 2.0
 LOCK_LOOK_S = 0.05
 # A shell and a dotenv reader must read every address alike, and SQLAlchemy must read it as a path.
@@ -56,15 +61,21 @@ class DataFolder:
         self.env_file = self.path / ENV_FILE
 
     def create(self) -> None:
-        """Create the folder and its subfolders.
+        """Create the folder and its subfolders, for their owner alone; close those that others can read.
 
         Raises:
             InvalidRequest: The folder cannot be created.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.path.stat().st_mode & OF_OTHERS:
+                LOGGER.warning(
+                    "Other users could read the data folder %s. It is closed to them now.", self.path
+                )
             for folder in (self.redis, self.logs, self.artifacts):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+            for place in (self.path, *self.path.iterdir(), *self.redis.iterdir(), *self.logs.iterdir()):
+                _close_to_others(place)
         except OSError as error:
             raise InvalidRequest(
                 said("data: the folder cannot be created: {error}.", error=error),
@@ -126,6 +137,12 @@ class DataFolder:
                 field="data",
                 hint="Use the running one, stop it, or choose another folder with --data.",
             ) from None
+
+
+def _close_to_others(place: Path) -> None:
+    """Take the permissions of other users. A link may lead out of the folder, and stays as it is."""
+    if not place.is_symlink() and (mode := place.stat().st_mode) & OF_OTHERS:
+        place.chmod(stat.S_IMODE(mode) & ~OF_OTHERS)
 
 
 def _ports(file: Path) -> dict[str, int]:

@@ -24,7 +24,7 @@ from celery.signals import (
 
 from brushwork_workers.execution.executor import Outcome
 from brushwork_workers.interface import Loader
-from brushwork_workers.process import queue_entries, revocations
+from brushwork_workers.process import queue_entries, remote_control, revocations
 from brushwork_workers.process.job_request import BARE, GIVE_BACK, STORED
 from brushwork_workers.process.worker_process import WorkerProcess
 
@@ -63,6 +63,7 @@ def worker_app(
     )
     queue_entries.install()
     revocations.install()
+    remote_control.install()
     for kind in all_kinds().values():
         _add_task(app, kind)
     lifecycle = WorkerLifecycle(app, settings, loaders or {}, reservation)
