@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Sequence
+from getpass import getuser
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,8 +17,9 @@ from tests.servers import Server, free_port
 
 EXAMPLE = Path(__file__).parents[1] / "deploy" / "nginx" / "brushwork.conf"
 NAME = "brushwork.example.com"
-# What Debian's own file sets, without the user: it is started as whoever runs the tests.
+# What Debian's own file sets. The user is whoever runs the tests, whose folders are closed to others.
 MAIN = """\
+{user}
 worker_processes 2;
 daemon off;
 pid {folder}/nginx.pid;
@@ -65,7 +67,8 @@ class NginxServer(Server):
         self._certificate = self._made_certificate()
         text = EXAMPLE.read_text("utf-8") if configuration is None else configuration
         (self.folder / "brushwork.conf").write_text(self._placed(text, gateways))
-        (self.folder / "nginx.conf").write_text(MAIN.format(folder=self.folder))
+        user = f"user {getuser()};" if os.geteuid() == 0 else ""
+        (self.folder / "nginx.conf").write_text(MAIN.format(folder=self.folder, user=user))
 
     @property
     def trust(self) -> ssl.SSLContext:

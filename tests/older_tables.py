@@ -5,12 +5,19 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from brushwork_core.database.database import Database
-from brushwork_core.database.migration import ADDITIONS, ADDITIONS_TABLE, FIRST_ADDITIONS_TABLE, MIGRATIONS
+from brushwork_core.database.migration import (
+    ADDITIONS,
+    ADDITIONS_TABLE,
+    FIRST_ADDITION,
+    FIRST_ADDITIONS_TABLE,
+    MIGRATIONS,
+)
 from sqlalchemy import text
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Take the tables back to that revision."""
+    """Take the tables back to that revision, later additions first: they change tables of migrations."""
+    _downgrade(database, ADDITIONS, FIRST_ADDITION)
     _downgrade(database, MIGRATIONS, revision)
 
 

@@ -13,6 +13,10 @@ REGION = "eu-central-1"
 KEY = "testing"
 # moto accepts every signature.
 SECRET = "testing-secret"
+_SIGNED = {
+    "Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/{REGION}/s3/aws4_request, "
+    "SignedHeaders=host, Signature=0"
+}
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,34 @@ class Bucket:
 
     def names(self) -> list[str]:
         """The names of all objects, in order."""
-        listing = httpx.get(f"{self.endpoint}/{self.name}", params={"list-type": "2"}, timeout=10).text
+        listing = httpx.get(
+            f"{self.endpoint}/{self.name}", params={"list-type": "2"}, timeout=10, headers=_SIGNED
+        ).text
         return [key.text or "" for key in ElementTree.fromstring(listing).iter() if key.tag.endswith("}Key")]  # noqa: S314
 
     def read(self, name: str) -> bytes:
         """The bytes of an object."""
-        return httpx.get(f"{self.endpoint}/{self.name}/{name}", timeout=10).raise_for_status().content
+        return (
+            httpx.get(f"{self.endpoint}/{self.name}/{name}", timeout=10, headers=_SIGNED)
+            .raise_for_status()
+            .content
+        )
 
     def overwrite(self, name: str, data: bytes) -> None:
         """Replace the bytes of an object, or add one."""
-        httpx.put(f"{self.endpoint}/{self.name}/{name}", content=data, timeout=10).raise_for_status()
+        httpx.put(
+            f"{self.endpoint}/{self.name}/{name}", content=data, timeout=10, headers=_SIGNED
+        ).raise_for_status()
 
     def remove(self, name: str) -> None:
         """Delete an object."""
-        httpx.delete(f"{self.endpoint}/{self.name}/{name}", timeout=10).raise_for_status()
+        httpx.delete(f"{self.endpoint}/{self.name}/{name}", timeout=10, headers=_SIGNED).raise_for_status()
+
+    def remove_bucket(self) -> None:
+        """Delete the bucket with all that is in it."""
+        for name in self.names():
+            self.remove(name)
+        httpx.delete(f"{self.endpoint}/{self.name}", timeout=10, headers=_SIGNED).raise_for_status()
 
 
 class S3Server(Server):
@@ -78,7 +96,7 @@ class S3Server(Server):
         """
         name = name or f"test-{secrets.token_hex(8)}"
         made = httpx.put(
-            f"{self.endpoint}/{name}", timeout=10,
+            f"{self.endpoint}/{name}", timeout=10, headers=_SIGNED,
             content=f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint>"
             "</CreateBucketConfiguration>",
         )  # fmt: skip

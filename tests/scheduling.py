@@ -15,7 +15,7 @@ SHARED = {
         "tests/integration/test_readme.py",
         "tests/integration/test_up_worker.py",
     ),
-    "a warm process to fork workers from": ("tests/chaos/*",),
+    "a warm process to fork workers from": ("tests/backup/*", "tests/chaos/*"),
     "a worker with all their models": ("tests/integration/test_serve_*",),
 }
 

@@ -141,7 +141,7 @@ class TestStation:
             on_broken=self._break,
             services=self.health,
             patience=patience,
-            metrics=JobMetrics(self.registry),
+            metrics=JobMetrics(self.registry, models={entry.name for entry in entries}),
             checkpoints=JobCheckpoints(database),
         )
 

@@ -69,11 +69,14 @@ class Attacked(GatewayServer):
         database.migrate()
         database.close()
 
-    def _printed_by(self, *argv: str) -> str:
+    def argv(self, *words: str) -> list[str]:
+        """A command of brushwork with the settings of the gateway."""
         said = [f"{name}={value}" for name, value in self._environment.items()]
-        command = ["env", *said, self._python, "-m", "brushwork", *argv]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        return done.stdout.strip()
+        return ["env", *said, self._python, "-m", "brushwork", *words]
+
+    def _printed_by(self, *words: str) -> str:
+        argv = self.argv(*words)
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
 class Usage:

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attacks.attacked import Attacked, attacked
+from tests.receivers import SECRET
 
 QUICK = {
+    "BRUSHWORK_WEBHOOK_SECRET": SECRET,
+    "BRUSHWORK_WEBHOOK_PRIVATE": "true",
     "BRUSHWORK_HEAD_TIMEOUT_S": "1",
     "BRUSHWORK_BODY_TIMEOUT_S": "1",
     "BRUSHWORK_ANSWER_TIMEOUT_S": "1",

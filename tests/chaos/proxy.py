@@ -67,6 +67,15 @@ class Proxy:
         """Whatever goes there is lost from now on."""
         self._silent = set(ways)
 
+    def stop_listening(self) -> None:
+        """Refuse new connections, and reset all that are open."""
+
+        async def do() -> None:
+            self._server.close()
+
+        self._do(do())
+        self.reset()
+
     def heal(self) -> None:
         """A network as it should be; connections that have lost something stay as they are."""
         self._silent, self.latency_s, self.trap = set(), 0.0, None

@@ -14,6 +14,8 @@ from tests.deployment.network import make_bridge
 from tests.raw_callers import Report
 
 SERVICES = ("worker", "gateway", "webhooks", "prune", "flower")
+# One of each kind; the others would take as long again to load.
+MODELS = "pocket-diffusion,pocket-upscaler,pocket-captioner,pocket-classifier,pocket-segmenter,simple_cnn"
 
 
 def main() -> None:
@@ -21,7 +23,7 @@ def main() -> None:
     enter()
     make_bridge()
     with tempfile.TemporaryDirectory(prefix="brushwork-deployment-") as folder:
-        deployment = Deployment(Path(folder), {})
+        deployment = Deployment(Path(folder), {"BRUSHWORK_MODELS": MODELS})
         with deployment.stack:
             deployment.up(*SERVICES)
             caller = deployment.caller()
@@ -38,7 +40,7 @@ def main() -> None:
                     "\n"
                 ),
                 "writable": {name: _writes(deployment, name) for name in SERVICES},
-                "stopped": {name: deployment.stack.stop(name) for name in SERVICES},
+                "stopped": {name: deployment.stack.stop(name) for name in (*SERVICES, "redis", "postgres")},
             }
     json.dump(found, sys.stdout)
 

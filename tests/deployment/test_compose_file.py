@@ -1,6 +1,7 @@
 """The compose file, as docker-compose prints it: GPUs, ports, volumes and digests."""
 
 import re
+import subprocess
 
 import pytest
 from brushwork_schemas.kinds.registry import all_kinds
@@ -108,6 +109,34 @@ def test_flower_wants_a_login_and_changes_nothing(services: dict[str, Service]) 
     assert flower.command is not None
     assert "--read-only" in flower.command
     assert flower.environment["FLOWER_BASIC_AUTH"].startswith("admin:")
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("redis", "REDIS_PASSWORD"), ("postgres", "POSTGRES_PASSWORD"), ("flower", "FLOWER_BASIC_AUTH"),
+    ],
+)  # fmt: skip
+def test_programs_of_others_do_not_start_with_the_password_of_the_example(
+    services: dict[str, Service], name: str, variable: str
+) -> None:
+    service = services[name]
+    words = [*(service.entrypoint or ()), *(service.command or ())]
+
+    def status(password: str) -> tuple[int, str]:
+        # The programs themselves are not found here: the shell says 127 for one that it would start.
+        environment = {**service.environment, variable: password, "PATH": ""}
+        answer = subprocess.run(
+            [f"/bin/{words[0]}", *words[1:]], env=environment, capture_output=True, text=True, check=False
+        )
+        return answer.returncode, answer.stderr
+
+    unchanged = service.environment[variable]
+    assert unchanged.endswith("change-me")
+    refused, told = status(unchanged)
+    assert (refused, "set one of your own in .env" in told) == (78, True)
+    assert status(unchanged.replace("change-me", "own"))[0] == 127
+    assert status(unchanged.replace("change-me", "do-not-change-me"))[0] == 127
 
 
 def test_images_of_others_are_pinned_by_digest(services: dict[str, Service]) -> None:

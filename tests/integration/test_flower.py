@@ -47,6 +47,18 @@ def test_nothing_can_be_changed(flower: httpx.Client, running_up: Up) -> None:
     assert flower.post("/api/task/async-apply/brushwork.text-to-image", json={}).status_code == 403
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:5555", "10.0.0.1", "", "[::1"])
+def test_only_names_of_this_machine_are_answered(flower: httpx.Client, host: str) -> None:
+    """A page of another site, whose name resolves to 127.0.0.1, reads nothing through a browser."""
+    for path in ("/", "/workers", "/api/tasks", "/healthcheck", "/static/css/flower.css"):
+        assert flower.get(path, headers={"Host": host}).status_code in (400, 403), path
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:5555", "127.0.0.1", "[::1]:5555"])
+def test_the_names_of_this_machine_are_answered(flower: httpx.Client, host: str) -> None:
+    assert flower.get("/api/tasks", headers={"Host": host}).status_code == 200
+
+
 def _heard_workers(flower: httpx.Client) -> list[dict[str, Any]]:
     """The workers of whom Flower has had an event."""
     heard: list[dict[str, Any]] = flower.get("/workers", params={"json": "1"}).json()["data"]

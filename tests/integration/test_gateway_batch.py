@@ -106,3 +106,34 @@ def test_the_picture_of_a_template_is_held_once(http: TestClient) -> None:
     assert len(answer.json()["jobs"]) == 100
     assert http.head(f"/v1/files/{name}").headers["Content-Length"] == str(len(file.getvalue()))
     assert most_bytes < 50 * len(file.getvalue())
+
+
+def test_a_batch_with_a_key_is_accepted_once(http: TestClient) -> None:
+    requests = [{**DRAW, "prompt": f"p{number}"} for number in range(3)]
+    requests[1]["idempotency_key"] = "own"
+    headers = {"Idempotency-Key": "order"}
+    first = http.post(HERE, json={"requests": requests}, headers=headers)
+    second = http.post(HERE, json={"requests": requests}, headers=headers)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert [job["id"] for job in first.json()["jobs"]] == [job["id"] for job in second.json()["jobs"]]
+    assert [job["idempotency_key"] for job in first.json()["jobs"]] == ["order#0", "own", "order#2"]
+    assert len(http.get("/v1/jobs").json()["jobs"]) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{**DRAW, "prompt": "p0"}, {**DRAW, "prompt": "other"}],
+        [{**DRAW, "prompt": "p0"}],
+        [{**DRAW, "prompt": f"p{number}"} for number in range(3)],
+        [{**DRAW, "prompt": "p1"}, {**DRAW, "prompt": "p0"}],
+        [{**DRAW, "kind": "image-to-image", "image": "0" * 64}, {**DRAW, "prompt": "p1"}],
+    ],
+)
+def test_the_key_of_another_batch_is_refused(http: TestClient, other: list[dict[str, Any]]) -> None:
+    headers = {"Idempotency-Key": "order"}
+    requests = [{**DRAW, "prompt": f"p{number}"} for number in range(2)]
+    assert http.post(HERE, json={"requests": requests}, headers=headers).status_code == 201
+    answer = http.post(HERE, json={"requests": other}, headers=headers)
+    assert answer.status_code in (409, 422), answer.text
+    assert len(http.get("/v1/jobs").json()["jobs"]) == 2

@@ -16,6 +16,7 @@ from tests.receivers import Receiver, Sending, hold
 from tests.servers import wait_until
 from tests.telling import bounds
 
+pytestmark = pytest.mark.one_database("the order of due events is tested on both by test_webhook_outbox.py")
 # A delivery that is not delayed takes milliseconds, and one to a dead receiver this long.
 DEAD_S = 10.0
 SOON_S = DEAD_S / 2

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 from brushwork.gateway.connections import limits as limits_module
-from brushwork.gateway.connections.connections import LOG_EVERY_S, Connections
+from brushwork.gateway.connections.connections import LOG_EVERY_S, MOST_ENDED, Connections
 from brushwork.gateway.connections.deadlines import RATE_FROM_S, UNWANTED_BODY_S, Deadlines, Phase
 from brushwork.gateway.connections.endings import Ending
 from brushwork.gateway.connections.limits import RESERVED_DESCRIPTORS, ConnectionLimits, affordable
@@ -109,10 +109,16 @@ class One:
     """A connection that only notes what becomes of it."""
 
     def __init__(self) -> None:
-        self.is_dropped, self.looked_at = False, []  # type: tuple[bool, list[float]]
+        self.is_dropped = False
+        self.is_late: Ending | None = None
+        self.ended: list[Ending] = []
 
-    def look(self, now: float) -> None:
-        self.looked_at.append(now)
+    def overdue(self, now: float) -> Ending | None:
+        del now
+        return self.is_late
+
+    def end(self, ending: Ending) -> None:
+        self.ended.append(ending)
 
     def drop(self) -> None:
         self.is_dropped = True
@@ -146,6 +152,33 @@ class TestConnections:
         assert all(map(connections.admit, silent))
         assert [each.is_dropped for each in silent] == [True] * 498 + [False] * 2
         assert (len(connections), busy.is_dropped) == (3, False)
+
+    def test_heads_end_at_once_and_requests_a_few_at_a_time(self) -> None:
+        connections = Connections(ConnectionLimits(most=200))
+        heads, bodies = [[One() for _ in range(50)] for _ in range(2)]
+        for each, late in [
+            *((one, Ending.SLOW_HEAD) for one in heads),
+            *((one, Ending.SLOW_BODY) for one in bodies),
+        ]:
+            connections.admit(each)
+            each.is_late = late
+        connections.look()
+        ended = []
+        for _ in range(3):
+            connections.end_some()
+            ended.append(
+                (sum(map(len, (one.ended for one in heads))), sum(map(len, (one.ended for one in bodies))))
+            )
+        assert ended == [(50, MOST_ENDED), (50, 2 * MOST_ENDED), (50, 50)]
+
+    def test_one_that_has_left_is_not_ended(self) -> None:
+        connections, one = Connections(LIMITS), One()
+        connections.admit(one)
+        one.is_late = Ending.SLOW_BODY
+        connections.look()
+        connections.remove(one)
+        connections.end_some()
+        assert one.ended == []
 
     def test_long_heads_share_what_they_may_take(self) -> None:
         connections = Connections(ConnectionLimits(shared_head_bytes=100))

@@ -82,9 +82,14 @@ def test_what_was_taken_back_is_counted_whoever_did_it(ledger: Ledger, database:
 def test_workers_that_are_there(database: Database) -> None:
     worker_registry = WorkerRegistry(database)
     for name, ready in (("a/1", True), ("b/1", False), ("silent/1", True)):
-        worker_registry.announce(WorkerEntry(name, (KIND,), ("m",), "cpu", ready=ready))
+        kinds = (KIND, "image-to-text") if ready else (KIND,)
+        worker_registry.announce(WorkerEntry(name, kinds, ("m",), "cpu", ready=ready))
     earlier(database, WORKERS, 60_000, name="silent/1")
-    assert LedgerStats(database).workers(30) == {True: 1, False: 1}
+    found = LedgerStats(database).workers(30)
+    there = {(KIND, True): 1, (KIND, False): 1, ("image-to-text", True): 1}
+    assert {served: number for served, number in found.items() if number} == there
+    # Zero, not nothing, where no worker serves a kind.
+    assert found["image-to-text", False] == found["image-segmentation", True] == 0
 
 
 def test_what_is_under_way_is_found_by_index(sqlite_url: str) -> None:

@@ -3,14 +3,22 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from brushwork.cli.duration import seconds
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.tables import (
+    ARTIFACTS,
+    JOB_ARTIFACTS,
+    JOBS,
+    RESULTS,
+    TENANT_FILES,
+    WEBHOOK_EVENTS,
+)
+from brushwork_core.files import artifact_store
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.files.retention import Retention
+from brushwork_core.files.retention import Pruned, Retention
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.ledger import Ledger, NewJob
 from brushwork_core.queries.job_index import JobIndex
@@ -20,6 +28,11 @@ from sqlalchemy import update
 
 from tests.clients import png
 from tests.jobs import KIND, claimed, count, result_of
+from tests.s3_server import Bucket
+
+if TYPE_CHECKING:
+    # This class of obstore exists only for type checkers.
+    from obstore import ObjectMeta
 
 DAY_S = 86_400.0
 
@@ -144,6 +157,88 @@ def test_a_dry_run_removes_nothing(
     assert (pruned.num_jobs, pruned.num_files) == (1, 1)
     assert store.has(orphan.sha256)
     assert len(index.list()) == 1
+
+
+def test_a_dry_run_counts_what_the_real_run_removes(
+    database: Database, ledger: Ledger, store: ArtifactStore, stored: Callable[..., Artifact]
+) -> None:
+    expect_the_same_of_a_dry_run(database, ledger, store, stored)
+
+
+def test_a_dry_run_counts_what_the_real_run_removes_from_s3(
+    sqlite_url: str, s3_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, database, moments = ArtifactStore(s3_bucket.url), Database(sqlite_url), dict[str, Any]()
+    is_older = artifact_store._is_older
+
+    def is_that_old(file: "ObjectMeta", seconds: float) -> bool:
+        # A file that was stored again has another time.
+        moment, age_s = moments.get(file["path"].rsplit("/", 1)[-1], (None, 0.0))
+        return is_older(file, seconds - age_s if moment == file["last_modified"] else seconds)
+
+    def put(grey: int, *, hours_ago: float = 2.0) -> Artifact:
+        artifact = store.put_picture(png(f"#{grey:02x}{grey:02x}{grey:02x}"))
+        found = store._found(artifact.sha256)
+        assert found is not None
+        moments[artifact.sha256] = (found["last_modified"], hours_ago * 3600)
+        return artifact
+
+    monkeypatch.setattr(artifact_store, "_is_older", is_that_old)
+    expect_the_same_of_a_dry_run(database, Ledger(database, lease_s=600), store, put)
+    assert len(s3_bucket.names()) == 6
+    database.close()
+
+
+def expect_the_same_of_a_dry_run(
+    database: Database, ledger: Ledger, store: ArtifactStore, stored: Callable[..., Artifact]
+) -> None:
+    tenants = TenantFiles(database)
+    uploads: list[tuple[Artifact, float]] = []
+
+    def uploaded(grey: int, days_ago: float) -> Artifact:
+        artifact = stored(grey)
+        tenants.record_upload("a", artifact)
+        uploads.append((artifact, days_ago))
+        return artifact
+
+    shared = stored(1)
+    # An upload that an old job used goes with it; one that a young job uses too, or a young upload, stays.
+    ended(database, ledger, "old", 31, uploaded(2, 31), stored(3), shared)
+    ended(database, ledger, "old too", 32, uploaded(4, 1), stored(5), stored(6))
+    ended(database, ledger, "young", 29, shared, stored(7))
+    ended(database, ledger, "own time", 2, stored(8), stored(9), retention_s=DAY_S)
+    ended(database, ledger, "long time", 2, stored(10), retention_s=30 * DAY_S)
+    uploaded(11, 40), uploaded(12, 3), stored(13), stored(14, hours_ago=0.0)
+    with database.writing() as connection:
+        for artifact, days_ago in uploads:
+            moment = now_ms() - round(days_ago * DAY_S * 1000)
+            named = TENANT_FILES.c.sha256 == artifact.sha256
+            connection.execute(update(TENANT_FILES).where(named).values(created_at=moment))
+    retention = Retention(database, store)
+    # Without an age only the job with a time of its own goes, and the files of nobody.
+    without_age = retention.prune(dry_run=True)
+    assert (without_age.num_jobs, without_age.num_files) == (1, 3)
+    told = retention.prune(30 * DAY_S, dry_run=True)
+    assert (told.num_jobs, told.num_files) == (3, 8)
+    assert retention.prune(30 * DAY_S, dry_run=True) == told
+    assert retention.prune(30 * DAY_S) == told
+    assert retention.prune(30 * DAY_S, dry_run=True) == Pruned(0, 0, 0) == retention.prune(30 * DAY_S)
+
+
+def test_files_that_were_not_removed_are_not_counted(
+    database: Database, store: ArtifactStore, stored: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, gone = stored(1), stored(2)
+    remove = ArtifactStore.remove_if_old
+
+    def meanwhile(store: ArtifactStore, sha256: str, older_than_s: float) -> bool:
+        if sha256 == again.sha256:
+            store.put(store.get(sha256))
+        return remove(store, sha256, older_than_s)
+
+    monkeypatch.setattr(ArtifactStore, "remove_if_old", meanwhile)
+    assert Retention(database, store).prune() == Pruned(0, 1, gone.size_bytes)
+    assert store.has(again.sha256)
 
 
 def test_many_jobs_go_in_several_transactions(

@@ -354,14 +354,14 @@ class TestServiceHealth:
 class TestHeldFiles:
     def test_memory_first_then_the_disk_then_no_more(self, tmp_path: Path) -> None:
         held = HeldFiles(10, 20, tmp_path / "held")
-        first, second = held.hold(b"a" * 8), held.hold(b"b" * 15)
+        first, second = held.add(b"a" * 8), held.add(b"b" * 15)
         assert (held.taken_bytes(on_disk=False), held.taken_bytes(on_disk=True)) == (8, 15)
         assert (first.read(), second.read(), second.read()) == (b"a" * 8, b"b" * 15, b"b" * 15)
         assert list((tmp_path / "held").iterdir()) == [], "a file goes with its process"
         with pytest.raises(ServiceUnreachable, match="may"):
-            held.hold(b"c" * 8)
+            held.add(b"c" * 8)
         second.close()
-        third = held.hold(b"c" * 20)
+        third = held.add(b"c" * 20)
         assert (held.largest_bytes, held.num_files) == (20, 2)
         for file in (first, third):
             file.close()
@@ -370,7 +370,7 @@ class TestHeldFiles:
     def test_a_disk_that_takes_nothing_is_no_room(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(ServiceUnreachable) as raised:
-            HeldFiles(1, 100, tmp_path / "file" / "held").hold(b"four")
+            HeldFiles(1, 100, tmp_path / "file" / "held").add(b"four")
         assert raised.value.field == "artifacts_url"
 
 

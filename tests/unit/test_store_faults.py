@@ -23,6 +23,7 @@ from brushwork_schemas.errors.store import (
     StoreUnreachable,
     WrongRegion,
 )
+from brushwork_schemas.wording.disclosure import for_caller
 
 from tests.s3_answers import Answer, answering, refusing_conditions
 from tests.s3_server import Bucket, S3Server, s3_environment
@@ -242,6 +243,39 @@ def test_values_at_which_the_library_would_panic_are_refused(
         ArtifactStore("s3://pictures-inside")
     # The value may be a secret that stands in the wrong place.
     assert value not in str(raised.value) or value == "http://"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_SERVER_SIDE_ENCRYPTION",
+        "AWS_CONDITIONAL_PUT",
+        "AWS_DISABLE_BULK_DELETE",
+        "AWS_SESSION_TOKEN",
+    ],
+)
+def test_a_variable_without_a_value_counts_as_not_set(
+    s3_bucket: Bucket, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # As in the environment of a container whose .env has only the names.
+    monkeypatch.setenv(name, "")
+    ArtifactStore(s3_bucket.url).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "maybe"), ("AWS_SERVER_SIDE_ENCRYPTION", "rot13")],
+)
+def test_a_value_that_the_library_does_not_know_is_named_to_the_operator(
+    s3_bucket: Bucket, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StoreMisconfigured, match=value) as raised:
+        ArtifactStore(s3_bucket.url)
+    assert value not in for_caller(raised.value.message)
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,31 @@ def test_what_waits_for_one_receiver_costs_the_others_nothing(sqlite_url: str) -
     database.close()
     assert [line for line in plan if line.startswith("SCAN webhook_events") and "INDEX" not in line] == []
     assert sum("ix_webhook_events_open (receiver" in line for line in plan) >= 2, plan
+
+
+def test_tenants_take_turns_whatever_each_of_them_has_due(
+    ledger: Ledger, outbox: Outbox, database: Database
+) -> None:
+    for number in range(6):
+        ledger.submit([new_job(f"a{number}", tenant="a", webhook_url=f"https://{number}.example/")])
+        ledger.cancel(f"a{number}")
+    for name in ("b0", "b1", "c0"):
+        ledger.submit([new_job(name, tenant=name[0], webhook_url=f"https://{name}.example/")])
+        ledger.cancel(name)
+    with database.writing() as connection:
+        for moment, name in enumerate(("a0", "a1", "a2", "a3", "a4", "a5", "b0", "b1", "c0")):
+            row = update(WEBHOOK_EVENTS).where(WEBHOOK_EVENTS.c.job_id == name)
+            connection.execute(row.values(next_try_at=moment))
+    due = [event.id.partition(":")[0] for event in outbox.due(9)]
+    assert due == ["a0", "b0", "c0", "a1", "b1", "a2", "a3", "a4", "a5"]
+
+
+def test_each_tenant_has_its_own_order_at_a_receiver(ledger: Ledger, outbox: Outbox) -> None:
+    for name in ("a0", "a1", "b0"):
+        ledger.submit([new_job(name, tenant=name[0], webhook_url=HOOK)])
+        ledger.cancel(name)
+    events = outbox.take(9)
+    assert sorted((event.job_id, event.tenant, event.receiver) for event in events) == [
+        ("a0", "a", "https://receiver.example a"),
+        ("b0", "b", "https://receiver.example b"),
+    ]

@@ -5,7 +5,10 @@
 """
 
 from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry import log
 
 from brushwork_workers.process.celery_worker import worker_app
 
-app = worker_app(Settings.load())
+settings = Settings.load()
+log.capture(settings.log_format)
+app = worker_app(settings)

@@ -333,7 +333,7 @@ TENANT_FILES = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# Metrics of each process, which /metrics returns together.
+# Metrics of each process, which /metrics returns together. A successor of a process takes over its row.
 TELEMETRY = Table(
     "telemetry",
     METADATA,
@@ -341,6 +341,8 @@ TELEMETRY = Table(
     Column("role", String(20), nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("samples", Text, nullable=False),
+    # The process that writes the row. Null once it has ended, and for processes of older versions.
+    Column("owner", String(200)),
 )
 
 # Counters of rare events over all processes, which no single process lives long enough to count.

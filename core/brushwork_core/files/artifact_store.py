@@ -126,21 +126,26 @@ class ArtifactStore:
         except _FAILED as error:
             raise store_fault(error) from error
 
-    def remove_if_old(self, sha256: str, older_than_s: float) -> None:
+    def remove_if_old(self, sha256: str, older_than_s: float) -> bool:
         """Remove a file, unless it was stored again in the last `older_than_s` seconds.
+
+        Returns:
+            Whether the file was there, and was removed.
 
         Raises:
             ServiceUnreachable: The store does not answer.
         """
         found = self._found(sha256)
         if found is None or not _is_older(found, older_than_s):
-            return
+            return False
         try:
             self._within(lambda: obstore.delete(self._store, _path(sha256)))
-        except FileNotFoundError:
-            pass
+        except FileNotFoundError as error:
+            self._expect_store(error)
+            return False
         except _FAILED as error:
             raise store_fault(error) from error
+        return True
 
     def put_picture(self, data: bytes) -> Artifact:
         """Store an encoded picture, and return its artifact."""

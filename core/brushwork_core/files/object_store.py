@@ -15,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from brushwork_schemas.errors.store import SETTING, StoreMisconfigured
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
@@ -30,7 +30,7 @@ SILENT_SENDING_S = 60.0
 # The sum of all time for one request, such as a download that a slow caller reads.
 LONGEST_S = 3600.0
 RETRIES, RETRY_S = 2, 5.0
-HINT = "Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix."
+HINT = "Set BRUSHWORK_ARTIFACTS_URL to a writable folder, or to s3://bucket/prefix, and check AWS_... if set."
 # By scheme: the prefix of the variables that obstore reads.
 _PREFIXES = {
     "s3": "AWS_",
@@ -97,12 +97,24 @@ def opened_store(url: str) -> OpenedStore:
         if url.startswith("memory:"):
             memory = MemoryStore()
             return OpenedStore(memory, memory)
+        _forget_empty()
         _expect_usable(url)
         return OpenedStore(_remote(url, SILENT_S), _remote(url, SILENT_SENDING_S))
     except OSError as error:
         raise store_fault(error) from error
     except (BaseError, ValueError) as error:
-        raise _misconfigured(said("The address of the artifact store is not valid."), HINT) from error
+        # A text with an address may have a password.
+        reason = str(error).split("\n", 1)[0].rstrip(".") if "@" not in str(error) else "it has an @"
+        message = said(
+            "An address or a setting of the artifact store is not valid: {reason}.", reason=private(reason)
+        )
+        raise _misconfigured(message, HINT) from error
+
+
+def _forget_empty() -> None:
+    """Take a variable without a value as one that is not set, as the AWS SDKs do; obstore fails or panics."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
 
 
 def _remote(url: str, silent_s: float) -> ObjectStore:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brushwork_schemas.states import JobState
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, column, delete, func, or_, select
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import (
@@ -17,7 +17,7 @@ from brushwork_core.database.tables import (
     is_task_end_due,
 )
 from brushwork_core.files.artifact_store import ArtifactStore, StoredFile
-from brushwork_core.files.tenant_files import remove_old_entries
+from brushwork_core.files.tenant_files import is_old_entry, remove_old_entries
 
 # A file is stored before the job that refers to it, so files younger than this are kept.
 UNCLAIMED_S = 3600.0
@@ -57,21 +57,24 @@ class Retention:
         Args:
             older_than_s: Seconds since the end of a job. None removes only jobs whose own `retention_s` is
                 over.
-            dry_run: Only count. Files of the counted jobs, and uploads, are not included then.
+            dry_run: Only count what would be removed, with the files of these jobs and old uploads.
         """
         are_due = (
             [_is_past_retention()] if older_than_s is None else [_is_past_retention(), _is_old(older_than_s)]
         )
-        num_jobs = self._count(or_(*are_due)) if dry_run else sum(map(self._remove_jobs, are_due))
-        if older_than_s is not None and not dry_run:
-            with self._database.writing() as connection:
-                remove_old_entries(connection, round(older_than_s * 1000))
         num_files = num_bytes = 0
-        for files in self._unclaimed():
+        if dry_run:
+            num_jobs = self._count(or_(*are_due))
+            found = self._unclaimed(_Staying(or_(*are_due), older_than_s))
+        else:
+            num_jobs = sum(map(self._remove_jobs, are_due))
+            if older_than_s is not None:
+                with self._database.writing() as connection:
+                    remove_old_entries(connection, round(older_than_s * 1000))
+            found = map(self._removed, self._unclaimed(_Claims()))
+        for files in found:
             num_files += len(files)
             num_bytes += sum(file.size_bytes for file in files)
-            if not dry_run:
-                self._remove_files(files)
         return Pruned(num_jobs, num_files, num_bytes)
 
     def _count(self, are_due: ColumnElement[bool]) -> int:
@@ -90,15 +93,15 @@ class Retention:
             if count < JOBS_AT_ONCE:
                 return removed
 
-    def _unclaimed(self) -> Iterator[list[StoredFile]]:
+    def _unclaimed(self, claims: "_Claims") -> Iterator[list[StoredFile]]:
         for files in self._store.old_files(UNCLAIMED_S, FILES_AT_ONCE):
             names = [file.sha256 for file in files]
             with self._database.reading() as connection:
-                claimed = _claimed(connection, names)
+                claimed = claims.among(connection, names)
             if unclaimed := [file for file in files if file.sha256 not in claimed]:
                 yield unclaimed
 
-    def _remove_files(self, files: list[StoredFile]) -> None:
+    def _removed(self, files: list[StoredFile]) -> list[StoredFile]:
         names = [file.sha256 for file in files]
         referred = (
             select(table.c.sha256).where(table.c.sha256 == ARTIFACTS.c.sha256).exists()
@@ -108,19 +111,52 @@ class Retention:
         with self._database.writing() as connection:
             connection.execute(orphans)
             # Checked again inside the write transaction: a new job may refer to one of them.
-            claimed = _claimed(connection, names)
-        for name in names:
-            if name not in claimed:
-                self._store.remove_if_old(name, UNCLAIMED_S)
+            claimed = _Claims().among(connection, names)
+        return [
+            file
+            for file in files
+            if file.sha256 not in claimed and self._store.remove_if_old(file.sha256, UNCLAIMED_S)
+        ]
 
 
-def _claimed(connection: Connection, names: list[str]) -> set[str]:
-    """Names of files that a job refers to, or that a tenant has uploaded."""
-    return {
-        name
-        for table in (JOB_ARTIFACTS, TENANT_FILES)
-        for name in connection.execute(select(table.c.sha256).where(table.c.sha256.in_(names))).scalars()
-    }
+class _Claims:
+    """Which files are claimed: by a job that refers to them, or by a tenant that has uploaded them."""
+
+    def among(self, connection: Connection, names: list[str]) -> set[str]:
+        """Return those of `names` that are claimed."""
+        return {
+            name
+            for claimed in (self._by_jobs(), self._by_tenants())
+            for name in connection.execute(claimed.where(column("sha256").in_(names))).scalars()
+        }
+
+    def _by_jobs(self) -> Select[str]:
+        return select(JOB_ARTIFACTS.c.sha256)
+
+    def _by_tenants(self) -> Select[str]:
+        return select(TENANT_FILES.c.sha256)
+
+
+class _Staying(_Claims):
+    """Which files would still be claimed after old jobs and old uploads are removed.
+
+    Args:
+        are_due: Condition of the jobs that would be removed.
+        older_than_s: Age in seconds of the uploads that would be removed; None if none would be.
+    """
+
+    def __init__(self, are_due: ColumnElement[bool], older_than_s: float | None) -> None:
+        leaving = select(JOBS.c.id).where(are_due, *_is_removable())
+        self._stays = JOB_ARTIFACTS.c.job_id.not_in(leaving)
+        self._older_than_s = older_than_s
+
+    def _by_jobs(self) -> Select[str]:
+        return super()._by_jobs().where(self._stays)
+
+    def _by_tenants(self) -> Select[str]:
+        if self._older_than_s is None:
+            return super()._by_tenants()
+        return super()._by_tenants().where(~is_old_entry(round(self._older_than_s * 1000)))
 
 
 def _is_old(older_than_s: float) -> ColumnElement[bool]:

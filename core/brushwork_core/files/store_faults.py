@@ -169,6 +169,8 @@ _BY_ERRNO: Mapping[int, _Fault] = {
     errno.EACCES: _FOLDER_DENIED,
     errno.EPERM: _FOLDER_DENIED,
     errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOENT: _NO_FOLDER,
     errno.EISDIR: _NO_FOLDER,
     errno.ELOOP: _NO_FOLDER,
     errno.ENAMETOOLONG: _NO_FOLDER,

@@ -66,8 +66,12 @@ class TenantFiles:
 
 def remove_old_entries(connection: Connection, older_than_ms: int) -> None:
     """Remove old uploads, unless a job refers to the file."""
-    old = TENANT_FILES.c.created_at < now_ms() - older_than_ms
-    connection.execute(delete(TENANT_FILES).where(old, ~_has_job()))
+    connection.execute(delete(TENANT_FILES).where(is_old_entry(older_than_ms), ~_has_job()))
+
+
+def is_old_entry(older_than_ms: int) -> ColumnElement[bool]:
+    """Return the condition that an upload is older than this."""
+    return TENANT_FILES.c.created_at < now_ms() - older_than_ms
 
 
 def _has_job() -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Statistics of the ledger for /metrics: queues, running and ended jobs, workers, and the outbox."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -97,15 +98,18 @@ class LedgerStats:
             found = {row.name.removeprefix(REAPED): int(row.number) for row in connection.execute(counted)}
         return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
 
-    def workers(self, within_s: float) -> Mapping[bool, int]:
-        """Return the number of workers with a heartbeat in the last `within_s` seconds, by readiness."""
+    def workers(self, within_s: float) -> Mapping[tuple[str, bool], int]:
+        """Return the number of workers with a heartbeat in the last `within_s` seconds.
+
+        Returns:
+            By kind and readiness. A worker that serves several kinds counts for each of them.
+        """
         since = now_ms() - round(within_s * 1000)
-        counted = (
-            select(WORKERS.c.ready, func.count()).where(WORKERS.c.seen_at >= since).group_by(WORKERS.c.ready)
-        )
+        live = select(WORKERS.c.kinds, WORKERS.c.ready).where(WORKERS.c.seen_at >= since)
         with self._database.reading() as connection:
-            found = {bool(ready): int(number) for ready, number in connection.execute(counted)}
-        return {ready: found.get(ready, 0) for ready in (True, False)}
+            rows = connection.execute(live).all()
+        found = Counter((kind, bool(row.ready)) for row in rows for kind in row.kinds)
+        return {(kind, ready): found[kind, ready] for kind in all_kinds() for ready in (True, False)}
 
 
 def _queue(connection: Connection, kind: str) -> QueueStats:

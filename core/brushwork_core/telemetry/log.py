@@ -5,6 +5,7 @@ inside has these fields, lines of other libraries too. A single line takes `extr
 The content of a request is never part of a context.
 """
 
+import atexit
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from typing import Any
 from brushwork_schemas.wording.foreign_text import json_visible, visible, visible_lines
 from pythonjsonlogger.json import JsonFormatter
 
+from brushwork_core.telemetry.captured_output import CapturedOutput
+from brushwork_core.telemetry.line_filter import without_secrets
+
 TEXT = "[%(asctime)s: %(levelname)s] %(message)s"
 # httpx logs whole addresses, which may hold secrets of a webhook's receiver; alembic logs SQL.
 QUIET = ("httpx", "alembic")
@@ -24,6 +28,9 @@ QUIET = ("httpx", "alembic")
 LONGEST_MESSAGE, LONGEST_VALUE, LONGEST_TRACEBACK = 4000, 200, 20_000
 # A traceback quotes foreign text with line breaks. Indented, none of its lines looks like another record.
 INDENT = "    "
+# Libraries whose logger would have a handler of its own.
+WITH_HANDLERS = ("diffusers", "transformers")
+_captured: CapturedOutput | None = None
 _CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("brushwork_log_context", default={})  # noqa: B039
 
 
@@ -65,14 +72,15 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging names it
         """Return the line without its traceback."""
         record.message = visible(record.message, LONGEST_MESSAGE)
-        line = super().formatMessage(record)
+        line = without_secrets(super().formatMessage(record))
         context = record.__dict__.get("context", {})
         fields = " ".join(f"{name}={visible(str(value), LONGEST_VALUE)}" for name, value in context.items())
         return f"{line} ({fields})" if fields else line
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - as logging names it
         """Return the traceback in indented lines."""
-        return indent(visible_lines(super().formatException(ei), LONGEST_TRACEBACK), INDENT)
+        text = without_secrets(super().formatException(ei))
+        return indent(visible_lines(text, LONGEST_TRACEBACK), INDENT)
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - as logging names it
         """Return the stack in indented lines."""
@@ -88,7 +96,7 @@ class JsonLines(JsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return json_visible(super().format(record))
+        return json_visible(without_secrets(super().format(record)))
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
@@ -113,6 +121,45 @@ def _cut(value: Any, longest: int) -> Any:
     return f"{value[:half]}… ({len(value):,} characters) …{value[-half:]}"
 
 
+class _Propagating(logging.Logger):
+    """The logger of a library that would write its lines itself, in a form of its own."""
+
+    propagate = property(lambda self: True, lambda self, value: None)
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802 - as logging names it
+        """Do nothing: its lines go through our log."""
+
+
+def capture(log_format: str) -> None:
+    """Make everything that this process writes from now on a line of the log, if the format is `json`.
+
+    This is not limited to the log: a print, a warning, an uncaught exception and output of C libraries are
+    lines, too. Call it as early as possible. Only the first call has an effect.
+
+    Args:
+        log_format: `text` or `json`.
+    """
+    global _captured
+    if log_format == "json" and _captured is None:
+        _captured = CapturedOutput(lambda: {**_CONTEXT.get()})
+        atexit.register(_captured.close)
+        # Lines before `set_up`.
+        logging.basicConfig(handlers=[_handler("json", None)], force=True)
+
+
+def is_captured() -> bool:
+    """Return whether all output of this process becomes lines of the log."""
+    return _captured is not None
+
+
+def close() -> None:
+    """Write the last lines. Call it before an exit that skips Python's own end, such as `os._exit`."""
+    logging.shutdown()
+    if _captured is not None:
+        atexit.unregister(_captured.close)
+        _captured.close()
+
+
 def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None = None) -> None:
     """Configure the log of this process.
 
@@ -121,10 +168,18 @@ def set_up(log_format: str, *, level: int | str = logging.INFO, file: str | None
         level: Lowest level that is written.
         file: Path of the log file; None for standard error.
     """
-    handler = logging.FileHandler(Path(file), encoding="utf-8") if file else logging.StreamHandler()
-    handler.setFormatter(JsonLines(json_ensure_ascii=False) if log_format == "json" else TextLines(TEXT))
-    handler.addFilter(ContextFilter())
+    handler = _handler(log_format, file)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in WITH_HANDLERS:
+        logging.getLogger(name).__class__ = _Propagating
+
+
+def _handler(log_format: str, file: str | None) -> logging.Handler:
+    stream = None if _captured is None else _captured.stream
+    handler = logging.FileHandler(Path(file), encoding="utf-8") if file else logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines(json_ensure_ascii=False) if log_format == "json" else TextLines(TEXT))
+    handler.addFilter(ContextFilter())
+    return handler

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import typer
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
+from brushwork.cli import service_log
 from brushwork.cli.application import app
 from brushwork.cli.exit_status import ExitStatus, status_of
 from brushwork.cli.operations import OperationEnded
@@ -26,10 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in takewhile(lambda word: word != "--", given)
-    show = print_error_as_json if as_json else print_error
+    as_lines = service_log.begin(given)
+    show = service_log.report if as_lines else print_error_as_json if as_json else print_error
     try:
         # In standalone mode, typer prints a wrong command line itself, in a box.
-        status = app(args=given, prog_name="brushwork", standalone_mode=not as_json)
+        status = app(args=given, prog_name="brushwork", standalone_mode=not (as_json or as_lines))
     except BrushworkError as error:
         show(error)
         sys.exit(status_of(error))
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         show(ended.error)
         sys.exit(ended.status)
     except _WrongCommandLine as wrong:
-        print_error_as_json(_wrong_command_line(wrong))
+        (service_log.report if as_lines else print_error_as_json)(_wrong_command_line(wrong))
         sys.exit(ExitStatus.REQUEST_ERROR)
     except typer.Abort:
         sys.exit(ExitStatus.INTERRUPTED)

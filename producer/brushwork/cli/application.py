@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from brushwork.cli.commands.catalogue import kinds
+from brushwork.cli.commands.check_files import check_files
 from brushwork.cli.commands.demo import demo
 from brushwork.cli.commands.doctor import doctor
 from brushwork.cli.commands.gateway import gateway
@@ -39,9 +40,9 @@ RUN, USE, LOOK = "Run a service", "Submit and follow jobs", "Inspect"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel, retry, delete, upload),
-    LOOK: (jobs, show, kinds, workers, queues, doctor),
+    LOOK: (jobs, show, kinds, workers, queues, doctor, check_files),
 }
-OPERATIONS = (up, worker, gateway, migrate, prune, doctor)
+OPERATIONS = (up, worker, gateway, migrate, prune, doctor, check_files)
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)

@@ -1,4 +1,4 @@
-"""Flower in the embedded stack: read-only, on loopback, without a login."""
+"""Flower in the embedded stack: read-only, on loopback, without a login, for names of loopback alone."""
 
 import importlib.util
 import socket
@@ -17,7 +17,7 @@ def flower(folder: DataFolder, redis_url: str, port: int | None = None) -> tuple
         return None
     port = port or folder.port("flower")
     options = ["--address=127.0.0.1", f"--port={port}", "--read-only", "--logging=warning"]
-    argv = (sys.executable, "-m", "celery", "--quiet", "flower", *options)
+    argv = (sys.executable, "-m", "brushwork.embedded.flower_process", *options)
     # In the environment, for all users of the machine can read the arguments of a process. Without this
     # variable, Flower refuses API calls without a login. Its pages show the same data on loopback anyway.
     environment = {"BROKER_URL": redis_url, "FLOWER_UNAUTHENTICATED_API": "true"}

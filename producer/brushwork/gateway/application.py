@@ -79,7 +79,8 @@ def _lifespan(
             # uvicorn only logs it. The exit status of the process depends on it.
             app.state.start_error = error
             raise
-        app.state.reporting = Reporting(settings, app.state.services.database, gateway_metrics)
+        backend = app.state.services.backend
+        app.state.reporting = Reporting(settings, backend.database, backend.store, gateway_metrics)
         app.state.reporting.start()
         try:
             yield

@@ -36,6 +36,7 @@ def serve(settings: Settings, listening: Listening, page: Page | None = None) ->
         ServiceUnreachable: The database does not answer.
         StoreMisconfigured: The artifact store refuses its settings.
     """
+    log.capture(settings.log_format)
     log.set_up(settings.log_format)
     REQUESTS.disabled = not listening.access_log
     _prepare_database(settings, listening)

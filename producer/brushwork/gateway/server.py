@@ -46,6 +46,7 @@ class Server(uvicorn.Server):
         """Do what is due, and return whether the server stops."""
         if counter % TICKS == 0:
             self.connections.look()
+        self.connections.end_some()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -55,6 +56,7 @@ class Server(uvicorn.Server):
         while time.monotonic() < until and not self.force_exit:
             await asyncio.sleep(TICK_S)
             self.connections.look()
+            self.connections.end_some()
         await hold_back(sockets or [])
         self._app.state.services.watch.end_all()
         await super().shutdown(sockets)

@@ -5,12 +5,14 @@ import logging
 import signal
 
 from brushwork_core.database.database import Database
+from brushwork_core.fleet.process_identity import identity
 from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry import log
+from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
-from brushwork_core.telemetry.reporter import Reporter, process_name
+from brushwork_core.telemetry.reporter import Reporter
 
 from brushwork.webhooks.metrics import SenderMetrics
 from brushwork.webhooks.schedule import Schedule
@@ -37,12 +39,14 @@ def serve(settings: Settings, *, num_receivers: int) -> None:
     """
     secret = settings.webhook_secret
     signature = Signature(secret.get_secret_value() if secret else "")
+    log.capture(settings.log_format)
     log.set_up(settings.log_format)
-    process = process_name("sender")
-    database = Database(settings.database_url.get_secret_value(), f"webhooks {process}")
+    process = identity("sender")
+    database = Database(settings.database_url.get_secret_value(), f"webhooks {process.name}")
     database.migrate()
     metrics = SenderMetrics()
-    reporter = Reporter(ProcessReports(database), process, "sender", metrics.registry)
+    metrics.registry.register(BuildInfo("sender"))
+    reporter = Reporter(ProcessReports(database), process, metrics.registry)
     reporter.start()
     try:
         asyncio.run(_send(settings, database, signature, num_receivers, metrics))

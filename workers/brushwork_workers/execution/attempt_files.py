@@ -147,7 +147,7 @@ class AttemptFiles:
                 return self._access.store.put(data)
             except ServiceUnreachable as error:
                 self._access.health.failed(error)
-        self._waiting.append(self._access.held.hold(data))
+        self._waiting.append(self._access.held.add(data))
         return sha256_of(data)
 
     def _deliver_one(self, began: float) -> None:

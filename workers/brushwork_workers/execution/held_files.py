@@ -79,7 +79,7 @@ class HeldFiles:
         with self._changing:
             return self._taken_bytes(on_disk)
 
-    def hold(self, data: bytes) -> HeldFile:
+    def add(self, data: bytes) -> HeldFile:
         """Keep a file.
 
         Raises:

@@ -6,6 +6,7 @@ A job costs a few counter updates, about a microsecond each; everything else is 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from brushwork_core.ledger import Claim
+from brushwork_core.telemetry.labels import code_label, kind_label, model_label
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -23,9 +24,11 @@ class JobMetrics:
 
     Args:
         registry: Where the metrics are registered.
+        models: Names of the models of the catalogue. All others are counted together.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, models: Collection[str] = ()) -> None:
+        self._models = models
         self._attempts = Counter(
             "brushwork_attempts",
             "Attempts by outcome: succeeded, failed, canceled, expired, retried, postponed, lost.",
@@ -59,7 +62,7 @@ class JobMetrics:
 
     def claimed(self, claim: Claim) -> None:
         """Count an attempt that begins."""
-        self._in_queue.labels(claim.kind).observe(claim.queued_s)
+        self._in_queue.labels(kind_label(claim.kind)).observe(claim.queued_s)
 
     def dropped(self) -> None:
         """Count a message that led to no attempt."""
@@ -74,9 +77,10 @@ class JobMetrics:
             code: Error code; empty without an error.
             running_s: Running time in seconds if the attempt succeeded.
         """
-        self._attempts.labels(claim.kind, claim.model, outcome, code).inc()
+        kind, model = kind_label(claim.kind), model_label(claim.model, self._models)
+        self._attempts.labels(kind, model, outcome, code_label(code)).inc()
         if running_s is not None:
-            self._running.labels(claim.kind, claim.model).observe(running_s)
+            self._running.labels(kind, model).observe(running_s)
 
     def released(self, number: int) -> None:
         """Count jobs that were put back into the queue."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from brushwork_core.fleet.worker_registry import WorkerNameInUse, WorkerRegistry
 from brushwork_core.ledger import Ledger
+from brushwork_core.telemetry import log
 from brushwork_schemas.errors import BrushworkError
 
 from brushwork_workers.execution.attempt import Attempt
@@ -73,4 +74,5 @@ class EmergencyExit:
             self._worker_registry.leave(self._worker)
         except BrushworkError as error:
             LOGGER.warning("The jobs of this worker stay claimed until their leases expire: %s", error)
+        log.close()
         os._exit(status)

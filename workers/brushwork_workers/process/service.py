@@ -1,6 +1,5 @@
 """Runs a worker in this process until it is told to stop."""
 
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +39,7 @@ def serve(
     Raises:
         SystemExit: The worker has stopped or could not start; the log has the reason.
     """
+    log.capture(settings.log_format)
     # Celery sets the log up again later, but writes lines before.
     log.set_up(settings.log_format, level=log_level.upper())
     worker = worker_app(settings, loaders, reservation).Worker(
@@ -63,7 +63,7 @@ def _end(status: int) -> NoReturn:
 
     A normal exit of Python would first unload torch, which takes seconds.
     """
-    logging.shutdown()
+    log.close()
     for stream in (sys.__stdout__, sys.__stderr__):
         # The reader of the stream may be gone.
         with suppress(OSError, ValueError):

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
+from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -58,6 +60,7 @@ from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
 from brushwork_workers.supervision.reconciler import Reconciler
 from brushwork_workers.supervision.recurring_thread import RecurringThread
+from brushwork_workers.supervision.thread_metrics import ThreadMetrics
 from brushwork_workers.supervision.watchdog import Watchdog
 
 LOGGER = logging.getLogger(__name__)
@@ -107,7 +110,7 @@ class WorkerProcess:
             keep_memory()
         self._is_ready = threading.Event()
         self._registry = CollectorRegistry()
-        self._metrics = JobMetrics(self._registry)
+        self._metrics = JobMetrics(self._registry, models=frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
         self._model_executor = self._new_model_executor()
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
@@ -269,10 +272,13 @@ class WorkerProcess:
             BatchMetrics(self._batching),
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
+            BuildInfo("worker"),
+            ThreadMetrics(lambda: [*self._threads, self._consumer_thread]),
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        return Reporter(ProcessReports(self._services.database), self.worker, "worker", self._registry)
+        reports = ProcessReports(self._services.database)
+        return Reporter(reports, worker_identity(self.worker.partition("/")[0]), self._registry)
 
     def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
         return ConsumerWatchdog(

@@ -25,7 +25,9 @@ class RecurringThread:
     def __init__(
         self, name: str, every_s: float, action: Callable[[], None], wake: threading.Event | None = None
     ) -> None:
-        self._name = name
+        self.name = name
+        # In seconds since 1970; None before the first call that raised nothing.
+        self.succeeded_at: float | None = None
         self._every_s = every_s
         self._action = action
         self._is_stopping = False
@@ -48,12 +50,13 @@ class RecurringThread:
         while True:
             try:
                 self._action()
+                self.succeeded_at = time.time()
                 self._said = None
             except BrushworkError as error:
                 self._say(error)
             except Exception:
                 # If this thread ended, all leases would run out. The next call may succeed.
-                LOGGER.exception("%s failed", self._name)
+                LOGGER.exception("%s failed", self.name)
             self._wake.wait(self._every_s)
             if self._is_stopping:
                 return
@@ -63,4 +66,4 @@ class RecurringThread:
         now_s, text = time.monotonic(), str(error)
         if self._said is None or self._said[0] != text or now_s - self._said[1] >= SAY_AGAIN_AFTER_S:
             self._said = (text, now_s)
-            LOGGER.warning("%s: %s", self._name, error)
+            LOGGER.warning("%s: %s", self.name, error)

@@ -1,6 +1,7 @@
 """`brushwork up`."""
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ from typing import Annotated
 import typer
 from brushwork_core.settings.environment import data_dir
 from brushwork_core.settings.settings import Settings
+from brushwork_core.telemetry import log
+from brushwork_core.telemetry.line_filter import json_line
 from rich.text import Text
 
 from brushwork.cli.commands.services import ALL_KINDS, kind_names
@@ -59,11 +62,11 @@ def up(
     # The ledger holds prompts and the artifacts are pictures of users: files are for their owner alone.
     os.umask(0o077)
     folder = data or data_dir()
-    log = ServiceLog(folder / "logs")
+    service_log = ServiceLog(folder / "logs")
     options = StackOptions(
         folder, kind_names(kinds), workers, concurrency, flower, flower_port, gateway, port
     )
-    stack = Stack(options, log.write)
+    stack = Stack(options, service_log.write)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal that was ignored at the start stays ignored, as under nohup.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -89,10 +92,21 @@ class ServiceLog:
         self._files: dict[str, RotatingFileHandler] = {}
 
     def write(self, service: str, line: str) -> None:
-        """Write a line of a service."""
+        """Write a line of a service. If the log is JSON, the line becomes an object with the name."""
+        if log.is_captured():
+            self._write_json(service, line)
+            return
         self._file(service).emit(logging.makeLogRecord({"msg": line}))
         prefix = Text(f"{service:>8} | ", COLOURS.get(service.split()[0], "white"))
         _print(prefix + Text.from_ansi(line))
+
+    def _write_json(self, service: str, line: str) -> None:
+        found = json_line(line, service)
+        if found is not None:
+            named = json.dumps({"service": service, **json.loads(found)})
+            self._file(service).emit(logging.makeLogRecord({"msg": named}))
+            # Standard output passes a JSON object on as it is.
+            print(named, flush=True)
 
     def _file(self, service: str) -> RotatingFileHandler:
         if service not in self._files:

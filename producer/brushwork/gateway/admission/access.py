@@ -97,6 +97,17 @@ class Access:
         until, known = self._cached_keys.get(_digest(key), (0.0, None))
         return Principal(known) if known is not None and self._clock() < until else None
 
+    def remembered(self, key: str | None, for_s: float) -> Principal | None:
+        """Return the principal that the database confirmed in the last `for_s` seconds; None if it did not.
+
+        Only for requests that must be answered without the database. A revoked key is still remembered.
+        """
+        if key is None:
+            until, is_open = self._cached_open
+            return Principal() if is_open and self._clock() < until - CACHE_S + for_s else None
+        until, known = self._cached_keys.get(_digest(key), (0.0, None))
+        return Principal(known) if known is not None and self._clock() < until - CACHE_S + for_s else None
+
     def is_open(self) -> bool:
         """Return whether requests need no API key, which is so as long as there is none."""
         until, is_open = self._cached_open

@@ -12,13 +12,18 @@ from brushwork.gateway.connections.limits import ConnectionLimits
 LOGGER = logging.getLogger(__name__)
 # Ended connections are logged together, at most once in so many seconds: an attack must not fill the log.
 LOG_EVERY_S = 10.0
+# The end of a request wakes up its task, which takes a millisecond. Many at once would delay all others.
+MOST_ENDED = 20
 
 
 class HeldConnection(Protocol):
     """A connection as the others see it."""
 
-    def look(self, now: float) -> None:
-        """End it if its client is too slow."""
+    def overdue(self, now: float) -> Ending | None:
+        """Return why it must end now, because its client is too slow; None if it may go on."""
+
+    def end(self, ending: Ending) -> None:
+        """End it, with an answer if there is none yet."""
 
     def drop(self) -> None:
         """Close it at once, without an answer."""
@@ -54,6 +59,7 @@ class Connections:
         self._open: set[HeldConnection] = set()
         self._waiting: OrderedDict[HeldConnection, None] = OrderedDict()
         self._shared_head_bytes = 0
+        self._overdue: dict[HeldConnection, Ending] = {}
         self._ended: Counter[Ending] = Counter()
         self._logged_at = float("-inf")
 
@@ -83,6 +89,7 @@ class Connections:
         """Remove a connection that is closed. It may have been removed before."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
+        self._overdue.pop(connection, None)
         self._on_change(len(self._open))
 
     def waits(self, connection: HeldConnection) -> None:
@@ -110,11 +117,24 @@ class Connections:
         self._ended[ending] += 1
 
     def look(self) -> None:
-        """End the connections that are too slow. Call it every second or so."""
+        """Find the connections that are too slow. Call it twice a second or so, and `end_some` more often."""
         now = self.clock()
         for connection in list(self._open):
-            connection.look(now)
+            ending = connection.overdue(now)
+            if ending is not None:
+                self._overdue[connection] = ending
         self._log(now)
+
+    def end_some(self) -> None:
+        """End connections that were found too slow: those without a request all, of the others a few."""
+        num_costly = 0
+        for connection, ending in list(self._overdue.items()):
+            if ending is not Ending.SLOW_HEAD:
+                num_costly += 1
+                if num_costly > MOST_ENDED:
+                    continue
+            del self._overdue[connection]
+            connection.end(ending)
 
     def _log(self, now: float) -> None:
         if not self._ended or now - self._logged_at < LOG_EVERY_S:

@@ -30,6 +30,11 @@ class Deadlines:
         now: Seconds of a clock that never goes back, at the start of the connection.
     """
 
+    __slots__ = (
+        *("_answered_at", "_began", "_excused_s", "_last", "_limits", "_looked", "_num_bytes", "_unread"),
+        "phase",
+    )
+
     def __init__(self, limits: ConnectionLimits, now: float) -> None:
         self._limits = limits
         self.phase = Phase.HEAD

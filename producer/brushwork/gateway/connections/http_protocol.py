@@ -140,17 +140,21 @@ class BoundedHttp(HttpToolsProtocol):
             self._all.waits(self)
         super().on_response_complete()
 
-    def look(self, now: float) -> None:
-        """End the connection if its client is too slow."""
+    def overdue(self, now: float) -> Ending | None:
+        """Return why the connection must end now; None if it may go on."""
         is_closing = self.transport.is_closing()
         is_full = self.flow.write_paused or is_closing
         num_unread = self.transport.get_write_buffer_size() if is_full else 0
         is_held = self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue)
         ending = self._deadlines.overdue(now, is_held=is_held, num_unread=num_unread)
+        return None if is_closing and ending is not Ending.SLOW_READER else ending
+
+    def end(self, ending: Ending) -> None:
+        """End the connection, because its client is too slow."""
         if ending is Ending.SLOW_READER:
             self._all.note(ending)
             self.transport.abort()
-        elif ending is not None and not is_closing:
+        elif not self.transport.is_closing():
             self._refuse(RequestTimeout("The request came too slowly, so the gateway has closed."), ending)
 
     def drop(self) -> None:
@@ -205,7 +209,7 @@ class BoundedHttp(HttpToolsProtocol):
             # Nobody has asked anything yet.
             ending is Ending.SLOW_HEAD and not self._num_head_bytes
         ):
-            self.transport.write(_written(error))
+            self.transport.write(_answer_bytes(error))
         self.transport.close()
 
 
@@ -214,11 +218,19 @@ def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
     return b"transfer-encoding" in named or named.get(b"content-length", b"0").strip() != b"0"
 
 
-def _written(error: BrushworkError) -> bytes:
-    answer = answer_to(error, {"Connection": "close"})
-    status = HTTPStatus(answer.status_code)
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}".encode(),
-        *(name + b": " + value for name, value in answer.raw_headers),
-    ]
-    return b"\r\n".join([*lines, b"", bytes(answer.body)])
+# Answers as bytes, by code and message. Thousands of connections may end at the same moment.
+_ANSWERS: dict[tuple[str, str], bytes] = {}
+
+
+def _answer_bytes(error: BrushworkError) -> bytes:
+    known = _ANSWERS.get((error.code, error.message))
+    if known is None:
+        answer = answer_to(error, {"Connection": "close"})
+        status = HTTPStatus(answer.status_code)
+        lines = [
+            f"HTTP/1.1 {status.value} {status.phrase}".encode(),
+            *(name + b": " + value for name, value in answer.raw_headers),
+        ]
+        known = b"\r\n".join([*lines, b"", bytes(answer.body)])
+        _ANSWERS[error.code, error.message] = known
+    return known

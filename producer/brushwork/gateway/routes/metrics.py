@@ -3,30 +3,48 @@
 from typing import Annotated
 
 from brushwork_core.access.api_keys import Scope
-from brushwork_core.telemetry.exposition import merged, text_of
+from brushwork_schemas.errors import ServiceUnreachable
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
+from brushwork.gateway.admission.access import key_of
 from brushwork.gateway.dependencies import require_scope
+from brushwork.gateway.services import Services
 from brushwork.gateway.telemetry.reporting import Reporting
 
 router = APIRouter(tags=["health"])
-# Twelve reports. The last report of a process that has ended is scraped before it expires.
-LIVE_S = 60.0
 MEDIA_TYPES = ("text/plain", "application/openmetrics-text")
+# Without the database, a key that was verified in this time still reads the metrics of the gateway.
+REMEMBERED_S = 3600.0
+_require_admin = require_scope(Scope.ADMIN)
+
+
+async def _may_see_all(request: Request, response: Response) -> bool:
+    """Whether the caller may see all metrics. False if no key can be verified without the database."""
+    try:
+        await _require_admin(request, response)
+    except ServiceUnreachable:
+        services = await Services.of(request)
+        known = services.access.remembered(key_of(request), REMEMBERED_S)
+        return known is not None and known.may(Scope.ADMIN)
+    return True
 
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(require_scope(Scope.ADMIN))],
     response_class=Response,
     responses={200: {"content": {name: {"schema": {"type": "string"}} for name in MEDIA_TYPES}}},
 )
-def metrics(request: Request, reporting: Annotated[Reporting, Depends(Reporting.of)]) -> Response:
-    """Return all metrics in the text format of Prometheus, or as OpenMetrics if `Accept` asks for it."""
+def metrics(
+    request: Request,
+    reporting: Annotated[Reporting, Depends(Reporting.of)],
+    may_see_all: Annotated[bool, Depends(_may_see_all)],
+) -> Response:
+    """Return all metrics in the text format of Prometheus, or as OpenMetrics if `Accept` asks for it.
+
+    Without the database, the answer has the metrics of this gateway. Without a verified key, it then has only
+    those that say which services answer.
+    """
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    reports = {report.process: report.samples for report in reporting.telemetry.live(LIVE_S)}
-    # For this process the values of now, not those of its last report.
-    own = {reporting.process: text_of(reporting.metrics.registry)}
-    content = encode(merged(reporting.of_ledger.collect(), reports | own))
-    return Response(content, media_type=media_type)
+    found = reporting.all_metrics() if may_see_all else reporting.health()
+    return Response(encode(found), media_type=media_type)

@@ -1,17 +1,17 @@
 """Submit a job, or run one again with changes."""
 
-from contextlib import suppress
 from typing import Annotated, Any
 
 from brushwork_core.telemetry.trace_context import TraceContext
-from brushwork_schemas.errors import InvalidRequest, JobNotFound, ServiceUnreachable
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from brushwork.gateway.bodies.answer_at_end import answer_at_end
 from brushwork.gateway.bodies.form_fields import parameters_of
-from brushwork.gateway.bodies.prefer import Prefer, wait_as_preferred
+from brushwork.gateway.bodies.prefer import Prefer
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
@@ -38,7 +38,7 @@ TraceParent = Annotated[
 ]
 
 
-@router.post("", status_code=201, operation_id="submit_job", summary="Submit a job")
+@router.post("", status_code=201, operation_id="submit_job", summary="Submit a job", response_model=JobView)
 async def submit(
     request: Request,
     response: Response,
@@ -48,11 +48,14 @@ async def submit(
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
     prefer: Prefer = None,
-) -> JobView:
+) -> JobView | Response:
     """Submit a job. It is stored when the answer comes, also while Redis is not reachable.
 
     The body is JSON, or a form. A form has the files of the request, and either the field `request` with all
     other parameters as JSON, or a field for each parameter.
+
+    With `Prefer: wait`, the head of the answer comes at once, with `Location`, and the body when the job has
+    ended.
     """
     parameters = await run_in_threadpool(parameters_of, body)
     _add_headers(parameters, idempotency_key, traceparent)
@@ -61,11 +64,11 @@ async def submit(
     # The wait may be long, and the pictures of the request are stored.
     parameters.clear()
     body.release()
-    if await wait_as_preferred(prefer, job, services, principal, request, response):
-        # The job is accepted, and its id must be in the answer, whatever happens now.
-        with suppress(ServiceUnreachable, JobNotFound):
-            job = await run_in_threadpool(services.client.get, job.id)
-    return changed_view(job, may_read=principal.may_read, has_sent_request=True)
+
+    def shown(job: Job) -> JobView:
+        return changed_view(job, may_read=principal.may_read, has_sent_request=True)
+
+    return answer_at_end(prefer, job, services, principal, request, response, shown) or shown(job)
 
 
 @router.post("/{job_id}/retry", status_code=201, operation_id="retry_job", summary="Run a job again")

@@ -30,7 +30,8 @@ class LedgerMetrics(Collector):
         self._running = TtlCache(figures.num_running, FRESH_S)
         self._ended = TtlCache(figures.num_ended, ENDED_FRESH_S)
         self._outbox = TtlCache(figures.outbox, FRESH_S)
-        self._reaped = TtlCache(figures.reaped, FRESH_S)
+        # A counter is not cached: of two gateways, the one that has the older value would make it go back.
+        self._reaped = figures.reaped
         self._workers = TtlCache(lambda: figures.workers(within_s), FRESH_S)
 
     def collect(self) -> Iterator[Metric]:
@@ -42,15 +43,17 @@ class LedgerMetrics(Collector):
             "Number of jobs of lost workers, by what was done with them.",
             labels=["fate"],
         )
-        for fate, number in self._reaped.get().items():
+        for fate, number in self._reaped().items():
             reaped.add_metric([fate], number)
         yield reaped
-        yield _by(
+        workers = GaugeMetricFamily(
             "brushwork_workers",
-            "Number of live workers, by whether they are ready.",
-            "ready",
-            {str(ready).lower(): number for ready, number in self._workers.get().items()},
+            "Number of live workers that serve a kind, by whether they are ready.",
+            labels=["kind", "ready"],
         )
+        for (kind, ready), number in self._workers.get().items():
+            workers.add_metric([kind, str(ready).lower()], number)
+        yield workers
 
     def _of_queues(self) -> Iterator[Metric]:
         queues = self._queues.get()

@@ -2,6 +2,7 @@
 
 from http import HTTPMethod
 
+from brushwork_core.telemetry.labels import code_label
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -69,4 +70,4 @@ class GatewayMetrics:
 
     def refused(self, code: str) -> None:
         """Count a request that was refused with this code."""
-        self._problems.labels(code).inc()
+        self._problems.labels(code_label(code)).inc()

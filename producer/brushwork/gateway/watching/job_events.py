@@ -20,6 +20,8 @@ from brushwork.gateway.watching.job_view import JobView
 from brushwork.gateway.watching.watcher import RETRY_EVERY_S, Watch, Watcher
 
 PING_EVERY_S = 15
+# `EventSource` connects again after so many milliseconds; by default browsers wait for several seconds.
+RETRY_MS = 1000
 # A receiver that reads nothing for so long has left, whatever TCP says.
 SEND_TIMEOUT_S = 30
 # After this time the client connects again, with its API key. It misses no event.
@@ -105,12 +107,12 @@ async def job_events(
     seen = start.status
     if seen.state.is_terminal:
         # Without an id: only a reader that has seen `end` itself gets status 204 next time.
-        yield _event("snapshot", start.job.model_dump_json())
+        yield _event("snapshot", start.job.model_dump_json(), retry_ms=RETRY_MS)
         yield _event("end", start.job.model_dump_json(), seen)
         return
     with watch.watching(start.job.id, previews=previews) as watcher:
         if not start.is_known_by(last_event_id):
-            yield _event("snapshot", start.job.model_dump_json(), seen)
+            yield _event("snapshot", start.job.model_dump_json(), seen, retry_ms=RETRY_MS)
         async for event in _changes(watcher, seen, is_allowed):
             yield event
         if watcher.status is not None and (job := await _ended(watcher, read)) is not None:
@@ -164,5 +166,8 @@ def _preview_data(preview: Preview) -> str:
     return json.dumps({"step": preview.step, "total": preview.total, "image": image})
 
 
-def _event(name: str, data: str, status: JobStatus | None = None) -> ServerSentEvent:
-    return ServerSentEvent(data, event=name, id=event_id(status) if status else None, sep="\n")
+def _event(
+    name: str, data: str, status: JobStatus | None = None, *, retry_ms: int | None = None
+) -> ServerSentEvent:
+    event_id_of = event_id(status) if status else None
+    return ServerSentEvent(data, event=name, id=event_id_of, retry=retry_ms, sep="\n")
