@@ -258,12 +258,12 @@ def call_in_parallel(
         stop: Set when no more callers shall start.
         options: More options of `RawCaller.run`.
     """
-    began = time.monotonic()
+    began, over = time.monotonic(), stop or threading.Event()
 
     def one(number: int) -> Report | None:
         if per_second is not None:
-            time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-        if stop is not None and stop.is_set():
+            over.wait(max(0.0, began + number / per_second - time.monotonic()))
+        if over.is_set():
             return None
         key = f"{prefix}-{number}" if prefix else None
         return make().run(requests[number], key=key, number=number, **options)
