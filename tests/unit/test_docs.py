@@ -96,7 +96,7 @@ ARROW = re.compile(r"^ +(\S+) --> (\w+): (.+)$", re.MULTILINE)
 # Methods of the ledger that move no job to another state, and `withdraw`: `cancel` with another answer.
 NO_MOVES = {
     *("perform", "rest", "renew", "withdraw"),
-    *("dispatch", "dispatch_again", "undispatch", "has_backlog", "num_dispatched"),
+    *("dispatch", "dispatch_again", "dispatch_overdue", "undispatch", "has_backlog", "num_dispatched"),
 }
 
 
