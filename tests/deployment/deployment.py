@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.deployment.compose_stack import ComposeStack
 from tests.raw_callers import RawCaller
 
+# One of each kind; the others would take as long again to load.
+MODELS = "pocket-diffusion,pocket-upscaler,pocket-captioner,pocket-classifier,pocket-segmenter,simple_cnn"
 GATEWAY, GATEWAY_2 = "http://127.0.0.1:8600", "http://127.0.0.1:8601"
 
 
@@ -20,7 +22,9 @@ class Deployment:
 
     def __init__(self, folder: Path, values: Mapping[str, str]) -> None:
         self.folder = folder
-        self.stack = ComposeStack(folder, {"BRUSHWORK_WEBHOOK_PRIVATE": "true", **values})
+        self.stack = ComposeStack(
+            folder, {"BRUSHWORK_WEBHOOK_PRIVATE": "true", "BRUSHWORK_MODELS": MODELS, **values}
+        )
         self.key = ""
 
     def up(self, *names: str) -> None:

@@ -14,8 +14,6 @@ from tests.deployment.network import make_bridge
 from tests.raw_callers import Report
 
 SERVICES = ("worker", "gateway", "webhooks", "prune", "flower")
-# One of each kind; the others would take as long again to load.
-MODELS = "pocket-diffusion,pocket-upscaler,pocket-captioner,pocket-classifier,pocket-segmenter,simple_cnn"
 
 
 def main() -> None:
@@ -23,7 +21,7 @@ def main() -> None:
     enter()
     make_bridge()
     with tempfile.TemporaryDirectory(prefix="brushwork-deployment-") as folder:
-        deployment = Deployment(Path(folder), {"BRUSHWORK_MODELS": MODELS})
+        deployment = Deployment(Path(folder), {})
         with deployment.stack:
             deployment.up(*SERVICES)
             caller = deployment.caller()

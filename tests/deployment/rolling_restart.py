@@ -18,7 +18,7 @@ ORDER = ("postgres", "redis", "worker", "gateway", "gateway-2", "webhooks", "pru
 BETWEEN_CALLERS_S = 0.25
 # Callers of a share that are under way when their service stops.
 BEFORE = 3
-END_S, WEBHOOKS_S = 300.0, 120.0
+END_S, WEBHOOKS_S = 900.0, 120.0
 
 
 class Crowd:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.storage_quota import num_bytes_of
 from brushwork.gateway.bodies.byte_range import parsed_range
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.dependencies import Gateway, Reader, Submitter
@@ -143,7 +144,8 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, firs
             kept = services.backend.decoder.cleaned(file, Reading(FIELD, None, first_frame))
 
     def attempt() -> Artifact:
-        artifact = _kept(services, kept)
+        with services.limits.storing(principal, num_bytes_of(kept)):
+            artifact = _kept(services, kept)
         services.tenant_files.record_upload(principal.tenant or "", artifact)
         return artifact
 

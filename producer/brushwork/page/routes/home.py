@@ -151,6 +151,9 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
     try:
         with on_behalf_of(principal.tenant):
             read = inputs.read(file, name)
+        with services.limits.storing(principal, 0):
+            # Raises if the quota is reached: then the file must be chosen again.
+            pass
     except (BrushworkError, ValueError):
         # The file is not a picture or archive, or it was read and closed before.
         return None
