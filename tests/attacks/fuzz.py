@@ -17,6 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import atheris  # type: ignore[import-not-found]
+from brushwork_schemas.errors import PluginFailed, RequestError
+
+from tests.archives import folders, tarred, zipped
+from tests.attacks.hostile.parts import encoded
+from tests.heic_samples import CLEAR_HALF, TURNED, TWO_HALVES
 
 INSTRUMENTED = ["brushwork_core.media", "brushwork_schemas", "brushwork.gateway.bodies"]
 with atheris.instrument_imports(include=INSTRUMENTED):
@@ -26,12 +31,6 @@ with atheris.instrument_imports(include=INSTRUMENTED):
     from brushwork_schemas.admission import admit
     from brushwork_schemas.catalogue import Catalogue
     from brushwork_schemas.options import taken_options
-
-from brushwork_schemas.errors import PluginFailed, RequestError
-
-from tests.archives import folders, tarred, zipped
-from tests.attacks.hostile.parts import encoded
-from tests.heic_samples import CLEAR_HALF, TURNED, TWO_HALVES
 
 # A file of the fuzzer has a few kilobytes, and coverage makes Python several times slower.
 MOST_CPU_S = 5.0
