@@ -34,9 +34,9 @@ def bombs() -> list[bytes]:
         jpegs.scans(4000, 3000),
         jpegs.scans(5000, 25),
         buffer.getvalue(),
-        pngs.with_chunks(pngs.chunk(b"prVt", b"") * 1_500_000),
-        encoded("JPEG")[:2] + jpegs.segment(0xFE) * 1_500_000 + encoded("JPEG")[2:],
-        rasters.bmp(3500, 3500, b"\1\0" * 12_000_000, 1),
+        pngs.with_chunks(pngs.chunk(b"prVt", b"") * 500_000),
+        encoded("JPEG")[:2] + jpegs.segment(0xFE) * 500_000 + encoded("JPEG")[2:],
+        rasters.bmp(1750, 1750, b"\1\0" * 3_000_000, 1),
     ]
 
 

@@ -186,7 +186,7 @@ class Archive:
 def _check_name(name: str) -> None:
     parts = name.removesuffix("/").split("/")
     # Most names need no look at each character.
-    is_printable = (name.isascii() and name.isprintable()) or not any(
+    is_printable = name.isprintable() or not any(
         unicodedata.category(character).startswith("C") for character in name
     )
     if len(name) > LONGEST_NAME or not is_printable or "\\" in name or ":" in parts[0]:

@@ -34,12 +34,14 @@ def detected(names: Iterable[bytes]) -> str:
         names: Names, of which at least one is not ASCII.
     """
     parts = {part for name in names if not name.isascii() for part in name.split(b"/") if not part.isascii()}
-    if all(_decoded(part, UTF_8) is not None for part in parts):
+    # In none of these encodings, the slash is part of another character.
+    together = b"/".join(parts)
+    if _decodes(together, UTF_8):
         return UTF_8
     sample = sorted(parts, key=lambda part: (len(part), part))
     while len(sample) > 1 and sum(map(len, sample)) > MOST_BYTES:
         sample = sample[::2]
-    able = [each for each in _SCORES if all(_decoded(part, each) is not None for part in parts)]
+    able = [each for each in _SCORES if _decodes(together, each)]
     tidy = _tidy(b"\n".join(sample), able)
     # Of those with one score, the first.
     return max(tidy or able or [_LAST], key=lambda encoding: _score(sample, encoding))
@@ -53,13 +55,13 @@ def _tidy(text: bytes, encodings: list[str]) -> list[str]:
     return [each for each in encodings if each in names]
 
 
-def _decoded(name: bytes, encoding: str) -> str | None:
+def _decodes(names: bytes, encoding: str) -> bool:
     try:
-        text = name.decode(encoding)
+        characters = set(names.decode(encoding))
     except UnicodeDecodeError:
-        return None
+        return False
     # Control characters, private use and what is not assigned.
-    return None if any(unicodedata.category(each) in ("Cc", "Co", "Cn") for each in text) else text
+    return not any(unicodedata.category(each) in ("Cc", "Co", "Cn") for each in characters)
 
 
 def _score(names: list[bytes], encoding: str) -> float:

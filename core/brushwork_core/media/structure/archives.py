@@ -10,6 +10,8 @@ from brushwork_schemas.wording.phrase import said
 from brushwork_core.media.archive_errors import refused
 from brushwork_core.media.pictures import MAX_BYTES
 
+# A data set has one for each class, in three parts at most.
+MAX_FOLDERS = 10_000
 MAX_UNPACKED_BYTES = 8 * 2**30
 # Of one record before a file in a tar, such as its long name; and of all of them.
 MAX_HEADER_BYTES, MAX_HEADERS_BYTES = 64 * 2**10, 128 * 2**20
@@ -24,7 +26,7 @@ _ENTRY = re.compile(rb"PK\x01\x02.{26}(..)", re.DOTALL)
 _ENTRY_BYTES = 32
 _MEMBER = b"\x1f\x8b\x08"
 _PIECE, _BLOCK = 2**20, 512
-_NO_FILES = b"xgLKX"
+_NO_FILES, _FOLDER = b"xgLKX", b"5"
 
 
 class BoundedReader(io.RawIOBase):
@@ -97,6 +99,16 @@ def check_number(number: int, most: int) -> None:
         raise refused(said("the archive has more than {max_files} files.", max_files=most))
 
 
+def check_folders(number: int) -> None:
+    """Check the number of folders that a tar lists beside its files.
+
+    Raises:
+        InvalidDataset: There are too many.
+    """
+    if number > MAX_FOLDERS:
+        raise refused(said("the archive has more than {max_folders} folders.", max_folders=MAX_FOLDERS))
+
+
 def check_zip(source: BinaryIO, most: int) -> None:
     """Count the entries of a zip and their extra fields, before zipfile creates an object for each.
 
@@ -144,12 +156,14 @@ def check_tar(plain: BoundedReader, most: int) -> None:
     Raises:
         InvalidDataset: There are too many.
     """
-    number = position = 0
+    number = folders = position = 0
     plain.seek(0)
     while len(block := plain.read(_BLOCK)) == _BLOCK and block[0]:
         plain.begin_member()
         number += block[156:157] not in _NO_FILES
         check_number(number, most)
+        folders += block[156:157] == _FOLDER
+        check_folders(folders)
         try:
             content = int(block[124:136].rstrip(b"\0 ") or b"0", 8)
         # A size that is not in octal digits; tarfile will say more.
