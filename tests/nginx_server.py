@@ -37,6 +37,18 @@ http {{
 """
 
 
+# What nginx does by itself: no line of the example that matters for a restart.
+PLAIN = """\
+upstream brushwork { server 10.0.0.11:8600; server 10.0.0.12:8600; }
+server {
+    listen 443 ssl;
+    ssl_certificate /etc/ssl/brushwork/fullchain.pem;
+    ssl_certificate_key /etc/ssl/brushwork/privkey.pem;
+    location / { proxy_pass http://brushwork; }
+}
+"""
+
+
 def needs_nginx() -> str:
     """Return the path of nginx; skip where it is missing, and fail in CI."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -99,10 +111,9 @@ class NginxServer(Server):
             return False
 
     def _placed(self, text: str, gateways: Sequence[str]) -> str:
-        servers = [f"server {urlsplit(each).netloc} max_fails=0;" for each in gateways]
-        examples = re.findall(r"server 10\.0\.0\.\d+:8600 max_fails=0;", text)
-        for example, server in zip(examples, servers, strict=True):
-            text = text.replace(example, server)
+        examples = re.findall(r"server (10\.0\.0\.\d+:8600)", text)
+        for example, gateway in zip(examples, gateways, strict=True):
+            text = text.replace(example, urlsplit(gateway).netloc)
         text = re.sub(r" *listen \[::\].*\n", "", text)
         text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl")
         text = text.replace("listen 80", f"listen 127.0.0.1:{self.plain_port}")

@@ -121,7 +121,7 @@ class RawCaller:
         self,
         request: Mapping[str, Any],
         *,
-        key: str,
+        key: str | None,
         number: int = 0,
         wait_s: int = 20,
         most_again: int = 5,
@@ -131,7 +131,7 @@ class RawCaller:
 
         Args:
             request: The request: `kind`, parameters and options.
-            key: Its idempotency key.
+            key: Its idempotency key; None to send none, and to give up if the answer to the submit is lost.
             number: Number of the caller in its report.
             wait_s: Seconds that each request prefers to wait.
             most_again: How often it sends a request again before it gives up.
@@ -139,9 +139,10 @@ class RawCaller:
         """
         report, began = Report(number), time.monotonic()
         prefer = {"Prefer": f"wait={wait_s}"}
-        sent = {"Content-Type": "application/json", "Idempotency-Key": key, **prefer}
+        sent = {"Content-Type": "application/json", **prefer, **({"Idempotency-Key": key} if key else {})}
+        once = most_again if key else 0
         try:
-            answer = self._sent(report, "POST", "/v1/jobs", json.dumps(request).encode(), sent, most_again)
+            answer = self._sent(report, "POST", "/v1/jobs", json.dumps(request).encode(), sent, once)
             report.job_id = answer.json["id"]
             while (state := answer.json["state"]) not in ENDED and time.monotonic() < began + within_s:
                 path = f"/v1/jobs/{report.job_id}"
@@ -242,7 +243,7 @@ def call_in_parallel(
     *,
     at_once: int = 24,
     per_second: float | None = None,
-    prefix: str = "raw",
+    prefix: str | None = "raw",
     stop: threading.Event | None = None,
     **options: Any,
 ) -> list[Report]:
@@ -253,18 +254,19 @@ def call_in_parallel(
         requests: The requests. The key of each is `prefix` and its number.
         at_once: Most callers at the same time.
         per_second: Callers that start in a second; None starts each as soon as there is room.
-        prefix: Start of the idempotency keys.
+        prefix: Start of the idempotency keys; None for callers that send none.
         stop: Set when no more callers shall start.
         options: More options of `RawCaller.run`.
     """
-    began = time.monotonic()
+    began, over = time.monotonic(), stop or threading.Event()
 
     def one(number: int) -> Report | None:
         if per_second is not None:
-            time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-        if stop is not None and stop.is_set():
+            over.wait(max(0.0, began + number / per_second - time.monotonic()))
+        if over.is_set():
             return None
-        return make().run(requests[number], key=f"{prefix}-{number}", number=number, **options)
+        key = f"{prefix}-{number}" if prefix else None
+        return make().run(requests[number], key=key, number=number, **options)
 
     with ThreadPoolExecutor(at_once) as pool:
         return [report for report in pool.map(one, range(len(requests))) if report is not None]

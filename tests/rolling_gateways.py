@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 
 from tests.gateways import GatewayServer, key, settings_at
 from tests.jobs import result_of
-from tests.nginx_server import NginxServer
+from tests.nginx_server import PLAIN, NginxServer
 from tests.raw_callers import RawCaller, Verdict, call_in_parallel
 
 RUN_S = 0.3
@@ -74,19 +74,30 @@ def restart(gateways: Sequence[GatewayServer], rounds: int) -> list[float]:
 
 
 @contextmanager
-def two_gateways(folder: Path, settings: Settings) -> Iterator[tuple[NginxServer, list[GatewayServer]]]:
+def two_gateways(
+    folder: Path, settings: Settings, configuration: str | None = None
+) -> Iterator[tuple[NginxServer, list[GatewayServer]]]:
     """Two gateways and nginx in front of them, inside of the `with` block."""
     with ExitStack() as stack:
         gateways = [GatewayServer(settings, folder / f"gateway-{number}.log") for number in range(2)]
         for gateway in gateways:
             stack.callback(gateway.halt, signal.SIGKILL)
             gateway.start()
-        nginx = NginxServer(folder, [gateway.address for gateway in gateways])
+        nginx = NginxServer(folder, [gateway.address for gateway in gateways], configuration)
         stack.callback(nginx.halt, signal.SIGTERM)
         yield nginx.start(), gateways
 
 
-def rolling(folder: Path, database_url: str, *, num_jobs: int, rounds: int, per_second: float) -> Verdict:
+def rolling(
+    folder: Path,
+    database_url: str,
+    *,
+    num_jobs: int,
+    rounds: int,
+    per_second: float,
+    configuration: str | None = None,
+    prefix: str | None = "raw",
+) -> Verdict:
     """Run the callers and the restarts together.
 
     Args:
@@ -95,11 +106,13 @@ def rolling(folder: Path, database_url: str, *, num_jobs: int, rounds: int, per_
         num_jobs: Number of callers, each with one job.
         rounds: How often each gateway is restarted.
         per_second: Callers that start in a second.
+        configuration: Of nginx; by default the example of this repository.
+        prefix: Start of the idempotency keys; None for callers that send none.
     """
     settings = settings_at(database_url, folder)
     secret = key(settings, "raw", [Scope.SUBMIT, Scope.READ])
     requests = [{"kind": "text-to-image", "prompt": f"a {n}"} for n in range(num_jobs)]
-    with two_gateways(folder, settings) as (nginx, gateways), ending(settings) as database:
+    with two_gateways(folder, settings, configuration) as (nginx, gateways), ending(settings) as database:
         trust = nginx.trust
         with ThreadPoolExecutor(1) as pool:
             calling = pool.submit(
@@ -107,6 +120,7 @@ def rolling(folder: Path, database_url: str, *, num_jobs: int, rounds: int, per_
                 lambda: RawCaller(nginx.address, secret, trust=trust),
                 requests,
                 per_second=per_second,
+                prefix=prefix,
             )
             # In this thread: a child process ends with the thread that has started it.
             took = restart(gateways, rounds)
@@ -123,6 +137,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3, help="how often each gateway is restarted")
     parser.add_argument("--per-second", type=float, default=8.0)
+    parser.add_argument("--plain", action="store_true", help="with nginx's defaults in place of the example")
+    parser.add_argument("--without-keys", action="store_true", help="callers send no Idempotency-Key")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/ledger.sqlite3"
@@ -130,7 +146,13 @@ def main() -> int:
         database.migrate()
         database.close()
         verdict = rolling(
-            Path(folder), url, num_jobs=chosen.jobs, rounds=chosen.rounds, per_second=chosen.per_second
+            Path(folder),
+            url,
+            num_jobs=chosen.jobs,
+            rounds=chosen.rounds,
+            per_second=chosen.per_second,
+            configuration=PLAIN if chosen.plain else None,
+            prefix=None if chosen.without_keys else "raw",
         )
     print(verdict)
     return 1 if verdict.lost or verdict.doubled or verdict.most_again > 1 else 0

@@ -43,6 +43,7 @@ class Attack:
         run: Runs it, and returns the number of bytes that it has sent.
         environment: Settings of the gateway that the full form needs.
         max_files: Most files that the gateway may open, in the full form.
+        with_decoders: Whether the memory of the processes that decode pictures counts.
         measure: Runs and measures an attack that is not on the gateway; `measured` by default.
     """
 
@@ -51,6 +52,7 @@ class Attack:
     run: Callable[[Scene], int]
     environment: Mapping[str, str] = field(default_factory=dict)
     max_files: int | None = None
+    with_decoders: bool = True
     measure: "Callable[[Attack, Scene], Measured] | None" = None
 
 
@@ -104,7 +106,8 @@ def measured(attack: Attack, scene: Scene) -> Measured:
     assert gateway.process is not None
     key = gateway.keys[INNOCENT]
     calm = watched(gateway.address, key, scene.seconds)
-    with Usage(gateway.process.pid) as usage, Innocent(gateway.address, key) as innocent:
+    usage = Usage(gateway.process.pid, with_decoders=attack.with_decoders)
+    with usage, Innocent(gateway.address, key) as innocent:
         num_bytes = attack.run(scene)
     return Measured(
         attack, num_bytes, usage.grown_bytes, usage.cpu_s, calm, innocent.seen, goes_on=goes_on(gateway)

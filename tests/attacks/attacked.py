@@ -16,6 +16,7 @@ from brushwork_core.settings.settings import Settings
 from tests.gateways import GatewayServer, key, settings_at
 
 LOOK_S = 0.02
+DECODERS = "brushwork_core.media.decoders"
 INNOCENT, ATTACKER = "innocent", "attacker"
 
 
@@ -84,10 +85,13 @@ class Usage:
 
     Args:
         pid: The process.
+        with_decoders: Whether the memory of the processes that decode pictures counts. It has limits of its
+            own, and is free again after each picture.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, with_decoders: bool = True) -> None:
         self._root = psutil.Process(pid)
+        self._with_decoders = with_decoders
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._before_bytes = self._most_bytes = self._bytes()
@@ -129,7 +133,8 @@ class Usage:
         found = 0
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
-                found += process.memory_info().rss
+                if self._with_decoders or DECODERS not in " ".join(process.cmdline()):
+                    found += process.memory_info().rss
         return found
 
     def _cpu_s(self) -> float:

@@ -36,5 +36,5 @@ ATTACK = Attack("A3", "bodies without a key, and bodies that fall silent", run)
 
 
 def test_silent_bodies_cost_little(attacked_gateway: Attacked) -> None:
-    found = measured(ATTACK, Scene(attacked_gateway, seconds=1.0, scale=0.1))
+    found = measured(ATTACK, Scene(attacked_gateway, seconds=0.5, scale=0.1))
     assert found.must_hold == []

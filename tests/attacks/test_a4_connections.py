@@ -18,6 +18,6 @@ ATTACK = Attack("A4", "1000 unfinished heads, 256 files", run, max_files=256)
 
 
 def test_unfinished_heads_keep_nobody_out(attacked_gateway: Attacked) -> None:
-    found = measured(ATTACK, Scene(attacked_gateway, seconds=1.0, scale=0.4))
+    found = measured(ATTACK, Scene(attacked_gateway, seconds=0.5, scale=0.4))
     assert found.must_hold == []
     assert "connections were ended" in attacked_gateway.log.read_text()

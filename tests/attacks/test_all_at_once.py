@@ -43,5 +43,5 @@ ATTACK = Attack("all", "2,000 unfinished heads, 500 silent bodies and 300 event 
 
 
 def test_all_at_once_keep_nobody_out(attacked_gateway: Attacked) -> None:
-    found = measured(ATTACK, Scene(attacked_gateway, seconds=1.0, scale=0.1))
+    found = measured(ATTACK, Scene(attacked_gateway, seconds=0.5, scale=0.1))
     assert found.must_hold == []

@@ -155,9 +155,9 @@ def check_files_command(site: Site) -> dict[str, Any]:
 def _wait_succeeded(site: Site, number: int) -> None:
     wait_until(
         lambda: site.states()["succeeded"] >= number,
-        bound_s=120,
+        bound_s=600,
         what=f"{number} succeeded jobs",
-        look_s=0.02,
+        look_s=0.1,
     )
 
 

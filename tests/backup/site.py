@@ -57,6 +57,9 @@ class Site:
         self.settings = Settings.load(
             **{
                 **QUICK,
+                # Nothing hangs here; on a busy machine even a quick step may take seconds.
+                "stall_s": 120.0,
+                "frozen_s": 120.0,
                 "redis_url": self._redis.url,
                 "database_url": database_url,
                 "artifacts_url": artifacts_url,

@@ -43,6 +43,7 @@ class Proxy:
         self._links: set[Link] = set()
         self._silent: set[Way] = set()
         self._closing = asyncio.Event()
+        self._refuses = False
         self.latency_s = 0.0
         self.trap: Trap | None = None
 
@@ -108,13 +109,15 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
 
     async def _listen(self, port: int = 0) -> asyncio.Server:
+        self._refuses = False
         return await asyncio.start_server(self._serve, "127.0.0.1", port)
 
     async def _stop_listening(self) -> None:
+        self._refuses = True
         self._server.close()
 
     async def _close(self) -> None:
-        self._server.close()
+        await self._stop_listening()
         self._closing.set()
         for link in list(self._links):
             link.reset()
@@ -125,6 +128,11 @@ class Proxy:
             server = await self._connect()
         except OSError:
             writer.transport.abort()
+            return
+        # A connection that was made while the port was being closed.
+        if self._refuses:
+            writer.transport.abort()
+            server[1].transport.abort()
             return
         link = Link(writer, server[1])
         self._links.add(link)

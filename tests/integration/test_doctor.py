@@ -340,4 +340,4 @@ def test_without_a_service_there_is_nothing_to_look_at(
 ) -> None:
     monkeypatch.delenv("BRUSHWORK_DATABASE_URL")
     answer = doctor()
-    assert (answer.status, "brushwork up" in answer.err) == (3, True)
+    assert (answer.status, "brushwork up" in answer.err) == (78, True)

@@ -43,7 +43,6 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     ("method", "path"),
     [
         ("GET", "/readyz"),
-        ("GET", "/metrics"),
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/x/events"),
         ("POST", "/v1/jobs"),
@@ -70,6 +69,12 @@ def test_an_absent_database_is_not_described(
     # What the operator needs stands in the log.
     assert "port 1 failed" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_metrics_tell_what_they_know_without_a_database_and_no_place(away: TestClient) -> None:
+    answer = away.get("/metrics")
+    assert 'brushwork_up{service="database"} 0.0' in answer.text
+    assert [place for place in INNER if place in answer.text] == []
 
 
 def _failed(database: Database, error: ServiceUnreachable | ModelUnavailable) -> None:

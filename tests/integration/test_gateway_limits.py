@@ -11,14 +11,18 @@ from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.rate import Rate
 from brushwork.inputs.intake import JobDraft
+from brushwork.transports.payload import data_url
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.access.key_usage import KeyUsage, Usage
 from brushwork_core.database.database import Database
+from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import QueueFull, RateLimited
 from starlette.testclient import TestClient
 
+from tests.archives import png
 from tests.gateways import bearer, gateway
 from tests.servers import RedisServer, free_port
 
@@ -216,3 +220,48 @@ def test_a_frozen_redis_holds_one_request_and_no_other(tmp_path: Path) -> None:
     finally:
         server.stop()
         rate.close()
+
+
+class TestQuota:
+    def test_files_beyond_it_are_refused_and_those_of_others_are_not(
+        self, http: TestClient, database: Database
+    ) -> None:
+        picture = png("red")
+        key = bounded(database, max_stored_bytes=len(picture) + 10)
+        of_other = bearer(ApiKeys(database).create("other", tenant="b"))
+        sent = {"content": picture, "headers": key | {"Content-Type": "image/png"}}
+        assert http.post("/v1/files", **sent).status_code == 201
+        other = png("blue")
+        refused = http.post("/v1/files", content=other, headers=sent["headers"])
+        assert (refused.status_code, refused.json()["code"], refused.json()["fault"]) == (
+            403,
+            "quota_exceeded",
+            "caller",
+        )
+        for headers in (of_other, bearer(ApiKeys(database).create("free", tenant="a"))):
+            accepted = http.post("/v1/files", content=other, headers=headers | {"Content-Type": "image/png"})
+            assert accepted.status_code == 201
+
+    def test_a_job_whose_files_do_not_fit_in_is_refused_as_a_whole(
+        self, http: TestClient, database: Database
+    ) -> None:
+        picture = png("red")
+        key = bounded(database, max_stored_bytes=len(picture) - 1, daily_budget=10.0)
+        job = {"kind": "image-classification", "image": data_url(picture)}
+        refused = http.post("/v1/jobs", json=job, headers=key)
+        assert (refused.status_code, refused.json()["code"]) == (403, "quota_exceeded")
+        assert (num_jobs(http, key), used(database)) == (0, Usage())
+        assert http.post("/v1/jobs", json=JOB, headers=key).status_code == 201
+
+    def test_a_tenant_that_has_reached_it_submits_nothing_more(
+        self, http: TestClient, database: Database
+    ) -> None:
+        TenantFiles(database).record_upload(
+            "a", Artifact(sha256="a" * 64, media_type="image/png", size_bytes=100)
+        )
+        key = bounded(database, max_stored_bytes=100)
+        refused = http.post("/v1/jobs", json=JOB, headers=key)
+        assert (refused.status_code, refused.json()["code"]) == (403, "quota_exceeded")
+        batch = http.post("/v1/jobs:batch", json={"requests": [JOB, JOB]}, headers=key)
+        assert batch.status_code == 403
+        assert http.get("/v1/jobs", headers=key).status_code == 200

@@ -82,9 +82,9 @@ def test_a_gateway_that_is_killed_while_its_caller_waits_has_told_where_the_job_
             first.halt(signal.SIGKILL)
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.read()
-        first.start()
-        found = httpx.get(f"{first.address}{location}").json()
-        again = httpx.post(url, content=body, headers={**KEY, "Content-Type": "application/json"})
+        with Listening(settings) as other:
+            found = httpx.get(f"{other.address}{location}").json()
+            again = httpx.post(f"{other.address}/v1/jobs", json=DRAW, headers=KEY)
     finally:
         first.halt(signal.SIGKILL)
     assert (again.status_code, again.json()["id"]) == (200, found["id"])

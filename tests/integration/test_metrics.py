@@ -45,12 +45,14 @@ class Observed:
     Args:
         text: /metrics.
         worker_log: One JSON object a line.
+        sender_log: As that of the worker, with its standard output.
         job_id: Of the job with a webhook and a trace.
         heard: The headers of the webhooks.
     """
 
     text: str
     worker_log: str
+    sender_log: str
     job_id: str
     heard: list[dict[str, str]]
 
@@ -88,10 +90,12 @@ def settings(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def observed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Observed:
     log = tmp_path_factory.mktemp("log") / "worker.log"
+    sender_log = log.with_name("sender.log")
     environ = {**os.environ, **environment(settings), "BRUSHWORK_WEBHOOK_SECRET": SECRET}
-    sender = subprocess.Popen(
-        [sys.executable, "-m", "brushwork", "webhooks", "send"], env=environ, stderr=subprocess.DEVNULL
-    )
+    with sender_log.open("wb") as output:
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "brushwork", "webhooks", "send"], env=environ, stdout=output, stderr=output
+        )
     try:
         with Receiver() as receiver, Listening(settings) as listening:
             worker = WorkerProcess(settings, KIND, log)
@@ -101,7 +105,7 @@ def observed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ob
     finally:
         sender.terminate()
         sender.wait(20)
-    return Observed(text, log.read_text("utf-8"), job_id, heard)
+    return Observed(text, log.read_text("utf-8"), sender_log.read_text("utf-8"), job_id, heard)
 
 
 def _work(settings: Settings, address: str, receiver: Receiver, worker: WorkerProcess) -> str:
@@ -218,14 +222,19 @@ def test_the_documentation_names_all_of_it_and_nothing_else(observed: Observed) 
 
 
 def test_lines_of_a_jobs_thread_say_which_job_it_is(observed: Observed) -> None:
-    # What Celery says in a signal's handler, where no logger can be used, goes past the log.
-    written = [line for line in observed.worker_log.splitlines() if line and not line.startswith("worker: ")]
-    lines = [json.loads(line) for line in written]
+    lines = [json.loads(line) for line in observed.worker_log.splitlines()]
+    # Celery says so in a signal's handler, where no logger can be used.
+    assert any("Warm shutdown" in line["message"] for line in lines)
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
     [ours] = {line["attempt"]: line for line in lines if line.get("job") == observed.job_id}.values()
     assert (ours["kind"], ours["attempt"], ours["trace"]) == (KIND, 1, TRACE_ID)
     assert "@here/" in ours["worker"]
     assert PROMPT not in observed.worker_log
+
+
+def test_each_line_of_the_sender_is_json(observed: Observed) -> None:
+    lines = [json.loads(line) for line in observed.sender_log.splitlines()]
+    assert any(str(line["message"]).startswith("Ready: ") for line in lines)
 
 
 def test_the_trace_goes_on_to_the_webhooks(observed: Observed) -> None:

@@ -109,19 +109,19 @@ def test_the_head_of_a_waiting_submit_passes_at_once(caller: httpx.Client, datab
 
 
 def test_an_answer_comes_before_the_proxy_gives_up(settings: Settings, tmp_path: Path) -> None:
-    """nginx gives up after three seconds here, so that the test need not last a minute."""
+    """nginx gives up after two seconds here, so that the test need not last a minute."""
     headers = {**bearer(key(settings, "mine")), "Prefer": "wait=60"}
-    short = settings.model_copy(update={"answer_within_s": 2.0})
+    short = settings.model_copy(update={"answer_within_s": 1.0})
     with ExitStack() as stack:
         gateways = [stack.enter_context(Listening(short)).address for _ in range(2)]
         nginx = stack.enter_context(
-            fronted(tmp_path, gateways, lambda text: text.replace("read_timeout    60s", "read_timeout 3s"))
+            fronted(tmp_path, gateways, lambda text: text.replace("read_timeout    60s", "read_timeout 2s"))
         )
         with httpx.Client(base_url=nginx.address, headers=headers, verify=nginx.trust, timeout=30) as http:
             answer = http.post("/v1/jobs", json=DRAW)
             found = http.get(answer.headers["Location"])
-    assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "wait=2")
-    assert (found.status_code, found.headers["Preference-Applied"]) == (200, "wait=2")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "wait=1")
+    assert (found.status_code, found.headers["Preference-Applied"]) == (200, "wait=1")
     assert answer.json()["id"] == found.json()["id"]
 
 

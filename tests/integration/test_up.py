@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from tests.integration.embedded import Up, gone
 from tests.receivers import Receiver
 from tests.servers import wait_until
+from tests.unit.test_data_folder import modes
 
 Start = Callable[..., Up]
 
@@ -109,6 +110,11 @@ def test_sigterm_stops_everything_and_a_second_start_finds_jobs_messages_and_add
         assert len(client.workers()) == 1
     with redis.Redis.from_url(addresses["BRUSHWORK_REDIS_URL"]) as connection:
         assert connection.lrange("kept", 0, -1) == [b"message"]
+
+
+def test_its_files_are_for_their_owner_alone(up: Up) -> None:
+    assert (up.data / "ledger.sqlite3").exists()
+    assert modes(up.data) == {}
 
 
 def test_a_second_up_on_the_same_folder_is_refused_and_the_first_goes_on(up: Up) -> None:

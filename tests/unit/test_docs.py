@@ -21,7 +21,7 @@ from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, store
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
@@ -96,7 +96,7 @@ ARROW = re.compile(r"^ +(\S+) --> (\w+): (.+)$", re.MULTILINE)
 # Methods of the ledger that move no job to another state, and `withdraw`: `cancel` with another answer.
 NO_MOVES = {
     *("perform", "rest", "renew", "withdraw"),
-    *("dispatch", "dispatch_again", "undispatch", "has_backlog", "num_dispatched"),
+    *("dispatch", "dispatch_again", "dispatch_overdue", "undispatch", "has_backlog", "num_dispatched"),
 }
 
 
@@ -215,7 +215,8 @@ def test_a_page_names_no_unknown_variable(page: str) -> None:
 
 ERRORS = {
     each.code: each
-    for _, each in inspect.getmembers(errors, inspect.isclass)
+    for module in (errors, store)
+    for _, each in inspect.getmembers(module, inspect.isclass)
     if issubclass(each, BrushworkError) and "code" in vars(each)
 }
 # Classes that others are derived from, and the signal with which a handler leaves a job.

@@ -8,7 +8,7 @@ from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_workers.dispatch.feeder import Feeder
 
-from tests.jobs import KIND, new_job
+from tests.jobs import KIND, claimed, new_job
 
 
 class FakeQueue:
@@ -46,6 +46,41 @@ def test_there_are_never_more_messages_than_wanted(ledger: Ledger, num_waiting: 
     queue = FakeQueue(num_waiting)
     feeder(ledger, queue).feed()
     assert queue.ids()[num_waiting:] == [f"job-{number}" for number in range(fed)]
+
+
+def test_a_tenant_that_comes_later_does_not_wait_for_the_messages_of_another(ledger: Ledger) -> None:
+    ledger.submit([new_job(f"run-{number}", tenant="greedy") for number in range(4)])
+    for number in range(4):
+        claimed(ledger, f"run-{number}")
+    wait(ledger, *(f"greedy-{number}" for number in range(9)), tenant="greedy")
+    queue = FakeQueue()
+    feeding = feeder(ledger, queue)
+    feeding.feed()
+    assert queue.ids() == [f"greedy-{number}" for number in range(4)]
+    wait(ledger, *(f"late-{number}" for number in range(9)), tenant="late")
+    feeding.feed()
+    feeding.feed()
+    # Half of the running jobs is its share. They go to the list that is taken first.
+    assert [(job.job_id, job.again) for job in queue.waiting[4:]] == [("late-0", True), ("late-1", True)]
+    for name in ("late-0", "late-1"):
+        claimed(ledger, name)
+    for _ in range(3):
+        feeding.feed()
+    # Six jobs run now, so its share is three.
+    assert queue.ids()[6:] == ["late-2"]
+
+
+def test_what_overtakes_stays_in_its_place_if_redis_takes_nothing(ledger: Ledger) -> None:
+    ledger.submit([new_job("run", tenant="greedy")])
+    claimed(ledger, "run")
+    wait(ledger, "late", tenant="late")
+    queue = FakeQueue(num_waiting=9)
+    queue.takes = False
+    feeding = feeder(ledger, queue)
+    feeding.feed()
+    queue.takes = True
+    feeding.feed()
+    assert queue.ids()[9:] == ["late"]
 
 
 def test_what_redis_does_not_take_stays_in_its_place(ledger: Ledger) -> None:

@@ -83,12 +83,14 @@ def test_a_file_that_goes_with_its_job_meanwhile_is_not_damaged(
     assert check_files(database, store).damaged == ()
 
 
-def test_a_missing_bucket_is_no_missing_file(
-    database: Database, store: ArtifactStore, named: dict[str, Artifact], s3_bucket: Bucket
+def test_a_missing_bucket_is_no_missing_file_even_if_no_file_is_named(
+    sqlite_url: str, store: ArtifactStore, s3_bucket: Bucket
 ) -> None:
     s3_bucket.remove_bucket()
+    empty = Database(sqlite_url)
     with pytest.raises(BucketMissing):
-        check_files(database, store)
+        check_files(empty, store)
+    empty.close()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.service_health import Service, ServiceHealth, service_of
 from brushwork_workers.interface import JobContext
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
+from brushwork_workers.supervision.recurring_thread import RecurringThread
 from sqlalchemy import text
 
 from tests.servers import wait_until
@@ -349,6 +350,29 @@ class TestServiceHealth:
         health = ServiceHealth({Service.STORE: lambda is_away: None})
         assert not health.is_to_blame(ServiceUnreachable("one file", field="artifacts_url"))
         assert not health.is_to_blame(InvalidImage("x", field="image"))
+
+    def test_a_bug_of_a_check_ends_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        def check(is_away: bool) -> None:
+            raise KeyError("a bug")
+
+        service = ServiceHealth({Service.STORE: check})[Service.STORE]
+        assert not service.is_to_blame()
+        assert "The check of the artifact store failed" in caplog.text
+
+
+def test_a_thread_logs_the_same_error_once(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise ServiceUnreachable("first" if len(calls) < 5 else "second", field="database_url")
+
+    thread = RecurringThread("reconciler", 0.001, fail)
+    thread.start()
+    wait_until(lambda: len(calls) > 8, bound_s=LIMIT_S)
+    thread.stop()
+    lines = [record.getMessage() for record in caplog.records if "reconciler" in record.getMessage()]
+    assert lines == ["reconciler: first", "reconciler: second"]
 
 
 class TestHeldFiles:

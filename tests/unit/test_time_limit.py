@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio import CapacityLimiter
 from brushwork.direct_client import DirectClient
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.submission import Submission, write_within_s
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.time_limit import check_time, left_s, written_within
@@ -59,13 +59,16 @@ def test_no_job_is_written_when_the_time_is_over(
         assert num_rows(database)[0] == 1
 
 
-class _Busy(Submission):
-    """A submission whose threads are all taken by others, as they are while these read large pictures."""
+class _Threads:
+    """Threads that are all taken by others, as they are while these read large pictures."""
 
-    def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter:
-        limiter = CapacityLimiter(1)
-        limiter.acquire_on_behalf_of_nowait(object())
-        return limiter
+    async def run(self, *_: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+class _Busy(Submission):
+    def _threads(self, requests: Sequence[Any]) -> Any:
+        return _Threads()
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ class _Settings:
 class _Services:
     settings: _Settings = field(default_factory=_Settings)
     tenant_files: Any = None
+    client: Any = None
 
 
 def test_a_request_does_not_wait_for_its_turn_for_ever() -> None:
-    submission = _Busy(_Services(), None)  # type: ignore[arg-type]
+    submission = _Busy(_Services(), Principal())  # type: ignore[arg-type]
     with pytest.raises(ServiceUnreachable, match="Nothing was accepted"):
         asyncio.run(submission.accept([]))

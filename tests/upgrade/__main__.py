@@ -1,7 +1,7 @@
 """Upgrade a deployment under load, and go back: `python -m tests.upgrade`.
 
-It installs a revision of this repository and the working tree, and prints what callers of plain HTTP saw while
-each process was replaced in the order of docs/upgrades.md.
+It installs a revision of this repository and the working tree, and prints what callers of plain HTTP saw
+while each process was replaced in the order of docs/upgrades.md.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="pair", choices=PAIRS, default="additions")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--per-second", type=float, default=1.5, help="callers that start in a second")
+    parser.add_argument("--per-second", type=float, default=1.0, help="callers that start in a second")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -31,6 +31,7 @@ from tests.upgrade.services import GatewayService, Service, sender, worker
 
 KINDS = ("text-to-image", "image-to-text", "image-classification", "image-segmentation")
 MOST_JOBS = 3000
+AT_ONCE = 12
 # Each so many jobs have a webhook.
 TOLD_EVERY = 5
 
@@ -61,18 +62,17 @@ class Outcome:
         found += (
             [f"a caller sent again {self.verdict.most_again} times"] if self.verdict.most_again > 1 else []
         )
-        return found + [
-            f"webhook of {job}: {number} times" for job, number in self.told.items() if number != 1
-        ]
+        twice = [f"webhook of {job}: {number} times" for job, number in self.told.items() if number != 1]
+        return found + twice
 
     def __str__(self) -> str:
         """Return the figures."""
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.steps.items())
-        refused = (
-            "" if self.refused is None else f"\nan older worker on these tables ends with {self.refused}"
-        )
+        status = self.refused
+        refused = "" if status is None else f"\nan older worker on these tables ends with {status}"
         return (
-            f"{self.verdict}\nwebhooks: {len(self.told)} events, each {sorted(set(self.told.values()))} times\n"
+            f"{self.verdict}\n"
+            f"webhooks: {len(self.told)} events, each {sorted(set(self.told.values()))} times\n"
             f"jobs by worker: {dict(self.workers)}\nsteps: {steps}{refused}"
         )
 
@@ -101,8 +101,8 @@ class Deployment:
         """Start everything in the older version, upgrade it under load, and go back.
 
         Args:
-            goes_back: Whether the older programs start on the newer tables. If not, one is started to see that
-                it refuses, and the deployment stays as it is.
+            goes_back: Whether the older programs start on the newer tables. If not, one is started to see
+                that it refuses, and the deployment stays as it is.
         """
         self._migrate(self.before)
         with ExitStack() as stack:
@@ -128,6 +128,8 @@ class Deployment:
                 lambda: RawCaller(nginx.address, secret, trust=trust),
                 requests,
                 per_second=self.per_second,
+                at_once=AT_ONCE,
+                within_s=1200.0,
                 stop=stop,
             )
             try:
@@ -213,7 +215,7 @@ class Deployment:
             kind = KINDS[number % len(KINDS)]
             given: dict[str, Any] = {"kind": kind, "image": picture}
             if kind == KINDS[0]:
-                given = {"kind": kind, "prompt": f"a red circle, {number}", "num_inference_steps": 2}
+                given = {"kind": kind, "prompt": f"a red circle, {number}", "num_inference_steps": 1}
             if number % TOLD_EVERY == 0:
                 given["webhook_url"] = f"{self._receiver.url}/{number}"
             yield given

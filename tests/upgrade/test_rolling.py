@@ -15,13 +15,11 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job
 from PIL import Image, ImageDraw
 
-from tests.fresh_environment import ROOT, Environment
+from tests.fresh_environment import Environment
 from tests.servers import RedisServer, wait_until
-from tests.structure.rooms import checked_out
+from tests.upgrade.versions import PAIRS, environments, expect_here
 from tests.worker_process import environment
 
-# The last revision before rooms and names were moved.
-BEFORE = "c50291044008c8064354ec3ecdd2b3e6691a95af"
 START_S = 180.0
 KINDS = "text-to-image,image-to-text,image-classification,image-segmentation"
 SUBMIT = """
@@ -80,18 +78,9 @@ class Worker:
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, Environment]:
     """Environments of the version before and of this one."""
-    if subprocess.run(["git", "cat-file", "-e", BEFORE], cwd=ROOT, capture_output=True).returncode:
-        message = f"the history of this clone has no revision {BEFORE}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    folder = tmp_path_factory.mktemp("versions")
-    source = folder / "source"
-    source.mkdir()
-    return (
-        Environment.made(folder / "before", checked_out(BEFORE, source)),
-        Environment.made(folder / "after", ROOT),
-    )
+    before = PAIRS["additions"].revision
+    expect_here(before)
+    return environments(tmp_path_factory.mktemp("versions"), before)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ PAIRS = {
             "825d396",
             "all additions but the first, and the record of the oldest program",
         ),
-        # Its tables end at 0006. Migration 0007 declares no older program, so it does not start on them again.
+        # Its tables end at 0006. Migration 0007 declares no older program, so it does not start again.
         Pair(
             "migration",
             "cb6672524262f918ff2496b856a6abc668d3ca46",

@@ -62,6 +62,7 @@ class NewKey(BaseModel):
     requests_per_minute: int | None = Field(None, ge=1, le=MOST_A_MINUTE)
     daily_budget: float | None = Field(None, gt=0, allow_inf_nan=False)
     max_open_jobs: int | None = Field(None, ge=1, le=1_000_000)
+    max_stored_bytes: int | None = Field(None, ge=1, le=2**62)
     expires_in_s: float | None = Field(None, gt=0, le=LONGEST_LIFE_S)
 
 
@@ -81,6 +82,7 @@ class ApiKey:
         expires_at: When the key becomes invalid; None for never.
         revoked_at: When the key was revoked; None if it was not.
         last_used_at: Last use, to the minute.
+        max_stored_bytes: Limit of the bytes of its tenant's files; None for no limit.
     """
 
     id: str
@@ -94,6 +96,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    max_stored_bytes: int | None = None
 
 
 class ApiKeys:
@@ -238,4 +241,5 @@ def _api_key(row: Any) -> ApiKey:
         expires_at=moment_of(row.expires_at),
         revoked_at=moment_of(row.revoked_at),
         last_used_at=moment_of(row.last_used_at),
+        max_stored_bytes=row.max_stored_bytes,
     )

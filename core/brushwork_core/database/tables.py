@@ -312,6 +312,8 @@ API_KEYS = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("last_used_at", BigInteger),
+    # Bytes of the files of the tenant. Null for no limit.
+    Column("max_stored_bytes", BigInteger),
 )
 
 KEY_USAGE = Table(

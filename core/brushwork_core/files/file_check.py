@@ -69,6 +69,8 @@ def check_files(database: Database, store: ArtifactStore, *, content: bool = Fal
     Raises:
         ServiceUnreachable: Database or store do not answer.
     """
+    # A wrong bucket must not look well because the database names no file yet.
+    store.expect_reachable()
     num_files = num_bytes = 0
     damaged: list[DamagedFile] = []
     with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as threads:

@@ -11,13 +11,14 @@ from typing import Any
 
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Dispatch
 from brushwork_core.ledger.transitions import ROW, execute_each, may_start
+from brushwork_core.shares.equal_share import shortfalls
 
 MOST_TENANTS = 64
 
@@ -40,6 +41,24 @@ class Backlog(LedgerPart):
             share = -(-limit // len(tenants)) if tenants else 0
             turns = [_oldest(connection, kind, tenant, share) for tenant in tenants]
             return _sent(connection, list(chain.from_iterable(zip_longest(*turns))), limit)
+
+    def dispatch_overdue(self, kind: str) -> list[Dispatch]:
+        """Return jobs of tenants that run fewer jobs of `kind` than their share, and mark them as dispatched.
+
+        Their messages are sent before those that Redis holds: these may all be of one tenant, and were sent
+        before the other tenant came.
+        """
+        with self._database.reading() as connection:
+            running = _number_by_tenant(connection, kind, in_state(JobState.RUNNING))
+            coming = _number_by_tenant(connection, kind, is_dispatched()) if running else {}
+            waiting = list(_tenants_from(connection, kind, MOST_TENANTS, None)) if running else []
+        missing = shortfalls(running, coming, waiting)
+        if not missing:
+            return []
+        with self._database.writing() as connection:
+            rows = [_oldest(connection, kind, tenant, number) for tenant, number in missing.items()]
+            jobs = _sent(connection, list(chain.from_iterable(zip_longest(*rows))), sum(missing.values()))
+        return [replace(job, again=True) for job in jobs]
 
     def dispatch_again(self, kind: str, limit: int, *, older_than_s: float) -> list[Dispatch]:
         """Return queued jobs whose message may be lost, and mark them as dispatched now.
@@ -87,6 +106,11 @@ _COLUMNS = (
     # A claim increases the fence, so a job with a fence was claimed before.
     (JOBS.c.fence > 0).label("again"),
 )
+
+
+def _number_by_tenant(connection: Connection, kind: str, which: ColumnElement[bool]) -> dict[str, int]:
+    counted = select(JOBS.c.tenant, func.count()).where(JOBS.c.kind == kind, which).group_by(JOBS.c.tenant)
+    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def _tenants(connection: Connection, kind: str, limit: int, after: str | None) -> list[str]:

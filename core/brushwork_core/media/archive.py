@@ -8,23 +8,31 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from brushwork_schemas.errors import InvalidDataset
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_core.media.archive_errors import refused, shown
 from brushwork_core.media.archive_names import encoding_of_tar, encoding_of_zip, name_in_tar, name_in_zip
 from brushwork_core.media.junk_files import is_junk
 from brushwork_core.media.pictures import MAX_BYTES
+from brushwork_core.media.structure.archives import (
+    MAX_UNPACKED_BYTES,
+    BoundedReader,
+    check_gzip,
+    check_number,
+    check_tar,
+    check_zip,
+)
 
 MAX_FILES = 100_000
-MAX_UNPACKED_BYTES = 8 * 2**30
+LOOKED_THROUGH_BYTES = 16 * 2**20
 # No picture is compressed more than this. Small files may be, by chance.
 MAX_RATIO, SMALL_BYTES = 200, 2**20
+# Records of a tar that are about all of its files. tarfile copies them for each.
+MAX_GLOBAL_RECORDS = 50
 LONGEST_NAME = 1000
-SHOWN_CHARACTERS = 120
-# Signature of an entry in the central directory of a zip.
-_ENTRY = b"PK\x01\x02"
-_HINT = "Send a zip, tar or tar.gz with one folder of pictures for each class."
 _PACKING = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _IS_ENCRYPTED = 0x1
 
@@ -36,23 +44,25 @@ class Archive:
     left out. Names whose encoding is not stated are decoded with the encoding that they seem to have.
 
     Args:
-        data: The archive.
+        data: The archive: its bytes, or an open file that can seek.
 
     Raises:
         InvalidDataset: The archive has another format, is damaged, exceeds a limit, or contains a link or
             device.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | BinaryIO) -> None:
         self._read: dict[str, Callable[[], bytes]] = {}
         self._encoding: str | None = None
-        self._num_packed = len(data)
         self._num_unpacked = 0
+        source = io.BytesIO(data) if isinstance(data, bytes) else data
+        self._num_packed = source.seek(0, io.SEEK_END)
+        source.seek(0)
         with _translated(None):
-            if zipfile.is_zipfile(io.BytesIO(data)):
-                self._open_zip(data)
+            if zipfile.is_zipfile(source):
+                self._open_zip(source)
             else:
-                self._open_tar(data)
+                self._open_tar(source)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,10 +83,9 @@ class Archive:
         with _translated(name):
             return self._read[name]()
 
-    def _open_zip(self, data: bytes) -> None:
-        # Counted before zipfile creates an object for each.
-        _check_number(data.count(_ENTRY))
-        opened = zipfile.ZipFile(io.BytesIO(data))
+    def _open_zip(self, source: BinaryIO) -> None:
+        check_zip(source, MAX_FILES)
+        opened = zipfile.ZipFile(source)
         self._encoding = encoding_of_zip(opened.infolist())
         for info in opened.infolist():
             name = name_in_zip(info, self._encoding)
@@ -97,18 +106,31 @@ class Archive:
             self._charge(name, info.file_size, info.compress_size)
             self._read[_plain(name)] = lambda info=info: opened.read(info)  # type: ignore[misc]
 
-    def _open_tar(self, data: bytes) -> None:
-        packed = io.BytesIO(data)
-        plain = gzip.GzipFile(fileobj=packed) if data.startswith(b"\x1f\x8b") else packed
-        # It is in memory, so there is nothing to close.
-        opened = tarfile.open(fileobj=BoundedReader(plain), mode="r:", encoding="utf-8")  # noqa: SIM115
+    def _open_tar(self, source: BinaryIO) -> None:
+        source.seek(0)
+        is_packed = source.read(2) == b"\x1f\x8b"
+        source.seek(0)
+        if is_packed:
+            check_gzip(source, self._num_packed)
+        plain = gzip.GzipFile(fileobj=source) if is_packed else source
+        most = self._most_unpacked if is_packed else MAX_UNPACKED_BYTES
+        # To look through a large tar.gz would take as long as to unpack it.
+        if not is_packed or self._num_packed <= LOOKED_THROUGH_BYTES:
+            check_tar(BoundedReader(plain, most), MAX_FILES)
+        reader = BoundedReader(plain, most)
+        # Whoever has opened the source closes it.
+        opened = tarfile.open(fileobj=reader, mode="r:", encoding="utf-8")  # noqa: SIM115
         members = []
         for number, info in enumerate(opened):
-            _check_number(number)
+            check_number(number, MAX_FILES)
+            reader.begin_member()
+            if len(opened.pax_headers) > MAX_GLOBAL_RECORDS:
+                raise refused("the headers of the archive are too large.")
             members.append(info)
             # Skipping a file of a tar.gz unpacks it, even if it is junk.
             if info.isreg():
                 self._charge(info.name, info.size, info.size)
+        reader.has_headers = True
         self._encoding = encoding_of_tar(members)
         for info in members:
             name = name_in_tar(info, self._encoding)
@@ -122,6 +144,10 @@ class Archive:
                 raise _not_regular(name)
             self._check_new(name, info.size)
             self._read[_plain(name)] = lambda info=info: _content(opened, info)  # type: ignore[misc]
+
+    @property
+    def _most_unpacked(self) -> int:
+        return max(SMALL_BYTES, MAX_RATIO * self._num_packed)
 
     def _check_new(self, name: str, num_bytes: int) -> None:
         if _plain(name) in self._read:
@@ -147,7 +173,7 @@ class Archive:
                 )
             )
         one = num_bytes > max(SMALL_BYTES, MAX_RATIO * num_packed)
-        if one or self._num_unpacked > max(SMALL_BYTES, MAX_RATIO * self._num_packed):
+        if one or self._num_unpacked > self._most_unpacked:
             raise refused(
                 said(
                     "{shown} unpacks to more than {max_ratio} times its size.",
@@ -157,63 +183,12 @@ class Archive:
             )
 
 
-class BoundedReader(io.RawIOBase):
-    """A stream that limits a single read to the size of a picture.
-
-    The records of a tar state their own length, and tarfile reads as much without a check.
-
-    Args:
-        source: The stream to read.
-    """
-
-    def __init__(self, source: io.BufferedIOBase) -> None:
-        self._source = source
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read `size` bytes, at most the size of a picture."""
-        if not 0 <= size <= MAX_BYTES:
-            raise refused("a record of the archive is too large.")
-        return self._source.read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to an absolute offset. A tar.gz is unpacked up to there."""
-        if whence != io.SEEK_SET or offset > MAX_UNPACKED_BYTES:
-            raise refused(
-                said(
-                    "the archive has more than {max_unpacked_bytes} bytes unpacked.",
-                    max_unpacked_bytes=MAX_UNPACKED_BYTES,
-                )
-            )
-        return self._source.seek(offset)
-
-    def tell(self) -> int:
-        """Return the current offset."""
-        return self._source.tell()
-
-
-def refused(reason: str, hint: str = _HINT) -> InvalidDataset:
-    """Return the error for a data set.
-
-    Args:
-        reason: What is wrong, as a clause with a full stop.
-        hint: How to fix it.
-    """
-    return InvalidDataset(said("dataset: {reason}", reason=reason), field="dataset", hint=hint)
-
-
-def shown(name: str) -> str:
-    """Return the name of a file for an error message: ASCII, and cut to 120 characters."""
-    return ascii(name if len(name) <= SHOWN_CHARACTERS else name[:SHOWN_CHARACTERS] + "...")
-
-
-def _check_number(number: int) -> None:
-    if number > MAX_FILES:
-        raise refused(said("the archive has more than {max_files} files.", max_files=MAX_FILES))
-
-
 def _check_name(name: str) -> None:
     parts = name.removesuffix("/").split("/")
-    is_printable = not any(unicodedata.category(character).startswith("C") for character in name)
+    # Most names need no look at each character.
+    is_printable = (name.isascii() and name.isprintable()) or not any(
+        unicodedata.category(character).startswith("C") for character in name
+    )
     if len(name) > LONGEST_NAME or not is_printable or "\\" in name or ":" in parts[0]:
         raise refused(
             said("the name {shown} has characters that are not allowed in a file name.", shown=shown(name))

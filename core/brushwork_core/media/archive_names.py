@@ -77,10 +77,11 @@ def _is_utf_8(name: bytes) -> bool:
 
 def _unicode_path(info: zipfile.ZipInfo) -> str | None:
     """The name in the extra field "Info-ZIP Unicode Path", if it belongs to the name in the header."""
-    extra = info.extra
-    while len(extra) >= 4:
-        tag, size = struct.unpack_from("<HH", extra)
-        content, extra = extra[4 : 4 + size], extra[4 + size :]
+    extra, place = info.extra, 0
+    while place + 4 <= len(extra):
+        tag, size = struct.unpack_from("<HH", extra, place)
+        content = extra[place + 4 : place + 4 + size]
+        place += 4 + size
         if tag == _UNICODE_PATH and len(content) > 5 and content[0] == 1:
             is_valid = int.from_bytes(content[1:5], "little") == zlib.crc32(_bytes_in_zip(info))
             if is_valid and _is_utf_8(content[5:]):

@@ -16,14 +16,18 @@ A folder `test` is not used, unless there are no validation pictures: then it ha
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from brushwork_schemas.errors import InvalidImage
 from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_core.media import pictures
-from brushwork_core.media.archive import Archive, refused, shown
+from brushwork_core.media.archive import Archive
+from brushwork_core.media.archive_errors import refused, shown
 from brushwork_core.media.dataset_layout import LAYOUT, DatasetPart, Location, located
+from brushwork_core.media.decoders.current import current_decoder
+from brushwork_core.media.pictures import Reading
 
 MAX_CLASSES = 1000
 MIN_CLASSES = 2
@@ -55,13 +59,16 @@ class Dataset:
     """A data set: pictures with their classes. The constructor checks everything but the pictures.
 
     Args:
-        data: The archive.
+        data: The archive: its bytes, or an open file that can seek.
 
     Raises:
         InvalidDataset: The archive cannot be read, exceeds a limit, or has another layout of folders.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | BinaryIO) -> None:
+        if isinstance(data, bytes):
+            # Where another process decodes, only what it could open within its limits is opened here.
+            current_decoder().check_dataset(data)
         self._archive = Archive(data)
         self._num_pixels = 0
         found = located(self._archive.names)
@@ -107,7 +114,7 @@ class Dataset:
                 said("{shown} is an archive.", shown=shown(name)), "Put only pictures into the archive."
             )
         try:
-            picture = pictures.decode(data, field=shown(name))
+            picture = current_decoder().decoded(data, Reading(shown(name)))
         except InvalidImage as error:
             hint = _ONE_FRAME if error.hint == pictures.FRAMES_HINT else error.hint
             raise refused(error.message, hint or "") from error

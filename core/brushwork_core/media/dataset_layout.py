@@ -8,7 +8,7 @@ from enum import Enum
 from brushwork_schemas.errors import InvalidDataset
 from brushwork_schemas.wording.phrase import said
 
-from brushwork_core.media.archive import refused, shown
+from brushwork_core.media.archive_errors import refused, shown
 from brushwork_core.media.picture_formats import ENDINGS
 
 REMOVE = "Remove files that are not pictures, and put each picture into the folder of its class: cat/1.png."

@@ -4,6 +4,7 @@ Every way in leads here: files, bytes, PIL images, arrays, `data:` URLs, address
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,9 @@ from brushwork_core.media.structure import exif
 # What transparent parts become.
 Background = Literal["white", "black"]
 MAX_BYTES = MAX_PICTURE_BYTES
-_HINT = f"Send a {NAMES} with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
+# 25 megapixels as PNG, in any case.
+MAX_STORED_BYTES = 128 * 2**20
+HINT = f"Send a {NAMES} with one frame and at most {MAX_PIXELS // 1_000_000} megapixels."
 FRAMES_HINT = "Send first_frame=true to take the first frame, or send a picture with one frame."
 
 
@@ -34,11 +37,49 @@ class Reading:
         background: What transparent parts become: `black` for a mask, where black means that nothing is
             painted, and `white` for all others. None to keep transparency.
         first_frame: Whether the first frame of an animated picture is taken. If not, it is refused.
+        max_bytes: Most bytes of the file. A picture of the store may have more than one that callers send,
+            because it may have been encoded again.
     """
 
     field: str = "image"
     background: Background | None = "white"
     first_frame: bool = False
+    max_bytes: int = MAX_BYTES
+
+
+@dataclass(frozen=True)
+class ReadPicture:
+    """A picture that was read.
+
+    Args:
+        picture: Its pixels.
+        data: Its file.
+        stays: Whether the file can be stored as it is.
+    """
+
+    picture: Image.Image
+    data: bytes
+    stays: bool
+
+    @property
+    def file(self) -> bytes:
+        """The file to store: as it was, or as a new PNG."""
+        return self.data if self.stays else encode_png(self.picture)
+
+
+def read(data: bytes, reading: Reading, on_pixels: Callable[[int], None] | None = None) -> ReadPicture:
+    """Read a picture as `decode` and `cleaned` do.
+
+    Args:
+        data: A complete file of a picture.
+        reading: How it is read.
+        on_pixels: Called with the number of pixels, before they are decoded.
+
+    Raises:
+        InvalidImage: The picture cannot be read, or exceeds a limit.
+    """
+    picture, stays = _read(data, reading, on_pixels)
+    return ReadPicture(picture, data, stays)
 
 
 def decode(
@@ -56,7 +97,7 @@ def decode(
         InvalidImage: The picture cannot be read, or exceeds a limit. Limits are checked before pixels are
             decoded.
     """
-    return _read(data, Reading(field, background, first_frame))[0]
+    return read(data, Reading(field, background, first_frame)).picture
 
 
 def cleaned(
@@ -76,8 +117,8 @@ def cleaned(
     Raises:
         InvalidImage: The picture cannot be read, or exceeds a limit.
     """
-    picture, stays = _read(data, Reading(field, background, first_frame))
-    return (data if stays else encode_png(picture)), picture
+    found = read(data, Reading(field, background, first_frame))
+    return found.file, found.picture
 
 
 def plain(
@@ -162,14 +203,34 @@ def encode_small_jpeg(picture: Image.Image, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _read(data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
+def encode_thumbnail(data: bytes, side: int, *, quality: int = 82) -> bytes:
+    """Encode a stored picture as a WebP without metadata, scaled down to at most `side` pixels per side.
+
+    Args:
+        data: A PNG, JPEG or WebP.
+        side: In pixels.
+        quality: 0 to 100.
+    """
+    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+        # The values of a mask are classes: a value between two of them would be a third class.
+        resampling = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.LANCZOS
+        # Pillow decodes a JPEG at half or a quarter of its size if that is enough.
+        picture.draft(None, (side * 2, side * 2))
+        picture.thumbnail((side, side), resampling)
+        buffer = io.BytesIO()
+        picture.convert("RGBA" if "A" in picture.getbands() else "RGB").save(buffer, "WEBP", quality=quality)
+        return buffer.getvalue()
+
+
+def _read(data: bytes, reading: Reading, on_pixels: Callable[[int], None] | None) -> tuple[Image.Image, bool]:
     """The picture, and whether its file can be stored as it is."""
     field = reading.field
-    if len(data) > MAX_BYTES:
-        raise _invalid(field, said("the file has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
+    if len(data) > reading.max_bytes:
+        raise _invalid(field, said("the file has more than {max_bytes} bytes", max_bytes=reading.max_bytes))
     try:
-        return _opened(lean(data, first_frame=reading.first_frame), data, reading)
-    except InvalidImage:
+        return _opened(lean(data, first_frame=reading.first_frame), data, reading, on_pixels)
+    # Too little memory says nothing about the picture. Where memory is limited, the caller of this decides.
+    except (InvalidImage, MemoryError):
         raise
     except TooCostly as error:
         raise _invalid(field, error.reason) from error
@@ -185,9 +246,13 @@ def _read(data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
         raise _invalid(field, said("the picture is damaged: {error}", error=error)) from error
 
 
-def _opened(file: LeanFile, data: bytes, reading: Reading) -> tuple[Image.Image, bool]:
+def _opened(
+    file: LeanFile, data: bytes, reading: Reading, on_pixels: Callable[[int], None] | None
+) -> tuple[Image.Image, bool]:
     with opened(file.data, reading.field) as found:
         _check_size(found, reading)
+        if on_pixels is not None:
+            on_pixels(found.width * found.height)
         if found.format == "PNG":
             _correct(found, file)
         _keep_orientation(found)
@@ -240,4 +305,4 @@ def _with_alpha(colours: Image.Image, alpha: Image.Image) -> Image.Image:
 
 
 def _invalid(field: str, reason: str) -> InvalidImage:
-    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=_HINT)
+    return InvalidImage(said("{field}: {reason}.", field=field, reason=reason), field=field, hint=HINT)

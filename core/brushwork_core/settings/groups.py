@@ -201,6 +201,9 @@ class GatewaySettings(BaseModel):
     max_job_cost: float | None = Field(
         None, gt=0, description="Most megapixels x steps of one job that the gateway takes."
     )
+    max_stored_bytes: int | None = Field(
+        None, ge=1, description="Most bytes of the files of one tenant; a key may have a smaller quota."
+    )
     max_upload_bytes: int = Field(
         32 * 2**20, ge=1024, description="Most bytes of one request that the gateway takes."
     )

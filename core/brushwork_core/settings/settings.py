@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brushwork_core.settings.connection_settings import ConnectionSettings
+from brushwork_core.settings.decoder_settings import DecoderSettings
 from brushwork_core.settings.environment import env_file
 from brushwork_core.settings.groups import (
     BatchingSettings,
@@ -26,6 +27,7 @@ from brushwork_core.settings.groups import (
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class Settings(
     WebhookSettings,
+    DecoderSettings,
     ConnectionSettings,
     GatewaySettings,
     ClientSettings,

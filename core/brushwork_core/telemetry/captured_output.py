@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import TextIOBase
@@ -55,8 +56,11 @@ class CapturedOutput:
         for number in (STDOUT, STDERR):
             os.dup2(pipe.fileno(), number)
         pipe.close()
-        sys.stdout = _Stream("stdout", STDOUT, self._write, context)
-        sys.stderr = _Stream("stderr", STDERR, self._write, context)
+        self._streams = [
+            _Stream(name, number, self._write, context)
+            for name, number in (("stdout", STDOUT), ("stderr", STDERR))
+        ]
+        sys.stdout, sys.stderr = self._streams
         sys.excepthook = _log_uncaught
         threading.excepthook = lambda error: _log_uncaught(
             error.exc_type, error.exc_value, error.exc_traceback, error.thread
@@ -73,7 +77,9 @@ class CapturedOutput:
 
     def close(self) -> None:
         """Let the filter write the last lines: no more can follow."""
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        for captured in self._streams:
+            captured.end_lines()
+        for stream in (sys.__stdout__, sys.__stderr__):
             with suppress(OSError, ValueError):
                 if stream is not None:
                     stream.flush()
@@ -92,6 +98,7 @@ class _Stream(TextIOBase):
         self._name, self._number, self._put, self._context = name, number, put, context
         # Each thread writes its own lines.
         self._local = threading.local()
+        self._open: weakref.WeakSet[Lines] = weakref.WeakSet()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -126,10 +133,16 @@ class _Stream(TextIOBase):
         for line in lines:
             self.write(line)
 
+    def end_lines(self) -> None:
+        """Write the lines that have no end yet, of all threads."""
+        for lines in list(self._open):
+            lines.end()
+
     @property
     def _lines(self) -> Lines:
         if not hasattr(self._local, "lines"):
             self._local.lines = Lines(self._put_line)
+            self._open.add(self._local.lines)
         lines: Lines = self._local.lines
         return lines
 

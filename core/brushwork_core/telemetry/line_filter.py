@@ -89,6 +89,10 @@ class Lines:
         if len(self._rest) > LONGEST_LINE:
             self.end()
 
+    def __del__(self) -> None:
+        # A thread may end without the end of its line.
+        self.end()
+
     def end(self) -> None:
         """Pass on a last line without an end."""
         rest, self._rest = self._rest, ""

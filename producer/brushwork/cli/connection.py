@@ -22,14 +22,17 @@ def connect() -> Client:
     return Client()
 
 
-def expect_service() -> None:
+def expect_service(kind: type[ServiceUnreachable] = ServiceUnreachable) -> None:
     """Check that the environment or `brushwork.env` names a service.
+
+    Args:
+        kind: Class of the error.
 
     Raises:
         ServiceUnreachable: Neither of them names a service.
     """
     if not variable("BRUSHWORK_URL"):
-        _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set")
+        _expect_servers("BRUSHWORK_URL and BRUSHWORK_DATABASE_URL are not set", kind)
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def _tables(database: Database) -> Iterator[Finding]:
     if not version.fits:
         yield fail(
             ABOUT,
-            f"The tables have version {found}. This brushwork ({program}) is too old for them.",
+            f"The tables have version {found}, newer than this brushwork ({program}), which is too old.",
             "Update brushwork here: docs/upgrades.md.",
         )
     elif version.needs_migration:

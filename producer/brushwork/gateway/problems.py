@@ -19,6 +19,7 @@ from brushwork_schemas.errors import (
     RequestError,
     RouteNotFound,
     ServiceUnreachable,
+    store,
 )
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.wording.disclosure import for_reader, is_private
@@ -77,6 +78,12 @@ STATUS: dict[type[BrushworkError], int] = {
     errors.PluginFailed: 500,
     errors.ServiceUnreachable: 503,
     errors.ServiceMisconfigured: 503,
+    store.BucketMissing: 503,
+    store.StoreDenied: 503,
+    store.WrongRegion: 503,
+    store.StoreMisconfigured: 503,
+    store.StoreFull: 503,
+    store.StoreReadOnly: 503,
     errors.TooManyStreams: 503,
     errors.TooManyConnections: 503,
     errors.TooManyUploads: 503,

@@ -22,16 +22,17 @@ from brushwork.direct_client import DirectClient
 from brushwork.gateway.admission.access import Access
 from brushwork.gateway.admission.body_room import BodyRoom
 from brushwork.gateway.admission.fair_pool import FairPool
+from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.admission.limits import KeyLimits
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
 from brushwork.transports.backend import Backend
 
-# Pictures that are decoded at the same time. Each takes up to 150 MB for a moment.
-DECODERS = 2
+# Requests whose pictures are decoded at the same time. Each holds its pictures while it waits for a decoder.
+DECODERS = 6
 # Pictures that are fetched by address at the same time. Each takes up to 20 s.
-FETCHERS = 4
+FETCHERS = 12
 # Lists of jobs that are read at the same time. Some read many rows, and all requests have 40 threads.
 LISTS = 16
 # Threads that write to the database. While it is locked they all wait. Reads have threads of their own: the
@@ -56,8 +57,8 @@ class Services:
         stream_limit: Limits the number of event streams and waiting requests.
         bodies: Room for the bodies of requests that are being received.
         lists: Limits the number of threads that list jobs.
-        decoders: Limits the number of threads that decode pictures.
-        fetchers: Limits the number of threads that fetch pictures by address, or read archives.
+        decoders: Threads that have pictures decoded.
+        fetchers: Threads that fetch pictures by address, or read archives.
         writers: Limits the number of threads that write to the database.
     """
 
@@ -71,8 +72,8 @@ class Services:
     stream_limit: StreamLimit
     bodies: BodyRoom
     lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
-    decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
-    fetchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
+    decoders: FairThreads = field(default_factory=lambda: FairThreads(DECODERS))
+    fetchers: FairThreads = field(default_factory=lambda: FairThreads(FETCHERS))
     writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
 
     async def write(
@@ -135,7 +136,7 @@ class Services:
 
 def services(settings: Settings) -> Services:
     """Build the services of a gateway process."""
-    backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}")
+    backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}", decoders=settings.decoders)
     return Services(
         settings=settings,
         backend=backend,

@@ -1,6 +1,7 @@
 """Read and store the files of a request: pictures and archives."""
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.pictures import Background, Reading
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.kind import ARCHIVE
@@ -23,12 +24,18 @@ class FileInputs:
         store: The artifact store.
         allow_addresses: Whether pictures may be given as http(s) URLs.
         max_dataset_bytes: Most bytes of one archive.
+        decoder: Decodes the pictures; None for this process.
     """
 
     def __init__(
-        self, store: ArtifactStore, *, max_dataset_bytes: int, allow_addresses: bool = False
+        self,
+        store: ArtifactStore,
+        *,
+        max_dataset_bytes: int,
+        allow_addresses: bool = False,
+        decoder: Decoder | None = None,
     ) -> None:
-        self._pictures = ImageInputs(store, allow_addresses=allow_addresses)
+        self._pictures = ImageInputs(store, allow_addresses=allow_addresses, decoder=decoder)
         self._datasets = DatasetInputs(store, max_dataset_bytes)
 
     def read(self, given: object, field: str, *, first_frame: bool = False) -> Read:

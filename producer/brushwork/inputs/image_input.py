@@ -1,7 +1,7 @@
 """Turn the picture that a caller gives into an artifact of the store."""
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.media import pictures
+from brushwork_core.media.decoders.decoder import Decoder, in_process
 from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
 from brushwork_schemas.errors import ArtifactMissing
@@ -19,9 +19,13 @@ class ImageInputs:
     Args:
         store: The artifact store.
         allow_addresses: Whether http(s) URLs are fetched.
+        decoder: Decodes the pictures; None for this process.
     """
 
-    def __init__(self, store: ArtifactStore, *, allow_addresses: bool = False) -> None:
+    def __init__(
+        self, store: ArtifactStore, *, allow_addresses: bool = False, decoder: Decoder | None = None
+    ) -> None:
+        self._decoder = decoder or in_process()
         self._store = store
         self._allow_addresses = allow_addresses
 
@@ -40,13 +44,7 @@ class ImageInputs:
             return self._known(given.sha256, reading.field)
         if isinstance(given, str) and is_sha256(given):
             return self._known(given, reading.field)
-        data, _ = pictures.cleaned(
-            self._fetched(given, reading),
-            field=reading.field,
-            background=reading.background,
-            first_frame=reading.first_frame,
-        )
-        return data
+        return self._decoder.cleaned(self._fetched(given, reading), reading)
 
     def keep(self, picture: Artifact | bytes) -> Artifact:
         """Store what `read` returned, if it is not stored yet.

@@ -1,23 +1,25 @@
-"""Validate submitted requests, then read and store their files. Nothing is stored if any request is wrong."""
+"""Validate submitted requests, then read and store their files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import all_kinds, file_fields, mask_fields
+from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
 from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.batch_errors import located
-from brushwork.inputs.file_inputs import FileInputs, Read
+from brushwork.inputs.file_inputs import FileInputs
+from brushwork.inputs.given_files import GivenFiles
 
 # Takes the place of a file while the other parameters are validated.
 NO_FILE_YET = "0" * 64
@@ -95,7 +97,10 @@ class SubmissionIntake:
         return drafts
 
     def prepare(self, drafts: Sequence[JobDraft]) -> list[PreparedJob]:
-        """Read the files of all drafts, then store them. If one file is wrong, none is stored.
+        """Read the files of all drafts, and store them.
+
+        If one file is wrong, none is stored; but what was read is stored as soon as it has more than
+        `MAX_HELD_BYTES`, before the next file is read. Then `brushwork prune` removes what no job uses.
 
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: A file can't be read or breaks a limit. If there are
@@ -103,19 +108,13 @@ class SubmissionIntake:
             ServiceUnreachable: The artifact store does not answer.
         """
         # A file that several requests share is read once and held once.
-        cache: dict[object, Read] = {}
-        try:
-            read, wrong = [], Refusals()
+        with GivenFiles(self._files) as given:
+            names, wrong = [], Refusals()
             for index, draft in enumerate(drafts):
-                with wrong.noted(), located(index, len(drafts)):
-                    read.append(self._read_files(draft, cache))
+                with wrong.noted(), located(index, len(drafts)), on_behalf_of(draft.options.tenant):
+                    names.append(self._read_files(draft, given))
             wrong.raise_any()
-            kept: dict[int, Artifact] = {}
-            return [self._prepared(draft, files, kept) for draft, files in zip(drafts, read, strict=True)]
-        finally:
-            for each in cache.values():
-                if isinstance(each, GivenArchive):
-                    each.close()
+            return [self._prepared(draft, files, given) for draft, files in zip(drafts, names, strict=True)]
 
     def _drafted(self, request: Mapping[str, Any]) -> JobDraft:
         if not isinstance(request, Mapping):
@@ -152,28 +151,18 @@ class SubmissionIntake:
                     if isinstance(read, GivenArchive):
                         read.close()
 
-    def _read_files(self, draft: JobDraft, cache: dict[object, Read]) -> dict[str, Read]:
+    def _read_files(self, draft: JobDraft, files: GivenFiles) -> dict[str, int]:
         read, wrong = {}, Refusals()
         for name in draft.admitted.kind.files:
             if (given := draft.files.get(name)) is None:
                 continue
-            # The same bytes may be a picture in one field and an archive in another.
-            # Likewise, it may be a mask in one field, whose transparent parts count as black.
-            sort = (file_fields()[name], name in mask_fields(), draft.options.first_frame)
-            key = (*sort, given if isinstance(given, str | bytes) else id(given))
             with wrong.noted():
-                if key not in cache:
-                    cache[key] = self._files.read(given, name, first_frame=draft.options.first_frame)
-                read[name] = cache[key]
+                read[name] = files.read(given, name, first_frame=draft.options.first_frame)
         wrong.raise_any()
         return read
 
-    def _prepared(self, draft: JobDraft, files: Mapping[str, Read], kept: dict[int, Artifact]) -> PreparedJob:
-        artifacts = {}
-        for name, read in files.items():
-            if id(read) not in kept:
-                kept[id(read)] = self._files.keep(read)
-            artifacts[name] = kept[id(read)]
+    def _prepared(self, draft: JobDraft, files: Mapping[str, int], given: GivenFiles) -> PreparedJob:
+        artifacts = {name: given.kept(number) for name, number in files.items()}
         names = {name: artifact.sha256 for name, artifact in artifacts.items()}
         admitted = replace(draft.admitted, request=draft.admitted.request.model_copy(update=names))
         has_key = draft.options.idempotency_key is not None

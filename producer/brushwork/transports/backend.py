@@ -12,6 +12,8 @@ from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
+from brushwork_core.media.decoders.decoder import Decoder
+from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -35,6 +37,7 @@ class Backend:
         trained_models: The models that jobs have trained.
         worker_registry: The workers that the database knows.
         catalogue: The models that requests may name.
+        decoder: Decodes the pictures that callers give.
     """
 
     database: Database
@@ -49,14 +52,16 @@ class Backend:
     trained_models: TrainedModels
     worker_registry: WorkerRegistry
     catalogue: Catalogue
+    decoder: Decoder
 
     @classmethod
-    def opened(cls, settings: Settings, user: str = "client") -> Self:
+    def opened(cls, settings: Settings, user: str = "client", *, decoders: int | None = None) -> Self:
         """Build all objects. Connections are opened when they are needed.
 
         Args:
             settings: Settings with the addresses.
             user: Kind and name of the process, for the list of connections of PostgreSQL.
+            decoders: Number of child processes that decode pictures; by default, the setting for clients.
         """
         database = Database(settings.database_url.get_secret_value(), user)
         store = ArtifactStore(settings.artifacts_url)
@@ -73,6 +78,7 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
+            decoder=decoder_of(settings.client_decoders if decoders is None else decoders),
         )
 
     def close(self) -> None:

@@ -64,6 +64,7 @@ class DirectTransport(Transport):
             self._store,
             max_dataset_bytes=settings.max_dataset_bytes,
             allow_addresses=settings.image_addresses,
+            decoder=backend.decoder,
         )
         self._ledger = backend.ledger
         self._index = backend.index

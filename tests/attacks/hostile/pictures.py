@@ -1,6 +1,5 @@
 """200 hostile pictures in all formats that are accepted: each rule several times, with other numbers."""
 
-import itertools
 import random
 from collections.abc import Iterator
 
@@ -15,7 +14,13 @@ RULES: dict[str, Rule] = {
 }
 
 
+def hostile_picture(index: int, seed: int = 18) -> tuple[str, bytes]:
+    """Return the name and the file of one of the pictures."""
+    name, rule = list(RULES.items())[index % len(RULES)]
+    return f"{name} {index}", rule(random.Random(f"{seed} {index}"))
+
+
 def hostile_pictures(number: int = NUMBER, seed: int = 18) -> Iterator[tuple[str, bytes]]:
     """Yield names and files. Each is made when it is asked for: together they have gigabytes."""
-    for index, (name, rule) in enumerate(itertools.islice(itertools.cycle(RULES.items()), number)):
-        yield f"{name} {index}", rule(random.Random(f"{seed} {index}"))
+    for index in range(number):
+        yield hostile_picture(index, seed)

@@ -13,8 +13,9 @@ from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import CeleryMessage, Ledger, NewJob
-from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import stored_archive
+from brushwork_core.media.decoders.decoder import Decoder, in_process
+from brushwork_core.media.pictures import Background, Reading
 from brushwork_core.queue.task_ids import job_id_of, shown
 from brushwork_schemas.admission import ANY_SHA256, admit
 from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url, is_sha256
@@ -65,6 +66,7 @@ class BareMessages:
         max_attempts: Most attempts of such a job.
         expect: Raises `UnknownModel` if a tenant may not use a model.
         kinds: Kinds that this worker serves; None for all. Jobs of other kinds wait for another worker.
+        decoder: Decodes the pictures; None for this process.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class BareMessages:
         max_attempts: int,
         expect: Callable[[Model, str], None] = lambda model, tenant: None,
         kinds: Collection[str] | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
+        self._decoder = decoder or in_process()
         self._kinds = kinds
         self._expect = expect
         self._ledger = ledger
@@ -203,10 +207,8 @@ class BareMessages:
                 field=field,
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
-        background: pictures.Background = "black" if field in mask_fields() else "white"
-        data, _ = pictures.cleaned(
-            _embedded(given, field), field=field, background=background, first_frame=first_frame
-        )
+        background: Background = "black" if field in mask_fields() else "white"
+        data = self._decoder.cleaned(_embedded(given, field), Reading(field, background, first_frame))
         return self._store.put_picture(data)
 
     def _known(self, sha256: str, field: str) -> Artifact:

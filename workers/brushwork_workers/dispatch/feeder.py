@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
 
@@ -13,6 +13,8 @@ LOGGER = logging.getLogger(__name__)
 
 class Feeder:
     """Publishes queued jobs while Redis holds fewer than `queue_ahead` messages of their kind.
+
+    Jobs of a tenant that runs fewer jobs than its share are published in any case, before all others.
 
     Any number of feeders may run: each job is dispatched by one of them.
 
@@ -57,10 +59,14 @@ class Feeder:
             LOGGER.debug("The backlog could not be published: %s", error)
 
     def _top_up(self, kind: str) -> None:
+        self._publish(self._ledger.dispatch_overdue(kind))
         room = self._queue_ahead - self._publisher.num_waiting(kind)
         jobs = self._ledger.dispatch(kind, room, after_tenant=self._last_tenant.get(kind))
         if not jobs:
             return
         self._last_tenant[kind] = jobs[-1].tenant
-        if not self._publisher.publish(jobs):
+        self._publish(jobs)
+
+    def _publish(self, jobs: Sequence[Dispatch]) -> None:
+        if jobs and not self._publisher.publish(jobs):
             self._ledger.undispatch([job.job_id for job in jobs])

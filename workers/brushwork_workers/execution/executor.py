@@ -10,6 +10,8 @@ from enum import StrEnum
 from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
+from brushwork_core.media.decoders.current import on_behalf_of
+from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.telemetry.log import bound
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import (
@@ -104,6 +106,7 @@ class Executor:
         patience: Repeats ledger calls while the database cannot be reached.
         metrics: Counts attempts.
         events: Tells Celery's monitors how jobs begin and end.
+        decoder: Decodes input pictures and checks archives; None for this process.
     """
 
     def __init__(
@@ -123,7 +126,9 @@ class Executor:
         patience: ServicePatience,
         metrics: JobMetrics,
         events: TaskEvents | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
+        self._decoder = decoder
         self._events = events or TaskEvents()
         self._worker = worker
         self._ledger = ledger
@@ -262,13 +267,14 @@ class Executor:
         loading_s: float,
     ) -> AttemptCompleted:
         claim, began = attempt.claim, time.monotonic()
-        with self._model_executor.job(
+        job = self._model_executor.job(
             attempt,
             model=claim.model,
             priority=STEPS[claim.priority],
             alone=request.deterministic,
             on_progress=attempt.touch,
-        ):
+        )
+        with job, on_behalf_of(claim.job_id, self._decoder):
             fields = loaded_model.handler_of(claim.kind).perform(request, context)
         timings = Timings(
             queued_s=claim.queued_s,

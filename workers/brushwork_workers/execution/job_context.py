@@ -9,6 +9,8 @@ from typing import Any
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
+from brushwork_core.media.decoders.current import current_decoder
+from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
@@ -70,7 +72,9 @@ class AttemptContext:
 
     def _decoded(self, sha256: str, background: pictures.Background) -> Image.Image:
         began = time.monotonic()
-        picture = pictures.decode(self._files.get(sha256), background=background)
+        # A picture of the store may be larger than one that callers send.
+        reading = Reading(background=background, max_bytes=pictures.MAX_STORED_BYTES)
+        picture = current_decoder().decoded(self._files.get(sha256), reading)
         self.reading_s += time.monotonic() - began
         return picture
 

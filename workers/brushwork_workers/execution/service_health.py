@@ -172,6 +172,9 @@ class WatchedService:
             self._check(self.is_away)
         except ServiceUnreachable as error:
             self.check_failed(error)
+        except Exception:
+            # Whoever asks is in the midst of ending an attempt.
+            LOGGER.exception("The check of the %s failed", _SHOWN[self._service])
         else:
             self.check_answered()
 

@@ -1,8 +1,8 @@
 """Celery's remote control, reduced to what Flower shows and what a program that sent a job may ask for.
 
 Whoever has the password of Redis may send these commands. Most of Celery's would stop a worker from taking
-jobs, while it still looks alive: `cancel_consumer`, `rate_limit`, `pool_shrink`. An operator of brushwork starts
-and stops workers; their kinds and their concurrency are options of the command.
+jobs, while it still looks alive: `cancel_consumer`, `rate_limit`, `pool_shrink`. An operator of brushwork
+starts and stops workers; their kinds and their concurrency are options of the command.
 """
 
 import logging

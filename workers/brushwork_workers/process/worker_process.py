@@ -9,6 +9,7 @@ import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
+from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
@@ -235,6 +236,7 @@ class WorkerProcess:
             max_attempts=self.settings.max_attempts,
             expect=self._services.trained_models.expect,
             kinds=self.kinds,
+            decoder=decoder_of(self.settings.decoders),
         )
 
     def _new_task_end_sender(self) -> TaskEndSender:
@@ -263,6 +265,7 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
+            decoder=decoder_of(self.settings.decoders),
         )
 
     def _new_reporter(self) -> Reporter:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.errors import ServiceMisconfigured
 from rich.text import Text
 
 from brushwork.cli.commands.jobs import AsJson
@@ -23,7 +24,7 @@ def doctor(
     # Imported here, because the checks import an HTTP client that the other commands do not need.
     from brushwork.doctor.checkup import findings
 
-    expect_service()
+    expect_service(ServiceMisconfigured)
     found: list[Finding] = []
     for finding in findings(Settings.load()):
         found.append(finding)

@@ -44,6 +44,10 @@ def create(
         int | None,
         typer.Option(min=1, help="Largest number of unfinished jobs of its tenant.", show_default=False),
     ] = None,
+    max_stored_bytes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Largest size of all files of its tenant, in bytes.", show_default=False),
+    ] = None,
     expires_in: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Time until the key expires: 90d, 12h.", show_default=False),
@@ -60,6 +64,7 @@ def create(
             requests_per_minute=requests_per_minute,
             daily_budget=daily_budget,
             max_open_jobs=max_open_jobs,
+            max_stored_bytes=max_stored_bytes,
             expires_in_s=None if expires_in is None else seconds(expires_in, "expires-in"),
         )
         made = store.get(id_of(key))
@@ -115,6 +120,7 @@ def _table(found: Sequence[ApiKey], usage: Mapping[str, Usage]) -> Table:
         "per minute",
         "today",
         "open jobs",
+        "stored bytes",
         "last used",
         "valid",
     ):
@@ -128,6 +134,7 @@ def _table(found: Sequence[ApiKey], usage: Mapping[str, Usage]) -> Table:
             _limit(key.requests_per_minute),
             f"{usage.get(key.id, Usage()).cost:.4g} of {_limit(key.daily_budget)}",
             _limit(key.max_open_jobs),
+            "any" if key.max_stored_bytes is None else f"{key.max_stored_bytes:,}",
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
             _validity(key),
         )

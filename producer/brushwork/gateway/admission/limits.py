@@ -1,14 +1,16 @@
 """The limits of an API key and of the queues: request rate, number of jobs, cost of a job, daily budget."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from brushwork_core.access.api_keys import ApiKey
 from brushwork_core.access.key_usage import Charge, KeyUsage, Usage
 from brushwork_core.database.database import Database
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.open_jobs import OpenJobs
+from brushwork_core.queries.stored_bytes import StoredBytes
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest, ServiceUnreachable
 from brushwork_schemas.wording.phrase import said
@@ -17,6 +19,7 @@ from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.capacity import Capacity
 from brushwork.gateway.admission.job_cost import JobCost
 from brushwork.gateway.admission.rate import Allowance, Rate
+from brushwork.gateway.admission.storage_quota import StorageQuota, num_bytes_of
 from brushwork.inputs.intake import JobDraft
 from brushwork.transports.direct import Accepted
 
@@ -36,6 +39,7 @@ class KeyLimits:
         self._capacity = Capacity(OpenJobs(database), settings.max_queued)
         self._index = index
         self._usage = KeyUsage(database)
+        self._storage = StorageQuota(StoredBytes(database).of, settings.max_stored_bytes)
 
     def count(self, key: ApiKey) -> Allowance | None:
         """Count one request of an API key, and return what is left; None if its rate has no limit.
@@ -46,6 +50,15 @@ class KeyLimits:
         if key.requests_per_minute is None:
             return None
         return self._rate.count(key.id, key.requests_per_minute)
+
+    def storing(self, principal: Principal, num_bytes: int) -> AbstractContextManager[None]:
+        """Check the quota of stored bytes. The `with` block stores an upload of so many bytes.
+
+        Raises:
+            QuotaExceeded: The files of the tenant would exceed the quota.
+        """
+        tenant = principal.key.tenant if principal.key else ""
+        return self._storage.storing(principal.key, tenant, num_bytes)
 
     @contextmanager
     def admit(self, principal: Principal, drafts: Sequence[JobDraft]) -> Iterator["ChargedJobs"]:
@@ -61,14 +74,18 @@ class KeyLimits:
             InvalidRequest: A job costs more than a single job may.
             QueueFull: Too many jobs of a kind are queued, or too many of the tenant are open.
             BudgetExceeded: The rest of the key's daily budget is too small.
+            QuotaExceeded: The stored files of a tenant have reached the quota, or would exceed it.
         """
         key = principal.key
         costs = dict(enumerate(JobCost.of(draft) for draft in drafts))
         self._check_costs(key, costs)
         with ExitStack() as reservation:
             charged = ChargedJobs(self._usage, None, {})
-            if key or self._settings.max_queued is not None:
+            of_all = (self._settings.max_queued, self._settings.max_stored_bytes)
+            if key or any(limit is not None for limit in of_all):
                 new = self._without_repeated(costs)
+                for tenant, num_bytes in _file_bytes([drafts[index] for index in new]).items():
+                    reservation.enter_context(self._storage.storing(key, tenant, num_bytes))
                 reservation.enter_context(self._capacity.reserved(key, list(new.values())))
                 charged = self._charged(key, {index: job.cost for index, job in new.items()})
             try:
@@ -113,6 +130,18 @@ class KeyLimits:
             return ChargedJobs(self._usage, None, costs)
         usage = Usage(len(costs), sum(costs.values()))
         return ChargedJobs(self._usage, self._usage.charge(key.id, usage, budget=key.daily_budget), costs)
+
+
+def _file_bytes(drafts: Sequence[JobDraft]) -> Counter[str]:
+    """Return the bytes of the files that come with requests, by tenant. A shared file counts once."""
+    counted, found = set(), Counter[str]()
+    for draft in drafts:
+        found[draft.options.tenant] += 0
+        for file in draft.files.values():
+            if id(file) not in counted and not isinstance(file, str):
+                counted.add(id(file))
+                found[draft.options.tenant] += num_bytes_of(file)
+    return found
 
 
 class ChargedJobs:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import fail_after, to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
@@ -13,6 +13,7 @@ from brushwork_schemas.kinds.registry import all_kinds, file_fields
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
@@ -76,7 +77,7 @@ class Submission:
         requests: Sequence[Any],
         retry_of: str | None = None,
     ) -> Accepted:
-        """Validate in one thread and write in another; write nothing if the time is over before.
+        """Validate and write in threads; write nothing if the time is over before.
 
         Raises:
             ServiceUnreachable: Nothing was written.
@@ -86,12 +87,16 @@ class Submission:
             try:
                 with fail_after(seconds):
                     # Given up only while it waits for its turn. Once it runs, it looks at the time itself.
-                    drafts = await to_thread.run_sync(draft, limiter=self._limiter(requests))
+                    threads = self._threads(requests)
+                    if threads is not None:
+                        # No other tenant waits for a thread that waits for a decoder or an address.
+                        return await threads.run(self._principal.tenant, self._accept, draft, retry_of)
+                    drafts = await to_thread.run_sync(draft)
                     return await self._services.write(self._accept_drafts, drafts, retry_of)
             except TimeoutError:
                 raise too_long() from None
 
-    def _limiter(self, requests: Sequence[Any]) -> CapacityLimiter | None:
+    def _threads(self, requests: Sequence[Any]) -> FairThreads | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""
         given = [
             (name, request[name])
@@ -130,6 +135,9 @@ class Submission:
         wrong = Refusals()
         request = self._resolved(repeated(job, changes), wrong)
         return self._draft([request], wrong)
+
+    def _accept(self, draft: Callable[[], Sequence[JobDraft]], retry_of: str | None) -> Accepted:
+        return self._accept_drafts(draft(), retry_of)
 
     def _accept_drafts(self, drafts: Sequence[JobDraft], retry_of: str | None = None) -> Accepted:
         with self._services.limits.admit(self._principal, drafts) as charged:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, BinaryIO
 
-from anyio import to_thread
-from brushwork_core.media import pictures
 from brushwork_core.media.archive_type import ENDINGS
+from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
+from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from brushwork_schemas.wording.phrase import said
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from brushwork.gateway.admission.access import Principal
+from brushwork.gateway.admission.storage_quota import num_bytes_of
 from brushwork.gateway.bodies.byte_range import parsed_range
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.dependencies import Gateway, Reader, Submitter
@@ -58,8 +59,8 @@ async def upload(
     file may be uploaded again. The content of an archive is checked by the job that uses it.
     """
     file = _file_of(body)
-    limiter = services.decoders if isinstance(file, bytes) else services.fetchers
-    artifact = await to_thread.run_sync(_keep, services, principal, file, first_frame, limiter=limiter)
+    threads = services.decoders if isinstance(file, bytes) else services.fetchers
+    artifact = await threads.run(principal.tenant, _keep, services, principal, file, first_frame)
     response.headers["Location"] = below_root(f"/v1/files/{artifact.sha256}")
     return artifact
 
@@ -139,10 +140,12 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, firs
     kept = file
     if isinstance(file, bytes):
         # With its transparency, because it may become a mask.
-        kept, _ = pictures.cleaned(file, field=FIELD, background=None, first_frame=first_frame)
+        with on_behalf_of(principal.tenant):
+            kept = services.backend.decoder.cleaned(file, Reading(FIELD, None, first_frame))
 
     def attempt() -> Artifact:
-        artifact = _kept(services, kept)
+        with services.limits.storing(principal, num_bytes_of(kept)):
+            artifact = _kept(services, kept)
         services.tenant_files.record_upload(principal.tenant or "", artifact)
         return artifact
 

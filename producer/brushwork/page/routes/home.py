@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 
-from anyio import to_thread
 from brushwork_core.access.api_keys import Scope
+from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
@@ -137,15 +137,23 @@ async def _keep_files(
     wrong = {(each.field or "").partition(".")[0] for each in errors}
     for name, file in typed.files.items():
         if name not in wrong:
-            limiter = services.decoders if isinstance(file, bytes) else services.fetchers
-            kept = await to_thread.run_sync(_kept, services, principal, name, file, limiter=limiter)
+            threads = services.decoders if isinstance(file, bytes) else services.fetchers
+            kept = await threads.run(principal.tenant, _kept, services, principal, name, file)
             typed.stored |= {name: kept} if kept else {}
 
 
 def _kept(services: Services, principal: Principal, name: str, file: bytes | BinaryIO) -> str | None:
-    inputs = FileInputs(services.store, max_dataset_bytes=services.settings.max_dataset_bytes)
+    inputs = FileInputs(
+        services.store,
+        max_dataset_bytes=services.settings.max_dataset_bytes,
+        decoder=services.backend.decoder,
+    )
     try:
-        read = inputs.read(file, name)
+        with on_behalf_of(principal.tenant):
+            read = inputs.read(file, name)
+        with services.limits.storing(principal, 0):
+            # Raises if the quota is reached: then the file must be chosen again.
+            pass
     except (BrushworkError, ValueError):
         # The file is not a picture or archive, or it was read and closed before.
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from brushwork_core.media.archive import refused
+from brushwork_core.media.archive_errors import refused
 from brushwork_core.media.dataset import Dataset
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said

@@ -1,0 +1,86 @@
+"""What decodes pictures: in this process, or in others."""
+
+from functools import cache
+from typing import Protocol
+
+from PIL import Image
+
+from brushwork_core.media import pictures
+from brushwork_core.media.pictures import Reading
+
+
+class Decoder(Protocol):
+    """Decodes untrusted pictures. All methods may be called by several threads at the same time.
+
+    `on_behalf_of` says whose pictures they are.
+
+    All raise `InvalidImage` if the picture cannot be read, or exceeds a limit; and `ServiceUnreachable` if no
+    process can be started.
+    """
+
+    def __hash__(self) -> int:
+        """Return a hash: results of a decoder are cached."""
+        ...
+
+    def cleaned(self, data: bytes, reading: Reading) -> bytes:
+        """Return the file to store for a picture, as `pictures.cleaned` does.
+
+        Args:
+            data: A complete file of a picture.
+            reading: How it is read.
+        """
+        ...
+
+    def decoded(self, data: bytes, reading: Reading) -> Image.Image:
+        """Return the pixels of a picture, as `pictures.decode` does.
+
+        Args:
+            data: As for `cleaned`.
+            reading: As for `cleaned`.
+        """
+        ...
+
+    def thumbnail(self, data: bytes, side: int) -> bytes:
+        """Return a stored picture as a WebP, at most `side` pixels wide and high.
+
+        Args:
+            data: A PNG, JPEG or WebP.
+            side: In pixels.
+        """
+        ...
+
+    def check_dataset(self, data: bytes) -> None:
+        """Check everything of an archive but the pictures, as `Dataset` does.
+
+        Args:
+            data: The archive.
+
+        Raises:
+            InvalidDataset: The archive cannot be read, exceeds a limit, or has another layout of folders.
+        """
+        ...
+
+
+class InProcess:
+    """Decodes in this process: for callers that decode their own pictures."""
+
+    def cleaned(self, data: bytes, reading: Reading) -> bytes:
+        """Return the file to store for a picture."""
+        return pictures.read(data, reading).file
+
+    def decoded(self, data: bytes, reading: Reading) -> Image.Image:
+        """Return the pixels of a picture."""
+        return pictures.read(data, reading).picture
+
+    def thumbnail(self, data: bytes, side: int) -> bytes:
+        """Return a stored picture as a small WebP."""
+        return pictures.encode_thumbnail(data, side)
+
+    def check_dataset(self, data: bytes) -> None:
+        """Do nothing: `Dataset` itself checks the archive."""
+
+
+@cache
+def in_process() -> Decoder:
+    """Return the decoder that uses no other process."""
+    return InProcess()

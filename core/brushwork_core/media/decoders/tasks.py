@@ -1,0 +1,139 @@
+"""The tasks of a decoder process, and their limits."""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from brushwork_schemas.errors import InvalidDataset, InvalidImage, RequestError
+from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
+
+from brushwork_core.media import pictures
+from brushwork_core.media.dataset import Dataset
+from brushwork_core.media.decoders import frames
+from brushwork_core.media.picture_structure import MAX_PIXELS
+from brushwork_core.media.pictures import Reading
+
+# Until the size of a picture is known; then for each of its megapixels. Slow machines take several times as
+# long as fast ones, and the largest picture takes 3 s on a fast one.
+CPU_S, CPU_S_PER_MEGAPIXEL = 1.0, 0.6
+# For an archive, and for each of its megabytes.
+ARCHIVE_CPU_S, CPU_S_PER_MEGABYTE = 5.0, 0.05
+# Beside what the program itself takes. A picture of 25 megapixels takes up to 700 MB.
+MEMORY_BYTES = 1280 * 2**20
+# Of what a task writes: 25 megapixels of four bytes, and more than any PNG of them.
+WRITTEN_BYTES = 256 * 2**20
+
+
+def limit_process() -> None:
+    """Limit memory and files of this process for good, and take away what an ended one would leave."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Else a write beyond the limit would end the process instead of failing.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_FSIZE, WRITTEN_BYTES)
+    # Linux counts only what a process can write to; other systems have nothing like it.
+    if (own := _own_bytes()) is not None:
+        _lower(resource.RLIMIT_DATA, own + MEMORY_BYTES)
+
+
+def perform(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    """Perform a task under a limit of CPU time, and return the answer.
+
+    Args:
+        task: Its `name` and its arguments.
+        given: Open file that holds the picture or archive.
+        result: Open, empty file for the result.
+    """
+    try:
+        return _TASKS[task["name"]](task, given, result)
+    except MemoryError:
+        return {"exceeded": "memory"}
+    except RequestError as error:
+        return {"error": _described(error)}
+    finally:
+        allow_cpu(0)
+
+
+def raise_error(error: Mapping[str, Any]) -> NoReturn:
+    """Raise the error that a task ended with, as it was."""
+    kind = InvalidDataset if error["code"] == InvalidDataset.code else InvalidImage
+    hint = None if error["hint"] is None else restored(*error["hint"])
+    raise kind(restored(*error["message"]), field=error["field"], hint=hint)
+
+
+def allow_cpu(seconds: float) -> None:
+    """End this process when it has used so much more CPU time; 0 for no limit."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _described(error: RequestError) -> dict[str, Any]:
+    texts = {
+        name: None if text is None else (str(text), template_of(text), parameters_of(text))
+        for name, text in (("message", error.message), ("hint", error.hint))
+    }
+    return {"code": error.code, "field": error.field, **texts}
+
+
+def _reading(task: Mapping[str, Any]) -> Reading:
+    return Reading(task["field"], task["background"], task["first_frame"], task["max_bytes"])
+
+
+def _allow_pixels(pixels: int) -> None:
+    allow_cpu(CPU_S + CPU_S_PER_MEGAPIXEL * pixels / 1e6)
+
+
+def _clean(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    allow_cpu(CPU_S)
+    data = frames.content(given)
+    kept = pictures.read(data, _reading(task), _allow_pixels).file
+    if kept is not data:
+        frames.write_all(result, kept)
+    return {"is_kept": kept is data}
+
+
+def _decode(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    allow_cpu(CPU_S)
+    picture = pictures.read(frames.content(given), _reading(task), _allow_pixels).picture
+    frames.write_all(result, picture.tobytes())
+    return {"mode": picture.mode, "size": picture.size}
+
+
+def _thumbnail(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    _allow_pixels(MAX_PIXELS)
+    frames.write_all(result, pictures.encode_thumbnail(frames.content(given), task["side"]))
+    return {}
+
+
+def _check_dataset(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    allow_cpu(ARCHIVE_CPU_S + CPU_S_PER_MEGABYTE * os.fstat(given).st_size / 2**20)
+    with open(given, "rb", closefd=False) as file:
+        # Not read as a whole: it may be larger than the memory of this process.
+        Dataset(file)
+    return {}
+
+
+_TASKS: dict[str, Callable[[Mapping[str, Any], int, int], dict[str, Any]]] = {
+    "clean": _clean,
+    "decode": _decode,
+    "thumbnail": _thumbnail,
+    "check dataset": _check_dataset,
+}
+
+
+def _own_bytes() -> int | None:
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmData:")]
+    return 1024 * int(sizes[0]) if sizes else None
+
+
+def _lower(limit: int, value: int) -> None:
+    _, hard = resource.getrlimit(limit)
+    lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(limit, (lowest, lowest))
