@@ -1,5 +1,7 @@
 """A worker that takes no messages though some wait."""
 
+import time
+
 import pytest
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -41,6 +43,16 @@ def test_it_is_given_time() -> None:
     assert not ended
 
 
+def test_its_time_begins_when_the_models_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("brushwork_workers.supervision.consumer_watchdog.time.monotonic", lambda: now[0])
+    ended: list[bool] = []
+    watchdog = consumer_watchdog(Queue(1), ended, limit_s=30.0)
+    for now[0], is_over in ((600.0, False), (629.0, False), (631.0, True)):
+        watchdog.check()
+        assert bool(ended) is is_over, now
+
+
 def test_an_empty_queue_is_no_sign() -> None:
     ended: list[bool] = []
     consumer_watchdog(Queue(0), ended).check()
@@ -80,7 +92,7 @@ def test_while_redis_is_away_nobody_can_hear() -> None:
     queue = Queue(1)
     queue.answers = False
     ear = consumer_watchdog(queue, ended, limit_s=60.0)
-    ear._well_since -= 120.0
+    ear._well_since = time.monotonic() - 120.0
     with pytest.raises(ServiceUnreachable):
         ear.check()
     queue.answers = True

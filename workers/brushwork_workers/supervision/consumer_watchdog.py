@@ -45,7 +45,8 @@ class ConsumerWatchdog:
         self._num_taken = 0
         self._num_processing = 0
         self._num_taken_before = 0
-        self._well_since = time.monotonic()
+        # Set by the first check. Before it the worker loads models, perhaps for minutes, without messages.
+        self._well_since: float | None = None
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -70,9 +71,12 @@ class ConsumerWatchdog:
         Raises:
             ServiceUnreachable: Redis does not answer, so no worker could take any.
         """
+        now = time.monotonic()
+        if self._well_since is None:
+            self._well_since = now
         if self._is_stopping or self._is_well():
             self._well_since = time.monotonic()
-        elif time.monotonic() - self._well_since > self._limit_s:
+        elif now - self._well_since > self._limit_s:
             LOGGER.critical("Messages wait in Redis but none arrives; this worker exits")
             self._on_stuck()
 
