@@ -124,7 +124,7 @@ class Site:
         """How many jobs are in which state."""
         with self.database.reading() as connection:
             counted = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
-            return Counter(dict(connection.execute(counted).tuples().all()))
+            return Counter({row[0]: row[1] for row in connection.execute(counted)})
 
     def settle(self) -> None:
         """Wait until no job is open."""
