@@ -29,8 +29,8 @@ source = {{ folder = "{folder}" }}
 BOMBS = all_bombs()
 # The texts are skipped unread, so a good picture is left.
 HARMLESS = {name for name in BOMBS if "texts" in name}
-# What a leak of one of the larger bombs would exceed in each round. A worker keeps the most memory that it has
-# ever used (`keep_memory`), so a round in which more bombs meet than in all before adds to it once.
+# What a leak of one of the larger bombs would exceed in each round. A worker keeps the most memory that it
+# has ever used (`keep_memory`), so a round in which more bombs meet than in all before adds to it once.
 MOST_GROWTH_BYTES = 8 * 2**20
 # Of eight at once, four by four.
 MOST_PEAK_BYTES = 300 * 2**20
