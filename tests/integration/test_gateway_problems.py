@@ -12,7 +12,7 @@ from brushwork.gateway.connections.limits import ConnectionLimits
 from brushwork.gateway.problems import STATUS, codes_of, status_of
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors
-from brushwork_schemas.errors import BrushworkError
+from brushwork_schemas.errors import BrushworkError, store
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
@@ -24,7 +24,9 @@ JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 PART = '--x\r\nContent-Disposition: form-data; name="{}"\r\n\r\n1\r\n'
 OWN = {
-    kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BrushworkError)
+    kind.code
+    for kind in (*vars(errors).values(), *vars(store).values())
+    if isinstance(kind, type) and issubclass(kind, BrushworkError)
 }
 # Refusals that Starlette, FastAPI or the multipart parser raise, and what their answers must be.
 BY_FRAMEWORK: dict[str, tuple[tuple[str, str], dict[str, Any], int, str]] = {

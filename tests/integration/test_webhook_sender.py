@@ -169,6 +169,6 @@ def test_without_a_secret_it_does_not_start(sqlite_url: str) -> None:
         env={**os.environ, "BRUSHWORK_DATABASE_URL": sqlite_url},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert ran.returncode == 2
+    assert ran.returncode == 78
     assert "required to sign webhooks" in ran.stderr
     assert "BRUSHWORK_WEBHOOK_SECRET" in ran.stderr
