@@ -224,3 +224,15 @@ class TestRoster:
         assert 0 <= worker_registry.workers()[0].silent_s < 60
         worker_registry.forget(silent_s=-1)
         assert worker_registry.workers() == []
+
+
+def test_a_connection_that_is_in_use_at_the_end_is_closed_when_it_is_returned(database_url: str) -> None:
+    database = Database(database_url)
+    closed: list[object] = []
+    event.listen(database.engine, "close", lambda connection, record: closed.append(connection))
+    with database.reading() as connection:
+        mine = connection.connection.dbapi_connection
+        database.close()
+        assert mine not in closed
+        connection.execute(text("SELECT 1"))
+    assert closed[-1] is mine

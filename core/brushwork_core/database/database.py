@@ -138,8 +138,13 @@ class Database:
             migrate(connection)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections: one that another thread uses now, as soon as it is returned."""
+        event.listen(self.engine, "checkin", _close_returned)
         self.engine.dispose()
+
+
+def _close_returned(connection: object, record: Any) -> None:
+    record.close()
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
