@@ -91,7 +91,7 @@ def _with_text_as_keys(value: Any) -> Any:
     """Return what JSON can hold: pairs, such as a method and a status, are keys of counters."""
     if isinstance(value, Mapping):
         return {
-            key if isinstance(key, str) else " ".join(map(str, key)): _with_text_as_keys(each)
+            " ".join(map(str, key)) if isinstance(key, tuple) else str(key): _with_text_as_keys(each)
             for key, each in value.items()
         }
     return value
