@@ -1,5 +1,6 @@
 """A deployment is upgraded in the documented order, one process at a time, and back, under load."""
 
+import json
 import threading
 import time
 from collections import Counter
@@ -13,7 +14,6 @@ from signal import SIGKILL, SIGTERM
 from typing import Any
 
 import httpx
-from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.queries.job_index import JobIndex
@@ -22,7 +22,6 @@ from PIL import Image, ImageDraw
 from sqlalchemy import func, select
 
 from tests.fresh_environment import Environment
-from tests.gateways import key
 from tests.nginx_server import NginxServer
 from tests.raw_callers import RawCaller, Verdict, call_in_parallel
 from tests.receivers import Receiver
@@ -120,7 +119,7 @@ class Deployment:
             return self._under_load(nginx, gateways[0].address, goes_back)
 
     def _under_load(self, nginx: NginxServer, gateway: str, goes_back: bool) -> Outcome:
-        secret = key(self.settings, "raw", [Scope.SUBMIT, Scope.READ])
+        secret = self._new_key()
         requests, stop, trust = self._requests(gateway, secret), threading.Event(), nginx.trust
         with ThreadPoolExecutor(1) as pool:
             calling = pool.submit(
@@ -174,6 +173,12 @@ class Deployment:
 
     def _migrate(self, version: Environment) -> None:
         version.run("-m", "brushwork", "migrate", BRUSHWORK_DATABASE_URL=self._database_url)
+
+    def _new_key(self) -> str:
+        """A key that the older version makes: the tables are still its own."""
+        words = ("keys", "create", "raw", "--tenant", "raw", "--scope", "submit", "--scope", "read", "--json")
+        printed = self.before.run("-m", "brushwork", *words, BRUSHWORK_DATABASE_URL=self._database_url)
+        return str(json.loads(printed)["key"])
 
     @property
     def _database_url(self) -> str:
