@@ -109,8 +109,8 @@ class Deployment:
             stack.callback(self._database.close)
             self._receiver = stack.enter_context(Receiver())
             self._services = self._new_services()
+            stack.callback(self._stop_all)
             for service in self._services.values():
-                stack.callback(service.stop, SIGKILL)
                 service.start(self.before)
             gateways = [each for each in self._services.values() if isinstance(each, GatewayService)]
             nginx = NginxServer(self.folder, [each.address for each in gateways])
@@ -173,6 +173,11 @@ class Deployment:
 
     def _migrate(self, version: Environment) -> None:
         version.run("-m", "brushwork", "migrate", BRUSHWORK_DATABASE_URL=self._database_url)
+
+    def _stop_all(self) -> None:
+        """Stop all services that run, also those that have replaced others."""
+        for service in self._services.values():
+            service.stop(SIGKILL)
 
     def _new_key(self) -> str:
         """A key that the older version makes: the tables are still its own."""
