@@ -17,7 +17,7 @@ help: ## Print this list
 demo: .venv/.demo ## See it work: pictures made, captioned, classified and segmented, into demo/
 	@$(BIN)/python -m brushwork demo
 
-test: .venv/.dev ## Run every test: 15 minutes at most on two cores
+test: .venv/.dev ## Run every test: about 15 minutes on two cores
 	@$(BIN)/python -m pytest -n $(PROCESSES) --durations 20
 
 thorough: .venv/.dev ## Run every test on both databases, by every client and in full batches, as before a release
