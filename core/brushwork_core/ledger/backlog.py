@@ -6,12 +6,23 @@ Redis holds the next few jobs of each kind; workers refill it from the backlog.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
 
 from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    String,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
@@ -90,9 +101,15 @@ class Backlog(LedgerPart):
 
     def has_backlog(self, kind: str) -> bool:
         """Return whether a job of `kind` waits for a message."""
-        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
+        return bool(self.kinds_with_backlog((kind,)))
+
+    def kinds_with_backlog(self, kinds: Iterable[str]) -> list[str]:
+        """Return those of `kinds` of which a job waits for a message, with one query."""
+        names = tuple(kinds)
+        if not names:
+            return []
         with self._database.reading() as connection:
-            return connection.execute(one).first() is not None
+            return list(connection.execute(_with_backlog(names)).scalars())
 
     def num_dispatched(self, kind: str) -> int:
         """Return the number of queued jobs of `kind` that should have a message."""
@@ -106,6 +123,18 @@ _COLUMNS = (
     # A claim increases the fence, so a job with a fence was claimed before.
     (JOBS.c.fence > 0).label("again"),
 )
+
+
+@cache
+def _with_backlog(kinds: tuple[str, ...]) -> Executable:
+    """One look into the index for each kind. Built once: the leader asks several times a second."""
+    waits = (waits_for_dispatch(), may_start())
+    return union_all(
+        *(
+            select(literal(kind, String()).label("kind")).where(exists().where(JOBS.c.kind == kind, *waits))
+            for kind in kinds
+        )
+    )
 
 
 def _number_by_tenant(connection: Connection, kind: str, which: ColumnElement[bool]) -> dict[str, int]:

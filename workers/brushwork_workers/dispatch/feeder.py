@@ -1,14 +1,11 @@
 """Publishes jobs of the backlog, only a few of each kind at a time, so that urgent jobs get through."""
 
-import logging
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Feeder:
@@ -31,32 +28,20 @@ class Feeder:
         self._kinds = kinds
         self._queue_ahead = queue_ahead
         self._last_tenant: dict[str, str] = {}
-        self._wanted = threading.Event()
-        self._num_taken = 0
-
-    @property
-    def wanted(self) -> threading.Event:
-        """Set when `feed` should be called at once."""
-        return self._wanted
-
-    def message_taken(self) -> None:
-        """Note that a message was taken; sets `wanted` once half of the messages may be used up."""
-        # Counted without a lock: an inexact number does no harm.
-        self._num_taken += 1
-        if self._num_taken >= self._queue_ahead // 2:
-            self._num_taken = 0
-            self._wanted.set()
 
     def feed(self) -> None:
-        """Publish as many jobs as there is room for."""
-        self._wanted.clear()
-        try:
-            for kind in self._kinds:
-                if self._ledger.has_backlog(kind):
-                    self._top_up(kind)
-        except ServiceUnreachable as error:
-            # The reconciler logs it too, but not four times a second.
-            LOGGER.debug("The backlog could not be published: %s", error)
+        """Publish as many jobs as there is room for, of the kinds that have a backlog."""
+        with suppress(ServiceUnreachable):
+            self.top_up(self._ledger.kinds_with_backlog(self._kinds))
+
+    def top_up(self, kinds: Sequence[str]) -> None:
+        """Publish as many jobs of these kinds as there is room for.
+
+        Raises:
+            ServiceUnreachable: The ledger or Redis does not answer.
+        """
+        for kind in kinds:
+            self._top_up(kind)
 
     def _top_up(self, kind: str) -> None:
         self._publish(self._ledger.dispatch_overdue(kind))

@@ -1,0 +1,77 @@
+"""What the maintenance of the ledger has to do now, in one query: where nothing is due, nothing is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brushwork_schemas.states import JobState
+from sqlalchemy import ColumnElement, Select, exists, func, select
+
+from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.tables import JOBS, PREVIEWS, TRAININGS, WORKERS, in_state, is_dispatched
+
+
+@dataclass(frozen=True)
+class DueMaintenance:
+    """Which kinds of maintenance have something to do.
+
+    Args:
+        overdue: Whether the deadline of a queued job has passed.
+        lapsed: Whether the lease of a running job has expired.
+        previews: Whether a job has a preview and does not run.
+        checkpoints: Whether a job has a checkpoint file and has ended.
+        silent: Whether a worker had no heartbeat for so long that the registry forgets it.
+        num_dispatched: Number of queued jobs that should have a message, by kind; kinds without any are left
+            out.
+    """
+
+    overdue: bool
+    lapsed: bool
+    previews: bool
+    checkpoints: bool
+    silent: bool
+    num_dispatched: Mapping[str, int]
+
+
+class MaintenanceQuery:
+    """Reads what is due.
+
+    Args:
+        database: Database of the ledger.
+        forget_after_s: Seconds without a heartbeat after which a worker is forgotten.
+    """
+
+    def __init__(self, database: Database, *, forget_after_s: float) -> None:
+        self._database = database
+        self._due = _due(forget_after_s)
+
+    def due(self) -> DueMaintenance:
+        """Return what is due.
+
+        Raises:
+            ServiceUnreachable: The database does not answer.
+        """
+        with self._database.reading() as connection:
+            flags = connection.execute(self._due).one()
+            dispatched = {row.kind: row.num_jobs for row in connection.execute(_DISPATCHED)}
+        return DueMaintenance(*(bool(flag) for flag in flags), num_dispatched=dispatched)
+
+
+def _due(forget_after_s: float) -> Select[Any]:
+    return select(
+        _found(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms()),
+        _found(in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms()),
+        _found(PREVIEWS.c.job_id == JOBS.c.id, ~in_state(JobState.RUNNING)),
+        _found(TRAININGS.c.job_id == JOBS.c.id, TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED)),
+        _found(WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)),
+    )
+
+
+def _found(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(*conditions)
+
+
+_ENDED = [state for state in JobState if state.is_terminal]
+_DISPATCHED = (
+    select(JOBS.c.kind, func.count().label("num_jobs")).where(is_dispatched()).group_by(JOBS.c.kind)
+)
