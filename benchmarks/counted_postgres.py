@@ -41,7 +41,9 @@ class StatementCounts:
     @property
     def writes(self) -> int:
         """The number of INSERT, UPDATE and DELETE statements."""
-        return sum(calls for query, calls in self.statements if query.startswith(("INSERT", "UPDATE", "DELETE")))
+        return sum(
+            calls for query, calls in self.statements if query.startswith(("INSERT", "UPDATE", "DELETE"))
+        )
 
 
 class CountedPostgres(DurablePostgres):
@@ -61,7 +63,9 @@ class CountedPostgres(DurablePostgres):
         with self._connect("postgres") as connection:
             statements = connection.execute(_STATEMENTS, [DATABASE]).fetchall()
             row = connection.execute(_TRANSACTIONS, [DATABASE]).fetchone()
-        return StatementCounts(tuple((query, int(calls)) for query, calls in statements), int(row[0] if row else 0))
+        return StatementCounts(
+            tuple((query, int(calls)) for query, calls in statements), int(row[0] if row else 0)
+        )
 
 
 @contextmanager

@@ -32,9 +32,7 @@ def main() -> None:
     serve_nothing(parser.parse_args().concurrency)
 
 
-def serve_nothing(
-    concurrency: int, name: str | None = None, kinds: Sequence[str] = (KIND,)
-) -> NoReturn:
+def serve_nothing(concurrency: int, name: str | None = None, kinds: Sequence[str] = (KIND,)) -> NoReturn:
     """Serve until told to stop.
 
     Args:

@@ -89,9 +89,7 @@ def _fleet(postgres: CountedPostgres, num_workers: int, folder: Path) -> Iterato
     with Program(redis.argv, data.logs / "redis.log", lambda: answers(redis_url)):
         queue = Queue(settings, {})
         try:
-            with Program(
-                argv, data.logs / "workers.log", lambda: _are_ready(queue, num_workers), addresses
-            ):
+            with Program(argv, data.logs / "workers.log", lambda: _are_ready(queue, num_workers), addresses):
                 yield queue
         finally:
             queue.close()

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pytest
-from brushwork_core.database.database import Database
 from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_workers.dispatch.feeder import Feeder
@@ -120,18 +119,3 @@ def test_only_the_worker_s_own_kinds_are_fed(ledger: Ledger) -> None:
     queue = FakeQueue()
     feeder(ledger, queue, kinds=["image-to-text"]).feed()
     assert queue.ids() == ["b"]
-
-
-@pytest.mark.parametrize(("queue_ahead", "after"), [(1, 1), (2, 1), (8, 4)])
-def test_it_is_wanted_once_half_the_messages_may_be_used_up(
-    sqlite_url: str, queue_ahead: int, after: int
-) -> None:
-    database = Database(sqlite_url)
-    feeding = feeder(Ledger(database), FakeQueue(), queue_ahead)
-    for _ in range(2):
-        for _ in range(after):
-            assert not feeding.wanted.is_set()
-            feeding.message_taken()
-        assert feeding.wanted.is_set()
-        feeding.feed()
-    database.close()

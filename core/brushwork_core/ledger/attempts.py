@@ -14,6 +14,7 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
 from brushwork_core.ledger.records import Claim, Signal, WriteOutcome
@@ -222,6 +223,8 @@ class Attempts(JobIntake):
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
+            else:
+                notify_leader(connection, Topic.BACKLOG)
         return WriteOutcome.APPLIED
 
     def _end(self, job_id: str, statement: Update) -> WriteOutcome:

@@ -1,11 +1,10 @@
-"""What the maintenance of the ledger has to do now, in one query: where nothing is due, nothing is written."""
+"""What the maintenance of the ledger has to do now, in one query: if nothing is due, nothing is written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from brushwork_schemas.states import JobState
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Executable, Exists, exists, func, select
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, TRAININGS, WORKERS, in_state, is_dispatched
@@ -52,26 +51,26 @@ class MaintenanceQuery:
             ServiceUnreachable: The database does not answer.
         """
         with self._database.reading() as connection:
-            flags = connection.execute(self._due).one()
+            flags = connection.execute(self._due).mappings().one()
             dispatched = {row.kind: row.num_jobs for row in connection.execute(_DISPATCHED)}
-        return DueMaintenance(*(bool(flag) for flag in flags), num_dispatched=dispatched)
+        return DueMaintenance(**{name: bool(flag) for name, flag in flags.items()}, num_dispatched=dispatched)
 
 
-def _due(forget_after_s: float) -> Select[Any]:
+def _due(forget_after_s: float) -> Executable:
     return select(
-        _found(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms()),
-        _found(in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms()),
-        _found(PREVIEWS.c.job_id == JOBS.c.id, ~in_state(JobState.RUNNING)),
-        _found(TRAININGS.c.job_id == JOBS.c.id, TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED)),
-        _found(WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)),
+        _found(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms()).label("overdue"),
+        _found(in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms()).label("lapsed"),
+        _found(PREVIEWS.c.job_id == JOBS.c.id, ~in_state(JobState.RUNNING)).label("previews"),
+        _found(
+            TRAININGS.c.job_id == JOBS.c.id, TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED)
+        ).label("checkpoints"),
+        _found(WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)).label("silent"),
     )
 
 
-def _found(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _found(*conditions: ColumnElement[bool]) -> Exists:
     return exists().where(*conditions)
 
 
 _ENDED = [state for state in JobState if state.is_terminal]
-_DISPATCHED = (
-    select(JOBS.c.kind, func.count().label("num_jobs")).where(is_dispatched()).group_by(JOBS.c.kind)
-)
+_DISPATCHED = select(JOBS.c.kind, func.count().label("num_jobs")).where(is_dispatched()).group_by(JOBS.c.kind)

@@ -174,6 +174,8 @@ class Executor:
             return Outcome.LOST
         if claim is None:
             self._metrics.dropped()
+            # The job of a bare message may have ended when it was accepted.
+            self._events.noted()
             return Outcome.DROPPED
         self._metrics.claimed(claim)
         self._events.started(claim.job_id)
@@ -371,7 +373,9 @@ class Executor:
         if outcome in _REPEATED:
             self._events.retried(claim.job_id, f"The job is {outcome.value}.")
         # The end of a job that came as a bare message stands in the outbox, with its callbacks.
-        elif outcome in _ENDS and claim.task_id is None:
+        elif outcome in _ENDS and claim.task_id is not None:
+            self._events.noted()
+        elif outcome in _ENDS:
             self._events.ended(claim, _ENDS[outcome], running_s)
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:

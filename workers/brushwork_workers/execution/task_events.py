@@ -21,10 +21,19 @@ class TaskEvents:
 
     def __init__(self) -> None:
         self._dispatcher: Callable[[], Any] = lambda: None
+        self._on_noted: Callable[[], None] = lambda: None
 
     def connect(self, dispatcher: Callable[[], Any]) -> None:
         """Send through the event dispatcher that `dispatcher` returns: a lost connection replaces it."""
         self._dispatcher = dispatcher
+
+    def on_noted(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when this worker has noted an end in the outbox of Celery."""
+        self._on_noted = callback
+
+    def noted(self) -> None:
+        """Tell that an end was noted in the outbox, whose sender sends the final event, too."""
+        self._on_noted()
 
     def started(self, job_id: str) -> None:
         """Send that an attempt has begun."""

@@ -177,7 +177,7 @@ def _exit_status(error: Exception) -> int:
 def _add_task(app: Celery, kind: Kind) -> None:
     def run(task: Any) -> str:
         process: WorkerProcess = app.worker_process
-        process.feeder.message_taken()
+        process.fleet_duties.backlog_watch.message_taken()
         with process.consumer_watchdog.processing():
             job_id = task.request.id
             if task.request.get(BARE) is not None:

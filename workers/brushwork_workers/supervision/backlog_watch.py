@@ -88,6 +88,10 @@ class BacklogWatch:
         elif is_wanted:
             self._look(self._own_kinds)
 
+    def look_now(self) -> None:
+        """Look for jobs of the worker's own kinds: it has just given some back."""
+        self._look(self._own_kinds)
+
     def _look(self, kinds: Sequence[str]) -> bool:
         try:
             found = self._ledger.kinds_with_backlog(kinds)

@@ -1,4 +1,4 @@
-"""The regular sweep: the leader maintains the ledger, and every worker watches the processes of its machine."""
+"""The regular sweep: a leader maintains the ledger, and all workers watch the processes of their machine."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ SLOW_SHARE = 0.25
 
 
 class Maintenance:
-    """Sweeps. While nothing is due, a sweep of the leader only reads, and one of another worker reads nothing.
+    """Sweeps. While nothing is due, the leader only reads in a sweep, and other workers not even that.
 
     Args:
         lease: The right to lead.
