@@ -1,4 +1,4 @@
-"""The Celery application for Flower where Redis is behind Sentinel: `celery -A brushwork_core.queue.flower_app flower`.
+"""The Celery application for Flower with Sentinel: `celery -A brushwork_core.queue.flower_app flower`.
 
 Flower alone knows the address of its broker, but neither the name of the master nor the password of the
 sentinels. This application has them from the settings of brushwork.
