@@ -17,6 +17,7 @@ from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
 from brushwork_core.ledger import Dispatch
+from brushwork_core.queue.sentinel import broker_address, sentinel_options
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.trace_context import propagated
 
@@ -41,7 +42,8 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         socket_timeout_s: Seconds for one reply of Redis, by default `settings.publish_timeout_s`.
     """
     # Not the current app, which belongs to the host program: its shared tasks would be sent to our Redis.
-    app = _OwnBroker("brushwork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app = _OwnBroker("brushwork", broker=broker_address(settings), set_as_current=False)
+    timeout_s = socket_timeout_s or settings.publish_timeout_s
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -52,7 +54,7 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         broker_connection_max_retries=None,
         # Failover (READONLY) and a full Redis raise channel errors, which a worker must survive.
         broker_channel_error_retry=True,
-        broker_transport_options=_transport_options(socket_timeout_s or settings.publish_timeout_s),
+        broker_transport_options=_transport_options(timeout_s) | sentinel_options(settings, timeout_s),
     )
     return app
 
