@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.connection_errors import translated
+from brushwork_core.database.open_check import check_at_checkout
 from brushwork_core.database.tables import TALLIES
 from brushwork_core.database.upsert import upsert
 from brushwork_core.database.write_queue import WriteQueue, answered_within
@@ -79,9 +80,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads. It never waits for a writer."""
+        """Open a connection that only reads. It never waits for a writer.
+
+        On PostgreSQL, each statement is a transaction of its own: they see the same as in one transaction of
+        the isolation level READ COMMITTED, and the messages for its begin and end are saved.
+        """
         with translated(), self.engine.connect() as connection:
-            yield connection.execution_options(brushwork_reads=True)
+            yield connection.execution_options(brushwork_reads=True, **_reading_options(connection))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -141,6 +146,12 @@ class Database:
         """Close all connections: one that another thread uses now, as soon as it is returned."""
         event.listen(self.engine, "checkin", _close_returned)
         self.engine.dispose()
+
+
+def _reading_options(connection: Connection) -> dict[str, Any]:
+    # Behind a pooler, the limits of the server are a part of the transaction.
+    is_direct = getattr(connection.connection.driver_connection, "is_pooled", True) is False
+    return {"isolation_level": "AUTOCOMMIT"} if is_direct else {}
 
 
 def _close_returned(connection: object, record: Any) -> None:
@@ -208,7 +219,7 @@ def _engine(url: str, name: str) -> Engine:
         is_psycopg = address.get_driver_name() == "psycopg"
         engine = create_engine(
             address,
-            pool_pre_ping=True,
+            pool_pre_ping=not is_psycopg,
             pool_size=20,
             json_serializer=_json,
             connect_args=_own_options(address, name) if is_psycopg else {},
@@ -216,6 +227,7 @@ def _engine(url: str, name: str) -> Engine:
         if is_psycopg:
             event.listen(engine, "do_connect", _connect_bounded)
             event.listen(engine, "begin", _begin_limited)
+            check_at_checkout(engine)
         return engine
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         # A ValueError quotes the port, which may be a part of the password.

@@ -6,7 +6,9 @@ is sent where jobs are given back, and where a job ends while no worker runs it.
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
+
+from brushwork_core.database.listening import notify
 
 CHANNEL = "brushwork"
 
@@ -23,4 +25,4 @@ class Topic(StrEnum):
 def notify_leader(connection: Connection, topic: Topic) -> None:
     """Notify the leader when the transaction commits. SQLite has no notifications."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(CHANNEL, topic.value)))
+        notify(connection, CHANNEL, topic.value)

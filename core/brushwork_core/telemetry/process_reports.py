@@ -22,8 +22,9 @@ LOGGER = logging.getLogger(__name__)
 KEPT_S = 3600.0
 # Each process looks for such rows with its first report, and then at this interval.
 FORGET_EVERY_S = 600.0
-# A row without a report for this time may be claimed by another process: three reports are missing.
-SILENT_S = 15.0
+# A row without a report for this time may be claimed by another process: three reports of an idle worker,
+# which come every ten seconds, are missing.
+SILENT_S = 30.0
 _Written = TypeVar("_Written")
 
 

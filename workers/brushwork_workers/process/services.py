@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brushwork_core.database.database import Database
+from brushwork_core.database.listening import open_listener
+from brushwork_core.database.notifications import CHANNEL
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
@@ -73,5 +75,5 @@ class WorkerServices:
             trained_models=TrainedModels(database),
             publisher=Publisher(app),
             task_ends=TaskEnds(database),
-            open_listener=lambda: None,
+            open_listener=lambda: open_listener(settings, database, CHANNEL, f"listener {name}"),
         )

@@ -39,7 +39,7 @@ from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
-from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.running_attempts import Quiet, RunningAttempts
 from brushwork_workers.execution.service_health import CHECK_AWAY_EVERY_S, Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
@@ -282,7 +282,8 @@ class WorkerProcess:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
         reports = ProcessReports(self._services.database)
-        return Reporter(reports, worker_identity(self.worker.partition("/")[0]), self._registry)
+        identity = worker_identity(self.worker.partition("/")[0])
+        return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
     def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
         return ConsumerWatchdog(
