@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import redis
+from brushwork_core.queue.broker import LOOK
 from brushwork_core.queue.task_ids import job_id_of
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from celery.platforms import EX_FAILURE
@@ -49,14 +50,10 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
-        self.app.worker_process.service_health.on_change(self._wakeup.wake)
+        self.app.worker_process.on_room(self._wakeup.wake)
 
     def on_send_event_buffered(self) -> None:
-        """Wake the loop, because a job has started or ended and there may be room for another.
-
-        Celery would send each event at once, up to three messages for each job.
-        """
-        self._wakeup.wake()
+        """Send nothing now. Celery would send each event at once, up to three messages for each job."""
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Connect again after Redis went away, whatever kombu meets while it closes the old connection.
@@ -93,8 +90,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
                 if _is_of_foreign_chord(message):
                     self._forward(message)
                     return
-                if not is_own(message):
-                    self._prepare(message)
+                if is_own(message):
+                    self._look(message)
+                    return
+                self._prepare(message)
+                self.app.worker_process.consumer_watchdog.message_taken()
                 handle(message)
             except _CONNECTION_LOST:
                 raise
@@ -110,9 +110,15 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         self._handle(message)
 
     def _consume_only_if_served(self, qos: Any) -> None:
-        """Take no message while a service is away that every job needs; messages stay in Redis."""
-        can_consume, health = qos.can_consume, self.app.worker_process.service_health
-        qos.can_consume = lambda: health.takes_work and can_consume()
+        """Take no message while no job could begin: another worker may take it."""
+        can_consume, process = qos.can_consume, self.app.worker_process
+        qos.can_consume = lambda: process.takes_messages and can_consume()
+
+    def _look(self, message: Any) -> None:
+        """Have a thread look for jobs. The ledger has the job of the message, which may be forgotten."""
+        message.ack_log_error(LOGGER, self.connection_errors)
+        job_id = None if LOOK in message.headers else message.headers.get("id")
+        self.app.worker_process.message_taken(job_id)
 
     def _prepare(self, message: Any) -> None:
         """Replace the message by one without content. Its content goes to the task beside it."""

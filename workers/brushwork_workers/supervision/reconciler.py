@@ -5,14 +5,11 @@ import time
 
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
-from brushwork_core.queue.broker import Publisher
 from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds.registry import all_kinds
 
 from brushwork_workers.execution.task_events import TaskEvents
 
 LOGGER = logging.getLogger(__name__)
-MAX_REPUBLISHED = 1000
 # If a query takes more than this share of a lease, the database was unreachable for a while.
 SLOW_SHARE = 0.25
 
@@ -23,7 +20,6 @@ class Reconciler:
     Args:
         ledger: Holds the jobs.
         worker_registry: Knows which workers of this machine are dead.
-        publisher: Sends messages.
         redispatch_after_s: Seconds after which an undelivered message counts as lost.
         lease_s: Length of a lease in seconds.
         events: Tells Celery's monitors which jobs run again.
@@ -33,7 +29,6 @@ class Reconciler:
         self,
         ledger: Ledger,
         worker_registry: WorkerRegistry,
-        publisher: Publisher,
         *,
         redispatch_after_s: float,
         lease_s: float,
@@ -42,22 +37,17 @@ class Reconciler:
         self._events = events or TaskEvents()
         self._ledger = ledger
         self._worker_registry = worker_registry
-        self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
         self._reap_not_before = 0.0
 
     def sweep(self) -> None:
-        """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again."""
+        """Expire overdue jobs, and requeue the jobs of dead workers and of lost messages."""
         for job_id in self._expire():
             LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
         self._reap(expired=time.monotonic() >= self._reap_not_before)
-        for kind in all_kinds():
-            num_sent = self._ledger.num_dispatched(kind)
-            if num_sent:
-                # Messages that wait in Redis are not lost; only the difference can be.
-                num_lost = num_sent - self._publisher.num_waiting(kind)
-                self._publish_again(kind, min(num_lost, MAX_REPUBLISHED))
+        if number := self._ledger.forget_messages(self._redispatch_after_s):
+            LOGGER.info("The messages of %d jobs may be lost; the jobs wait for their turn", number)
 
     def _expire(self) -> list[str]:
         """Expire overdue jobs, and postpone the reaping of expired leases if the database was unreachable.
@@ -93,12 +83,3 @@ class Reconciler:
             LOGGER.error(
                 "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}
             )
-
-    def _publish_again(self, kind: str, limit: int) -> None:
-        jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
-        if not jobs:
-            return
-        if self._publisher.publish(jobs):
-            LOGGER.info("Published the messages of %d %s jobs again", len(jobs), kind)
-        else:
-            self._ledger.undispatch([job.job_id for job in jobs])
