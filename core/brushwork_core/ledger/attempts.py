@@ -256,8 +256,10 @@ def _by_total(completions: Sequence[Completion]) -> dict[int | None, list[Comple
 
 def _note_ends(connection: Connection, ended: Sequence[Any]) -> None:
     """Write to the outboxes that a worker ended jobs. About a client's job the worker tells Flower."""
-    note_webhooks(connection, [row.id for row in ended if row.webhook_url is not None])
-    note_task_ends(connection, [row.id for row in ended if row.task_id is not None])
+    if told := [row.id for row in ended if row.webhook_url is not None]:
+        note_webhooks(connection, told)
+    if bare := [row.id for row in ended if row.task_id is not None]:
+        note_task_ends(connection, bare)
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:

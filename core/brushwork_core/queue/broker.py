@@ -126,7 +126,7 @@ class Publisher:
         try:
             with self._app.amqp.producer_pool.acquire(block=True, timeout=timeout_s) as producer:
                 channel = producer.channel
-                with channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                     for step in REDIS_PRIORITY.values():
                         pipe.llen(channel._q_for_pri(kind, step))
                     return sum(pipe.execute())

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
 from enum import StrEnum
 
-from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
+from brushwork_core.ledger import Claim, Completion, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.media.decoders.current import on_behalf_of
@@ -41,6 +41,7 @@ from brushwork_workers.execution.attempt_result import (
 )
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
+from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.retries import RetryPolicy
@@ -128,6 +129,7 @@ class Executor:
         self._events = events or TaskEvents()
         self._worker = worker
         self._ledger = ledger
+        self._completions = GroupedCompletions(ledger)
         self._files = files
         self._checkpoints = checkpoints
         self._model_manager = model_manager
@@ -289,12 +291,12 @@ class Executor:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
             case AttemptCompleted(made, outputs):
-                stored = made.model_dump(mode="json")
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress)
                 try:
                     return self._write(
                         attempt,
                         Outcome.SUCCEEDED,
-                        lambda: ledger.complete(*key, stored, outputs, progress=progress),
+                        lambda: self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:
                     # An equal file went with another job, which was deleted just now. The job runs again.
