@@ -15,13 +15,14 @@ from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.maintenance_lease import MaintenanceLease, lease_name
 from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.fleet.worker_registry import BeatReply, WorkerRegistry
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Ledger, WakeUp
 from brushwork_core.queries.due_maintenance import MaintenanceQuery
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import WorkerEntry
+from brushwork_workers.dispatch.wake_up_sender import WakeUpSender
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import Service, WatchedService
 from brushwork_workers.supervision.backlog_watch import BacklogWatch
@@ -36,16 +37,6 @@ from sqlalchemy import event, select, text, update
 from tests.jobs import KIND, claimed, lose, new_job, overdue
 
 NAME = lease_name(["a kind"])
-
-
-class FakeQueue:
-    """A Redis that holds every message."""
-
-    def publish(self, jobs: object) -> bool:
-        return True
-
-    def num_waiting(self, kind: str) -> int:
-        return 99
 
 
 class Worker:
@@ -67,9 +58,7 @@ class Worker:
         )
         registry.announce(self.entry)
         self.lease = MaintenanceLease(database, NAME, name, lease_s=lease_s)
-        self.reconciler = Reconciler(
-            self.ledger, registry, FakeQueue(), redispatch_after_s=600, lease_s=600,  # type: ignore[arg-type]
-        )  # fmt: skip
+        self.reconciler = Reconciler(self.ledger, registry, redispatch_after_s=600, lease_s=600)
         self.maintenance = Maintenance(
             self.lease, MaintenanceQuery(database, forget_after_s=600), self.reconciler,
             Neighbours(registry), JobSignals(database), registry, lambda: None,
@@ -187,7 +176,7 @@ class TestSweep:
         assert [words for words in found if not words.startswith("SELECT")] == [
             "UPDATE maintenance_leases SET"
         ]
-        assert len(found) == 4
+        assert len(found) == 3
 
     def test_the_leader_recovers_what_is_due(self, database: Database, index: JobIndex) -> None:
         leader = Worker(database, "a/1")
@@ -347,45 +336,68 @@ class FakeBacklog:
         self.asked: list[tuple[str, ...]] = []
         self.answers = True
 
-    def kinds_with_backlog(self, kinds: Any) -> list[str]:
-        self.asked.append(tuple(kinds))
+    def kinds_with_work(self, kinds: Any, worker: str = "") -> list[str]:
+        self.asked.append((worker, *kinds))
         if not self.answers:
             raise ServiceUnreachable("away")
         return [kind for kind in kinds if kind in self.waiting]
 
 
 class Watch:
-    """A watch whose leader and notifications are switches."""
+    """A watch with switches for all that it asks."""
 
-    def __init__(self, queue_ahead: int = 64) -> None:
+    def __init__(self) -> None:
         self.leads = self.is_notified = False
-        self.ledger, self.found = FakeBacklog(), []  # type: ignore[var-annotated]
+        self.has_room = self.has_messages = True
+        self.ledger = FakeBacklog()
+        self.woken: list[str] = []
         self.watch = BacklogWatch(
-            self.ledger, ["own"], ["own", "other"], queue_ahead=queue_ahead,
-            leads=lambda: self.leads, is_notified=lambda: self.is_notified, on_backlog=self.found.append,
+            self.ledger, "w", ["own"], ["own", "other"],
+            leads=lambda: self.leads, is_notified=lambda: self.is_notified,
+            has_room=lambda: self.has_room, has_messages=lambda: self.has_messages,
+            wake_self=lambda: self.woken.append("self"), wake_others=lambda kinds: self.woken.extend(kinds),
         )  # fmt: skip
 
     def asked(self, looks: int = 3) -> list[tuple[str, ...]]:
-        """What is asked in so many looks."""
-        self.ledger.asked = []
+        """What is asked in so many looks: the worker and the kinds."""
+        self.ledger.asked, self.woken[:] = [], []
         for _ in range(looks):
             self.watch.look()
         return self.ledger.asked
 
 
 class TestBacklogWatch:
-    def test_a_follower_looks_once_after_a_message_was_taken(self) -> None:
+    def test_a_follower_looks_once_after_a_job_of_its_own_has_ended(self) -> None:
         watch = Watch()
+        watch.ledger.waiting = ["own"]
         assert watch.asked() == []
-        watch.watch.message_taken()
-        assert watch.asked() == [("own",)]
+        watch.watch.job_ended()
+        assert watch.asked() == [("w", "own")]
+        assert watch.woken == ["self"]
+
+    def test_while_redis_is_away_each_worker_with_room_looks(self) -> None:
+        watch = Watch()
+        watch.ledger.waiting = ["own"]
+        watch.has_messages = False
+        assert watch.asked() == [("w", "own")] * 3
+        watch.has_room = False
+        assert watch.asked() == []
+        watch.leads = True
+        assert watch.asked() == [("", "own", "other")] * 3
+        assert watch.woken == [], "the others cannot be woken"
 
     def test_the_leader_looks_for_all_kinds_each_time(self) -> None:
         watch = Watch()
         watch.leads = True
         watch.ledger.waiting = ["other"]
-        assert watch.asked() == [("own", "other")] * 3
-        assert watch.found == [["other"]] * 3
+        assert watch.asked() == [("", "own", "other")] * 3
+        assert watch.woken == ["other"] * 3
+        watch.ledger.waiting = ["own"]
+        watch.asked(1)
+        assert watch.woken == ["self", "own"]
+        watch.has_room = False
+        watch.asked(1)
+        assert watch.woken == ["own"]
 
     def test_a_leader_that_is_notified_looks_less_often_while_nothing_waits(self) -> None:
         watch = Watch()
@@ -393,8 +405,8 @@ class TestBacklogWatch:
         assert len(watch.asked()) == 1
         watch.watch.wanted.set()
         assert len(watch.asked()) == 1, "a notification"
-        watch.watch.message_taken()
-        assert len(watch.asked()) == 1, "there may be room"
+        watch.watch.job_ended()
+        assert len(watch.asked()) == 1, "there is room"
         watch.ledger.waiting = ["own"]
         watch.watch.wanted.set()
         assert len(watch.asked()) == 3, "while jobs wait there may be room at any moment"
@@ -402,20 +414,42 @@ class TestBacklogWatch:
     def test_what_the_database_did_not_answer_is_asked_again(self) -> None:
         watch = Watch()
         watch.ledger.answers = False
-        watch.watch.message_taken()
-        assert len(watch.asked()) == 3
+        watch.watch.job_ended()
+        for _ in range(3):
+            with pytest.raises(ServiceUnreachable):
+                watch.watch.look()
         watch.ledger.answers = True
         assert len(watch.asked()) == 1
 
-    @pytest.mark.parametrize(("queue_ahead", "after"), [(1, 1), (2, 1), (8, 4)])
-    def test_it_is_wanted_once_half_the_messages_may_be_used_up(self, queue_ahead: int, after: int) -> None:
-        watch = Watch(queue_ahead).watch
-        for _ in range(2):
-            for _ in range(after):
-                assert not watch.wanted.is_set()
-                watch.message_taken()
-            assert watch.wanted.is_set()
-            watch.look()
+
+class FakeQueue:
+    """A Redis that holds messages that nobody takes."""
+
+    def __init__(self, num_waiting: int) -> None:
+        self.sent: list[str] = []
+        self._num_waiting = num_waiting
+
+    def num_waiting(self, kind: str) -> int:
+        return self._num_waiting + len(self.sent)
+
+    def publish(self, wake_ups: list[WakeUp]) -> bool:
+        self.sent += [each.job_id for each in wake_ups]
+        return True
+
+
+@pytest.mark.parametrize(("num_waiting", "sent"), [(0, [3, 1]), (2, [2, 0]), (4, [0, 0]), (9, [0, 0])])
+def test_as_many_workers_are_woken_as_jobs_wait_and_as_take_messages(
+    database: Database, num_waiting: int, sent: list[int]
+) -> None:
+    ledger, queue = Ledger(database), FakeQueue(num_waiting)
+    ledger.submit([new_job(job_id) for job_id in "abc"])
+    sender = WakeUpSender(ledger, queue, queue_ahead=4)  # type: ignore[arg-type]
+    found = []
+    for _ in sent:
+        before = len(queue.sent)
+        sender.send([KIND, "image-to-text"])
+        found.append(len(queue.sent) - before)
+    assert found == sent
 
 
 class FakeNotifications:

@@ -1,10 +1,9 @@
 """What the maintenance of the ledger has to do now, in one query: if nothing is due, nothing is written."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brushwork_schemas.states import JobState
-from sqlalchemy import ColumnElement, Executable, Exists, exists, func, select
+from sqlalchemy import ColumnElement, Executable, Exists, exists, select
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, TRAININGS, WORKERS, in_state, is_dispatched
@@ -20,8 +19,7 @@ class DueMaintenance:
         previews: Whether a job has a preview and does not run.
         checkpoints: Whether a job has a checkpoint file and has ended.
         silent: Whether a worker had no heartbeat for so long that the registry forgets it.
-        num_dispatched: Number of queued jobs that should have a message, by kind; kinds without any are left
-            out.
+        dispatched: Whether a queued job has a message of its own, which only older programs send.
     """
 
     overdue: bool
@@ -29,7 +27,7 @@ class DueMaintenance:
     previews: bool
     checkpoints: bool
     silent: bool
-    num_dispatched: Mapping[str, int]
+    dispatched: bool
 
 
 class MaintenanceQuery:
@@ -52,8 +50,7 @@ class MaintenanceQuery:
         """
         with self._database.reading() as connection:
             flags = connection.execute(self._due).mappings().one()
-            dispatched = {row.kind: row.num_jobs for row in connection.execute(_DISPATCHED)}
-        return DueMaintenance(**{name: bool(flag) for name, flag in flags.items()}, num_dispatched=dispatched)
+        return DueMaintenance(**{name: bool(flag) for name, flag in flags.items()})
 
 
 def _due(forget_after_s: float) -> Executable:
@@ -65,6 +62,7 @@ def _due(forget_after_s: float) -> Executable:
             TRAININGS.c.job_id == JOBS.c.id, TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED)
         ).label("checkpoints"),
         _found(WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)).label("silent"),
+        _found(is_dispatched()).label("dispatched"),
     )
 
 
@@ -73,4 +71,3 @@ def _found(*conditions: ColumnElement[bool]) -> Exists:
 
 
 _ENDED = [state for state in JobState if state.is_terminal]
-_DISPATCHED = select(JOBS.c.kind, func.count().label("num_jobs")).where(is_dispatched()).group_by(JOBS.c.kind)

@@ -35,9 +35,11 @@ class TaskEvents:
         """Tell that an end was noted in the outbox, whose sender sends the final event, too."""
         self._on_noted()
 
-    def started(self, job_id: str) -> None:
-        """Send that an attempt has begun."""
-        self._send("task-started", uuid=job_id)
+    def started(self, claim: Claim) -> None:
+        """Send that an attempt has begun. Monitors sort tasks by the time when they were received."""
+        name = _task_name(claim.kind)
+        self._send("task-received", uuid=claim.job_id, name=name, args=claim.label, kwargs="", retries=0)
+        self._send("task-started", uuid=claim.job_id)
 
     def retried(self, job_id: str, reason: str) -> None:
         """Send that the job is queued again after an attempt."""
@@ -49,11 +51,9 @@ class TaskEvents:
 
     def ended_job(self, job: Job) -> None:
         """Send the end of a job as the ledger has it. A monitor may not have heard of the job before."""
-        kind = all_kinds().get(job.kind)
         began, ended = job.started_at, job.finished_at
         running_s = (ended - began).total_seconds() if began and ended else 0.0
-        name = kind.task_name if kind else job.kind
-        self._send_end(job.id, job.state, running_s, name=name, args=job.label)
+        self._send_end(job.id, job.state, running_s, name=_task_name(job.kind), args=job.label)
 
     def _send_end(self, job_id: str, state: JobState, running_s: float, **known: str) -> None:
         fields: dict[str, Any] = {"uuid": job_id, **known}
@@ -71,3 +71,8 @@ class TaskEvents:
         dispatcher = self._dispatcher()
         if dispatcher is not None:
             dispatcher.send(event, **fields)
+
+
+def _task_name(kind_name: str) -> str:
+    kind = all_kinds().get(kind_name)
+    return kind.task_name if kind else kind_name

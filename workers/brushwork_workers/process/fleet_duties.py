@@ -1,5 +1,6 @@
 """What a worker does for all workers of the ledger: it beats, leads or follows, and finds waiting work."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 
 from brushwork_core.database.notifications import Topic
@@ -8,11 +9,12 @@ from brushwork_core.fleet.maintenance_lease import MaintenanceLease, lease_name
 from brushwork_core.ledger import Reaped
 from brushwork_core.queries.due_maintenance import MaintenanceQuery
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.worker import WorkerEntry
 
-from brushwork_workers.dispatch.feeder import Feeder
 from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
+from brushwork_workers.dispatch.wake_up_sender import WakeUpSender
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import discard
 from brushwork_workers.execution.service_health import Service, ServiceHealth
@@ -27,6 +29,7 @@ from brushwork_workers.supervision.reconciler import Reconciler
 from brushwork_workers.supervision.recurring_thread import RecurringThread
 from brushwork_workers.supervision.worker_beat import WorkerBeat
 
+LOGGER = logging.getLogger(__name__)
 # A worker without a heartbeat for so many leases is removed from the registry.
 FORGET_AFTER_LEASES = 5
 # The maintenance lease is half as long as that of a job. So another leader is found before the leases of the
@@ -45,6 +48,8 @@ class FleetDuties:
         task_end_sender: Sends the ends of jobs to Celery programs.
         task_events: Tells Celery's monitors of jobs.
         service_health: Knows which services are away.
+        has_room: Returns whether this worker could begin another job.
+        wake: Makes this worker claim jobs.
     """
 
     def __init__(
@@ -57,6 +62,8 @@ class FleetDuties:
         task_end_sender: TaskEndSender,
         task_events: TaskEvents,
         service_health: ServiceHealth,
+        has_room: Callable[[], bool],
+        wake: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._services = services
@@ -67,15 +74,19 @@ class FleetDuties:
             services.database, lease_name(all_kinds()), worker, lease_s=LEASE_SHARE * settings.lease_s
         )
         self.maintenance = self._new_maintenance()
-        feeder = Feeder(services.ledger, services.publisher, kinds, settings.queue_ahead)
+        self._kinds = tuple(kinds)
+        self._wake_ups = WakeUpSender(services.ledger, services.publisher, settings.queue_ahead)
         self.backlog_watch = BacklogWatch(
             services.ledger,
+            worker,
             kinds,
             list(all_kinds()),
-            queue_ahead=settings.queue_ahead,
             leads=self._leads,
             is_notified=lambda: self._notifications.is_notified,
-            on_backlog=feeder.top_up,
+            has_room=has_room,
+            has_messages=lambda: not service_health[Service.REDIS].is_away,
+            wake_self=wake,
+            wake_others=self._wake_ups.send,
         )
         events = {
             Topic.BACKLOG.value: self.backlog_watch.wanted,
@@ -112,11 +123,18 @@ class FleetDuties:
         watch, sender, maintenance = self.backlog_watch, self._task_end_sender, self.maintenance
         return [
             RecurringThread("reconciler", self._settings.sweep_s, maintenance.sweep, wake=maintenance.wanted),
-            RecurringThread("feeder", LOOK_EVERY_S, watch.look, wake=watch.wanted),
+            RecurringThread("backlog", LOOK_EVERY_S, watch.look, wake=watch.wanted),
             RecurringThread("task-ends", SEND_EVERY_S, self._send_ends, wake=sender.wanted),
             RecurringThread("missed-task-ends", FIND_MISSED_EVERY_S, self._find_missed_ends),
             RecurringThread("notifications", LOOK_EVERY_S, self._notifications.hear),
         ]
+
+    def wake_others(self) -> None:
+        """Wake other workers for jobs that this one has just given back: it stops, and they may be idle."""
+        try:
+            self._wake_ups.send(self._kinds)
+        except BrushworkError as error:
+            LOGGER.warning("The leader wakes the other workers a little later: %s", error)
 
     def close(self) -> None:
         """Let another worker lead.
@@ -136,7 +154,6 @@ class FleetDuties:
         reconciler = Reconciler(
             services.ledger,
             services.worker_registry,
-            services.publisher,
             redispatch_after_s=settings.redispatch_after_s,
             lease_s=settings.lease_s,
             events=self._task_events,

@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
+from brushwork_core.ledger import Claim, ClaimOrder
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
@@ -30,8 +31,10 @@ from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, default_pixels, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
-from brushwork_workers.dispatch.bare_messages import AcceptedMessage, BareMessages
+from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
+from brushwork_workers.dispatch.job_claimer import JobClaimer
+from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
 from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -52,6 +55,7 @@ from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
+from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
@@ -76,7 +80,7 @@ class WorkerProcess:
         kinds: The kinds of job that it serves.
         app: The Celery application; it publishes messages.
         reservation: Its name in the ledger, made from Celery's node name and unique to this process.
-        concurrency: How many messages it processes at a time.
+        concurrency: How many jobs it runs at a time.
         loaders: Loaders to use in place of those that the families name, by family.
     """
 
@@ -122,10 +126,13 @@ class WorkerProcess:
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
         self._bare_messages = self._new_bare_messages()
-        self.executor = self._new_executor()
-        self.fleet_duties = self._new_fleet_duties()
-        self.consumer_watchdog = self._new_consumer_watchdog(concurrency)
+        self._exclusive_gate = ExclusiveGate()
+        self._executor = self._new_executor()
+        self._claimer = self._new_claimer()
+        self.jobs = JobPool(concurrency, self._claimer.claim, self._run, may_claim=self._may_claim)
+        self.consumer_watchdog = self._new_consumer_watchdog()
         self._watchdog = self._new_watchdog()
+        self.fleet_duties = self._new_fleet_duties()
         self._beat = self._new_beat()
         self._threads = self._new_threads()
         # Started later than the others: before it is ready, the worker need not take messages.
@@ -144,21 +151,52 @@ class WorkerProcess:
     def announce_ready(self) -> None:
         """Record in the worker registry that this worker consumes messages."""
         self._is_ready.set()
+        self.jobs.start()
         self._consumer_thread.start()
         self._beat.beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
-    def accept(self, message: BareMessage) -> AcceptedMessage:
+    def accept(self, message: BareMessage) -> str:
         """Write the job of a bare message to the ledger, however long the ledger takes within a lease.
+
+        Returns:
+            Id of the job.
 
         Raises:
             ServiceUnreachable: The ledger or the store did not answer.
         """
         return self._patience.ask(lambda: self._bare_messages.accept_message(message))
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether a job could begin now. Asked in every round of the event loop."""
+        return self.service_health.takes_work and self.jobs.has_room
+
+    def message_taken(self, job_id: str | None) -> None:
+        """Look for jobs, because a message says that there are some.
+
+        Args:
+            job_id: The job whose message it is, if an older program has sent it.
+        """
+        self.consumer_watchdog.message_taken()
+        if job_id is not None:
+            self._claimer.note_sent(job_id)
+        self.jobs.wake()
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when `takes_messages` may have become true."""
+
+        def changed() -> None:
+            callback()
+            self.jobs.wake()
+
+        self.jobs.on_room = callback
+        self.service_health.on_change(changed)
+
     def prepare_to_stop(self) -> None:
-        """Expect no more messages and load no more models: the worker was asked to stop."""
+        """Claim no more jobs and load no more models: the worker was asked to stop."""
         self.consumer_watchdog.stop()
+        self.jobs.stop()
         self._model_manager.stop_loading()
 
     def release(self) -> int:
@@ -166,12 +204,13 @@ class WorkerProcess:
         number = self._heartbeat.release_all()
         self._metrics.released(number)
         if number:
-            # The other workers may be idle, and then none of them looks for these jobs.
-            self.fleet_duties.backlog_watch.look_now()
+            self.fleet_duties.wake_others()
         return number
 
     def close(self) -> None:
-        """Stop the threads and leave the worker registry."""
+        """Wait until all jobs have ended, stop the threads, and leave the worker registry."""
+        self.jobs.stop()
+        self.jobs.join()
         for thread in [*self._threads, self._consumer_thread]:
             thread.stop()
         self._reporter.stop()
@@ -234,7 +273,6 @@ class WorkerProcess:
             self._catalogue,
             max_attempts=self.settings.max_attempts,
             expect=self._services.trained_models.expect,
-            kinds=self.kinds,
             decoder=decoder_of(self.settings.decoders),
         )
 
@@ -259,7 +297,7 @@ class WorkerProcess:
             model_manager=self._model_manager,
             model_executor=self._model_executor,
             running=self._running,
-            exclusive_gate=ExclusiveGate(),
+            exclusive_gate=self._exclusive_gate,
             retry_policy=RetryPolicy(self.worker, self._others_serve, self.settings.retry_s),
             on_broken=lambda: self._emergency_exit.device_failed(self._running.attempts()),
             services=self.service_health,
@@ -285,13 +323,22 @@ class WorkerProcess:
         identity = worker_identity(self.worker.partition("/")[0])
         return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
-    def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
+    def _new_claimer(self) -> JobClaimer:
+        return JobClaimer(
+            self._services.ledger,
+            ClaimOrder(self.kinds),
+            self.worker,
+            patience=self._patience,
+            gate=self._exclusive_gate,
+            metrics=self._metrics,
+        )
+
+    def _new_consumer_watchdog(self) -> ConsumerWatchdog:
         return ConsumerWatchdog(
             self.kinds,
             self._services.publisher.num_waiting,
-            concurrency=concurrency,
             limit_s=self.settings.deaf_s,
-            takes_work=lambda: self.service_health.takes_work,
+            takes_work=lambda: self.takes_messages,
             on_stuck=self._emergency_exit.consumer_stuck,
         )
 
@@ -312,6 +359,8 @@ class WorkerProcess:
             task_end_sender=self._task_end_sender,
             task_events=self.task_events,
             service_health=self.service_health,
+            has_room=lambda: self.takes_messages,
+            wake=self.jobs.wake,
         )
 
     def _new_beat(self) -> WorkerBeat:
@@ -340,6 +389,14 @@ class WorkerProcess:
                 "revocations", REVOKE_EVERY_S, self.revocations.apply, wake=self.revocations.wanted
             ),
         ]
+
+    def _may_claim(self) -> bool:
+        return self.service_health.takes_work and not self._exclusive_gate.is_closed
+
+    def _run(self, claim: Claim) -> None:
+        with shown(claim, self.worker.partition("/")[0]):
+            self._executor.run(claim)
+        self.fleet_duties.backlog_watch.job_ended()
 
     def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(

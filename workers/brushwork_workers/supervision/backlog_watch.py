@@ -1,8 +1,8 @@
-"""Finds kinds of which jobs wait in the ledger, with one query for all of them, by as few workers as needed.
+"""Finds jobs that wait in the ledger, with one query for all kinds, by as few workers as needed.
 
-Jobs begin to wait unnoticed for three reasons. The message of another job was taken, so there is room for
-theirs: then the worker that took it looks. They were given back: then the ledger notifies the leader. Or
-their pause is over, or Redis did not take their messages: then the leader finds them, for it looks regularly.
+A message wakes a worker for a new job. Some jobs wait without one: their pause is over, they were given back,
+or Redis was away or had no room. The leader finds them, for it looks regularly, and wakes the others. Another
+worker looks when one of its own jobs has ended, and regularly only while Redis is away.
 """
 
 import threading
@@ -13,15 +13,15 @@ from typing import Protocol
 from brushwork_schemas.errors import ServiceUnreachable
 
 LOOK_EVERY_S = 0.25
-# Of a leader that is notified. What it is not told is found so late.
+# Of a leader that is notified, while no job waits. What it is not told is found so late.
 NOTIFIED_LOOK_S = 1.0
 
 
 class BacklogQuery(Protocol):
     """The part of the ledger that tells of which kinds jobs wait."""
 
-    def kinds_with_backlog(self, kinds: Sequence[str]) -> list[str]:
-        """Return those of `kinds` of which a job waits."""
+    def kinds_with_work(self, kinds: Sequence[str], worker: str = "") -> list[str]:
+        """Return those of `kinds` of which a job waits that `worker` may claim."""
         ...
 
 
@@ -30,35 +30,43 @@ class BacklogWatch:
 
     Args:
         ledger: Knows the backlog.
-        own_kinds: The kinds that this worker serves.
+        worker: Name of this worker.
+        own_kinds: The kinds that it serves.
         known_kinds: The kinds that it knows. The leader looks for all of them.
-        queue_ahead: Most messages of a kind in Redis. `wanted` is set when half of them may be used up.
         leads: Returns whether this worker is the leader.
         is_notified: Returns whether notifications of the database arrive.
-        on_backlog: Called with the kinds of which jobs wait.
+        has_room: Returns whether this worker could begin another job.
+        has_messages: Returns whether Redis answers, so that messages wake workers.
+        wake_self: Makes this worker claim jobs.
+        wake_others: Called with the kinds of which jobs wait; only by the leader.
     """
 
     def __init__(
         self,
         ledger: BacklogQuery,
+        worker: str,
         own_kinds: Sequence[str],
         known_kinds: Sequence[str],
         *,
-        queue_ahead: int,
         leads: Callable[[], bool],
         is_notified: Callable[[], bool],
-        on_backlog: Callable[[Sequence[str]], None],
+        has_room: Callable[[], bool],
+        has_messages: Callable[[], bool],
+        wake_self: Callable[[], None],
+        wake_others: Callable[[Sequence[str]], None],
     ) -> None:
         self._ledger = ledger
+        self._worker = worker
         self._own_kinds = tuple(own_kinds)
         self._known_kinds = tuple(known_kinds)
-        self._queue_ahead = queue_ahead
         self._leads = leads
         self._is_notified = is_notified
-        self._on_backlog = on_backlog
+        self._has_room = has_room
+        self._has_messages = has_messages
+        self._wake_self = wake_self
+        self._wake_others = wake_others
         self._wanted = threading.Event()
-        self._num_taken = 0
-        self._has_taken = False
+        self._has_ended = False
         self._looks_at = 0.0
 
     @property
@@ -66,39 +74,44 @@ class BacklogWatch:
         """Set when `look` should be called at once."""
         return self._wanted
 
-    def message_taken(self) -> None:
-        """Note that a message was taken; sets `wanted` once half of the messages may be used up."""
-        # Counted without a lock: an inexact number does no harm.
-        self._has_taken = True
-        self._num_taken += 1
-        if self._num_taken >= self._queue_ahead // 2:
-            self._num_taken = 0
-            self._wanted.set()
+    def job_ended(self) -> None:
+        """Note that a job of this worker has ended, so there is room for another."""
+        self._has_ended = True
 
     def look(self) -> None:
-        """Look for waiting jobs, if this worker has a reason to."""
-        is_wanted = self._wanted.is_set() or self._has_taken
+        """Look for waiting jobs, if this worker has a reason to.
+
+        Raises:
+            ServiceUnreachable: The database does not answer. The next call looks again.
+        """
+        is_wanted = self._wanted.is_set() or self._has_ended
         self._wanted.clear()
-        self._has_taken = False
-        if self._leads() and (is_wanted or time.monotonic() >= self._looks_at):
-            found = self._look(self._known_kinds)
-            # While jobs wait, there may be room for them at any moment.
-            pause_s = NOTIFIED_LOOK_S if self._is_notified() and not found else 0.0
-            self._looks_at = time.monotonic() + pause_s
-        elif is_wanted:
-            self._look(self._own_kinds)
-
-    def look_now(self) -> None:
-        """Look for jobs of the worker's own kinds: it has just given some back."""
-        self._look(self._own_kinds)
-
-    def _look(self, kinds: Sequence[str]) -> bool:
+        self._has_ended = False
         try:
-            found = self._ledger.kinds_with_backlog(kinds)
-            if found:
-                self._on_backlog(found)
+            if self._leads():
+                if is_wanted or time.monotonic() >= self._looks_at:
+                    self._look_for_all()
+            elif (is_wanted or not self._has_messages()) and self._has_room():
+                self.look_for_own()
         except ServiceUnreachable:
-            # Not lost: the next look of this worker finds it. The heartbeat logs the reason.
-            self._has_taken = True
-            return True
-        return bool(found)
+            self._has_ended = True
+            raise
+
+    def _look_for_all(self) -> None:
+        found = self._ledger.kinds_with_work(self._known_kinds)
+        # While jobs wait, there may be room for them at any moment.
+        pause_s = NOTIFIED_LOOK_S if self._is_notified() and not found else 0.0
+        self._looks_at = time.monotonic() + pause_s
+        if self._has_room() and not set(found).isdisjoint(self._own_kinds):
+            self._wake_self()
+        if found and self._has_messages():
+            self._wake_others(found)
+
+    def look_for_own(self) -> None:
+        """Look for jobs that this worker may claim.
+
+        Raises:
+            ServiceUnreachable: The database does not answer.
+        """
+        if self._ledger.kinds_with_work(self._own_kinds, self._worker):
+            self._wake_self()

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger, Reaped
 from brushwork_core.queries.due_maintenance import DueMaintenance
-from brushwork_core.queue.broker import Publisher
-from brushwork_schemas.kinds.registry import all_kinds
 
 from brushwork_workers.execution.task_events import TaskEvents
 
 LOGGER = logging.getLogger(__name__)
-MAX_REPUBLISHED = 1000
 
 
 class Reconciler:
@@ -22,7 +19,6 @@ class Reconciler:
     Args:
         ledger: Holds the jobs.
         worker_registry: Knows which workers of this machine are dead.
-        publisher: Sends messages.
         redispatch_after_s: Seconds after which an undelivered message counts as lost.
         lease_s: Length of a lease in seconds.
         events: Tells Celery's monitors which jobs run again.
@@ -33,7 +29,6 @@ class Reconciler:
         self,
         ledger: Ledger,
         worker_registry: WorkerRegistry,
-        publisher: Publisher,
         *,
         redispatch_after_s: float,
         lease_s: float,
@@ -44,29 +39,26 @@ class Reconciler:
         self._on_reaped = on_reaped
         self._ledger = ledger
         self._worker_registry = worker_registry
-        self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
         self._reap_not_before = 0.0
 
     def sweep(self, due: DueMaintenance | None = None) -> None:
-        """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again.
+        """Expire overdue jobs, and requeue the jobs of dead workers and of lost messages.
 
         Args:
             due: What is due; None to look for everything.
 
         Raises:
-            ServiceUnreachable: The database or Redis does not answer.
+            ServiceUnreachable: The database does not answer.
         """
         if due is None or due.overdue:
             self._expire()
         self._reap(has_lapsed=due is None or due.lapsed)
-        for kind in all_kinds():
-            num_sent = due.num_dispatched.get(kind, 0) if due else self._ledger.num_dispatched(kind)
-            if num_sent:
-                # Messages that wait in Redis are not lost; only the difference can be.
-                num_lost = num_sent - self._publisher.num_waiting(kind)
-                self._publish_again(kind, min(num_lost, MAX_REPUBLISHED))
+        if due is None or due.dispatched:
+            number = self._ledger.forget_messages(self._redispatch_after_s)
+            if number:
+                LOGGER.info("The messages of %d jobs may be lost; the jobs wait for their turn", number)
 
     def reap_neighbours(self) -> None:
         """Requeue the jobs of workers of this machine whose process has ended.
@@ -103,12 +95,3 @@ class Reconciler:
                 "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}
             )
         self._on_reaped(reaped)
-
-    def _publish_again(self, kind: str, limit: int) -> None:
-        jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
-        if not jobs:
-            return
-        if self._publisher.publish(jobs):
-            LOGGER.info("Published the messages of %d %s jobs again", len(jobs), kind)
-        else:
-            self._ledger.undispatch([job.job_id for job in jobs])
