@@ -11,7 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
-from brushwork.gateway.dependencies import Gateway, JobId, ListPlace, Reader, Submitter, visible
+from brushwork.gateway.dependencies import (
+    Gateway,
+    JobId,
+    ListPlace,
+    Reader,
+    Submitter,
+    expect_visible,
+    visible,
+)
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
@@ -48,8 +56,9 @@ async def get(
 
 
 def _shown(services: Services, principal: Principal, job_id: str, response: Response) -> Response:
-    job = visible(services, principal, job_id)
-    return written(view(job, services.outlooks.of(job)), response)
+    job, outlook = services.outlooks.get(job_id)
+    expect_visible(principal, job)
+    return written(view(job, outlook), response)
 
 
 @router.get(
