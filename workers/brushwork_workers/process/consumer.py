@@ -47,10 +47,13 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def register_with_event_loop(self, hub: Any) -> None:
         """Register with the loop, send buffered events several times a second, and let `_wakeup` wake it."""
         super().register_with_event_loop(hub)
-        self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
         self.app.worker_process.on_room(self._wakeup.wake)
+
+    def _flush_events(self) -> None:
+        if self.event_dispatcher:
+            self.app.worker_process.task_events.deliver(self.event_dispatcher)
 
     def on_send_event_buffered(self) -> None:
         """Send nothing now. Celery would send each event at once, up to three messages for each job."""
