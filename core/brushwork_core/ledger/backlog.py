@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
-from brushwork_core.ledger.claim_order import ClaimOrder
+from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, RunningJobs
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Claim, WakeUp, claim_of
 from brushwork_core.ledger.transitions import STARTED, may_start, note_start
@@ -77,7 +77,7 @@ class Backlog(LedgerPart):
             return rows
 
         rows = self._database.write(write)
-        order.note([(row.kind, row.tenant) for row in rows])
+        order.note([ClaimedFor(row.kind, row.tenant, row.started_at) for row in rows])
         # With several kinds, one may have left its share to others that had fewer jobs.
         return Claims(tuple(map(claim_of, rows)), more=len(rows) == limit or (bool(rows) and len(kinds) > 1))
 
@@ -206,6 +206,7 @@ def _claiming(chosen: Select[Any]) -> Update:
         .returning(
             JOBS.c.id.label("job_id"),
             *(JOBS.c.kind, JOBS.c.model, JOBS.c.label, JOBS.c.request, JOBS.c.tenant, JOBS.c.fence),
+            JOBS.c.started_at,
             *(JOBS.c.attempt, JOBS.c.max_attempts, JOBS.c.rank, JOBS.c.suspicion),
             (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
             (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
@@ -226,7 +227,7 @@ _CLAIM_OLDEST = _claiming(
 )
 _WAITING = select(JOBS.c.id, JOBS.c.label).where(*_OF_KIND).limit(bindparam("number", type_=Integer()))
 _RUNNING = (
-    select(JOBS.c.tenant, func.count())
+    select(JOBS.c.tenant, func.count(), func.max(JOBS.c.started_at))
     .where(JOBS.c.kind == bindparam("of_kind"), in_state(JobState.RUNNING))
     .group_by(JOBS.c.tenant)
 )
@@ -267,9 +268,11 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
 def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int) -> list[Any]:
     """Claim jobs of one kind, an equal share for each tenant."""
     kind = values["of_kind"]
+    counts: dict[str, int] = {}
+    if order.has_turns(kind):
+        counts |= order.running(kind, lambda: _running_jobs(connection, kind))
     tenants = _tenants(connection, values, min(limit, MOST_TENANTS), order.last_tenant(kind))
-    running = order.running(kind, lambda: _number_running(connection, kind)) if len(tenants) > 1 else {}
-    counts = dict(running)
+    order.note_tenants(kind, tenants)
     rows: list[Any] = []
     while tenants and len(rows) < limit:
         shares = equal_shares(limit - len(rows), tenants, counts)
@@ -289,8 +292,8 @@ def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number:
     return sorted(rows, key=attrgetter("rank", "job_id"))
 
 
-def _number_running(connection: Connection, kind: str) -> dict[str, int]:
-    return {row[0]: row[1] for row in connection.execute(_RUNNING, {"of_kind": kind})}
+def _running_jobs(connection: Connection, kind: str) -> list[RunningJobs]:
+    return [RunningJobs(*row) for row in connection.execute(_RUNNING, {"of_kind": kind})]
 
 
 def _tenants(connection: Connection, values: dict[str, Any], limit: int, after: str | None) -> list[str]:
