@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.queue.sentinel import uses_sentinel
 from brushwork_core.settings.settings import Settings
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from brushwork.doctor.finding import Finding, fail, ok, warn
+from brushwork.doctor.sentinel_check import check_sentinels
 
 ABOUT = "redis"
 TIMEOUT_S = 2.0
@@ -18,6 +20,8 @@ SLOW_MS = 50.0
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
     """Check connection, speed, eviction and persistence."""
+    if uses_sentinel(settings):
+        yield from check_sentinels(settings)
     link = RedisLink(settings, timeout_s=TIMEOUT_S)
     try:
         client = link.client()
