@@ -79,6 +79,8 @@ class Sites:
             folder,
             self._nursery,
             self._bouncer.url(self._postgres.url(name)),
+            # It looks on, whatever workers and client cannot reach.
+            own_url=self._postgres.url(name),
             num_workers=workers,
             redis=group,
             **{key: value for key, value in group.settings.items() if key != "redis_url"},
