@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from brushwork.doctor.finding import Finding, Level
+from brushwork.doctor.redis_check import check_redis
 from brushwork.doctor.sentinel_check import check_sentinels
 from brushwork.gateway.admission.rate import Rate
 from brushwork_core.ledger import Dispatch
 from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_core.queue.redis_link import RedisLink, expect_access
-from brushwork_core.queue.sentinel import broker_address, sentinel_options
+from brushwork_core.queue.sentinel import broker_address, error_text, sentinel_options
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest, ServiceMisconfigured, ServiceUnreachable
 from kombu.exceptions import OperationalError
@@ -98,6 +99,22 @@ def test_a_wrong_password_of_redis_is_misconfigured(group: RedisGroup) -> None:
         expect_access(settings(group, redis_url=wrong))
 
 
+def test_an_error_names_sentinels_shortly_and_without_their_password(group: RedisGroup) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    found = settings(group, redis_url=f"sentinel://{away}/0", redis_sentinel_password="own-secret-word")
+    link = RedisLink(found, timeout_s=1.0)
+    with closing(link), pytest.raises(OperationalError) as raised:
+        link.client().ping()
+    assert "own-secret-word" not in str(raised.value)
+    words = error_text(raised.value)
+    assert away in words
+    assert len(words) < 100
+    app = celery_app(found)
+    with closing(app), pytest.raises(ServiceUnreachable) as unreachable:
+        Publisher(app).num_waiting(KIND)
+    assert "<redis" not in unreachable.value.message
+
+
 def test_sentinels_that_are_away_are_no_fault_of_the_settings(group: RedisGroup) -> None:
     expect_access(settings(group, redis_url=f"sentinel://127.0.0.1:{free_port()}/0"))
     expect_access(settings(group))
@@ -107,6 +124,7 @@ def test_the_doctor_says_what_a_failover_lacks(group: RedisGroup) -> None:
     found = levels(check_sentinels(settings(group)))
     assert f"as the master {MASTER}. Replicas: 1, sentinels: 1" in found[Level.WARN]
     assert "three sentinels" in found[Level.WARN]
+    assert levels(check_redis(settings(group, redis_sentinel_password="wrong"))).keys() == {Level.FAIL}
     away = f"sentinel://127.0.0.1:{free_port()};{group.url}"
     messages = [finding.message for finding in check_sentinels(settings(group, redis_url=away))]
     assert "does not answer" in messages[0]

@@ -1,5 +1,6 @@
 """Redis behind Sentinel: the address of the broker and the options with which kombu finds the master."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -8,6 +9,7 @@ import redis
 from brushwork_schemas.errors import ServiceMisconfigured
 from brushwork_schemas.wording.phrase import said
 from redis.backoff import NoBackoff
+from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.retry import Retry
 
@@ -15,6 +17,8 @@ from brushwork_core.settings.groups import ServiceSettings
 
 SCHEME = "sentinel"
 SEPARATOR = ";"
+# How redis-py names a sentinel in its errors: with all options of its client.
+_CLIENT = re.compile(r"<redis\.client\.Redis\(.*?\bhost=([^,)]+),port=(\d+).*?\)>\)>\)>")
 DEFAULT_PORT = 26379
 
 
@@ -113,14 +117,21 @@ def expect_known_master(settings: ServiceSettings, timeout_s: float) -> None:
         )
 
 
+def error_text(error: BaseException) -> str:
+    """Return the text of an error of redis-py or kombu, with sentinels by their host and port."""
+    return _CLIENT.sub(r"\1:\2", str(error))
+
+
 def _is_refusal(error: redis.RedisError | None) -> bool:
     return isinstance(error, AuthenticationError | NoPermissionError)
 
 
 def _client_options(settings: ServiceSettings, timeout_s: float) -> dict[str, Any]:
     password = settings.redis_sentinel_password
+    own = UsernamePasswordCredentialProvider(password=password.get_secret_value()) if password else None
     return {
-        "password": password.get_secret_value() if password else None,
+        # Not as `password`, which some versions of redis-py write into their errors.
+        "credential_provider": own,
         "socket_connect_timeout": timeout_s,
         "socket_timeout": timeout_s,
         # By default redis-py asks a dead sentinel again for seconds, before it asks the next one.

@@ -18,6 +18,11 @@ FEWEST_SENTINELS = 3
 def check_sentinels(settings: Settings) -> Iterator[Finding]:
     """Check the sentinels, their number, and the replicas of the master."""
     views = sentinel_views(settings, TIMEOUT_S)
+    try:
+        expect_known_master(settings, TIMEOUT_S)
+    except ServiceMisconfigured as error:
+        yield fail(ABOUT, error.message, error.hint)
+        return
     for view in views:
         if view.error is not None:
             yield warn(
@@ -25,11 +30,6 @@ def check_sentinels(settings: Settings) -> Iterator[Finding]:
                 f"The sentinel {view.address} does not answer: {view.error}",
                 "Start it, or remove it from BRUSHWORK_REDIS_URL.",
             )
-    try:
-        expect_known_master(settings, TIMEOUT_S)
-    except ServiceMisconfigured as error:
-        yield fail(ABOUT, error.message, error.hint)
-        return
     known = [view.masters.get(settings.redis_sentinel_master) for view in views]
     if state := next((each for each in known if each), None):
         yield from _failover(settings.redis_sentinel_master, state)
