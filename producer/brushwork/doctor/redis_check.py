@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.queue.sentinel import error_text, uses_sentinel
 from brushwork_core.settings.settings import Settings
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from brushwork.doctor.finding import Finding, fail, ok, warn
+from brushwork.doctor.finding import Finding, Level, fail, ok, warn
+from brushwork.doctor.sentinel_check import check_sentinels
 
 ABOUT = "redis"
 TIMEOUT_S = 2.0
@@ -18,6 +20,11 @@ SLOW_MS = 50.0
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
     """Check connection, speed, eviction and persistence."""
+    if uses_sentinel(settings):
+        findings = list(check_sentinels(settings))
+        yield from findings
+        if any(finding.level is Level.FAIL for finding in findings):
+            return
     link = RedisLink(settings, timeout_s=TIMEOUT_S)
     try:
         client = link.client()
@@ -28,7 +35,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     except (RedisError, OperationalError, OSError) as error:
         yield fail(
             ABOUT,
-            f"Redis does not answer: {error}",
+            f"Redis does not answer: {error_text(error)}",
             "Check BRUSHWORK_REDIS_URL and its password, and that the server runs. Until then, jobs wait.",
         )
         return
