@@ -85,7 +85,7 @@ async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Canc
 
     A key without the scope `read` gets the job without its request, result and error.
     """
-    return await services.write(_canceled, services, principal, job_id)
+    return await services.write(principal, _canceled, services, principal, job_id)
 
 
 def _canceled(services: Services, principal: Principal, job_id: str) -> Cancellation:
@@ -102,4 +102,4 @@ async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None
 
     Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
     """
-    await services.write(services.client.delete_of, principal.tenant, job_id)
+    await services.write(principal, services.client.delete_of, principal.tenant, job_id)
