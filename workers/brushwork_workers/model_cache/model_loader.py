@@ -14,9 +14,14 @@ from brushwork_schemas.wording.phrase import private, said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
+from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.device.selection import choose_dtype, device_name
+from brushwork_workers.engines.attached_engines import AttachedEngines
+from brushwork_workers.engines.engine import check_installed
+from brushwork_workers.engines.model_engines import ModelEngines
+from brushwork_workers.engines.model_export import modules_of
 from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
@@ -41,6 +46,7 @@ class ModelLoader:
         model_executor: Runs the heavy calls of the models.
         add_ons: The add-ons of the catalogue.
         find: Returns the folder of an entry's files after verifying them; raises `ModelUnavailable`.
+        engines: Prepares the engines of models; None to run everything in torch.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class ModelLoader:
         model_executor: ModelExecutor,
         add_ons: Iterable[AddOn] = (),
         find: Callable[[Model | AddOn], Path] = locate,
+        engines: ModelEngines | None = None,
     ) -> None:
         self._loaders = loaders
         self._device = device
         self._model_executor = model_executor
         self._add_ons = tuple(add_ons)
         self._find = find
+        self._engines = engines
         diffusers_logging.disable_progress_bar()
         transformers_logging.disable_progress_bar()
 
@@ -66,6 +74,7 @@ class ModelLoader:
             ModelUnavailable: Its files are missing or invalid.
         """
         tuning.check(model)
+        check_installed(model)
         # Not `find`, which reads all files completely; that happens when the model is loaded.
         folder = place_of(model.source) if is_here(model.source) else self._find(model)
         if folder is None or self._is_elsewhere(model) or model.memory_bytes is not None:
@@ -90,8 +99,8 @@ class ModelLoader:
         began = time.monotonic()
         folder = self._find(model)
         try:
-            loaded = self._loaded(model, folder)
-            return self._loaded_model(model, folder, loaded, time.monotonic() - began)
+            loaded, engines = self._loaded(model, folder)
+            return self._loaded_model(model, folder, loaded, engines, time.monotonic() - began)
         except BrushworkError:
             raise
         except _DEVICE_ERRORS as error:
@@ -104,11 +113,15 @@ class ModelLoader:
             )
             raise _unloadable(model, folder, error) from error
 
-    def _loaded(self, model: Model, folder: Path) -> LoadedModules:
+    def _loaded(self, model: Model, folder: Path) -> tuple[LoadedModules, AttachedEngines | None]:
+        device, engines = self._device_of(model), None
+        if self._engines is not None:
+            # Before the weights are in memory: an export loads them in a process of its own.
+            engines = self._engines.prepare(model, folder, device, self._model_executor)
         spec = LoadSpec(
             model,
             folder,
-            self._device_of(model),
+            device,
             self._dtype(model),
             self._model_executor,
             model.kinds,
@@ -116,16 +129,25 @@ class ModelLoader:
         )
         loaded = self._loaders[model.family](spec)
         tuning.tune(model, loaded.modules)
+        if engines is not None:
+            engines.attach(modules_of(loaded))
         for handler in loaded.handlers.values():
             handler.warm_up()
-        return loaded
+        if engines is not None:
+            engines.free_weights()
+        return loaded, engines
 
     def _loaded_model(
-        self, model: Model, folder: Path, loaded: LoadedModules, loading_s: float
+        self,
+        model: Model,
+        folder: Path,
+        loaded: LoadedModules,
+        engines: AttachedEngines | None,
+        loading_s: float,
     ) -> LoadedModel:
         device, modules = self._device_of(model), loaded.modules
         parts = [[each] for each in modules] if model.placement == "model_offload" else [modules]
-        size_bytes = max(map(module_bytes, parts), default=0)
+        size_bytes = max(map(module_bytes, parts), default=0) + (engines.size_bytes if engines else 0)
         LOGGER.info(
             "Model %s is ready on %s after %.1f s; it takes %.1f MiB",
             model.name,
@@ -143,6 +165,8 @@ class ModelLoader:
             # ModuleOffload moves the modules of this model; the model manager must not.
             modules=() if model.placement == "model_offload" else tuple(modules),
             size_bytes=0 if self._is_elsewhere(model) else size_bytes,
+            engine=model.engine if engines else TORCH,
+            engine_precision=engines.exported.precision if engines else "float32",
         )
 
     def _found_add_ons(self, model: Model) -> dict[str, FoundAddOn]:
