@@ -15,6 +15,7 @@ from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.engines import engine as engine_module
 from brushwork_workers.engines.comparison import difference
+from brushwork_workers.engines.compiled_engine import MAX_FORMS, compile_module
 from brushwork_workers.engines.engine import check_installed
 from brushwork_workers.engines.engine_forward import EngineForward, ModuleEngine
 from brushwork_workers.engines.engine_store import EngineStore, ExportFailed
@@ -65,7 +66,11 @@ def attached(
     module = Denoiser()
     form = ModuleArguments.of((torch.zeros(2, 1, 4, 4), torch.tensor(1)), {}).form
     in_engine = ModuleEngine(engine, "fake", precision, form, value_format)
-    module.__dict__["forward"] = EngineForward(module, "unet", "tiny", in_engine)
+
+    def find(arguments: ModuleArguments) -> ModuleEngine | None:
+        return in_engine if arguments.form == form else None
+
+    module.__dict__["forward"] = EngineForward(module, "unet", "tiny", find)
     return module
 
 
@@ -170,11 +175,11 @@ class TestComparison:
     def test_each_new_size_is_compared(self) -> None:
         engine = FakeEngine()
         module = attached(engine)
-        module(torch.zeros(2, 1, 4, 4), torch.tensor(1))
+        module(torch.zeros(3, 1, 4, 4), torch.tensor(1))
         engine.error = 1.0
         # Sizes that were compared are not compared again.
-        assert float(module(torch.zeros(3, 1, 4, 4), torch.tensor(1))["sample"].max()) == 2.0
-        for shape in [(4, 1, 4, 4), (1, 1, 4, 4), (2, 1, 5, 4), (2, 1, 4, 5)]:
+        assert float(module(torch.zeros(4, 1, 4, 4), torch.tensor(1))["sample"].max()) == 2.0
+        for shape in [(5, 1, 4, 4), (1, 1, 4, 4), (2, 1, 5, 4), (2, 1, 4, 5)]:
             assert float(module(torch.zeros(shape), torch.tensor(1))["sample"].max()) == 1.0
         assert not module.forward.is_served  # type: ignore[union-attr]
 
@@ -311,3 +316,43 @@ class TestEntry:
             ExportedModel("openvino", "bfloat16", modules).summary()
             == "openvino bfloat16: unet; vae.decoder: torch (a loop)"
         )
+
+
+class TestCompilation:
+    def compiled(self, shapes: list[tuple[int, ...]], error: float = 0.0) -> nn.Module:
+        """A denoiser that a stand-in of torch.compile runs, which notes the shapes that it is given."""
+
+        def compiler(function: Callable[..., Any], *, dynamic: bool, mode: str | None) -> Callable[..., Any]:
+            assert (dynamic, mode) == (False, None)
+
+            def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+                shapes.append(tuple(tensors[0].shape))
+                return tuple(answer + error for answer in function(*tensors))
+
+            return run
+
+        module = Denoiser()
+        compile_module(module, entry(Path("m"), compile=True), torch.float32, compiler)
+        return module
+
+    def test_rows_are_filled_up_so_that_few_shapes_are_compiled(self) -> None:
+        shapes: list[tuple[int, ...]] = []
+        module = self.compiled(shapes)
+        for rows in (1, 2, 3, 4, 5, 6, 7, 8):
+            sample, timestep = torch.rand(rows, 1, 4, 4), torch.arange(rows)
+            answer = module(sample, timestep)["sample"]
+            assert torch.equal(answer, Denoiser()(sample, timestep)["sample"])
+        assert {shape[0] for shape in shapes} == {1, 2, 4, 8}
+
+    def test_a_wrong_compilation_is_refused(self, caplog: pytest.LogCaptureFixture) -> None:
+        module, sample = self.compiled([], error=0.1), torch.zeros(2, 1, 4, 4)
+        with caplog.at_level(logging.WARNING):
+            assert [float(module(sample, torch.tensor(1))["sample"].max()) for _ in range(2)] == [1.0, 1.0]
+        assert "torch.compile does not run Denoiser" in caplog.text
+
+    def test_few_forms_are_compiled(self) -> None:
+        shapes: list[tuple[int, ...]] = []
+        module = self.compiled(shapes)
+        for scale in range(MAX_FORMS + 2):
+            module(torch.zeros(2, 1, 4, 4), torch.tensor(1), scale=float(scale))
+        assert len(shapes) == MAX_FORMS

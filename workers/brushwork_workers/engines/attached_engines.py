@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from brushwork_workers.engines.engine import open_engine
 from brushwork_workers.engines.engine_forward import EngineForward, ModuleEngine
 from brushwork_workers.engines.exported_model import WEIGHTS, ExportedModel
+from brushwork_workers.engines.module_arguments import ModuleArguments
 
 LOGGER = logging.getLogger(__name__)
 
@@ -54,7 +56,9 @@ class AttachedEngines:
                 getattr(torch, module.value_format),
             )
             target = modules[module.name]
-            forward = EngineForward(target, module.name, self._model, in_engine)
+            refuse = partial(ExportedModel.refuse, self._folder, module.name)
+            find = partial(_if_of_form, in_engine)
+            forward = EngineForward(target, module.name, self._model, find, refuse)
             # On the instance, so that every reference to the module calls the engine.
             target.__dict__["forward"] = forward
             self._attached[module.name] = target, forward
@@ -77,6 +81,10 @@ class AttachedEngines:
 
     def _files(self, name: str) -> list[Path]:
         return [file for file in (self._folder / name, self._folder / f"{name}.data") if file.exists()]
+
+
+def _if_of_form(in_engine: ModuleEngine, arguments: ModuleArguments) -> ModuleEngine | None:
+    return in_engine if arguments.form == in_engine.form else None
 
 
 def _map_weights(module: nn.Module, file: Path) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brushwork_workers.engines.module_arguments import ModuleArguments
 
-TOLERANCES = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 2e-1}
+TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2, "int8": 2e-1}
 """The largest difference that is accepted, by the number format of the engine; see `difference`."""
 
 

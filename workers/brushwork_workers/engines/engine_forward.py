@@ -33,14 +33,18 @@ class ModuleEngine:
         name: Name of the engine.
         precision: Number format that the engine computes in.
         form: The form of the arguments that it takes.
-        value_format: The number format of its values.
+        value_format: The number format of its values; None if it takes any.
     """
 
     engine: Engine
     name: str
     precision: str
     form: str
-    value_format: torch.dtype
+    value_format: torch.dtype | None = None
+
+
+Find = Callable[[ModuleArguments], ModuleEngine | None]
+"""Returns the engine for arguments; None if torch has to run them."""
 
 
 class EngineForward:
@@ -54,7 +58,7 @@ class EngineForward:
         module: The module.
         name: Its name within its model, such as `vae.decoder`.
         model: Name of the model, for the log.
-        in_engine: The module in an engine.
+        find: Returns the engine for the arguments of a call.
         on_refused: Called with the reason when the engine is refused for a size.
     """
 
@@ -63,13 +67,13 @@ class EngineForward:
         module: nn.Module,
         name: str,
         model: str,
-        in_engine: ModuleEngine,
+        find: Find,
         on_refused: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._torch = module.forward
         self._name = name
         self._model = model
-        self._in_engine = in_engine
+        self._find = find
         self._on_refused = on_refused
         self._is_served: dict[Any, bool] = {}
         self._answers: dict[Any, Any] = {}
@@ -83,85 +87,98 @@ class EngineForward:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module."""
-        arguments = self._accepted(args, kwargs)
-        if arguments is None:
-            note_engine(self._name, TORCH)
-            return self._torch(*args, **kwargs)
-        sizes = arguments.sizes
-        is_served = self._is_served.get(sizes)
-        if is_served is None:
-            return self._compared(arguments, args, kwargs)
-        if is_served:
-            try:
-                found = self._in_engine.engine.run(self._given(arguments))
-                note_engine(self._name, self._in_engine.name)
-                return answer_like(self._answers[sizes], found)
-            except (MemoryError, torch.OutOfMemoryError):
-                raise
-            # An engine must not fail a job that torch can do.
-            except Exception as error:
-                self._refuse(sizes, f"it raised {type(error).__name__}")
+        arguments = _flattened(args, kwargs) if may_use_engine() else None
+        in_engine = None if arguments is None else self._find(arguments)
+        if arguments is None or in_engine is None or not _is_exact(arguments, in_engine.value_format):
+            return self._in_torch(args, kwargs)
+        key = in_engine.form, arguments.sizes
+        if key not in self._is_served:
+            return self._compared(in_engine, arguments, args, kwargs)
+        if not self._is_served[key]:
+            return self._in_torch(args, kwargs)
+        try:
+            found = in_engine.engine.run(_given(arguments, in_engine.value_format))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        # An engine must not fail a job that torch can do.
+        except Exception as error:
+            self._refuse(in_engine, key, f"it raised {type(error).__name__}: {error}")
+            return self._in_torch(args, kwargs)
+        note_engine(self._name, in_engine.name)
+        return answer_like(self._answers[key], found)
+
+    def _in_torch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         note_engine(self._name, TORCH)
         return self._torch(*args, **kwargs)
 
-    def _accepted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ModuleArguments | None:
-        """Return the arguments if the engine has their form, else None."""
-        if not may_use_engine():
-            return None
-        try:
-            arguments = ModuleArguments.of(args, kwargs)
-        except NotExportable:
-            return None
-        if arguments.form != self._in_engine.form:
-            return None
-        is_exact = self._in_engine.value_format.is_floating_point or not any(
-            kind == "value" and tensor.is_floating_point()
-            for tensor, kind in zip(arguments.tensors, arguments.kinds, strict=True)
-        )
-        return arguments if is_exact else None
-
-    def _given(self, arguments: ModuleArguments) -> list[torch.Tensor]:
-        """Return the tensors in the number formats of the exported module."""
-        return [
-            (tensor.to(self._in_engine.value_format) if kind == "value" else tensor).contiguous()
-            for tensor, kind in zip(arguments.tensors, arguments.kinds, strict=True)
-        ]
-
-    def _compared(self, arguments: ModuleArguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _compared(
+        self,
+        in_engine: ModuleEngine,
+        arguments: ModuleArguments,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
         """Run the first call of a size in both, and return the answer of the one that serves the size."""
         answer = self._torch(*args, **kwargs)
-        precision, sizes = self._in_engine.precision, arguments.sizes
+        precision, key = in_engine.precision, (in_engine.form, arguments.sizes)
         if len(self._is_served) >= MAX_SIZES:
             self._is_served.clear()
             self._answers.clear()
         try:
             expected = tensors_of(answer)
-            found = self._in_engine.engine.run(self._given(arguments))
+            found = in_engine.engine.run(_given(arguments, in_engine.value_format))
             distance = difference(expected, found, precision)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            self._refuse(sizes, f"it raised {type(error).__name__}: {error}")
-        else:
-            if distance <= TOLERANCES[precision]:
-                self._is_served[sizes] = True
-                # The structure alone: the tensors of this answer belong to a job.
-                self._answers[sizes] = answer_like(answer, [torch.empty(0)] * len(expected))
-                note_engine(self._name, self._in_engine.name)
-                return answer_like(answer, found)
+            self._refuse(in_engine, key, f"it raised {type(error).__name__}: {error}")
+            return answer
+        if distance > TOLERANCES[precision]:
             limit = TOLERANCES[precision]
-            self._refuse(sizes, f"it differs from torch by {distance:.2g}, more than {limit:g}")
-        note_engine(self._name, TORCH)
-        return answer
+            self._refuse(in_engine, key, f"it differs from torch by {distance:.2g}, more than {limit:g}")
+            return answer
+        self._is_served[key] = True
+        # The structure alone: the tensors of this answer belong to a job.
+        self._answers[key] = answer_like(answer, [torch.empty(0)] * len(expected))
+        note_engine(self._name, in_engine.name)
+        return answer_like(answer, found)
 
-    def _refuse(self, sizes: Any, reason: str) -> None:
-        self._is_served[sizes] = False
+    def _refuse(self, in_engine: ModuleEngine, key: Any, reason: str) -> None:
+        self._is_served[key] = False
+        note_engine(self._name, TORCH)
         LOGGER.warning(
             "Model %s: %s does not run %s for arguments of %s: %s; torch runs them",
             self._model,
-            self._in_engine.name,
+            in_engine.name,
             self._name,
-            sizes,
+            key[1],
             reason,
         )
         self._on_refused(reason)
+
+
+def _flattened(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ModuleArguments | None:
+    try:
+        return ModuleArguments.of(args, kwargs)
+    except NotExportable:
+        return None
+
+
+def _is_exact(arguments: ModuleArguments, value_format: torch.dtype | None) -> bool:
+    """Return whether no value is rounded to a whole number."""
+    return (
+        value_format is None
+        or value_format.is_floating_point
+        or not any(
+            kind == "value" and tensor.is_floating_point()
+            for tensor, kind in zip(arguments.tensors, arguments.kinds, strict=True)
+        )
+    )
+
+
+def _given(arguments: ModuleArguments, value_format: torch.dtype | None) -> list[torch.Tensor]:
+    """Return the tensors in the number formats that the engine takes."""
+    return [
+        (tensor.to(value_format) if value_format and kind == "value" else tensor).contiguous()
+        for tensor, kind in zip(arguments.tensors, arguments.kinds, strict=True)
+    ]

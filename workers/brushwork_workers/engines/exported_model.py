@@ -2,10 +2,12 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+REFUSALS = "refusals.json"
 WEIGHTS = "weights"
 
 
@@ -66,6 +68,24 @@ class ExportedModel:
         written = folder / f"{MANIFEST}.{os.getpid()}"
         written.write_text(json.dumps(asdict(self), indent=1), "utf-8")
         written.replace(folder / MANIFEST)
+
+    @staticmethod
+    def refusals(folder: Path) -> dict[str, str]:
+        """Return why torch ran calls of modules that were exported, by module. Workers write it."""
+        try:
+            content = json.loads((folder / REFUSALS).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @staticmethod
+    def refuse(folder: Path, module: str, reason: str) -> None:
+        """Record why torch ran a call of a module that was exported."""
+        # Nothing depends on it: it is shown by `brushwork models engines`.
+        with suppress(OSError):
+            written = folder / f"{REFUSALS}.{os.getpid()}"
+            written.write_text(json.dumps({**ExportedModel.refusals(folder), module: reason}), "utf-8")
+            written.replace(folder / REFUSALS)
 
     def summary(self) -> str:
         """Return what runs the modules, in one line."""

@@ -75,7 +75,8 @@ class ModuleArguments:
             tensor.dtype if kind == "value" else tuple(tensor.shape[1:] if kind == "rows" else tensor.shape)
             for tensor, kind in zip(self.tensors, self.kinds, strict=True)
         ]
-        return (self.rows.bit_length(), *shapes)
+        # Rows count as their next power of two.
+        return ((self.rows - 1).bit_length(), *shapes)
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> Self:
         """Return arguments with other tensors, in the same order."""

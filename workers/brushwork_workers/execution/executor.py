@@ -302,7 +302,7 @@ class Executor:
             device=loaded_model.device,
             dtype=loaded_model.dtype,
             engine=loaded_model.engine if is_used else TORCH,
-            engine_precision=loaded_model.engine_precision if is_used else "float32",
+            engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
             engine_modules=engines.by_module,
             worker=self._worker,
             attempt=claim.attempt,

@@ -19,6 +19,7 @@ from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.device.selection import choose_dtype, device_name
 from brushwork_workers.engines.attached_engines import AttachedEngines
+from brushwork_workers.engines.compiled_engine import NAME as COMPILED
 from brushwork_workers.engines.engine import check_installed
 from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.engines.model_export import modules_of
@@ -128,7 +129,7 @@ class ModelLoader:
             self._found_add_ons(model),
         )
         loaded = self._loaders[model.family](spec)
-        tuning.tune(model, loaded.modules)
+        tuning.tune(model, loaded.modules, self._dtype(model))
         if engines is not None:
             engines.attach(modules_of(loaded))
         for handler in loaded.handlers.values():
@@ -160,13 +161,13 @@ class ModelLoader:
             handlers=loaded.handlers,
             revision=revision(model, folder),
             device=device_name(device),
-            dtype=str(self._dtype(model)).removeprefix("torch."),
+            dtype=self._dtype_name(model),
             loading_s=loading_s,
             # ModuleOffload moves the modules of this model; the model manager must not.
             modules=() if model.placement == "model_offload" else tuple(modules),
             size_bytes=0 if self._is_elsewhere(model) else size_bytes,
-            engine=model.engine if engines else TORCH,
-            engine_precision=engines.exported.precision if engines else "float32",
+            engine=engines.exported.engine if engines else COMPILED if model.compile else TORCH,
+            engine_precision=engines.exported.precision if engines else self._dtype_name(model),
         )
 
     def _found_add_ons(self, model: Model) -> dict[str, FoundAddOn]:
@@ -187,6 +188,9 @@ class ModelLoader:
 
     def _is_elsewhere(self, model: Model) -> bool:
         return self._device_of(model).type != self._device.type
+
+    def _dtype_name(self, model: Model) -> str:
+        return str(self._dtype(model)).removeprefix("torch.")
 
     def _dtype(self, model: Model) -> torch.dtype:
         return choose_dtype(model.dtype, self._device_of(model))

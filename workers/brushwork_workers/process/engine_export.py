@@ -14,14 +14,21 @@ import sys
 from pathlib import Path
 
 import torch
+from brushwork_core.settings.environment import cache_dir
 from brushwork_schemas.catalogue import Model
 
+from brushwork_workers.engines.engine_store import EngineStore
 from brushwork_workers.engines.model_export import ExportOrder, export_model
 from brushwork_workers.families.loaders import Loaders
 
 LIMIT_S = 1500.0
 # Lines of the process's output that are shown if it fails.
 SHOWN_LINES = 3
+
+
+def engine_store() -> EngineStore:
+    """Return the exported models of this machine."""
+    return EngineStore(cache_dir() / "engines", export_in_process)
 
 
 class ExportProcessFailed(Exception):

@@ -34,7 +34,6 @@ from brushwork_workers.dispatch.bare_messages import AcceptedMessage, BareMessag
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.feeder import Feeder
 from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
-from brushwork_workers.engines.engine_store import EngineStore
 from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.execution.attempt_files import FileAccess, discard
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -56,7 +55,7 @@ from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.emergency_exit import EmergencyExit
-from brushwork_workers.process.engine_export import export_in_process
+from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -218,7 +217,7 @@ class WorkerProcess:
             self._model_executor,
             self._catalogue.add_ons,
             lambda entry: self._patience.ask(lambda: files.find(entry)),
-            ModelEngines(EngineStore(cache_dir() / "engines", export_in_process)),
+            ModelEngines(engine_store()),
         )
         return ModelManager(
             loader,
