@@ -8,6 +8,7 @@ import tomlkit
 from brushwork_schemas.catalogue.catalogue import PACKAGED
 
 TORCH = "torch"
+ENGINE_HELP = "engine of brushwork: torch, onnxruntime, openvino, or openvino:bfloat16; the peers use torch"
 
 
 def save_with_engine(model: str, engine: str, file: Path, catalogue: Path = PACKAGED) -> Path:

@@ -19,8 +19,8 @@ from brushwork_workers.models.revision import fingerprint, versions
 LOGGER = logging.getLogger(__name__)
 # Raised when the files that an export writes change, or what it compares.
 FORMAT = 1
-# An export of a large model takes minutes.
-WAIT_LIMIT_S = 1800.0
+# An export of a large model takes minutes. The same limit holds for the wait for another worker's export.
+EXPORT_LIMIT_S = 1500.0
 
 Export = Callable[[ExportOrder, Path], None]
 """Exports a model into an empty folder, and writes its manifest. It may raise any exception."""
@@ -64,7 +64,7 @@ class EngineStore:
         target = self.folder(order)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._root / f"{target.name}.lock", timeout=WAIT_LIMIT_S):
+            with FileLock(self._root / f"{target.name}.lock", timeout=EXPORT_LIMIT_S):
                 return self.find(order) or self._exported(order, target)
         except (OSError, TimeoutError) as error:
             raise ExportFailed(f"{type(error).__name__}: {error}") from error

@@ -8,7 +8,7 @@ _COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_en
 # `encode` and `decode` of an autoencoder call these.
 _AUTOENCODER_PARTS = ("encoder", "decoder")
 # Names of the encoder of pictures in the captioners of transformers.
-_PICTURE_ENCODERS = ("encoder", "vision_model", "vision_tower", "image_encoder")
+_PICTURE_ENCODERS = ("image_encoder", "vision_tower", "vision_model", "encoder")
 
 
 def modules_of_pipeline(pipeline: Any) -> dict[str, nn.Module]:

@@ -21,6 +21,7 @@ from brushwork_workers.device.selection import choose_dtype, device_name
 from brushwork_workers.engines.attached_engines import AttachedEngines
 from brushwork_workers.engines.compiled_engine import NAME as COMPILED
 from brushwork_workers.engines.engine import check_installed
+from brushwork_workers.engines.engine_store import EXPORT_LIMIT_S
 from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.engines.model_export import modules_of
 from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadSpec
@@ -88,6 +89,10 @@ class ModelLoader:
             return max((estimated_bytes(part, self._dtype(model)) for part in parts), default=0)
         except (OSError, ValueError, KeyError) as error:
             raise _unloadable(model, folder, error) from error
+
+    def export_limit_s(self, model: Model) -> float:
+        """Return the seconds that the export of a model for its engine may take, besides the load itself."""
+        return EXPORT_LIMIT_S if model.engine != TORCH and self._engines is not None else 0.0
 
     def load(self, model: Model) -> LoadedModel:
         """Load a model, ready for its first job.

@@ -17,11 +17,10 @@ import torch
 from brushwork_core.settings.environment import cache_dir
 from brushwork_schemas.catalogue import Model
 
-from brushwork_workers.engines.engine_store import EngineStore
+from brushwork_workers.engines.engine_store import EXPORT_LIMIT_S, EngineStore
 from brushwork_workers.engines.model_export import ExportOrder, export_model
 from brushwork_workers.families.loaders import Loaders
 
-LIMIT_S = 1500.0
 # Lines of the process's output that are shown if it fails.
 SHOWN_LINES = 3
 
@@ -59,12 +58,12 @@ def export_in_process(order: ExportOrder, target: Path) -> None:
             input=json.dumps(given),
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=EXPORT_LIMIT_S,
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired as error:
-        raise ExportProcessFailed(f"it took longer than {LIMIT_S:g} s") from error
+        raise ExportProcessFailed(f"it took longer than {EXPORT_LIMIT_S:g} s") from error
     if done.returncode:
         last = " | ".join(done.stderr.strip().splitlines()[-SHOWN_LINES:])
         raise ExportProcessFailed(f"its process ended with status {done.returncode}: {last}")

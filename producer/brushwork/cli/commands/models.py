@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from brushwork.cli.commands.catalogue import list_models
-from brushwork.cli.commands.engines import engines
 from brushwork.cli.commands.jobs import AsJson, KindName
+from brushwork.cli.engine_list import engines
 from brushwork.cli.exit_status import ExitStatus
 from brushwork.cli.service import service
 from brushwork.cli.terminal import DATA, NEWS, print_json
