@@ -73,7 +73,8 @@ class Backlog(LedgerPart):
             rows: list[Any] = []
             for place, kind in enumerate(kinds):
                 share = -(-(limit - len(rows)) // (len(kinds) - place))
-                rows += _claimed(connection, order, {**values, "of_kind": kind}, share)
+                if share > 0:
+                    rows += _claimed(connection, order, {**values, "of_kind": kind}, share)
             return rows
 
         rows = self._database.write(write)
@@ -267,7 +268,8 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
 def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int) -> list[Any]:
     """Claim jobs of one kind, an equal share for each tenant."""
     kind = values["of_kind"]
-    tenants = _tenants(connection, values, min(limit, MOST_TENANTS), order.last_tenant(kind))
+    # Not as many as there is room for: whoever runs the fewest may come late in the order of the turns.
+    tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
     running = order.running(kind, lambda: _number_running(connection, kind)) if len(tenants) > 1 else {}
     counts = dict(running)
     rows: list[Any] = []
@@ -278,8 +280,8 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
             rows += some
             counts[tenant] = counts.get(tenant, 0) + len(some)
             if len(some) < number:
+                # It has no more. The others, also those without a share so far, divide the rest.
                 tenants.remove(tenant)
-        tenants = [tenant for tenant in tenants if tenant in shares]
     _note_starts(connection, rows)
     return rows
 

@@ -147,8 +147,8 @@ class Executor:
 
     def run(self, claim: Claim) -> Outcome:
         """Run one attempt of a claimed job, which the gate has admitted. Raises nothing that it can cause."""
-        self._events.started(claim)
         try:
+            self._events.started(claim)
             return self._run(Attempt(claim))
         finally:
             self._exclusive_gate.leave(alone=claim.alone)
