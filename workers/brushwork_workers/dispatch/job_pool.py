@@ -95,7 +95,12 @@ class JobPool:
                     # A claim that is under way may bring jobs for all free threads.
                     if self._is_stopping and not self._is_claiming:
                         return None
-                    if not self._is_stopping and self._is_wanted and not self._is_claiming and self._may_claim():
+                    if (
+                        not self._is_stopping
+                        and self._is_wanted
+                        and not self._is_claiming
+                        and self._may_claim()
+                    ):
                         self._look()
                     else:
                         self._changed.wait()

@@ -33,17 +33,11 @@ from brushwork_workers.device.selection import choose_device, default_pixels, de
 from brushwork_workers.dispatch.bare_message import BareMessage
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
-<<<<<<< HEAD
 from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
-from brushwork_workers.execution.attempt_files import FileAccess
-=======
-from brushwork_workers.dispatch.feeder import Feeder
-from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
 from brushwork_workers.engines.model_engines import ModelEngines
-from brushwork_workers.execution.attempt_files import FileAccess, discard
->>>>>>> h-engine
+from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
@@ -64,11 +58,8 @@ from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
-<<<<<<< HEAD
-from brushwork_workers.process.fleet_duties import FleetDuties
-=======
 from brushwork_workers.process.engine_export import engine_store
->>>>>>> h-engine
+from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
