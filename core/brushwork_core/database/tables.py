@@ -366,3 +366,21 @@ TALLIES = Table(
     Column("name", String(64), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+
+# The audit log. Triggers refuse changes, and the deletion of records of the last day: addition 0005.
+AUDIT_EVENTS = Table(
+    "audit_events",
+    METADATA,
+    # SQLite counts only its own integer type up, and with this option no number is used again.
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("origin", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("tenant", String(64)),
+    Column("subjects", Json, nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("detail", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_events_at", AUDIT_EVENTS.c.at)

@@ -111,15 +111,16 @@ class Attempts(JobIntake):
         return self._database.write(lambda connection: self._completed(connection, completions))
 
     def _completed(self, connection: Connection, completions: Sequence[Completion]) -> list[WriteOutcome]:
-        ended: dict[str, Any] = {}
+        ended: dict[tuple[str, int], Any] = {}
         for total, some in _by_total(completions).items():
             values = {
                 "jobs": [each.job_id for each in some],
                 "attempts": [f"{each.job_id}:{each.fence}" for each in some],
                 "total": total,
             }
-            ended |= {row.id: row for row in connection.execute(_SUCCEED, values)}
-        new = [each for each in completions if each.job_id in ended]
+            ended |= {(row.id, row.fence): row for row in connection.execute(_SUCCEED, values)}
+        # Not by the id alone: two attempts of one job may end at once, and one of them is out of date.
+        new = [each for each in completions if (each.job_id, each.fence) in ended]
         if new:
             stored = [{"job_id": each.job_id, "fence": each.fence, "result": each.result} for each in new]
             connection.execute(_STORE, stored)
@@ -243,7 +244,7 @@ _SUCCEED = (
         JobState.SUCCEEDED,
     )
     .values(progress_step=_all_steps, progress_total=_all_steps)
-    .returning(*_NOTED)
+    .returning(*_NOTED, JOBS.c.fence)
 )
 _STORE = insert(RESULTS)
 

@@ -73,7 +73,8 @@ class Backlog(LedgerPart):
             rows: list[Any] = []
             for place, kind in enumerate(kinds):
                 share = -(-(limit - len(rows)) // (len(kinds) - place))
-                rows += _claimed(connection, order, {**values, "of_kind": kind}, share)
+                if share > 0:
+                    rows += _claimed(connection, order, {**values, "of_kind": kind}, share)
             return rows
 
         rows = self._database.write(write)
@@ -271,7 +272,8 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
     counts: dict[str, int] = {}
     if order.has_turns(kind):
         counts |= order.running(kind, lambda: _running_jobs(connection, kind))
-    tenants = _tenants(connection, values, min(limit, MOST_TENANTS), order.last_tenant(kind))
+    # Not as many as there is room for: whoever runs the fewest may come late in the order of the turns.
+    tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
     order.note_tenants(kind, tenants)
     rows: list[Any] = []
     while tenants and len(rows) < limit:
@@ -281,8 +283,8 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
             rows += some
             counts[tenant] = counts.get(tenant, 0) + len(some)
             if len(some) < number:
+                # It has no more. The others, also those without a share so far, divide the rest.
                 tenants.remove(tenant)
-        tenants = [tenant for tenant in tenants if tenant in shares]
     _note_starts(connection, rows)
     return rows
 

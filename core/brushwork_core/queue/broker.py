@@ -17,7 +17,7 @@ from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
 from brushwork_core.ledger import WakeUp
-from brushwork_core.queue.sentinel import broker_address, sentinel_options
+from brushwork_core.queue.sentinel import broker_address, error_text, sentinel_options
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.trace_context import propagated
 
@@ -114,7 +114,9 @@ class Publisher:
             LOGGER.warning("All connections wait for Redis. Workers will find the jobs without messages")
             return False
         except _NO_ANSWER as error:
-            LOGGER.warning("Redis accepted no message. Workers will find the jobs without: %s", error)
+            LOGGER.warning(
+                "Redis accepted no message. Workers will find the jobs without: %s", error_text(error)
+            )
             return False
         return True
 
@@ -134,7 +136,7 @@ class Publisher:
                     return sum(pipe.execute())
         except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=private(error)),
+                said("Redis does not answer: {error}.", error=private(error_text(error))),
                 field="redis_url",
                 hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error

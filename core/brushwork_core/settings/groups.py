@@ -47,6 +47,12 @@ class ServiceSettings(BaseModel):
     )
     artifacts_url: str = Field("brushwork-data/artifacts", description="A folder, or s3://bucket/prefix.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
+    audit_days: float | None = Field(
+        365.0,
+        ge=1,
+        le=36_500,
+        description="Days for which records of the audit log are kept; `brushwork prune` removes older ones.",
+    )
 
     @field_validator("redis_url", "database_url", "database_listen_url")
     @classmethod

@@ -22,8 +22,8 @@ def equal_shares(number: int, waiting: Sequence[str], running: Mapping[str, int]
     counts = {tenant: running.get(tenant, 0) for tenant in waiting}
     shares = dict.fromkeys(waiting, 0)
     for _ in range(number):
-        # Of equals, `min` takes the first.
-        tenant = min(waiting, key=counts.__getitem__)
+        # Of equals, that with fewer of these jobs; else the first.
+        tenant = min(waiting, key=lambda name: (counts[name], shares[name]))
         counts[tenant] += 1
         shares[tenant] += 1
     return {tenant: share for tenant, share in shares.items() if share}

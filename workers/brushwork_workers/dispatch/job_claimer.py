@@ -14,6 +14,7 @@ from brushwork_workers.execution.service_patience import ServicePatience
 
 LOGGER = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
+_Otherwise = TypeVar("_Otherwise")
 
 
 class JobClaimer:
@@ -52,7 +53,7 @@ class JobClaimer:
 
     def claim(self, limit: int) -> Claims:
         """Claim up to `limit` jobs. There are none while the database cannot be reached."""
-        sent = self._answered(lambda: self._claim_sent(limit), list[Claim]())
+        sent = self._claim_sent(limit)
         order, left = self._order, limit - len(sent)
         following = self._answered(lambda: self._ledger.claim_next(order, self._worker, left), Claims())
         claims = (*sent, *following.jobs)
@@ -67,12 +68,16 @@ class JobClaimer:
         if not self._sent:
             return []
         names = [self._sent.popleft() for _ in range(min(limit, len(self._sent)))]
-        claims = self._ledger.claim_sent(names, self._worker)
+        claims = self._answered(lambda: self._ledger.claim_sent(names, self._worker), None)
+        if claims is None:
+            # The ledger did not answer. These have no other message.
+            self._sent.extendleft(reversed(names))
+            return []
         for _ in range(len(names) - len(claims)):
             self._metrics.dropped()
         return claims
 
-    def _answered(self, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+    def _answered(self, call: Callable[[], _Answer], otherwise: _Otherwise) -> _Answer | _Otherwise:
         try:
             return self._patience.ask(call)
         except ServiceUnreachable as error:

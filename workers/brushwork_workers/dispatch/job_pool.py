@@ -92,9 +92,15 @@ class JobPool:
                 if was_full:
                     self.on_room()
                 while not self._ready:
-                    if self._is_stopping:
+                    # A claim that is under way may bring jobs for all free threads.
+                    if self._is_stopping and not self._is_claiming:
                         return None
-                    if self._is_wanted and not self._is_claiming and self._may_claim():
+                    if (
+                        not self._is_stopping
+                        and self._is_wanted
+                        and not self._is_claiming
+                        and self._may_claim()
+                    ):
                         self._look()
                     else:
                         self._changed.wait()
@@ -114,6 +120,9 @@ class JobPool:
             self._is_claiming = False
         self._ready.extend(claims.jobs)
         self._is_wanted = self._is_wanted or claims.more
+        if self._is_stopping:
+            self._changed.notify_all()
+            return
         # This thread takes one. One more is woken where another look is due.
         self._changed.notify(max(0, len(claims.jobs) - 1) + self._is_wanted)
 

@@ -27,8 +27,10 @@ from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Provenance, Timings
 from brushwork_schemas.states import JobState
 
+from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
+from brushwork_workers.engines.engine import engine_versions
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, AwayTooLong, FileAccess
 from brushwork_workers.execution.attempt_result import (
@@ -40,6 +42,7 @@ from brushwork_workers.execution.attempt_result import (
     AttemptUnserved,
 )
 from brushwork_workers.execution.attempt_start import AttemptStart
+from brushwork_workers.execution.engines_used import EnginesUsed
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
@@ -144,8 +147,8 @@ class Executor:
 
     def run(self, claim: Claim) -> Outcome:
         """Run one attempt of a claimed job, which the gate has admitted. Raises nothing that it can cause."""
-        self._events.started(claim)
         try:
+            self._events.started(claim)
             return self._run(Attempt(claim))
         finally:
             self._exclusive_gate.leave(alone=claim.alone)
@@ -237,13 +240,14 @@ class Executor:
         *,
         loading_s: float,
     ) -> AttemptCompleted:
-        claim, began = attempt.claim, time.monotonic()
+        claim, began, engines = attempt.claim, time.monotonic(), EnginesUsed()
         job = self._model_executor.job(
             attempt,
             model=claim.model,
             priority=STEPS[claim.priority],
             alone=request.deterministic,
             on_progress=attempt.touch,
+            on_engines=engines.add,
         )
         with job, on_behalf_of(claim.job_id, self._decoder):
             fields = loaded_model.handler_of(claim.kind).perform(request, context)
@@ -253,18 +257,24 @@ class Executor:
             running_s=time.monotonic() - began - context.reading_s,
         )
         result_type = kind_named(claim.kind).result_type
-        provenance = self._provenance(claim, loaded_model, timings)
+        provenance = self._provenance(claim, loaded_model, timings, engines)
         # The result type of a plug-in may have a field `warnings` of its own.
         result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
         return AttemptCompleted(result, tuple(context.outputs))
 
-    def _provenance(self, claim: Claim, loaded_model: LoadedModel, timings: Timings) -> Provenance:
+    def _provenance(
+        self, claim: Claim, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
+    ) -> Provenance:
+        is_used = engines.has(loaded_model.engine)
         return Provenance(
             model=loaded_model.model.name,
             model_revision=loaded_model.revision,
-            versions=versions(),
+            versions=versions() | (engine_versions(loaded_model.engine) if is_used else {}),
             device=loaded_model.device,
             dtype=loaded_model.dtype,
+            engine=loaded_model.engine if is_used else TORCH,
+            engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
+            engine_modules=engines.by_module,
             worker=self._worker,
             attempt=claim.attempt,
             timings=timings,

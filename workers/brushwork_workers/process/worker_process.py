@@ -36,6 +36,7 @@ from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
+from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
@@ -57,6 +58,7 @@ from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
+from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
@@ -253,6 +255,7 @@ class WorkerProcess:
             self._model_executor,
             self._catalogue.add_ons,
             lambda entry: self._patience.ask(lambda: files.find(entry)),
+            ModelEngines(engine_store()),
         )
         return ModelManager(
             loader,
