@@ -11,17 +11,20 @@ from typing import Any
 
 from brushwork_schemas.states import JobState
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
     Integer,
     Select,
+    String,
     Update,
     bindparam,
     func,
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -226,6 +229,31 @@ _CLAIM_OLDEST = _claiming(
     .limit(bindparam("number", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
+
+
+def _firsts() -> Select[Any]:
+    """The oldest job of each given tenant, in their order. PostgreSQL only: SQLite has one writer at a time.
+
+    The oldest is chosen without a lock, and skipped if another transaction has locked it. So workers that
+    claim at the same moment serve different tenants.
+    """
+    names = bindparam("of_tenants", type_=ARRAY(String()))
+    turns = func.unnest(names).table_valued("tenant", with_ordinality="place").render_derived(name="turns")
+    oldest = select(JOBS.c.id).where(*_OF_KIND, JOBS.c.tenant == turns.c.tenant)
+    first = oldest.order_by(JOBS.c.rank, JOBS.c.id).limit(1).lateral("first")
+    held = JOBS.alias("held")
+    return (
+        select(held.c.id)
+        .select_from(turns.join(first, true()).join(held, held.c.id == first.c.id))
+        # Checked again when the lock is there.
+        .where(held.c.state == JobState.QUEUED.value)
+        .order_by(turns.c.place)
+        .limit(bindparam("number", type_=Integer()))
+        .with_for_update(of=held, skip_locked=True)
+    )
+
+
+_CLAIM_FIRSTS = _claiming(_firsts())
 _WAITING = select(JOBS.c.id, JOBS.c.label).where(*_OF_KIND).limit(bindparam("number", type_=Integer()))
 _RUNNING = (
     select(JOBS.c.tenant, func.count(), func.max(JOBS.c.started_at))
@@ -276,6 +304,13 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
     tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
     order.note_tenants(kind, tenants)
     rows: list[Any] = []
+    shares = equal_shares(limit, tenants, counts) if tenants else {}
+    if connection.dialect.name == "postgresql" and len(tenants) > len(shares) == limit:
+        # Each gets one. Where another worker has just taken the job of a tenant, the next tenant gets it.
+        turns = [*shares, *(tenant for tenant in tenants if tenant not in shares)]
+        rows = _first_of_each(connection, values, turns, limit)
+        for row in rows:
+            counts[row.tenant] = counts.get(row.tenant, 0) + 1
     while tenants and len(rows) < limit:
         shares = equal_shares(limit - len(rows), tenants, counts)
         for tenant, number in shares.items():
@@ -292,6 +327,14 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
 def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number: int) -> list[Any]:
     rows = connection.execute(_CLAIM_OLDEST, {**values, "of_tenant": tenant, "number": number}).all()
     return sorted(rows, key=attrgetter("rank", "job_id"))
+
+
+def _first_of_each(
+    connection: Connection, values: dict[str, Any], tenants: Sequence[str], number: int
+) -> list[Any]:
+    found = connection.execute(_CLAIM_FIRSTS, {**values, "of_tenants": list(tenants), "number": number}).all()
+    place = {tenant: index for index, tenant in enumerate(tenants)}
+    return sorted(found, key=lambda row: place[row.tenant])
 
 
 def _running_jobs(connection: Connection, kind: str) -> list[RunningJobs]:
