@@ -103,7 +103,7 @@ def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> R
     claims = sorted(tuple(claim) for each in found for claim in each["claims"])
     seconds = sorted(second for each in found for second in each["seconds"])
     per_s = len(claims) / options.seconds
-    waits = _waits_s(claims, options)
+    waits = waits_s(claims, num_tenants=options.tenants, seconds=options.seconds)
     return {
         "queued": length,
         "claims_per_s": per_s,
@@ -115,17 +115,22 @@ def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> R
     }
 
 
-def _waits_s(claims: Sequence[tuple[float, str]], options: Options) -> list[float]:
-    """The longest time of each tenant without a claim; the shortest of these first.
+def waits_s(claims: Sequence[tuple[float, str]], *, num_tenants: int, seconds: float) -> list[float]:
+    """Return the longest time of each tenant without a claim; the shortest of these first.
 
     A tenant that had no claim at all waits for the whole time.
+
+    Args:
+        claims: Time in seconds, and tenant, of each claim; the earliest first.
+        num_tenants: Number of tenants.
+        seconds: Length of the measurement.
     """
     moments: dict[str, list[float]] = defaultdict(lambda: [0.0])
     for moment, tenant in claims:
         moments[tenant].append(moment)
     found = []
-    for number in range(options.tenants):
-        turns = [*moments[_tenant(number)], options.seconds]
+    for number in range(num_tenants):
+        turns = [*moments[_tenant(number)], seconds]
         found.append(max(later - earlier for earlier, later in pairwise(turns)))
     return sorted(found)
 
