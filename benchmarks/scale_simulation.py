@@ -17,14 +17,16 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.redis_server import answers, redis_server
 from brushwork_core.database.database import Database
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from benchmarks import plot
 from benchmarks.command import Benchmark, Options
@@ -91,15 +93,29 @@ def _measured(database: Database, url: str, redis_url: str, length: int, options
         assert process.stdin is not None  # noqa: S101 - as above
         process.stdin.write("go\n")
         process.stdin.flush()
-    until = time.monotonic() + options.seconds
+    cpu_s, until = _cpu_s(url, processes), time.monotonic() + options.seconds
     while (left_s := until - time.monotonic()) > 0:
         time.sleep(min(_REFILL_S, left_s))
         _fill_up(database, length, options.tenants)
+    used_s = _cpu_s(url, processes) - cpu_s
     found = [json.loads(process.communicate()[0]) for process in processes]
-    return _row(length, found, options)
+    return _row(length, found, used_s, options)
 
 
-def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> Row:
+def _cpu_s(url: str, workers: Sequence["subprocess.Popen[str]"]) -> float:
+    """Processor time of workers and PostgreSQL. Other programs on the machine do not change it much."""
+    folder = Path(make_url(url).query["host"])  # type: ignore[arg-type]
+    postmaster = int((folder / "data" / "postmaster.pid").read_text("utf-8").split()[0])
+    server = psutil.Process(postmaster)
+    used = 0.0
+    for process in (server, *server.children(), *(psutil.Process(worker.pid) for worker in workers)):
+        # A background process of the server may have ended since it was listed.
+        with suppress(psutil.NoSuchProcess):
+            used += sum(process.cpu_times()[:2])
+    return used
+
+
+def _row(length: int, found: Sequence[Mapping[str, Any]], used_s: float, options: Options) -> Row:
     claims = sorted(tuple(claim) for each in found for claim in each["claims"])
     seconds = sorted(second for each in found for second in each["seconds"])
     per_s = len(claims) / options.seconds
@@ -107,6 +123,7 @@ def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> R
     return {
         "queued": length,
         "claims_per_s": per_s,
+        "cpu_ms": 1000 * used_s / len(claims),
         "claim_p50_ms": 1000 * statistics.median(seconds),
         "claim_p99_ms": 1000 * seconds[int(0.99 * (len(seconds) - 1))],
         "fair_wait_s": options.tenants / per_s,
@@ -175,12 +192,13 @@ _FILL = text("""
 
 
 def draw(rows: list[Row], file: Path) -> None:
-    """Claims a second, and the worst wait, by length of the queue."""
+    """Claims a second, their cost, and the worst wait, by length of the queue."""
     lengths = {f"{row['queued']} queued": row for row in rows}
     plot.bars(
         file,
         {
             "claims a second": {name: row["claims_per_s"] for name, row in lengths.items()},
+            "processor time a job, ms": {name: row["cpu_ms"] for name, row in lengths.items()},
             "longest wait of a tenant, s": {name: row["worst_wait_s"] for name, row in lengths.items()},
         },
         "",
@@ -190,6 +208,7 @@ def draw(rows: list[Row], file: Path) -> None:
 COLUMNS = {
     "queued": "queued jobs",
     "claims_per_s": "claims a second",
+    "cpu_ms": "processor time a job, ms",
     "claim_p50_ms": "claim of up to 4 jobs, p50, ms",
     "claim_p99_ms": "p99, ms",
     "fair_wait_s": "wait of each tenant with ideal turns, s",
