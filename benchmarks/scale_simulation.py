@@ -68,8 +68,10 @@ def measure(options: Options, folder: Path) -> list[Row]:
 
 
 def _rows(database: Database, url: str, redis_url: str, options: Options) -> Iterator[Row]:
+    filled = 0
     for length in sorted(options.queued):
-        _fill_up(database, length, options.tenants)
+        _fill(database, length - filled, options.tenants)
+        filled = length
         database_work(database, "VACUUM ANALYZE jobs", "CHECKPOINT")
         row = _measured(database, url, redis_url, length, options)
         print("  ", row, flush=True)
@@ -93,12 +95,14 @@ def _measured(database: Database, url: str, redis_url: str, length: int, options
         assert process.stdin is not None  # noqa: S101 - as above
         process.stdin.write("go\n")
         process.stdin.flush()
+    num_ended = _num_ended(database)
     cpu_s, until = _cpu_s(url, processes), time.monotonic() + options.seconds
     while (left_s := until - time.monotonic()) > 0:
         time.sleep(min(_REFILL_S, left_s))
-        _fill_up(database, length, options.tenants)
+        num_ended += _fill(database, _num_ended(database) - num_ended, options.tenants)
     used_s = _cpu_s(url, processes) - cpu_s
     found = [json.loads(process.communicate()[0]) for process in processes]
+    _fill(database, _num_ended(database) - num_ended, options.tenants)
     return _row(length, found, used_s, options)
 
 
@@ -161,15 +165,19 @@ def _tenant(number: int) -> str:
     return f"tenant-{number:04}"
 
 
-def _fill_up(database: Database, length: int, tenants: int) -> None:
-    """Write waiting jobs, by the database itself, until there are so many; tenants in turns."""
+def _num_ended(database: Database) -> int:
     with database.reading() as connection:
-        queued = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = :kind")
-        missing = length - connection.execute(queued, {"kind": KIND}).scalar_one()
-    for first in range(0, missing, _A_FILL):
+        ended = text("SELECT count(*) FROM jobs WHERE state = 'succeeded'")
+        return int(connection.execute(ended).scalar_one())
+
+
+def _fill(database: Database, number: int, tenants: int) -> int:
+    """Write so many waiting jobs, by the database itself, for the tenants in turns, and return the number."""
+    for first in range(0, number, _A_FILL):
         with database.writing() as connection:
-            count = min(_A_FILL, missing - first)
+            count = min(_A_FILL, number - first)
             connection.execute(_FILL, {"count": count, "kind": KIND, "tenants": tenants})
+    return number
 
 
 def database_work(database: Database, *statements: str) -> None:
@@ -179,11 +187,13 @@ def database_work(database: Database, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
+# The ids grow with time, like those of real jobs.
 _FILL = text("""
     INSERT INTO jobs (
         id, kind, model, label, state, request, max_attempts, tenant, rank, created_at, queued_at
     )
-    SELECT gen_random_uuid(), :kind, 'pocket-diffusion', tenant, 'queued', '{"prompt": "x"}', 3,
+    SELECT to_hex(moment) || '-' || lpad(to_hex(n), 8, '0') || '-' || gen_random_uuid(),
+           :kind, 'pocket-diffusion', tenant, 'queued', '{"prompt": "x"}', 3,
            tenant, moment + n, moment, moment
     FROM (SELECT n, 'tenant-' || lpad(CAST(n % :tenants AS TEXT), 4, '0') AS tenant
           FROM generate_series(1, :count) AS n) AS numbers,
