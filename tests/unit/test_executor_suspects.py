@@ -47,11 +47,9 @@ class Neighbour:
         """Run both: the suspect has its turn once this one is done, and both succeed."""
         worker_process.suspect(suspect)
         with ThreadPoolExecutor(2) as threads:
-            other = threads.submit(
-                worker_process.executor.execute, worker_process.adopted("other", prompt="other")
-            )
+            other = threads.submit(worker_process.execute, worker_process.adopted("other", prompt="other"))
             assert self._is_running.wait(10)
-            alone = threads.submit(worker_process.executor.execute, suspect)
+            alone = threads.submit(worker_process.execute, suspect)
             wait_until(lambda: len(worker_process.running.attempts()) == 2)
             assert not worker_process.column(suspect, "is_performing")
             self._may_end.set()
@@ -92,7 +90,7 @@ class TestAlone:
         worker_process.adopted("alone")
         worker_process.suspect("alone")
         with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.shared():
-            waiting = threads.submit(worker_process.executor.execute, "alone")
+            waiting = threads.submit(worker_process.execute, "alone")
             wait_until(lambda: worker_process.job("alone").state is JobState.RUNNING)
             wait_until(worker_process.running.attempts)
             if signal == "cancel":
@@ -117,7 +115,7 @@ class TestDeviceFailed:
         worker_process = make(act)
         names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "innocent")]
         with ThreadPoolExecutor(2) as threads:
-            assert list(threads.map(worker_process.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
+            assert list(threads.map(worker_process.execute, names)) == [Outcome.LOST, Outcome.LOST]
         assert worker_process.num_broken == 1
         assert [worker_process.job(name).attempt for name in names] == [0, 0]
         assert all(worker_process.column(name, "suspicion") == WORKER for name in names)
@@ -130,7 +128,7 @@ class TestDeviceFailed:
         job_id = worker_process.adopted()
         if is_suspect:
             worker_process.suspect(job_id)
-        outcomes = [worker_process.executor.execute(job_id) for _ in range(3)]
+        outcomes = [worker_process.execute(job_id) for _ in range(3)]
         assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
         assert worker_process.num_broken == 3
         error = worker_process.job().error
@@ -146,9 +144,9 @@ class TestDeviceFailed:
         names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "waiting")]
         worker_process.suspect("waiting")
         with ThreadPoolExecutor(2) as threads:
-            guilty = threads.submit(worker_process.executor.execute, "guilty")
+            guilty = threads.submit(worker_process.execute, "guilty")
             wait_until(lambda: worker_process.job("guilty").state is JobState.RUNNING)
-            waiting = threads.submit(worker_process.executor.execute, "waiting")
+            waiting = threads.submit(worker_process.execute, "waiting")
             assert guilty.result(10) is Outcome.RETRIED
             wait_until(lambda: worker_process.job("waiting").state is JobState.QUEUED)
             worker_process.heartbeat.beat()

@@ -29,6 +29,7 @@ from tests.jobs import (
     reaped,
     result_of,
     said,
+    taken,
 )
 from tests.servers import wait_until
 
@@ -254,7 +255,8 @@ class TestFence:
         assert ledger.claim("a", "w") is None
         assert ledger.refuse(new_job("a"), ERROR) is False
         ledger.reap()
-        assert ledger.dispatch(KIND, 10) == ledger.dispatch_again(KIND, 10, older_than_s=0) == []
+        assert taken(ledger) == ledger.claim_sent(["a"], "w") == []
+        assert (ledger.forget_messages(-60), ledger.has_backlog([KIND])) == (0, False)
         assert index.get("a") == before
 
 
