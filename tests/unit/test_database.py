@@ -172,6 +172,7 @@ ASKED: dict[str, Ask] = {
     "claim those of several kinds and tenants": lambda ledger: ledger.claim_next(_ORDER, "w", 5),
     "claim those that were sent": lambda ledger: ledger.claim_sent(["a", "b"], "w"),
     "look for a backlog": lambda ledger: ledger.has_backlog([KIND, "image-to-text"], "w"),
+    "look for jobs to wake workers for": lambda ledger: ledger.wake_ups(KIND, 5),
     "forget messages": lambda ledger: ledger.forget_messages(-60),
     "complete": lambda ledger: ledger.complete("a", 1, {}),
 }
@@ -190,6 +191,7 @@ PARTIAL = {
     "claim those that are next": "ix_jobs_backlog",
     "claim those of several kinds and tenants": "ix_jobs_backlog",
     "look for a backlog": "ix_jobs_backlog",
+    "look for jobs to wake workers for": "ix_jobs_backlog",
     "forget messages": "ix_jobs_dispatched",
 }
 

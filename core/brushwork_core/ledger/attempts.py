@@ -13,6 +13,7 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Integer, String, Update, bindparam, cast, func, insert, select, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
 from brushwork_core.ledger.records import Completion, Signal, WriteOutcome
@@ -216,6 +217,8 @@ class Attempts(JobIntake):
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
+            else:
+                notify_leader(connection, Topic.BACKLOG)
         return WriteOutcome.APPLIED
 
     def _end(self, job_id: str, statement: Update) -> WriteOutcome:
@@ -257,8 +260,10 @@ def _by_total(completions: Sequence[Completion]) -> dict[int | None, list[Comple
 
 def _note_ends(connection: Connection, ended: Sequence[Any]) -> None:
     """Write to the outboxes that a worker ended jobs. About a client's job the worker tells Flower."""
-    note_webhooks(connection, [row.id for row in ended if row.webhook_url is not None])
-    note_task_ends(connection, [row.id for row in ended if row.task_id is not None])
+    if told := [row.id for row in ended if row.webhook_url is not None]:
+        note_webhooks(connection, told)
+    if bare := [row.id for row in ended if row.task_id is not None]:
+        note_task_ends(connection, bare)
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:

@@ -31,7 +31,7 @@ from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
 from brushwork_core.ledger.claim_order import ClaimOrder
 from brushwork_core.ledger.ledger_part import LedgerPart
-from brushwork_core.ledger.records import Claim, claim_of
+from brushwork_core.ledger.records import Claim, WakeUp, claim_of
 from brushwork_core.ledger.transitions import STARTED, may_start, note_start
 from brushwork_core.shares.equal_share import equal_shares
 
@@ -67,7 +67,7 @@ class Backlog(LedgerPart):
         """
         if limit <= 0:
             return Claims()
-        kinds = self._with_work(order.kinds, worker)
+        kinds = self.kinds_with_work(order.kinds, worker)
         if not kinds:
             return Claims()
         values = {"by": worker, "lease_ms": self._lease_ms}
@@ -132,7 +132,7 @@ class Backlog(LedgerPart):
             kinds: Names of the kinds.
             worker: Name of the worker that would claim it.
         """
-        return bool(self._with_work(kinds, worker))
+        return bool(self.kinds_with_work(kinds, worker))
 
     def forget_messages(self, older_than_s: float) -> int:
         """Let jobs wait for their turn whose messages may be lost. Only older programs send such messages.
@@ -155,14 +155,30 @@ class Backlog(LedgerPart):
         with self._database.writing() as connection:
             return connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
 
-    def _with_work(self, kinds: Iterable[str], worker: str) -> list[str]:
-        """The kinds that have jobs for this worker, in the given order; one statement for all of them."""
+    def kinds_with_work(self, kinds: Iterable[str], worker: str = "") -> list[str]:
+        """Return those of `kinds` of which a job can be claimed now, in the given order, with one query.
+
+        Args:
+            kinds: Names of the kinds.
+            worker: Name of the worker that would claim it; by default any.
+        """
         names = list(kinds)
         if not names:
             return []
         with self._database.reading() as connection:
             found = set(connection.execute(_work_of(tuple(names)), {"by": worker}).scalars())
         return [name for name in names if name in found]
+
+    def wake_ups(self, kind: str, limit: int) -> list[WakeUp]:
+        """Return messages for waiting jobs, to wake workers. They run whatever is next, not only these jobs.
+
+        Args:
+            kind: Name of the kind.
+            limit: Maximum number of messages.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(_WAITING, {"of_kind": kind, "by": "", "number": limit}).all()
+        return [WakeUp(row.id, kind, row.label) for row in rows]
 
 
 def _claimable() -> ColumnElement[bool]:
@@ -216,6 +232,12 @@ _CLAIM_OLDEST = _claiming(
     .order_by(JOBS.c.rank, JOBS.c.id)
     .limit(bindparam("number", type_=Integer()))
     .with_for_update(skip_locked=True)
+)
+_WAITING = (
+    select(JOBS.c.id, JOBS.c.label)
+    .where(*_OF_KIND)
+    .order_by(*_BY_INDEX)
+    .limit(bindparam("number", type_=Integer()))
 )
 _RUNNING = (
     select(JOBS.c.tenant, func.count())

@@ -17,6 +17,7 @@ from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
 from brushwork_core.ledger import WakeUp
+from brushwork_core.queue.sentinel import broker_address, error_text, sentinel_options
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.trace_context import propagated
 
@@ -41,7 +42,8 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         socket_timeout_s: Seconds for one reply of Redis, by default `settings.publish_timeout_s`.
     """
     # Not the current app, which belongs to the host program: its shared tasks would be sent to our Redis.
-    app = _OwnBroker("brushwork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app = _OwnBroker("brushwork", broker=broker_address(settings), set_as_current=False)
+    timeout_s = socket_timeout_s or settings.publish_timeout_s
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -52,7 +54,7 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         broker_connection_max_retries=None,
         # Failover (READONLY) and a full Redis raise channel errors, which a worker must survive.
         broker_channel_error_retry=True,
-        broker_transport_options=_transport_options(socket_timeout_s or settings.publish_timeout_s),
+        broker_transport_options=_transport_options(timeout_s) | sentinel_options(settings, timeout_s),
     )
     return app
 
@@ -112,7 +114,9 @@ class Publisher:
             LOGGER.warning("All connections wait for Redis. Workers will find the jobs without messages")
             return False
         except _NO_ANSWER as error:
-            LOGGER.warning("Redis accepted no message. Workers will find the jobs without: %s", error)
+            LOGGER.warning(
+                "Redis accepted no message. Workers will find the jobs without: %s", error_text(error)
+            )
             return False
         return True
 
@@ -126,13 +130,13 @@ class Publisher:
         try:
             with self._app.amqp.producer_pool.acquire(block=True, timeout=timeout_s) as producer:
                 channel = producer.channel
-                with channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                     for step in REDIS_PRIORITY.values():
                         pipe.llen(channel._q_for_pri(kind, step))
                     return sum(pipe.execute())
         except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=private(error)),
+                said("Redis does not answer: {error}.", error=private(error_text(error))),
                 field="redis_url",
                 hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error

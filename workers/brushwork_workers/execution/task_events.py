@@ -1,5 +1,7 @@
 """Celery's task events, which Flower and other monitors show. They follow the job, not its messages."""
 
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +10,7 @@ from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 
+MOST_KEPT = 10_000
 _FINAL = {
     JobState.SUCCEEDED: "task-succeeded",
     JobState.FAILED: "task-failed",
@@ -17,14 +20,34 @@ _FINAL = {
 
 
 class TaskEvents:
-    """Sends events as Celery's worker would, from any thread. Before `connect`, it sends nothing."""
+    """Gathers the events that Celery's worker would send. Any thread may add one; the event loop sends them.
+
+    The events of a worker without a connection are kept, up to `MOST_KEPT`.
+    """
 
     def __init__(self) -> None:
-        self._dispatcher: Callable[[], Any] = lambda: None
+        self._waiting: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MOST_KEPT)
+        self._on_noted: Callable[[], None] = lambda: None
 
-    def connect(self, dispatcher: Callable[[], Any]) -> None:
-        """Send through the event dispatcher that `dispatcher` returns: a lost connection replaces it."""
-        self._dispatcher = dispatcher
+    def deliver(self, dispatcher: Any) -> None:
+        """Send all events, in as few messages as possible.
+
+        Args:
+            dispatcher: Celery's event dispatcher, whose connection is there.
+        """
+        dispatcher.buffer_limit = MOST_KEPT
+        while self._waiting:
+            event, fields = self._waiting.popleft()
+            dispatcher.send(event, **fields)
+        dispatcher.flush()
+
+    def on_noted(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when this worker has noted an end in the outbox of Celery."""
+        self._on_noted = callback
+
+    def noted(self) -> None:
+        """Tell that an end was noted in the outbox, whose sender sends the final event, too."""
+        self._on_noted()
 
     def started(self, claim: Claim) -> None:
         """Send that an attempt has begun. Monitors sort tasks by the time when they were received."""
@@ -59,9 +82,7 @@ class TaskEvents:
         self._send(_FINAL[state], **fields)
 
     def _send(self, event: str, /, **fields: Any) -> None:
-        dispatcher = self._dispatcher()
-        if dispatcher is not None:
-            dispatcher.send(event, **fields)
+        self._waiting.append((event, {"timestamp": time.time(), **fields}))
 
 
 def _task_name(kind_name: str) -> str:

@@ -23,7 +23,7 @@ from celery.signals import (
 )
 
 from brushwork_workers.interface import Loader
-from brushwork_workers.process import queue_entries, remote_control, revocations
+from brushwork_workers.process import light_messages, queue_entries, remote_control, revocations
 from brushwork_workers.process.job_request import BARE, GIVE_BACK, STORED
 from brushwork_workers.process.worker_process import WorkerProcess
 
@@ -61,6 +61,7 @@ def worker_app(
         task_remote_tracebacks=False,
     )
     queue_entries.install()
+    light_messages.install()
     revocations.install()
     remote_control.install()
     for kind in all_kinds().values():
@@ -191,3 +192,5 @@ def _accept(process: WorkerProcess, request: Any) -> None:
         return
     request.get(STORED)()
     process.jobs.wake()
+    # The job may have ended at once.
+    process.task_events.noted()

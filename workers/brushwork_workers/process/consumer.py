@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 import redis
-from brushwork_core.queue.broker import LOOK
 from brushwork_core.queue.task_ids import job_id_of
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from celery.platforms import EX_FAILURE
@@ -24,9 +23,10 @@ from celery.worker.state import revoked
 
 from brushwork_workers.dispatch.bare_message import is_own, read
 from brushwork_workers.process.job_request import BARE
+from brushwork_workers.process.light_messages import is_light
 
 LOGGER = logging.getLogger(__name__)
-SEND_EVENTS_EVERY_S = 0.1
+SEND_EVENTS_EVERY_S = 0.25
 # Seconds before the first repetition, more before each later one, and the most.
 RECONNECT = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 2.0}
 # Not kombu's own list: in that one a KeyError of a message without an id counts as a lost connection, too.
@@ -47,10 +47,13 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def register_with_event_loop(self, hub: Any) -> None:
         """Register with the loop, send buffered events several times a second, and let `_wakeup` wake it."""
         super().register_with_event_loop(hub)
-        self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
         self.app.worker_process.on_room(self._wakeup.wake)
+
+    def _flush_events(self) -> None:
+        if self.event_dispatcher:
+            self.app.worker_process.task_events.deliver(self.event_dispatcher)
 
     def on_send_event_buffered(self) -> None:
         """Send nothing now. Celery would send each event at once, up to three messages for each job."""
@@ -116,9 +119,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
 
     def _look(self, message: Any) -> None:
         """Have a thread look for jobs. The ledger has the job of the message, which may be forgotten."""
+        if is_light(message):
+            self.app.worker_process.message_taken(None)
+            return
         message.ack_log_error(LOGGER, self.connection_errors)
-        job_id = None if LOOK in message.headers else message.headers.get("id")
-        self.app.worker_process.message_taken(job_id)
+        self.app.worker_process.message_taken(message.headers.get("id"))
 
     def _prepare(self, message: Any) -> None:
         """Replace the message by one without content. Its content goes to the task beside it."""

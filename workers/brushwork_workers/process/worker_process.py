@@ -18,7 +18,7 @@ from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -35,14 +35,15 @@ from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
-from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
-from brushwork_workers.execution.attempt_files import FileAccess, discard
+from brushwork_workers.dispatch.task_end_sender import TaskEndSender
+from brushwork_workers.engines.model_engines import ModelEngines
+from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
-from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.running_attempts import Quiet, RunningAttempts
 from brushwork_workers.execution.service_health import CHECK_AWAY_EVERY_S, Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
@@ -57,21 +58,20 @@ from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
 from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
+from brushwork_workers.process.engine_export import engine_store
+from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
-from brushwork_workers.supervision.reconciler import Reconciler
 from brushwork_workers.supervision.recurring_thread import RecurringThread
 from brushwork_workers.supervision.thread_metrics import ThreadMetrics
 from brushwork_workers.supervision.watchdog import Watchdog
+from brushwork_workers.supervision.worker_beat import WorkerBeat
 
 LOGGER = logging.getLogger(__name__)
-LOOK_EVERY_S = 0.25
 WATCH_EVERY_S = 1.0
-# A worker without a heartbeat for so many leases is removed from the registry.
-FORGET_AFTER_LEASES = 5
 
 
 class WorkerProcess:
@@ -134,7 +134,8 @@ class WorkerProcess:
         self.jobs = JobPool(concurrency, self._claimer.claim, self._run, may_claim=self._may_claim)
         self.consumer_watchdog = self._new_consumer_watchdog()
         self._watchdog = self._new_watchdog()
-        self._reconciler = self._new_reconciler()
+        self.fleet_duties = self._new_fleet_duties()
+        self._beat = self._new_beat()
         self._threads = self._new_threads()
         # Started later than the others: before it is ready, the worker need not take messages.
         self._consumer_thread = RecurringThread(
@@ -154,7 +155,7 @@ class WorkerProcess:
         self._is_ready.set()
         self.jobs.start()
         self._consumer_thread.start()
-        self._beat()
+        self._beat.beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
     def accept(self, message: BareMessage) -> str:
@@ -204,6 +205,8 @@ class WorkerProcess:
         """Give every running job back without charging the attempt, and return their number."""
         number = self._heartbeat.release_all()
         self._metrics.released(number)
+        if number:
+            self.fleet_duties.wake_others()
         return number
 
     def close(self) -> None:
@@ -215,6 +218,7 @@ class WorkerProcess:
         self._reporter.stop()
         self._watchdog.close()
         try:
+            self.fleet_duties.close()
             self._services.worker_registry.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("This worker's entry stays in the registry for now: %s", error)
@@ -251,6 +255,7 @@ class WorkerProcess:
             self._model_executor,
             self._catalogue.add_ons,
             lambda entry: self._patience.ask(lambda: files.find(entry)),
+            ModelEngines(engine_store()),
         )
         return ModelManager(
             loader,
@@ -275,12 +280,14 @@ class WorkerProcess:
         )
 
     def _new_task_end_sender(self) -> TaskEndSender:
-        return TaskEndSender(
+        sender = TaskEndSender(
             self._services.task_ends,
             JobIndex(self._services.database),
             CallbackPublisher(self.settings),
             self.task_events,
         )
+        self.task_events.on_noted(sender.wanted.set)
+        return sender
 
     def _new_executor(self) -> Executor:
         return Executor(
@@ -316,7 +323,8 @@ class WorkerProcess:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
         reports = ProcessReports(self._services.database)
-        return Reporter(reports, worker_identity(self.worker.partition("/")[0]), self._registry)
+        identity = worker_identity(self.worker.partition("/")[0])
+        return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
     def _new_claimer(self) -> JobClaimer:
         return JobClaimer(
@@ -345,23 +353,32 @@ class WorkerProcess:
             on_stall=self._emergency_exit.jobs_stalled,
         )
 
-    def _new_reconciler(self) -> Reconciler:
-        reconciler = Reconciler(
-            self._services.ledger,
-            self._services.worker_registry,
-            redispatch_after_s=self.settings.redispatch_after_s,
-            lease_s=self.settings.lease_s,
-            events=self.task_events,
+    def _new_fleet_duties(self) -> FleetDuties:
+        return FleetDuties(
+            self.settings,
+            self._services,
+            self.worker,
+            self.kinds,
+            task_end_sender=self._task_end_sender,
+            task_events=self.task_events,
+            service_health=self.service_health,
+            has_room=lambda: self.takes_messages,
+            wake=self.jobs.wake,
         )
-        # This worker may have started because the database is back; the others have not renewed yet.
-        reconciler.postpone_reaping()
-        return reconciler
+
+    def _new_beat(self) -> WorkerBeat:
+        return self.fleet_duties.beat(
+            self._heartbeat,
+            self._entry,
+            is_running=lambda: bool(self._running.attempts()),
+            stalled=self._watchdog.stalled,
+            on_removed=self._enter_again,
+        )
 
     def _new_threads(self) -> list[RecurringThread]:
-        settings = self.settings
         progress_sync = ProgressSync(self._services.job_signals, self.worker, self._running.attempts)
         return [
-            RecurringThread("heartbeat", settings.heartbeat_s, self._beat),
+            RecurringThread("heartbeat", self._beat.tick_s, self._beat.beat_if_due),
             *(
                 RecurringThread(f"{service}-check", CHECK_AWAY_EVERY_S, watched.check, wake=watched.wanted)
                 for service in (Service.STORE, Service.REDIS)
@@ -369,11 +386,8 @@ class WorkerProcess:
             ),
             RecurringThread("job-signals", RECEIVE_EVERY_S, progress_sync.receive),
             RecurringThread("progress-reports", REPORT_EVERY_S, progress_sync.report),
-            RecurringThread("reconciler", settings.sweep_s, self._sweep),
-            RecurringThread("backlog", LOOK_EVERY_S, self._look_for_jobs),
             RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
-            RecurringThread("task-ends", SEND_EVERY_S, self._task_end_sender.send_due),
-            RecurringThread("missed-task-ends", FIND_MISSED_EVERY_S, self._task_end_sender.find_missed),
+            *self.fleet_duties.threads(),
             RecurringThread(
                 "revocations", REVOKE_EVERY_S, self.revocations.apply, wake=self.revocations.wanted
             ),
@@ -385,11 +399,7 @@ class WorkerProcess:
     def _run(self, claim: Claim) -> None:
         with shown(claim, self.worker.partition("/")[0]):
             self._executor.run(claim)
-
-    def _look_for_jobs(self) -> None:
-        """Look for jobs without a message: Redis was away, or the message was lost with a worker."""
-        if self.takes_messages and self._services.ledger.has_backlog(self.kinds, self.worker):
-            self.jobs.wake()
+        self.fleet_duties.backlog_watch.job_ended()
 
     def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
@@ -405,15 +415,8 @@ class WorkerProcess:
     def _check_redis(self, is_away: bool) -> None:
         self._services.publisher.num_waiting(self.kinds[0])
 
-    def _beat(self) -> None:
-        database = self.service_health[Service.DATABASE]
-        try:
-            self._heartbeat.beat(self._watchdog.stalled())
-        except ServiceUnreachable as error:
-            database.check_failed(error)
-            raise
-        database.check_answered()
-        entry = replace(
+    def _entry(self) -> WorkerEntry:
+        return replace(
             self._reservation.entry,
             kinds=self.kinds,
             models=self._model_manager.names,
@@ -421,8 +424,6 @@ class WorkerProcess:
             ready=self._is_ready.is_set(),
             batching=self._batching.summary(),
         )
-        if not self._services.worker_registry.renew(entry):
-            self._enter_again(entry)
 
     def _enter_again(self, entry: WorkerEntry) -> None:
         """Enter the registry again: it removes a worker that was silent, because it was frozen or cut off."""
@@ -430,10 +431,3 @@ class WorkerProcess:
             self._services.worker_registry.reserve(entry, may_live=still_has_name(self.settings.lease))
         except WorkerNameInUse as error:
             self._emergency_exit.name_taken(error)
-
-    def _sweep(self) -> None:
-        self._reconciler.sweep()
-        self._services.job_signals.sweep()
-        if not self.service_health[Service.STORE].is_away:
-            discard(self._services.store, self._services.checkpoints.sweep())
-        self._services.worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)
