@@ -1,6 +1,7 @@
 """A worker's parts around a performer that does as the test says, on a real ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.job_signals import JobSignals
-from brushwork_core.ledger import Claim, Ledger
+from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -17,6 +18,8 @@ from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.dispatch.job_claimer import JobClaimer
+from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -162,6 +165,29 @@ class TestStation:
         self.exclusive_gate.admit(not claim.alone, claim.alone)
         self._metrics.claimed(claim)
         return claim
+
+    @contextmanager
+    def pool(self, size: int = 2, *, may_claim: Callable[[], bool] = lambda: True) -> Iterator[JobPool]:
+        """The threads that claim and run what is next, as `WorkerProcess` connects them."""
+        claimer = JobClaimer(
+            self.ledger,
+            ClaimOrder(["text-to-image"]),
+            WORKER,
+            patience=self._patience,
+            gate=self.exclusive_gate,
+            metrics=self._metrics,
+        )
+
+        def may_begin() -> bool:
+            return may_claim() and not self.exclusive_gate.is_closed
+
+        jobs = JobPool(size, claimer.claim, self.executor.run, may_claim=may_begin)
+        jobs.start()
+        try:
+            yield jobs
+        finally:
+            jobs.stop()
+            jobs.join()
 
     def execute(self, job_id: str) -> Outcome | None:
         """Claim this job and run one attempt of it; None if it cannot be claimed."""

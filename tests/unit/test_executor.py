@@ -135,12 +135,11 @@ def test_a_job_that_succeeded_has_done_all_its_steps(make: Make) -> None:
     assert (worker_process.job().progress.step, worker_process.job().progress.total) == (20, 20)
 
 
-def test_a_second_message_for_a_job_is_dropped(make: Make) -> None:
+def test_a_job_that_has_ended_is_not_claimed_again(make: Make) -> None:
     worker_process = make(nothing)
     job_id = worker_process.adopted()
     assert worker_process.execute(job_id) is Outcome.SUCCEEDED
-    assert worker_process.execute(job_id) is Outcome.DROPPED
-    assert worker_process.execute("nobody") is Outcome.DROPPED
+    assert worker_process.execute(job_id) is worker_process.execute("nobody") is None
     assert worker_process.job().attempt == 1
 
 
@@ -149,7 +148,7 @@ def test_a_database_that_is_away_costs_no_job(sqlite_url: str, tmp_path: Path) -
     worker_process = TestStation(database, tmp_path, nothing)
     job_id = worker_process.adopted()
     _rename(database, "jobs", "away")
-    assert worker_process.execute(job_id) is Outcome.LOST
+    assert worker_process.execute(job_id) is None
     _rename(database, "away", "jobs")
     assert worker_process.execute(job_id) is Outcome.SUCCEEDED
     database.close()

@@ -1,6 +1,7 @@
 """Jobs that run alone since they are suspects, and what is done when the device itself fails."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,7 +90,9 @@ class TestAlone:
         worker_process = make(nothing)
         worker_process.adopted("alone")
         worker_process.suspect("alone")
-        with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.shared():
+        # Beside it, another runs.
+        worker_process.exclusive_gate.admit(1)
+        with ThreadPoolExecutor(1) as threads:
             waiting = threads.submit(worker_process.execute, "alone")
             wait_until(lambda: worker_process.job("alone").state is JobState.RUNNING)
             wait_until(worker_process.running.attempts)
@@ -100,6 +103,32 @@ class TestAlone:
             worker_process.heartbeat.beat()
             assert waiting.result(10) is outcome
         assert worker_process.job("alone").attempt == (1 if signal == "cancel" else 0)
+
+    def test_nobody_begins_beside_a_suspect(self, make: Make) -> None:
+        """Three suspects among others, with more threads than jobs: each has the worker for itself."""
+        running, seen, changing = list[str](), dict[str, set[str]](), threading.Lock()
+
+        def act(request: Any, context: JobContext) -> None:
+            with changing:
+                running.append(request.prompt)
+                for name in running:
+                    seen.setdefault(name, set()).update(running)
+            time.sleep(0.01)
+            with changing:
+                running.remove(request.prompt)
+
+        worker_process = make(act)
+        names = [worker_process.adopted(f"job-{number}", prompt=f"job-{number}") for number in range(9)]
+        suspects = names[1::3]
+        for name in suspects:
+            worker_process.suspect(name)
+        with worker_process.pool(12) as jobs:
+            wait_until(
+                lambda: jobs.wake() or all(worker_process.job(name).state.is_terminal for name in names)
+            )
+        assert {worker_process.job(name).state for name in names} == {JobState.SUCCEEDED}
+        assert [seen[name] for name in suspects] == [{name} for name in suspects]
+        assert all(worker_process.job(name).attempt == 1 for name in names)
 
 
 class TestDeviceFailed:

@@ -248,12 +248,23 @@ class TestInputs:
         worker.health[Service.STORE].answered()
         assert worker.execute(worker.adopted()) is Outcome.FAILED
 
-    def test_a_message_that_comes_meanwhile_goes_back(self, make: Make) -> None:
+    def test_no_job_is_claimed_meanwhile(self, make: Make) -> None:
+        """See `WorkerProcess._may_claim`. The message, or a look of the leader, is there for another."""
         worker = make(nothing)
-        job_id = worker.adopted()
+        worker.adopted()
+        assert worker.health.takes_work
         worker.health[Service.STORE].failed(ServiceUnreachable("away", field="artifacts_url"))
-        assert worker.execute(job_id) is Outcome.UNSERVED
-        assert (worker.job().attempt, worker.ledger.has_backlog("text-to-image")) == (0, True)
+        assert not worker.health.takes_work
+        with worker.pool(may_claim=lambda: worker.health.takes_work) as jobs:
+            jobs.wake()
+            assert (worker.job().state, worker.ledger.has_backlog(["text-to-image"])) == (
+                JobState.QUEUED,
+                True,
+            )
+            worker.health[Service.STORE].answered()
+            jobs.wake()
+            wait_until(lambda: worker.job().state is JobState.SUCCEEDED, bound_s=LIMIT_S)
+        assert worker.job().attempt == 1
 
 
 def test_a_checkpoint_is_skipped_while_the_store_is_away(make: Make) -> None:
@@ -404,7 +415,6 @@ def test_a_worker_that_takes_no_messages_on_purpose_is_not_stuck() -> None:
     watchdog = ConsumerWatchdog(
         ("k",),
         lambda kind: 5,
-        concurrency=1,
         limit_s=-1.0,
         on_stuck=lambda: stuck.append("stuck"),
         takes_work=lambda: takes_work[0],
