@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import (
     BigInteger,
@@ -36,6 +37,8 @@ from brushwork_core.shares.equal_share import equal_shares
 
 # Tenants that one claim can serve.
 MOST_TENANTS = 64
+# Messages that one sweep can forget.
+MOST_MESSAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,16 @@ class Backlog(LedgerPart):
             The number of jobs.
         """
         is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
-        # Read first: usually there are none.
-        old = select(JOBS.c.id).where(is_dispatched(), is_old).limit(1)
+        # Kind by kind, as in the index of messages. For all of them, SQLite would read all queued jobs.
+        old = union_all(
+            *(select(JOBS.c.id).where(JOBS.c.kind == kind, is_dispatched(), is_old) for kind in all_kinds())
+        )
         with self._database.reading() as connection:
-            if connection.execute(old).first() is None:
-                return 0
+            ids = list(connection.execute(old.limit(MOST_MESSAGES)).scalars())
+        if not ids:
+            return 0
         with self._database.writing() as connection:
-            return connection.execute(_WAIT_AGAIN.where(is_old)).rowcount
+            return connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
 
     def kinds_with_work(self, kinds: Iterable[str], worker: str = "") -> list[str]:
         """Return those of `kinds` of which a job can be claimed now, in the given order, with one query.
@@ -216,6 +222,8 @@ def _claiming(chosen: Select[Any]) -> Update:
 
 
 _OF_KIND = (JOBS.c.kind == bindparam("of_kind"), waits_for_dispatch(), _claimable())
+# Without an order, as with EXISTS, PostgreSQL may read the whole table: it expects a waiting job soon.
+_BY_INDEX = (JOBS.c.tenant, JOBS.c.rank, JOBS.c.id)
 _WAIT_AGAIN = update(JOBS).where(is_dispatched()).values(dispatched_at=None)
 # The statements of every job are built once: to build one costs as much as to run it.
 _CLAIM_OLDEST = _claiming(
@@ -225,7 +233,12 @@ _CLAIM_OLDEST = _claiming(
     .limit(bindparam("number", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
-_WAITING = select(JOBS.c.id, JOBS.c.label).where(*_OF_KIND).limit(bindparam("number", type_=Integer()))
+_WAITING = (
+    select(JOBS.c.id, JOBS.c.label)
+    .where(*_OF_KIND)
+    .order_by(*_BY_INDEX)
+    .limit(bindparam("number", type_=Integer()))
+)
 _RUNNING = (
     select(JOBS.c.tenant, func.count())
     .where(JOBS.c.kind == bindparam("of_kind"), in_state(JobState.RUNNING))
@@ -248,7 +261,7 @@ def _tenants_after() -> Select[Any]:
 
 _TENANTS_AFTER = _tenants_after()
 # The tenant without a name is the first one, and no tenant comes before it.
-_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").limit(1)
+_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").order_by(*_BY_INDEX).limit(1)
 _works: dict[tuple[str, ...], Any] = {}
 
 
@@ -257,7 +270,12 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
     if kinds not in _works:
         parts = [
             select(literal(kind).label("kind")).where(
-                select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable()).exists()
+                select(JOBS.c.id)
+                .where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable())
+                .order_by(*_BY_INDEX)
+                .limit(1)
+                .scalar_subquery()
+                .is_not(None)
             )
             for kind in kinds
         ]

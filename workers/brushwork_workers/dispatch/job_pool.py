@@ -92,15 +92,12 @@ class JobPool:
                 if was_full:
                     self.on_room()
                 while not self._ready:
-                    # A claim that is under way may bring jobs for all free threads.
-                    if self._is_stopping and not self._is_claiming:
+                    if self._is_claiming:
+                        # It may bring jobs for all free threads.
+                        self._changed.wait()
+                    elif self._is_stopping:
                         return None
-                    if (
-                        not self._is_stopping
-                        and self._is_wanted
-                        and not self._is_claiming
-                        and self._may_claim()
-                    ):
+                    elif self._is_wanted and self._may_claim():
                         self._look()
                     else:
                         self._changed.wait()
