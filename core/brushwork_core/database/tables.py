@@ -293,6 +293,18 @@ WORKERS = Table(
     Column("batching", Json, nullable=False, server_default="{}"),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    # Milliseconds until its next heartbeat. Null for workers of older versions, and while models are loaded.
+    Column("beat_ms", BigInteger),
+)
+
+# One row: the worker that maintains the ledger for all, and until when. Nothing else depends on it: if two
+# workers maintain the ledger at once, they only do the work twice.
+MAINTENANCE_LEASES = Table(
+    "maintenance_leases",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 # API keys and their rights. Only the hash of a key is stored.

@@ -7,12 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.queue.sentinel import error_text, uses_sentinel
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import MissingExtra
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from brushwork.doctor.finding import Finding, fail, ok, warn
+from brushwork.doctor.finding import Finding, Level, fail, ok, warn
+from brushwork.doctor.sentinel_check import check_sentinels
 from brushwork.embedded.redis_program import (
     RedisVersion,
     choose,
@@ -30,6 +32,11 @@ SOCKETS = ("unix", "socket", "redis+socket")
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
     """Check connection, speed, program, eviction and persistence."""
+    if uses_sentinel(settings):
+        findings = list(check_sentinels(settings))
+        yield from findings
+        if any(finding.level is Level.FAIL for finding in findings):
+            return
     link = RedisLink(settings, timeout_s=TIMEOUT_S)
     try:
         client = link.client()
@@ -40,7 +47,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     except (RedisError, OperationalError, OSError) as error:
         yield fail(
             ABOUT,
-            f"Redis does not answer: {error}",
+            f"Redis does not answer: {error_text(error)}",
             "Check BRUSHWORK_REDIS_URL and its password, and that the server runs. Until then, jobs wait.",
         )
         return

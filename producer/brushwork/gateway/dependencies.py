@@ -108,6 +108,15 @@ def reachable(services: Services, principal: Principal, job_id: str) -> Job:
         JobNotFound: There is no such job, or it belongs to another tenant. Callers cannot tell which.
     """
     job = services.client.get(job_id)
-    if principal.tenant is not None and job.tenant != principal.tenant:
-        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
+    expect_visible(principal, job)
     return job
+
+
+def expect_visible(principal: Principal, job: Job) -> None:
+    """Return if the principal may see the job.
+
+    Raises:
+        JobNotFound: It belongs to another tenant.
+    """
+    if principal.tenant is not None and job.tenant != principal.tenant:
+        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job.id), field="id")

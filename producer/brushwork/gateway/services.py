@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
@@ -20,7 +19,7 @@ from brushwork_core.settings.settings import Settings
 from fastapi import Request
 
 from brushwork.direct_client import DirectClient
-from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.access import Access, Principal
 from brushwork.gateway.admission.body_room import BodyRoom
 from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.fair_threads import FairThreads
@@ -62,7 +61,7 @@ class Services:
         lists: Limits the number of threads that list jobs.
         decoders: Threads that have pictures decoded.
         fetchers: Threads that fetch pictures by address, or read archives.
-        writers: Limits the number of threads that write to the database.
+        writers: Threads that write to the database.
     """
 
     settings: Settings
@@ -78,20 +77,30 @@ class Services:
     lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: FairThreads = field(default_factory=lambda: FairThreads(DECODERS))
     fetchers: FairThreads = field(default_factory=lambda: FairThreads(FETCHERS))
-    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
+    writers: FairThreads = field(default_factory=lambda: FairThreads(WRITERS))
 
     async def write(
-        self, function: Callable[_Arguments, _Answer], *args: _Arguments.args, **options: _Arguments.kwargs
+        self,
+        principal: Principal,
+        function: Callable[_Arguments, _Answer],
+        *args: _Arguments.args,
+        **options: _Arguments.kwargs,
     ) -> _Answer:
         """Run a function that writes to the database, in a thread that no read needs.
 
         The time limit of its writes counts from now, so it includes the wait for a thread.
 
+        Args:
+            principal: For whom. Tenants take turns.
+            function: What is called.
+            args: Its arguments.
+            options: Its keyword arguments.
+
         Raises:
             ServiceUnreachable: The database stays locked.
         """
         with answered_within(self.database.write_limit_s):
-            return await to_thread.run_sync(partial(function, *args, **options), limiter=self.writers)
+            return await self.writers.run(principal.stream_tenant, partial(function, *args, **options))
 
     @classmethod
     async def of(cls, request: Request) -> "Services":

@@ -12,7 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
-from brushwork.gateway.dependencies import Gateway, JobId, ListPlace, Reader, Submitter, reachable, visible
+from brushwork.gateway.dependencies import (
+    Gateway,
+    JobId,
+    ListPlace,
+    Reader,
+    Submitter,
+    expect_visible,
+    reachable,
+    visible,
+)
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
@@ -49,8 +58,10 @@ async def get(
 
 
 def _shown(services: Services, principal: Principal, job_id: str, response: Response) -> Response:
-    job = visible(services, principal, job_id)
-    return written(view(job, services.outlooks.of(job)), response)
+    job, outlook = services.outlooks.get(job_id)
+    expect_visible(principal, job)
+    services.audit.note(principal, [job])
+    return written(view(job, outlook), response)
 
 
 @router.get(
@@ -74,7 +85,7 @@ async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Canc
 
     A key without the scope `read` gets the job without its request, result and error.
     """
-    return await services.write(_canceled, services, principal, job_id)
+    return await services.write(principal, _canceled, services, principal, job_id)
 
 
 def _canceled(services: Services, principal: Principal, job_id: str) -> Cancellation:
@@ -91,4 +102,4 @@ async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None
 
     Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
     """
-    await services.write(services.client.delete_of, principal.tenant, job_id)
+    await services.write(principal, services.client.delete_of, principal.tenant, job_id)

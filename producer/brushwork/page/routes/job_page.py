@@ -91,7 +91,7 @@ async def pass_on(
 @router.post("/cancel")
 async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Cancel the job and show its page."""
-    await services.write(_cancel, services, principal, job_id)
+    await services.write(principal, _cancel, services, principal, job_id)
     return redirect_to(f"/jobs/{job_id}")
 
 
@@ -104,5 +104,5 @@ def _cancel(services: Services, principal: Principal, job_id: str) -> None:
 @router.post("/delete")
 async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Delete the job and show the gallery. The page asks first."""
-    await services.write(services.client.delete_of, principal.tenant, job_id)
+    await services.write(principal, services.client.delete_of, principal.tenant, job_id)
     return redirect_to("/gallery")
