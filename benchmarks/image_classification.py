@@ -1,6 +1,7 @@
 """Throughput of two image classifiers with pictures of 224x224, in jobs per second.
 
 python -m benchmarks.image_classification [--jobs 512] [--models pocket-classifier resnet18] [--rounds 3]
+    [--engine onnxruntime]
 """
 
 import argparse
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_schemas.catalogue.catalogue import PACKAGED
 from brushwork_workers.pocket import WEIGHTS
 from PIL import Image
 
@@ -20,6 +22,7 @@ from benchmarks import plot
 from benchmarks.brushwork_queue import Queue, ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Job
+from benchmarks.engine_entries import ENGINE_HELP, TORCH, save_with_engine
 from benchmarks.in_process import InProcess, in_its_thread
 from benchmarks.label_pictures import drawn_pngs
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
@@ -43,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--models", nargs="+", choices=SHARE, default=list(SHARE))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engine", default=TORCH, help=ENGINE_HELP)
 
 
 def measure(options: Options, folder: Path) -> list[Row]:
@@ -53,7 +57,9 @@ def measure(options: Options, folder: Path) -> list[Row]:
     for model in options.models:
         print(f" {model}", flush=True)
         files = drawn_pngs(max(4, options.jobs // SHARE[model]))
-        contest = Contest(model, folders[model], catalogue, files)
+        source = catalogue if model == "resnet18" else PACKAGED
+        own = save_with_engine(model, options.engine, folder / f"{model}.toml", source)
+        contest = Contest(model, folders[model], own, files)
         seconds = contest.seconds(folder / f"contest-{model}", options)
         rows += _rows(model, seconds)
     return rows
@@ -104,6 +110,7 @@ class Contest:
             "BRUSHWORK_MAX_BATCH_ROWS": str(BATCH),
             "BRUSHWORK_CATALOGUE": str(self._catalogue),
             "BRUSHWORK_MODELS": self._model,
+            "BRUSHWORK_CACHE_FILES": str(scratch / "cache"),
         }
         asked = {"kind": KIND, "model": self._model}
         return tuned_brushwork(

@@ -1,6 +1,6 @@
 """Many pictures with equal step counts at once: brushwork compared with a static batch and with peers.
 
-python -m benchmarks.text_to_image [--jobs 64] [--steps 12 25 50] [--rounds 3]
+python -m benchmarks.text_to_image [--jobs 64] [--steps 12 25 50] [--rounds 3] [--engine onnxruntime]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from benchmarks import painting_jobs, plot
 from benchmarks.brushwork_queue import ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant
+from benchmarks.engine_entries import ENGINE_HELP, TORCH, save_with_engine
 from benchmarks.in_process import InProcess, in_its_thread, serialized
 from benchmarks.peer_choice import DEFAULTS, SHARE_OF_DEFAULTS, PeerChoice
 from benchmarks.peers.stock import Painter
@@ -31,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=64)
     parser.add_argument("--steps", type=int, nargs="+", default=[12, 25, 50])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engine", default=TORCH, help=ENGINE_HELP)
 
 
 def measure(options: Options, folder: Path) -> list[Row]:
@@ -51,6 +53,8 @@ def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitSt
     peers = PeerChoice(folder, work, trial, options.peers)
     celeries = peers.celeries(stack)
     litserves = peers.litserves(stack, [("LitServe, request batching", Tuning(), "group")])
+    name = painting_jobs.MODEL.name
+    catalogue = save_with_engine(name, options.engine, folder / "catalogue.toml")
     queue = tuned_brushwork(
         stack,
         folder,
@@ -59,7 +63,12 @@ def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitSt
         workers=options.workers,
         concurrency=options.jobs,
         # Guidance doubles the rows of a picture.
-        environment={"BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs)},
+        environment={
+            "BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs),
+            "BRUSHWORK_MODELS": name,
+            "BRUSHWORK_CATALOGUE": str(catalogue),
+            "BRUSHWORK_CACHE_FILES": str(folder / "cache"),
+        },
     )
     own = [InProcess(CEILING, painter.paint), InProcess(ALONE, serialized(painter.paint))]
     everybody: list[Contestant] = [queue, *own, *litserves, *celeries]

@@ -264,10 +264,15 @@ class LoadedModules:
     Args:
         handlers: One handler per kind; all share one set of weights.
         modules: The modules that hold weights, without add-ons. The model manager measures and moves them.
+        engine_modules: The modules that an engine may run in place of torch, by name, if the catalogue entry
+            has an `engine`; None means `modules`. `forward` of each must be called through the model
+            executor, return tensors, and depend on nothing but its arguments and weights. Name a part of a
+            module if its other methods are called, such as the decoder of an autoencoder.
     """
 
     handlers: Mapping[str, Handler]
     modules: Sequence[nn.Module] = ()
+    engine_modules: Mapping[str, nn.Module] | None = None
 
 
 Loader = Callable[[LoadSpec], LoadedModules]

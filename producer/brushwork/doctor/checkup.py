@@ -6,6 +6,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
 
 from brushwork.doctor.database_check import check_database
+from brushwork.doctor.engine_check import check_engines
 from brushwork.doctor.finding import Finding, fail
 from brushwork.doctor.gateway_check import check_gateway
 from brushwork.doctor.model_check import check_models
@@ -33,6 +34,7 @@ DIRECT: dict[str, Check] = {
     "store": check_store,
     "space": check_space,
     "models": check_models,
+    "engines": check_engines,
     "torch": check_torch,
     "workers": check_workers,
     "gateway": check_gateway,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.database.write_queue import answered_within
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -23,6 +24,7 @@ from brushwork.gateway.admission.body_room import BodyRoom
 from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.admission.limits import KeyLimits
+from brushwork.gateway.admission.request_audit import RequestAudit
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
@@ -53,6 +55,7 @@ class Services:
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
         readiness: Checks whether jobs and files can be accepted.
+        audit: Records what admin keys do with jobs of other tenants, and which keys a limit refuses.
         stream_limit: Limits the number of event streams and waiting requests.
         bodies: Room for the bodies of requests that are being received.
         lists: Limits the number of threads that list jobs.
@@ -68,6 +71,7 @@ class Services:
     limits: KeyLimits
     watch: Watch
     readiness: ReadinessChecks
+    audit: RequestAudit
     stream_limit: StreamLimit
     bodies: BodyRoom
     lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
@@ -143,17 +147,24 @@ class Services:
         self.backend.close()
 
 
-def services(settings: Settings) -> Services:
-    """Build the services of a gateway process."""
+def services(settings: Settings, on_lost: Callable[[int], None] = lambda number: None) -> Services:
+    """Build the services of a gateway process.
+
+    Args:
+        settings: Settings of the gateway.
+        on_lost: Called with a number of records of the audit log that could not be stored.
+    """
     backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}", decoders=settings.decoders)
+    audit = RequestAudit(AuditLog(backend.database), backend.tenant_files, on_lost)
     return Services(
         settings=settings,
         backend=backend,
         client=DirectClient(settings, backend),
         access=Access(ApiKeys(backend.database)),
-        limits=KeyLimits(settings, backend.database, backend.index),
+        limits=KeyLimits(settings, backend.database, backend.index, audit),
         watch=Watch(backend.index, backend.job_signals),
         stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
         bodies=BodyRoom(settings),
         readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
+        audit=audit,
     )

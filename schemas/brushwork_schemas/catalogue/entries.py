@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from brushwork_schemas.artifact import Sha256
+from brushwork_schemas.catalogue.engine_fit import check_engine
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -15,6 +16,8 @@ from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+Engine = Literal["torch", "onnxruntime", "openvino"]
+EnginePrecision = Literal["float32", "bfloat16", "int8"]
 
 
 class Source(BaseModel):
@@ -111,6 +114,15 @@ class Model(BaseModel):
         False,
         description="Whether to compile its largest module with torch.compile, at the start of the worker.",
     )
+    engine: Engine = Field(
+        "torch",
+        description="What runs its modules on a CPU. onnxruntime and openvino need an extra of brushwork.",
+    )
+    engine_precision: EnginePrecision = Field(
+        "float32",
+        description="Number format in which the engine computes: bfloat16 only with openvino, int8 only with "
+        "onnxruntime.",
+    )
     memory_bytes: int | None = Field(None, ge=1, description="Memory of the loaded model in bytes, if known.")
     safety_checker: bool = Field(True, description="Whether to run the safety checker, if the model has one.")
     schedulers: tuple[str, ...] = Field(
@@ -181,6 +193,11 @@ class Model(BaseModel):
                 _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
         for kind in self.kinds:
             self._check_defaults(kind)
+        return self
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> Self:
+        check_engine(self)
         return self
 
     def _check_defaults(self, kind: str) -> None:

@@ -27,6 +27,15 @@ class Provenance(BaseModel):
     versions: dict[str, str] = Field(description="Versions of the packages that were used.")
     device: str
     dtype: str
+    engine: str = Field(
+        "torch", description="What ran the modules in `engine_modules`. torch ran all others."
+    )
+    engine_precision: str = Field("float32", description="Number format in which the engine computed.")
+    engine_modules: dict[str, str] = Field(
+        default_factory=dict,
+        description="What ran each module that has an engine: its name, `torch`, or both if some calls had "
+        "adapters, or arguments of another form than the exported one.",
+    )
     worker: str
     attempt: int
     timings: Timings

@@ -15,10 +15,10 @@ from brushwork_workers.batching.arguments import (
     ModuleCall,
     NotShareable,
     completion_event,
-    owner_of,
     run_together,
 )
 from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.engine_use import EngineNames, OnEngines, prepared
 from brushwork_workers.batching.model_executor import StopCheck
 from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
 from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
@@ -40,15 +40,17 @@ class Caller:
     priority: int = 0
     alone: bool = False
     on_progress: Callable[[], None] = lambda: None
+    on_engines: OnEngines = lambda names: None
 
 
 @dataclass(frozen=True)
 class PendingCall:
-    """A call that waits or runs, and the future of its answer."""
+    """A call that waits or runs, the future of its answer, and what has run its modules."""
 
     call: ModuleCall
     options: CallOptions
     answer: Future[Any] = field(default_factory=Future)
+    engines: EngineNames = field(default_factory=dict)
 
 
 class Batcher:
@@ -100,6 +102,7 @@ class Batcher:
             raise
         if caller is not None:
             caller.on_progress()
+            caller.on_engines(pending.engines)
         return answer
 
     @contextmanager
@@ -111,9 +114,10 @@ class Batcher:
         priority: int = 0,
         alone: bool = False,
         on_progress: Callable[[], None] = lambda: None,
+        on_engines: OnEngines = lambda names: None,
     ) -> Iterator[None]:
         """Surround the calls of a job. At the end of the block, no call waits for this thread any longer."""
-        caller = Caller(stop, priority, alone, on_progress)
+        caller = Caller(stop, priority, alone, on_progress, on_engines)
         self._local.caller = caller
         with self._changed:
             self._scheduler.caller_began(caller, model)
@@ -247,20 +251,18 @@ class Batcher:
     def _attempt(self, pending: Sequence[PendingCall]) -> list[Any] | BaseException:
         """The answers, or what was raised instead."""
         try:
-            self._activate_adapters(pending[0])
-            return run_together([each.call for each in pending])
+            # The adapters know which of them are active; remembering it here would keep the model in memory.
+            with prepared(pending[0].options, pending[0].call.function) as engines:
+                answers = run_together([each.call for each in pending])
+            for each in pending:
+                each.engines.update(engines)
+            return answers
         except BaseException as error:
             # The frames hold the very tensors that must be freed before a smaller batch can fit. An error of
             # a single call keeps its traceback, for the job's log.
             if len(pending) > 1 or isinstance(error, torch.OutOfMemoryError):
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             return error
-
-    def _activate_adapters(self, pending: PendingCall) -> None:
-        # By module, not by method, because a VAE has two methods. The adapters know which of them are active;
-        # remembering it here as well would keep the model in memory.
-        if pending.options.adapters is not None:
-            pending.options.adapters.activate(owner_of(pending.call.function))
 
     def _deliver(self, batch: CallBatch, answers: list[Any]) -> None:
         """Start to deliver the answers, and wait until the device has really computed them."""

@@ -9,6 +9,9 @@ class Adapters(Protocol):
 
     Calls share a batch only if their adapters are equal. A model that has adapters must name them in every
     call, also in a call without any: else the call would run with the adapters of the last batch.
+
+    A state may have the attribute `is_neutral`. If it is true, the module computes the same as without any
+    adapters, so an engine may run it. Without the attribute, torch runs every call that names adapters.
     """
 
     def __hash__(self) -> int: ...

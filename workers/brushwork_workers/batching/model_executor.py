@@ -6,15 +6,15 @@ jobs as one. No other module depends on which of the two is used.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
 import torch
 
-from brushwork_workers.batching.arguments import owner_of
 from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.engine_use import OnEngines, prepared
 
 
 class StopCheck(Protocol):
@@ -30,6 +30,10 @@ class StopCheck(Protocol):
 
 
 def _nothing() -> None:
+    return
+
+
+def _no_engines(names: Mapping[str, set[str]]) -> None:
     return
 
 
@@ -58,6 +62,7 @@ class ModelExecutor(Protocol):
         priority: int = 0,
         alone: bool = False,
         on_progress: Callable[[], None] = _nothing,
+        on_engines: OnEngines = _no_engines,
     ) -> AbstractContextManager[None]:
         """Surround all calls of one job that this thread makes.
 
@@ -68,6 +73,8 @@ class ModelExecutor(Protocol):
             alone: Whether the calls must not share a batch with calls of other jobs.
             on_progress: Called, in any thread, when a call has its answer, and when the device starts the
                 next batch while a call waits.
+            on_engines: Called in the job's thread after each call, with what has run each module that has an
+                engine.
         """
         ...
 
@@ -87,10 +94,10 @@ class SerialExecutor:
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._device(), torch.no_grad():
-            if options.adapters is not None:
-                options.adapters.activate(owner_of(function))
-            return function(*args, **kwargs)
+        with self._device(), torch.no_grad(), prepared(options, function) as engines:
+            answer = function(*args, **kwargs)
+        getattr(self._local, "on_engines", _no_engines)(engines)
+        return answer
 
     @contextmanager
     def _device(self) -> Iterator[None]:
@@ -115,13 +122,15 @@ class SerialExecutor:
         priority: int = 0,
         alone: bool = False,
         on_progress: Callable[[], None] = _nothing,
+        on_engines: OnEngines = _no_engines,
     ) -> Iterator[None]:
         """Surround the calls of a job. Calls never share a batch here, and the lock ignores `priority`."""
         self._local.stop, self._local.on_progress = stop, on_progress
+        self._local.on_engines = on_engines
         try:
             yield
         finally:
-            del self._local.stop, self._local.on_progress
+            del self._local.stop, self._local.on_progress, self._local.on_engines
 
     def close(self) -> None:
         """Do nothing: there is no background thread."""

@@ -25,6 +25,8 @@ class LoadedModel:
         loading_s: Seconds that the load took.
         modules: The modules that may be moved between devices; empty if something else moves them.
         size_bytes: Bytes that it takes of the memory budget.
+        engine: Name of the engine that runs its modules where possible.
+        engine_precision: Number format that the engine computes in.
     """
 
     model: Model
@@ -35,6 +37,8 @@ class LoadedModel:
     loading_s: float
     modules: Sequence[nn.Module] = ()
     size_bytes: int = 0
+    engine: str = "torch"
+    engine_precision: str = "float32"
 
     def handler_of(self, kind: str) -> Handler:
         """Return the handler of a kind.

@@ -14,9 +14,16 @@ from brushwork_schemas.wording.phrase import private, said
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
+from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.device.selection import choose_dtype, device_name
+from brushwork_workers.engines.attached_engines import AttachedEngines
+from brushwork_workers.engines.compiled_engine import NAME as COMPILED
+from brushwork_workers.engines.engine import check_installed
+from brushwork_workers.engines.engine_store import EXPORT_LIMIT_S
+from brushwork_workers.engines.model_engines import ModelEngines
+from brushwork_workers.engines.model_export import modules_of
 from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadSpec
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
@@ -41,6 +48,7 @@ class ModelLoader:
         model_executor: Runs the heavy calls of the models.
         add_ons: The add-ons of the catalogue.
         find: Returns the folder of an entry's files after verifying them; raises `ModelUnavailable`.
+        engines: Prepares the engines of models; None to run everything in torch.
     """
 
     def __init__(
@@ -50,12 +58,14 @@ class ModelLoader:
         model_executor: ModelExecutor,
         add_ons: Iterable[AddOn] = (),
         find: Callable[[Model | AddOn], Path] = locate,
+        engines: ModelEngines | None = None,
     ) -> None:
         self._loaders = loaders
         self._device = device
         self._model_executor = model_executor
         self._add_ons = tuple(add_ons)
         self._find = find
+        self._engines = engines
         diffusers_logging.disable_progress_bar()
         transformers_logging.disable_progress_bar()
 
@@ -66,6 +76,7 @@ class ModelLoader:
             ModelUnavailable: Its files are missing or invalid.
         """
         tuning.check(model)
+        check_installed(model)
         # Not `find`, which reads all files completely; that happens when the model is loaded.
         folder = place_of(model.source) if is_here(model.source) else self._find(model)
         if folder is None or self._is_elsewhere(model) or model.memory_bytes is not None:
@@ -79,6 +90,10 @@ class ModelLoader:
         except (OSError, ValueError, KeyError) as error:
             raise _unloadable(model, folder, error) from error
 
+    def export_limit_s(self, model: Model) -> float:
+        """Return the seconds that the export of a model for its engine may take, besides the load itself."""
+        return EXPORT_LIMIT_S if model.engine != TORCH and self._engines is not None else 0.0
+
     def load(self, model: Model) -> LoadedModel:
         """Load a model, ready for its first job.
 
@@ -90,8 +105,8 @@ class ModelLoader:
         began = time.monotonic()
         folder = self._find(model)
         try:
-            loaded = self._loaded(model, folder)
-            return self._loaded_model(model, folder, loaded, time.monotonic() - began)
+            loaded, engines = self._loaded(model, folder)
+            return self._loaded_model(model, folder, loaded, engines, time.monotonic() - began)
         except BrushworkError:
             raise
         except _DEVICE_ERRORS as error:
@@ -104,28 +119,41 @@ class ModelLoader:
             )
             raise _unloadable(model, folder, error) from error
 
-    def _loaded(self, model: Model, folder: Path) -> LoadedModules:
+    def _loaded(self, model: Model, folder: Path) -> tuple[LoadedModules, AttachedEngines | None]:
+        device, engines = self._device_of(model), None
+        if self._engines is not None:
+            # Before the weights are in memory: an export loads them in a process of its own.
+            engines = self._engines.prepare(model, folder, device, self._model_executor)
         spec = LoadSpec(
             model,
             folder,
-            self._device_of(model),
+            device,
             self._dtype(model),
             self._model_executor,
             model.kinds,
             self._found_add_ons(model),
         )
         loaded = self._loaders[model.family](spec)
-        tuning.tune(model, loaded.modules)
+        tuning.tune(model, loaded.modules, self._dtype(model))
+        if engines is not None:
+            engines.attach(modules_of(loaded))
         for handler in loaded.handlers.values():
             handler.warm_up()
-        return loaded
+        if engines is not None:
+            engines.free_weights()
+        return loaded, engines
 
     def _loaded_model(
-        self, model: Model, folder: Path, loaded: LoadedModules, loading_s: float
+        self,
+        model: Model,
+        folder: Path,
+        loaded: LoadedModules,
+        engines: AttachedEngines | None,
+        loading_s: float,
     ) -> LoadedModel:
         device, modules = self._device_of(model), loaded.modules
         parts = [[each] for each in modules] if model.placement == "model_offload" else [modules]
-        size_bytes = max(map(module_bytes, parts), default=0)
+        size_bytes = max(map(module_bytes, parts), default=0) + (engines.size_bytes if engines else 0)
         LOGGER.info(
             "Model %s is ready on %s after %.1f s; it takes %.1f MiB",
             model.name,
@@ -138,11 +166,13 @@ class ModelLoader:
             handlers=loaded.handlers,
             revision=revision(model, folder),
             device=device_name(device),
-            dtype=str(self._dtype(model)).removeprefix("torch."),
+            dtype=self._dtype_name(model),
             loading_s=loading_s,
             # ModuleOffload moves the modules of this model; the model manager must not.
             modules=() if model.placement == "model_offload" else tuple(modules),
             size_bytes=0 if self._is_elsewhere(model) else size_bytes,
+            engine=engines.exported.engine if engines else COMPILED if model.compile else TORCH,
+            engine_precision=engines.exported.precision if engines else self._dtype_name(model),
         )
 
     def _found_add_ons(self, model: Model) -> dict[str, FoundAddOn]:
@@ -163,6 +193,9 @@ class ModelLoader:
 
     def _is_elsewhere(self, model: Model) -> bool:
         return self._device_of(model).type != self._device.type
+
+    def _dtype_name(self, model: Model) -> str:
+        return str(self._dtype(model)).removeprefix("torch.")
 
     def _dtype(self, model: Model) -> torch.dtype:
         return choose_dtype(model.dtype, self._device_of(model))

@@ -268,7 +268,8 @@ class ModelManager:
     def _start_load(self, reservation: Reservation, load: Load) -> None:
         with self._changed:
             reading_s = self._residency.size_bytes(load.name) / SLOWEST_BYTES_PER_S
-            self._loading = Loading(load, time.monotonic() + self._load_limit_s + reading_s)
+            limit_s = self._load_limit_s + reading_s + self._loader.export_limit_s(reservation.model)
+            self._loading = Loading(load, time.monotonic() + limit_s)
             # In this job's context, so that the log lines of the load have its id.
             run = copy_context().run
             arguments = (self._load, reservation.model, load)

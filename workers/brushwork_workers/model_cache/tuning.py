@@ -10,6 +10,7 @@ from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.wording.phrase import said
 from torch import nn
 
+from brushwork_workers.engines.compiled_engine import compile_module
 from brushwork_workers.model_cache.footprint import module_bytes
 
 _CONFIGURATIONS = {"int8_weight_only": "Int8WeightOnlyConfig", "int4_weight_only": "Int4WeightOnlyConfig"}
@@ -33,8 +34,13 @@ def check(model: Model) -> None:
         )
 
 
-def tune(model: Model, modules: Sequence[nn.Module]) -> None:
+def tune(model: Model, modules: Sequence[nn.Module], dtype: torch.dtype = torch.float32) -> None:
     """Change the modules in place, as the entry requests.
+
+    Args:
+        model: The catalogue entry.
+        modules: The modules of the model, on their device.
+        dtype: The number format of their weights.
 
     Quantisation and compilation apply to the largest module, which does most of the work. Channels-last
     applies to every module with two-dimensional convolutions.
@@ -50,5 +56,5 @@ def tune(model: Model, modules: Sequence[nn.Module]) -> None:
         quantization = import_module("torchao.quantization")
         quantization.quantize_(largest, getattr(quantization, _CONFIGURATIONS[model.quantization])())
     if model.compile:
-        # In place, so that all references call the compiled module. It is compiled during the warm-up.
-        largest.compile()
+        # It is compiled during the warm-up.
+        compile_module(largest, model, dtype)

@@ -19,6 +19,11 @@ def revision(model: Model, folder: Path) -> str:
         return source.revision
     if source.architecture is not None:
         return f"{source.architecture} {versions()['brushwork']}"
+    return fingerprint(folder)
+
+
+def fingerprint(folder: Path) -> str:
+    """Return the SHA-256 over the weights and configurations in a folder."""
     names = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     relevant = sorted(name for name in names if name.suffix in (".safetensors", ".json", ".txt"))
     found = Fingerprints(folder).of(name.as_posix() for name in relevant)

@@ -43,12 +43,17 @@ def kinds(as_json: AsJson = False) -> None:
 
 
 def _models_table(known: Sequence[Model], *, is_local: bool) -> Table:
-    columns = ("name", "kinds", "family", "licence", *(("files",) if is_local else ()), "defaults")
-    table = Table(*columns, box=None, header_style="bold")
+    # Most catalogues have no model with an engine.
+    has_engines = any(model.engine != "torch" for model in known)
+    optional = (*(("files",) if is_local else ()), *(("engine",) if has_engines else ()))
+    table = Table("name", "kinds", "family", "licence", *optional, "defaults", box=None, header_style="bold")
     for model in known:
         defaults = ", ".join(f"{name}={value}" for name, value in model.defaults.items())
         files = (_files(model),) if is_local else ()
-        table.add_row(model.name, " ".join(model.kinds), model.family, model.licence, *files, defaults)
+        engine = (_engine(model),) if has_engines else ()
+        table.add_row(
+            model.name, " ".join(model.kinds), model.family, model.licence, *files, *engine, defaults
+        )
     return table
 
 
@@ -57,6 +62,10 @@ def _add_ons_table(known: Sequence[AddOn]) -> Table:
     for add_on in known:
         table.add_row(add_on.name, add_on.type, add_on.family, add_on.licence, _files(add_on))
     return table
+
+
+def _engine(model: Model) -> str:
+    return model.engine if model.engine_precision == "float32" else f"{model.engine} {model.engine_precision}"
 
 
 def _files(entry: Model | AddOn) -> str:

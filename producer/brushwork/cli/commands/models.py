@@ -18,12 +18,14 @@ from rich.text import Text
 
 from brushwork.cli.commands.catalogue import list_models
 from brushwork.cli.commands.jobs import AsJson, KindName
+from brushwork.cli.engine_list import engines
 from brushwork.cli.exit_status import ExitStatus
 from brushwork.cli.service import service
 from brushwork.cli.terminal import DATA, NEWS, print_json
 
 models = typer.Typer(name="models", help="List and add models, and pull and check their files.")
 models.command("list")(list_models)
+models.command("engines")(engines)
 Names = Annotated[
     list[str], typer.Argument(help="Names of models, LoRA adapters or ControlNets in the catalogue.")
 ]

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated
 
+from brushwork_core.audit.audit_log import AuditAction
 from brushwork_schemas.admission import SEED_BITS
 from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Form, Path, Request
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter, reachable, visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
@@ -59,9 +60,10 @@ async def again(
     seed: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Submit the same request again; with `seed=new` with another seed."""
-    job = await run_in_threadpool(visible, services, principal, job_id)
+    job = await run_in_threadpool(reachable, services, principal, job_id)
     changes = {"seed": secrets.randbits(SEED_BITS)} if seed == "new" else {}
     accepted = await Submission(services, principal).accept_again(job, changes)
+    await run_in_threadpool(services.audit.note, principal, [job], AuditAction.JOB_RETRIED)
     return redirect_to(f"/jobs/{accepted.jobs[0].id}")
 
 
@@ -94,8 +96,9 @@ async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Resp
 
 
 def _cancel(services: Services, principal: Principal, job_id: str) -> None:
-    visible(services, principal, job_id)
+    job = reachable(services, principal, job_id)
     services.client.cancel(job_id)
+    services.audit.note(principal, [job], AuditAction.JOB_CANCELED)
 
 
 @router.post("/delete")

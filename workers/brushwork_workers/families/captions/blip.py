@@ -9,6 +9,7 @@ from transformers import BlipForConditionalGeneration
 
 from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
 from brushwork_workers.families.captions.languages import require_english
+from brushwork_workers.families.engine_modules import picture_encoder
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, tokenizer
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
@@ -23,7 +24,7 @@ def load(spec: LoadSpec) -> LoadedModules:
         [network.config.text_config.sep_token_id],
         configured_module=network.text_decoder,
     )
-    return LoadedModules({"image-to-text": handler}, [network])
+    return LoadedModules({"image-to-text": handler}, [network], picture_encoder(network))
 
 
 class Blip:

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
+from brushwork_workers.families.engine_modules import picture_encoder
 from brushwork_workers.families.pretrained import pretrained, serialized, token_ids
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
@@ -19,7 +20,9 @@ def load(spec: LoadSpec) -> LoadedModules:
     network = pretrained(AutoModelForImageTextToText, spec)
     end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, Chat(spec, network), end_tokens)}, [network]
+        {"image-to-text": Captioner(spec, network, Chat(spec, network), end_tokens)},
+        [network],
+        picture_encoder(network),
     )
 
 

@@ -9,6 +9,7 @@ from transformers import VisionEncoderDecoderModel
 
 from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
 from brushwork_workers.families.captions.languages import require_english
+from brushwork_workers.families.engine_modules import picture_encoder
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
@@ -18,7 +19,9 @@ def load(spec: LoadSpec) -> LoadedModules:
     network = pretrained(VisionEncoderDecoderModel, spec)
     end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, EncoderDecoder(spec, network), end_tokens)}, [network]
+        {"image-to-text": Captioner(spec, network, EncoderDecoder(spec, network), end_tokens)},
+        [network],
+        picture_encoder(network),
     )
 
 

@@ -11,6 +11,7 @@ from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
 from brushwork_workers.families.captions.languages import require_english
+from brushwork_workers.families.engine_modules import picture_encoder
 from brushwork_workers.families.pretrained import pretrained, serialized, token_ids
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
@@ -22,7 +23,9 @@ def load(spec: LoadSpec) -> LoadedModules:
     network = pretrained(Florence2ForConditionalGeneration, spec)
     end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, Florence(spec, network), end_tokens)}, [network]
+        {"image-to-text": Captioner(spec, network, Florence(spec, network), end_tokens)},
+        [network],
+        picture_encoder(network),
     )
 
 

@@ -8,6 +8,7 @@ from transformers import GitForCausalLM
 
 from brushwork_workers.families.captions.captioner import Captioner, CaptionPrompt
 from brushwork_workers.families.captions.languages import require_english
+from brushwork_workers.families.engine_modules import picture_encoder
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained, token_ids, tokenizer
 from brushwork_workers.interface import LoadedModules, LoadSpec
 
@@ -17,7 +18,9 @@ def load(spec: LoadSpec) -> LoadedModules:
     network = pretrained(GitForCausalLM, spec)
     end_tokens = token_ids(network.generation_config.eos_token_id)
     return LoadedModules(
-        {"image-to-text": Captioner(spec, network, Git(spec, network), end_tokens)}, [network]
+        {"image-to-text": Captioner(spec, network, Git(spec, network), end_tokens)},
+        [network],
+        picture_encoder(network),
     )
 
 

@@ -34,7 +34,9 @@ TOKEN_MULTIPLE = 8
 def load(spec: LoadSpec) -> LoadedModules:
     """Load the model as a handler of image classification."""
     network = pretrained(AutoModel, spec)
-    return LoadedModules({"image-classification": ZeroShot(spec, network)}, [network])
+    # The methods that the handler calls run these two.
+    encoders = {"vision_model": network.vision_model, "text_model": network.text_model}
+    return LoadedModules({"image-classification": ZeroShot(spec, network)}, [network], encoders)
 
 
 class ZeroShot:

@@ -19,6 +19,7 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
+from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
@@ -40,7 +41,7 @@ def load(spec: LoadSpec) -> LoadedModules:
     handlers = {kind: make(spec, generation) for kind, make in _HANDLERS.items() if kind in spec.kinds}
     if _is_offloaded(spec):
         ModuleOffload(spec.device).add(pipelines.modules)
-    return LoadedModules(handlers, pipelines.modules)
+    return LoadedModules(handlers, pipelines.modules, modules_of_pipeline(pipeline))
 
 
 def _is_offloaded(spec: LoadSpec) -> bool:

@@ -35,6 +35,11 @@ class LoraSet:
     loras: "weakref.ref[Loras]"
     weights: Weights
 
+    @property
+    def is_neutral(self) -> bool:
+        """Whether no adapter is chosen, so that the module computes what its own weights say."""
+        return not self.weights
+
     def activate(self, module: Any) -> None:
         """Activate these adapters in a module, and no others."""
         loras = self.loras()

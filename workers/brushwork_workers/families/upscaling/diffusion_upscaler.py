@@ -14,6 +14,7 @@ from brushwork_workers.families.diffusion.loading import read
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.prompt_tokens import chunked_embeddings, number_of_chunks
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
+from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.families.upscaling.edges import pad_to
 from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -25,7 +26,8 @@ def load(spec: LoadSpec) -> LoadedModules:
     """Load the pipeline as a handler of image upscaling."""
     pipeline = read(spec)
     copies = PipelineCopies(pipeline, spec.model_executor, spec.options)
-    return LoadedModules({"image-upscaling": DiffusionUpscaler(spec.model, pipeline, copies)}, copies.modules)
+    handler = DiffusionUpscaler(spec.model, pipeline, copies)
+    return LoadedModules({"image-upscaling": handler}, copies.modules, modules_of_pipeline(pipeline))
 
 
 class DiffusionUpscaler:
