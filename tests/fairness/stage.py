@@ -77,7 +77,7 @@ class Stage:
                 jobs = [
                     replace(first, id=f"many-{start + each}") for each in range(min(1000, number - start))
                 ]
-                Ledger(database).submit(jobs, sent=())
+                Ledger(database).submit(jobs)
         finally:
             database.close()
 
