@@ -130,7 +130,7 @@ def measured(scene: Stage, scale: Scale) -> Iterator[Row]:
         calm = Calls.measured(innocent, scale)
         _say("Beside an equal tenant")
         began = time.monotonic()
-        beside_equal_s, _ = _jobs_beside(scene, innocent, scale, equal)
+        beside_equal = _jobs_beside(scene, innocent, scale, equal)
         _say("The other tenant takes all it can")
         with _crowd(scene, greedy, scale):
             _say("Webhooks, uploads and streams beside it")
@@ -138,7 +138,7 @@ def measured(scene: Stage, scale: Scale) -> Iterator[Row]:
             _say("The start of single jobs beside it")
             waited = [_steps_before_start(scene, innocent, scale) for _ in range(scale.starts)]
             _say("Jobs beside it")
-            beside_many_s, share = _jobs_beside(scene, innocent, scale)
+            beside_many = _jobs_beside(scene, innocent, scale)
             step_s = Batches(scene.batches).median_step_s(began, time.monotonic())
     yield Row.of_times("webhook", calm.webhooks, loud.webhooks)
     yield Row.of_times("upload of 512 x 512", calm.uploads, loud.uploads)
@@ -146,32 +146,50 @@ def measured(scene: Stage, scale: Scale) -> Iterator[Row]:
     said = ", ".join(map(str, waited))
     steps = f"at most {MOST_STEPS} steps (of {1000 * step_s:.0f} ms)"
     yield Row("steps before a job begins", "", said, steps, max(waited) <= MOST_STEPS)
+    share = beside_many.share
     yield Row("share of rows", "", f"{share:.2f}", f"at least {LEAST_SHARE:g}", share >= LEAST_SHARE)
-    ratio = beside_many_s / beside_equal_s
+    # In steps of the worker: on one machine, the other tenant's requests take CPU time from the worker, too.
+    ratio = beside_many.steps / beside_equal.steps
     yield Row(
         f"{scale.own_jobs} jobs beside an equal tenant, and beside {scale.jobs:,} jobs",
-        f"{beside_equal_s:.1f} s",
-        f"{beside_many_s:.1f} s",
+        str(beside_equal),
+        str(beside_many),
         f"{ratio:.2f} of at most {MOST_SLOWER:g} times",
         ratio <= MOST_SLOWER,
     )
 
 
-def _jobs_beside(
-    scene: Stage, innocent: Tenant, scale: Scale, equal: Tenant | None = None
-) -> tuple[float, float]:
-    """Return the seconds that jobs took, and their share of the rows while some of them waited."""
+@dataclass(frozen=True)
+class Duration:
+    """How long the jobs of the innocent tenant took.
+
+    Args:
+        seconds: From their submit to their end.
+        steps: Steps that the worker began in this time.
+        share: Their share of the rows while some of them waited.
+    """
+
+    seconds: float
+    steps: int
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps, {self.seconds:.1f} s"
+
+
+def _jobs_beside(scene: Stage, innocent: Tenant, scale: Scale, equal: Tenant | None = None) -> Duration:
+    """Run the jobs of the innocent tenant, beside as many of another tenant if there is one."""
     others = requests.submitted(equal, scale.own_jobs, scale.steps, scale.side) if equal else []
     began = time.monotonic()
     own = requests.submitted(innocent, scale.own_jobs, scale.steps, scale.side)
     requests.ended(innocent, own, BOUND_S)
-    took_s = time.monotonic() - began
+    ended = time.monotonic()
     batches = Batches(scene.batches)
     starts = [at_s for job_id in own if (at_s := batches.first_s(job_id)) is not None]
     share = batches.share(own, min(starts), max(starts))
     if equal:
         requests.ended(equal, others, BOUND_S)
-    return took_s, share
+    return Duration(ended - began, batches.num_steps(began, ended), share)
 
 
 def _steps_before_start(scene: Stage, innocent: Tenant, scale: Scale) -> int:

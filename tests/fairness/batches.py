@@ -65,6 +65,10 @@ class Batches:
         own = sum(rows for each in chosen for job_id, rows in each.rows.items() if job_id in job_ids)
         return own / max(1, sum(sum(each.rows.values()) for each in chosen))
 
+    def num_steps(self, from_s: float, until_s: float) -> int:
+        """Return how many steps began in some time."""
+        return sum(from_s <= each.began_s <= until_s for each in self.steps)
+
     def median_step_s(self, from_s: float, until_s: float) -> float:
         """Return how long a step took, in the middle."""
         took = sorted(each.took_s for each in self.steps if from_s <= each.began_s <= until_s)
