@@ -48,7 +48,7 @@ class Scale:
 
     jobs: int = 20_000
     dead: int = 300
-    streams: int = 300
+    streams: int = 250
     slow_uploads: int = 20
     uploads: int = 16
     webhooks: int = 15
@@ -229,14 +229,18 @@ def _crowd(scene: Stage, greedy: Tenant, scale: Scale) -> Iterator[None]:
         assert process.stdout is not None
         slow, silent = map(int, process.stdout.readline().split())
         _end_with_webhooks(greedy, scale.dead, slow, silent)
-        is_full = scale.concurrency
         wait_until(
-            lambda: len((Batches(scene.batches).steps or [None])[-1].rows) >= is_full,  # type: ignore[union-attr]
+            lambda: _num_running(scene) >= scale.concurrency,
             bound_s=BOUND_S, what="a worker that is full", look_s=0.2,
         )  # fmt: skip
         yield
     finally:
         process.communicate(timeout=60)
+
+
+def _num_running(scene: Stage) -> int:
+    steps = Batches(scene.batches).steps
+    return len(steps[-1].rows) if steps else 0
 
 
 def _end_with_webhooks(greedy: Tenant, number: int, slow: int, silent: int) -> None:

@@ -21,7 +21,8 @@ SLOW_BODY_BYTES = 19 * 2**20
 PIECE, PIECE_EVERY_S = 8192, 2.0
 # A slow receiver answers within the time limit of a delivery.
 SLOW_ANSWER_S = 8.0
-AGAIN_S = 0.2
+# Whoever is refused tries again after so many seconds.
+AGAIN_S = 1.0
 
 
 def noisy_picture(side: int) -> bytes:
@@ -58,7 +59,8 @@ class Crowd:
     async def _over_and_over(self, once: object, *arguments: object) -> None:
         while True:
             with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-                await once(*arguments)  # type: ignore[operator]
+                if await once(*arguments):  # type: ignore[operator]
+                    continue
             await asyncio.sleep(AGAIN_S)
 
     async def _open(self, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -87,7 +89,7 @@ class Crowd:
         finally:
             writer.close()
 
-    async def _upload(self, picture: bytes) -> None:
+    async def _upload(self, picture: bytes) -> bool:
         # Another file each time, that is decoded again.
         data = picture + os.urandom(8)
         reader, writer = await self._open(
@@ -99,7 +101,7 @@ class Crowd:
         try:
             writer.write(data)
             await writer.drain()
-            await reader.read()
+            return (await reader.read()).startswith(b"HTTP/1.1 201")
         finally:
             writer.close()
 
