@@ -7,12 +7,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 GENERATORS := tests/generated_clients
+# For all systems and versions of Python, with the hashes of every file, and without the address of an index.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND='make requirements' .tools/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --constraints constraints.txt
 
-.PHONY: help demo test thorough chaos contract generators lint bench accuracy clean
+.PHONY: help demo test thorough chaos contract generators lint audit requirements bench accuracy clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## See it work: pictures made, captioned, classified and segmented, into demo/
 	@$(BIN)/python -m brushwork demo
@@ -38,6 +41,15 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: .tools/.done ## Look for known vulnerabilities in the packages of a release
+	@.tools/bin/python -m tests.audit
+
+requirements: .tools/.done ## Pin the packages of a release with hashes: docs/security.md
+	$(COMPILE) pyproject.toml --extra gateway --extra monitor --extra postgres -o requirements/gateway.txt
+	$(COMPILE) pyproject.toml --extra workers --extra postgres -o requirements/worker.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) requirements/tools.in -o requirements/tools.txt
+
 bench: .venv/.dev ## Measure against plain Celery and LitServe: docs/benchmarks.md, some 50 minutes
 	@$(BIN)/python -m benchmarks
 
@@ -47,7 +59,7 @@ accuracy: .venv/.dev ## Measure how often the pocket models are right
 
 clean: ## Remove what these commands made
 	rm -rf $(GENERATORS)/node_modules $(GENERATORS)/.venv
-	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "brushwork needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -63,6 +75,11 @@ clean: ## Remove what these commands made
 	@echo "Installing packages, torch among them: minutes, and only this once."
 	$(PIP) install -e '.[dev]' -c constraints.txt
 	@touch $@ .venv/.demo
+
+.tools/.done: requirements/tools.txt
+	@test -x .tools/bin/python || $(PYTHON) -m venv .tools || { rm -rf .tools; exit 1; }
+	.tools/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes -r requirements/tools.txt
+	@touch $@
 
 $(GENERATORS)/node_modules/.done: $(GENERATORS)/package.json $(GENERATORS)/package-lock.json
 	npm ci --prefix $(GENERATORS) --silent

@@ -4,7 +4,8 @@ python -m benchmarks.empty_worker [--concurrency 16]
 """
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from brushwork_core.settings.settings import Settings
 from brushwork_workers.interface import LoadedModules
@@ -28,11 +29,22 @@ def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="A worker whose jobs do nothing.")
     parser.add_argument("--concurrency", type=int, default=4)
-    options = parser.parse_args()
+    serve_nothing(parser.parse_args().concurrency)
+
+
+def serve_nothing(concurrency: int, name: str | None = None, kinds: Sequence[str] = (KIND,)) -> NoReturn:
+    """Serve until told to stop.
+
+    Args:
+        concurrency: How many jobs run at the same time.
+        name: The worker's name; None for one with its process id.
+        kinds: The kinds that it serves; only text-to-image has a handler.
+    """
     serve(
         Settings.load(),
-        kinds=[KIND],
-        concurrency=options.concurrency,
+        kinds=kinds,
+        name=name,
+        concurrency=concurrency,
         log_level="warning",
         loaders={"stable-diffusion": lambda spec: LoadedModules({KIND: Nothing()})},
     )

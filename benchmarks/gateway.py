@@ -2,6 +2,9 @@
 
 python -m benchmarks.gateway [--jobs 100000] [--requests 2000] [--connections 1 4 16] [--streams 200]
 
+The quick form for one line of the table, in less than a minute:
+python -m benchmarks.gateway --no-sqlite --only "queued" --connections 4 --jobs 30000
+
 The requests come from one process of raw asyncio sockets (`benchmarks.http_load`), which shares the cores.
 """
 
@@ -38,6 +41,7 @@ from tests.servers import free_port
 HOST = "127.0.0.1"
 BODY = '{"kind": "text-to-image", "prompt": "a red circle left of a blue square", "seed": 1}'
 ROUNDS = 20
+WATCHED = "event of a watched job"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +52,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=2000, help="requests per row of the table")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--streams", type=int, default=200)
+    parser.add_argument("--sqlite", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--postgres", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--only", default="", help="only the rows whose request contains this text")
 
 
 def measure(options: Options, folder: Path) -> list[Row]:
     """Each database: a gateway of its own beside a full ledger."""
     with ExitStack() as stack:
-        addresses = {"SQLite": f"sqlite:///{folder / 'ledger.sqlite3'}"}
+        addresses = {"SQLite": f"sqlite:///{folder / 'ledger.sqlite3'}"} if options.sqlite else {}
         postgres = stack.enter_context(durable_postgres()) if options.postgres else None
         if postgres is not None:
             addresses["PostgreSQL"] = postgres
@@ -91,10 +97,16 @@ def _rows(name: str, url: str, options: Options, folder: Path) -> Iterator[Row]:
     print(f"  filling {name} with {options.jobs} jobs", flush=True)
     fill(database, options.jobs)
     with _gateway(url, folder) as gateway:
-        for row in (*_asked(gateway, options), _watched(gateway, database, options)):
+        for row in _measured(gateway, database, options):
             print("  ", name, {key: row[key] for key in row if row[key] is not None}, flush=True)
             yield {"database": name, **row}
     database.close()
+
+
+def _measured(gateway: Gateway, database: Database, options: Options) -> Iterator[Row]:
+    yield from _asked(gateway, options)
+    if options.only in WATCHED:
+        yield _watched(gateway, database, options)
 
 
 @contextmanager
@@ -135,6 +147,8 @@ def _asked(gateway: Gateway, options: Options) -> Iterator[Row]:
         "GET /v1/jobs, the newest 50": Requests(["/v1/jobs"] * few),
         "POST /v1/jobs": Requests(["/v1/jobs"] * few, method="POST", body=BODY),
     }.items():
+        if options.only not in what:
+            continue
         gateway.ask(Requests(requests.paths[:few], 2, requests.method, requests.body))
         for connections in options.connections:
             of = Requests(requests.paths, connections, requests.method, requests.body)
@@ -155,7 +169,7 @@ def _watched(gateway: Gateway, database: Database, options: Options) -> Row:
         )
 
     memory_mb, seconds = asyncio.run(_streams(gateway, list(fences), tell))
-    return _row("event of a watched job", len(fences), seconds, memory_mb=memory_mb)
+    return _row(WATCHED, len(fences), seconds, memory_mb=memory_mb)
 
 
 async def _streams(

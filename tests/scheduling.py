@@ -15,7 +15,11 @@ SHARED = {
         "tests/integration/test_readme.py",
         "tests/integration/test_up_worker.py",
     ),
-    "a warm process to fork workers from": ("tests/backup/*", "tests/chaos/*"),
+    "a warm process to fork workers from": (
+        "tests/backup/*",
+        "tests/chaos/*",
+        "tests/poolers/test_behind_both.py",
+    ),
     "a worker with all their models": ("tests/integration/test_serve_*",),
 }
 

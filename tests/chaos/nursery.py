@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_core.settings.settings import Settings
+from pydantic import SecretStr
 
 from tests.fork_server.client import ForkedProcess, ForkServer
 from tests.servers import wait_until
@@ -102,5 +103,5 @@ class Nursery:
 
 def plain(settings: Settings) -> dict[str, Any]:
     """Settings as JSON can say them, passwords included: the order goes through a pipe of our own."""
-    secrets = {name: getattr(settings, name).get_secret_value() for name in ("redis_url", "database_url")}
+    secrets = {name: value.get_secret_value() for name, value in settings if isinstance(value, SecretStr)}
     return {**settings.model_dump(mode="json"), **secrets}

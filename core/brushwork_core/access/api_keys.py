@@ -19,6 +19,7 @@ from brushwork_schemas.wording.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 
+from brushwork_core.audit.audit_log import DONE, AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import API_KEYS
 from brushwork_core.database.write_queue import answered_within
@@ -133,8 +134,16 @@ class ApiKeys:
             created_at=now_ms(),
             expires_at=expires_at,
         )
+        rights = new.model_dump(mode="json", exclude={"tenant"})
+        created = Record(
+            AuditAction.KEY_CREATED,
+            (key_id,),
+            new.tenant,
+            detail={**rights, "scopes": sorted(new.scopes)},
+        )
         with self._database.writing() as connection:
             connection.execute(row)
+            record(connection, created)
         return f"{PREFIX}_{key_id}_{secret}"
 
     def verify(self, key: str) -> ApiKey:
@@ -167,9 +176,15 @@ class ApiKeys:
             KeyNotFound: No key has this id.
         """
         revoked = update(API_KEYS).where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None))
-        self.get(key_id)
+        try:
+            key = self.get(key_id)
+        except KeyNotFound as error:
+            AuditLog(self._database).add(Record(AuditAction.KEY_REVOKED, (key_id[:40],), outcome=error.code))
+            raise
         with self._database.writing() as connection:
-            connection.execute(revoked.values(revoked_at=now_ms()))
+            is_new = connection.execute(revoked.values(revoked_at=now_ms())).rowcount
+            outcome = DONE if is_new else "already_revoked"
+            record(connection, Record(AuditAction.KEY_REVOKED, (key_id,), key.tenant, outcome))
 
     def get(self, key_id: str) -> ApiKey:
         """Return the key of that id.

@@ -23,6 +23,11 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 
+# PgBouncer refuses a connection with an option that it does not know. Newer versions also read `options`.
+_UNKNOWN_OPTION = re.compile(r"unsupported startup parameter(?: in options)?: (\w+)")
+_NO_SESSION = re.compile(r"query_wait_timeout")
+_NO_CLIENT = re.compile(r"no more connections allowed")
+
 _FULL = re.compile(r"database or disk is full|No space left on device|could not extend file", re.IGNORECASE)
 _LOCKED = re.compile(r"database (table )?is locked")
 
@@ -64,6 +69,8 @@ def _known(error: DBAPIError) -> ServiceUnreachable | None:
             field="database_url",
             hint="Run: brushwork migrate. A worker and `brushwork up` migrate at their start.",
         )
+    if (of_pooler := _of_pooler(words)) is not None:
+        return of_pooler
     if _REFUSED.search(words):
         return ServiceMisconfigured(
             said("The database refuses this program: {orig}.", orig=private(words.strip().rstrip("."))),
@@ -83,5 +90,32 @@ def _known(error: DBAPIError) -> ServiceUnreachable | None:
             said("The database does not answer: {orig}.", orig=private(words.strip().rstrip("."))),
             field="database_url",
             hint="Check BRUSHWORK_DATABASE_URL, and that the server is running.",
+        )
+    return None
+
+
+def _of_pooler(words: str) -> ServiceUnreachable | None:
+    """The error where PgBouncer refuses or gives up, with the setting of pgbouncer.ini that changes it."""
+    if found := _UNKNOWN_OPTION.search(words):
+        return ServiceMisconfigured(
+            said("PgBouncer refuses the option {option} of the database address.", option=found[1]),
+            field="database_url",
+            hint=said(
+                "Add this line to pgbouncer.ini, which then drops the option: ignore_startup_parameters = "
+                "{option}. Or remove it from BRUSHWORK_DATABASE_URL.",
+                option=found[1],
+            ),
+        )
+    if _NO_SESSION.search(words):
+        return ServiceUnreachable(
+            "All connections of PgBouncer to the database are in use.",
+            field="database_url",
+            hint="Try again later. The operator sets a larger default_pool_size in pgbouncer.ini.",
+        )
+    if _NO_CLIENT.search(words):
+        return ServiceUnreachable(
+            "PgBouncer accepts no more connections.",
+            field="database_url",
+            hint="Try again later. The operator sets a larger max_client_conn in pgbouncer.ini.",
         )
     return None

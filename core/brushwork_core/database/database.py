@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceMisconfigured
 from brushwork_schemas.wording.phrase import private, said
-from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from brushwork_core.database.connection_errors import translated
+from brushwork_core.database.open_check import check_at_checkout
 from brushwork_core.database.tables import TALLIES
 from brushwork_core.database.upsert import upsert
 from brushwork_core.database.write_queue import WriteQueue, answered_within
@@ -79,9 +80,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads. It never waits for a writer."""
+        """Open a connection that only reads. It never waits for a writer.
+
+        On PostgreSQL, each statement is a transaction of its own: they see the same as in one transaction of
+        the isolation level READ COMMITTED, and the messages for its begin and end are saved.
+        """
         with translated(), self.engine.connect() as connection:
-            yield connection.execution_options(brushwork_reads=True)
+            yield connection.execution_options(brushwork_reads=True, **_reading_options(connection))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -141,6 +146,12 @@ class Database:
         """Close all connections: one that another thread uses now, as soon as it is returned."""
         event.listen(self.engine, "checkin", _close_returned)
         self.engine.dispose()
+
+
+def _reading_options(connection: Connection) -> dict[str, Any]:
+    # Behind a pooler, the limits of the server are a part of the transaction.
+    is_direct = getattr(connection.connection.driver_connection, "is_pooled", True) is False
+    return {"isolation_level": "AUTOCOMMIT"} if is_direct else {}
 
 
 def _close_returned(connection: object, record: Any) -> None:
@@ -205,17 +216,18 @@ def _engine(url: str, name: str) -> Engine:
             return _sqlite_engine(url)
         if address.get_backend_name() != "postgresql":
             raise ArgumentError(f"{address.get_backend_name()} is not supported")
-        limits = _NETWORK_LIMITS if address.get_driver_name() == "psycopg" else {}
-        options: dict[str, object] = {**limits, "application_name": name} if limits else {}
+        is_psycopg = address.get_driver_name() == "psycopg"
         engine = create_engine(
             address,
-            pool_pre_ping=True,
+            pool_pre_ping=not is_psycopg,
             pool_size=20,
             json_serializer=_json,
-            connect_args={option: value for option, value in options.items() if option not in address.query},
+            connect_args=_own_options(address, name) if is_psycopg else {},
         )
-        if limits:
+        if is_psycopg:
             event.listen(engine, "do_connect", _connect_bounded)
+            event.listen(engine, "begin", _begin_limited)
+            check_at_checkout(engine)
         return engine
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         # A ValueError quotes the port, which may be a part of the password.
@@ -233,12 +245,36 @@ def _engine(url: str, name: str) -> Engine:
         ) from error
 
 
+def _own_options(address: URL, name: str) -> dict[str, Any]:
+    """The options of a connection that the address does not have."""
+    options = {**_NETWORK_LIMITS, "application_name": name}
+    return {option: value for option, value in options.items() if option not in address.query}
+
+
+def driver_options(url: str, user: str) -> dict[str, Any]:
+    """Return the arguments with which psycopg connects as `Database` does.
+
+    Args:
+        url: SQLAlchemy address, `postgresql+psycopg://...`.
+        user: Kind and name of the process.
+    """
+    address = make_url(url)
+    _, given = address.get_dialect()().create_connect_args(address)
+    return {**_own_options(address, application_name(user)), **given}
+
+
 def _connect_bounded(dialect: object, record: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
     # Imported here, because the driver is an optional dependency.
     from brushwork_core.database.bounded_postgres import connect
 
     # The limit of libpq for an acknowledgement is also the limit for a reply; 0 is no limit for both.
     return connect(int(options["tcp_user_timeout"]) / 1000 or None, *args, **options)
+
+
+def _begin_limited(connection: Connection) -> None:
+    from brushwork_core.database.bounded_postgres import begin_limited
+
+    begin_limited(connection)
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -293,6 +293,18 @@ WORKERS = Table(
     Column("batching", Json, nullable=False, server_default="{}"),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    # Milliseconds until its next heartbeat. Null for workers of older versions, and while models are loaded.
+    Column("beat_ms", BigInteger),
+)
+
+# One row: the worker that maintains the ledger for all, and until when. Nothing else depends on it: if two
+# workers maintain the ledger at once, they only do the work twice.
+MAINTENANCE_LEASES = Table(
+    "maintenance_leases",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 # API keys and their rights. Only the hash of a key is stored.
@@ -354,3 +366,21 @@ TALLIES = Table(
     Column("name", String(64), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+
+# The audit log. Triggers refuse changes, and the deletion of records of the last day: addition 0005.
+AUDIT_EVENTS = Table(
+    "audit_events",
+    METADATA,
+    # SQLite counts only its own integer type up, and with this option no number is used again.
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("origin", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("tenant", String(64)),
+    Column("subjects", Json, nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("detail", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_events_at", AUDIT_EVENTS.c.at)

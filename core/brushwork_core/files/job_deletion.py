@@ -9,6 +9,7 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
 from sqlalchemy import delete, select
 
+from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database
 from brushwork_core.database.file_records import kept_unrecorded, remove_records
 from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
@@ -43,7 +44,13 @@ class JobDeletion:
             JobNotFound: No job has this id, or it belongs to another tenant.
             JobNotEnded: The job has not ended.
         """
-        for name in self._without_job(checked_id(job_id), tenant):
+        try:
+            unused = self._without_job(checked_id(job_id), tenant)
+        except JobNotEnded as error:
+            refused = Record(AuditAction.JOB_DELETED, (job_id,), tenant, error.code)
+            AuditLog(self._database).add(refused)
+            raise
+        for name in unused:
             try:
                 self._remove(name)
             except ServiceUnreachable as error:
@@ -68,6 +75,7 @@ class JobDeletion:
                 )
             names = connection.execute(linked).scalars().all()
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
+            record(connection, Record(AuditAction.JOB_DELETED, (job_id,), job.tenant))
             return remove_records(connection, names)
 
     def _remove(self, name: str) -> None:

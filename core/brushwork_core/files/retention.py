@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from brushwork_schemas.states import JobState
 from sqlalchemy import ColumnElement, Connection, Select, and_, column, delete, func, or_, select
 
+from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import (
     ARTIFACTS,
@@ -28,11 +29,12 @@ _TERMINAL = [state for state in JobState if state.is_terminal]
 
 @dataclass(frozen=True)
 class Pruned:
-    """Numbers of removed jobs, files and bytes; of a dry run, what would be removed."""
+    """Numbers of removed jobs, files, bytes, and records of the audit log. Of a dry run: what would be."""
 
     num_jobs: int
     num_files: int
     num_bytes: int
+    num_audit_records: int = 0
 
 
 class Retention:
@@ -41,11 +43,13 @@ class Retention:
     Args:
         database: Database of the ledger.
         store: The artifact store.
+        audit_days: Age from which records of the audit log are removed, in days; None keeps them.
     """
 
-    def __init__(self, database: Database, store: ArtifactStore) -> None:
+    def __init__(self, database: Database, store: ArtifactStore, audit_days: float | None = None) -> None:
         self._database = database
         self._store = store
+        self._audit_days = audit_days
 
     def prune(self, older_than_s: float | None = None, *, dry_run: bool = False) -> Pruned:
         """Remove old jobs, and files that no job refers to.
@@ -69,13 +73,18 @@ class Retention:
         else:
             num_jobs = sum(map(self._remove_jobs, are_due))
             if older_than_s is not None:
-                with self._database.writing() as connection:
-                    remove_old_entries(connection, round(older_than_s * 1000))
+                self._remove_uploads(older_than_s)
             found = map(self._removed, self._unclaimed(_Claims()))
         for files in found:
             num_files += len(files)
             num_bytes += sum(file.size_bytes for file in files)
-        return Pruned(num_jobs, num_files, num_bytes)
+        return Pruned(num_jobs, num_files, num_bytes, self._prune_audit_log(dry_run=dry_run))
+
+    def _prune_audit_log(self, *, dry_run: bool) -> int:
+        if self._audit_days is None:
+            return 0
+        log = AuditLog(self._database)
+        return log.num_older(self._audit_days) if dry_run else log.prune(self._audit_days)
 
     def _count(self, are_due: ColumnElement[bool]) -> int:
         counted = select(func.count()).select_from(JOBS).where(are_due, *_is_removable())
@@ -88,10 +97,19 @@ class Retention:
             # In small transactions: other writers wait less, and an interruption loses little.
             some = select(JOBS.c.id).where(are_due, *_is_removable()).limit(JOBS_AT_ONCE)
             with self._database.writing() as connection:
-                count = connection.execute(delete(JOBS).where(JOBS.c.id.in_(some))).rowcount
+                gone = connection.execute(delete(JOBS).where(JOBS.c.id.in_(some)).returning(JOBS.c.id))
+                names = gone.scalars().all()
+                if names:
+                    record(connection, Record(AuditAction.JOBS_PRUNED, names))
+            count = len(names)
             removed += count
             if count < JOBS_AT_ONCE:
                 return removed
+
+    def _remove_uploads(self, older_than_s: float) -> None:
+        with self._database.writing() as connection:
+            if number := remove_old_entries(connection, round(older_than_s * 1000)):
+                record(connection, Record(AuditAction.UPLOADS_PRUNED, detail={"number": number}))
 
     def _unclaimed(self, claims: "_Claims") -> Iterator[list[StoredFile]]:
         for files in self._store.old_files(UNCLAIMED_S, FILES_AT_ONCE):

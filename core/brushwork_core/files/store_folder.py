@@ -1,7 +1,7 @@
 """The folder of an artifact store, which may be on a network: it may hang, and it may be unmounted.
 
-A call of the system to a folder that hangs never returns, and nothing can end it. So each call runs in a
-thread of its own, which is left behind if it takes too long.
+A call of the system to a folder that hangs never returns, and nothing can end it. So each call runs in
+another thread, which is left behind if it takes too long.
 """
 
 import errno
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 # A call that takes longer is given up; a large file gets more time.
@@ -17,6 +18,8 @@ CALL_S = 10.0
 SLOWEST_BYTES_PER_S = 4 * 2**20
 # Threads that hang at the same time. Further calls fail at once.
 MOST_HANGING = 64
+# A thread without a call ends after so long.
+IDLE_S = 10.0
 _Answer = TypeVar("_Answer")
 
 
@@ -45,6 +48,10 @@ class StoreFolder:
         self._path = path
         self._limit_s = limit_s
         self._slots = threading.BoundedSemaphore(MOST_HANGING)
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._counting = threading.Lock()
+        # Threads that wait, and for which no call is on its way.
+        self._num_free = 0
         self._inode = self.within(lambda: path.stat().st_ino)
 
     def within(self, call: Callable[[], _Answer], size_bytes: int = 0) -> _Answer:
@@ -60,7 +67,7 @@ class StoreFolder:
         if not self._slots.acquire(blocking=False):
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         answer: Future[_Answer] = Future()
-        threading.Thread(target=self._run, args=(call, answer), name="store-folder", daemon=True).start()
+        self._start(lambda: self._run(call, answer))
         try:
             return answer.result(self._limit_s + size_bytes / SLOWEST_BYTES_PER_S)
         except TimeoutError as error:
@@ -83,6 +90,37 @@ class StoreFolder:
             is_same = False
         if not is_same:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+    def _start(self, call: Callable[[], None]) -> None:
+        """Run the call in a free thread, or in a new one. Starting one takes longer than most calls."""
+        with self._counting:
+            has_thread = self._num_free > 0
+            self._num_free -= has_thread
+        if has_thread:
+            self._calls.put(call)
+        else:
+            threading.Thread(target=self._serve, args=(call,), name="store-folder", daemon=True).start()
+
+    def _serve(self, call: Callable[[], None] | None) -> None:
+        while call is not None:
+            call()
+            # Not held while the thread waits: it may hold the content of a file.
+            call = None
+            with self._counting:
+                self._num_free += 1
+            call = self._next_call()
+
+    def _next_call(self) -> Callable[[], None] | None:
+        """Wait for a call; None after a while without any."""
+        while True:
+            try:
+                return self._calls.get(timeout=IDLE_S)
+            except Empty:
+                with self._counting:
+                    # Without a free thread, this one is about to get a call.
+                    if self._num_free > 0:
+                        self._num_free -= 1
+                        return None
 
     def _run(self, call: Callable[[], _Answer], answer: "Future[_Answer]") -> None:
         try:

@@ -64,9 +64,9 @@ class TenantFiles:
         return Artifact(**row)
 
 
-def remove_old_entries(connection: Connection, older_than_ms: int) -> None:
-    """Remove old uploads, unless a job refers to the file."""
-    connection.execute(delete(TENANT_FILES).where(is_old_entry(older_than_ms), ~_has_job()))
+def remove_old_entries(connection: Connection, older_than_ms: int) -> int:
+    """Remove old uploads, unless a job refers to the file, and return their number."""
+    return connection.execute(delete(TENANT_FILES).where(is_old_entry(older_than_ms), ~_has_job())).rowcount
 
 
 def is_old_entry(older_than_ms: int) -> ColumnElement[bool]:

@@ -130,5 +130,6 @@ def _predecessors(worker_registry: WorkerRegistry, name: str, settings: LeaseSet
 
 def _is_fresh(seen: SeenWorker, settings: LeaseSettings) -> bool:
     """Whether a worker may be alive, by its last heartbeat; on this machine, it may be late by a lease."""
-    silence_s = MISSED_HEARTBEATS * settings.heartbeat_s
+    # An idle worker sends fewer heartbeats, and says so with each of them.
+    silence_s = MISSED_HEARTBEATS * (seen.beat_s or settings.heartbeat_s)
     return seen.silent_s < (settings.lease_s if seen.host == here() else min(silence_s, settings.lease_s))

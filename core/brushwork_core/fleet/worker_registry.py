@@ -3,16 +3,18 @@
 import hashlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.worker import SeenWorker, WorkerEntry
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, literal, select, update
 
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import WORKERS
+from brushwork_core.database.tables import JOBS, MAINTENANCE_LEASES, WORKERS, in_state
 from brushwork_core.fleet.process_liveness import here, is_gone
 
 
@@ -33,6 +35,38 @@ class WorkerNameInUse(InvalidRequest):
 
 
 _PROCESS = ("host", "pid", "pid_started_at")
+
+
+@dataclass(frozen=True)
+class BeatReply:
+    """What a worker learns from its heartbeat, without a further statement.
+
+    Args:
+        num_leased: Number of jobs that the ledger counts as running on this worker.
+        num_here: Number of workers of this machine in the registry.
+        newest_here_ms: When the newest of them started, in milliseconds since 1970.
+        is_led: Whether some worker has the maintenance lease.
+    """
+
+    num_leased: int
+    num_here: int
+    newest_here_ms: int
+    is_led: bool
+
+
+@dataclass(frozen=True)
+class WorkerProcessId:
+    """The process of a worker of this machine."""
+
+    name: str
+    host: str
+    pid: int
+    pid_started_at: float
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+        return is_gone(self.host, self.pid, self.pid_started_at)
 
 
 class WorkerRegistry:
@@ -61,6 +95,23 @@ class WorkerRegistry:
         with self._database.writing() as connection:
             return bool(connection.execute(mine.values(seen_at=now_ms(), **_columns(worker))).rowcount)
 
+    def beat(self, worker: WorkerEntry, *, next_s: float, lease: str) -> BeatReply | None:
+        """Update a worker, with a heartbeat now, and return what it has to know. One statement.
+
+        Args:
+            worker: The worker.
+            next_s: Seconds until its next heartbeat. Others wait for three of these intervals.
+            lease: Name of the maintenance lease.
+
+        Returns:
+            None if the registry has removed it.
+        """
+        values = {"seen_at": now_ms(), "beat_ms": round(1000 * next_s), **_columns(worker)}
+        beaten = update(WORKERS).where(WORKERS.c.name == worker.name).values(values)
+        with self._database.writing() as connection:
+            row = connection.execute(beaten.returning(*_reply_columns(worker, lease))).one_or_none()
+        return None if row is None else BeatReply(row[0], row[1], row[2], bool(row[3]))
+
     def reserve(self, worker: WorkerEntry, *, may_live: Callable[[SeenWorker], bool]) -> None:
         """Insert a worker if no other one has its full name, the part of the name before the last slash.
 
@@ -87,16 +138,23 @@ class WorkerRegistry:
 
     def forget(self, silent_s: float) -> None:
         """Remove all workers without a heartbeat for `silent_s` seconds."""
-        with self._database.writing() as connection:
-            connection.execute(delete(WORKERS).where(WORKERS.c.seen_at < now_ms() - round(silent_s * 1000)))
+        is_silent = WORKERS.c.seen_at < now_ms() - round(silent_s * 1000)
+        with self._database.reading() as connection:
+            names = connection.execute(select(WORKERS.c.name).where(is_silent)).scalars().all()
+        if names:
+            with self._database.writing() as connection:
+                connection.execute(delete(WORKERS).where(WORKERS.c.name.in_(names), is_silent))
 
-    def dead_here(self) -> list[str]:
-        """Return workers of this machine whose process has ended without `leave`."""
+    def processes_here(self) -> Sequence[WorkerProcessId]:
+        """Return the processes of the workers of this machine."""
         columns = (WORKERS.c.name, *(WORKERS.c[name] for name in _PROCESS))
         local = select(*columns).where(WORKERS.c.host == here())
         with self._database.reading() as connection:
-            rows = connection.execute(local).all()
-        return [row.name for row in rows if is_gone(row.host, row.pid, row.pid_started_at)]
+            return [WorkerProcessId(*row) for row in connection.execute(local)]
+
+    def dead_here(self) -> list[str]:
+        """Return workers of this machine whose process has ended without `leave`."""
+        return [process.name for process in self.processes_here() if process.is_gone]
 
     def named(self, name: str) -> list[SeenWorker]:
         """Return all workers with this full name; each start of a worker is an entry of its own."""
@@ -151,6 +209,19 @@ def _columns(worker: WorkerEntry) -> dict[str, Any]:
     }
 
 
+def _reply_columns(worker: WorkerEntry, name: str) -> Sequence[Any]:
+    others, lease = WORKERS.alias(), MAINTENANCE_LEASES.c
+    here_too = others.c.host == worker.host
+    leased = select(func.count()).select_from(JOBS).where(JOBS.c.worker == worker.name)
+    led = select(func.count()).where(lease.name == name, lease.expires_at > now_ms())
+    return [
+        leased.where(in_state(JobState.RUNNING)).scalar_subquery(),
+        select(func.count()).select_from(others).where(here_too).scalar_subquery(),
+        select(func.coalesce(func.max(others.c.started_at), literal(0))).where(here_too).scalar_subquery(),
+        led.scalar_subquery(),
+    ]
+
+
 def _insert(connection: Connection, worker: WorkerEntry) -> None:
     connection.execute(
         WORKERS.insert().values(name=worker.name, started_at=now_ms(), seen_at=now_ms(), **_columns(worker))
@@ -178,6 +249,7 @@ def _workers(connection: Connection) -> list[SeenWorker]:
             batching=row["batching"],
             **{name: row[name] for name in _PROCESS},
             silent_s=max(0.0, float(row["silent_s"])),
+            beat_s=None if row["beat_ms"] is None else row["beat_ms"] / 1000,
         )
         for row in rows
     ]

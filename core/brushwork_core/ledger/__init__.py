@@ -6,17 +6,19 @@ worker that lost its lease changes nothing, even if it was frozen and wakes up l
 """
 
 from brushwork_core.ledger.attempts import Attempts
-from brushwork_core.ledger.backlog import Backlog
+from brushwork_core.ledger.backlog import Backlog, Claims
+from brushwork_core.ledger.claim_order import ClaimOrder
 from brushwork_core.ledger.records import (
     STALLED,
     WORKER_LOST,
     CeleryMessage,
     Claim,
-    Dispatch,
+    Completion,
     NewJob,
     Reaped,
     Signal,
     Submitted,
+    WakeUp,
     WriteOutcome,
 )
 from brushwork_core.ledger.recovery import Recovery
@@ -26,12 +28,15 @@ __all__ = [
     "WORKER_LOST",
     "CeleryMessage",
     "Claim",
-    "Dispatch",
+    "ClaimOrder",
+    "Claims",
+    "Completion",
     "Ledger",
     "NewJob",
     "Reaped",
     "Signal",
     "Submitted",
+    "WakeUp",
     "WriteOutcome",
 ]
 

@@ -9,60 +9,32 @@ from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import JobError, Progress
-from brushwork_schemas.options import Priority
 from brushwork_schemas.states import JobState
-from sqlalchemy import BigInteger, Connection, Integer, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, String, Update, bindparam, cast, func, insert, select, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
-from brushwork_core.ledger.records import Claim, Signal, WriteOutcome
+from brushwork_core.ledger.records import Completion, Signal, WriteOutcome
 from brushwork_core.ledger.transitions import (
-    ROW,
-    STARTED,
     end,
     held,
     holds,
-    may_start,
     note_ends,
-    note_start,
     note_task_ends,
     note_webhooks,
     requeue,
 )
 
 # A webhook or a Celery task id means that the end has receivers. Most jobs have neither: no extra statement.
-_NOTED = (JOBS.c.webhook_url, JOBS.c.task_id)
+_NOTED = (JOBS.c.id, JOBS.c.webhook_url, JOBS.c.task_id)
 # In the column of suspicion: the job runs alone because of its own error, not because its worker died.
 OWN_ERROR = "its own error"
 
 
 class Attempts(JobIntake):
-    """Claim a job, renew leases, and end an attempt."""
-
-    def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Claim a queued job.
-
-        Args:
-            job_id: Id of the job.
-            worker: Name of the worker.
-
-        Returns:
-            None if the job is running, ended, overdue or unknown. None also if it must not run yet or not on
-            this worker; the job is dispatched again then.
-        """
-        values = {"job": job_id, "by": worker, "lease_ms": self._lease_ms}
-        row = self._database.write(lambda connection: _claimed(connection, values))
-        if row is None:
-            return None
-        columns = row._asdict()
-        del columns["webhook_events"]
-        return Claim(
-            queued_s=columns.pop("queued_ms") / 1000,
-            alone=columns.pop("suspicion") is not None,
-            priority=Priority(columns.pop("priority")),
-            **columns,
-        )
+    """Renew leases, and end an attempt."""
 
     def perform(self, job_id: str, fence: int) -> WriteOutcome:
         """Mark a job as performing: only a performing job can be blamed for the death of its worker."""
@@ -125,19 +97,42 @@ class Attempts(JobIntake):
         Raises:
             ArtifactMissing: A file was removed after it was stored, with the last job that used it.
         """
-        total = None if progress is None else progress.total
+        return self.complete_many([Completion(job_id, fence, result, tuple(outputs), progress)])[0]
 
-        def write(connection: Connection) -> WriteOutcome:
-            ended = connection.execute(_SUCCEED, {"job": job_id, "held": fence, "total": total}).first()
-            if ended is not None:
-                connection.execute(_STORE, {"job_id": job_id, "fence": fence, "result": result})
-                self._link(connection, [(job_id, artifact, "output") for artifact in outputs])
-                _note_end(connection, job_id, ended)
-                return WriteOutcome.APPLIED
-            stored = select(RESULTS.c.fence).where(RESULTS.c.job_id == job_id)
-            return WriteOutcome.of(connection.execute(stored).scalar_one_or_none() == fence)
+    def complete_many(self, completions: Sequence[Completion]) -> list[WriteOutcome]:
+        """End several jobs as succeeded, in one transaction; see `complete`.
 
-        return self._database.write(write)
+        Returns:
+            The outcome of each completion. One whose fence is out of date does not affect the others.
+
+        Raises:
+            ArtifactMissing: A file of one of them was removed. None is written then.
+        """
+        return self._database.write(lambda connection: self._completed(connection, completions))
+
+    def _completed(self, connection: Connection, completions: Sequence[Completion]) -> list[WriteOutcome]:
+        ended: dict[tuple[str, int], Any] = {}
+        for total, some in _by_total(completions).items():
+            values = {
+                "jobs": [each.job_id for each in some],
+                "attempts": [f"{each.job_id}:{each.fence}" for each in some],
+                "total": total,
+            }
+            ended |= {(row.id, row.fence): row for row in connection.execute(_SUCCEED, values)}
+        # Not by the id alone: two attempts of one job may end at once, and one of them is out of date.
+        new = [each for each in completions if (each.job_id, each.fence) in ended]
+        if new:
+            stored = [{"job_id": each.job_id, "fence": each.fence, "result": each.result} for each in new]
+            connection.execute(_STORE, stored)
+            self._link(connection, [(each.job_id, file, "output") for each in new for file in each.outputs])
+            _note_ends(connection, list(ended.values()))
+        if len(new) == len(completions):
+            return [WriteOutcome.APPLIED] * len(completions)
+        # A repeated completion of the attempt that stands is no loss.
+        ids = [each.job_id for each in completions]
+        known = select(RESULTS.c.job_id, RESULTS.c.fence).where(RESULTS.c.job_id.in_(ids))
+        fences = {row.job_id: row.fence for row in connection.execute(known)}
+        return [WriteOutcome.of(fences.get(each.job_id) == each.fence) for each in completions]
 
     def fail(
         self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None
@@ -222,77 +217,53 @@ class Attempts(JobIntake):
             connection.execute(requeued if ended is None else ended)
             if ended is not None:
                 note_ends(connection, [job_id])
+            else:
+                notify_leader(connection, Topic.BACKLOG)
         return WriteOutcome.APPLIED
 
     def _end(self, job_id: str, statement: Update) -> WriteOutcome:
         def write(connection: Connection) -> WriteOutcome:
             ended = connection.execute(statement.returning(*_NOTED)).first()
             if ended is not None:
-                _note_end(connection, job_id, ended)
+                _note_ends(connection, [ended])
             return WriteOutcome.of(ended is not None)
 
         return self._database.write(write)
 
 
-# The two statements of every job are built once: to build one costs as much as to run it.
-_CLAIM = (
-    ROW.where(
-        in_state(JobState.QUEUED),
-        may_start(),
-        or_(
-            JOBS.c.avoid_worker.is_(None),
-            JOBS.c.avoid_worker != bindparam("by"),
-            JOBS.c.avoid_until <= now_ms(),
-        ),
-    )
-    .values(
-        state=JobState.RUNNING,
-        fence=JOBS.c.fence + 1,
-        attempt=JOBS.c.attempt + 1,
-        worker=bindparam("by"),
-        started_at=now_ms(),
-        lease_expires_at=now_ms() + bindparam("lease_ms", type_=BigInteger()),
-        is_performing=JOBS.c.suspicion.is_(None),
-        not_before=None,
-        progress_step=0,
-        progress_total=0,
-    )
-    .returning(
-        JOBS.c.id.label("job_id"),
-        *(JOBS.c.kind, JOBS.c.model, JOBS.c.request, JOBS.c.fence, JOBS.c.attempt, JOBS.c.max_attempts),
-        (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
-        JOBS.c.suspicion,
-        (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-        *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events, JOBS.c.task_id),
-    )
-)
-_DISPATCH_AGAIN = ROW.where(in_state(JobState.QUEUED)).values(dispatched_at=None)
+# The statements of every job are built once: to build one costs as much as to run it.
 _all_steps = func.coalesce(bindparam("total", type_=Integer()), JOBS.c.progress_total)
 _SUCCEED = (
-    end(ROW.where(JOBS.c.fence == bindparam("held"), in_state(JobState.RUNNING)), JobState.SUCCEEDED)
+    end(
+        update(JOBS).where(
+            JOBS.c.id.in_(bindparam("jobs", expanding=True)),
+            # Each with its own fence. The index is that of the ids.
+            (JOBS.c.id + ":" + cast(JOBS.c.fence, String)).in_(bindparam("attempts", expanding=True)),
+            in_state(JobState.RUNNING),
+        ),
+        JobState.SUCCEEDED,
+    )
     .values(progress_step=_all_steps, progress_total=_all_steps)
-    .returning(*_NOTED)
+    .returning(*_NOTED, JOBS.c.fence)
 )
 _STORE = insert(RESULTS)
 
 
-def _claimed(connection: Connection, values: dict[str, Any]) -> Any:
-    row = connection.execute(_CLAIM, values).one_or_none()
-    if row is None:
-        # It may be too early, or the wrong worker. The message is consumed, so another one is needed.
-        connection.execute(_DISPATCH_AGAIN, {"job": values["job"]})
-    # Few jobs have this event, and the claim of the others must not cost more.
-    elif row.webhook_events is not None and STARTED in row.webhook_events.split(","):
-        note_start(connection, row.job_id)
-    return row
+def _by_total(completions: Sequence[Completion]) -> dict[int | None, list[Completion]]:
+    """The completions by their number of steps, which one statement sets for all of them."""
+    by_total: dict[int | None, list[Completion]] = {}
+    for each in completions:
+        total = None if each.progress is None else each.progress.total
+        by_total.setdefault(total, []).append(each)
+    return by_total
 
 
-def _note_end(connection: Connection, job_id: str, ended: Any) -> None:
-    """Write to the outboxes that its worker ended a job. About a client's job the worker tells Flower."""
-    if ended.webhook_url is not None:
-        note_webhooks(connection, [job_id])
-    if ended.task_id is not None:
-        note_task_ends(connection, [job_id])
+def _note_ends(connection: Connection, ended: Sequence[Any]) -> None:
+    """Write to the outboxes that a worker ended jobs. About a client's job the worker tells Flower."""
+    if told := [row.id for row in ended if row.webhook_url is not None]:
+        note_webhooks(connection, told)
+    if bare := [row.id for row in ended if row.task_id is not None]:
+        note_task_ends(connection, bare)
 
 
 def _steps(progress: Progress | None) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Jobs from callers: submit, refuse and cancel."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
@@ -17,41 +17,35 @@ from brushwork_core.database.tables import (
     CELERY_TASKS,
     JOB_ARTIFACTS,
     JOBS,
-    waits_for_dispatch,
 )
 from brushwork_core.database.upsert import insert_or_ignore
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import NewJob, Submitted
-from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, may_start, note_ends
+from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, note_ends
 
 
 class JobIntake(LedgerPart):
     """Submit, refuse and cancel jobs."""
 
-    def submit(self, jobs: Sequence[NewJob], *, sent: Collection[str] | None = None) -> Submitted:
+    def submit(self, jobs: Sequence[NewJob]) -> Submitted:
         """Write new jobs as queued, in one transaction.
 
         A job whose id or idempotency key exists already is not written.
 
         Args:
             jobs: Jobs to write.
-            sent: Ids of jobs whose messages can be sent now, by default all. They count as dispatched, unless
-                other jobs of their kind wait in the ledger: those are first.
 
         Raises:
             IdempotencyConflict: A key was used for another request.
             ArtifactMissing: A file of a job was removed after it was stored, with the last job that used it.
         """
-        with self._database.writing() as connection:
-            waiting = _kinds_that_wait(connection, {job.kind for job in jobs})
-            at_once = {
-                job.id
-                for job in jobs
-                if job.kind not in waiting and job.not_before_ms is None and (sent is None or job.id in sent)
-            }
-            rows = self._insert(connection, jobs, at_once, state=JobState.QUEUED)
+
+        def write(connection: Connection) -> Submitted:
+            rows = self._insert(connection, jobs, state=JobState.QUEUED)
             _check_keys(connection, [job for job in jobs if job.id not in rows and job.idempotency_key])
-        return Submitted(rows, frozenset(rows.keys() & at_once))
+            return Submitted(rows)
+
+        return self._database.write(write)
 
     def refuse(self, job: NewJob, error: JobError) -> bool:
         """Write a job that cannot run as failed, so that its sender can read the error.
@@ -126,7 +120,6 @@ class JobIntake(LedgerPart):
         self,
         connection: Connection,
         jobs: Sequence[NewJob],
-        dispatched: Collection[str] = (),
         **columns: Any,
     ) -> dict[str, dict[str, Any]]:
         """Insert the jobs whose id and idempotency key are new; their rows by id."""
@@ -140,10 +133,7 @@ class JobIntake(LedgerPart):
         )
         # Always in the same order, so that two transactions that share keys cannot deadlock.
         in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
-        values = [
-            {**_columns(job, clock), "dispatched_at": clock if job.id in dispatched else None}
-            for job in in_order
-        ]
+        values = [_columns(job, clock) for job in in_order]
         rows = {row["id"]: dict(row) for row in connection.execute(statement, values).mappings()}
         _keep_messages(connection, [job for job in jobs if job.celery is not None and job.id in rows])
         self._link(
@@ -206,16 +196,6 @@ def _columns(job: NewJob, clock_ms: int) -> dict[str, Any]:
         # Without repetitions: the column is as wide as all names together.
         "webhook_events": None if job.webhook_events is None else ",".join(dict.fromkeys(job.webhook_events)),
     }
-
-
-def _kinds_that_wait(connection: Connection, kinds: Collection[str]) -> set[str]:
-    """Kinds that have jobs waiting in the ledger, which new jobs must not overtake."""
-    waiting = set()
-    for kind in kinds:
-        one = select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), may_start()).limit(1)
-        if connection.execute(one).first():
-            waiting.add(kind)
-    return waiting
 
 
 def _check_keys(connection: Connection, jobs: Sequence[NewJob]) -> None:

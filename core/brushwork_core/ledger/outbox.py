@@ -13,8 +13,10 @@ from typing import Any
 from brushwork_schemas.errors import EventNotFound
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
-from sqlalchemy import Connection, Select, Update, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, func, select, update
 
+from brushwork_core.audit.actor import current_actor
+from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, is_open
 from brushwork_core.timing.timestamps import moment_of
@@ -207,7 +209,9 @@ class Outbox:
         Raises:
             EventNotFound: No event has this id.
         """
-        if not self._write(_reset().where(WEBHOOK_EVENTS.c.id == event_id)):
+        if not self._replay(WEBHOOK_EVENTS.c.id == event_id):
+            missing = Record(AuditAction.WEBHOOK_REPLAYED, (event_id[:120],), outcome=EventNotFound.code)
+            AuditLog(self._database).add(missing)
             raise EventNotFound(
                 said("There is no event {event_id}.", event_id=ascii(event_id)[:120]),
                 field="event_id",
@@ -220,7 +224,19 @@ class Outbox:
         Returns:
             The number of these events.
         """
-        return self._write(_reset().where(WEBHOOK_EVENTS.c.dead))
+        return self._replay(WEBHOOK_EVENTS.c.dead)
+
+    def _replay(self, which: ColumnElement[bool]) -> int:
+        # Known here: another thread may run the write.
+        actor = current_actor()
+
+        def replay(connection: Connection) -> int:
+            ids = connection.execute(_reset().where(which).returning(WEBHOOK_EVENTS.c.id)).scalars().all()
+            if ids:
+                record(connection, Record(AuditAction.WEBHOOK_REPLAYED, ids), actor=actor)
+            return len(ids)
+
+        return self._database.write(replay)
 
     def _write(self, statement: Update) -> int:
         return self._database.write(lambda connection: int(connection.execute(statement).rowcount))

@@ -7,7 +7,7 @@ from typing import Any
 
 from brushwork_schemas.admission import Admitted
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.job import Job, JobError
+from brushwork_schemas.job import Job, JobError, Progress
 from brushwork_schemas.options import JobOptions, Priority
 
 from brushwork_core.ledger.job_row import job_of
@@ -137,11 +137,9 @@ class Submitted:
 
     Args:
         rows: Rows of the new jobs, by id.
-        sent: Ids of new jobs whose messages are to be sent now. They count as dispatched.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
-    sent: frozenset[str]
 
     @property
     def new(self) -> frozenset[str]:
@@ -172,6 +170,7 @@ class Claim:
         traceparent: W3C Trace Context of the call that submitted the job.
         priority: Priority of the job. Its model calls run before those of less urgent jobs.
         task_id: Celery's id of the bare message that the job came as; None for a job of a client.
+        label: Model and cost in a few words, without private text.
     """
 
     job_id: str
@@ -187,34 +186,66 @@ class Claim:
     traceparent: str | None = None
     priority: Priority = Priority.NORMAL
     task_id: str | None = None
+    label: str = ""
+
+
+def claim_of(row: Any) -> Claim:
+    """Return the claim of a row that a claiming statement returned."""
+    return Claim(
+        queued_s=row.queued_ms / 1000,
+        alone=row.suspicion is not None,
+        priority=Priority(row.priority),
+        **{name: getattr(row, name) for name in _OF_CLAIM},
+    )
+
+
+_OF_CLAIM = (
+    *("job_id", "kind", "model", "request", "fence", "attempt", "max_attempts", "deadline_ms"),
+    *("traceparent", "task_id", "label"),
+)
 
 
 @dataclass(frozen=True)
-class Dispatch:
-    """The properties of a job that its message in the queue needs.
+class Completion:
+    """The end of an attempt that succeeded.
+
+    Args:
+        job_id: Id of the job.
+        fence: Fence of the claim.
+        result: Result as JSON.
+        outputs: Files of the result, already stored.
+        progress: Last progress. All its steps count as done.
+    """
+
+    job_id: str
+    fence: int
+    result: dict[str, Any]
+    outputs: tuple[Artifact, ...] = ()
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """What the message of a job says. It makes one worker look for jobs, not only for this one.
 
     Args:
         job_id: Id of the job.
         kind: Name of its kind.
         label: Model and cost in a few words, without private text.
         priority: Priority of the job.
-        tenant: Tenant of the job.
         traceparent: W3C Trace Context of the call that submitted the job.
-        again: Whether the job was claimed before, or its message was lost. It then precedes new jobs.
     """
 
     job_id: str
     kind: str
     label: str
     priority: Priority = Priority.NORMAL
-    tenant: str = ""
     traceparent: str | None = None
-    again: bool = False
 
     @classmethod
-    def of(cls, job: NewJob) -> "Dispatch":
-        """Return the properties of a job that was just written."""
-        return cls(job.id, job.kind, job.label, job.priority, job.tenant, job.traceparent)
+    def of(cls, job: NewJob) -> "WakeUp":
+        """Return the message of a job that was just written."""
+        return cls(job.id, job.kind, job.label, job.priority, job.traceparent)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Row, bindparam, false, or_, select, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.tables import JOBS, WORKERS, in_state
 from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_core.ledger.ledger_part import LedgerPart
@@ -60,6 +61,8 @@ class Recovery(LedgerPart):
             note_ends(connection, [job_id for outcome in _ENDS for job_id in outcomes[outcome]])
             for outcome in outcomes:
                 add_to_tally(connection, f"{REAPED}{outcome}", len(outcomes[outcome]))
+            if lost:
+                notify_leader(connection, Topic.BACKLOG)
         return Reaped(
             queued=tuple(job_id for name in _REQUEUES for job_id in outcomes[name]),
             failed=tuple(outcomes["failed"] + outcomes["stalled out"]),

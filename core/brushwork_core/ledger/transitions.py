@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.tables import (
     CELERY_TASKS,
     JOBS,
@@ -79,6 +80,8 @@ def note_ends(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write to both outboxes that jobs ended in this transaction."""
     note_webhooks(connection, job_ids)
     note_task_ends(connection, job_ids)
+    if job_ids:
+        notify_leader(connection, Topic.ENDS)
 
 
 def note_task_ends(connection: Connection, job_ids: Sequence[str]) -> None:

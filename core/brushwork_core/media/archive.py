@@ -25,6 +25,7 @@ from brushwork_core.media.structure.archives import (
     check_tar,
     check_zip,
 )
+from brushwork_core.media.structure.tar_headers import QuickTarInfo
 
 MAX_FILES = 100_000
 LOOKED_THROUGH_BYTES = 16 * 2**20
@@ -119,7 +120,9 @@ class Archive:
             check_tar(BoundedReader(plain, most), MAX_FILES)
         reader = BoundedReader(plain, most)
         # Whoever has opened the source closes it.
-        opened = tarfile.open(fileobj=reader, mode="r:", encoding="utf-8")  # noqa: SIM115
+        opened = tarfile.open(  # noqa: SIM115
+            fileobj=reader, mode="r:", encoding="utf-8", tarinfo=QuickTarInfo
+        )
         members = []
         for number, info in enumerate(opened):
             check_number(number, MAX_FILES)

@@ -41,10 +41,12 @@ def detected(names: Iterable[bytes]) -> str:
     sample = sorted(parts, key=lambda part: (len(part), part))
     while len(sample) > 1 and sum(map(len, sample)) > MOST_BYTES:
         sample = sample[::2]
-    able = [each for each in _SCORES if _decodes(together, each)]
+    # Most encodings fail on a few names already. Only the best of the others decodes all names.
+    able = [each for each in _SCORES if _decodes(b"/".join(sample), each)]
     tidy = _tidy(b"\n".join(sample), able)
     # Of those with one score, the first.
-    return max(tidy or able or [_LAST], key=lambda encoding: _score(sample, encoding))
+    ranked = sorted(able, key=lambda each: (each in tidy, _score(sample, each)), reverse=True)
+    return next((each for each in ranked if _decodes(together, each)), _LAST)
 
 
 def _tidy(text: bytes, encodings: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from brushwork_schemas.cursor import Cursor
@@ -11,7 +12,7 @@ from brushwork_schemas.job_filter import EVERYTHING, MOST_SEARCHED, JobFilter
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Executable, bindparam, func, or_, select, tuple_
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS, TRAININGS, in_state
@@ -66,15 +67,28 @@ class JobIndex:
         Raises:
             JobNotFound: No job has this id.
         """
+        row, summary = self.row(job_id)
+        return job_of(row._mapping, summary)
+
+    def row(self, job_id: str, more: tuple[ColumnElement[Any], ...] = ()) -> tuple[Any, object]:
+        """Return the row of a job, with its result, and the summary of its checkpoint, as for `job_of`.
+
+        Args:
+            job_id: Id of the job.
+            more: Further columns of the row.
+
+        Raises:
+            JobNotFound: No job has this id.
+        """
         values = {"job": checked_id(job_id)}
         with self._database.reading() as connection:
-            row = connection.execute(_ONE, values).mappings().one_or_none()
+            row = connection.execute(_one(more), values).one_or_none()
             # Only jobs that train have a curve. The other jobs must not cost a second query.
-            trains = row is not None and _trains(row["kind"])
+            trains = row is not None and _trains(row.kind)
             summary = connection.execute(_SUMMARY, values).scalar_one_or_none() if trains else None
         if row is None:
             raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
-        return job_of(row, summary)
+        return row, summary
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
         """Return the jobs of these ids, in their order. Unknown ids are left out."""
@@ -153,6 +167,12 @@ class JobIndex:
             return [job_of(row) for row in connection.execute(statement).mappings()]
 
 
+@cache
+def _one(more: tuple[ColumnElement[Any], ...]) -> Executable:
+    # The most frequent query is built once: to build a statement costs as much as to run it.
+    return _WITH_RESULT.add_columns(*more).where(_IS_IT)
+
+
 def _trains(kind: str) -> bool:
     known = all_kinds().get(kind)
     return known is not None and known.trains is not None
@@ -196,8 +216,6 @@ _RUNNING = (
 )
 _NEWEST = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
 _WITH_RESULT = select(JOBS, RESULTS.c.result).outerjoin(RESULTS, RESULTS.c.job_id == JOBS.c.id)
-# The two most frequent queries are built once: to build a statement costs as much as to run it.
 _IS_IT = JOBS.c.id == bindparam("job")
-_ONE = _WITH_RESULT.where(_IS_IT)
 _SUMMARY = select(TRAININGS.c.curve).where(TRAININGS.c.job_id == bindparam("job"))
 _STATE = select(JOBS.c.state, JOBS.c.progress_step, JOBS.c.progress_total).where(_IS_IT)

@@ -14,6 +14,8 @@ from sqlalchemy import bindparam, select
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.ledger.job_row import job_of
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.queue_snapshot import QueueSnapshot, num_own_before
 from brushwork_core.queries.throughput import Throughput
 from brushwork_core.queries.ttl_cache import TtlCache
@@ -43,6 +45,7 @@ class Outlooks:
 
     def __init__(self, database: Database, *, fresh_s: float = 12.0) -> None:
         self._database = database
+        self._index = JobIndex(database)
         self._fresh_s = fresh_s
         self._queues: dict[str, TtlCache[QueueSnapshot]] = {}
         self._workers = TtlCache(WorkerRegistry(database).workers, KEEP_S)
@@ -59,12 +62,22 @@ class Outlooks:
             return None
         with self._database.reading() as connection:
             row = connection.execute(_ROW, {"job": job.id}).one_or_none()
-            if row is None or row.state not in (JobState.QUEUED, JobState.RUNNING):
-                return None
-            is_in_ledger = row.state == JobState.QUEUED and row.dispatched_at is None
-            num_own = num_own_before(connection, row) if is_in_ledger else 0
+        return None if row is None else self._of(row)
+
+    def get(self, job_id: str) -> tuple[Job, Outlook | None]:
+        """Return a job with its outlook, by one query. The result is that of `JobIndex.get` and `of`.
+
+        Raises:
+            JobNotFound: No job has this id.
+        """
+        row, summary = self._index.row(job_id, _PLACE)
+        return job_of(row._mapping, summary), self._of(row)
+
+    def _of(self, row: Any) -> Outlook | None:
+        if row.state not in (JobState.QUEUED, JobState.RUNNING):
+            return None
         serving = self.serving(row.kind, row.model)
-        ahead = _Ahead(row, self._throughput.get(), serving, self._position(row, num_own))
+        ahead = _Ahead(row, self._throughput.get(), serving, self._position(row))
         start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
@@ -93,14 +106,14 @@ class Outlooks:
             and (model is None or model in worker.models or model.startswith(TRAINED))
         ]
 
-    def _position(self, row: Any, num_own: int) -> int | None:
+    def _position(self, row: Any) -> int | None:
         if row.state != JobState.QUEUED:
             return None
         queue = self.queue(row.kind)
         if row.dispatched_at is not None:
             # It may have got its message after the queue was read. Then it is the last one with a message.
             return queue.dispatched.get(row.id, len(queue.dispatched))
-        return min(MOST_COUNTED, queue.num_before(row.tenant, num_own))
+        return min(MOST_COUNTED, queue.num_before(row.tenant, row.num_own))
 
     def _read_queue(self, kind: str) -> QueueSnapshot:
         with self._database.reading() as connection:
@@ -115,9 +128,8 @@ _COLUMNS = (
     *("id", "kind", "model", "label", "state", "tenant", "rank", "not_before", "dispatched_at"),
     *("started_at", "progress_step", "progress_total"),
 )
-_ROW = select(*(JOBS.c[name] for name in _COLUMNS), now_ms().label("now")).where(
-    JOBS.c.id == bindparam("job")
-)
+_PLACE = (now_ms().label("now"), num_own_before().label("num_own"))
+_ROW = select(*(JOBS.c[name] for name in _COLUMNS), *_PLACE).where(JOBS.c.id == bindparam("job"))
 
 
 def _start_ms(ahead: _Ahead) -> float | None:

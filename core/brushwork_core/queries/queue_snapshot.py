@@ -2,11 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from brushwork_schemas.options import Priority
 from brushwork_schemas.outlook import MOST_COUNTED
-from sqlalchemy import Connection, Integer, Select, bindparam, func, literal_column, select, tuple_
+from brushwork_schemas.states import JobState
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, is_dispatched, waits_for_dispatch
@@ -62,15 +75,25 @@ class QueueSnapshot:
         return len(self.dispatched) + num_own + sum(others)
 
 
-def num_own_before(connection: Connection, job: Any) -> int:
-    """Return the number of jobs of the same tenant and kind before a job without a message, up to 10,000.
+def num_own_before() -> ColumnElement[int]:
+    """The number of jobs before a job of `JOBS` without a message, of its tenant and kind, up to 10,000.
 
-    Args:
-        connection: Open transaction.
-        job: Row of the job, with kind, tenant, rank and id.
+    A subquery that belongs into a query of the job, so that one question is enough. Zero for other jobs.
     """
-    values = {"kind": job.kind, "tenant": job.tenant, "rank": job.rank, "job": job.id}
-    return int(connection.execute(_OWN_BEFORE, values).scalar_one())
+    own = JOBS.alias("own")
+    number = _counted(
+        select(_ONE)
+        .where(
+            own.c.kind == JOBS.c.kind,
+            own.c.tenant == JOBS.c.tenant,
+            # Written as in the index of the backlog.
+            own.c.state == literal_column(f"'{JobState.QUEUED.value}'", String()),
+            own.c.dispatched_at.is_(None),
+            tuple_(own.c.rank, own.c.id) < tuple_(JOBS.c.rank, JOBS.c.id),
+        )
+        .correlate(JOBS)
+    )
+    return case((waits_for_dispatch(), number.correlate(JOBS).scalar_subquery()), else_=0)
 
 
 def _counted(rows: Select[int]) -> Select[int]:
@@ -103,12 +126,4 @@ _DISPATCHED = (
     .where(JOBS.c.kind == bindparam("kind"), is_dispatched())
     .order_by(JOBS.c.dispatched_at, JOBS.c.id)
     .limit(MOST_DISPATCHED)
-)
-_OWN_BEFORE = _counted(
-    select(_ONE).where(
-        JOBS.c.kind == bindparam("kind"),
-        JOBS.c.tenant == bindparam("tenant"),
-        waits_for_dispatch(),
-        tuple_(JOBS.c.rank, JOBS.c.id) < tuple_(bindparam("rank"), bindparam("job")),
-    )
 )

@@ -1,7 +1,7 @@
 """The queue in Redis: the form of a job's message, and how it is sent. Producers and workers share this.
 
-The Celery task id of a message is the job id. The message also has a label for Flower; the request is in the
-ledger. A message has less than 1,000 bytes.
+A message wakes one worker, which looks into the ledger for the jobs that are next. Its Celery task id is the
+id of a new job. It also has a label for Flower; the request is in the ledger. It has less than 1,000 bytes.
 """
 
 import logging
@@ -16,7 +16,8 @@ from brushwork_schemas.wording.phrase import private, said
 from celery import Celery
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError
 
-from brushwork_core.ledger import Dispatch
+from brushwork_core.ledger import WakeUp
+from brushwork_core.queue.sentinel import broker_address, error_text, sentinel_options
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.trace_context import propagated
 
@@ -28,8 +29,8 @@ LONGEST_LABEL = 72
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
 # Headers that Celery does not need: our tasks are not part of a group, and have no stamps.
 _UNUSED_HEADERS = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
-# The list that is taken first.
-AGAIN = 0
+# A header: the message names a job, but asks for whatever job is next. Messages of older programs lack it.
+LOOK = "look"
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)
 
 
@@ -41,7 +42,8 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         socket_timeout_s: Seconds for one reply of Redis, by default `settings.publish_timeout_s`.
     """
     # Not the current app, which belongs to the host program: its shared tasks would be sent to our Redis.
-    app = _OwnBroker("brushwork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app = _OwnBroker("brushwork", broker=broker_address(settings), set_as_current=False)
+    timeout_s = socket_timeout_s or settings.publish_timeout_s
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -52,7 +54,7 @@ def celery_app(settings: Settings, *, socket_timeout_s: float | None = None) -> 
         broker_connection_max_retries=None,
         # Failover (READONLY) and a full Redis raise channel errors, which a worker must survive.
         broker_channel_error_retry=True,
-        broker_transport_options=_transport_options(socket_timeout_s or settings.publish_timeout_s),
+        broker_transport_options=_transport_options(timeout_s) | sentinel_options(settings, timeout_s),
     )
     return app
 
@@ -94,11 +96,11 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def publish(self, jobs: Sequence[Dispatch]) -> bool:
+    def publish(self, jobs: Sequence[WakeUp]) -> bool:
         """Send one message for each job, in one pipeline, without retries.
 
         Returns:
-            Whether Redis accepted them. If not, the reconciler of a worker publishes them later.
+            Whether Redis accepted them. If not, workers find the jobs a little later.
         """
         timeout_s = self._app.conf.broker_transport_options["socket_timeout"]
         pool = self._app.amqp.producer_pool
@@ -109,10 +111,12 @@ class Publisher:
                 for job in jobs:
                     self._send(producer, job)
         except LimitExceeded:
-            LOGGER.warning("All connections wait for Redis. A worker will publish the messages later")
+            LOGGER.warning("All connections wait for Redis. Workers will find the jobs without messages")
             return False
         except _NO_ANSWER as error:
-            LOGGER.warning("Redis accepted no message. A worker will publish the messages later: %s", error)
+            LOGGER.warning(
+                "Redis accepted no message. Workers will find the jobs without: %s", error_text(error)
+            )
             return False
         return True
 
@@ -126,18 +130,18 @@ class Publisher:
         try:
             with self._app.amqp.producer_pool.acquire(block=True, timeout=timeout_s) as producer:
                 channel = producer.channel
-                with channel.conn_or_acquire() as client, client.pipeline() as pipe:
+                with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                     for step in REDIS_PRIORITY.values():
                         pipe.llen(channel._q_for_pri(kind, step))
                     return sum(pipe.execute())
         except (*_NO_ANSWER, LimitExceeded) as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=private(error)),
+                said("Redis does not answer: {error}.", error=private(error_text(error))),
                 field="redis_url",
                 hint="Check BRUSHWORK_REDIS_URL, and that the server is running.",
             ) from error
 
-    def _send(self, producer: Any, job: Dispatch) -> None:
+    def _send(self, producer: Any, job: WakeUp) -> None:
         # Like `send_task`, which would write the label twice, and an address for replies.
         amqp, task = self._app.amqp, kind_named(job.kind).task_name
         message = amqp.create_task_message(
@@ -151,9 +155,8 @@ class Publisher:
         for name in _UNUSED_HEADERS:
             del message.headers[name]
         message.headers.update(propagated(job.traceparent))
-        # A job that is sent again has waited its turn already. At the end of a full list it would wait as
-        # long again, and a second message of one job would be counted as waiting for long.
-        priority = AGAIN if job.again else REDIS_PRIORITY[job.priority]
+        message.headers[LOOK] = True
+        priority = REDIS_PRIORITY[job.priority]
         amqp.send_task_message(producer, task, message, queue=job.kind, priority=priority, retry=False)
 
 

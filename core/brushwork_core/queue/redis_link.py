@@ -9,6 +9,7 @@ from brushwork_schemas.wording.phrase import private, said
 from kombu.exceptions import OperationalError
 
 from brushwork_core.queue.broker import celery_app
+from brushwork_core.queue.sentinel import error_text, expect_known_master, uses_sentinel
 from brushwork_core.settings.settings import Settings
 
 ACCESS_TIMEOUT_S = 2.0
@@ -24,15 +25,17 @@ def expect_access(settings: Settings) -> None:
     """Check that Redis accepts the user and password of its address. A Redis that is away is not an error.
 
     Raises:
-        ServiceMisconfigured: Redis refuses them.
+        ServiceMisconfigured: Redis or its sentinels refuse them, or the sentinels know no such master.
     """
     link = RedisLink(settings, timeout_s=ACCESS_TIMEOUT_S)
     try:
         link.client().ping()
     except (redis.RedisError, OperationalError, OSError) as error:
+        if uses_sentinel(settings):
+            expect_known_master(settings, ACCESS_TIMEOUT_S)
         if isinstance(error, redis.AuthenticationError) or _REFUSED.search(str(error)):
             raise ServiceMisconfigured(
-                said("Redis refuses this program: {error}.", error=private(str(error).rstrip("."))),
+                said("Redis refuses this program: {error}.", error=private(error_text(error).rstrip("."))),
                 field="redis_url",
                 hint="Check user, password and number of the database in BRUSHWORK_REDIS_URL.",
             ) from error

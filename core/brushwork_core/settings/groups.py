@@ -5,7 +5,7 @@ A function that needs one group asks for that type, such as `LeaseSettings`, and
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, field_validator
@@ -28,36 +28,58 @@ class ServiceSettings(BaseModel):
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Broker: redis://, rediss:// or sentinel://.",
+        description="Broker: redis://, rediss:// or sentinel://; sentinels with a semicolon between them.",
+    )
+    redis_sentinel_master: str = Field(
+        "mymaster", min_length=1, description="Name by which Sentinel knows the Redis master."
+    )
+    redis_sentinel_password: SecretStr | None = Field(
+        None, description="Password of the sentinels themselves; by default they need none."
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///brushwork-data/ledger.sqlite3"),
         description="Ledger: sqlite:///file or postgresql+psycopg://user:password@host/name.",
     )
+    database_listen_url: SecretStr | None = Field(
+        None,
+        description="Address of PostgreSQL itself, for LISTEN, where database_url leads to a pooler in "
+        "transaction mode; by default database_url.",
+    )
     artifacts_url: str = Field("brushwork-data/artifacts", description="A folder, or s3://bucket/prefix.")
     publish_timeout_s: float = Field(2.0, gt=0, description="Submit waits for Redis at most about so long.")
+    audit_days: float | None = Field(
+        365.0,
+        ge=1,
+        le=36_500,
+        description="Days for which records of the audit log are kept; `brushwork prune` removes older ones.",
+    )
 
-    @field_validator("redis_url", "database_url")
+    @field_validator("redis_url", "database_url", "database_listen_url")
     @classmethod
-    def _has_own_password(cls, url: SecretStr) -> SecretStr:
-        expect_changed_address(url.get_secret_value())
+    def _has_own_password(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            expect_changed_address(url.get_secret_value())
         return url
 
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, url: SecretStr) -> SecretStr:
         # Checked here, for Celery would find out only after a job was accepted.
-        address = urlsplit(url.get_secret_value().split(";", 1)[0])
-        if address.scheme not in REDIS_SCHEMES:
-            raise ValueError(said("must start with one of {redis_schemes}", redis_schemes=REDIS_SCHEMES))
-        try:
-            _ = address.port
-        except ValueError:
-            raise ValueError("has an invalid port") from None
-        number = address.path.strip("/")
-        if address.scheme in ("redis", "rediss") and number and not number.isdecimal():
-            raise ValueError("must have the number of a database after host and port")
+        for address in map(urlsplit, url.get_secret_value().split(";")):
+            _expect_redis(address)
         return url
+
+
+def _expect_redis(address: SplitResult) -> None:
+    if address.scheme not in REDIS_SCHEMES:
+        raise ValueError(said("must start with one of {redis_schemes}", redis_schemes=REDIS_SCHEMES))
+    try:
+        _ = address.port
+    except ValueError:
+        raise ValueError("has an invalid port") from None
+    number = address.path.strip("/")
+    if address.scheme != "redis+socket" and number and not number.isdecimal():
+        raise ValueError("must have the number of a database after host and port")
 
 
 class ModelSettings(BaseModel):

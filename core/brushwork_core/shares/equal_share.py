@@ -1,25 +1,29 @@
-"""Equal shares of running jobs: which tenants run fewer than the others let them."""
+"""Equal shares of running jobs between tenants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 
-def shortfalls(
-    running: Mapping[str, int], coming: Mapping[str, int], waiting: Iterable[str]
-) -> dict[str, int]:
-    """Return how many more jobs each waiting tenant must start to have an equal share of the running jobs.
+def equal_shares(number: int, waiting: Sequence[str], running: Mapping[str, int]) -> dict[str, int]:
+    """Return how many of the next jobs each waiting tenant may start.
+
+    Each job goes to the tenant that runs the fewest then (max-min fairness). Tenants that run equally many
+    take turns.
 
     Args:
+        number: How many jobs can start.
+        waiting: Tenants that have more jobs, in the order of their turns.
         running: Number of running jobs, by tenant.
-        coming: Number of jobs that are next in any case, by tenant.
-        waiting: Tenants that have more jobs.
 
     Returns:
-        Numbers above 0, by tenant. Without running jobs there are none: then everybody can start.
+        Numbers above 0, by tenant, in the order of the turns.
     """
-    wanted = sorted(waiting)
-    num_tenants, total = len(running.keys() | set(wanted)), sum(running.values())
-    if num_tenants < 2 or not total:
-        return {}
-    share = max(1, total // num_tenants)
-    missing = {name: share - running.get(name, 0) - coming.get(name, 0) for name in wanted}
-    return {name: number for name, number in missing.items() if number > 0}
+    if len(waiting) == 1:
+        return {waiting[0]: number}
+    counts = {tenant: running.get(tenant, 0) for tenant in waiting}
+    shares = dict.fromkeys(waiting, 0)
+    for _ in range(number):
+        # Of equals, that with fewer of these jobs; else the first.
+        tenant = min(waiting, key=lambda name: (counts[name], shares[name]))
+        counts[tenant] += 1
+        shares[tenant] += 1
+    return {tenant: share for tenant, share in shares.items() if share}

@@ -5,6 +5,7 @@ The name of a row is a label of every sample, so a row is used again after a res
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -19,8 +20,11 @@ from brushwork_core.database.upsert import insert_or_ignore
 LOGGER = logging.getLogger(__name__)
 # A process without a report for this time has ended, and its metrics have been scraped.
 KEPT_S = 3600.0
-# A row without a report for this time may be claimed by another process: three reports are missing.
-SILENT_S = 15.0
+# Each process looks for such rows with its first report, and then at this interval.
+FORGET_EVERY_S = 600.0
+# A row without a report for this time may be claimed by another process: three reports of an idle worker,
+# which come every ten seconds, are missing.
+SILENT_S = 30.0
 _Written = TypeVar("_Written")
 
 
@@ -68,6 +72,7 @@ class ProcessReports:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._is_failing = False
+        self._forgets_at = 0.0
 
     def claim(self, identity: ProcessIdentity) -> ProcessReport | None:
         """Claim the first free row of a name.
@@ -92,6 +97,9 @@ class ProcessReports:
             not answer.
         """
         row = {"role": role, "samples": samples, "owner": owner}
+        if time.monotonic() >= self._forgets_at:
+            self._forgets_at = time.monotonic() + FORGET_EVERY_S
+            self._attempted(_forget)
         return self._attempted(lambda connection: _put(connection, process, row))
 
     def leave(self, process: str, owner: str) -> None:
@@ -140,12 +148,15 @@ def _is_free(identity: ProcessIdentity, owner: str) -> bool:
     return identity.is_only_one or identity.has_ended(owner)
 
 
-def _put(connection: Connection, process: str, row: dict[str, str | None]) -> bool:
+def _forget(connection: Connection) -> None:
     # Locked rows are skipped, so that two reports at once do not wait for each other.
     old = select(TELEMETRY.c.process).where(TELEMETRY.c.seen_at < now_ms() - round(KEPT_S * 1000))
     ended = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
     if ended:
         connection.execute(delete(TELEMETRY).where(TELEMETRY.c.process.in_(ended)))
+
+
+def _put(connection: Connection, process: str, row: dict[str, str | None]) -> bool:
     columns = {**row, "seen_at": now_ms()}
     mine = TELEMETRY.c.owner.is_not_distinct_from(row["owner"])
     changed = connection.execute(

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Metric
 
@@ -21,6 +22,8 @@ class Reporter:
         identity: This process, with the name that it wants to have.
         registry: Metrics to report.
         every_s: Seconds between two reports.
+        is_quiet: Returns whether nothing happened since it was last asked; asked before each report. While it
+            is so, every other report is left out.
     """
 
     def __init__(
@@ -30,11 +33,14 @@ class Reporter:
         registry: CollectorRegistry,
         *,
         every_s: float = EVERY_S,
+        is_quiet: Callable[[], bool] = lambda: False,
     ) -> None:
         self._telemetry = telemetry
         self._identity = identity
         self._registry = registry
         self._every_s = every_s
+        self._is_quiet = is_quiet
+        self._left_out = True
         self._process: str | None = None
         self._carried = CarriedCounters()
         # The last report that was written, and the same without the counters of predecessors.
@@ -114,8 +120,11 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            is_asked = self._wanted.is_set()
             self._wanted.clear()
-            self._take_turn()
+            self._left_out = self._is_quiet() and not self._left_out and not is_asked
+            if not self._left_out:
+                self._take_turn()
             self._wanted.wait(self._every_s)
         self._take_turn()
         self._telemetry.leave(self.process, self._identity.owner)

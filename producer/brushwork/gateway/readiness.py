@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import redis
 from brushwork_core.database.database import Database
 from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.queue.sentinel import error_text
 from brushwork_core.settings.settings import Settings
 from brushwork_core.timing.remembered_check import RememberedCheck
 from brushwork_schemas.errors import ServiceUnreachable
@@ -70,7 +71,9 @@ class ReadinessChecks:
         try:
             self._redis.client().ping()
         except (redis.RedisError, OperationalError, OSError) as error:
-            raise ServiceUnreachable(said("Redis does not answer: {error}.", error=private(error))) from error
+            raise ServiceUnreachable(
+                said("Redis does not answer: {error}.", error=private(error_text(error)))
+            ) from error
 
 
 def _expect_temporary_space() -> None:

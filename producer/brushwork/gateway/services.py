@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from brushwork_core.access.api_keys import ApiKeys
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.database.write_queue import answered_within
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -19,11 +19,12 @@ from brushwork_core.settings.settings import Settings
 from fastapi import Request
 
 from brushwork.direct_client import DirectClient
-from brushwork.gateway.admission.access import Access
+from brushwork.gateway.admission.access import Access, Principal
 from brushwork.gateway.admission.body_room import BodyRoom
 from brushwork.gateway.admission.fair_pool import FairPool
 from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.admission.limits import KeyLimits
+from brushwork.gateway.admission.request_audit import RequestAudit
 from brushwork.gateway.admission.stream_limit import StreamLimit
 from brushwork.gateway.readiness import ReadinessChecks
 from brushwork.gateway.watching.watcher import Watch
@@ -54,12 +55,13 @@ class Services:
         limits: Limits of API keys and queues.
         watch: Watches jobs for event streams and waiting requests.
         readiness: Checks whether jobs and files can be accepted.
+        audit: Records what admin keys do with jobs of other tenants, and which keys a limit refuses.
         stream_limit: Limits the number of event streams and waiting requests.
         bodies: Room for the bodies of requests that are being received.
         lists: Limits the number of threads that list jobs.
         decoders: Threads that have pictures decoded.
         fetchers: Threads that fetch pictures by address, or read archives.
-        writers: Limits the number of threads that write to the database.
+        writers: Threads that write to the database.
     """
 
     settings: Settings
@@ -69,25 +71,36 @@ class Services:
     limits: KeyLimits
     watch: Watch
     readiness: ReadinessChecks
+    audit: RequestAudit
     stream_limit: StreamLimit
     bodies: BodyRoom
     lists: FairPool = field(default_factory=lambda: FairPool(LISTS))
     decoders: FairThreads = field(default_factory=lambda: FairThreads(DECODERS))
     fetchers: FairThreads = field(default_factory=lambda: FairThreads(FETCHERS))
-    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITERS))
+    writers: FairThreads = field(default_factory=lambda: FairThreads(WRITERS))
 
     async def write(
-        self, function: Callable[_Arguments, _Answer], *args: _Arguments.args, **options: _Arguments.kwargs
+        self,
+        principal: Principal,
+        function: Callable[_Arguments, _Answer],
+        *args: _Arguments.args,
+        **options: _Arguments.kwargs,
     ) -> _Answer:
         """Run a function that writes to the database, in a thread that no read needs.
 
         The time limit of its writes counts from now, so it includes the wait for a thread.
 
+        Args:
+            principal: For whom. Tenants take turns.
+            function: What is called.
+            args: Its arguments.
+            options: Its keyword arguments.
+
         Raises:
             ServiceUnreachable: The database stays locked.
         """
         with answered_within(self.database.write_limit_s):
-            return await to_thread.run_sync(partial(function, *args, **options), limiter=self.writers)
+            return await self.writers.run(principal.stream_tenant, partial(function, *args, **options))
 
     @classmethod
     async def of(cls, request: Request) -> "Services":
@@ -134,17 +147,24 @@ class Services:
         self.backend.close()
 
 
-def services(settings: Settings) -> Services:
-    """Build the services of a gateway process."""
+def services(settings: Settings, on_lost: Callable[[int], None] = lambda number: None) -> Services:
+    """Build the services of a gateway process.
+
+    Args:
+        settings: Settings of the gateway.
+        on_lost: Called with a number of records of the audit log that could not be stored.
+    """
     backend = Backend.opened(settings, user=f"gateway {socket.gethostname()}", decoders=settings.decoders)
+    audit = RequestAudit(AuditLog(backend.database), backend.tenant_files, on_lost)
     return Services(
         settings=settings,
         backend=backend,
         client=DirectClient(settings, backend),
         access=Access(ApiKeys(backend.database)),
-        limits=KeyLimits(settings, backend.database, backend.index),
+        limits=KeyLimits(settings, backend.database, backend.index, audit),
         watch=Watch(backend.index, backend.job_signals),
         stream_limit=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
         bodies=BodyRoom(settings),
         readiness=ReadinessChecks(settings, backend.database, backend.store_probe),
+        audit=audit,
     )

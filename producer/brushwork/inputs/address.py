@@ -1,25 +1,24 @@
 """Download pictures from URLs: only if this is allowed, and never from a private or link-local host.
 
-ssrfguard resolves a host name once, checks every IP address that it stands for, and connects to the checked
-address. It does the same again at each redirect.
+Each redirect is checked like the URL itself.
 """
 
+import ssl
 import threading
 import time
-from ipaddress import IPv4Network
+from functools import cache
 
 import httpx
 from brushwork_schemas.artifact import MAX_PICTURE_BYTES
 from brushwork_schemas.errors import AddressRefused, InvalidImage
 from brushwork_schemas.wording.phrase import private, said
-from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedURLError, Policy, Reach, SSRFGuardError
+from ssrfguard import BlockedURLError, Policy, SSRFGuardError
 from ssrfguard.httpx import Client
+
+from brushwork.inputs.reachable_hosts import PUBLIC_HOSTS
 
 TOTAL_S = 20.0
 PAUSE_S = 5.0
-# Every machine at Azure reaches Azure's platform services at this address, although it counts as public.
-_AZURE = Block(IPv4Network("168.63.129.16/32"), "Azure platform services", "none", Reach.DENIED)
-PUBLIC_HOSTS = Policy(denied_networks=AddressTable((*DEFAULT_DENIED.blocks, _AZURE)))
 
 
 def fetch(
@@ -83,10 +82,23 @@ def _failed(error: Exception) -> str:
     return private(error, "its server does not answer as it should")
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the rules of TLS. To read the certificates takes longer than most downloads."""
+    return httpx.create_ssl_context()
+
+
 def _download(url: str, field: str, policy: Policy, deadline: float) -> bytes:
     data = bytearray()
     pause_s = min(PAUSE_S, max(0.1, deadline - time.monotonic()))
-    with Client(policy=policy, timeout=pause_s, headers={"Accept-Encoding": "identity"}) as client:
+    with Client(
+        policy=policy,
+        # A proxy would resolve the name itself, so the address could not be checked.
+        trust_env=False,
+        verify=_tls(),
+        timeout=pause_s,
+        headers={"Accept-Encoding": "identity"},
+    ) as client:
         # httpx has no total deadline: a server that sends its headers slowly could hold the connection for
         # ever.
         alarm = threading.Timer(deadline - time.monotonic(), client.close)

@@ -70,7 +70,7 @@ class DirectTransport(Transport):
         self._index = backend.index
         self._job_signals = backend.job_signals
         self._outlooks = backend.outlooks
-        self._messages = Messages(settings, self._ledger)
+        self._messages = Messages(settings)
         self._catalogue = backend.catalogue
         self._trained = backend.trained_models
         self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
@@ -220,9 +220,8 @@ class DirectTransport(Transport):
     def _accept(self, jobs: Sequence[NewJob]) -> Accepted:
         if not jobs:
             return Accepted([], frozenset())
-        first = self._messages.with_room(jobs)
-        submitted = self._ledger.submit(jobs, sent={job.id for job in first})
-        self._messages.send([job for job in first if job.id in submitted.sent])
+        submitted = self._ledger.submit(jobs)
+        self._messages.send([job for job in jobs if job.id in submitted.new])
         repeats = [job for job in jobs if job.id not in submitted.new]
         earlier = self._earlier(repeats)
         # The job of an idempotency key may be deleted after its key was found. Then the key is free again.

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +10,7 @@ import httpx
 from ssrfguard import Policy, SSRFGuardError
 from ssrfguard.httpx import AsyncClient
 
-from brushwork.inputs.address import PUBLIC_HOSTS
+from brushwork.inputs.reachable_hosts import INNER_NETWORKS, PUBLIC_TABLE
 from brushwork.webhooks.answer import DeliveryAnswer, answer_of
 
 # A short answer is read, so that the connection can be used again. Its content is ignored.
@@ -19,17 +18,9 @@ MOST_READ_BYTES = 16_384
 READING_S = 1.0
 # Other well-known ports belong to mail, shells and similar services.
 PORTS = frozenset({80, 443, *range(1024, 65_536)})
-# The metadata service of Amazon, at an address that looks like an internal network, stays forbidden.
-_CLOUD = IPv6Network("fd00:ec2::254/128")
-INNER_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = (
-    *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
-    *(IPv6Network("::1/128"), *IPv6Network("fc00::/7").address_exclude(_CLOUD)),
-)
 HINT = " BRUSHWORK_WEBHOOK_PRIVATE=true allows loopback and private networks."
-PUBLIC = Policy(denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS)
-INNER_TOO = Policy(
-    denied_networks=PUBLIC_HOSTS.denied_networks, allowed_ports=PORTS, allowed_networks=INNER_NETWORKS
-)
+PUBLIC = Policy(denied_networks=PUBLIC_TABLE, allowed_ports=PORTS)
+INNER_TOO = Policy(denied_networks=PUBLIC_TABLE, allowed_ports=PORTS, allowed_networks=INNER_NETWORKS)
 
 
 class WebhookClient:

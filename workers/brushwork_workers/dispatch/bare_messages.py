@@ -6,8 +6,8 @@ The task id becomes the job id, so a message that is delivered twice makes one j
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,19 +43,6 @@ from brushwork_workers.dispatch.bare_message import MAX_KEPT_CHARACTERS, BareMes
 LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class AcceptedMessage:
-    """The job that a message became.
-
-    Args:
-        job_id: Id of the job.
-        waits: Whether jobs that have waited longer run first. The job then gets another message later.
-    """
-
-    job_id: str
-    waits: bool = False
-
-
 class BareMessages:
     """Turns bare messages into jobs.
 
@@ -65,7 +52,6 @@ class BareMessages:
         catalogue: The models that a message may name.
         max_attempts: Most attempts of such a job.
         expect: Raises `UnknownModel` if a tenant may not use a model.
-        kinds: Kinds that this worker serves; None for all. Jobs of other kinds wait for another worker.
         decoder: Decodes the pictures; None for this process.
     """
 
@@ -77,20 +63,16 @@ class BareMessages:
         *,
         max_attempts: int,
         expect: Callable[[Model, str], None] = lambda model, tenant: None,
-        kinds: Collection[str] | None = None,
         decoder: Decoder | None = None,
     ) -> None:
         self._decoder = decoder or in_process()
-        self._kinds = kinds
         self._expect = expect
         self._ledger = ledger
         self._store = store
         self._catalogue = catalogue
         self._max_attempts = max_attempts
 
-    def accept(
-        self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> AcceptedMessage:
+    def accept(self, task_id: str, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """Write the job of a message that has no callbacks to the ledger; see `accept_message`.
 
         Args:
@@ -101,17 +83,17 @@ class BareMessages:
                 or a `data:image/...;base64,` URL; a data set is the SHA-256 of an artifact.
 
         Returns:
-            The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
+            Id of the job: the task id, or derived from it if the task id is not a valid job id.
         """
         return self.accept_message(BareMessage(task_id, kind, args, kwargs))
 
-    def accept_message(self, message: BareMessage) -> AcceptedMessage:
+    def accept_message(self, message: BareMessage) -> str:
         """Write the job of a message to the ledger. An invalid message becomes a failed job with the reason.
 
         If a function of the kind has a bug, the job fails with the code `plugin_failed`.
 
         Returns:
-            The job. Its id is the task id, or is derived from it if the task id is not a valid job id.
+            Id of the job: the task id, or derived from it if the task id is not a valid job id.
 
         Raises:
             ServiceUnreachable: The ledger or the store does not answer. The message can be accepted again.
@@ -131,9 +113,9 @@ class BareMessages:
         # Without the message of the error, which may be private.
         LOGGER.info("Job %s was refused: %s", job_id, refusal.code, extra={"job": job_id})
         self._refuse(job_id, message, refusal)
-        return AcceptedMessage(job_id)
+        return job_id
 
-    def _submitted(self, job_id: str, message: BareMessage) -> AcceptedMessage:
+    def _submitted(self, job_id: str, message: BareMessage) -> str:
         if message.problem is not None:
             raise message.problem
         job = self._admitted(job_id, message.kind, message.args, message.kwargs)
@@ -141,10 +123,9 @@ class BareMessages:
         if message.is_revoked or (job.deadline_s is not None and job.deadline_s <= 0):
             state = JobState.CANCELED if message.is_revoked else JobState.EXPIRED
             self._ledger.submit_ended(job, state)
-            return AcceptedMessage(job_id)
-        is_served = self._kinds is None or message.kind in self._kinds
-        submitted = self._ledger.submit([job], sent=None if is_served else ())
-        return AcceptedMessage(job_id, waits=job_id in submitted.new - submitted.sent)
+            return job_id
+        self._ledger.submit([job])
+        return job_id
 
     def _refuse(self, job_id: str, message: BareMessage, refusal: JobError) -> None:
         try:

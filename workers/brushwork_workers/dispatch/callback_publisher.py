@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 from brushwork_core.queue.broker import celery_app
+from brushwork_core.queue.sentinel import error_text
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
@@ -85,7 +86,7 @@ class CallbackPublisher:
                 )
         except _NO_ANSWER as error:
             raise ServiceUnreachable(
-                said("Redis does not answer: {error}.", error=private(error)), field="redis_url"
+                said("Redis does not answer: {error}.", error=private(error_text(error))), field="redis_url"
             ) from error
 
     def close(self) -> None:

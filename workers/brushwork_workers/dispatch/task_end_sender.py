@@ -1,6 +1,8 @@
 """Sends the ends of jobs to Celery programs: callbacks and the final event, from the outbox."""
 
 import logging
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -14,6 +16,8 @@ from brushwork_workers.execution.task_events import TaskEvents
 
 LOGGER = logging.getLogger(__name__)
 SEND_EVERY_S = 0.25
+# Of a leader that is notified of ends.
+NOTIFIED_SEND_S = 1.0
 # Only the ends of workers of an older version are missed.
 FIND_MISSED_EVERY_S = 30.0
 AT_ONCE = 50
@@ -53,6 +57,27 @@ class TaskEndSender:
         self._index = index
         self._callbacks = callbacks
         self._events = events
+        self._wanted = threading.Event()
+        self._sends_at = 0.0
+
+    @property
+    def wanted(self) -> threading.Event:
+        """Set when this worker has noted an end, or heard of one."""
+        return self._wanted
+
+    def is_due(self, leads: bool, is_notified: bool) -> bool:
+        """Return whether this worker should look for due ends now: after an event, or as the leader.
+
+        Args:
+            leads: Whether this worker is the leader, which looks regularly.
+            is_notified: Whether notifications of the database arrive. Then it looks less often.
+        """
+        now = time.monotonic()
+        is_due = self._wanted.is_set() or (leads and now >= self._sends_at)
+        if is_due:
+            self._wanted.clear()
+            self._sends_at = now + (NOTIFIED_SEND_S if is_notified else 0.0)
+        return is_due
 
     def send_due(self) -> None:
         """Send all due ends.

@@ -1,4 +1,4 @@
-"""The path of one job in a worker: claim, wait for the model, begin, load, perform, finish."""
+"""The path of a claimed job in a worker: wait for the model, begin, load, perform, finish."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
 from enum import StrEnum
 
-from brushwork_core.ledger import Claim, Ledger, Signal, WriteOutcome
+from brushwork_core.ledger import Claim, Completion, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.media.decoders.current import on_behalf_of
@@ -44,11 +44,12 @@ from brushwork_workers.execution.attempt_result import (
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.engines_used import EnginesUsed
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
+from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
-from brushwork_workers.execution.service_health import Service, ServiceHealth
+from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
@@ -62,7 +63,7 @@ UNSERVED_PAUSE_S = 1.0
 
 
 class Outcome(StrEnum):
-    """What became of a message, for the log and for Flower."""
+    """What became of an attempt, for the log and for Flower."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -76,10 +77,6 @@ class Outcome(StrEnum):
     """The model cannot be loaded soon; the job is queued again without a charged attempt."""
     UNSERVED = "waits in the queue until a service answers"
     """The database or the store is away; the job is queued again without a charged attempt."""
-    WAITS = "waits its turn"
-    """The job of a bare message is queued behind jobs that have waited longer."""
-    DROPPED = "dropped"
-    """The message was superfluous: its job is running, finished or unknown."""
 
 
 _REPEATED = (Outcome.RETRIED, Outcome.POSTPONED, Outcome.UNSERVED)
@@ -135,6 +132,7 @@ class Executor:
         self._events = events or TaskEvents()
         self._worker = worker
         self._ledger = ledger
+        self._completions = GroupedCompletions(ledger)
         self._files = files
         self._checkpoints = checkpoints
         self._model_manager = model_manager
@@ -147,40 +145,13 @@ class Executor:
         self._patience = patience
         self._metrics = metrics
 
-    def execute(self, job_id: str) -> Outcome:
-        """Claim the job and run one attempt of it. Raises nothing that a job can cause."""
-        with bound(job=job_id):
-            if self._services[Service.STORE].is_away:
-                return self._put_back(job_id)
-            # Claimed inside the gate: a job that waits for an exclusive one to end must not hold a lease.
-            with self._exclusive_gate.shared():
-                claim = self._claim(job_id)
-                if isinstance(claim, Outcome):
-                    return claim
-                if not claim.alone:
-                    return self._run(Attempt(claim))
+    def run(self, claim: Claim) -> Outcome:
+        """Run one attempt of a claimed job, which the gate has admitted. Raises nothing that it can cause."""
+        try:
+            self._events.started(claim)
             return self._run(Attempt(claim))
-
-    def _put_back(self, job_id: str) -> Outcome:
-        """Have another message sent for a job: a worker that reaches the store may take it."""
-        try:
-            self._ledger.undispatch([job_id])
-        except ServiceUnreachable as error:
-            LOGGER.debug("The message of job %s is sent again later: %s", job_id, error)
-        return Outcome.UNSERVED
-
-    def _claim(self, job_id: str) -> Claim | Outcome:
-        try:
-            claim = self._patience.ask(lambda: self._ledger.claim(job_id, self._worker))
-        except ServiceUnreachable as error:
-            LOGGER.error("Job %s could not be claimed and stays queued: %s", job_id, error)
-            return Outcome.LOST
-        if claim is None:
-            self._metrics.dropped()
-            return Outcome.DROPPED
-        self._metrics.claimed(claim)
-        self._events.started(claim.job_id)
-        return claim
+        finally:
+            self._exclusive_gate.leave(alone=claim.alone)
 
     def _run(self, attempt: Attempt) -> Outcome:
         began = time.monotonic()
@@ -330,12 +301,12 @@ class Executor:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
             case AttemptCompleted(made, outputs):
-                stored = made.model_dump(mode="json")
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress)
                 try:
                     return self._write(
                         attempt,
                         Outcome.SUCCEEDED,
-                        lambda: ledger.complete(*key, stored, outputs, progress=progress),
+                        lambda: self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:
                     # An equal file went with another job, which was deleted just now. The job runs again.
@@ -381,7 +352,9 @@ class Executor:
         if outcome in _REPEATED:
             self._events.retried(claim.job_id, f"The job is {outcome.value}.")
         # The end of a job that came as a bare message stands in the outbox, with its callbacks.
-        elif outcome in _ENDS and claim.task_id is None:
+        elif outcome in _ENDS and claim.task_id is not None:
+            self._events.noted()
+        elif outcome in _ENDS:
             self._events.ended(claim, _ENDS[outcome], running_s)
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:

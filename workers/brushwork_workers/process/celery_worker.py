@@ -1,4 +1,4 @@
-"""The Celery side of a worker: one task per kind, which only translates, and Celery's lifecycle signals."""
+"""The Celery side of a worker: one task per kind, for bare messages, and Celery's lifecycle signals."""
 
 import logging
 import os
@@ -22,9 +22,8 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from brushwork_workers.execution.executor import Outcome
 from brushwork_workers.interface import Loader
-from brushwork_workers.process import queue_entries, remote_control, revocations
+from brushwork_workers.process import light_messages, queue_entries, remote_control, revocations
 from brushwork_workers.process.job_request import BARE, GIVE_BACK, STORED
 from brushwork_workers.process.worker_process import WorkerProcess
 
@@ -62,6 +61,7 @@ def worker_app(
         task_remote_tracebacks=False,
     )
     queue_entries.install()
+    light_messages.install()
     revocations.install()
     remote_control.install()
     for kind in all_kinds().values():
@@ -175,26 +175,22 @@ def _exit_status(error: Exception) -> int:
 
 
 def _add_task(app: Celery, kind: Kind) -> None:
-    def run(task: Any) -> str:
-        process: WorkerProcess = app.worker_process
-        process.feeder.message_taken()
-        with process.consumer_watchdog.processing():
-            job_id = task.request.id
-            if task.request.get(BARE) is not None:
-                job_id = _accepted(process, task.request)
-            return process.executor.execute(job_id) if job_id else Outcome.WAITS
+    def run(task: Any) -> None:
+        _accept(app.worker_process, task.request)
 
     options = {"bind": True, "typing": False, "max_retries": None}
     app.task(run, name=kind.task_name, Request="brushwork_workers.process.job_request:JobRequest", **options)
 
 
-def _accepted(process: WorkerProcess, request: Any) -> str | None:
-    """The id of the job of a bare message; None if the job is not to run here and now."""
+def _accept(process: WorkerProcess, request: Any) -> None:
+    """Make a job of a bare message. It waits for its turn like any other job."""
     try:
-        accepted = process.accept(request.get(BARE))
+        process.accept(request.get(BARE))
     except ServiceUnreachable as error:
         LOGGER.warning("A bare message goes back to Redis: %s", error)
         request.get(GIVE_BACK)()
-        return None
+        return
     request.get(STORED)()
-    return None if accepted.waits else accepted.job_id
+    process.jobs.wake()
+    # The job may have ended at once.
+    process.task_events.noted()

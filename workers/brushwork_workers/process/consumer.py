@@ -23,9 +23,10 @@ from celery.worker.state import revoked
 
 from brushwork_workers.dispatch.bare_message import is_own, read
 from brushwork_workers.process.job_request import BARE
+from brushwork_workers.process.light_messages import is_light
 
 LOGGER = logging.getLogger(__name__)
-SEND_EVENTS_EVERY_S = 0.1
+SEND_EVENTS_EVERY_S = 0.25
 # Seconds before the first repetition, more before each later one, and the most.
 RECONNECT = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 2.0}
 # Not kombu's own list: in that one a KeyError of a message without an id counts as a lost connection, too.
@@ -46,17 +47,16 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def register_with_event_loop(self, hub: Any) -> None:
         """Register with the loop, send buffered events several times a second, and let `_wakeup` wake it."""
         super().register_with_event_loop(hub)
-        self.app.worker_process.task_events.connect(lambda: self.event_dispatcher)
         hub.call_repeatedly(SEND_EVENTS_EVERY_S, self._flush_events)
         hub.add_reader(self._wakeup.fileno(), self._wakeup.clear)
-        self.app.worker_process.service_health.on_change(self._wakeup.wake)
+        self.app.worker_process.on_room(self._wakeup.wake)
+
+    def _flush_events(self) -> None:
+        if self.event_dispatcher:
+            self.app.worker_process.task_events.deliver(self.event_dispatcher)
 
     def on_send_event_buffered(self) -> None:
-        """Wake the loop, because a job has started or ended and there may be room for another.
-
-        Celery would send each event at once, up to three messages for each job.
-        """
-        self._wakeup.wake()
+        """Send nothing now. Celery would send each event at once, up to three messages for each job."""
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Connect again after Redis went away, whatever kombu meets while it closes the old connection.
@@ -93,8 +93,11 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
                 if _is_of_foreign_chord(message):
                     self._forward(message)
                     return
-                if not is_own(message):
-                    self._prepare(message)
+                if is_own(message):
+                    self._look(message)
+                    return
+                self._prepare(message)
+                self.app.worker_process.consumer_watchdog.message_taken()
                 handle(message)
             except _CONNECTION_LOST:
                 raise
@@ -110,9 +113,17 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         self._handle(message)
 
     def _consume_only_if_served(self, qos: Any) -> None:
-        """Take no message while a service is away that every job needs; messages stay in Redis."""
-        can_consume, health = qos.can_consume, self.app.worker_process.service_health
-        qos.can_consume = lambda: health.takes_work and can_consume()
+        """Take no message while no job could begin: another worker may take it."""
+        can_consume, process = qos.can_consume, self.app.worker_process
+        qos.can_consume = lambda: process.takes_messages and can_consume()
+
+    def _look(self, message: Any) -> None:
+        """Have a thread look for jobs. The ledger has the job of the message, which may be forgotten."""
+        if is_light(message):
+            self.app.worker_process.message_taken(None)
+            return
+        message.ack_log_error(LOGGER, self.connection_errors)
+        self.app.worker_process.message_taken(message.headers.get("id"))
 
     def _prepare(self, message: Any) -> None:
         """Replace the message by one without content. Its content goes to the task beside it."""

@@ -1,8 +1,11 @@
 """The database, the store and the queue of a worker process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from brushwork_core.database.database import Database
+from brushwork_core.database.listening import open_listener
+from brushwork_core.database.notifications import CHANNEL
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.trained_models import TrainedModels
 from brushwork_core.fleet.job_signals import JobSignals
@@ -13,6 +16,8 @@ from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.settings import Settings
 from celery import Celery
+
+from brushwork_workers.supervision.notification_thread import Notifications
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class WorkerServices:
         trained_models: Lists the models that jobs have trained.
         publisher: Sends messages to the queue.
         task_ends: Outbox of Celery's callbacks and events.
+        open_listener: Opens a connection that hears notifications; None where they do not arrive.
     """
 
     database: Database
@@ -40,6 +46,7 @@ class WorkerServices:
     trained_models: TrainedModels
     publisher: Publisher
     task_ends: TaskEnds
+    open_listener: Callable[[], Notifications | None]
 
     @classmethod
     def open(cls, settings: Settings, app: Celery, name: str) -> "WorkerServices":
@@ -68,4 +75,5 @@ class WorkerServices:
             trained_models=TrainedModels(database),
             publisher=Publisher(app),
             task_ends=TaskEnds(database),
+            open_listener=lambda: open_listener(settings, database, CHANNEL, f"listener {name}"),
         )

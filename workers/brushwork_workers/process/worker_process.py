@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
+from brushwork_core.ledger import Claim, ClaimOrder
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
@@ -17,7 +18,7 @@ from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
 from brushwork_schemas.catalogue import Catalogue, Model
-from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
+from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -30,18 +31,19 @@ from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, default_pixels, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
-from brushwork_workers.dispatch.bare_messages import AcceptedMessage, BareMessages
+from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
-from brushwork_workers.dispatch.feeder import Feeder
-from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
+from brushwork_workers.dispatch.job_claimer import JobClaimer
+from brushwork_workers.dispatch.job_pool import JobPool
+from brushwork_workers.dispatch.task_end_sender import TaskEndSender
 from brushwork_workers.engines.model_engines import ModelEngines
-from brushwork_workers.execution.attempt_files import FileAccess, discard
+from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
-from brushwork_workers.execution.running_attempts import RunningAttempts
+from brushwork_workers.execution.running_attempts import Quiet, RunningAttempts
 from brushwork_workers.execution.service_health import CHECK_AWAY_EVERY_S, Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
@@ -54,23 +56,22 @@ from brushwork_workers.model_cache.model_manager import ModelManager
 from brushwork_workers.model_cache.residency import Residency
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.trained_files import TrainedFiles
+from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
+from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
-from brushwork_workers.supervision.reconciler import Reconciler
 from brushwork_workers.supervision.recurring_thread import RecurringThread
 from brushwork_workers.supervision.thread_metrics import ThreadMetrics
 from brushwork_workers.supervision.watchdog import Watchdog
+from brushwork_workers.supervision.worker_beat import WorkerBeat
 
 LOGGER = logging.getLogger(__name__)
-FEED_EVERY_S = 0.25
 WATCH_EVERY_S = 1.0
-# A worker without a heartbeat for so many leases is removed from the registry.
-FORGET_AFTER_LEASES = 5
 
 
 class WorkerProcess:
@@ -81,7 +82,7 @@ class WorkerProcess:
         kinds: The kinds of job that it serves.
         app: The Celery application; it publishes messages.
         reservation: Its name in the ledger, made from Celery's node name and unique to this process.
-        concurrency: How many messages it processes at a time.
+        concurrency: How many jobs it runs at a time.
         loaders: Loaders to use in place of those that the families name, by family.
     """
 
@@ -127,13 +128,14 @@ class WorkerProcess:
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
         self._bare_messages = self._new_bare_messages()
-        self.executor = self._new_executor()
-        self.feeder = Feeder(
-            self._services.ledger, self._services.publisher, self.kinds, settings.queue_ahead
-        )
-        self.consumer_watchdog = self._new_consumer_watchdog(concurrency)
+        self._exclusive_gate = ExclusiveGate()
+        self._executor = self._new_executor()
+        self._claimer = self._new_claimer()
+        self.jobs = JobPool(concurrency, self._claimer.claim, self._run, may_claim=self._may_claim)
+        self.consumer_watchdog = self._new_consumer_watchdog()
         self._watchdog = self._new_watchdog()
-        self._reconciler = self._new_reconciler()
+        self.fleet_duties = self._new_fleet_duties()
+        self._beat = self._new_beat()
         self._threads = self._new_threads()
         # Started later than the others: before it is ready, the worker need not take messages.
         self._consumer_thread = RecurringThread(
@@ -151,36 +153,72 @@ class WorkerProcess:
     def announce_ready(self) -> None:
         """Record in the worker registry that this worker consumes messages."""
         self._is_ready.set()
+        self.jobs.start()
         self._consumer_thread.start()
-        self._beat()
+        self._beat.beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
-    def accept(self, message: BareMessage) -> AcceptedMessage:
+    def accept(self, message: BareMessage) -> str:
         """Write the job of a bare message to the ledger, however long the ledger takes within a lease.
+
+        Returns:
+            Id of the job.
 
         Raises:
             ServiceUnreachable: The ledger or the store did not answer.
         """
         return self._patience.ask(lambda: self._bare_messages.accept_message(message))
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether a job could begin now. Asked in every round of the event loop."""
+        return self.service_health.takes_work and self.jobs.has_room
+
+    def message_taken(self, job_id: str | None) -> None:
+        """Look for jobs, because a message says that there are some.
+
+        Args:
+            job_id: The job whose message it is, if an older program has sent it.
+        """
+        self.consumer_watchdog.message_taken()
+        if job_id is not None:
+            self._claimer.note_sent(job_id)
+        self.jobs.wake()
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when `takes_messages` may have become true."""
+
+        def changed() -> None:
+            callback()
+            self.jobs.wake()
+
+        self.jobs.on_room = callback
+        self.service_health.on_change(changed)
+
     def prepare_to_stop(self) -> None:
-        """Expect no more messages and load no more models: the worker was asked to stop."""
+        """Claim no more jobs and load no more models: the worker was asked to stop."""
         self.consumer_watchdog.stop()
+        self.jobs.stop()
         self._model_manager.stop_loading()
 
     def release(self) -> int:
         """Give every running job back without charging the attempt, and return their number."""
         number = self._heartbeat.release_all()
         self._metrics.released(number)
+        if number:
+            self.fleet_duties.wake_others()
         return number
 
     def close(self) -> None:
-        """Stop the threads and leave the worker registry."""
+        """Wait until all jobs have ended, stop the threads, and leave the worker registry."""
+        self.jobs.stop()
+        self.jobs.join()
         for thread in [*self._threads, self._consumer_thread]:
             thread.stop()
         self._reporter.stop()
         self._watchdog.close()
         try:
+            self.fleet_duties.close()
             self._services.worker_registry.leave(self.worker)
         except BrushworkError as error:
             LOGGER.warning("This worker's entry stays in the registry for now: %s", error)
@@ -238,17 +276,18 @@ class WorkerProcess:
             self._catalogue,
             max_attempts=self.settings.max_attempts,
             expect=self._services.trained_models.expect,
-            kinds=self.kinds,
             decoder=decoder_of(self.settings.decoders),
         )
 
     def _new_task_end_sender(self) -> TaskEndSender:
-        return TaskEndSender(
+        sender = TaskEndSender(
             self._services.task_ends,
             JobIndex(self._services.database),
             CallbackPublisher(self.settings),
             self.task_events,
         )
+        self.task_events.on_noted(sender.wanted.set)
+        return sender
 
     def _new_executor(self) -> Executor:
         return Executor(
@@ -261,7 +300,7 @@ class WorkerProcess:
             model_manager=self._model_manager,
             model_executor=self._model_executor,
             running=self._running,
-            exclusive_gate=ExclusiveGate(),
+            exclusive_gate=self._exclusive_gate,
             retry_policy=RetryPolicy(self.worker, self._others_serve, self.settings.retry_s),
             on_broken=lambda: self._emergency_exit.device_failed(self._running.attempts()),
             services=self.service_health,
@@ -284,15 +323,25 @@ class WorkerProcess:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
         reports = ProcessReports(self._services.database)
-        return Reporter(reports, worker_identity(self.worker.partition("/")[0]), self._registry)
+        identity = worker_identity(self.worker.partition("/")[0])
+        return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
-    def _new_consumer_watchdog(self, concurrency: int) -> ConsumerWatchdog:
+    def _new_claimer(self) -> JobClaimer:
+        return JobClaimer(
+            self._services.ledger,
+            ClaimOrder(self.kinds),
+            self.worker,
+            patience=self._patience,
+            gate=self._exclusive_gate,
+            metrics=self._metrics,
+        )
+
+    def _new_consumer_watchdog(self) -> ConsumerWatchdog:
         return ConsumerWatchdog(
             self.kinds,
             self._services.publisher.num_waiting,
-            concurrency=concurrency,
             limit_s=self.settings.deaf_s,
-            takes_work=lambda: self.service_health.takes_work,
+            takes_work=lambda: self.takes_messages,
             on_stuck=self._emergency_exit.consumer_stuck,
         )
 
@@ -304,24 +353,32 @@ class WorkerProcess:
             on_stall=self._emergency_exit.jobs_stalled,
         )
 
-    def _new_reconciler(self) -> Reconciler:
-        reconciler = Reconciler(
-            self._services.ledger,
-            self._services.worker_registry,
-            self._services.publisher,
-            redispatch_after_s=self.settings.redispatch_after_s,
-            lease_s=self.settings.lease_s,
-            events=self.task_events,
+    def _new_fleet_duties(self) -> FleetDuties:
+        return FleetDuties(
+            self.settings,
+            self._services,
+            self.worker,
+            self.kinds,
+            task_end_sender=self._task_end_sender,
+            task_events=self.task_events,
+            service_health=self.service_health,
+            has_room=lambda: self.takes_messages,
+            wake=self.jobs.wake,
         )
-        # This worker may have started because the database is back; the others have not renewed yet.
-        reconciler.postpone_reaping()
-        return reconciler
+
+    def _new_beat(self) -> WorkerBeat:
+        return self.fleet_duties.beat(
+            self._heartbeat,
+            self._entry,
+            is_running=lambda: bool(self._running.attempts()),
+            stalled=self._watchdog.stalled,
+            on_removed=self._enter_again,
+        )
 
     def _new_threads(self) -> list[RecurringThread]:
-        settings = self.settings
         progress_sync = ProgressSync(self._services.job_signals, self.worker, self._running.attempts)
         return [
-            RecurringThread("heartbeat", settings.heartbeat_s, self._beat),
+            RecurringThread("heartbeat", self._beat.tick_s, self._beat.beat_if_due),
             *(
                 RecurringThread(f"{service}-check", CHECK_AWAY_EVERY_S, watched.check, wake=watched.wanted)
                 for service in (Service.STORE, Service.REDIS)
@@ -329,15 +386,20 @@ class WorkerProcess:
             ),
             RecurringThread("job-signals", RECEIVE_EVERY_S, progress_sync.receive),
             RecurringThread("progress-reports", REPORT_EVERY_S, progress_sync.report),
-            RecurringThread("reconciler", settings.sweep_s, self._sweep),
-            RecurringThread("feeder", FEED_EVERY_S, self.feeder.feed, wake=self.feeder.wanted),
             RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
-            RecurringThread("task-ends", SEND_EVERY_S, self._task_end_sender.send_due),
-            RecurringThread("missed-task-ends", FIND_MISSED_EVERY_S, self._task_end_sender.find_missed),
+            *self.fleet_duties.threads(),
             RecurringThread(
                 "revocations", REVOKE_EVERY_S, self.revocations.apply, wake=self.revocations.wanted
             ),
         ]
+
+    def _may_claim(self) -> bool:
+        return self.service_health.takes_work and not self._exclusive_gate.is_closed
+
+    def _run(self, claim: Claim) -> None:
+        with shown(claim, self.worker.partition("/")[0]):
+            self._executor.run(claim)
+        self.fleet_duties.backlog_watch.job_ended()
 
     def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
@@ -353,15 +415,8 @@ class WorkerProcess:
     def _check_redis(self, is_away: bool) -> None:
         self._services.publisher.num_waiting(self.kinds[0])
 
-    def _beat(self) -> None:
-        database = self.service_health[Service.DATABASE]
-        try:
-            self._heartbeat.beat(self._watchdog.stalled())
-        except ServiceUnreachable as error:
-            database.check_failed(error)
-            raise
-        database.check_answered()
-        entry = replace(
+    def _entry(self) -> WorkerEntry:
+        return replace(
             self._reservation.entry,
             kinds=self.kinds,
             models=self._model_manager.names,
@@ -369,8 +424,6 @@ class WorkerProcess:
             ready=self._is_ready.is_set(),
             batching=self._batching.summary(),
         )
-        if not self._services.worker_registry.renew(entry):
-            self._enter_again(entry)
 
     def _enter_again(self, entry: WorkerEntry) -> None:
         """Enter the registry again: it removes a worker that was silent, because it was frozen or cut off."""
@@ -378,10 +431,3 @@ class WorkerProcess:
             self._services.worker_registry.reserve(entry, may_live=still_has_name(self.settings.lease))
         except WorkerNameInUse as error:
             self._emergency_exit.name_taken(error)
-
-    def _sweep(self) -> None:
-        self._reconciler.sweep()
-        self._services.job_signals.sweep()
-        if not self.service_health[Service.STORE].is_away:
-            discard(self._services.store, self._services.checkpoints.sweep())
-        self._services.worker_registry.forget(FORGET_AFTER_LEASES * self.settings.lease_s)

@@ -7,8 +7,7 @@ connection if the answer is later than `health_check_interval`.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 LOGGER = logging.getLogger(__name__)
 
@@ -19,10 +18,9 @@ class ConsumerWatchdog:
     Args:
         kinds: The kinds whose queues this worker consumes.
         num_waiting: Returns the number of messages of a kind in Redis; raises if Redis does not answer.
-        concurrency: How many messages the worker processes at a time.
         limit_s: If messages wait and there is room, the worker must take one within so many seconds.
         on_stuck: Called if it does not; it ends the process.
-        takes_work: Returns False while the worker takes no messages on purpose.
+        takes_work: Returns False while the worker takes no messages on purpose, such as without room.
     """
 
     def __init__(
@@ -30,20 +28,17 @@ class ConsumerWatchdog:
         kinds: Sequence[str],
         num_waiting: Callable[[str], int],
         *,
-        concurrency: int,
         limit_s: float,
         on_stuck: Callable[[], None],
         takes_work: Callable[[], bool] = lambda: True,
     ) -> None:
         self._kinds = kinds
         self._num_waiting = num_waiting
-        self._concurrency = concurrency
         self._limit_s = limit_s
         self._on_stuck = on_stuck
         self._takes_work = takes_work
         self._changing = threading.Lock()
         self._num_taken = 0
-        self._num_processing = 0
         self._num_taken_before = 0
         # Set by the first check. Before it the worker loads models, perhaps for minutes, without messages.
         self._well_since: float | None = None
@@ -53,17 +48,10 @@ class ConsumerWatchdog:
         """Expect no more messages: the worker is about to stop."""
         self._is_stopping = True
 
-    @contextmanager
-    def processing(self) -> Iterator[None]:
-        """Count a message as taken, and as being processed inside the block."""
+    def message_taken(self) -> None:
+        """Count a message as taken."""
         with self._changing:
             self._num_taken += 1
-            self._num_processing += 1
-        try:
-            yield
-        finally:
-            with self._changing:
-                self._num_processing -= 1
 
     def check(self) -> None:
         """Check whether messages wait that this worker should have taken.
@@ -83,9 +71,8 @@ class ConsumerWatchdog:
     def _is_well(self) -> bool:
         with self._changing:
             has_taken = self._num_taken != self._num_taken_before
-            is_full = self._num_processing >= self._concurrency
             self._num_taken_before = self._num_taken
-        if has_taken or is_full or not self._takes_work():
+        if has_taken or not self._takes_work():
             return True
         try:
             return not any(self._num_waiting(kind) for kind in self._kinds)

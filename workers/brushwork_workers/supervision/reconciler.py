@@ -2,19 +2,15 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger
-from brushwork_core.queue.broker import Publisher
-from brushwork_schemas.errors import ServiceUnreachable
-from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_core.ledger import Ledger, Reaped
+from brushwork_core.queries.due_maintenance import DueMaintenance
 
 from brushwork_workers.execution.task_events import TaskEvents
 
 LOGGER = logging.getLogger(__name__)
-MAX_REPUBLISHED = 1000
-# If a query takes more than this share of a lease, the database was unreachable for a while.
-SLOW_SHARE = 0.25
 
 
 class Reconciler:
@@ -23,63 +19,68 @@ class Reconciler:
     Args:
         ledger: Holds the jobs.
         worker_registry: Knows which workers of this machine are dead.
-        publisher: Sends messages.
         redispatch_after_s: Seconds after which an undelivered message counts as lost.
         lease_s: Length of a lease in seconds.
         events: Tells Celery's monitors which jobs run again.
+        on_reaped: Called after jobs were taken back from lost workers.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         worker_registry: WorkerRegistry,
-        publisher: Publisher,
         *,
         redispatch_after_s: float,
         lease_s: float,
         events: TaskEvents | None = None,
+        on_reaped: Callable[[Reaped], None] = lambda reaped: None,
     ) -> None:
         self._events = events or TaskEvents()
+        self._on_reaped = on_reaped
         self._ledger = ledger
         self._worker_registry = worker_registry
-        self._publisher = publisher
         self._redispatch_after_s = redispatch_after_s
         self._lease_s = lease_s
         self._reap_not_before = 0.0
 
-    def sweep(self) -> None:
-        """Expire overdue jobs, requeue the jobs of dead workers, and publish lost messages again."""
-        for job_id in self._expire():
-            LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
-        self._reap(expired=time.monotonic() >= self._reap_not_before)
-        for kind in all_kinds():
-            num_sent = self._ledger.num_dispatched(kind)
-            if num_sent:
-                # Messages that wait in Redis are not lost; only the difference can be.
-                num_lost = num_sent - self._publisher.num_waiting(kind)
-                self._publish_again(kind, min(num_lost, MAX_REPUBLISHED))
+    def sweep(self, due: DueMaintenance | None = None) -> None:
+        """Expire overdue jobs, and requeue the jobs of dead workers and of lost messages.
 
-    def _expire(self) -> list[str]:
-        """Expire overdue jobs, and postpone the reaping of expired leases if the database was unreachable.
+        Args:
+            due: What is due; None to look for everything.
 
-        While it was, no worker could renew a lease; once it is back, all of them are still alive.
+        Raises:
+            ServiceUnreachable: The database does not answer.
         """
-        began = time.monotonic()
-        try:
-            expired = self._ledger.expire_queued()
-        except ServiceUnreachable:
-            self.postpone_reaping()
-            raise
-        if time.monotonic() - began > SLOW_SHARE * self._lease_s:
-            self.postpone_reaping()
-        return expired
+        if due is None or due.overdue:
+            self._expire()
+        self._reap(has_lapsed=due is None or due.lapsed)
+        if due is None or due.dispatched:
+            number = self._ledger.forget_messages(self._redispatch_after_s)
+            if number:
+                LOGGER.info("The messages of %d jobs may be lost; the jobs wait for their turn", number)
+
+    def reap_neighbours(self) -> None:
+        """Requeue the jobs of workers of this machine whose process has ended.
+
+        Raises:
+            ServiceUnreachable: The database does not answer.
+        """
+        self._reap(has_lapsed=False)
 
     def postpone_reaping(self) -> None:
         """Let all workers renew their leases first: the database may have been away until now."""
         self._reap_not_before = time.monotonic() + self._lease_s / 2
 
-    def _reap(self, *, expired: bool) -> None:
+    def _expire(self) -> None:
+        for job_id in self._ledger.expire_queued():
+            LOGGER.info("Job %s expired: it did not start before its deadline", job_id, extra={"job": job_id})
+
+    def _reap(self, *, has_lapsed: bool) -> None:
         dead = self._worker_registry.dead_here()
+        expired = has_lapsed and time.monotonic() >= self._reap_not_before
+        if not dead and not expired:
+            return
         reaped = self._ledger.reap(dead, expired=expired)
         for worker in dead:
             self._worker_registry.leave(worker)
@@ -93,12 +94,4 @@ class Reconciler:
             LOGGER.error(
                 "Job %s failed: it lost its worker in its last attempt", job_id, extra={"job": job_id}
             )
-
-    def _publish_again(self, kind: str, limit: int) -> None:
-        jobs = self._ledger.dispatch_again(kind, limit, older_than_s=self._redispatch_after_s)
-        if not jobs:
-            return
-        if self._publisher.publish(jobs):
-            LOGGER.info("Published the messages of %d %s jobs again", len(jobs), kind)
-        else:
-            self._ledger.undispatch([job.job_id for job in jobs])
+        self._on_reaped(reaped)

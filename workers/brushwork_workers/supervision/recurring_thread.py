@@ -17,18 +17,22 @@ class RecurringThread:
 
     Args:
         name: Name of the thread.
-        every_s: Seconds between two calls.
+        every_s: Seconds between two calls, or a function that returns them after each call.
         action: Called each time.
         wake: When set, the action is called at once; the action clears it.
     """
 
     def __init__(
-        self, name: str, every_s: float, action: Callable[[], None], wake: threading.Event | None = None
+        self,
+        name: str,
+        every_s: float | Callable[[], float],
+        action: Callable[[], None],
+        wake: threading.Event | None = None,
     ) -> None:
         self.name = name
         # In seconds since 1970; None before the first call that raised nothing.
         self.succeeded_at: float | None = None
-        self._every_s = every_s
+        self._every_s = every_s if callable(every_s) else lambda: every_s
         self._action = action
         self._is_stopping = False
         self._wake = wake or threading.Event()
@@ -57,7 +61,7 @@ class RecurringThread:
             except Exception:
                 # If this thread ended, all leases would run out. The next call may succeed.
                 LOGGER.exception("%s failed", self.name)
-            self._wake.wait(self._every_s)
+            self._wake.wait(self._every_s())
             if self._is_stopping:
                 return
 

@@ -8,7 +8,7 @@ import typer
 from brushwork_schemas.states import JobState
 
 from brushwork.cli import completion
-from brushwork.cli.connection import connect
+from brushwork.cli.connection import connect, note_read
 from brushwork.cli.duration import seconds
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
@@ -59,6 +59,7 @@ def jobs(
             created_before=_ago(older_than, "older-than"),
             limit=limit,
         )
+    note_read(found)
     if as_json:
         print_json(found)
     else:
@@ -76,6 +77,7 @@ def show(
     """Show a job with its request, result and pictures."""
     with connect() as client:
         job = client.get(job_id)
+        note_read([job])
         if as_json:
             print_json(job)
         else:

@@ -42,7 +42,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Remove old jobs, and files that belong to no job.
+    """Remove old jobs, files that belong to no job, and old records of the audit log.
 
     Jobs with a retention_s are removed after that time. Other jobs are removed only with --older-than.
     """
@@ -73,9 +73,13 @@ def _repeat(every_s: float, age_s: float | None, *, dry_run: bool) -> NoReturn:
 
 def _prune(age_s: float | None, *, dry_run: bool) -> Pruned:
     with open_database() as database:
-        return Retention(database, ArtifactStore(Settings.load().artifacts_url)).prune(age_s, dry_run=dry_run)
+        settings = Settings.load()
+        retention = Retention(database, ArtifactStore(settings.artifacts_url), settings.audit_days)
+        return retention.prune(age_s, dry_run=dry_run)
 
 
 def _summary(pruned: Pruned, *, dry_run: bool) -> str:
     verb = "Would remove" if dry_run else "Removed"
-    return f"{verb} {pruned.num_jobs} jobs and {pruned.num_files} files, {pruned.num_bytes / 1e6:.1f} MB."
+    told = f"{verb} {pruned.num_jobs} jobs and {pruned.num_files} files, {pruned.num_bytes / 1e6:.1f} MB"
+    records = f", and {pruned.num_audit_records} old records of the audit log"
+    return f"{told}{records if pruned.num_audit_records else ''}."

@@ -1,4 +1,4 @@
-"""`brushwork submit`."""
+"""`brushwork submit` and `upload`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,11 @@ import typer
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 
 from brushwork.cli import completion
+from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.commands.wait import Previews, print_submitted
 from brushwork.cli.connection import connect
 from brushwork.cli.parameters import parsed
+from brushwork.cli.terminal import DATA, print_json
 from brushwork.typed.arguments import UntypedKind
 
 
@@ -44,3 +46,26 @@ def submit(
     with connect() as client:
         job = client.submit(UntypedKind(kind), **parameters)
         print_submitted(client, job, wait=wait, timeout_s=timeout, previews=previews, as_json=as_json)
+
+
+def upload(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A picture (PNG, JPEG, WebP, AVIF, HEIC, BMP, TIFF, GIF), or a zip, tar or folder with a "
+            "folder for each class.",
+            show_default=False,
+        ),
+    ],
+    first_frame: Annotated[
+        bool, typer.Option("--first-frame", help="Upload the first frame of an animated picture.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a picture or dataset and print its SHA-256, for use in jobs: image=SHA256, dataset=SHA256."""
+    with connect() as client:
+        artifact = client.upload(file, first_frame=first_frame)
+    if as_json:
+        print_json(artifact)
+    else:
+        DATA.print(artifact.sha256)

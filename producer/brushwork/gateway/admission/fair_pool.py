@@ -56,6 +56,9 @@ class FairPool:
         Raises:
             TimeoutError: The wait was too long.
         """
+        # Most find nobody waiting.
+        if not self._turns and self._share.take(tenant, amount):
+            return Held(self, tenant, amount)
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns.add(tenant, (amount, waiting))
         self._go_on()

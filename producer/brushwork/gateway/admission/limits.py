@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from brushwork_core.access.api_keys import ApiKey
 from brushwork_core.access.key_usage import Charge, KeyUsage, Usage
@@ -19,6 +19,7 @@ from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.capacity import Capacity
 from brushwork.gateway.admission.job_cost import JobCost
 from brushwork.gateway.admission.rate import Allowance, Rate
+from brushwork.gateway.admission.request_audit import RequestAudit
 from brushwork.gateway.admission.storage_quota import StorageQuota, num_bytes_of
 from brushwork.inputs.intake import JobDraft
 from brushwork.transports.direct import Accepted
@@ -31,9 +32,11 @@ class KeyLimits:
         settings: Limits of all keys, and the address of Redis.
         database: Database with jobs and usage.
         index: Finds the jobs of idempotency keys.
+        audit: Records which keys a limit refuses.
     """
 
-    def __init__(self, settings: Settings, database: Database, index: JobIndex) -> None:
+    def __init__(self, settings: Settings, database: Database, index: JobIndex, audit: RequestAudit) -> None:
+        self._audit = audit
         self._settings = settings
         self._rate = Rate(settings)
         self._capacity = Capacity(OpenJobs(database), settings.max_queued)
@@ -49,16 +52,21 @@ class KeyLimits:
         """
         if key.requests_per_minute is None:
             return None
-        return self._rate.count(key.id, key.requests_per_minute)
+        with self._audit.refusals():
+            return self._rate.count(key.id, key.requests_per_minute)
 
-    def storing(self, principal: Principal, num_bytes: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def storing(self, principal: Principal, num_bytes: int) -> Iterator[None]:
         """Check the quota of stored bytes. The `with` block stores an upload of so many bytes.
 
         Raises:
             QuotaExceeded: The files of the tenant would exceed the quota.
         """
         tenant = principal.key.tenant if principal.key else ""
-        return self._storage.storing(principal.key, tenant, num_bytes)
+        with ExitStack() as reservation:
+            with self._audit.refusals():
+                reservation.enter_context(self._storage.storing(principal.key, tenant, num_bytes))
+            yield
 
     @contextmanager
     def admit(self, principal: Principal, drafts: Sequence[JobDraft]) -> Iterator["ChargedJobs"]:
@@ -84,10 +92,11 @@ class KeyLimits:
             of_all = (self._settings.max_queued, self._settings.max_stored_bytes)
             if key or any(limit is not None for limit in of_all):
                 new = self._without_repeated(costs)
-                for tenant, num_bytes in _file_bytes([drafts[index] for index in new]).items():
-                    reservation.enter_context(self._storage.storing(key, tenant, num_bytes))
-                reservation.enter_context(self._capacity.reserved(key, list(new.values())))
-                charged = self._charged(key, {index: job.cost for index, job in new.items()})
+                with self._audit.refusals():
+                    for tenant, num_bytes in _file_bytes([drafts[index] for index in new]).items():
+                        reservation.enter_context(self._storage.storing(key, tenant, num_bytes))
+                    reservation.enter_context(self._capacity.reserved(key, list(new.values())))
+                    charged = self._charged(key, {index: job.cost for index, job in new.items()})
             try:
                 yield charged
             except BaseException:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from brushwork_core.queue.redis_link import RedisLink
+from brushwork_core.queue.sentinel import error_text
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import RateLimited
 from brushwork_schemas.wording.phrase import said
@@ -94,7 +95,9 @@ class Rate:
             return self._shared
 
     def _cool_down(self, error: Exception) -> None:
-        LOGGER.warning("Redis does not answer. This process counts requests by itself for now: %s", error)
+        LOGGER.warning(
+            "Redis does not answer. This process counts requests by itself for now: %s", error_text(error)
+        )
         self._shared_again_at = time.monotonic() + COOL_DOWN_S
 
 

@@ -92,7 +92,7 @@ class Submission:
                         # No other tenant waits for a thread that waits for a decoder or an address.
                         return await threads.run(self._principal.tenant, self._accept, draft, retry_of)
                     drafts = await to_thread.run_sync(draft)
-                    return await self._services.write(self._accept_drafts, drafts, retry_of)
+                    return await self._services.write(self._principal, self._accept_drafts, drafts, retry_of)
             except TimeoutError:
                 raise too_long() from None
 

@@ -84,6 +84,7 @@ def get(
     headers = _headers(artifact, download)
     if _is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    services.audit.note_file(principal, sha256)
     try:
         part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
     except RangeNotSatisfiable as error:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from brushwork_core.audit.audit_log import AuditAction
 from brushwork_schemas.cursor import Cursor
 from brushwork_schemas.states import JobState
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,7 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.list_query import ListQuery
 from brushwork.gateway.bodies.prefer import Prefer, preferred_wait_s, wait_as_preferred
-from brushwork.gateway.dependencies import Gateway, JobId, ListPlace, Reader, Submitter, visible
+from brushwork.gateway.dependencies import (
+    Gateway,
+    JobId,
+    ListPlace,
+    Reader,
+    Submitter,
+    expect_visible,
+    reachable,
+    visible,
+)
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobPage, JobView, changed_view, view, written
 
@@ -48,8 +58,10 @@ async def get(
 
 
 def _shown(services: Services, principal: Principal, job_id: str, response: Response) -> Response:
-    job = visible(services, principal, job_id)
-    return written(view(job, services.outlooks.of(job)), response)
+    job, outlook = services.outlooks.get(job_id)
+    expect_visible(principal, job)
+    services.audit.note(principal, [job])
+    return written(view(job, outlook), response)
 
 
 @router.get(
@@ -62,6 +74,7 @@ def list_jobs(
     # One more than the page has room for, to know whether there is a next page.
     found = services.index.list(query.job_filter(principal), limit=query.limit + 1, before=query.after())
     page = found[: query.limit]
+    services.audit.note(principal, page)
     more = Cursor.of(page[-1]).text if len(found) > query.limit else None
     return written(JobPage.model_construct(jobs=[view(job) for job in page], next=more), response)
 
@@ -72,12 +85,13 @@ async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Canc
 
     A key without the scope `read` gets the job without its request, result and error.
     """
-    return await services.write(_canceled, services, principal, job_id)
+    return await services.write(principal, _canceled, services, principal, job_id)
 
 
 def _canceled(services: Services, principal: Principal, job_id: str) -> Cancellation:
-    visible(services, principal, job_id)
+    found = reachable(services, principal, job_id)
     before = services.ledger.withdraw(job_id)
+    services.audit.note(principal, [found], AuditAction.JOB_CANCELED)
     job = changed_view(services.client.get(job_id), may_read=principal.may_read)
     return Cancellation(outcome=_OUTCOMES.get(before, "too_late"), job=job)
 
@@ -88,4 +102,4 @@ async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> None
 
     Files of other jobs and uploaded files are kept. A job that has not ended is refused: cancel it first.
     """
-    await services.write(services.client.delete_of, principal.tenant, job_id)
+    await services.write(principal, services.client.delete_of, principal.tenant, job_id)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from brushwork_core.audit.audit_log import AuditAction
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
@@ -14,7 +15,7 @@ from brushwork.gateway.bodies.form_fields import parameters_of
 from brushwork.gateway.bodies.prefer import Prefer
 from brushwork.gateway.bodies.received import Received, received
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.dependencies import Gateway, JobId, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, JobId, Submitter, reachable
 from brushwork.gateway.media_types import JSON
 from brushwork.gateway.root import below_root
 from brushwork.gateway.watching.job_view import JobView, changed_view
@@ -85,7 +86,7 @@ async def retry(
 
     The seed is the same too, so a job that succeeded gives the same result.
     """
-    job = await run_in_threadpool(visible, services, principal, job_id)
+    job = await run_in_threadpool(reachable, services, principal, job_id)
     # Many HTTP clients name a type also where they send no body.
     is_empty = body.media_type in ("", JSON) and not body.data
     changes = {} if is_empty else await run_in_threadpool(parameters_of, body)
@@ -97,6 +98,7 @@ async def retry(
         )
     _add_headers(changes, idempotency_key, traceparent)
     accepted = await Submission(services, principal).accept_again(job, changes)
+    await run_in_threadpool(services.audit.note, principal, [job], AuditAction.JOB_RETRIED)
     return changed_view(_answered(accepted, response), may_read=principal.may_read)
 
 

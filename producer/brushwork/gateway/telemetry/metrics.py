@@ -44,12 +44,21 @@ class GatewayMetrics:
         self.connections = Gauge(
             "brushwork_gateway_open_connections", "Number of open connections.", registry=self.registry
         )
+        self._lost_audit_records = Counter(
+            "brushwork_gateway_lost_audit_records",
+            "Number of records of the audit log that could not be stored; the log of the process has them.",
+            registry=self.registry,
+        )
         self._ended = Counter(
             "brushwork_gateway_ended_connections",
             "Number of connections that the gateway ended, by reason: docs/http.md lists them.",
             ["reason"],
             registry=self.registry,
         )
+
+    def audit_records_lost(self, number: int) -> None:
+        """Count records of the audit log that could not be stored."""
+        self._lost_audit_records.inc(number)
 
     def connection_ended(self, reason: str) -> None:
         """Count a connection that the gateway ended."""

@@ -47,6 +47,7 @@ def gallery(
     )
     after = Cursor.parsed(cursor) if cursor else None
     jobs = services.index.list(job_filter, limit=JOBS_PER_PAGE + 1, before=after)
+    services.audit.note(principal, jobs[:JOBS_PER_PAGE])
     older = (
         {**filters, "cursor": Cursor.of(jobs[JOBS_PER_PAGE - 1]).text} if len(jobs) > JOBS_PER_PAGE else None
     )

@@ -181,6 +181,7 @@ def _shown(
     # A caller whose form was refused may have the right to submit only.
     may_read = principal.may(Scope.READ)
     newest = services.client.list(tenant=principal.tenant, limit=NEWEST) if may_read else []
+    services.audit.note(principal, newest)
     return session.shown(
         "home.html",
         200 if error is None else status_of(error),

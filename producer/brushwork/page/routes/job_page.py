@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated
 
+from brushwork_core.audit.audit_log import AuditAction
 from brushwork_schemas.admission import SEED_BITS
 from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Form, Path, Request
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.bodies.submission import Submission
-from brushwork.gateway.dependencies import Gateway, Reader, Submitter, visible
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter, reachable, visible
 from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
@@ -59,9 +60,10 @@ async def again(
     seed: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Submit the same request again; with `seed=new` with another seed."""
-    job = await run_in_threadpool(visible, services, principal, job_id)
+    job = await run_in_threadpool(reachable, services, principal, job_id)
     changes = {"seed": secrets.randbits(SEED_BITS)} if seed == "new" else {}
     accepted = await Submission(services, principal).accept_again(job, changes)
+    await run_in_threadpool(services.audit.note, principal, [job], AuditAction.JOB_RETRIED)
     return redirect_to(f"/jobs/{accepted.jobs[0].id}")
 
 
@@ -89,17 +91,18 @@ async def pass_on(
 @router.post("/cancel")
 async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Cancel the job and show its page."""
-    await services.write(_cancel, services, principal, job_id)
+    await services.write(principal, _cancel, services, principal, job_id)
     return redirect_to(f"/jobs/{job_id}")
 
 
 def _cancel(services: Services, principal: Principal, job_id: str) -> None:
-    visible(services, principal, job_id)
+    job = reachable(services, principal, job_id)
     services.client.cancel(job_id)
+    services.audit.note(principal, [job], AuditAction.JOB_CANCELED)
 
 
 @router.post("/delete")
 async def delete(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Delete the job and show the gallery. The page asks first."""
-    await services.write(services.client.delete_of, principal.tenant, job_id)
+    await services.write(principal, services.client.delete_of, principal.tenant, job_id)
     return redirect_to("/gallery")

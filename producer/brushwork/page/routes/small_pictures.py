@@ -31,6 +31,7 @@ async def thumbnail(
 ) -> Response:
     """Return a picture that the caller may see, at most `SIDE` pixels wide and high."""
     artifact = await run_in_threadpool(services.tenant_files.get, sha256, principal.tenant)
+    await run_in_threadpool(services.audit.note_file, principal, sha256)
     if max(artifact.width, artifact.height) <= SIDE:
         data = await run_in_threadpool(services.store.get, sha256)
         return Response(data, media_type=artifact.media_type, headers=HEADERS)
