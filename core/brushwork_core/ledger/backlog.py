@@ -36,7 +36,7 @@ from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, RunningJob
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Claim, WakeUp, claim_of
 from brushwork_core.ledger.transitions import STARTED, may_start, note_start
-from brushwork_core.shares.equal_share import equal_shares
+from brushwork_core.shares.equal_share import below_share, equal_shares
 
 # Tenants that one claim can serve.
 MOST_TENANTS = 64
@@ -87,6 +87,38 @@ class Backlog(LedgerPart):
         order.note([ClaimedFor(row.kind, row.tenant, row.started_at) for row in rows])
         # With several kinds, one may have left its share to others that had fewer jobs.
         return Claims(tuple(map(claim_of, rows)), more=len(rows) == limit or (bool(rows) and len(kinds) > 1))
+
+    def claim_below_share(self, order: ClaimOrder, worker: str, limit: int) -> Claims:
+        """Claim up to `limit` jobs of tenants that run fewer jobs than an equal share.
+
+        Args:
+            order: As for `claim_next`.
+            worker: Name of the worker.
+            limit: Maximum number of jobs.
+        """
+        kinds = self.kinds_with_work(order.kinds, worker)
+        values = {"by": worker, "lease_ms": self._lease_ms}
+        with self._database.reading() as connection:
+            wanted = [
+                (kind, _below_share(connection, order, {**values, "of_kind": kind}, limit)) for kind in kinds
+            ]
+        # Usually there are none, and nothing is written.
+        if not any(missing for _, missing in wanted):
+            return Claims()
+
+        def write(connection: Connection) -> list[Any]:
+            rows: list[Any] = []
+            for kind, missing in wanted:
+                for tenant, number in missing.items():
+                    left = min(number, limit - len(rows))
+                    if left > 0:
+                        rows += _oldest(connection, {**values, "of_kind": kind}, tenant, left)
+            _note_starts(connection, rows)
+            return rows
+
+        rows = self._database.write(write)
+        order.note([ClaimedFor(row.kind, row.tenant, row.started_at) for row in rows])
+        return Claims(tuple(map(claim_of, rows)))
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Claim one queued job, whosever turn it is.
@@ -340,6 +372,18 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
                 tenants.remove(tenant)
     _note_starts(connection, rows)
     return rows
+
+
+def _below_share(
+    connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int
+) -> dict[str, int]:
+    """How many jobs of one kind those tenants may start that run fewer than their share."""
+    kind = values["of_kind"]
+    tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
+    order.note_tenants(kind, tenants)
+    if not order.has_turns(kind):
+        return {}
+    return below_share(limit, tenants, order.running(kind, lambda: _running_jobs(connection, kind)))
 
 
 def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number: int) -> list[Any]:
