@@ -15,9 +15,8 @@ from brushwork_core.settings.settings import Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program
-from benchmarks.rounds import quickest
+from benchmarks.rounds import OURS, quickest
 
-OURS = "brushwork"
 _Figures = TypeVar("_Figures")
 
 
