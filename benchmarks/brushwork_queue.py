@@ -15,7 +15,8 @@ from brushwork_core.settings.settings import Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program
-from benchmarks.rounds import OURS, quickest
+from benchmarks.rounds import OURS as OURS
+from benchmarks.rounds import quickest
 
 _Figures = TypeVar("_Figures")
 
