@@ -47,10 +47,8 @@ def check_torch(settings: Settings) -> Iterator[Finding]:
     yield from judged(seen, settings.device, has_driver=NVIDIA.exists())
     choice = choose(settings.device, gpus=len(seen["gpus"]))
     noun = "worker" if choice.workers == 1 else "workers"
-    yield ok(
-        ABOUT,
-        f"brushwork up starts {choice.workers} {noun} with {choice.concurrency} jobs at once ({choice.reason}).",
-    )
+    started = f"{choice.workers} {noun} with {choice.concurrency} jobs at once"
+    yield ok(ABOUT, f"brushwork up starts {started} ({choice.reason}).")
 
 
 def judged(seen: dict[str, Any], device: str, *, has_driver: bool) -> Iterator[Finding]:
