@@ -14,13 +14,13 @@ from brushwork_core.ledger import Claim, Claims
 
 LOGGER = logging.getLogger(__name__)
 # One spare thread for so many usual ones. A worker of few threads may have no memory for more.
-SPARE_PART = 4
+SPARE_PART, FEW_THREADS = 2, 4
 # While only spare threads are free, jobs for them are looked for so often.
 SPARE_LOOK_S = 0.25
 
 
 class JobPool:
-    """Runs as many jobs at once as it has usual threads, and a quarter more for tenants below their share.
+    """Runs as many jobs at once as it has usual threads; half as many more for tenants below their share.
 
     One of the free threads claims jobs for all of them, in one transaction, keeps one and hands the others
     on. Nobody else is needed between a message and its job.
@@ -48,7 +48,7 @@ class JobPool:
         self._run = run
         self._may_claim = may_claim
         self._claim_spare = claim_spare or (lambda _: Claims())
-        self._num_spare = size // SPARE_PART if claim_spare else 0
+        self._num_spare = size // SPARE_PART if claim_spare and size >= FEW_THREADS else 0
         self._looks_at_s = 0.0
         # When usual threads should look again; None for no such time.
         self._again_at_s: float | None = None
