@@ -1,4 +1,4 @@
-"""The metrics of batches (sizes, how full they were, how long calls waited, why) and of the prompt cache."""
+"""The metrics of batches (size, how full, waiting time and its reason) and of the prompt cache."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate

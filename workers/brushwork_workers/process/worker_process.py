@@ -133,7 +133,13 @@ class WorkerProcess:
         self._exclusive_gate = ExclusiveGate()
         self._executor = self._new_executor()
         self._claimer = self._new_claimer()
-        self.jobs = JobPool(concurrency, self._claimer.claim, self._run, may_claim=self._may_claim)
+        self.jobs = JobPool(
+            concurrency,
+            self._claimer.claim,
+            self._run,
+            may_claim=self._may_claim,
+            claim_spare=self._claimer.claim_below_share,
+        )
         self.consumer_watchdog = self._new_consumer_watchdog()
         self._watchdog = self._new_watchdog()
         self.fleet_duties = self._new_fleet_duties()
