@@ -122,12 +122,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--keep", type=Path, default=Path(), help="folder for a file that crashes or is slow")
     options = parser.parse_args()
+    kept = options.keep.resolve()
     read, seeds = PARTS[options.part]
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(seeds()):
             (Path(folder) / str(number)).write_bytes(seed)
         limits = [f"-max_total_time={round(60 * options.minutes)}", "-timeout=60", "-rss_limit_mb=4096"]
+        limits.append(f"-artifact_prefix={kept}/")
         os.chdir(folder)
         atheris.Setup([sys.argv[0], *limits, "-max_len=20000", "-print_final_stats=1", folder], checked(read))
         atheris.Fuzz()

@@ -1,14 +1,22 @@
 """scikit-learn's digits, learned and told apart through the queue; one worker is killed meanwhile."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from brushwork_schemas.errors import UnknownModel
+from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_schemas.errors import InvalidImage, UnknownModel
 from brushwork_schemas.job import Job
+from celery import Celery
 
 from benchmarks.digit_scans import digit_scans
 from tests.archives import folders, zipped
+from tests.attacks.hostile import jpegs
+from tests.live_gateways import Listening
 from tests.paused_worker import pause_in_a_job
 from tests.servers import RedisServer, wait_until
 from tests.serving import Serving, serving
@@ -16,6 +24,8 @@ from tests.worker_process import WorkerProcess
 
 TRAIN, CLASSIFY = "image-classification-training", "image-classification"
 SCANS = digit_scans(seed=6)
+# Thousands of scans: it took 14 s to decode, and ended a worker three times as stalled.
+BOMB = jpegs.scans(4000, 3000)
 NUM_EPOCHS = 15
 ASKED = {
     "dataset": SCANS.archive,
@@ -78,6 +88,47 @@ def test_digits_are_learned_and_told_apart(served: Serving, training: Job) -> No
     assert result.plot.pil().size == (960, 420)
     assert sum(map(sum, result.confusion_matrix)) == result.num_train_images
     assert (training.progress.step, training.progress.total) == (NUM_EPOCHS * 90, NUM_EPOCHS * 90)
+
+
+def planted(served: Serving, data: bytes) -> str:
+    """A job whose picture is already in the store, as if a check had let it through; its id."""
+    good = served.client.get(served.one(CLASSIFY, image=SCANS.tests[0][0]).id)
+    artifact = ArtifactStore(served.settings.artifacts_url).put_file(data, "image/jpeg")
+    request = {**good.request.model_dump(mode="json"), "image": artifact.sha256}
+    database = Database(served.settings.database_url.get_secret_value())
+    job = NewJob("planted", CLASSIFY, good.request.model, "", request, inputs=(artifact,))
+    Ledger(database).submit([job], sent=())
+    database.close()
+    return job.id
+
+
+def test_bombs_are_their_callers_fault_and_the_worker_goes_on(served: Serving) -> None:
+    """Through every way in. Each is refused at once, or fails after one attempt; jobs beside it succeed."""
+    client, worker = served.client, served.worker
+    others = client.submit_many([{"kind": CLASSIFY, "image": SCANS.tests[0][0]}] * 8)
+    address = "data:image/jpeg;base64," + base64.b64encode(BOMB).decode()
+    with pytest.raises(InvalidImage):
+        client.submit(CLASSIFY, image=BOMB)
+    with Listening(served.settings) as gateway:
+        answer = httpx.post(
+            f"{gateway.address}/v1/jobs", json={"kind": CLASSIFY, "image": address}, timeout=60
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_image")
+    with Celery(broker=served.settings.redis_url.get_secret_value()) as stranger:
+        name, message = f"brushwork.{CLASSIFY}", {"image": address}
+        bare = stranger.send_task(name, kwargs=message, queue=CLASSIFY, ignore_result=True).id
+    archive = client.submit(TRAIN, dataset=zipped({**folders("cat", "dog"), "cat/9.jpg": BOMB}))
+    stored = planted(served, BOMB)
+    wait_until(lambda: {job.id for job in client.list(limit=100)} >= {bare, stored}, what="the bare message")
+    for job_id, code in ((bare, "invalid_image"), (stored, "invalid_image"), (archive.id, "invalid_dataset")):
+        ended = client.wait(job_id, timeout_s=WAIT_S)
+        assert ended.error is not None
+        assert (ended.error.code, ended.error.fault) == (code, "caller")
+        assert ended.attempt <= 1
+    done = [client.wait(job.id, timeout_s=WAIT_S).raise_for_state() for job in others]
+    assert {job.attempt for job in done} == {1}
+    assert worker.process.poll() is None
+    assert served.one(CLASSIFY, image=SCANS.tests[0][0]).attempt == 1
 
 
 def test_after_kill_9_it_goes_on_from_the_last_epoch(served: Serving, training: Job, tmp_path: Path) -> None:

@@ -4,7 +4,12 @@ import resource
 
 import pytest
 from brushwork.gateway.connections import limits as limits_module
-from brushwork.gateway.connections.connections import LOG_EVERY_S, MOST_ENDED, Connections
+from brushwork.gateway.connections.connections import (
+    LOG_EVERY_S,
+    MOST_ENDED,
+    MOST_HEADS_ENDED,
+    Connections,
+)
 from brushwork.gateway.connections.deadlines import RATE_FROM_S, UNWANTED_BODY_S, Deadlines, Phase
 from brushwork.gateway.connections.endings import Ending
 from brushwork.gateway.connections.limits import RESERVED_DESCRIPTORS, ConnectionLimits, affordable
@@ -153,23 +158,22 @@ class TestConnections:
         assert [each.is_dropped for each in silent] == [True] * 498 + [False] * 2
         assert (len(connections), busy.is_dropped) == (3, False)
 
-    def test_heads_end_at_once_and_requests_a_few_at_a_time(self) -> None:
-        connections = Connections(ConnectionLimits(most=200))
-        heads, bodies = [[One() for _ in range(50)] for _ in range(2)]
-        for each, late in [
-            *((one, Ending.SLOW_HEAD) for one in heads),
-            *((one, Ending.SLOW_BODY) for one in bodies),
-        ]:
-            connections.admit(each)
-            each.is_late = late
-        connections.look()
+    def test_only_some_end_at_a_time(self) -> None:
+        """All at once would delay every other request by the time that all of them take."""
+        connections = Connections(ConnectionLimits(most=1000))
+        numbers = {Ending.SLOW_HEAD: 2 * MOST_HEADS_ENDED + 50, Ending.SLOW_BODY: 2 * MOST_ENDED + 10}
+        late = {ending: [One() for _ in range(number)] for ending, number in numbers.items()}
+        for ending, those in late.items():
+            for each in those:
+                connections.admit(each)
+                each.is_late = ending
         ended = []
+        connections.look()
         for _ in range(3):
             connections.end_some()
-            ended.append(
-                (sum(map(len, (one.ended for one in heads))), sum(map(len, (one.ended for one in bodies))))
-            )
-        assert ended == [(50, MOST_ENDED), (50, 2 * MOST_ENDED), (50, 50)]
+            ended.append(tuple(sum(len(each.ended) for each in those) for those in late.values()))
+        some = (MOST_HEADS_ENDED, MOST_ENDED)
+        assert ended == [some, (2 * some[0], 2 * some[1]), (2 * some[0] + 50, 2 * some[1] + 10)]
 
     def test_one_that_has_left_is_not_ended(self) -> None:
         connections, one = Connections(LIMITS), One()

@@ -15,6 +15,7 @@ from brushwork_core.media.decoders.current import current_decoder, on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder, InProcess
 from brushwork_core.media.decoders.pool import DecoderPool, decoder_of
 from brushwork_core.media.pictures import Reading
+from brushwork_core.shares.fair_share import FairShare
 from brushwork_schemas.errors import InvalidDataset, InvalidImage, ServiceUnreachable
 from brushwork_schemas.wording.translation import translated
 
@@ -245,3 +246,27 @@ def test_who_decodes_is_known_in_a_call_only() -> None:
     with on_behalf_of("a", decoder):
         assert current_decoder() is decoder
     assert current_decoder() is not decoder
+
+
+def test_a_waiter_is_asked_only_when_a_process_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job of a worker is a tenant here. Everyone who came asked for all who waited."""
+    asked: list[object] = []
+    taken = FairShare.take
+
+    def take(share: FairShare, tenant: object, amount: int = 1) -> bool:
+        asked.append(tenant)
+        return taken(share, tenant, amount)
+
+    monkeypatch.setattr(FairShare, "take", take)
+    number, chosen = 64, DecoderPool(2)
+    try:
+        with ThreadPoolExecutor(number) as threads:
+
+            def one(index: int) -> None:
+                with on_behalf_of(f"job-{index}"):
+                    chosen.thumbnail(FILES["PNG"], 8)
+
+            list(threads.map(one, range(number)))
+    finally:
+        chosen.close()
+    assert len(asked) < 3 * number

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 from brushwork_core.media import picture_structure, pictures
+from brushwork_core.media.structure.boxes import check_boxes
+from brushwork_core.media.structure.limits import TooCostly
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image
+
+from tests.heic_samples import TURNED
 
 BLUE = (0, 0, 255)
 
@@ -144,3 +148,54 @@ def test_the_orientation_of_xmp_in_a_png_is_kept() -> None:
     data = buffer.getvalue()
     text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
     assert pictures.decode(data[:33] + text + data[33:]).size == (16, 32)
+
+
+@pytest.mark.parametrize(
+    "kind", [b"\xffxif", b"E\x80if", b"Ex\xc3(", b"Exi\xfe", b"\xc0\x80if", b"\xed\xa0\x80f"]
+)
+def test_the_type_of_an_item_that_is_no_text_is_refused(kind: bytes) -> None:
+    """The library for HEIC ended the process, found by changing files at random."""
+    data = TURNED.replace(b"Exif\0\0\0\0", kind + b"\0\0\0\0", 1)
+    assert data != TURNED
+    with pytest.raises(InvalidImage, match="the list of its items is damaged"):
+        pictures.decode(data)
+
+
+def item_list(item: bytes, size: int | None = None) -> bytes:
+    """A file with one item in its list.
+
+    Args:
+        item: From its version on.
+        size: What it says its size is.
+    """
+
+    def box(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(content), name) + content
+
+    entry = struct.pack(">I4s", len(item) + 8 if size is None else size, b"infe") + item
+    meta = box(b"meta", bytes(4) + box(b"iinf", bytes(4) + b"\0\1" + entry))
+    return box(b"ftyp", b"heic\0\0\0\0heic") + meta
+
+
+MIME = b"mimename\0text/\xff\0"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        item_list(b"\2\0\0\0\0\1\0\0" + MIME),
+        item_list(b"\3\0\0\0\0\0\0\1\0\0" + MIME),
+        item_list(b"\2\0\0\0\0\1\0\0" + MIME, size=0),
+        item_list(struct.pack(">Q", 40) + b"\2\0\0\0\0\1\0\0" + MIME, size=1),
+        item_list(b"\2\0\0\0\0\1\0\0" + MIME, size=2**31),
+        item_list(b"\0\0\0\0\0\1\0\0name\0text/\xff\0"),
+    ],
+)
+def test_other_texts_of_an_item_are_checked_too(data: bytes) -> None:
+    with pytest.raises(TooCostly, match="the list of its items is damaged"):
+        check_boxes(data, 1000)
+
+
+def test_numbers_of_items_may_be_any_bytes() -> None:
+    check_boxes(item_list(b"\2\0\0\0\xff\xfe\0\0Exif\0"), 1000)
+    check_boxes(item_list(b"\3\0\0\0\xff\xfe\xff\xff\0\0Exif" + "猫".encode() + b"\0"), 1000)

@@ -9,33 +9,39 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
     Integer,
     Select,
+    String,
     Update,
     bindparam,
     func,
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
-from brushwork_core.ledger.claim_order import ClaimOrder
+from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, RunningJobs
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Claim, WakeUp, claim_of
 from brushwork_core.ledger.transitions import STARTED, may_start, note_start
-from brushwork_core.shares.equal_share import equal_shares
+from brushwork_core.shares.equal_share import below_share, equal_shares
 
 # Tenants that one claim can serve.
 MOST_TENANTS = 64
+# Messages that one sweep can forget.
+MOST_MESSAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,41 @@ class Backlog(LedgerPart):
             return rows
 
         rows = self._database.write(write)
-        order.note([(row.kind, row.tenant) for row in rows])
+        order.note([ClaimedFor(row.kind, row.tenant, row.started_at) for row in rows])
         # With several kinds, one may have left its share to others that had fewer jobs.
         return Claims(tuple(map(claim_of, rows)), more=len(rows) == limit or (bool(rows) and len(kinds) > 1))
+
+    def claim_below_share(self, order: ClaimOrder, worker: str, limit: int) -> Claims:
+        """Claim up to `limit` jobs of tenants that run fewer jobs than an equal share.
+
+        Args:
+            order: As for `claim_next`.
+            worker: Name of the worker.
+            limit: Maximum number of jobs.
+        """
+        kinds = self.kinds_with_work(order.kinds, worker)
+        values = {"by": worker, "lease_ms": self._lease_ms}
+        with self._database.reading() as connection:
+            wanted = [
+                (kind, _below_share(connection, order, {**values, "of_kind": kind}, limit)) for kind in kinds
+            ]
+        # Usually there are none, and nothing is written.
+        if not any(missing for _, missing in wanted):
+            return Claims()
+
+        def write(connection: Connection) -> list[Any]:
+            rows: list[Any] = []
+            for kind, missing in wanted:
+                for tenant, number in missing.items():
+                    left = min(number, limit - len(rows))
+                    if left > 0:
+                        rows += _oldest(connection, {**values, "of_kind": kind}, tenant, left)
+            _note_starts(connection, rows)
+            return rows
+
+        rows = self._database.write(write)
+        order.note([ClaimedFor(row.kind, row.tenant, row.started_at) for row in rows])
+        return Claims(tuple(map(claim_of, rows)))
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Claim one queued job, whosever turn it is.
@@ -141,13 +179,16 @@ class Backlog(LedgerPart):
             The number of jobs.
         """
         is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
-        # Read first: usually there are none.
-        old = select(JOBS.c.id).where(is_dispatched(), is_old).limit(1)
+        # Kind by kind, as in the index of messages. For all of them, SQLite would read all queued jobs.
+        old = union_all(
+            *(select(JOBS.c.id).where(JOBS.c.kind == kind, is_dispatched(), is_old) for kind in all_kinds())
+        )
         with self._database.reading() as connection:
-            if connection.execute(old).first() is None:
-                return 0
+            ids = list(connection.execute(old.limit(MOST_MESSAGES)).scalars())
+        if not ids:
+            return 0
         with self._database.writing() as connection:
-            return connection.execute(_WAIT_AGAIN.where(is_old)).rowcount
+            return connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
 
     def kinds_with_work(self, kinds: Iterable[str], worker: str = "") -> list[str]:
         """Return those of `kinds` of which a job can be claimed now, in the given order, with one query.
@@ -207,6 +248,7 @@ def _claiming(chosen: Select[Any]) -> Update:
         .returning(
             JOBS.c.id.label("job_id"),
             *(JOBS.c.kind, JOBS.c.model, JOBS.c.label, JOBS.c.request, JOBS.c.tenant, JOBS.c.fence),
+            JOBS.c.started_at,
             *(JOBS.c.attempt, JOBS.c.max_attempts, JOBS.c.rank, JOBS.c.suspicion),
             (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
             (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
@@ -216,6 +258,8 @@ def _claiming(chosen: Select[Any]) -> Update:
 
 
 _OF_KIND = (JOBS.c.kind == bindparam("of_kind"), waits_for_dispatch(), _claimable())
+# Without an order, as with EXISTS, PostgreSQL may read the whole table: it expects a waiting job soon.
+_BY_INDEX = (JOBS.c.tenant, JOBS.c.rank, JOBS.c.id)
 _WAIT_AGAIN = update(JOBS).where(is_dispatched()).values(dispatched_at=None)
 # The statements of every job are built once: to build one costs as much as to run it.
 _CLAIM_OLDEST = _claiming(
@@ -225,9 +269,39 @@ _CLAIM_OLDEST = _claiming(
     .limit(bindparam("number", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
-_WAITING = select(JOBS.c.id, JOBS.c.label).where(*_OF_KIND).limit(bindparam("number", type_=Integer()))
+
+
+def _firsts() -> Select[Any]:
+    """The oldest job of each given tenant, in their order. PostgreSQL only: SQLite has one writer at a time.
+
+    The oldest is chosen without a lock, and skipped if another transaction has locked it. So workers that
+    claim at the same moment serve different tenants.
+    """
+    names = bindparam("of_tenants", type_=ARRAY(String()))
+    turns = func.unnest(names).table_valued("tenant", with_ordinality="place").render_derived(name="turns")
+    oldest = select(JOBS.c.id).where(*_OF_KIND, JOBS.c.tenant == turns.c.tenant)
+    first = oldest.order_by(JOBS.c.rank, JOBS.c.id).limit(1).lateral("first")
+    held = JOBS.alias("held")
+    return (
+        select(held.c.id)
+        .select_from(turns.join(first, true()).join(held, held.c.id == first.c.id))
+        # Checked again when the lock is there.
+        .where(held.c.state == JobState.QUEUED.value)
+        .order_by(turns.c.place)
+        .limit(bindparam("number", type_=Integer()))
+        .with_for_update(of=held, skip_locked=True)
+    )
+
+
+_CLAIM_FIRSTS = _claiming(_firsts())
+_WAITING = (
+    select(JOBS.c.id, JOBS.c.label)
+    .where(*_OF_KIND)
+    .order_by(*_BY_INDEX)
+    .limit(bindparam("number", type_=Integer()))
+)
 _RUNNING = (
-    select(JOBS.c.tenant, func.count())
+    select(JOBS.c.tenant, func.count(), func.max(JOBS.c.started_at))
     .where(JOBS.c.kind == bindparam("of_kind"), in_state(JobState.RUNNING))
     .group_by(JOBS.c.tenant)
 )
@@ -248,7 +322,7 @@ def _tenants_after() -> Select[Any]:
 
 _TENANTS_AFTER = _tenants_after()
 # The tenant without a name is the first one, and no tenant comes before it.
-_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").limit(1)
+_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").order_by(*_BY_INDEX).limit(1)
 _works: dict[tuple[str, ...], Any] = {}
 
 
@@ -257,7 +331,12 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
     if kinds not in _works:
         parts = [
             select(literal(kind).label("kind")).where(
-                select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable()).exists()
+                select(JOBS.c.id)
+                .where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable())
+                .order_by(*_BY_INDEX)
+                .limit(1)
+                .scalar_subquery()
+                .is_not(None)
             )
             for kind in kinds
         ]
@@ -268,11 +347,20 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
 def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int) -> list[Any]:
     """Claim jobs of one kind, an equal share for each tenant."""
     kind = values["of_kind"]
+    counts: dict[str, int] = {}
+    if order.has_turns(kind):
+        counts |= order.running(kind, lambda: _running_jobs(connection, kind))
     # Not as many as there is room for: whoever runs the fewest may come late in the order of the turns.
     tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
-    running = order.running(kind, lambda: _number_running(connection, kind)) if len(tenants) > 1 else {}
-    counts = dict(running)
+    order.note_tenants(kind, tenants)
     rows: list[Any] = []
+    shares = equal_shares(limit, tenants, counts) if tenants else {}
+    if connection.dialect.name == "postgresql" and len(tenants) > len(shares) == limit:
+        # Each gets one. Where another worker has just taken the job of a tenant, the next tenant gets it.
+        turns = [*shares, *(tenant for tenant in tenants if tenant not in shares)]
+        rows = _first_of_each(connection, values, turns, limit)
+        for row in rows:
+            counts[row.tenant] = counts.get(row.tenant, 0) + 1
     while tenants and len(rows) < limit:
         shares = equal_shares(limit - len(rows), tenants, counts)
         for tenant, number in shares.items():
@@ -286,13 +374,33 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
     return rows
 
 
+def _below_share(
+    connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int
+) -> dict[str, int]:
+    """How many jobs of one kind those tenants may start that run fewer than their share."""
+    kind = values["of_kind"]
+    tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
+    order.note_tenants(kind, tenants)
+    if not order.has_turns(kind):
+        return {}
+    return below_share(limit, tenants, order.running(kind, lambda: _running_jobs(connection, kind)))
+
+
 def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number: int) -> list[Any]:
     rows = connection.execute(_CLAIM_OLDEST, {**values, "of_tenant": tenant, "number": number}).all()
     return sorted(rows, key=attrgetter("rank", "job_id"))
 
 
-def _number_running(connection: Connection, kind: str) -> dict[str, int]:
-    return {row[0]: row[1] for row in connection.execute(_RUNNING, {"of_kind": kind})}
+def _first_of_each(
+    connection: Connection, values: dict[str, Any], tenants: Sequence[str], number: int
+) -> list[Any]:
+    found = connection.execute(_CLAIM_FIRSTS, {**values, "of_tenants": list(tenants), "number": number}).all()
+    place = {tenant: index for index, tenant in enumerate(tenants)}
+    return sorted(found, key=lambda row: place[row.tenant])
+
+
+def _running_jobs(connection: Connection, kind: str) -> list[RunningJobs]:
+    return [RunningJobs(*row) for row in connection.execute(_RUNNING, {"of_kind": kind})]
 
 
 def _tenants(connection: Connection, values: dict[str, Any], limit: int, after: str | None) -> list[str]:

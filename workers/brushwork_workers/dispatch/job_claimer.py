@@ -56,13 +56,22 @@ class JobClaimer:
         sent = self._claim_sent(limit)
         order, left = self._order, limit - len(sent)
         following = self._answered(lambda: self._ledger.claim_next(order, self._worker, left), Claims())
-        claims = (*sent, *following.jobs)
+        return self._begun((*sent, *following.jobs), more=following.more or bool(self._sent))
+
+    def claim_below_share(self, limit: int) -> Claims:
+        """Claim up to `limit` jobs of tenants that run fewer jobs than their share."""
+        order = self._order
+        return self._begun(
+            self._answered(lambda: self._ledger.claim_below_share(order, self._worker, limit), Claims()).jobs
+        )
+
+    def _begun(self, claims: tuple[Claim, ...], *, more: bool = False) -> Claims:
         # Before any of them runs: one that has to be alone waits for the others.
         num_alone = sum(claim.alone for claim in claims)
         self._gate.admit(len(claims) - num_alone, num_alone)
         for claim in claims:
             self._metrics.claimed(claim)
-        return Claims(claims, more=following.more or bool(self._sent))
+        return Claims(claims, more=more)
 
     def _claim_sent(self, limit: int) -> list[Claim]:
         if not self._sent:

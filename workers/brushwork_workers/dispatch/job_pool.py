@@ -1,27 +1,37 @@
-"""The threads that run jobs. A thread without a job claims jobs for all that have none."""
+"""The threads that run jobs. A thread without a job claims jobs for all that have none.
+
+A worker that is full of one tenant's jobs would have no thread for another tenant until one of them ends, and
+jobs that began together end together. So it has some spare threads, for tenants below their share only.
+"""
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from brushwork_core.ledger import Claim, Claims
 
 LOGGER = logging.getLogger(__name__)
+# One spare thread for so many usual ones. A worker of few threads may have no memory for more.
+SPARE_PART = 4
+# While only spare threads are free, jobs for them are looked for so often.
+SPARE_LOOK_S = 0.25
 
 
 class JobPool:
-    """Runs as many jobs at once as it has threads.
+    """Runs as many jobs at once as it has usual threads, and a quarter more for tenants below their share.
 
     One of the free threads claims jobs for all of them, in one transaction, keeps one and hands the others
     on. Nobody else is needed between a message and its job.
 
     Args:
-        size: Number of threads, and of jobs at once.
+        size: Number of usual threads, and of jobs at once.
         claim: Claims up to so many jobs.
         run: Runs a claimed job, and raises nothing that a job can cause.
         may_claim: Whether jobs may be claimed now. Whoever makes this true calls `wake`.
-        on_room: Called when a thread is free again after all had jobs.
+        claim_spare: Claims up to so many jobs of tenants below their share; None for no spare threads.
+        on_room: Called when a usual thread is free again after all had jobs.
     """
 
     def __init__(
@@ -31,11 +41,15 @@ class JobPool:
         run: Callable[[Claim], object],
         *,
         may_claim: Callable[[], bool] = lambda: True,
+        claim_spare: Callable[[int], Claims] | None = None,
         on_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._claim = claim
         self._run = run
         self._may_claim = may_claim
+        self._claim_spare = claim_spare or (lambda _: Claims())
+        self._num_spare = size // SPARE_PART if claim_spare else 0
+        self._looks_at_s = 0.0
         self.on_room = on_room
         self._changed = threading.Condition()
         self._ready: deque[Claim] = deque()
@@ -45,13 +59,14 @@ class JobPool:
         self._is_claiming = False
         self._is_stopping = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"job-{number}", daemon=True) for number in range(size)
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
+            for number in range(size + self._num_spare)
         ]
 
     @property
     def has_room(self) -> bool:
-        """Whether another job could begin at once."""
-        return self._num_free > len(self._ready)
+        """Whether another job could begin at once, whoever's it is."""
+        return self._num_free - self._num_spare > len(self._ready)
 
     def start(self) -> None:
         """Start the threads. They look for jobs at once."""
@@ -89,32 +104,36 @@ class JobPool:
             was_full = not self.has_room
             self._num_free += 1
             try:
-                if was_full:
+                if was_full and self.has_room:
                     self.on_room()
                 while not self._ready:
-                    # A claim that is under way may bring jobs for all free threads.
-                    if self._is_stopping and not self._is_claiming:
+                    if self._is_claiming:
+                        # It may bring jobs for all free threads.
+                        self._changed.wait()
+                    elif self._is_stopping:
                         return None
-                    if (
-                        not self._is_stopping
-                        and self._is_wanted
-                        and not self._is_claiming
-                        and self._may_claim()
-                    ):
+                    elif self._is_due() and self._may_claim():
                         self._look()
                     else:
-                        self._changed.wait()
+                        self._changed.wait(None if self.has_room or not self._num_spare else SPARE_LOOK_S)
                 return self._ready.popleft()
             finally:
                 self._num_free -= 1
 
+    def _is_due(self) -> bool:
+        """Whether jobs should be looked for: for usual threads when somebody wants it, else regularly."""
+        return self._is_wanted if self.has_room else time.monotonic() >= self._looks_at_s
+
     def _look(self) -> None:
         """Claim jobs for all free threads. The lock is held, but not during the claim."""
-        self._is_claiming, self._is_wanted = True, False
-        limit = self._num_free
+        self._is_claiming = True
+        if is_usual := self.has_room:
+            self._is_wanted = False
+        limit = self._num_free - self._num_spare if is_usual else self._num_free
+        self._looks_at_s = time.monotonic() + SPARE_LOOK_S
         self._changed.release()
         try:
-            claims = self._claims(limit)
+            claims = self._claims(self._claim if is_usual else self._claim_spare, limit)
         finally:
             self._changed.acquire()
             self._is_claiming = False
@@ -126,9 +145,9 @@ class JobPool:
         # This thread takes one. One more is woken where another look is due.
         self._changed.notify(max(0, len(claims.jobs) - 1) + self._is_wanted)
 
-    def _claims(self, limit: int) -> Claims:
+    def _claims(self, claim: Callable[[int], Claims], limit: int) -> Claims:
         try:
-            return self._claim(limit)
+            return claim(limit)
         except Exception:
             # The next look may succeed.
             LOGGER.exception("Jobs could not be claimed")

@@ -89,11 +89,7 @@ class DecoderPool:
     @contextmanager
     def _process(self, tenant: str | None) -> Iterator[DecoderProcess]:
         """Wait for the turn of a tenant, and borrow a process."""
-        turn: Future[DecoderProcess] = Future()
-        with self._lock:
-            self._turns.add(tenant, turn)
-            self._give()
-        process = turn.result()
+        process = self._taken(tenant)
         try:
             yield process
         finally:
@@ -102,9 +98,23 @@ class DecoderPool:
                 self._share.give_back(tenant)
                 self._give()
 
+    def _taken(self, tenant: str | None) -> DecoderProcess:
+        with self._lock:
+            # Most find nobody waiting.
+            if self._idle and not self._turns and self._share.take(tenant):
+                return self._idle.pop()
+            turn: Future[DecoderProcess] = Future()
+            self._turns.add(tenant, turn)
+            self._give()
+        return turn.result()
+
     def _give(self) -> None:
         """Give idle processes to those whose turn it is."""
-        while (turn := self._turns.next(lambda tenant, _: self._share.take(tenant))) is not None:
+        # Without this, each that comes would ask for all that wait.
+        while self._idle:
+            turn = self._turns.next(lambda tenant, _: self._share.take(tenant))
+            if turn is None:
+                return
             turn.set_result(self._idle.pop())
 
 

@@ -41,10 +41,29 @@ def check_boxes(data: bytes, max_pixels: int) -> None:
             raise TooCostly(
                 said("its box {name} has more than {limit} bytes", name=name.decode("ascii"), limit=limit)
             )
+        if name == b"iinf":
+            _check_texts(data, begin, end)
         if name == b"ispe" and begin + 20 <= len(data):
             width, height = struct.unpack_from(">II", data, begin + 12)
             _check_size(width, height, max_pixels)
     check_embedded(data)
+
+
+def _check_texts(data: bytes, begin: int, end: int) -> None:
+    """Check the types and names in a list of items. pi_heif ends the process if they are not UTF-8."""
+    place = data.find(b"infe", begin, end)
+    while place >= 0:
+        (size,) = struct.unpack_from(">I", data, max(0, place - 4))
+        # After version and flags, number and protection of the item, which are numbers.
+        version = data[place + 4] if place + 4 < end else 0
+        texts = place + 8 + (4 if version > 2 else 2) + 2
+        # A size that is written elsewhere leaves all that follows to be checked.
+        own_end = min(end, place - 4 + size) if size > 1 else end
+        try:
+            data[texts:own_end].decode("utf-8")
+        except UnicodeDecodeError:
+            raise TooCostly(said("the list of its items is damaged")) from None
+        place = data.find(b"infe", place + 4, end)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
