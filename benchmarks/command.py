@@ -15,7 +15,7 @@ from benchmarks import machine, peers_environment
 from benchmarks.report import DOCS, Record, Row, enter, table
 
 Options = argparse.Namespace
-PEERS = ("all", "celery", "none")
+PEERS = ("all", "celery", "litserve", "none")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Benchmark:
 
     def _measured(self, options: Options) -> Record:
         print(self.title, flush=True)
-        if options.peers == "all":
+        if options.peers in ("all", "litserve"):
             peers_environment.make()
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="brushwork-benchmark-") as folder:

@@ -72,7 +72,7 @@ def _contestants(options: Options, folder: Path, stack: ExitStack) -> list[Conte
     url = stack.enter_context(durable_postgres()) if options.postgres else None
     if url is not None:
         found.append(stack.enter_context(make(best + POSTGRES, "postgres", url)))
-    if options.peers != "none":
+    if options.peers in ("all", "celery"):
         peer = plain_celery(CELERY, folder / "celery", Work("nothing"), Tuning())
         found.append(stack.enter_context(peer))
     return found

@@ -21,7 +21,7 @@ from brushwork_workers.engines.model_engines import order_for
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.models.location import locate
 from brushwork_workers.pocket import WEIGHTS
-from brushwork_workers.process.engine_export import export_in_process
+from brushwork_workers.process.engine_export import engine_store
 from torch import nn
 
 from benchmarks import painting_jobs, plot
@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: Options, folder: Path) -> list[Row]:
     """Seconds of each engine for each model, in turns."""
-    store = EngineStore(folder / "engines", export_in_process)
+    store = engine_store()
     rows: list[Row] = []
     for model in options.models:
         print(f" {model}", flush=True)

@@ -22,7 +22,7 @@ class PeerChoice:
         folder: For their logs and snapshots.
         work: What they do.
         trial: Jobs by which the quickest tuning is found.
-        peers: `all`, `celery` or `none`.
+        peers: `all`, `celery` (tuned, without its defaults), `litserve` or `none`.
     """
 
     def __init__(self, folder: Path, work: Work, trial: Sequence[Job], peers: str) -> None:
@@ -34,23 +34,23 @@ class PeerChoice:
 
     def celeries(self, stack: ExitStack, *, defaults: bool = True) -> list[Contestant]:
         """Plain Celery with all defaults, if wanted, and tuned."""
-        if self._peers == "none":
+        if self._peers not in ("all", "celery"):
             return []
         names = {f"plain Celery, {tuning}": tuning for tuning in _tunings()}
         best = quickest({name: self._celery(name, each) for name, each in names.items()}, self._jobs)
-        chosen = {DEFAULTS: Tuning()} if defaults else {}
+        chosen = {DEFAULTS: Tuning()} if defaults and self._peers == "all" else {}
         chosen[best] = names[best]
         return [stack.enter_context(self._celery(name, each)()) for name, each in chosen.items()]
 
     def litserves(self, stack: ExitStack, makers: Sequence[tuple[str, Tuning, str]]) -> list[Contestant]:
         """LitServe in each of these ways: name, tuning, what a batch of unequal requests does."""
-        if self._peers != "all":
+        if self._peers not in ("all", "litserve"):
             return []
         return [stack.enter_context(self._litserve(*each)()) for each in makers]
 
     def tuned_litserve(self, stack: ExitStack) -> list[Contestant]:
         """LitServe with one process and all threads or with a process for each core, what is quicker."""
-        if self._peers != "all":
+        if self._peers not in ("all", "litserve"):
             return []
         ways = {f"LitServe, {tuning}": tuning for tuning in _tunings()[:2]}
         best = quickest({name: self._litserve(name, each) for name, each in ways.items()}, self._jobs)

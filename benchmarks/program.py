@@ -86,9 +86,12 @@ class Program:
                 process.resume()
 
     def tree(self) -> list[psutil.Process]:
-        """It and all that it has started."""
-        own = psutil.Process(self._process.pid)
-        return [own, *own.children(recursive=True)]
+        """It and all that it has started; nothing once it has ended."""
+        try:
+            own = psutil.Process(self._process.pid)
+            return [own, *own.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
     def _has_answered(self) -> bool:
         if self._process.poll() is not None:

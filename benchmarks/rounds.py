@@ -12,6 +12,8 @@ Seconds = dict[str, list[float]]
 _Contestant = TypeVar("_Contestant", bound=Contestant)
 Maker = Callable[[], AbstractContextManager[_Contestant]]
 SETTLE_S = 0.5
+# The rows of our own begin with it.
+OURS = "brushwork"
 
 
 class Stage:
@@ -27,6 +29,10 @@ class Stage:
     def __init__(self, contestants: Sequence[Contestant]) -> None:
         self._programs = {one.name: one.programs for one in contestants}
 
+    def has_ended(self, name: str) -> bool:
+        """Return whether a process of the contestant has ended, so that it cannot go on."""
+        return any(not program.tree() for program in self._programs.get(name, ()))
+
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
         """Within it, only this contestant runs."""
@@ -40,13 +46,25 @@ class Stage:
 
 
 def take_turns(turns: Mapping[str, Callable[[], float]], num_rounds: int, stage: Stage) -> Seconds:
-    """Run all turns round by round and return their results. Every second round runs in reverse order."""
+    """Run all turns round by round and return their results. Every second round runs in reverse order.
+
+    A peer whose process ends has no results; the others go on.
+    """
     seconds: Seconds = {name: [] for name in turns}
     for index in range(num_rounds):
         order = list(turns) if index % 2 == 0 else list(turns)[::-1]
         for name in order:
-            with stage.turn(name):
-                seconds[name].append(turns[name]())
+            if name not in seconds:
+                continue
+            try:
+                with stage.turn(name):
+                    seconds[name].append(turns[name]())
+            except Exception as error:
+                if name.startswith(OURS) or not stage.has_ended(name):
+                    raise
+                del seconds[name]
+                print(f"  round {index + 1}  {name} has ended and takes no part: {error}", flush=True)
+                continue
             print(f"  round {index + 1}  {name:<44} {seconds[name][-1]:8.2f}", flush=True)
     return seconds
 

@@ -17,14 +17,16 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 from brushwork.embedded.data_folder import DataFolder
 from brushwork.embedded.redis_server import answers, redis_server
 from brushwork_core.database.database import Database
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from benchmarks import plot
 from benchmarks.command import Benchmark, Options
@@ -66,8 +68,10 @@ def measure(options: Options, folder: Path) -> list[Row]:
 
 
 def _rows(database: Database, url: str, redis_url: str, options: Options) -> Iterator[Row]:
+    filled = 0
     for length in sorted(options.queued):
-        _fill_up(database, length, options.tenants)
+        _fill(database, length - filled, options.tenants)
+        filled = length
         database_work(database, "VACUUM ANALYZE jobs", "CHECKPOINT")
         row = _measured(database, url, redis_url, length, options)
         print("  ", row, flush=True)
@@ -91,22 +95,39 @@ def _measured(database: Database, url: str, redis_url: str, length: int, options
         assert process.stdin is not None  # noqa: S101 - as above
         process.stdin.write("go\n")
         process.stdin.flush()
-    until = time.monotonic() + options.seconds
+    num_ended = _num_ended(database)
+    cpu_s, until = _cpu_s(url, processes), time.monotonic() + options.seconds
     while (left_s := until - time.monotonic()) > 0:
         time.sleep(min(_REFILL_S, left_s))
-        _fill_up(database, length, options.tenants)
+        num_ended += _fill(database, _num_ended(database) - num_ended, options.tenants)
+    used_s = _cpu_s(url, processes) - cpu_s
     found = [json.loads(process.communicate()[0]) for process in processes]
-    return _row(length, found, options)
+    _fill(database, _num_ended(database) - num_ended, options.tenants)
+    return _row(length, found, used_s, options)
 
 
-def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> Row:
+def _cpu_s(url: str, workers: Sequence["subprocess.Popen[str]"]) -> float:
+    """Processor time of workers and PostgreSQL. Other programs on the machine do not change it much."""
+    folder = Path(make_url(url).query["host"])  # type: ignore[arg-type]
+    postmaster = int((folder / "data" / "postmaster.pid").read_text("utf-8").split()[0])
+    server = psutil.Process(postmaster)
+    used = 0.0
+    for process in (server, *server.children(), *(psutil.Process(worker.pid) for worker in workers)):
+        # A background process of the server may have ended since it was listed.
+        with suppress(psutil.NoSuchProcess):
+            used += sum(process.cpu_times()[:2])
+    return used
+
+
+def _row(length: int, found: Sequence[Mapping[str, Any]], used_s: float, options: Options) -> Row:
     claims = sorted(tuple(claim) for each in found for claim in each["claims"])
     seconds = sorted(second for each in found for second in each["seconds"])
     per_s = len(claims) / options.seconds
-    waits = _waits_s(claims, options)
+    waits = waits_s(claims, num_tenants=options.tenants, seconds=options.seconds)
     return {
         "queued": length,
         "claims_per_s": per_s,
+        "cpu_ms": 1000 * used_s / len(claims),
         "claim_p50_ms": 1000 * statistics.median(seconds),
         "claim_p99_ms": 1000 * seconds[int(0.99 * (len(seconds) - 1))],
         "fair_wait_s": options.tenants / per_s,
@@ -115,17 +136,22 @@ def _row(length: int, found: Sequence[Mapping[str, Any]], options: Options) -> R
     }
 
 
-def _waits_s(claims: Sequence[tuple[float, str]], options: Options) -> list[float]:
-    """The longest time of each tenant without a claim; the shortest of these first.
+def waits_s(claims: Sequence[tuple[float, str]], *, num_tenants: int, seconds: float) -> list[float]:
+    """Return the longest time of each tenant without a claim; the shortest of these first.
 
     A tenant that had no claim at all waits for the whole time.
+
+    Args:
+        claims: Time in seconds, and tenant, of each claim; the earliest first.
+        num_tenants: Number of tenants.
+        seconds: Length of the measurement.
     """
     moments: dict[str, list[float]] = defaultdict(lambda: [0.0])
     for moment, tenant in claims:
         moments[tenant].append(moment)
     found = []
-    for number in range(options.tenants):
-        turns = [*moments[_tenant(number)], options.seconds]
+    for number in range(num_tenants):
+        turns = [*moments[_tenant(number)], seconds]
         found.append(max(later - earlier for earlier, later in pairwise(turns)))
     return sorted(found)
 
@@ -139,15 +165,19 @@ def _tenant(number: int) -> str:
     return f"tenant-{number:04}"
 
 
-def _fill_up(database: Database, length: int, tenants: int) -> None:
-    """Write waiting jobs, by the database itself, until there are so many; tenants in turns."""
+def _num_ended(database: Database) -> int:
     with database.reading() as connection:
-        queued = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = :kind")
-        missing = length - connection.execute(queued, {"kind": KIND}).scalar_one()
-    for first in range(0, missing, _A_FILL):
+        ended = text("SELECT count(*) FROM jobs WHERE state = 'succeeded'")
+        return int(connection.execute(ended).scalar_one())
+
+
+def _fill(database: Database, number: int, tenants: int) -> int:
+    """Write so many waiting jobs, by the database itself, for the tenants in turns, and return the number."""
+    for first in range(0, number, _A_FILL):
         with database.writing() as connection:
-            count = min(_A_FILL, missing - first)
+            count = min(_A_FILL, number - first)
             connection.execute(_FILL, {"count": count, "kind": KIND, "tenants": tenants})
+    return number
 
 
 def database_work(database: Database, *statements: str) -> None:
@@ -157,11 +187,13 @@ def database_work(database: Database, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
+# The ids grow with time, like those of real jobs.
 _FILL = text("""
     INSERT INTO jobs (
         id, kind, model, label, state, request, max_attempts, tenant, rank, created_at, queued_at
     )
-    SELECT gen_random_uuid(), :kind, 'pocket-diffusion', tenant, 'queued', '{"prompt": "x"}', 3,
+    SELECT to_hex(moment) || '-' || lpad(to_hex(n), 8, '0') || '-' || gen_random_uuid(),
+           :kind, 'pocket-diffusion', tenant, 'queued', '{"prompt": "x"}', 3,
            tenant, moment + n, moment, moment
     FROM (SELECT n, 'tenant-' || lpad(CAST(n % :tenants AS TEXT), 4, '0') AS tenant
           FROM generate_series(1, :count) AS n) AS numbers,
@@ -170,12 +202,13 @@ _FILL = text("""
 
 
 def draw(rows: list[Row], file: Path) -> None:
-    """Claims a second, and the worst wait, by length of the queue."""
+    """Claims a second, their cost, and the worst wait, by length of the queue."""
     lengths = {f"{row['queued']} queued": row for row in rows}
     plot.bars(
         file,
         {
             "claims a second": {name: row["claims_per_s"] for name, row in lengths.items()},
+            "processor time a job, ms": {name: row["cpu_ms"] for name, row in lengths.items()},
             "longest wait of a tenant, s": {name: row["worst_wait_s"] for name, row in lengths.items()},
         },
         "",
@@ -185,6 +218,7 @@ def draw(rows: list[Row], file: Path) -> None:
 COLUMNS = {
     "queued": "queued jobs",
     "claims_per_s": "claims a second",
+    "cpu_ms": "processor time a job, ms",
     "claim_p50_ms": "claim of up to 4 jobs, p50, ms",
     "claim_p99_ms": "p99, ms",
     "fair_wait_s": "wait of each tenant with ideal turns, s",

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from brushwork_core.database.database import Database
+from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
-from brushwork_core.ledger import Claim, Ledger, NewJob, WriteOutcome
+from brushwork_core.ledger import Claim, ClaimOrder, Ledger, NewJob, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import Job, JobError, Progress
@@ -51,6 +51,24 @@ def claimed(ledger: Ledger, job_id: str, worker: str = "w") -> Claim:
     claim = ledger.claim(job_id, worker)
     assert claim is not None
     return claim
+
+
+def taken(
+    ledger: Ledger,
+    limit: int = 9,
+    *,
+    kinds: Iterable[str] = (KIND,),
+    worker: str = "w",
+    order: ClaimOrder | None = None,
+) -> list[str]:
+    """Claim the jobs that are next: their ids in the order of the claims."""
+    claims = ledger.claim_next(order or ClaimOrder(list(kinds)), worker, limit)
+    return [claim.job_id for claim in claims.jobs]
+
+
+def mark_sent(database: Database, *job_ids: str, at_ms: int | None = None) -> None:
+    """As an older program that has sent messages of these jobs, by default now."""
+    _write(database, job_ids, dispatched_at=now_ms() if at_ms is None else at_ms)
 
 
 def begun(ledger: Ledger, job_id: str, worker: str = "w") -> int:

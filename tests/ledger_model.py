@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, zip_longest
 
 from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_schemas.states import JobState
@@ -22,6 +21,7 @@ class ModelJob:
     worker: str | None = None
     withdrawn: bool = False
     lease_left_s: float = 0.0
+    # By an older program, which has sent a message.
     dispatched: bool = False
     paused: bool = False
     avoids: str | None = None
@@ -37,9 +37,9 @@ class ModelJob:
     def may_start(self) -> bool:
         return self.state is JobState.QUEUED and not self.paused and not self.overdue
 
-    def waits(self) -> bool:
-        """Whether it is to get a message."""
-        return self.may_start() and not self.dispatched
+    def waits_for(self, worker: str) -> bool:
+        """Whether it waits for its turn, and `worker` may have it."""
+        return self.may_start() and not self.dispatched and self.avoids != worker
 
     def end(self, state: JobState) -> None:
         self.state, self.performing = state, False
@@ -64,11 +64,15 @@ class LedgerModel:
             if job.state is JobState.RUNNING and worker in (None, job.worker)
         }
 
-    def waiting(self) -> dict[str, ModelJob]:
-        return {job_id: job for job_id, job in self.jobs.items() if job.waits()}
+    def waiting(self, worker: str) -> dict[str, list[str]]:
+        """The ids of the jobs that `worker` may have next, by tenant, the oldest first."""
+        waiting: dict[str, list[str]] = {}
+        for job_id, job in self.jobs.items():
+            if job.waits_for(worker):
+                waiting.setdefault(job.tenant, []).append(job_id)
+        return waiting
 
     def submit(self, job_id: str, job: ModelJob) -> None:
-        job.dispatched = job.dispatched and not self.waiting()
         self.jobs[job_id] = job
 
     def claim(self, job: ModelJob, worker: str, lease_s: float) -> bool:
@@ -89,20 +93,36 @@ class LedgerModel:
         else:
             job.requeue(charged=charged)
 
-    def dispatch(self, limit: int, after: str | None) -> list[str]:
-        """The ids whose turn it is."""
-        waiting = self.waiting()
-        names = sorted({job.tenant for job in waiting.values()})
-        later = [name for name in names if after is None or name > after]
-        tenants = [*later, *(name for name in names if name not in later)][:limit]
-        share = -(-limit // len(tenants)) if tenants else 0
-        turns = [
-            [job_id for job_id, job in waiting.items() if job.tenant == name][:share] for name in tenants
-        ]
-        chosen = [job_id for job_id in chain.from_iterable(zip_longest(*turns)) if job_id][:limit]
-        for job_id in chosen:
-            self.jobs[job_id].dispatched = True
-        return chosen
+    def claim_sent(self, job: ModelJob, worker: str, lease_s: float) -> bool:
+        """By a message of an older program."""
+        return job.dispatched and self.claim(job, worker, lease_s)
+
+    def forget_messages(self) -> int:
+        """Let all jobs with a message wait for their turn; their number."""
+        sent = [job for job in self.jobs.values() if job.state is JobState.QUEUED and job.dispatched]
+        for job in sent:
+            job.dispatched = False
+        return len(sent)
+
+    def expect_claims(self, found: list[str], worker: str, limit: int, after: str | None) -> None:
+        """Check whose jobs were claimed next.
+
+        Each job goes to the tenant that runs the fewest (max-min fairness); of equals, to the one whose turn
+        comes first. Each tenant's oldest go first.
+        """
+        waiting = self.waiting(worker)
+        assert len(found) == min(limit, sum(map(len, waiting.values())))
+        given = {name: [job_id for job_id in found if job_id in ids] for name, ids in waiting.items()}
+        assert all(ids == waiting[name][: len(ids)] for name, ids in given.items())
+        before = Counter(job.tenant for job in self.running().values())
+        runs = {name: before[name] + len(ids) for name, ids in given.items()}
+        for name, ids in given.items():
+            for other in waiting:
+                # Who got one did not run more than another who would have liked it.
+                assert not ids or len(given[other]) == len(waiting[other]) or runs[name] - 1 <= runs[other]
+        if limit == 1 and found:
+            later = sorted(waiting, key=lambda name: (after is not None and name <= after, name))
+            assert found[0] in waiting[min(later, key=lambda name: before[name])]
 
     def expire_queued(self) -> set[str]:
         late = {job_id for job_id, job in self.jobs.items() if job.state is JobState.QUEUED and job.overdue}

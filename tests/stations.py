@@ -1,6 +1,7 @@
 """A worker's parts around a performer that does as the test says, on a real ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.job_signals import JobSignals
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
+from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.dispatch.job_claimer import JobClaimer
+from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.executor import Executor
+from brushwork_workers.execution.executor import Executor, Outcome
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
@@ -127,8 +131,9 @@ class TestStation:
         self.num_broken = 0
         self.health = ServiceHealth({Service.STORE: lambda is_away: self.store.check()})
         self.held = HeldFiles(2**20, 2**20, folder / "held")
-        patience = ServicePatience(self.health, 0.5)
-        self.files = FileAccess(self.store, self.health, patience, self.held, limit_s=30.0)
+        self._patience = ServicePatience(self.health, 0.5)
+        self._metrics = JobMetrics(self.registry, models={entry.name for entry in entries})
+        self.files = FileAccess(self.store, self.health, self._patience, self.held, limit_s=30.0)
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,
@@ -140,13 +145,54 @@ class TestStation:
             retry_policy=RetryPolicy(WORKER, others_serve=lambda kind, model: False, first_pause_s=0.0),
             on_broken=self._break,
             services=self.health,
-            patience=patience,
-            metrics=JobMetrics(self.registry, models={entry.name for entry in entries}),
+            patience=self._patience,
+            metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
-        return self.bare_messages.accept(job_id, "text-to-image", (), {"prompt": "x", **parameters}).job_id
+        return self.bare_messages.accept(job_id, "text-to-image", (), {"prompt": "x", **parameters})
+
+    def claimed(self, job_id: str) -> Claim | None:
+        """Claim this job, whosever turn it is, as a worker claims those that are next."""
+        try:
+            claim = self._patience.ask(lambda: self.ledger.claim(job_id, WORKER))
+        except ServiceUnreachable:
+            return None
+        if claim is None:
+            self._metrics.dropped()
+            return None
+        self.exclusive_gate.admit(not claim.alone, claim.alone)
+        self._metrics.claimed(claim)
+        return claim
+
+    @contextmanager
+    def pool(self, size: int = 2, *, may_claim: Callable[[], bool] = lambda: True) -> Iterator[JobPool]:
+        """The threads that claim and run what is next, as `WorkerProcess` connects them."""
+        claimer = JobClaimer(
+            self.ledger,
+            ClaimOrder(["text-to-image"]),
+            WORKER,
+            patience=self._patience,
+            gate=self.exclusive_gate,
+            metrics=self._metrics,
+        )
+
+        def may_begin() -> bool:
+            return may_claim() and not self.exclusive_gate.is_closed
+
+        jobs = JobPool(size, claimer.claim, self.executor.run, may_claim=may_begin)
+        jobs.start()
+        try:
+            yield jobs
+        finally:
+            jobs.stop()
+            jobs.join()
+
+    def execute(self, job_id: str) -> Outcome | None:
+        """Claim this job and run one attempt of it; None if it cannot be claimed."""
+        claim = self.claimed(job_id)
+        return None if claim is None else self.executor.run(claim)
 
     def job(self, job_id: str = "job-1") -> Job:
         return self.index.get(job_id)

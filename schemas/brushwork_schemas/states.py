@@ -6,9 +6,9 @@ stateDiagram-v2
     [*] --> failed: refuse (invalid bare message)
     [*] --> canceled: submit_ended (bare message, revoked before)
     [*] --> expired: submit_ended (bare message, expired before)
-    queued --> running: claim
+    queued --> running: claim_next, claim, claim_sent (message of an older program)
     running --> queued: reap (worker lost), retry, release (worker stops, model not loaded soon, service away)
-    running --> succeeded: complete
+    running --> succeeded: complete, complete_many
     running --> failed: fail, retry (attempts used up), reap (attempts used up)
     running --> canceled: stop, retry, release, reap (each after a cancel request)
     queued --> canceled: cancel, revoke (came as a bare message)
@@ -26,9 +26,9 @@ class JobState(StrEnum):
     QUEUED = "queued"
     """Stored, and waiting for a worker. Set by submit, reap, retry and release."""
     RUNNING = "running"
-    """A worker has its lease. Set by claim."""
+    """A worker has its lease. Set by claim_next, claim and claim_sent."""
     SUCCEEDED = "succeeded"
-    """Its result is stored. Set by complete. Terminal."""
+    """Its result is stored. Set by complete and complete_many. Terminal."""
     FAILED = "failed"
     """It has an error and no result. Set by fail, reap, retry and refuse. Terminal."""
     CANCELED = "canceled"

@@ -57,6 +57,7 @@ class Up:
                 [
                     *(python, "-m", "brushwork", "up", "--data", str(data), *options),
                     *(() if about_http else ("--no-gateway",)),
+                    *(() if any("--workers" in option for option in options) else ("--workers", "1")),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output or log,

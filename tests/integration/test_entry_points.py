@@ -67,8 +67,8 @@ class Entrance:
 
     def by_message(self, kind: str, **parameters: Any) -> Job:
         self._number += 1
-        accepted = self._messages.accept(f"message-{self._number}", kind, (), parameters)
-        job = self._index.get(accepted.job_id)
+        job_id = self._messages.accept(f"message-{self._number}", kind, (), parameters)
+        job = self._index.get(job_id)
         if job.state is JobState.FAILED:
             assert job.error
             raise RequestError(job.error.message, field=job.error.field, hint=job.error.hint)

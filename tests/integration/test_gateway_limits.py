@@ -16,6 +16,7 @@ from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.access.key_usage import KeyUsage, Usage
 from brushwork_core.database.database import Database
 from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.ledger import Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
@@ -24,6 +25,7 @@ from starlette.testclient import TestClient
 
 from tests.archives import png
 from tests.gateways import bearer, gateway
+from tests.jobs import claimed, result_of
 from tests.servers import RedisServer, free_port
 
 # 0.0256 megapixels x steps.
@@ -265,3 +267,27 @@ class TestQuota:
         batch = http.post("/v1/jobs:batch", json={"requests": [JOB, JOB]}, headers=key)
         assert batch.status_code == 403
         assert http.get("/v1/jobs", headers=key).status_code == 200
+
+    def test_results_of_accepted_jobs_are_kept_beyond_it_until_something_is_deleted(
+        self, settings: Settings, database: Database
+    ) -> None:
+        """What was computed is not thrown away. `max_open_jobs` bounds how much it may be."""
+        key = bounded(database, max_stored_bytes=100, max_open_jobs=2)
+        with gateway(settings) as http:
+            first, second = (http.post("/v1/jobs", json=JOB, headers=key).json()["id"] for _ in range(2))
+            assert http.post("/v1/jobs", json=JOB, headers=key).json()["code"] == "queue_full"
+        ledger = Ledger(database)
+        for job_id, name in ((first, "1"), (second, "2")):
+            made = Artifact(sha256=name * 64, media_type="image/png", size_bytes=90)
+            ledger.complete(job_id, claimed(ledger, job_id).fence, result_of(1), [made])
+        # Gateways that start anew read the sum at once.
+        with gateway(settings) as http:
+            assert http.get(f"/v1/jobs/{second}", headers=key).json()["state"] == "succeeded"
+            refused = http.post("/v1/jobs", json=JOB, headers=key)
+            assert (refused.json()["code"], "take 180 bytes" in refused.json()["detail"]) == (
+                "quota_exceeded",
+                True,
+            )
+            assert http.delete(f"/v1/jobs/{first}", headers=key).status_code == 204
+        with gateway(settings) as http:
+            assert http.post("/v1/jobs", json=JOB, headers=key).status_code == 201

@@ -130,7 +130,7 @@ def test_queues_and_what_waits_in_them(
 ) -> None:
     WorkerRegistry(database).announce(WorkerEntry("one/1", (KIND,), ("pocket-diffusion",), "cpu", ready=True))
     WorkerRegistry(database).announce(WorkerEntry("two/2", (KIND,), ("pocket-diffusion",), "cpu"))
-    ledger.submit([new_job(f"more-{number}") for number in range(3)], sent=())
+    ledger.submit([new_job(f"more-{number}") for number in range(3)])
     begun(ledger, "job-0")
     queues = {queue.pop("kind"): queue for queue in http.get("/v1/queues").json()["queues"]}
     assert 0 <= queues[KIND].pop("oldest_s") < 60

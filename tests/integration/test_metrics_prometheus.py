@@ -79,13 +79,13 @@ def _work(watched: Watched, database: Database, folder: Path, addresses: list[st
         reporter = Reporter(ProcessReports(database), identity, worker.registry, every_s=0.2)
         reporter.start()
         for number in range(NUM_JOBS):
-            worker.executor.execute(worker.adopted(f"{life}-{number}"))
+            worker.execute(worker.adopted(f"{life}-{number}"))
         for number in range(NUM_REQUESTS):
             httpx.get(f"{addresses[number % 2]}/v1/jobs/none")
         for prometheus in watched.both:
             prometheus.wait_for_scrapes()
         # Its last report comes after the last scrape of this life, perhaps.
-        worker.executor.execute(worker.adopted(f"{life}-last"))
+        worker.execute(worker.adopted(f"{life}-last"))
         reporter.stop()
     Ledger(database).submit([new_job(f"queued-{number}") for number in range(7)])
     attempts = OVER_ALL.format('brushwork_attempts_total{outcome="succeeded"}')

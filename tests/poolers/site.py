@@ -83,6 +83,7 @@ class Sites:
             own_url=self._postgres.url(name),
             num_workers=workers,
             redis=group,
+            database_listen_url=self._postgres.url(name),
             **{key: value for key, value in group.settings.items() if key != "redis_url"},
         )
         with stack:

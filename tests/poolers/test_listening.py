@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from brushwork_core.database import listening
 from brushwork_core.database.database import Database
 from brushwork_core.database.listening import Listener, notify, open_listener
 from brushwork_core.settings.settings import Settings
@@ -15,6 +16,12 @@ from tests.servers import PostgresServer, free_port
 
 CHANNEL = "brushwork_test"
 WAIT_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason is logged once in a process."""
+    monkeypatch.setattr(listening, "_LOGGED", set())
 
 
 @pytest.fixture
@@ -61,6 +68,17 @@ def test_a_pooler_is_named_as_the_reason(pooled_url: str, caplog: pytest.LogCapt
         assert open_listener(settings(pooled_url), pooled, CHANNEL) is None
     assert "A pooler is between this process and PostgreSQL" in caplog.text
     assert "BRUSHWORK_DATABASE_LISTEN_URL" in caplog.text
+
+
+def test_a_reason_is_logged_once_until_notifications_arrive(
+    direct: Database, pooled_url: str, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        assert open_listener(settings(pooled_url), direct, CHANNEL) is None
+    assert len(caplog.records) == 1
+    opened(direct, settings(postgres_url)).close()
+    assert open_listener(settings(pooled_url), direct, CHANNEL) is None
+    assert len(caplog.records) == 2
 
 
 def test_another_database_is_found_by_the_test(

@@ -10,7 +10,7 @@ from brushwork.doctor.finding import Finding, Level
 from brushwork.doctor.redis_check import check_redis
 from brushwork.doctor.sentinel_check import check_sentinels
 from brushwork.gateway.admission.rate import Rate
-from brushwork_core.ledger import Dispatch
+from brushwork_core.ledger import WakeUp
 from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_core.queue.redis_link import RedisLink, expect_access
 from brushwork_core.queue.sentinel import broker_address, error_text, sentinel_options
@@ -136,16 +136,16 @@ def test_all_connections_find_the_next_master(group: RedisGroup) -> None:
     app, link, rate = celery_app(found), RedisLink(found, timeout_s=1.0), Rate(found)
     publisher = Publisher(app)
     with closing(app), closing(link), closing(rate):
-        assert publisher.publish([Dispatch("one", KIND, "label")])
+        assert publisher.publish([WakeUp("one", KIND, "label")])
         link.client().set("known", 1)
         # What Redis has copied when the reply arrives would be lost otherwise.
         assert link.client().execute_command("WAIT", 1, 5000) >= 1
         assert rate.count("key", 100).remaining == 99
         old = group.master()
         old.halt(signal.SIGKILL)
-        assert not publisher.publish([Dispatch("two", KIND, "label")])
+        assert not publisher.publish([WakeUp("two", KIND, "label")])
         group.wait_failover(old)
-        wait_until(lambda: publisher.publish([Dispatch("three", KIND, "label")]), bound_s=FOLLOWS_S)
+        wait_until(lambda: publisher.publish([WakeUp("three", KIND, "label")]), bound_s=FOLLOWS_S)
         wait_until(lambda: _value(link) == b"1", bound_s=FOLLOWS_S)
         assert publisher.num_waiting(KIND) == 2
         expect_access(found)

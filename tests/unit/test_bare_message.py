@@ -19,6 +19,7 @@ from celery import Celery, chain, group
 from kombu import Connection
 from kombu.utils.json import dumps
 
+from tests.jobs import KIND, new_job, taken
 from tests.stations import TestStation, nothing
 
 TASK = "brushwork.text-to-image"
@@ -45,8 +46,9 @@ def received(worker_process: TestStation, channel: Any) -> Callable[[Any], Job]:
         message = EntryMessage(_loads_or_text(text), channel=channel)
         message.accept = {"application/json"}
         assert not is_own(message)
-        accepted = worker_process.bare_messages.accept_message(read(message, ["text-to-image"]))
-        return worker_process.job(accepted.job_id)
+        return worker_process.job(
+            worker_process.bare_messages.accept_message(read(message, ["text-to-image"]))
+        )
 
     return receive
 
@@ -227,17 +229,17 @@ def test_a_time_without_a_zone_is_one_of_utc(zone: str, received: Callable[[Any]
 
 def test_a_revoked_message_is_a_canceled_job(worker_process: TestStation) -> None:
     bare = BareMessage("gone", "text-to-image", (), GOOD, is_revoked=True)
-    assert worker_process.bare_messages.accept_message(bare).job_id == "gone"
+    assert worker_process.bare_messages.accept_message(bare) == "gone"
     assert worker_process.job("gone").state is JobState.CANCELED
 
 
-def test_a_job_of_another_kind_waits_for_a_worker_of_its_kind(
-    worker_process: TestStation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker_process.bare_messages, "_kinds", ("image-to-text",))
-    accepted = worker_process.bare_messages.accept_message(BareMessage("a", "text-to-image", (), GOOD))
-    assert accepted.waits
-    assert worker_process.ledger.has_backlog("text-to-image")
+def test_a_job_of_a_message_waits_for_its_turn(worker_process: TestStation) -> None:
+    """Whoever took the message need not serve its kind, and others may have waited longer."""
+    ledger = worker_process.ledger
+    ledger.submit([new_job("early")])
+    assert worker_process.bare_messages.accept_message(BareMessage("a", KIND, (), GOOD)) == "a"
+    assert not ledger.has_backlog(["image-to-text"])
+    assert taken(ledger) == ["early", "a"]
 
 
 def test_the_ids_behind_a_job_in_its_chain_are_known() -> None:

@@ -6,12 +6,25 @@ from typing import Any
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
-from brushwork_core.ledger import Ledger
+from brushwork_core.ledger import ClaimOrder, Completion, Ledger
+from brushwork_schemas.job import Progress
 from brushwork_schemas.states import JobState
 from sqlalchemy import select
 
 from tests.crashes import Crash, CrashingLedger
-from tests.jobs import ERROR, KIND, begun, claimed, column, lose, new_job, overdue, picture, result_of
+from tests.jobs import (
+    ERROR,
+    KIND,
+    begun,
+    claimed,
+    column,
+    lose,
+    mark_sent,
+    new_job,
+    overdue,
+    picture,
+    result_of,
+)
 
 MOST_STATEMENTS = 40
 Operation = Callable[[Any, dict[str, int]], object]
@@ -42,9 +55,16 @@ OPERATIONS: dict[str, Operation] = {
     "release": lambda ledger, fences: ledger.release("a", fences["a"]),
     "reap": lambda ledger, fences: ledger.reap(["w", "guilty", "second"]),
     "expire the queued": lambda ledger, fences: ledger.expire_queued(),
-    "dispatch": lambda ledger, fences: ledger.dispatch(KIND, 9),
-    "dispatch again": lambda ledger, fences: ledger.dispatch_again(KIND, 9, older_than_s=-60),
-    "undispatch": lambda ledger, fences: ledger.undispatch(["queued", "late"]),
+    "claim those that are next": lambda ledger, fences: ledger.claim_next(ClaimOrder([KIND]), "w", 9),
+    "claim those that were sent": lambda ledger, fences: ledger.claim_sent(["sent", "late"], "w"),
+    "forget messages": lambda ledger, fences: ledger.forget_messages(-60),
+    "complete several": lambda ledger, fences: ledger.complete_many(
+        [
+            Completion("a", fences["a"], result_of(1), (picture("3"),), Progress(step=1, total=4)),
+            Completion("quiet", fences["quiet"], result_of(2)),
+            Completion("gone", fences["gone"] - 1, result_of(3)),
+        ]
+    ),
 }
 
 
@@ -59,6 +79,7 @@ def fences(ledger: Ledger, database: Database) -> dict[str, int]:
             new_job("keyed", idempotency_key="taken", request_sha256="1"),
             new_job("heralded", webhook_url=hook, webhook_events=("started", "failed")),
             new_job("quiet", webhook_url=hook, webhook_events=("failed", "expired")),
+            new_job("sent"),
         ]
     )
     for name in ("suspect", "cleared", "guilty"):
@@ -75,6 +96,7 @@ def fences(ledger: Ledger, database: Database) -> dict[str, int]:
     ledger.cancel("gone")
     lose(database, "a")
     overdue(database, "b", "late")
+    mark_sent(database, "late", "sent")
     return fences
 
 

@@ -16,8 +16,8 @@ def open_jobs(database: Database, ledger: Ledger) -> OpenJobs:
     claimed(ledger, "running")
     assert ledger.cancel("ended") is JobState.CANCELED
     ledger.submit([new_job("sent", tenant="a")])
-    ledger.submit([new_job(f"waits-{index}", tenant="a") for index in range(3)], sent=())
-    ledger.submit([new_job("other", tenant="b", kind="image-to-text")], sent=())
+    ledger.submit([new_job(f"waits-{index}", tenant="a") for index in range(3)])
+    ledger.submit([new_job("other", tenant="b", kind="image-to-text")])
     return OpenJobs(database)
 
 

@@ -17,7 +17,7 @@ import pytest
 from brushwork.cli.application import app
 from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, Ledger
+from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, ClaimOrder, Completion, Ledger
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states
@@ -28,7 +28,7 @@ from brushwork_schemas.states import JobState
 from prometheus_client.registry import Collector, CollectorRegistry
 from typer.main import get_command
 
-from tests.jobs import ERROR, claimed, lose, new_job, overdue, result_of
+from tests.jobs import ERROR, KIND, claimed, lose, mark_sent, new_job, overdue, result_of
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh.md")
@@ -96,7 +96,7 @@ ARROW = re.compile(r"^ +(\S+) --> (\w+): (.+)$", re.MULTILINE)
 # Methods of the ledger that move no job to another state, and `withdraw`: `cancel` with another answer.
 NO_MOVES = {
     *("perform", "rest", "renew", "withdraw"),
-    *("dispatch", "dispatch_again", "dispatch_overdue", "undispatch", "has_backlog", "num_dispatched"),
+    *("has_backlog", "kinds_with_work", "wake_ups", "forget_messages"),
 }
 
 
@@ -145,6 +145,8 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
         assert index.get("a").state == before
     if "cancel request" in condition:
         ledger.cancel("a")
+    if condition == "message of an older program":
+        mark_sent(database, "a")
     if condition == "deadline passed":
         overdue(database, "a")
     if method == "reap":
@@ -155,6 +157,9 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
         "submit_ended": (new, JobState.EXPIRED if "expired" in condition else JobState.CANCELED),
         "revoke": ("a",),
         "claim": ("a", "w"),
+        "claim_next": (ClaimOrder([KIND]), "w", 9),
+        "claim_sent": (["a"], "w"),
+        "complete_many": ([Completion("a", fence, result_of(1))],),
         "cancel": ("a",),
         "complete": ("a", fence, result_of(1)),
         "fail": ("a", fence, ERROR),

@@ -30,7 +30,7 @@ def make(sqlite_url: str, tmp_path: Path) -> Iterator[Make]:
 
 def test_a_job_succeeds_with_all_it_takes_to_make_it_again(make: Make) -> None:
     worker_process = make(nothing)
-    outcome = worker_process.executor.execute(worker_process.adopted(seed=5))
+    outcome = worker_process.execute(worker_process.adopted(seed=5))
     job = worker_process.job()
     assert outcome is Outcome.SUCCEEDED
     assert job.state is JobState.SUCCEEDED
@@ -58,7 +58,7 @@ def test_whatever_a_job_raises_ends_only_that_job(
     make: Make, error: BaseException, code: str, fault: str
 ) -> None:
     worker_process = make(raising(error))
-    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.FAILED
+    assert worker_process.execute(worker_process.adopted()) is Outcome.FAILED
     failed = worker_process.job().error
     assert failed is not None
     assert (failed.code, failed.fault) == (code, fault)
@@ -85,19 +85,19 @@ def test_the_machine_s_fault_gets_another_attempt(make: Make, error: BaseExcepti
 
     worker_process = make(act)
     job_id = worker_process.adopted()
-    assert worker_process.executor.execute(job_id) is Outcome.RETRIED
+    assert worker_process.execute(job_id) is Outcome.RETRIED
     job = worker_process.job()
     assert (job.state, job.attempt, job.error) == (JobState.QUEUED, 1, None)
     assert job.last_error is not None
     assert job.last_error.code == code
-    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.execute(job_id) is Outcome.SUCCEEDED
     assert worker_process.job().attempt == 2
 
 
 def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(make: Make) -> None:
     worker_process = make(raising(OSError("no room")))
     job_id = worker_process.adopted()
-    outcomes = [worker_process.executor.execute(job_id) for _ in range(3)]
+    outcomes = [worker_process.execute(job_id) for _ in range(3)]
     assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
     assert worker_process.job().state is JobState.FAILED
 
@@ -105,7 +105,7 @@ def test_the_machine_s_fault_is_the_end_once_the_attempts_are_used_up(make: Make
 def test_too_little_memory_even_alone_is_the_end(make: Make) -> None:
     worker_process = make(raising(MemoryError()))
     job_id = worker_process.adopted()
-    assert [worker_process.executor.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
+    assert [worker_process.execute(job_id) for _ in range(2)] == [Outcome.RETRIED, Outcome.FAILED]
     assert worker_process.job().attempt == 2
 
 
@@ -116,13 +116,13 @@ def test_a_job_leaves_at_its_deadline(make: Make) -> None:
         context.progress(1, 2)
 
     worker_process = make(act)
-    assert worker_process.executor.execute(worker_process.adopted(deadline_s=3600)) is Outcome.EXPIRED
+    assert worker_process.execute(worker_process.adopted(deadline_s=3600)) is Outcome.EXPIRED
     assert (worker_process.job().state, worker_process.job().progress.step) == (JobState.EXPIRED, 1)
 
 
 def test_an_internal_error_tells_its_type_and_no_private_words(make: Make) -> None:
     worker_process = make(raising(ValueError("the secret prompt")))
-    worker_process.executor.execute(worker_process.adopted())
+    worker_process.execute(worker_process.adopted())
     error = worker_process.job().error
     assert error is not None
     assert "ValueError" in error.message
@@ -131,16 +131,15 @@ def test_an_internal_error_tells_its_type_and_no_private_words(make: Make) -> No
 
 def test_a_job_that_succeeded_has_done_all_its_steps(make: Make) -> None:
     worker_process = make(lambda request, context: [context.progress(step, 20) for step in range(1, 21)])
-    worker_process.executor.execute(worker_process.adopted())
+    worker_process.execute(worker_process.adopted())
     assert (worker_process.job().progress.step, worker_process.job().progress.total) == (20, 20)
 
 
-def test_a_second_message_for_a_job_is_dropped(make: Make) -> None:
+def test_a_job_that_has_ended_is_not_claimed_again(make: Make) -> None:
     worker_process = make(nothing)
     job_id = worker_process.adopted()
-    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
-    assert worker_process.executor.execute(job_id) is Outcome.DROPPED
-    assert worker_process.executor.execute("nobody") is Outcome.DROPPED
+    assert worker_process.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.execute(job_id) is worker_process.execute("nobody") is None
     assert worker_process.job().attempt == 1
 
 
@@ -149,9 +148,9 @@ def test_a_database_that_is_away_costs_no_job(sqlite_url: str, tmp_path: Path) -
     worker_process = TestStation(database, tmp_path, nothing)
     job_id = worker_process.adopted()
     _rename(database, "jobs", "away")
-    assert worker_process.executor.execute(job_id) is Outcome.LOST
+    assert worker_process.execute(job_id) is None
     _rename(database, "away", "jobs")
-    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.execute(job_id) is Outcome.SUCCEEDED
     database.close()
 
 
@@ -173,7 +172,7 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
             steps.append(step)
 
     worker_process = make(act)
-    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.CANCELED
+    assert worker_process.execute(worker_process.adopted()) is Outcome.CANCELED
     assert worker_process.job().state is JobState.CANCELED
     assert worker_process.job().progress.step == 2
     assert steps == [1]
@@ -182,7 +181,7 @@ def test_a_canceled_job_leaves_at_its_next_step(ear: str, make: Make) -> None:
 def test_a_job_whose_model_is_not_there_yet_makes_it_loaded_and_runs(make: Make) -> None:
     worker_process = make(nothing)
     assert worker_process.model_manager.sizes().keys() == {"stub"}
-    assert worker_process.executor.execute(worker_process.adopted(model="large")) is Outcome.SUCCEEDED
+    assert worker_process.execute(worker_process.adopted(model="large")) is Outcome.SUCCEEDED
     assert worker_process.job().attempt == 1
     assert not worker_process.column("job-1", "is_performing")
 
@@ -191,15 +190,13 @@ def test_a_job_whose_model_has_no_turn_goes_back_uncharged(make: Make) -> None:
     worker_process = make(nothing)
     worker_process.model_manager.stop_loading()
     job_id = worker_process.adopted(model="large")
-    assert worker_process.executor.execute(job_id) is Outcome.POSTPONED
+    assert worker_process.execute(job_id) is Outcome.POSTPONED
     assert (worker_process.job().state, worker_process.job().attempt, worker_process.job().error) == (
         JobState.QUEUED,
         0,
         None,
     )
-    assert worker_process.executor.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED, (
-        "its model is here"
-    )
+    assert worker_process.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED, "its model is here"
 
 
 def test_a_job_whose_lease_went_away_writes_nothing(make: Make) -> None:
@@ -209,7 +206,7 @@ def test_a_job_whose_lease_went_away_writes_nothing(make: Make) -> None:
         context.progress(1, 2)
 
     worker_process = make(act)
-    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert worker_process.execute(worker_process.adopted()) is Outcome.LOST
     assert worker_process.job().state is JobState.QUEUED
 
 
@@ -220,7 +217,7 @@ def test_a_late_result_is_refused(make: Make) -> None:
         worker_process.ledger.release("job-1", fence=1)
 
     worker_process = make(act)
-    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert worker_process.execute(worker_process.adopted()) is Outcome.LOST
     assert worker_process.job().result is None
 
 
@@ -232,7 +229,7 @@ def test_an_attempt_that_nobody_runs_is_given_back(make: Make) -> None:
     assert worker_process.job().state is JobState.RUNNING, "it may just have been claimed"
     worker_process.heartbeat.beat()
     assert (worker_process.job().state, worker_process.job().attempt) == (JobState.QUEUED, 0)
-    assert worker_process.executor.execute(job_id) is Outcome.SUCCEEDED
+    assert worker_process.execute(job_id) is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("model", ["stub", "large", "absent"])
@@ -244,7 +241,7 @@ def test_every_line_of_the_log_names_the_job(
     caplog.clear()
     caplog.set_level(logging.INFO, "brushwork_workers")
     caplog.handler.addFilter(ContextFilter())
-    worker_process.executor.execute(job_id)
+    worker_process.execute(job_id)
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
     assert {line.get("job") for line in lines} == {job_id}
     # Also those of the thread that loads a model for the job.
@@ -260,7 +257,7 @@ def test_progress_reaches_the_ledger(make: Make) -> None:
         seen.append(worker_process.job().progress.fraction)
 
     worker_process = make(act)
-    worker_process.executor.execute(worker_process.adopted())
+    worker_process.execute(worker_process.adopted())
     assert seen == [0.5]
 
 
@@ -271,17 +268,17 @@ def test_release_all_gives_running_jobs_back_uncharged(make: Make) -> None:
         context.progress(1, 2)
 
     worker_process = make(act)
-    assert worker_process.executor.execute(worker_process.adopted()) is Outcome.LOST
+    assert worker_process.execute(worker_process.adopted()) is Outcome.LOST
     assert (worker_process.job().state, worker_process.job().attempt) == (JobState.QUEUED, 0)
 
 
 def test_a_model_that_could_not_be_loaded_fails_its_jobs_and_no_others(make: Make) -> None:
     worker_process = make(nothing)
     worker_process.adopted("job-1", model="absent")
-    assert worker_process.executor.execute("job-1") is Outcome.FAILED, "no other worker has it"
+    assert worker_process.execute("job-1") is Outcome.FAILED, "no other worker has it"
     assert worker_process.job().attempt == 1
     error = worker_process.job().error
     assert error is not None
     assert error.code == "model_not_here"
     assert "does not exist" in error.message
-    assert worker_process.executor.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED
+    assert worker_process.execute(worker_process.adopted("job-2")) is Outcome.SUCCEEDED

@@ -1,6 +1,7 @@
 """Jobs that run alone since they are suspects, and what is done when the device itself fails."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,11 +48,9 @@ class Neighbour:
         """Run both: the suspect has its turn once this one is done, and both succeed."""
         worker_process.suspect(suspect)
         with ThreadPoolExecutor(2) as threads:
-            other = threads.submit(
-                worker_process.executor.execute, worker_process.adopted("other", prompt="other")
-            )
+            other = threads.submit(worker_process.execute, worker_process.adopted("other", prompt="other"))
             assert self._is_running.wait(10)
-            alone = threads.submit(worker_process.executor.execute, suspect)
+            alone = threads.submit(worker_process.execute, suspect)
             wait_until(lambda: len(worker_process.running.attempts()) == 2)
             assert not worker_process.column(suspect, "is_performing")
             self._may_end.set()
@@ -91,8 +90,10 @@ class TestAlone:
         worker_process = make(nothing)
         worker_process.adopted("alone")
         worker_process.suspect("alone")
-        with ThreadPoolExecutor(1) as threads, worker_process.exclusive_gate.shared():
-            waiting = threads.submit(worker_process.executor.execute, "alone")
+        # Beside it, another runs.
+        worker_process.exclusive_gate.admit(1)
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(worker_process.execute, "alone")
             wait_until(lambda: worker_process.job("alone").state is JobState.RUNNING)
             wait_until(worker_process.running.attempts)
             if signal == "cancel":
@@ -102,6 +103,32 @@ class TestAlone:
             worker_process.heartbeat.beat()
             assert waiting.result(10) is outcome
         assert worker_process.job("alone").attempt == (1 if signal == "cancel" else 0)
+
+    def test_nobody_begins_beside_a_suspect(self, make: Make) -> None:
+        """Three suspects among others, with more threads than jobs: each has the worker for itself."""
+        running, seen, changing = list[str](), dict[str, set[str]](), threading.Lock()
+
+        def act(request: Any, context: JobContext) -> None:
+            with changing:
+                running.append(request.prompt)
+                for name in running:
+                    seen.setdefault(name, set()).update(running)
+            time.sleep(0.01)
+            with changing:
+                running.remove(request.prompt)
+
+        worker_process = make(act)
+        names = [worker_process.adopted(f"job-{number}", prompt=f"job-{number}") for number in range(9)]
+        suspects = names[1::3]
+        for name in suspects:
+            worker_process.suspect(name)
+        with worker_process.pool(12) as jobs:
+            wait_until(
+                lambda: jobs.wake() or all(worker_process.job(name).state.is_terminal for name in names)
+            )
+        assert {worker_process.job(name).state for name in names} == {JobState.SUCCEEDED}
+        assert [seen[name] for name in suspects] == [{name} for name in suspects]
+        assert all(worker_process.job(name).attempt == 1 for name in names)
 
 
 class TestDeviceFailed:
@@ -117,7 +144,7 @@ class TestDeviceFailed:
         worker_process = make(act)
         names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "innocent")]
         with ThreadPoolExecutor(2) as threads:
-            assert list(threads.map(worker_process.executor.execute, names)) == [Outcome.LOST, Outcome.LOST]
+            assert list(threads.map(worker_process.execute, names)) == [Outcome.LOST, Outcome.LOST]
         assert worker_process.num_broken == 1
         assert [worker_process.job(name).attempt for name in names] == [0, 0]
         assert all(worker_process.column(name, "suspicion") == WORKER for name in names)
@@ -130,7 +157,7 @@ class TestDeviceFailed:
         job_id = worker_process.adopted()
         if is_suspect:
             worker_process.suspect(job_id)
-        outcomes = [worker_process.executor.execute(job_id) for _ in range(3)]
+        outcomes = [worker_process.execute(job_id) for _ in range(3)]
         assert outcomes == [Outcome.RETRIED, Outcome.RETRIED, Outcome.FAILED]
         assert worker_process.num_broken == 3
         error = worker_process.job().error
@@ -146,9 +173,9 @@ class TestDeviceFailed:
         names = [worker_process.adopted(name, prompt=name) for name in ("guilty", "waiting")]
         worker_process.suspect("waiting")
         with ThreadPoolExecutor(2) as threads:
-            guilty = threads.submit(worker_process.executor.execute, "guilty")
+            guilty = threads.submit(worker_process.execute, "guilty")
             wait_until(lambda: worker_process.job("guilty").state is JobState.RUNNING)
-            waiting = threads.submit(worker_process.executor.execute, "waiting")
+            waiting = threads.submit(worker_process.execute, "waiting")
             assert guilty.result(10) is Outcome.RETRIED
             wait_until(lambda: worker_process.job("waiting").state is JobState.QUEUED)
             worker_process.heartbeat.beat()

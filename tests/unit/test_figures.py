@@ -28,7 +28,7 @@ def earlier(database: Database, table: object, by_ms: int, **columns: object) ->
 
 def test_queues_by_kind(ledger: Ledger, database: Database) -> None:
     ledger.submit([new_job(job_id) for job_id in "abc"])
-    ledger.submit([new_job("waits", tenant="t")], sent=())
+    ledger.submit([new_job("waits", tenant="t")])
     claimed(ledger, "c")
     earlier(database, JOBS, 50_000, id="waits")
     queues = LedgerStats(database).queues()

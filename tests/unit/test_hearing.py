@@ -1,6 +1,7 @@
 """A worker that takes no messages though some wait."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from brushwork_schemas.errors import ServiceUnreachable
@@ -19,15 +20,19 @@ class Queue:
 
 
 def consumer_watchdog(
-    queue: Queue, ended: list[bool], *, concurrency: int = 2, limit_s: float = -1.0
+    queue: Queue,
+    ended: list[bool],
+    *,
+    limit_s: float = -1.0,
+    takes_work: Callable[[], bool] = lambda: True,
 ) -> ConsumerWatchdog:
     """With no patience at all, unless told otherwise."""
     return ConsumerWatchdog(
         ["text-to-image"],
         queue.num_waiting,
-        concurrency=concurrency,
         limit_s=limit_s,
         on_stuck=lambda: ended.append(True),
+        takes_work=takes_work,
     )
 
 
@@ -62,8 +67,7 @@ def test_an_empty_queue_is_no_sign() -> None:
 def test_one_that_took_a_message_since_the_last_look_hears() -> None:
     ended: list[bool] = []
     ear = consumer_watchdog(Queue(1), ended)
-    with ear.processing():
-        pass
+    ear.message_taken()
     ear.check()
     assert not ended
     ear.check()
@@ -72,11 +76,14 @@ def test_one_that_took_a_message_since_the_last_look_hears() -> None:
 
 def test_one_that_is_full_need_not_take_any() -> None:
     ended: list[bool] = []
-    ear = consumer_watchdog(Queue(1), ended, concurrency=1)
-    with ear.processing():
-        ear.check()
-        ear.check()
-        assert not ended
+    has_room = False
+    ear = consumer_watchdog(Queue(1), ended, takes_work=lambda: has_room)
+    ear.check()
+    ear.check()
+    assert not ended
+    has_room = True
+    ear.check()
+    assert ended
 
 
 def test_one_that_is_about_to_stop_need_not_take_any() -> None:

@@ -48,7 +48,7 @@ class Device:
 
     def start(self, threads: ThreadPoolExecutor, job_id: str, priority: str) -> Future[Outcome]:
         self.worker_process.adopted(job_id, priority=priority)
-        return threads.submit(self.worker_process.executor.execute, job_id)
+        return threads.submit(self.worker_process.execute, job_id)
 
     def num_waiting(self) -> int:
         """Calls that wait behind the one that runs."""

@@ -9,7 +9,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger import Ledger, NewJob, Signal, WriteOutcome
+from brushwork_core.ledger import ClaimOrder, Completion, Ledger, NewJob, Signal, WriteOutcome
 from brushwork_core.ledger.attempts import OWN_ERROR
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import JobError, Progress
@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select, update
 
 from tests.crashes import CrashingLedger
-from tests.jobs import KIND, hurry, overdue
+from tests.jobs import KIND, hurry, mark_sent, overdue
 from tests.ledger_model import LedgerModel, ModelJob
 
 LEASE_S = 1000.0
@@ -78,15 +78,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.crashing.arm(statements)
 
     @precondition(lambda self: len(self._open()) < NUM_OPEN)
-    @rule(max_attempts=st.integers(1, 3), tenant=TENANTS, is_told=st.booleans(), is_sent=st.booleans())
-    def submit(self, max_attempts: int, tenant: str, is_told: bool, is_sent: bool) -> None:
+    @rule(max_attempts=st.integers(1, 3), tenant=TENANTS, is_told=st.booleans())
+    def submit(self, max_attempts: int, tenant: str, is_told: bool) -> None:
         job_id = f"job-{len(self.model.jobs):04}"
-        job = ModelJob(max_attempts, tenant, is_told, dispatched=is_sent)
-        self.model.submit(job_id, job)
+        self.model.submit(job_id, ModelJob(max_attempts, tenant, is_told))
         url = "https://receiver.example" if is_told else None
         new = NewJob(job_id, KIND, "model", "label", {}, max_attempts, tenant=tenant, webhook_url=url)
-        submitted = self.ledger.submit([new], sent=[job_id] if is_sent else [])
-        assert (submitted.new, bool(submitted.sent)) == ({job_id}, job.dispatched)
+        assert self.ledger.submit([new]).new == {job_id}
 
     @rule(number=NUMBERS)
     def submit_again(self, number: int) -> None:
@@ -245,18 +243,69 @@ class LedgerMachine(RuleBasedStateMachine):
         late = self.model.expire_queued()
         assert set(self.ledger.expire_queued()) == late
 
-    @rule(limit=st.integers(1, NUM_OPEN), after=st.none() | TENANTS)
-    def dispatch(self, limit: int, after: str | None) -> None:
-        expected = self.model.dispatch(limit, after)
-        sent = self.ledger.dispatch(KIND, limit, after_tenant=after)
-        assert [job.job_id for job in sent] == expected
-        assert self.ledger.has_backlog(KIND) is bool(self.model.waiting())
+    @rule(limit=st.integers(0, NUM_OPEN), worker=WORKERS_HERE, after=st.none() | TENANTS)
+    def claim_next(self, limit: int, worker: str, after: str | None) -> None:
+        order = ClaimOrder([KIND])
+        order.note([] if after is None else [(KIND, after)])
+        assert self.ledger.has_backlog([KIND], worker) is bool(self.model.waiting(worker))
+        claims = self.ledger.claim_next(order, worker, limit)
+        self.model.expect_claims([claim.job_id for claim in claims.jobs], worker, limit, after)
+        assert claims.more is (0 < limit == len(claims.jobs))
+        for claim in claims.jobs:
+            job = self.model.jobs[claim.job_id]
+            assert self.model.claim(job, worker, LEASE_S)
+            assert (claim.fence, claim.attempt) == (job.fence, job.attempt)
+            assert claim.alone is not job.performing
+
+    @rule(
+        tenants=st.lists(TENANTS, min_size=NUM_OPEN, max_size=NUM_OPEN),
+        claims=st.lists(st.tuples(st.integers(1, 3), st.none() | TENANTS), min_size=2, max_size=3),
+        workers=st.lists(WORKERS_HERE, min_size=3, max_size=3),
+    )
+    def rush(self, tenants: list[str], claims: list[tuple[int, str | None]], workers: list[str]) -> None:
+        """Several tenants at once: left to single rules alone, there would seldom be a choice."""
+        for tenant in tenants:
+            if len(self._open()) < NUM_OPEN:
+                self.submit(2, tenant, False)
+        for (limit, after), worker in zip(claims, workers, strict=False):
+            self.claim_next(limit, worker, after)
 
     @rule(number=NUMBERS)
-    def undispatch(self, number: int) -> None:
+    def send(self, number: int) -> None:
+        """As an older program, which sends a message for each job."""
         for job_id, job in self._job(number, JobState.QUEUED):
-            self.ledger.undispatch([job_id])
-            job.dispatched = job.dispatched and job.state is not JobState.QUEUED
+            mark_sent(self.database, job_id)
+            job.dispatched = job.state is JobState.QUEUED
+
+    @rule(worker=WORKERS_HERE)
+    def claim_sent(self, worker: str) -> None:
+        """The messages of all open jobs arrive, also of those that have none, or run."""
+        sent = self._open()
+        claims = {claim.job_id: claim for claim in self.ledger.claim_sent(sent, worker)}
+        for job_id in sent:
+            job = self.model.jobs[job_id]
+            assert self.model.claim_sent(job, worker, LEASE_S) is (job_id in claims)
+            if job_id in claims:
+                assert (claims[job_id].fence, claims[job_id].attempt) == (job.fence, job.attempt)
+
+    @rule()
+    def forget_messages(self) -> None:
+        assert self.ledger.forget_messages(-60) == self.model.forget_messages()
+
+    @rule(ages=st.lists(AGES, min_size=NUM_OPEN, max_size=NUM_OPEN), total=st.sampled_from([None, 3]))
+    def complete_many(self, ages: list[int], total: int | None) -> None:
+        jobs = list(self.model.jobs.items())[-NUM_OPEN:]
+        progress = None if total is None else Progress(step=1, total=total)
+        completions = [
+            Completion(job_id, job.fence - age, {"seed": age}, (), progress if number % 2 else None)
+            for number, (age, (job_id, job)) in enumerate(zip(ages, jobs, strict=False))
+        ]
+        outcomes = self.ledger.complete_many(completions)
+        for age, (_, job), outcome in zip(ages, jobs, outcomes, strict=False):
+            if job.is_held(age):
+                job.end(JobState.SUCCEEDED)
+                job.results.append(age)
+            assert outcome is WriteOutcome.of(job.state is JobState.SUCCEEDED and age == 0)
 
     # No sum of these is a whole lease, so it never depends on the milliseconds that a test takes.
     @rule(

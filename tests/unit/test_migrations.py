@@ -19,7 +19,7 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import Connection, inspect, text
 
-from tests.jobs import KIND, claimed, column, new_job
+from tests.jobs import claimed, column, mark_sent, new_job, taken
 from tests.older_tables import downgrade, without_additions
 
 
@@ -83,8 +83,8 @@ def test_older_processes_do_not_see_the_version_of_an_addition(
 def test_the_jobs_of_an_older_version_are_ordinary_ones(
     database: Database, ledger: Ledger, index: JobIndex
 ) -> None:
-    ledger.submit([new_job("sent"), new_job("running")])
-    ledger.submit([new_job("waits")], sent=())
+    ledger.submit([new_job("sent"), new_job("running"), new_job("waits")])
+    mark_sent(database, "sent")
     claimed(ledger, "running")
     try:
         downgrade(database, "0003")
@@ -94,9 +94,10 @@ def test_the_jobs_of_an_older_version_are_ordinary_ones(
     assert (job.priority, job.tenant, job.deadline_at, job.last_error) == (Priority.NORMAL, "", None, None)
     assert column(database, "waits", "rank") == column(database, "waits", "queued_at")
     assert column(database, "running", "is_performing")
-    assert [found.job_id for found in ledger.dispatch(KIND, 9)] == ["waits"]
-    assert ledger.num_dispatched(KIND) == 2
     assert ledger.reap(["w"]).queued == ("running",)
+    assert taken(ledger, 1) == ["running"]
+    assert taken(ledger) == ["waits"]
+    assert [claim.job_id for claim in ledger.claim_sent(["sent"], "w")] == ["sent"]
 
 
 def test_a_worker_of_an_older_version_is_on_the_roster(database: Database) -> None:

@@ -159,7 +159,7 @@ def test_it_is_not_tried_again(sqlite_url: str, tmp_path: Path) -> None:
     database = Database(sqlite_url)
     try:
         station = TestStation(database, tmp_path, raising(NotFinite("The VAE of x.", fault="operator")))
-        assert station.executor.execute(station.adopted()) is Outcome.FAILED
+        assert station.execute(station.adopted()) is Outcome.FAILED
         error = station.job().error
     finally:
         database.close()

@@ -59,24 +59,24 @@ def test_messages_go_first_by_priority_and_age(database: Database, ledger: Ledge
     ledger.submit([new_job("urgent", priority=Priority.URGENT)])
     for number, job_id in enumerate(("first", "second", "urgent")):
         change(database, job_id, dispatched_at=1000 + number)
-    ledger.submit([new_job("waits")], sent=())
+    ledger.submit([new_job("waits")])
     assert positions(database, "urgent", "first", "second", "waits") == [0, 1, 2, 3]
     begun(ledger, "urgent")
     assert positions(database, "urgent", "first", "waits") == [None, 0, 2]
 
 
 def test_tenants_take_turns(database: Database, ledger: Ledger) -> None:
-    ledger.submit([new_job(f"many-{index}", tenant="many") for index in range(5)], sent=())
-    ledger.submit([new_job(f"few-{index}", tenant="few") for index in range(2)], sent=())
-    ledger.submit([new_job("other", kind="image-to-text", tenant="few")], sent=())
+    ledger.submit([new_job(f"many-{index}", tenant="many") for index in range(5)])
+    ledger.submit([new_job(f"few-{index}", tenant="few") for index in range(2)])
+    ledger.submit([new_job("other", kind="image-to-text", tenant="few")])
     assert positions(database, "few-0", "few-1") == [0, 2]
     assert positions(database, "many-0", "many-2", "many-4") == [0, 4, 6]
     assert positions(database, "other") == [0]
 
 
 def test_the_urgent_of_a_tenant_go_before_its_others(database: Database, ledger: Ledger) -> None:
-    ledger.submit([new_job("normal")], sent=())
-    ledger.submit([new_job("high", priority=Priority.HIGH)], sent=())
+    ledger.submit([new_job("normal")])
+    ledger.submit([new_job("high", priority=Priority.HIGH)])
     assert positions(database, "high", "normal") == [0, 1]
 
 
@@ -86,7 +86,7 @@ def test_far_down_the_line_nobody_counts(
     monkeypatch.setattr(ahead, "MOST_COUNTED", 2)
     worker(database)
     ran(ledger, database, "done", 0, 1000)
-    ledger.submit([new_job(f"job-{index}") for index in range(5)], sent=())
+    ledger.submit([new_job(f"job-{index}") for index in range(5)])
     assert positions(database, "job-1", "job-4") == [1, 2]
     assert outlook(database, "job-1").estimated_start_at is not None
     assert outlook(database, "job-4").estimated_start_at is None
@@ -114,7 +114,7 @@ def test_estimates_come_from_what_ended_lately(database: Database, ledger: Ledge
     # Two at once for ten seconds, and after an idle hour two more: four in twenty busy seconds.
     for number, begin in enumerate((0, 0, 3_600_000, 3_600_000)):
         ran(ledger, database, f"done-{number}", begin, begin + 10_000)
-    ledger.submit([new_job(f"job-{number}") for number in range(3)], sent=())
+    ledger.submit([new_job(f"job-{number}") for number in range(3)])
     found = outlook(database, "job-2")
     assert found.estimated_start_at is not None
     assert found.estimated_end_at is not None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 import brushwork_workers.execution.exclusive_gate as quarantine_module
 import pytest
@@ -54,19 +54,38 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def together(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
-    return lambda: Visit(threads, exclusive_gate.shared())
+    def enter() -> Visit:
+        exclusive_gate.admit(1)
+        return Visit(threads, _left(exclusive_gate, alone=False))
+
+    return enter
 
 
 @pytest.fixture
 def alone(exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor) -> Callable[[], Visit]:
     def enter() -> Visit:
         looked = threading.Event()
-        before = exclusive_gate._num_waiting_exclusive
-        visit = Visit(threads, exclusive_gate.exclusive(looked.set))
-        wait_until(lambda: visit.inside.is_set() or exclusive_gate._num_waiting_exclusive > before)
+        exclusive_gate.admit(0, 1)
+        visit = Visit(threads, _alone(exclusive_gate, looked.set))
+        wait_until(lambda: visit.inside.is_set() or looked.is_set())
         return visit
 
     return enter
+
+
+@contextmanager
+def _left(gate: ExclusiveGate, *, alone: bool) -> Iterator[None]:
+    """As the executor: who was admitted leaves at the end, however that comes."""
+    try:
+        yield
+    finally:
+        gate.leave(alone=alone)
+
+
+@contextmanager
+def _alone(gate: ExclusiveGate, check: Callable[[], None]) -> Iterator[None]:
+    with _left(gate, alone=True), gate.exclusive(check):
+        yield
 
 
 def test_many_are_together(together: Callable[[], Visit]) -> None:
@@ -90,18 +109,36 @@ def test_one_alone_waits_until_all_have_left(
     single.leave()
 
 
-def test_while_one_waits_nobody_else_is_let_in(
-    together: Callable[[], Visit], alone: Callable[[], Visit]
+def test_from_the_claim_of_one_alone_to_its_end_the_gate_is_closed(
+    exclusive_gate: ExclusiveGate, together: Callable[[], Visit], alone: Callable[[], Visit]
 ) -> None:
+    """So that no other job is claimed: see `WorkerProcess._may_claim`."""
     first = together()
     assert first.enters()
-    single, late = alone(), together()
+    assert not exclusive_gate.is_closed
+    single = alone()
+    assert (exclusive_gate.is_closed, exclusive_gate.has_exclusive_waiter) == (True, True)
     first.leave()
     assert single.enters()
-    assert not late.inside.is_set()
+    assert (exclusive_gate.is_closed, exclusive_gate.has_exclusive_waiter) == (True, False)
     single.leave()
-    assert late.enters()
-    late.leave()
+    assert not exclusive_gate.is_closed
+
+
+def test_those_of_one_claim_run_before_the_one_alone(
+    exclusive_gate: ExclusiveGate, threads: ThreadPoolExecutor
+) -> None:
+    exclusive_gate.admit(2, 1)
+    looked = threading.Event()
+    single = Visit(threads, _alone(exclusive_gate, looked.set))
+    assert looked.wait(BOUND_S)
+    others = [Visit(threads, _left(exclusive_gate, alone=False)) for _ in range(2)]
+    for other in others:
+        assert other.enters()
+        assert not single.inside.is_set()
+        other.leave()
+    assert single.enters()
+    single.leave()
 
 
 def test_two_alone_take_turns(alone: Callable[[], Visit]) -> None:
@@ -122,20 +159,23 @@ def test_who_is_told_to_stop_waits_no_longer_and_holds_up_nobody(
 
     first = together()
     assert first.enters()
-    with pytest.raises(InterruptedError), exclusive_gate.exclusive(stop):
+    exclusive_gate.admit(0, 1)
+    with pytest.raises(InterruptedError), _alone(exclusive_gate, stop):
         pytest.fail("it went in")
+    assert not exclusive_gate.is_closed
     second = together()
     assert second.enters()
     first.leave()
     second.leave()
 
 
-@pytest.mark.parametrize("manner", ["together", "alone"])
+@pytest.mark.parametrize("is_alone", [False, True])
 def test_who_fails_inside_has_left(
-    exclusive_gate: ExclusiveGate, manner: str, alone: Callable[[], Visit]
+    exclusive_gate: ExclusiveGate, is_alone: bool, alone: Callable[[], Visit]
 ) -> None:
-    gates = {"together": exclusive_gate.shared, "alone": lambda: exclusive_gate.exclusive(lambda: None)}
-    with pytest.raises(KeyError), gates[manner]():
+    exclusive_gate.admit(not is_alone, is_alone)
+    gate = _alone(exclusive_gate, lambda: None) if is_alone else _left(exclusive_gate, alone=False)
+    with pytest.raises(KeyError), gate:
         raise KeyError
     single = alone()
     assert single.enters()

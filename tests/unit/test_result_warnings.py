@@ -93,7 +93,7 @@ def test_a_handler_adds_each_warning_once(make: Make) -> None:
         context.warn(CUT)
 
     station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.SUCCEEDED
+    assert station.execute(station.adopted()) is Outcome.SUCCEEDED
     result = station.job().result
     assert result is not None
     assert [each.field for each in result.warnings] == ["negative_prompt", "prompt"]
@@ -108,10 +108,10 @@ def test_the_next_job_has_none_of_them(make: Make) -> None:
             context.warn(warning)
 
     station = make(act)
-    assert station.executor.execute(station.adopted()) is Outcome.SUCCEEDED
+    assert station.execute(station.adopted()) is Outcome.SUCCEEDED
     warnings.clear()
     other = station.adopted("other")
-    assert station.executor.execute(other) is Outcome.SUCCEEDED
+    assert station.execute(other) is Outcome.SUCCEEDED
     result = station.job("other").result
     assert result is not None
     assert result.warnings == ()

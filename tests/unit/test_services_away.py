@@ -43,7 +43,7 @@ class Station(TestStation):
 
     def start(self, job_id: str) -> "Future[Outcome]":
         """Run a job that is finished and then waits for the store."""
-        running = self.threads.submit(self.executor.execute, job_id)
+        running = self.threads.submit(self.execute, job_id)
         wait_until(
             lambda: (
                 self.running.attempts() and not self.column(job_id, "is_performing") and self.held.num_files
@@ -150,7 +150,7 @@ class TestFinishedPictures:
         worker = make(nothing)
         worker.files.limit_s = 0.3
         worker.close_store()
-        assert worker.executor.execute(worker.adopted()) is Outcome.FAILED
+        assert worker.execute(worker.adopted()) is Outcome.FAILED
         job = worker.job()
         assert job.error is not None
         assert (job.error.code, job.attempt, job.error.message) == (
@@ -163,7 +163,7 @@ class TestFinishedPictures:
         worker = make(nothing)
         worker.files.held = HeldFiles(0, 0, Path("nowhere"))
         worker.close_store()
-        assert worker.executor.execute(worker.adopted()) is Outcome.UNSERVED
+        assert worker.execute(worker.adopted()) is Outcome.UNSERVED
         job = worker.job()
         assert (job.state, job.attempt) == (JobState.QUEUED, 0)
         assert job.last_error is not None
@@ -186,7 +186,7 @@ class TestFinishedPictures:
         checking = worker.threads.submit(check)
         job_id = worker.adopted()
         try:
-            assert worker.threads.submit(worker.executor.execute, job_id).result(LIMIT_S) is Outcome.RETRIED
+            assert worker.threads.submit(worker.execute, job_id).result(LIMIT_S) is Outcome.RETRIED
         finally:
             ended.set()
             checking.result(LIMIT_S)
@@ -208,7 +208,7 @@ class TestInputs:
         worker = make(self.reading([]))
         job_id = worker.adopted()
         worker.close_store()
-        assert worker.executor.execute(job_id) is Outcome.UNSERVED
+        assert worker.execute(job_id) is Outcome.UNSERVED
         job = worker.job()
         assert (job.state, job.attempt, job.error) == (JobState.QUEUED, 0, None)
         assert job.retry_at is not None
@@ -223,7 +223,7 @@ class TestInputs:
         # The check of the store succeeds meanwhile.
         monkeypatch.setattr(worker.store, "check", lambda: None)
         job_id = worker.adopted()
-        running = worker.threads.submit(worker.executor.execute, job_id)
+        running = worker.threads.submit(worker.execute, job_id)
         wait_until(lambda: not answers or worker.health[Service.STORE].check(), bound_s=LIMIT_S)
         assert running.result(LIMIT_S) is Outcome.SUCCEEDED
         assert (worker.job().attempt, made) == (1, [job_id])
@@ -236,7 +236,7 @@ class TestInputs:
         worker = make(self.reading([]))
         get = worker.store.get
         monkeypatch.setattr(worker.store, "get", lambda sha256: away() if sha256 == "0" * 64 else get(sha256))
-        assert worker.executor.execute(worker.adopted()) is Outcome.RETRIED
+        assert worker.execute(worker.adopted()) is Outcome.RETRIED
         assert worker.job().attempt == 1
 
     def test_the_caller_s_fault_stays_the_caller_s(self, make: Make) -> None:
@@ -246,14 +246,25 @@ class TestInputs:
         worker = make(act)
         worker.health[Service.STORE].failed(ServiceUnreachable("away", field="artifacts_url"))
         worker.health[Service.STORE].answered()
-        assert worker.executor.execute(worker.adopted()) is Outcome.FAILED
+        assert worker.execute(worker.adopted()) is Outcome.FAILED
 
-    def test_a_message_that_comes_meanwhile_goes_back(self, make: Make) -> None:
+    def test_no_job_is_claimed_meanwhile(self, make: Make) -> None:
+        """See `WorkerProcess._may_claim`. The message, or a look of the leader, is there for another."""
         worker = make(nothing)
-        job_id = worker.adopted()
+        worker.adopted()
+        assert worker.health.takes_work
         worker.health[Service.STORE].failed(ServiceUnreachable("away", field="artifacts_url"))
-        assert worker.executor.execute(job_id) is Outcome.UNSERVED
-        assert (worker.job().attempt, worker.ledger.has_backlog("text-to-image")) == (0, True)
+        assert not worker.health.takes_work
+        with worker.pool(may_claim=lambda: worker.health.takes_work) as jobs:
+            jobs.wake()
+            assert (worker.job().state, worker.ledger.has_backlog(["text-to-image"])) == (
+                JobState.QUEUED,
+                True,
+            )
+            worker.health[Service.STORE].answered()
+            jobs.wake()
+            wait_until(lambda: worker.job().state is JobState.SUCCEEDED, bound_s=LIMIT_S)
+        assert worker.job().attempt == 1
 
 
 def test_a_checkpoint_is_skipped_while_the_store_is_away(make: Make) -> None:
@@ -269,7 +280,7 @@ def test_a_checkpoint_is_skipped_while_the_store_is_away(make: Make) -> None:
         seen.append(found and found.data)
 
     worker = make(act)
-    assert worker.executor.execute(worker.adopted()) is Outcome.SUCCEEDED
+    assert worker.execute(worker.adopted()) is Outcome.SUCCEEDED
     assert (seen, worker.job().attempt) == ([b"one"], 1)
 
 
@@ -288,7 +299,7 @@ def test_a_finished_job_waits_for_the_database_longer_than_a_lease(make: Make, s
     database = Database(sqlite_url)
     worker = make(act)
     job_id = worker.adopted()
-    running = worker.threads.submit(worker.executor.execute, job_id)
+    running = worker.threads.submit(worker.execute, job_id)
     wait_until(lambda: worker.health[Service.DATABASE].is_away, bound_s=LIMIT_S, what="the database away")
     began = time.monotonic()
     wait_until(lambda: time.monotonic() > began + 1.5, bound_s=LIMIT_S)
@@ -404,7 +415,6 @@ def test_a_worker_that_takes_no_messages_on_purpose_is_not_stuck() -> None:
     watchdog = ConsumerWatchdog(
         ("k",),
         lambda kind: 5,
-        concurrency=1,
         limit_s=-1.0,
         on_stuck=lambda: stuck.append("stuck"),
         takes_work=lambda: takes_work[0],

@@ -349,11 +349,13 @@ class TestLeaving:
         def be_alone() -> None:
             with exclusive_gate.exclusive(lambda: None):
                 pass
+            exclusive_gate.leave(alone=True)
 
-        with exclusive_gate.shared():
-            alone = threads.submit(be_alone)
-            with pytest.raises(LoadPostponed):
-                second.end()
+        exclusive_gate.admit(1, 1)
+        alone = threads.submit(be_alone)
+        with pytest.raises(LoadPostponed):
+            second.end()
+        exclusive_gate.leave(alone=False)
         alone.result(BOUND_S)
         first.leave()
 

@@ -39,7 +39,7 @@ def attempts(worker_process: TestStation, outcome: str, code: str = "", model: s
 
 def test_a_job_that_succeeds_is_counted_and_timed(make: Make) -> None:
     worker_process = make(nothing)
-    worker_process.executor.execute(worker_process.adopted())
+    worker_process.execute(worker_process.adopted())
     registry = worker_process.registry
     assert attempts(worker_process, "succeeded") == 1
     assert value(registry, "job_queue_seconds_count", kind=KIND) == 1
@@ -71,8 +71,8 @@ def test_each_way_to_end_is_told_apart(make: Make) -> None:
 
     ways |= {"bad": fail, "broken": break_down, "withdrawn": cancel}
     for job_id in ways:
-        worker_process.executor.execute(worker_process.adopted(job_id, prompt=job_id))
-    worker_process.executor.execute("unknown")
+        worker_process.execute(worker_process.adopted(job_id, prompt=job_id))
+    worker_process.execute("unknown")
     assert attempts(worker_process, "failed", "invalid_request") == 1
     assert attempts(worker_process, "retried", "machine_error") == 1
     assert attempts(worker_process, "canceled") == 1
@@ -105,7 +105,7 @@ def test_jobs_that_run_are_counted_by_kind_when_somebody_asks(make: Make) -> Non
 
     worker_process = make(look)
     registry = registry_of(RunningJobs((KIND, "image-to-text"), worker_process.running.attempts))
-    worker_process.executor.execute(worker_process.adopted())
+    worker_process.execute(worker_process.adopted())
     assert seen == [1]
     assert value(registry, "jobs_running", kind=KIND) == 0
     assert value(registry, "jobs_running", kind="image-to-text") == 0

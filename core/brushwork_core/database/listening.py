@@ -25,6 +25,12 @@ FIELD = "database_listen_url"
 TEST_S = 2.0
 # Payloads of the test, which `payloads` does not return.
 TEST_PREFIX = "self-test "
+_NOT_ARRIVED = (
+    "a notification did not arrive. BRUSHWORK_DATABASE_LISTEN_URL must lead to the same database as "
+    "BRUSHWORK_DATABASE_URL, without a pooler in transaction mode"
+)
+# Reasons that this process has logged.
+_LOGGED: set[str] = set()
 
 
 def notify(connection: Connection, channel: str, payload: str) -> None:
@@ -127,24 +133,25 @@ def open_listener(
     try:
         listener = Listener(url, channel, user)
     except BrushworkError as error:
-        LOGGER.warning("This process asks the database regularly, because it cannot listen: %s", error)
+        _log_once(str(error))
         return None
     try:
-        reason: object = (
-            None if listener.hears(database, channel, test_s) else "a notification did not arrive"
-        )
+        reason = None if listener.hears(database, channel, test_s) else _NOT_ARRIVED
     except BrushworkError as error:
-        reason = error
+        reason = str(error)
     if reason is None:
+        _LOGGED.clear()
         return listener
     listener.close()
-    LOGGER.warning(
-        "This process asks the database regularly, because it cannot listen: %s. "
-        "BRUSHWORK_DATABASE_LISTEN_URL must lead to the same database as BRUSHWORK_DATABASE_URL, without a "
-        "pooler in transaction mode",
-        reason,
-    )
+    _log_once(reason)
     return None
+
+
+def _log_once(reason: str) -> None:
+    """Log a reason, but not again at each further try."""
+    level = logging.DEBUG if reason in _LOGGED else logging.WARNING
+    _LOGGED.add(reason)
+    LOGGER.log(level, "This process asks the database regularly, because it cannot listen: %s", reason)
 
 
 def _away(error: Exception) -> ServiceUnreachable:

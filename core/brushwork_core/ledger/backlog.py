@@ -9,19 +9,23 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
     Integer,
     Select,
+    String,
     Update,
     bindparam,
     func,
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -36,6 +40,8 @@ from brushwork_core.shares.equal_share import below_share, equal_shares
 
 # Tenants that one claim can serve.
 MOST_TENANTS = 64
+# Messages that one sweep can forget.
+MOST_MESSAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -173,13 +179,16 @@ class Backlog(LedgerPart):
             The number of jobs.
         """
         is_old = JOBS.c.dispatched_at < now_ms() - round(older_than_s * 1000)
-        # Read first: usually there are none.
-        old = select(JOBS.c.id).where(is_dispatched(), is_old).limit(1)
+        # Kind by kind, as in the index of messages. For all of them, SQLite would read all queued jobs.
+        old = union_all(
+            *(select(JOBS.c.id).where(JOBS.c.kind == kind, is_dispatched(), is_old) for kind in all_kinds())
+        )
         with self._database.reading() as connection:
-            if connection.execute(old).first() is None:
-                return 0
+            ids = list(connection.execute(old.limit(MOST_MESSAGES)).scalars())
+        if not ids:
+            return 0
         with self._database.writing() as connection:
-            return connection.execute(_WAIT_AGAIN.where(is_old)).rowcount
+            return connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
 
     def kinds_with_work(self, kinds: Iterable[str], worker: str = "") -> list[str]:
         """Return those of `kinds` of which a job can be claimed now, in the given order, with one query.
@@ -249,6 +258,8 @@ def _claiming(chosen: Select[Any]) -> Update:
 
 
 _OF_KIND = (JOBS.c.kind == bindparam("of_kind"), waits_for_dispatch(), _claimable())
+# Without an order, as with EXISTS, PostgreSQL may read the whole table: it expects a waiting job soon.
+_BY_INDEX = (JOBS.c.tenant, JOBS.c.rank, JOBS.c.id)
 _WAIT_AGAIN = update(JOBS).where(is_dispatched()).values(dispatched_at=None)
 # The statements of every job are built once: to build one costs as much as to run it.
 _CLAIM_OLDEST = _claiming(
@@ -258,7 +269,37 @@ _CLAIM_OLDEST = _claiming(
     .limit(bindparam("number", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
-_WAITING = select(JOBS.c.id, JOBS.c.label).where(*_OF_KIND).limit(bindparam("number", type_=Integer()))
+
+
+def _firsts() -> Select[Any]:
+    """The oldest job of each given tenant, in their order. PostgreSQL only: SQLite has one writer at a time.
+
+    The oldest is chosen without a lock, and skipped if another transaction has locked it. So workers that
+    claim at the same moment serve different tenants.
+    """
+    names = bindparam("of_tenants", type_=ARRAY(String()))
+    turns = func.unnest(names).table_valued("tenant", with_ordinality="place").render_derived(name="turns")
+    oldest = select(JOBS.c.id).where(*_OF_KIND, JOBS.c.tenant == turns.c.tenant)
+    first = oldest.order_by(JOBS.c.rank, JOBS.c.id).limit(1).lateral("first")
+    held = JOBS.alias("held")
+    return (
+        select(held.c.id)
+        .select_from(turns.join(first, true()).join(held, held.c.id == first.c.id))
+        # Checked again when the lock is there.
+        .where(held.c.state == JobState.QUEUED.value)
+        .order_by(turns.c.place)
+        .limit(bindparam("number", type_=Integer()))
+        .with_for_update(of=held, skip_locked=True)
+    )
+
+
+_CLAIM_FIRSTS = _claiming(_firsts())
+_WAITING = (
+    select(JOBS.c.id, JOBS.c.label)
+    .where(*_OF_KIND)
+    .order_by(*_BY_INDEX)
+    .limit(bindparam("number", type_=Integer()))
+)
 _RUNNING = (
     select(JOBS.c.tenant, func.count(), func.max(JOBS.c.started_at))
     .where(JOBS.c.kind == bindparam("of_kind"), in_state(JobState.RUNNING))
@@ -281,7 +322,7 @@ def _tenants_after() -> Select[Any]:
 
 _TENANTS_AFTER = _tenants_after()
 # The tenant without a name is the first one, and no tenant comes before it.
-_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").limit(1)
+_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").order_by(*_BY_INDEX).limit(1)
 _works: dict[tuple[str, ...], Any] = {}
 
 
@@ -290,7 +331,12 @@ def _work_of(kinds: tuple[str, ...]) -> Any:
     if kinds not in _works:
         parts = [
             select(literal(kind).label("kind")).where(
-                select(JOBS.c.id).where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable()).exists()
+                select(JOBS.c.id)
+                .where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable())
+                .order_by(*_BY_INDEX)
+                .limit(1)
+                .scalar_subquery()
+                .is_not(None)
             )
             for kind in kinds
         ]
@@ -308,6 +354,13 @@ def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], 
     tenants = _tenants(connection, values, MOST_TENANTS, order.last_tenant(kind))
     order.note_tenants(kind, tenants)
     rows: list[Any] = []
+    shares = equal_shares(limit, tenants, counts) if tenants else {}
+    if connection.dialect.name == "postgresql" and len(tenants) > len(shares) == limit:
+        # Each gets one. Where another worker has just taken the job of a tenant, the next tenant gets it.
+        turns = [*shares, *(tenant for tenant in tenants if tenant not in shares)]
+        rows = _first_of_each(connection, values, turns, limit)
+        for row in rows:
+            counts[row.tenant] = counts.get(row.tenant, 0) + 1
     while tenants and len(rows) < limit:
         shares = equal_shares(limit - len(rows), tenants, counts)
         for tenant, number in shares.items():
@@ -336,6 +389,14 @@ def _below_share(
 def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number: int) -> list[Any]:
     rows = connection.execute(_CLAIM_OLDEST, {**values, "of_tenant": tenant, "number": number}).all()
     return sorted(rows, key=attrgetter("rank", "job_id"))
+
+
+def _first_of_each(
+    connection: Connection, values: dict[str, Any], tenants: Sequence[str], number: int
+) -> list[Any]:
+    found = connection.execute(_CLAIM_FIRSTS, {**values, "of_tenants": list(tenants), "number": number}).all()
+    place = {tenant: index for index, tenant in enumerate(tenants)}
+    return sorted(found, key=lambda row: place[row.tenant])
 
 
 def _running_jobs(connection: Connection, kind: str) -> list[RunningJobs]:

@@ -146,7 +146,7 @@ class WorkerSettings(BaseModel):
 
 
 class BatchingSettings(BaseModel):
-    """Limits of a batch."""
+    """Limits of a batch, and of the cache of encoded prompts."""
 
     max_batch_rows: int = Field(
         64,
@@ -158,6 +158,11 @@ class BatchingSettings(BaseModel):
         ge=1,
         description="Most pixels of one model call, counted as rows x width x height of the picture; "
         "by default 64 Mi on a GPU, where too much is found out and remembered, 4 Mi elsewhere.",
+    )
+    prompt_cache_mb: int = Field(
+        256,
+        ge=0,
+        description="MiB of CPU memory for what text encoders returned for the last prompts; 0: for none.",
     )
 
 

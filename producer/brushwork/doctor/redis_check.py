@@ -83,7 +83,7 @@ def _program(version: RedisVersion, info: dict[str, Any], is_here: bool) -> Find
     is_file = is_here and path.is_absolute() and path.is_file()
     message = f"It runs {path}{_why(path)}." if is_file else "Its program is not on this machine."
     if not version.is_outdated:
-        return ok(ABOUT, f"{message} {version} has no known vulnerabilities.")
+        return ok(ABOUT, f"{message} {version} has the security fixes that are known here.")
     if is_file and is_of_distribution(path):
         return ok(ABOUT, f"{message} Its security fixes come with the packages of this machine.")
     return warn(ABOUT, f"{message} {outdated(version)}", "Update Redis, or use Valkey.")

@@ -11,6 +11,7 @@ from typing import Any
 from brushwork_core.settings.settings import Settings
 
 from brushwork.doctor.finding import Finding, fail, ok, warn
+from brushwork.embedded.worker_choice import choose
 
 ABOUT = "torch"
 TIMEOUT_S = 120.0
@@ -42,7 +43,12 @@ def check_torch(settings: Settings) -> Iterator[Finding]:
             ABOUT, f"torch cannot be imported: {last}", "Run: pip install --upgrade 'brushwork[workers]'"
         )
         return
-    yield from judged(json.loads(looked.stdout), settings.device, has_driver=NVIDIA.exists())
+    seen = json.loads(looked.stdout)
+    yield from judged(seen, settings.device, has_driver=NVIDIA.exists())
+    choice = choose(settings.device, gpus=len(seen["gpus"]))
+    noun = "worker" if choice.workers == 1 else "workers"
+    started = f"{choice.workers} {noun} with {choice.concurrency} jobs at once"
+    yield ok(ABOUT, f"brushwork up starts {started} ({choice.reason}).")
 
 
 def judged(seen: dict[str, Any], device: str, *, has_driver: bool) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
 """The conditions under which calls of a model may share a batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from brushwork_core.telemetry.labels import trained_together
 
 
 class Adapters(Protocol):
@@ -34,6 +36,9 @@ class CallOptions:
         pixels_per_row: Pixels of the picture that one row belongs to, also where the row is not a picture.
         max_rows: Most rows of a batch; None for the worker's limit.
         adapters: The state that the module must be in.
+        keeps_answers: Whether a later call with equal arguments may get a copy of the answer; see
+            `PromptCache`. The module must depend on nothing but its arguments, weights and adapters, and the
+            adapters must not refer to the model, which could not be unloaded otherwise.
     """
 
     model: str = ""
@@ -41,6 +46,13 @@ class CallOptions:
     pixels_per_row: int = 1
     max_rows: int | None = None
     adapters: Adapters | None = None
+    keeps_answers: bool = False
 
     def __str__(self) -> str:
         return f"{self.model} {self.part}".strip() or "a module"
+
+    @property
+    def label(self) -> str:
+        """The module in metrics: "<model> <part>", with one name for all trained models."""
+        # Otherwise each training would add a series that stays.
+        return str(replace(self, model=trained_together(self.model)))

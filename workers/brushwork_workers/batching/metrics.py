@@ -1,12 +1,13 @@
-"""The metrics of batches: their sizes, how full they were, how long calls waited, and why."""
+"""The metrics of batches (size, how full, waiting time and its reason) and of the prompt cache."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchingStats, Tally
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -61,6 +62,40 @@ class BatchMetrics(Collector):
                 for reason, number in values(tally).items():
                     family.add_metric([module, reason], number)
             yield family
+
+
+class PromptCacheMetrics(Collector):
+    """Collects how often the prompt cache had the answer of a text encoder, and its size.
+
+    Args:
+        cache: The cache of this worker.
+    """
+
+    def __init__(self, cache: PromptCache) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        hits = CounterMetricFamily(
+            "brushwork_prompt_cache_hits",
+            "Calls of a text encoder that the prompt cache answered.",
+            labels=["module"],
+        )
+        misses = CounterMetricFamily(
+            "brushwork_prompt_cache_misses",
+            "Calls of a text encoder whose answer was not in the prompt cache.",
+            labels=["module"],
+        )
+        for module, counts in self._cache.lookups().items():
+            hits.add_metric([module], counts.hits)
+            misses.add_metric([module], counts.misses)
+        yield hits
+        yield misses
+        yield GaugeMetricFamily(
+            "brushwork_prompt_cache_bytes",
+            "CPU memory that the prompt cache takes.",
+            value=self._cache.size_bytes,
+        )
 
 
 def _sizes(tallies: Mapping[str, Tally]) -> Metric:

@@ -3,10 +3,8 @@
 import threading
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-
-from brushwork_core.telemetry.labels import trained_together
 
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.scheduler import CallBatch
@@ -88,10 +86,8 @@ class BatchingStats:
 
     def add(self, stats: BatchStats) -> None:
         """Count one batch."""
-        # Trained models share an entry. Otherwise each training would add one that stays.
-        options = replace(stats.options, model=trained_together(stats.options.model))
         with self._changing:
-            self._tallies.setdefault(str(options), Tally()).add(stats)
+            self._tallies.setdefault(stats.options.label, Tally()).add(stats)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return `Tally.summary` of each module, by "<model> <part>"."""

@@ -107,15 +107,12 @@ class JobPool:
                 if was_full and self.has_room:
                     self.on_room()
                 while not self._ready:
-                    # A claim that is under way may bring jobs for all free threads.
-                    if self._is_stopping and not self._is_claiming:
+                    if self._is_claiming:
+                        # It may bring jobs for all free threads.
+                        self._changed.wait()
+                    elif self._is_stopping:
                         return None
-                    if (
-                        not self._is_stopping
-                        and not self._is_claiming
-                        and self._is_due()
-                        and self._may_claim()
-                    ):
+                    elif self._is_due() and self._may_claim():
                         self._look()
                     else:
                         self._changed.wait(None if self.has_room or not self._num_spare else SPARE_LOOK_S)

@@ -9,6 +9,7 @@ from typing import Any
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
+from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact
@@ -74,7 +75,7 @@ class AttemptContext:
         began = time.monotonic()
         # A picture of the store may be larger than one that callers send.
         reading = Reading(background=background, max_bytes=pictures.MAX_STORED_BYTES)
-        picture = current_decoder().decoded(self._files.get(sha256), reading)
+        picture = known_pictures.decoded(self._files.get(sha256), reading, current_decoder())
         self.reading_s += time.monotonic() - began
         return picture
 

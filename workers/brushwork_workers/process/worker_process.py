@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import torch
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
@@ -23,13 +22,12 @@ from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from brushwork_workers.batching.batcher import Batcher
-from brushwork_workers.batching.metrics import BatchMetrics
-from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.batching.metrics import BatchMetrics, PromptCacheMetrics
+from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchingStats
 from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.device.metrics import DeviceMetrics
-from brushwork_workers.device.selection import choose_device, default_pixels, device_name, model_budget
+from brushwork_workers.device.selection import choose_device, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
@@ -60,6 +58,7 @@ from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
+from brushwork_workers.process.model_execution import new_model_executor
 from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -116,7 +115,10 @@ class WorkerProcess:
         self._registry = CollectorRegistry()
         self._metrics = JobMetrics(self._registry, models=frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
-        self._model_executor = self._new_model_executor()
+        self._prompt_cache = PromptCache(settings.prompt_cache_mb * 2**20)
+        self._model_executor = new_model_executor(
+            settings, self._device, self._prompt_cache, self._batching.add
+        )
         self._model_manager = self._new_model_manager(loaders, max_waiters=concurrency // 2)
         self._running = RunningAttempts()
         self.task_events = TaskEvents()
@@ -242,14 +244,6 @@ class WorkerProcess:
             if set(model.kinds) & set(self.kinds) and (names is None or model.name in names)
         ]
 
-    def _new_model_executor(self) -> ModelExecutor:
-        rows, pixels = self.settings.max_batch_rows, self.settings.max_batch_pixels
-        if rows == 1:
-            return SerialExecutor()
-        pixels = pixels or default_pixels(self._device)
-        num_threads = max(1, torch.get_num_threads() // self.settings.workers_here)
-        return Batcher(rows, pixels, self._batching.add, num_threads)
-
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
         files = TrainedFiles(
@@ -321,6 +315,7 @@ class WorkerProcess:
             RunningJobs(self.kinds, self._running.attempts),
             ServiceMetrics(self.service_health, self._held),
             BatchMetrics(self._batching),
+            PromptCacheMetrics(self._prompt_cache),
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
             BuildInfo("worker"),

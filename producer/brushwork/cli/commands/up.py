@@ -23,6 +23,7 @@ from brushwork.cli.operations import OperationEnded
 from brushwork.cli.terminal import DATA
 from brushwork.embedded.stack import Stack, StackOptions
 from brushwork.embedded.supervisor import PartFailed
+from brushwork.embedded.worker_choice import choose
 
 COLOURS = {"redis": "red", "worker": "cyan", "webhooks": "green", "flower": "magenta", "gateway": "blue"}
 LOG_BYTES = 10_000_000
@@ -36,12 +37,23 @@ def up(
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds to serve, comma-separated.")] = ALL_KINDS,
     workers: Annotated[
-        int,
-        typer.Option(min=1, max=64, help="Number of workers. They share the cores, or each takes one GPU."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Number of workers. They share the cores, or each takes one GPU.",
+            show_default="chosen for this machine",
+        ),
+    ] = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, max=256, help="Largest number of jobs at the same time in each worker.")
-    ] = 16,
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            help="Largest number of jobs at the same time in each worker.",
+            show_default="chosen for this machine",
+        ),
+    ] = None,
     flower: Annotated[bool, typer.Option(help="Run Flower.")] = True,
     flower_port: Annotated[
         int | None, typer.Option(min=1, max=65535, show_default="a free one", help="Port of Flower.")
@@ -58,15 +70,24 @@ def up(
     A second Ctrl-C stops at once.
     """
     # Its parts read the settings. A wrong one should end this process before any part is started.
-    Settings.load()
+    choice = choose(Settings.load().device, workers=workers, concurrency=concurrency)
     # The ledger holds prompts and the artifacts are pictures of users: files are for their owner alone.
     os.umask(0o077)
     folder = data or data_dir()
     service_log = ServiceLog(folder / "logs")
     options = StackOptions(
-        folder, kind_names(kinds), workers, concurrency, flower, flower_port, gateway, port
+        folder,
+        kind_names(kinds),
+        choice.workers,
+        choice.concurrency,
+        flower,
+        flower_port,
+        gateway,
+        port,
     )
     stack = Stack(options, service_log.write)
+    shape = f"{choice.workers} x {choice.concurrency} jobs at once"
+    service_log.write("worker", f"Workers on this machine: {shape} ({choice.reason})")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal that was ignored at the start stays ignored, as under nohup.
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from brushwork_core.access.api_keys import ApiKey
 from brushwork_core.access.key_usage import Charge, KeyUsage, Usage
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
+from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.open_jobs import OpenJobs
 from brushwork_core.queries.stored_bytes import StoredBytes
@@ -32,11 +34,13 @@ class KeyLimits:
         settings: Limits of all keys, and the address of Redis.
         database: Database with jobs and usage.
         index: Finds the jobs of idempotency keys.
-        audit: Records which keys a limit refuses.
+        audit: Records which keys a limit refuses; by default one of its own.
     """
 
-    def __init__(self, settings: Settings, database: Database, index: JobIndex, audit: RequestAudit) -> None:
-        self._audit = audit
+    def __init__(
+        self, settings: Settings, database: Database, index: JobIndex, audit: RequestAudit | None = None
+    ) -> None:
+        self._audit = audit or RequestAudit(AuditLog(database), TenantFiles(database))
         self._settings = settings
         self._rate = Rate(settings)
         self._capacity = Capacity(OpenJobs(database), settings.max_queued)

@@ -89,8 +89,9 @@ class PipelineCopies:
             return _AutoencoderProxy(component, executor, options, self._dtype_copies, checks)
         if name in _BATCHED:
             adapters = options.adapters if name in _ADAPTABLE else None
+            own = replace(options, part=name, adapters=adapters, keeps_answers=name in _TEXT_ENCODERS)
             proxy_class = _TextEncoderProxy if name in _TEXT_ENCODERS else ModuleProxy
-            return proxy_class(component, executor, replace(options, part=name, adapters=adapters))
+            return proxy_class(component, executor, own)
         if name.startswith(_PREPROCESSORS):
             counter = checks.tokens if checks is not None and name.startswith("tokenizer") else None
             return _PreprocessorProxy(component, self._preprocessor_executor, name, counter)

@@ -1,0 +1,110 @@
+"""How many workers this machine runs best, and how many jobs at once each of them.
+
+Without a GPU, Python's lock limits one process to about one core beside the model itself; several workers
+divide the cores. Each of them holds its own models, so memory is a limit, too. With GPUs each one gets a
+worker, which has all the batches of its GPU.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 2**30
+# For a worker without a GPU: its interpreter with torch, small models, and the jobs that it runs.
+BYTES_PER_WORKER = 4 * GIB
+MOST_ON_CPU = 8
+# Jobs at once, of all workers that share a device: as many as the rows of its largest batch.
+JOBS_PER_DEVICE = 64
+NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class WorkerChoice:
+    """How many workers are started.
+
+    Args:
+        workers: Number of workers.
+        concurrency: Jobs at once in each of them.
+        reason: Why, in one sentence.
+    """
+
+    workers: int
+    concurrency: int
+    reason: str
+
+
+def choose(
+    device: str = "auto",
+    *,
+    workers: int | None = None,
+    concurrency: int | None = None,
+    cores: int | None = None,
+    memory_bytes: int | None = None,
+    gpus: int | None = None,
+) -> WorkerChoice:
+    """Return what suits this machine, as far as it is not given.
+
+    Args:
+        device: Value of BRUSHWORK_DEVICE.
+        workers: The number of workers, if it is given.
+        concurrency: Jobs at once in each worker, if they are given.
+        cores: Number of cores that this process may use, by default as the system says.
+        memory_bytes: Memory of the machine or container, by default as the system says.
+        gpus: Number of GPUs, by default as the driver says.
+    """
+    cores = cores or usable_cores()
+    memory_bytes = memory_bytes or usable_memory()
+    gpus = num_gpus() if gpus is None else gpus
+    uses_cpu = device == "cpu" or (device == "auto" and not gpus and platform.system() != "Darwin")
+    if workers is not None:
+        reason = "as asked"
+    elif not uses_cpu:
+        workers = max(1, gpus) if device == "auto" else 1
+        reason = f"one for each of {gpus} GPUs" if workers > 1 else "one device"
+    else:
+        room = max(1, memory_bytes // BYTES_PER_WORKER)
+        workers = max(1, min(cores, room, MOST_ON_CPU))
+        memory = f"{memory_bytes / GIB:.0f} GiB of memory"
+        reason = f"no GPU, {cores} {'core' if cores == 1 else 'cores'}, {memory}"
+    sharing = workers if uses_cpu else -(-workers // max(1, gpus))
+    if concurrency is None:
+        concurrency = max(1, JOBS_PER_DEVICE // sharing)
+    return WorkerChoice(workers, concurrency, reason)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usable_memory(cgroup: Path = CGROUP) -> int:
+    """Return the bytes of memory of this machine, or of the container if that has less.
+
+    Args:
+        cgroup: The file with the memory limit of the container.
+    """
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(total, int(cgroup.read_text("ascii")))
+    # The file does not exist, or contains "max".
+    except (OSError, ValueError):
+        return total
+
+
+def num_gpus(folder: Path = NVIDIA_GPUS) -> int:
+    """Return the number of NVIDIA GPUs that this process may use, without importing torch.
+
+    Args:
+        folder: Where the driver lists them.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not folder.is_dir():
+        return 0
+    found = sum(1 for _ in folder.iterdir())
+    if visible is None:
+        return found
+    return min(found, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))

@@ -1,0 +1,36 @@
+"""Creates what runs the heavy calls of a worker's models."""
+
+from collections.abc import Callable
+
+import torch
+from brushwork_core.settings.settings import Settings
+
+from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.batching.caching_executor import CachingExecutor
+from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.batching.prompt_cache import PromptCache
+from brushwork_workers.batching.stats import BatchStats
+from brushwork_workers.device.selection import default_pixels
+
+
+def new_model_executor(
+    settings: Settings,
+    device: torch.device,
+    prompt_cache: PromptCache,
+    on_batch: Callable[[BatchStats], None],
+) -> ModelExecutor:
+    """Return the executor that the settings ask for.
+
+    Args:
+        settings: Limits of a batch and of the prompt cache, and the number of workers that share the cores.
+        device: The worker's device.
+        prompt_cache: Keeps what text encoders return.
+        on_batch: Called after every successful batch.
+    """
+    rows = settings.max_batch_rows
+    pixels = settings.max_batch_pixels or default_pixels(device)
+    num_threads = max(1, torch.get_num_threads() // settings.workers_here)
+    own = SerialExecutor() if rows == 1 else Batcher(rows, pixels, on_batch, num_threads)
+    if not settings.prompt_cache_mb:
+        return own
+    return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)
