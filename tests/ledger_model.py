@@ -120,7 +120,7 @@ class LedgerModel:
             for other in waiting:
                 # Who got one did not run more than another who would have liked it.
                 assert not ids or len(given[other]) == len(waiting[other]) or runs[name] - 1 <= runs[other]
-        if limit == 1 and found:
+        if limit == 1 and found and (after is not None or not self.running()):
             later = sorted(waiting, key=lambda name: (after is not None and name <= after, name))
             assert found[0] in waiting[min(later, key=lambda name: before[name])]
 

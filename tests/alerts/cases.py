@@ -144,7 +144,7 @@ CASES = (
     Case("BrushworkReconcilerStopped", _thread("0+30x20 600x400", "w") | _thread("0+30x400", "v"), None),
     Case(
         "BrushworkThreadFails",
-        _thread("0+30x20 600x400", "w", "feeder") | _thread("0+30x400", "v", "feeder"),
+        _thread("0+30x20 600x400", "w", "backlog") | _thread("0+30x400", "v", "backlog"),
         20,
         11,
     ),

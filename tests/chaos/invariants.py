@@ -96,7 +96,7 @@ def _i1(evidence: Evidence) -> Iterator[str]:
 
 
 def _i2(evidence: Evidence) -> Iterator[str]:
-    """I2: every row is at last dispatched and run."""
+    """I2: every row is at last claimed and run."""
     for job_id, row in evidence.jobs.items():
         if row["state"] not in TERMINAL:
             yield f"{job_id} is still {row['state']} (dispatched at {row['dispatched_at']}, {row['worker']})"

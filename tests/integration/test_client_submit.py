@@ -18,8 +18,10 @@ from brushwork import (
     UnknownKind,
     UnknownModel,
 )
+from brushwork.transports.messages import MOST_AT_ONCE
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
+from PIL import Image
 from sqlalchemy import func, select
 
 from tests.clients import DIRECT, KIND, Stand, num_rows, opened, png
@@ -257,13 +259,24 @@ def test_ten_thousand_are_one_transaction_and_small_messages(
     assert len({job.id for job in jobs}) == num_rows(database)[0] == 10_000
     with redis_server.connect() as connection:
         messages = connection.lrange(QUEUE, 0, -1)
-    # All others wait in the ledger, where the urgent can overtake them.
-    assert len(messages) == settings.queue_ahead
+    # Each wakes a worker, which claims as many as it has room for.
     assert [json.loads(message)["headers"]["id"] for message in reversed(messages)] == [
-        job.id for job in jobs[: settings.queue_ahead]
+        job.id for job in jobs[:MOST_AT_ONCE]
     ]
     assert max(map(len, messages)) <= 1000
     assert not any(secret.encode() in message for message in messages)
     with database.reading() as connection:
         num_sent = connection.execute(select(func.count(JOBS.c.dispatched_at))).scalar_one()
-    assert num_sent == settings.queue_ahead
+    assert num_sent == 0, "a job waits for its turn, not for its message"
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_redis_never_holds_more_messages_of_a_kind_than_wanted(
+    settings: Settings, redis_server: RedisServer, at_once: int
+) -> None:
+    with opened("Client", settings=settings.model_copy(update={"queue_ahead": 3})) as client:
+        for _ in range(5):
+            client.submit_many([{"kind": KIND, "prompt": "x"}] * at_once)
+        client.submit("image-to-text", image=Image.new("RGB", (8, 8)))
+    with redis_server.connect() as connection:
+        assert (connection.llen(QUEUE), connection.llen(QUEUE.replace(KIND, "image-to-text"))) == (3, 1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from brushwork.transports.messages import MOST_AT_ONCE
 
 from tests.integration.embedded import Up
 from tests.servers import wait_until
@@ -31,6 +32,26 @@ def test_tasks_have_worker_state_runtime_and_label_and_nothing_private(
     assert task["runtime"] > 0
     assert task["worker"] == worker.partition("/")[0]
     assert "secret" not in flower.get("/api/tasks").text
+
+
+def test_each_job_is_listed_with_name_and_label_also_without_a_message(
+    running_up: Up, flower: httpx.Client
+) -> None:
+    """A client sends a few messages for many jobs."""
+    asked = [{"kind": "text-to-image", "prompt": "x", "num_inference_steps": 1}] * 3 * MOST_AT_ONCE
+    with running_up.client() as client:
+        jobs = client.submit_many(asked)
+        for job in jobs:
+            client.wait(job.id, timeout_s=60)
+
+    def shown() -> dict[str, dict[str, Any]]:
+        return {job.id: _task(flower, job.id) for job in jobs}
+
+    wait_until(lambda: all(task.get("state") == "SUCCESS" for task in shown().values()))
+    for job_id, task in shown().items():
+        label = next(job.label for job in jobs if job.id == job_id)
+        assert (task["name"], task["args"]) == ("brushwork.text-to-image", label)
+        assert task["received"] <= task["started"] <= task["succeeded"]
 
 
 def test_the_worker_is_listed_with_its_queues(running_up: Up, flower: httpx.Client) -> None:

@@ -16,14 +16,15 @@ import sys
 from types import SimpleNamespace
 from brushwork_core.queue.broker import celery_app
 from brushwork_core.settings.settings import Settings
-from brushwork_workers.execution.service_health import ServiceHealth
 
 app = celery_app(Settings(redis_url=sys.argv[1]))
 assert app.conf.broker_transport_options["health_check_interval"] == 10
 app.conf.broker_transport_options["health_check_interval"] = 1
-# The consumer uses two of the worker's parts: the sender of events, and what it knows of services.
+# What the consumer uses of a worker: the sender of events, and whether there is room.
 app.worker_process = SimpleNamespace(
-    task_events=SimpleNamespace(connect=lambda dispatcher: None), service_health=ServiceHealth()
+    task_events=SimpleNamespace(deliver=lambda dispatcher: None),
+    takes_messages=True,
+    on_room=lambda callback: None,
 )
 app.conf.worker_consumer = "brushwork_workers.process.consumer:PatientConsumer"
 app.Worker(

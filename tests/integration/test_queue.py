@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ import torch
 from brushwork import Client, JobFailed, Preview
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, PREVIEWS
+from brushwork_core.ledger import Ledger, NewJob
+from brushwork_core.queue.broker import ORIGIN, celery_app
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.admission import admit
+from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 from celery import Celery
 from diffusers import StableDiffusionPipeline
@@ -21,7 +27,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from tests.fork_server.command import LINGERED
-from tests.jobs import count
+from tests.jobs import count, hurry, mark_sent
 from tests.paused_worker import pause_in_a_job
 from tests.servers import RedisServer, wait_until
 from tests.tiny_catalogue import NAMES, save_catalogue
@@ -183,7 +189,31 @@ class TestKinds:
         assert error is not None
         assert error.field == "prompt"
 
-    def test_messages_that_redis_forgot_are_sent_again(
+    def test_celery_shows_the_jobs_that_run(self, client: Client, settings: Settings) -> None:
+        job = client.submit("text-to-image", prompt="a secret", num_inference_steps=200)
+        wait_until(lambda: client.get(job.id).progress.step > 0, bound_s=WAIT_S)
+        with celery_app(settings) as app:
+            inspection = app.control.inspect(timeout=10, limit=1)
+            [active] = inspection.active().values()
+        client.cancel(job.id)
+        [shown] = [task for task in active if task["id"] == job.id]
+        assert (shown["name"], shown["args"]) == ("brushwork.text-to-image", job.label)
+        assert "secret" not in json.dumps(active)
+        assert client.wait(job.id, timeout_s=WAIT_S).state is JobState.CANCELED
+        with celery_app(settings) as app:
+            inspection = app.control.inspect(timeout=10, limit=1)
+            wait_until(lambda: job.id not in json.dumps(inspection.active()), bound_s=WAIT_S)
+
+    def test_a_message_of_an_older_client_is_for_its_job(self, client: Client, settings: Settings) -> None:
+        """Such a client marks the job as dispatched, and its message does not ask for whatever is next."""
+        job_id = _submit_as_before(settings, with_message=True)
+        assert client.wait(job_id, timeout_s=WAIT_S).state is JobState.SUCCEEDED
+
+    def test_a_lost_message_of_an_older_client_is_forgotten(self, client: Client, settings: Settings) -> None:
+        job_id = _submit_as_before(settings, with_message=False)
+        assert client.wait(job_id, timeout_s=WAIT_S).state is JobState.SUCCEEDED
+
+    def test_messages_that_redis_forgot_are_not_missed(
         self, client: Client, redis_server: RedisServer
     ) -> None:
         jobs = client.submit_many([{"kind": "text-to-image", "prompt": "x", "num_inference_steps": 10}] * 20)
@@ -285,6 +315,24 @@ class TestDeath:
         released = client.get(job.id)
         assert (released.state, released.attempt) == (JobState.QUEUED, 0)
         client.cancel(job.id)
+
+
+def _submit_as_before(settings: Settings, *, with_message: bool) -> str:
+    """A job as a program of version 0.1 submits it."""
+    database = Database(settings.database_url.get_secret_value())
+    parameters = {"prompt": "x", "num_inference_steps": 1}
+    admitted = admit("text-to-image", parameters, Catalogue.load(settings.catalogue))
+    job_id = f"older-{with_message}"
+    # Paused at first, so that the worker does not find it before it is marked.
+    paused = replace(NewJob.of(job_id, admitted, JobOptions()), not_before_ms=9_000_000_000_000)
+    Ledger(database).submit([paused])
+    mark_sent(database, job_id)
+    hurry(database, job_id)
+    database.close()
+    if with_message:
+        with celery_app(settings) as app:
+            app.send_task("brushwork.text-to-image", task_id=job_id, queue="text-to-image", origin=ORIGIN)
+    return job_id
 
 
 def _num_previews(settings: Settings) -> int:

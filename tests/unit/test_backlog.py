@@ -5,6 +5,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
 from brushwork_core.ledger import ClaimOrder, Ledger, WakeUp
 from brushwork_core.ledger.backlog import MOST_TENANTS
+from brushwork_core.ledger.claim_order import ClaimedFor
 from brushwork_core.ledger.transitions import HEAD_START_MS
 from brushwork_core.shares.equal_share import equal_shares
 from brushwork_schemas.options import Priority
@@ -160,7 +161,7 @@ class TestTenants:
         for tenant in tenants:
             wait(ledger, f"job-{tenant}", tenant=tenant)
         order = ClaimOrder([KIND])
-        order.note([] if after is None else [(KIND, after)])
+        order.note([] if after is None else [ClaimedFor(KIND, after, 1)])
         start = 0 if after is None else tenants.index(after) + 1
         assert tenants_of(ledger, 9, order) == [*tenants[start:], *tenants[:start]]
 
@@ -204,7 +205,7 @@ class TestShares:
         wait(ledger, *(f"late-{number}" for number in range(9)), tenant="late")
         order, claimed_by = ClaimOrder([KIND]), list[str]()
         # Whichever was the last.
-        order.note([(KIND, "late")])
+        order.note([ClaimedFor(KIND, "late", 2**50)])
         while len(claimed_by) < 4:
             claimed_by += tenants_of(ledger, limit, order)
         assert claimed_by == ["late"] * 4

@@ -13,6 +13,7 @@ from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import METADATA
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import ClaimOrder, Ledger
+from brushwork_core.ledger.claim_order import ClaimedFor
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, MissingExtra, ServiceUnreachable
 from brushwork_schemas.worker import WorkerEntry
 from sqlalchemy import Connection, event, inspect, select, text
@@ -161,7 +162,7 @@ def test_sqlite_is_durable_and_checks_its_references(sqlite_url: str) -> None:
 Ask = Callable[[Ledger], object]
 # As of a worker that has claimed before.
 _ORDER = ClaimOrder([KIND, "image-to-text"])
-_ORDER.note([(KIND, "s")])
+_ORDER.note([ClaimedFor(KIND, "s", 1)])
 ASKED: dict[str, Ask] = {
     "claim": lambda ledger: ledger.claim("a", "w"),
     "renew": lambda ledger: ledger.renew("w"),

@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from brushwork_core.shares.equal_share import shortfalls
 from brushwork_core.shares.fair_share import GREED, FairShare
 from brushwork_core.shares.turns import Turns
 
@@ -71,27 +70,6 @@ def test_nothing_is_lost_or_made_in_any_order_of_taking_and_giving() -> None:
             held[tenant] -= amount
         assert share.free == 97 - sum(held.values()) >= 0
     assert {tenant: share.held_by(tenant) for tenant in "abc"} == held
-
-
-@pytest.mark.parametrize(
-    ("running", "coming", "waiting", "missing"),
-    [
-        ({"a": 16}, {"a": 64}, ["b"], {"b": 8}),
-        ({"a": 16}, {"a": 64}, ["a", "b", "c"], {"b": 5, "c": 5}),
-        ({"a": 16}, {"a": 64, "b": 3}, ["b"], {"b": 5}),
-        ({"a": 9, "b": 7}, {}, ["a", "b"], {"b": 1}),
-        ({"a": 8, "b": 8}, {}, ["a", "b"], {}),
-        ({"a": 1}, {"a": 64}, ["b"], {"b": 1}),
-        ({"b": 1}, {}, ["a", "b"], {"a": 1}),
-        ({"a": 16}, {}, ["a"], {}),
-        ({}, {}, ["a", "b"], {}),
-        ({"a": 2, "b": 14}, {}, [], {}),
-    ],
-)
-def test_a_tenant_that_runs_fewer_jobs_than_its_share_has_some_to_start(
-    running: dict[str, int], coming: dict[str, int], waiting: list[str], missing: dict[str, int]
-) -> None:
-    assert shortfalls(running, coming, waiting) == missing
 
 
 def test_tenants_take_turns_whatever_each_of_them_has_waiting() -> None:

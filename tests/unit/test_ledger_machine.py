@@ -11,6 +11,7 @@ from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import ClaimOrder, Completion, Ledger, NewJob, Signal, WriteOutcome
 from brushwork_core.ledger.attempts import OWN_ERROR
+from brushwork_core.ledger.claim_order import ClaimedFor
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.preview import Preview
@@ -33,6 +34,7 @@ from tests.ledger_model import LedgerModel, ModelJob
 
 LEASE_S = 1000.0
 NUM_OPEN = 4
+LATER_MS = 2**60
 NUMBERS = st.integers(0, NUM_OPEN - 1)
 # How many fences ago the writer got its own; 0 is the current one.
 AGES = st.sampled_from([0, 0, 1, 2])
@@ -246,7 +248,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(0, NUM_OPEN), worker=WORKERS_HERE, after=st.none() | TENANTS)
     def claim_next(self, limit: int, worker: str, after: str | None) -> None:
         order = ClaimOrder([KIND])
-        order.note([] if after is None else [(KIND, after)])
+        # Later than every job that runs.
+        order.note([] if after is None else [ClaimedFor(KIND, after, LATER_MS)])
         assert self.ledger.has_backlog([KIND], worker) is bool(self.model.waiting(worker))
         claims = self.ledger.claim_next(order, worker, limit)
         self.model.expect_claims([claim.job_id for claim in claims.jobs], worker, limit, after)

@@ -16,7 +16,7 @@ from brushwork_core.fleet.maintenance_lease import MaintenanceLease, lease_name
 from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.fleet.worker_registry import BeatReply, WorkerRegistry
 from brushwork_core.ledger import Ledger, WakeUp
-from brushwork_core.queries.due_maintenance import MaintenanceQuery
+from brushwork_core.queries.due_maintenance import DueMaintenance, MaintenanceQuery
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ServiceUnreachable
@@ -272,6 +272,31 @@ class TestSweep:
         assert again is not None
         assert again.num_here == reply.num_here + 1
         assert len(statements(database, lambda: neighbours.learn(again))) == 1
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_what_is_due_is_found_without_reading_all_jobs(postgres_url: str, mode: str) -> None:
+    database = Database(postgres_url)
+    Ledger(database).submit([new_job(f"job-{number}") for number in range(2000)])
+    found: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        found.append((statement, parameters))
+
+    with database.writing() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'succeeded' WHERE id LIKE '%5'"))
+        connection.execute(text("ANALYZE jobs"))
+    event.listen(database.engine, "before_cursor_execute", note)
+    due = MaintenanceQuery(database, forget_after_s=60).due()
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert due == DueMaintenance(*[False] * 6)
+    [(statement, parameters)] = found
+    with database.writing() as connection:
+        connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = {mode}")
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
+    database.close()
+    assert "Seq Scan on jobs" not in plan
+    assert {"ix_jobs_deadline", "ix_jobs_leased", "ix_jobs_dispatched"} <= set(plan.split())
 
 
 class TestBeat:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import ClaimOrder, Claims, Ledger
-from brushwork_core.ledger.claim_order import ClaimedFor, RunningJobs
+from brushwork_core.ledger.claim_order import ClaimedFor, TenantJobs
 
 from benchmarks.scale_simulation import waits_s
 from tests.jobs import KIND, new_job
@@ -78,10 +78,10 @@ class TestOrder:
     def test_the_newest_running_job_of_any_worker_sets_the_turn(self) -> None:
         order = ClaimOrder([KIND])
         order.note([ClaimedFor(KIND, "own", 100)])
-        order.running(KIND, lambda: [RunningJobs("older", 1, 99), RunningJobs("own", 2, 100)])
+        order.running(KIND, lambda: [TenantJobs("older", 1, 99), TenantJobs("own", 2, 100)])
         assert order.last_tenant(KIND) == "own"
         order._running.clear()
-        counts = order.running(KIND, lambda: [RunningJobs("newer", 3, 101)])
+        counts = order.running(KIND, lambda: [TenantJobs("newer", 3, 101)])
         assert (order.last_tenant(KIND), counts) == ("newer", {"newer": 3})
 
     @pytest.mark.parametrize(

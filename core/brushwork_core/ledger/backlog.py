@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
-from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, RunningJobs
+from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, TenantJobs
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Claim, WakeUp, claim_of
 from brushwork_core.ledger.transitions import STARTED, may_start, note_start
@@ -51,10 +51,12 @@ class Claims:
     Args:
         jobs: One claim for each job.
         more: Whether other jobs may be left that the worker could claim.
+        again_s: Seconds after which the worker should look again; None for no such time.
     """
 
     jobs: tuple[Claim, ...] = ()
     more: bool = False
+    again_s: float | None = None
 
 
 class Backlog(LedgerPart):
@@ -399,8 +401,8 @@ def _first_of_each(
     return sorted(found, key=lambda row: place[row.tenant])
 
 
-def _running_jobs(connection: Connection, kind: str) -> list[RunningJobs]:
-    return [RunningJobs(*row) for row in connection.execute(_RUNNING, {"of_kind": kind})]
+def _running_jobs(connection: Connection, kind: str) -> list[TenantJobs]:
+    return [TenantJobs(*row) for row in connection.execute(_RUNNING, {"of_kind": kind})]
 
 
 def _tenants(connection: Connection, values: dict[str, Any], limit: int, after: str | None) -> list[str]:

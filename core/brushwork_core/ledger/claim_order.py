@@ -15,7 +15,7 @@ KEEP_COUNTS_S = 0.25
 
 
 @dataclass(frozen=True)
-class RunningJobs:
+class TenantJobs:
     """The running jobs of a tenant and kind, on all workers.
 
     Args:
@@ -72,7 +72,7 @@ class ClaimOrder:
         else:
             self._of_one_tenant.discard(kind)
 
-    def running(self, kind: str, count: Callable[[], Sequence[RunningJobs]]) -> Mapping[str, int]:
+    def running(self, kind: str, count: Callable[[], Sequence[TenantJobs]]) -> Mapping[str, int]:
         """Return how many jobs of `kind` run on all workers, by tenant, as of a moment ago.
 
         Args:

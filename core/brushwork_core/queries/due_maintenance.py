@@ -1,9 +1,10 @@
 """What the maintenance of the ledger has to do now, in one query: if nothing is due, nothing is written."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from brushwork_schemas.states import JobState
-from sqlalchemy import ColumnElement, Executable, Exists, exists, select
+from sqlalchemy import ColumnElement, Executable, Table, select
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS, PREVIEWS, TRAININGS, WORKERS, in_state, is_dispatched
@@ -54,20 +55,33 @@ class MaintenanceQuery:
 
 
 def _due(forget_after_s: float) -> Executable:
+    state_of_preview, state_of_training = (_state_of(table) for table in (PREVIEWS, TRAININGS))
     return select(
-        _found(in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms()).label("overdue"),
-        _found(in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms()).label("lapsed"),
-        _found(PREVIEWS.c.job_id == JOBS.c.id, ~in_state(JobState.RUNNING)).label("previews"),
         _found(
-            TRAININGS.c.job_id == JOBS.c.id, TRAININGS.c.checkpoint.is_not(None), JOBS.c.state.in_(_ENDED)
+            JOBS.c.deadline_at, in_state(JobState.QUEUED), JOBS.c.deadline_at <= now_ms()
+        ).label("overdue"),
+        _found(
+            JOBS.c.worker, in_state(JobState.RUNNING), JOBS.c.lease_expires_at < now_ms()
+        ).label("lapsed"),
+        _found(JOBS.c.kind, is_dispatched()).label("dispatched"),
+        _found(PREVIEWS.c.job_id, state_of_preview != JobState.RUNNING.value).label("previews"),
+        _found(
+            TRAININGS.c.job_id, TRAININGS.c.checkpoint.is_not(None), state_of_training.in_(_ENDED)
         ).label("checkpoints"),
-        _found(WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)).label("silent"),
-        _found(is_dispatched()).label("dispatched"),
-    )
+        _found(WORKERS.c.name, WORKERS.c.seen_at < now_ms() - round(1000 * forget_after_s)).label("silent"),
+    )  # fmt: skip
 
 
-def _found(*conditions: ColumnElement[bool]) -> Exists:
-    return exists().where(*conditions)
+def _found(first: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a row meets the conditions. `first` is the first column of the index that has these rows.
+
+    Not an EXISTS, whose order PostgreSQL drops: expecting to meet such a row soon, it might read all jobs.
+    """
+    return select(first).where(*conditions).order_by(first).limit(1).scalar_subquery().is_not(None)
 
 
-_ENDED = [state for state in JobState if state.is_terminal]
+def _state_of(table: Table) -> Any:
+    return select(JOBS.c.state).where(JOBS.c.id == table.c.job_id).correlate(table).scalar_subquery()
+
+
+_ENDED = [state.value for state in JobState if state.is_terminal]

@@ -190,13 +190,15 @@ class LeaseSettings(BaseModel):
 
 
 class QueueSettings(BaseModel):
-    """Dispatch of queued jobs, and attempts of a job."""
+    """Messages for queued jobs, and attempts of a job."""
 
     queue_ahead: int = Field(
-        64, ge=1, description="Messages of a kind in Redis; all other queued jobs wait in the ledger."
+        64, ge=1, description="Most messages of a kind in Redis. Each makes a worker look for jobs."
     )
     redispatch_after_s: float = Field(
-        10.0, gt=0, description="A queued job is published again at the earliest after so long."
+        10.0,
+        gt=0,
+        description="A message of an older program counts as lost after so long; its job waits for its turn.",
     )
     max_attempts: int = Field(3, ge=1, le=100, description="Runs of a job, the failed ones included.")
     retry_s: float = Field(

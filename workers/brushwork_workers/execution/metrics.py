@@ -51,7 +51,7 @@ class JobMetrics:
         )
         self._dropped = Counter(
             "brushwork_messages_dropped",
-            "Superfluous messages: the job was taken, had ended, or was not to run here or not yet.",
+            "Superfluous messages of older programs: the job was taken, had ended, or was not to run.",
             registry=registry,
         )
         self._released = Counter(
