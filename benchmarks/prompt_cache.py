@@ -38,13 +38,15 @@ def clip() -> nn.Module:
     config = CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
     )
-    return CLIPTextModel(config).eval()
+    encoder: nn.Module = CLIPTextModel(config).eval()
+    return encoder
 
 
 def t5() -> nn.Module:
     """Return the encoder of a T5 of the size "base": 110 million weights."""
     config = T5Config(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12)
-    return T5EncoderModel(config).eval()
+    encoder: nn.Module = T5EncoderModel(config).eval()
+    return encoder
 
 
 ENCODERS: Mapping[str, tuple[Callable[[], nn.Module], int, dict[str, Any]]] = {
