@@ -1,5 +1,6 @@
 """brushwork as a contestant: a whole stack as started by `brushwork up`, used through the public client."""
 
+import argparse
 import os
 import sys
 import time
@@ -15,9 +16,9 @@ from brushwork_core.settings.settings import Settings
 
 from benchmarks.contestant import Job
 from benchmarks.program import Program
-from benchmarks.rounds import OURS as OURS
-from benchmarks.rounds import quickest
+from benchmarks.rounds import OURS, quickest
 
+AS_IT_COMES = f"{OURS}, as it comes"
 _Figures = TypeVar("_Figures")
 
 
@@ -63,22 +64,23 @@ def brushwork_up(
     asked: Mapping[str, Any],
     *,
     concurrency: int,
-    workers: int,
+    workers: int | None,
     environment: Mapping[str, str],
 ) -> Iterator[Queue]:
-    """`brushwork up` on a new data folder: Redis with its append-only file, SQLite, files, `workers` workers.
+    """`brushwork up` on a new data folder: Redis with its append-only file, SQLite, files and workers.
 
     Args:
         name: Its row in the table.
         folder: Which does not exist yet.
         asked: What all jobs ask for.
         concurrency: Jobs at once, of all workers together.
-        workers: How many; they divide the cores.
+        workers: How many; they divide the cores. None for what `brushwork up` chooses, jobs at once, too.
         environment: Added to this process's.
     """
     argv = [sys.executable, "-m", "brushwork", "up", "--data", str(folder), "--no-flower"]
-    argv += ["--kinds", asked["kind"], "--workers", str(workers)]
-    argv += ["--concurrency", str(-(-concurrency // workers))]
+    argv += ["--kinds", asked["kind"]]
+    if workers is not None:
+        argv += ["--workers", str(workers), "--concurrency", str(-(-concurrency // workers))]
     env_file = folder / ENV_FILE
     with Program(argv, folder.with_name(f"{folder.name}.log"), env_file.is_file, environment) as program:
         # A client checks what it submits by the same catalogue as the worker.
@@ -123,6 +125,30 @@ def tuned_brushwork(
 
     makers = {name: partial(make, name, f"trial-{count}") for name, count in ways.items()}
     return stack.enter_context(make(quickest(makers, trial), "data"))
+
+
+def add_defaults_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--defaults`."""
+    parser.add_argument(
+        "--defaults", action="store_true", help="brushwork up without options takes part, too"
+    )
+
+
+def brushwork_as_it_comes(
+    stack: ExitStack, folder: Path, asked: Mapping[str, Any], environment: Mapping[str, str]
+) -> Queue:
+    """`brushwork up` without options, for those who tune nothing.
+
+    Args:
+        stack: Ends it.
+        folder: For the data folder.
+        asked: What all its jobs ask for.
+        environment: Added to this process's; the same as for the tuned one.
+    """
+    made = brushwork_up(
+        AS_IT_COMES, folder / "as-it-comes", asked, concurrency=0, workers=None, environment=environment
+    )
+    return stack.enter_context(made)
 
 
 def ours(seconds: Mapping[str, _Figures]) -> _Figures:

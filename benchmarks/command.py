@@ -4,10 +4,11 @@ import argparse
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,9 @@ class Benchmark:
         parser.add_argument(
             "--workers", type=int, nargs="+", default=workers, help="numbers of workers for brushwork"
         )
+        parser.add_argument(
+            "--busy", type=int, default=0, help="processes that compute beside all contestants, all the time"
+        )
         self.add_options(parser)
         return parser.parse_args(arguments)
 
@@ -79,10 +83,28 @@ class Benchmark:
         if options.peers in ("all", "litserve"):
             peers_environment.make()
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="brushwork-benchmark-") as folder:
+        with tempfile.TemporaryDirectory(prefix="brushwork-benchmark-") as folder, busy(options.busy):
             rows = self.measure(options, Path(folder))
         print(f"{time.monotonic() - began:.0f} s in all", file=sys.stderr)
         return Record(machine.facts(), _plain(options), rows)
+
+
+@contextlib.contextmanager
+def busy(number: int) -> Iterator[None]:
+    """Keep so many cores busy, as a neighbour of the contestants would.
+
+    Args:
+        number: Number of processes.
+    """
+    neighbours = [
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", "while True: pass"]) for _ in range(number)
+    ]
+    try:
+        yield
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
 
 
 def _plain(options: Options) -> dict[str, object]:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from benchmarks import plot
 from benchmarks.arrivals import Latencies, together
-from benchmarks.brushwork_queue import OURS, Queue
+from benchmarks.brushwork_queue import Queue
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant, Job
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.empty_stack import empty_stack
 from benchmarks.plain_celery import Tuning, Work, plain_celery
 from benchmarks.report import Row
-from benchmarks.rounds import Seconds, Stage, quickest, take_turns, times_faster
+from benchmarks.rounds import OURS, Seconds, Stage, quickest, take_turns, times_faster
 
 CELERY = "plain Celery, Redis results"
 POSTGRES = ", PostgreSQL"

@@ -19,7 +19,13 @@ from brushwork_workers.pocket import WEIGHTS
 from PIL import Image
 
 from benchmarks import plot
-from benchmarks.brushwork_queue import Queue, ours, tuned_brushwork
+from benchmarks.brushwork_queue import (
+    Queue,
+    add_defaults_option,
+    brushwork_as_it_comes,
+    ours,
+    tuned_brushwork,
+)
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Job
 from benchmarks.engine_entries import ENGINE_HELP, TORCH, save_with_engine
@@ -46,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--models", nargs="+", choices=SHARE, default=list(SHARE))
     parser.add_argument("--rounds", type=int, default=3)
+    add_defaults_option(parser)
     parser.add_argument("--engine", default=TORCH, help=ENGINE_HELP)
 
 
@@ -93,9 +100,13 @@ class Contest:
             queue = self._brushwork(stack, scratch, options)
             uploads = _uploaded(queue, self._files)
             turns: dict[str, Callable[[], float]] = {queue.name: partial(queue.burst, uploads)}
+            queues = [queue]
+            if options.defaults:
+                queues.append(brushwork_as_it_comes(stack, scratch, self._asked, self._environment(scratch)))
+                turns[queues[1].name] = partial(queues[1].burst, _uploaded(queues[1], self._files))
             ceiling = self._ceiling()
             turns[CEILING] = partial(ceiling.burst, self._messages)
-            stage = Stage([queue, ceiling, *peers])
+            stage = Stage([*queues, ceiling, *peers])
             turns |= {peer.name: partial(peer.burst, self._share(peer.name)) for peer in peers}
             counts = {name: len(self._share(name)) for name in turns}
             take_turns(turns, 1, stage)
@@ -105,22 +116,27 @@ class Contest:
         """The messages of one contestant's turn."""
         return self._messages[:: SHARE_OF_DEFAULTS if name == DEFAULTS else 1]
 
-    def _brushwork(self, stack: ExitStack, scratch: Path, options: Options) -> Queue:
-        environment = {
+    @property
+    def _asked(self) -> dict[str, str]:
+        return {"kind": KIND, "model": self._model}
+
+    def _environment(self, scratch: Path) -> dict[str, str]:
+        return {
             "BRUSHWORK_MAX_BATCH_ROWS": str(BATCH),
             "BRUSHWORK_CATALOGUE": str(self._catalogue),
             "BRUSHWORK_MODELS": self._model,
             "BRUSHWORK_CACHE_FILES": str(scratch / "cache"),
         }
-        asked = {"kind": KIND, "model": self._model}
+
+    def _brushwork(self, stack: ExitStack, scratch: Path, options: Options) -> Queue:
         return tuned_brushwork(
             stack,
             scratch,
-            asked,
+            self._asked,
             lambda queue: _uploaded(queue, self._files),
             workers=options.workers,
             concurrency=BATCH,
-            environment=environment,
+            environment=self._environment(scratch),
         )
 
     def _ceiling(self) -> InProcess:

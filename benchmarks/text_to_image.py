@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import painting_jobs, plot
-from benchmarks.brushwork_queue import ours, tuned_brushwork
+from benchmarks.brushwork_queue import add_defaults_option, brushwork_as_it_comes, ours, tuned_brushwork
 from benchmarks.command import Benchmark, Options
 from benchmarks.contestant import Contestant
 from benchmarks.engine_entries import ENGINE_HELP, TORCH, save_with_engine
@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[12, 25, 50])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engine", default=TORCH, help=ENGINE_HELP)
+    add_defaults_option(parser)
 
 
 def measure(options: Options, folder: Path) -> list[Row]:
@@ -55,23 +56,28 @@ def _contestants(options: Options, folder: Path, painter: Painter, stack: ExitSt
     litserves = peers.litserves(stack, [("LitServe, request batching", Tuning(), "group")])
     name = painting_jobs.MODEL.name
     catalogue = save_with_engine(name, options.engine, folder / "catalogue.toml")
+    asked = {"kind": "text-to-image"}
+    environment = {
+        # Guidance doubles the rows of a picture.
+        "BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs),
+        "BRUSHWORK_MODELS": name,
+        "BRUSHWORK_CATALOGUE": str(catalogue),
+        "BRUSHWORK_CACHE_FILES": str(folder / "cache"),
+    }
     queue = tuned_brushwork(
         stack,
         folder,
-        {"kind": "text-to-image"},
+        asked,
         lambda queue: painting_jobs.equal(options.jobs, options.steps[0]),
         workers=options.workers,
         concurrency=options.jobs,
-        # Guidance doubles the rows of a picture.
-        environment={
-            "BRUSHWORK_MAX_BATCH_ROWS": str(2 * options.jobs),
-            "BRUSHWORK_MODELS": name,
-            "BRUSHWORK_CATALOGUE": str(catalogue),
-            "BRUSHWORK_CACHE_FILES": str(folder / "cache"),
-        },
+        environment=environment,
     )
+    queues = [queue]
+    if options.defaults:
+        queues.append(brushwork_as_it_comes(stack, folder, asked, environment))
     own = [InProcess(CEILING, painter.paint), InProcess(ALONE, serialized(painter.paint))]
-    everybody: list[Contestant] = [queue, *own, *litserves, *celeries]
+    everybody: list[Contestant] = [*queues, *own, *litserves, *celeries]
     for contestant in everybody:
         contestant.burst(trial[:2] if contestant.name == DEFAULTS else trial)
     return everybody
