@@ -1,6 +1,7 @@
 """Engines compared with torch: the same calls in one process, without queue, in turns.
 
 python -m benchmarks.engines [--engines onnxruntime openvino openvino:bfloat16] [--jobs 64] [--steps 25]
+    [--cpu-time]
 
 Pictures: 64 of pocket-diffusion in one static batch, by the stock pipeline of diffusers whose modules an
 engine runs. Labels: batches of 64 prepared pictures. The first run exports the models, which takes a minute.
@@ -8,6 +9,7 @@ engine runs. Labels: batches of 64 prepared pictures. The first run exports the 
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -48,11 +50,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=ROWS, help="pictures that are generated at once")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="measure the processor's time with one thread: on a busy machine it says more than seconds",
+    )
 
 
 def measure(options: Options, folder: Path) -> list[Row]:
     """Seconds of each engine for each model, in turns."""
     store = engine_store()
+    if options.cpu_time:
+        in_its_thread(partial(torch.set_num_threads, 1))
     rows: list[Row] = []
     for model in options.models:
         print(f" {model}", flush=True)
@@ -64,10 +73,16 @@ def measure(options: Options, folder: Path) -> list[Row]:
             do, modules = in_its_thread(make)
             ran[engine] = _attach(store, entry, modules)
             contestants.append(InProcess(engine, do))
-        turns = {one.name: partial(one.burst, []) for one in contestants}
+        turns = {one.name: partial(_seconds, one, options) for one in contestants}
         take_turns(turns, 1, Stage(contestants))
         rows += _rows(model, take_turns(turns, options.rounds, Stage(contestants)), ran)
     return rows
+
+
+def _seconds(contestant: InProcess, options: Options) -> float:
+    began = time.process_time()
+    taken = contestant.burst([])
+    return time.process_time() - began if options.cpu_time else taken
 
 
 def _entry(name: str, engine: str, folder: Path) -> Model:

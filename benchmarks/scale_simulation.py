@@ -72,7 +72,7 @@ def _rows(database: Database, url: str, redis_url: str, options: Options) -> Ite
     for length in sorted(options.queued):
         _fill(database, length - filled, options.tenants)
         filled = length
-        database_work(database, "VACUUM ANALYZE jobs", "CHECKPOINT")
+        database_work(database, "VACUUM ANALYZE jobs")
         row = _measured(database, url, redis_url, length, options)
         print("  ", row, flush=True)
         yield row

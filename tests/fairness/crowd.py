@@ -107,7 +107,7 @@ class Crowd:
 
 
 async def _answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError, asyncio.IncompleteReadError):
+    with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(SLOW_ANSWER_S)
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")

@@ -96,6 +96,8 @@ START = "[*]"
 ARROW = re.compile(r"^ +(\S+) --> (\w+): (.+)$", re.MULTILINE)
 # Methods of the ledger that move no job to another state, and `withdraw`: `cancel` with another answer.
 NO_MOVES = {
+    # It makes the move of claim_next, for fewer tenants.
+    "claim_below_share",
     *("perform", "rest", "renew", "withdraw"),
     *("has_backlog", "kinds_with_work", "wake_ups", "forget_messages"),
 }

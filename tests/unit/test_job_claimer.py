@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import ClaimOrder, Claims, Ledger
+from brushwork_core.queries.worker_load import WorkerLoads
+from brushwork_workers.dispatch.even_load import EvenLoad
 from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.metrics import JobMetrics
@@ -34,6 +36,9 @@ class Claimer(JobClaimer):
             patience=ServicePatience(self.health, 0.1),
             gate=self.gate,
             metrics=JobMetrics(self.registry),
+            even_load=EvenLoad(
+                WorkerLoads(database), WORKER, [KIND], num_others=lambda: 0, wake_others=lambda: None
+            ),
         )
 
     def counted(self, name: str, **labels: str) -> float | None:

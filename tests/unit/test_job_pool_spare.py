@@ -71,18 +71,19 @@ def test_a_full_worker_takes_jobs_of_tenants_below_their_share_and_no_others() -
     with pool(work, 8) as chosen:
         wait_until(lambda: len(work.running) == 8)
         assert not chosen.has_room
-        work.below += ["below-0", "below-1", "below-2"]
-        wait_until(lambda: len(work.running) == 10)
-        assert (not chosen.has_room, sorted(work.running)[:2]) == (True, ["below-0", "below-1"])
+        work.below += [f"below-{number}" for number in range(5)]
+        wait_until(lambda: len(work.running) == 12)
+        assert not chosen.has_room
+        assert sorted(work.running)[:4] == ["below-0", "below-1", "below-2", "below-3"]
         chosen.wake()
-        assert work.below == ["below-2"]
+        assert work.below == ["below-4"]
         assert len(work.usual) == 12
 
 
 def test_without_spare_threads_and_with_room_nobody_looks_for_them() -> None:
     work = Work()
     with pool(work, 8) as chosen:
-        wait_until(lambda: chosen._num_free == 10)
+        wait_until(lambda: chosen._num_free == 12)
         work.asked_spare = 0
         work.usual.append("usual")
         chosen.wake()

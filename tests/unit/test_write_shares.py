@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
 
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.services import WRITERS, Services
@@ -15,9 +15,9 @@ BOUND_S = 20.0
 
 def services() -> Services:
     """Services that can write, and nothing else."""
-    backend: Any = SimpleNamespace(database=SimpleNamespace(write_limit_s=BOUND_S))
-    rest: Any = None
-    return Services(rest, backend, rest, rest, rest, rest, rest, rest, rest)
+    backend = SimpleNamespace(database=SimpleNamespace(write_limit_s=BOUND_S))
+    needed = [each.name for each in fields(Services) if each.default_factory is MISSING]
+    return Services(**{**dict.fromkeys(needed), "backend": backend})  # type: ignore[arg-type]
 
 
 def principal(tenant: str, scope: Scope = Scope.SUBMIT) -> Principal:

@@ -51,10 +51,12 @@ class Claims:
     Args:
         jobs: One claim for each job.
         more: Whether other jobs may be left that the worker could claim.
+        again_s: Seconds after which the worker should look again; None for no such time.
     """
 
     jobs: tuple[Claim, ...] = ()
     more: bool = False
+    again_s: float | None = None
 
 
 class Backlog(LedgerPart):

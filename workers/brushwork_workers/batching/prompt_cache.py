@@ -5,8 +5,8 @@ the call with their bytes: token ids, masks, flags. So it holds for every pipeli
 the answer can be left out. `clip_skip` needs no part of the key: a pipeline chooses the layer from the
 answer, which is kept with all the hidden states that were asked for.
 
-Answers are kept in CPU memory, on every device. One of them takes a few MiB and is copied back within about a
-millisecond, while memory of the device decides how many models and rows fit there.
+Answers are kept in CPU memory, on every device. One of them takes a few MiB and is quickly copied back, while
+memory of the device decides how many models and rows fit there.
 """
 
 import hashlib
@@ -52,11 +52,15 @@ class PromptKey:
     ) -> "PromptKey | None":
         """Return the key of a call; None if its answer cannot be kept."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
-        module = number_of(owner_of(function))
-        if module < 0 or not all(isinstance(leaf, (Tensor, *_CONSTANTS)) for leaf in leaves):
+        owner = owner_of(function)
+        number = number_of(owner)
+        if number < 0 or not all(isinstance(leaf, (Tensor, *_CONSTANTS)) for leaf in leaves):
+            return None
+        # Dropout draws random numbers.
+        if getattr(owner, "training", False):
             return None
         name = getattr(function, "__name__", "")
-        return cls(module, name, options.adapters, (spec, tuple(_exact(leaf) for leaf in leaves)))
+        return cls(number, name, options.adapters, (spec, tuple(_exact(leaf) for leaf in leaves)))
 
 
 @dataclass(frozen=True)

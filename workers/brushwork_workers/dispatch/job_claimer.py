@@ -3,11 +3,13 @@
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from brushwork_core.ledger import Claim, ClaimOrder, Claims, Ledger
 from brushwork_schemas.errors import ServiceUnreachable
 
+from brushwork_workers.dispatch.even_load import EvenLoad, Share
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.service_patience import ServicePatience
@@ -27,6 +29,7 @@ class JobClaimer:
         patience: Repeats ledger calls while the database cannot be reached.
         gate: Entered for each claimed job, unless it has to be alone.
         metrics: Counts attempts.
+        even_load: Leaves jobs to other workers.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class JobClaimer:
         patience: ServicePatience,
         gate: ExclusiveGate,
         metrics: JobMetrics,
+        even_load: EvenLoad,
     ) -> None:
         self._ledger = ledger
         self._order = order
@@ -45,6 +49,7 @@ class JobClaimer:
         self._patience = patience
         self._gate = gate
         self._metrics = metrics
+        self._even_load = even_load
         self._sent: deque[str] = deque()
 
     def note_sent(self, job_id: str) -> None:
@@ -54,9 +59,13 @@ class JobClaimer:
     def claim(self, limit: int) -> Claims:
         """Claim up to `limit` jobs. There are none while the database cannot be reached."""
         sent = self._claim_sent(limit)
-        order, left = self._order, limit - len(sent)
-        following = self._answered(lambda: self._ledger.claim_next(order, self._worker, left), Claims())
-        return self._begun((*sent, *following.jobs), more=following.more or bool(self._sent))
+        left = limit - len(sent)
+        share = self._answered(lambda: self._even_load.share(left), Share(left))
+        order, number = self._order, share.number
+        following = self._answered(lambda: self._ledger.claim_next(order, self._worker, number), Claims())
+        more = share.again_s is None and following.more
+        claims = self._begun((*sent, *following.jobs), more=more or bool(self._sent))
+        return replace(claims, again_s=share.again_s)
 
     def claim_below_share(self, limit: int) -> Claims:
         """Claim up to `limit` jobs of tenants that run fewer jobs than their share."""

@@ -14,13 +14,13 @@ from brushwork_core.ledger import Claim, Claims
 
 LOGGER = logging.getLogger(__name__)
 # One spare thread for so many usual ones. A worker of few threads may have no memory for more.
-SPARE_PART = 4
+SPARE_PART, FEW_THREADS = 2, 4
 # While only spare threads are free, jobs for them are looked for so often.
 SPARE_LOOK_S = 0.25
 
 
 class JobPool:
-    """Runs as many jobs at once as it has usual threads, and a quarter more for tenants below their share.
+    """Runs as many jobs at once as it has usual threads; half as many more for tenants below their share.
 
     One of the free threads claims jobs for all of them, in one transaction, keeps one and hands the others
     on. Nobody else is needed between a message and its job.
@@ -48,8 +48,10 @@ class JobPool:
         self._run = run
         self._may_claim = may_claim
         self._claim_spare = claim_spare or (lambda _: Claims())
-        self._num_spare = size // SPARE_PART if claim_spare else 0
+        self._num_spare = size // SPARE_PART if claim_spare and size >= FEW_THREADS else 0
         self._looks_at_s = 0.0
+        # When usual threads should look again; None for no such time.
+        self._again_at_s: float | None = None
         self.on_room = on_room
         self._changed = threading.Condition()
         self._ready: deque[Claim] = deque()
@@ -115,20 +117,28 @@ class JobPool:
                     elif self._is_due() and self._may_claim():
                         self._look()
                     else:
-                        self._changed.wait(None if self.has_room or not self._num_spare else SPARE_LOOK_S)
+                        self._changed.wait(self._pause_s())
                 return self._ready.popleft()
             finally:
                 self._num_free -= 1
 
     def _is_due(self) -> bool:
         """Whether jobs should be looked for: for usual threads when somebody wants it, else regularly."""
-        return self._is_wanted if self.has_room else time.monotonic() >= self._looks_at_s
+        if not self.has_room:
+            return time.monotonic() >= self._looks_at_s
+        return self._is_wanted or (self._again_at_s is not None and time.monotonic() >= self._again_at_s)
+
+    def _pause_s(self) -> float | None:
+        """Seconds after which a thread has to see whether something is due; None for when it is woken."""
+        if not self.has_room:
+            return SPARE_LOOK_S if self._num_spare else None
+        return None if self._again_at_s is None else max(0.001, self._again_at_s - time.monotonic())
 
     def _look(self) -> None:
         """Claim jobs for all free threads. The lock is held, but not during the claim."""
         self._is_claiming = True
         if is_usual := self.has_room:
-            self._is_wanted = False
+            self._is_wanted, self._again_at_s = False, None
         limit = self._num_free - self._num_spare if is_usual else self._num_free
         self._looks_at_s = time.monotonic() + SPARE_LOOK_S
         self._changed.release()
@@ -139,11 +149,14 @@ class JobPool:
             self._is_claiming = False
         self._ready.extend(claims.jobs)
         self._is_wanted = self._is_wanted or claims.more
+        if claims.again_s is not None:
+            self._again_at_s = time.monotonic() + claims.again_s
         if self._is_stopping:
             self._changed.notify_all()
             return
         # This thread takes one. One more is woken where another look is due.
-        self._changed.notify(max(0, len(claims.jobs) - 1) + self._is_wanted)
+        is_due = self._is_wanted or claims.again_s is not None
+        self._changed.notify(max(0, len(claims.jobs) - 1) + is_due)
 
     def _claims(self, claim: Callable[[int], Claims], limit: int) -> Claims:
         try:

@@ -14,6 +14,8 @@ from brushwork_schemas.states import JobState
 from celery.worker.control import control_command, nok, ok
 from celery.worker.state import revoked
 
+from brushwork_workers.supervision.recurring_thread import RecurringThread
+
 LOGGER = logging.getLogger(__name__)
 REVOKE_EVERY_S = 1.0
 
@@ -50,6 +52,10 @@ class Revocations:
             for task_id in task_ids:
                 self._waiting[task_id] = terminate or self._waiting.get(task_id, False)
         self._wanted.set()
+
+    def thread(self) -> RecurringThread:
+        """Return a thread that applies revocations."""
+        return RecurringThread("revocations", REVOKE_EVERY_S, self.apply, wake=self.wanted)
 
     def apply(self) -> None:
         """Cancel the jobs of the revoked tasks. Those that could not be canceled are tried again.

@@ -13,10 +13,17 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.task_ends import TaskEnds
+from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.catalogue import Catalogue
 from celery import Celery
 
+from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
+from brushwork_workers.dispatch.task_end_sender import TaskEndSender
+from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.supervision.notification_thread import Notifications
 
 
@@ -77,3 +84,30 @@ class WorkerServices:
             task_ends=TaskEnds(database),
             open_listener=lambda: open_listener(settings, database, CHANNEL, f"listener {name}"),
         )
+
+    def bare_messages(self, settings: Settings, catalogue: Catalogue) -> BareMessages:
+        """Return what turns the messages of foreign programs into jobs.
+
+        Args:
+            settings: Limits of these jobs.
+            catalogue: The models that a message may name.
+        """
+        return BareMessages(
+            self.ledger,
+            self.store,
+            catalogue,
+            max_attempts=settings.max_attempts,
+            expect=self.trained_models.expect,
+            decoder=decoder_of(settings.decoders),
+        )
+
+    def task_end_sender(self, settings: Settings, events: TaskEvents) -> TaskEndSender:
+        """Return what tells Celery programs of the ends of jobs.
+
+        Args:
+            settings: Address of Redis.
+            events: Sends the final events, and says when an end was noted.
+        """
+        sender = TaskEndSender(self.task_ends, JobIndex(self.database), CallbackPublisher(settings), events)
+        events.on_noted(sender.wanted.set)
+        return sender

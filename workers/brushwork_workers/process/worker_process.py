@@ -8,9 +8,8 @@ from dataclasses import replace
 from brushwork_core.fleet.name_reservation import NameReservation, still_has_name
 from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
-from brushwork_core.ledger import Claim, ClaimOrder
+from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
-from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.build_info import BuildInfo
@@ -29,11 +28,6 @@ from brushwork_workers.device.cpu import keep_memory
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
-from brushwork_workers.dispatch.bare_messages import BareMessages
-from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
-from brushwork_workers.dispatch.job_claimer import JobClaimer
-from brushwork_workers.dispatch.job_pool import JobPool
-from brushwork_workers.dispatch.task_end_sender import TaskEndSender
 from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
@@ -58,8 +52,9 @@ from brushwork_workers.process.active_jobs import shown
 from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
+from brushwork_workers.process.job_threads import JobThreads
 from brushwork_workers.process.model_execution import new_model_executor
-from brushwork_workers.process.revocations import REVOKE_EVERY_S, Revocations
+from brushwork_workers.process.revocations import Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
@@ -123,32 +118,25 @@ class WorkerProcess:
         self._running = RunningAttempts()
         self.task_events = TaskEvents()
         self.revocations = Revocations(self._services.ledger)
-        self._task_end_sender = self._new_task_end_sender()
+        self._task_end_sender = self._services.task_end_sender(settings, self.task_events)
         self._heartbeat = Heartbeat(self._services.ledger, self.worker, self._running)
         self._reporter = self._new_reporter()
         self._emergency_exit = EmergencyExit(
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
-        self._bare_messages = self._new_bare_messages()
+        self._bare_messages = self._services.bare_messages(settings, self._catalogue)
         self._exclusive_gate = ExclusiveGate()
         self._executor = self._new_executor()
-        self._claimer = self._new_claimer()
-        self.jobs = JobPool(
-            concurrency,
-            self._claimer.claim,
-            self._run,
-            may_claim=self._may_claim,
-            claim_spare=self._claimer.claim_below_share,
-        )
+        job_threads = self._new_job_threads(concurrency)
+        self._claimer, self.jobs = job_threads.claimer, job_threads.pool
         self.consumer_watchdog = self._new_consumer_watchdog()
         self._watchdog = self._new_watchdog()
         self.fleet_duties = self._new_fleet_duties()
         self._beat = self._new_beat()
         self._threads = self._new_threads()
         # Started later than the others: before it is ready, the worker need not take messages.
-        self._consumer_thread = RecurringThread(
-            "consumer-watchdog", settings.sweep_s, self.consumer_watchdog.check
-        )
+        check = self.consumer_watchdog.check
+        self._consumer_thread = RecurringThread("consumer-watchdog", settings.sweep_s, check)
 
     def open(self) -> None:
         """Load and warm up the models, then start the threads."""
@@ -166,16 +154,13 @@ class WorkerProcess:
         self._beat.beat()
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
-    def accept(self, message: BareMessage) -> str:
+    def accept(self, message: BareMessage) -> None:
         """Write the job of a bare message to the ledger, however long the ledger takes within a lease.
-
-        Returns:
-            Id of the job.
 
         Raises:
             ServiceUnreachable: The ledger or the store did not answer.
         """
-        return self._patience.ask(lambda: self._bare_messages.accept_message(message))
+        self._patience.ask(lambda: self._bare_messages.accept_message(message))
 
     @property
     def takes_messages(self) -> bool:
@@ -269,26 +254,6 @@ class WorkerProcess:
     def _model_budget(self) -> int:
         return model_budget(self._device, self.settings.workers_here, self.settings.model_memory_gb)
 
-    def _new_bare_messages(self) -> BareMessages:
-        return BareMessages(
-            self._services.ledger,
-            self._services.store,
-            self._catalogue,
-            max_attempts=self.settings.max_attempts,
-            expect=self._services.trained_models.expect,
-            decoder=decoder_of(self.settings.decoders),
-        )
-
-    def _new_task_end_sender(self) -> TaskEndSender:
-        sender = TaskEndSender(
-            self._services.task_ends,
-            JobIndex(self._services.database),
-            CallbackPublisher(self.settings),
-            self.task_events,
-        )
-        self.task_events.on_noted(sender.wanted.set)
-        return sender
-
     def _new_executor(self) -> Executor:
         return Executor(
             worker=self.worker,
@@ -327,14 +292,19 @@ class WorkerProcess:
         identity = worker_identity(self.worker.partition("/")[0])
         return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
-    def _new_claimer(self) -> JobClaimer:
-        return JobClaimer(
-            self._services.ledger,
-            ClaimOrder(self.kinds),
+    def _new_job_threads(self, concurrency: int) -> JobThreads:
+        return JobThreads(
+            self._services,
             self.worker,
+            self.kinds,
+            concurrency=concurrency,
+            run=self._run,
+            health=self.service_health,
             patience=self._patience,
             gate=self._exclusive_gate,
             metrics=self._metrics,
+            lease_s=self.settings.lease_s,
+            wake_others=lambda: self.fleet_duties.wake_others(),
         )
 
     def _new_consumer_watchdog(self) -> ConsumerWatchdog:
@@ -389,13 +359,8 @@ class WorkerProcess:
             RecurringThread("progress-reports", REPORT_EVERY_S, progress_sync.report),
             RecurringThread("watchdog", WATCH_EVERY_S, self._watchdog.check),
             *self.fleet_duties.threads(),
-            RecurringThread(
-                "revocations", REVOKE_EVERY_S, self.revocations.apply, wake=self.revocations.wanted
-            ),
+            self.revocations.thread(),
         ]
-
-    def _may_claim(self) -> bool:
-        return self.service_health.takes_work and not self._exclusive_gate.is_closed
 
     def _run(self, claim: Claim) -> None:
         with shown(claim, self.worker.partition("/")[0]):
