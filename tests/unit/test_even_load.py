@@ -3,7 +3,7 @@
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import Ledger
-from brushwork_core.queries.worker_load import Load, WorkerLoads
+from brushwork_core.queries.worker_load import JobLoad, WorkerLoads
 from brushwork_workers.dispatch import even_load
 from brushwork_workers.dispatch.even_load import PATIENCE_S, EvenLoad, Share
 
@@ -16,9 +16,9 @@ class FixedLoads:
     """Loads as the test says."""
 
     def __init__(self, waiting: int, running: int = 0, own: int = 0) -> None:
-        self.now = Load(waiting, running, own)
+        self.now = JobLoad(waiting, running, own)
 
-    def load(self, kinds: object, worker: str, most: int) -> Load:
+    def load(self, kinds: object, worker: str, most: int) -> JobLoad:
         return self.now
 
 
@@ -82,7 +82,7 @@ def test_jobs_are_counted_by_kind_and_worker(ledger: Ledger, database: Database)
     for number, worker in ((0, "w"), (1, "w"), (2, "v")):
         claimed(ledger, f"job-{number}", worker)
     loads = WorkerLoads(database)
-    assert loads.load([KIND], "w", 64) == Load(waiting=3, running=3, own=2)
-    assert loads.load([KIND], "w", 2) == Load(waiting=2, running=3, own=2)
-    assert loads.load([KIND, "image-to-text"], "v", 64) == Load(waiting=4, running=3, own=1)
-    assert loads.load(["image-to-image"], "v", 64) == Load(waiting=0, running=0, own=0)
+    assert loads.load([KIND], "w", 64) == JobLoad(waiting=3, running=3, own=2)
+    assert loads.load([KIND], "w", 2) == JobLoad(waiting=2, running=3, own=2)
+    assert loads.load([KIND, "image-to-text"], "v", 64) == JobLoad(waiting=4, running=3, own=1)
+    assert loads.load(["image-to-image"], "v", 64) == JobLoad(waiting=0, running=0, own=0)

@@ -16,7 +16,7 @@ _ONE = literal_column("1", Integer).label("one")
 
 
 @dataclass(frozen=True)
-class Load:
+class JobLoad:
     """The jobs of some kinds at one moment.
 
     Args:
@@ -40,7 +40,7 @@ class WorkerLoads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self, kinds: Sequence[str], worker: str, most: int) -> Load:
+    def load(self, kinds: Sequence[str], worker: str, most: int) -> JobLoad:
         """Return the load of a worker and of all.
 
         Args:
@@ -50,7 +50,7 @@ class WorkerLoads:
         """
         with self._database.reading() as connection:
             row = connection.execute(_statement(tuple(kinds)), {"worker": worker, "most": most}).one()
-        return Load(row.waiting, row.running, row.own)
+        return JobLoad(row.waiting, row.running, row.own)
 
 
 @cache
