@@ -18,6 +18,7 @@ from brushwork.cli.application import app
 from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
 from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, ClaimOrder, Completion, Ledger
+from brushwork_core.ledger.claim_order import ClaimedFor
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states
@@ -137,6 +138,7 @@ def test_the_ledger_makes_the_moves_of_the_diagram(
 def _moved(database: Database, before: str, method: str, condition: str) -> str:
     """Bring a job to a state under a condition, call the method, and return the state after it."""
     ledger, index, fence = Ledger(database, lease_s=600), JobIndex(database), 0
+    order = ClaimOrder([KIND])
     celery = CeleryMessage("a") if "bare message" in condition else None
     new = new_job("a", max_attempts=1 if condition == "attempts used up" else 3, celery=celery)
     if before != START:
@@ -147,6 +149,11 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
         assert index.get("a").state == before
     if "cancel request" in condition:
         ledger.cancel("a")
+    if condition == "another tenant runs more":
+        ledger.submit([new_job(name, tenant="other") for name in "bc"])
+        claimed(ledger, "b")
+        claimed(ledger, "c")
+        order.note([ClaimedFor(KIND, "other", 1)])
     if condition == "message of an older program":
         mark_sent(database, "a")
     if condition == "deadline passed":
@@ -160,6 +167,7 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
         "revoke": ("a",),
         "claim": ("a", "w"),
         "claim_next": (ClaimOrder([KIND]), "w", 9),
+        "claim_below_share": (order, "w", 9),
         "claim_sent": (["a"], "w"),
         "complete_many": ([Completion("a", fence, result_of(1))],),
         "cancel": ("a",),

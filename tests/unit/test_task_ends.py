@@ -45,20 +45,19 @@ class Recorder:
         return
 
 
-class Heard:
-    """An event dispatcher that keeps what it is given."""
+class Heard(TaskEvents):
+    """The events that are sent, without their times."""
 
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-
-    def send(self, event: str, /, **fields: Any) -> None:
-        self.events.append((event, fields))
+    @property
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (event, {name: value for name, value in fields.items() if name != "timestamp"})
+            for event, fields in self._waiting
+        ]
 
 
 def sender(database: Database, callbacks: Recorder, heard: Heard | None = None) -> TaskEndSender:
-    events = TaskEvents()
-    events.connect(lambda: heard)
-    return TaskEndSender(TaskEnds(database), JobIndex(database), callbacks, events)
+    return TaskEndSender(TaskEnds(database), JobIndex(database), callbacks, heard or TaskEvents())
 
 
 @pytest.mark.parametrize("name", ENDS)

@@ -27,8 +27,8 @@ LONGEST_LABEL = 72
 # The lowest number is first. They are the four lists of kombu. Bare messages name no priority and are in the
 # first list; the worker that adopts one lets it wait its turn in the ledger.
 REDIS_PRIORITY = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}
-# Headers that Celery does not need: our tasks are not part of a group, and have no stamps.
-_UNUSED_HEADERS = ("group_index", "replaced_task_nesting", "stamped_headers", "stamps")
+# Headers that Celery does not need: our tasks are not part of a group, and have no stamps and no other name.
+_UNUSED_HEADERS = ("shadow", "group_index", "replaced_task_nesting", "stamped_headers", "stamps")
 # A header: the message names a job, but asks for whatever job is next. Messages of older programs lack it.
 LOOK = "look"
 _NO_ANSWER = (OperationalError, BatchPublishError, redis.RedisError, OSError)

@@ -131,6 +131,7 @@ class ServiceLog:
 
     def _file(self, service: str) -> RotatingFileHandler:
         if service not in self._files:
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._files[service] = RotatingFileHandler(
                 self._folder / f"{service.replace(' ', '-')}.log",
                 maxBytes=LOG_BYTES,
