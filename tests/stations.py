@@ -13,11 +13,13 @@ from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.queries.job_index import JobIndex
+from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.errors import ServiceUnreachable
 from brushwork_schemas.job import Job
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.dispatch.bare_messages import BareMessages
+from brushwork_workers.dispatch.even_load import EvenLoad
 from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.execution.attempt import Attempt
@@ -176,6 +178,13 @@ class TestStation:
             patience=self._patience,
             gate=self.exclusive_gate,
             metrics=self._metrics,
+            even_load=EvenLoad(
+                WorkerLoads(self._database),
+                WORKER,
+                ["text-to-image"],
+                num_others=lambda: 0,
+                wake_others=lambda: None,
+            ),
         )
 
         def may_begin() -> bool:

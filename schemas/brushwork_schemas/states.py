@@ -6,7 +6,7 @@ stateDiagram-v2
     [*] --> failed: refuse (invalid bare message)
     [*] --> canceled: submit_ended (bare message, revoked before)
     [*] --> expired: submit_ended (bare message, expired before)
-    queued --> running: claim_next, claim, claim_below_share (another tenant runs more)
+    queued --> running: claim_next, claim
     queued --> running: claim_sent (message of an older program)
     running --> queued: reap (worker lost), retry, release (worker stops, model not loaded soon, service away)
     running --> succeeded: complete, complete_many

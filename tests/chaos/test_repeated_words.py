@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from brushwork_core.ledger import Dispatch
+from brushwork_core.ledger import WakeUp
 from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_schemas.errors import IdempotencyConflict
 
@@ -19,7 +19,7 @@ def test_a_message_that_comes_fifty_times_is_one_attempt(scene: Scene) -> None:
         jobs = stack.submit(["steps=5 pause=0.1"] * 3)
         with celery_app(stack.settings) as app:
             for job_id in jobs * TIMES:
-                assert Publisher(app).publish([Dispatch(job_id, KIND, "again")])
+                assert Publisher(app).publish([WakeUp(job_id, KIND, "again")])
         stack.settle()
         stack.submit(["steps=2"] * 8)
         stack.settle()

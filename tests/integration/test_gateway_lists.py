@@ -138,7 +138,7 @@ def test_queues_and_what_waits_in_them(
     assert "pocket-turbo" in absent
     assert "pocket-diffusion" not in absent
     assert queues[KIND] == {
-        "in_redis": 6, "in_ledger": 3, "running": 1, "workers": 1, "workers_without_model": 0,
+        "in_redis": 0, "in_ledger": 9, "running": 1, "workers": 1, "workers_without_model": 0,
     }  # fmt: skip
     assert "pocket-captioner" in queues["image-to-text"].pop("models_on_no_worker")
     assert queues["image-to-text"] == {

@@ -97,7 +97,7 @@ def planted(served: Serving, data: bytes) -> str:
     request = {**good.request.model_dump(mode="json"), "image": artifact.sha256}
     database = Database(served.settings.database_url.get_secret_value())
     job = NewJob("planted", CLASSIFY, good.request.model, "", request, inputs=(artifact,))
-    Ledger(database).submit([job], sent=())
+    Ledger(database).submit([job])
     database.close()
     return job.id
 

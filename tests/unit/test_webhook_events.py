@@ -110,9 +110,9 @@ def test_a_claim_of_a_job_that_did_not_ask_costs_nothing_more(ledger: Ledger, da
     ledger.submit([new_job("a", webhook_url=URL), new_job("b", webhook_url=URL, webhook_events=("started",))])
     event.listen(database.engine, "before_cursor_execute", note)
     claimed(ledger, "a")
-    assert [word for word in statements if word not in ("BEGIN", "PRAGMA")] == ["UPDATE"]
+    assert [word for word in statements if word not in ("BEGIN", "PRAGMA")] == ["WITH"]
     claimed(ledger, "b")
-    assert [word for word in statements if word not in ("BEGIN", "PRAGMA")] == ["UPDATE", "UPDATE", "INSERT"]
+    assert [word for word in statements if word not in ("BEGIN", "PRAGMA")] == ["WITH", "WITH", "INSERT"]
 
 
 def test_a_name_that_is_said_again_and_again_is_stored_once(ledger: Ledger, database: Database) -> None:
