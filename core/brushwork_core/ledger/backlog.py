@@ -12,30 +12,30 @@ from typing import Any
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
-    Integer,
-    Select,
-    String,
-    Update,
-    bindparam,
-    func,
     literal,
-    or_,
     select,
-    true,
     union_all,
-    update,
 )
 
 from brushwork_core.database.database import now_ms
-from brushwork_core.database.tables import JOBS, in_state, is_dispatched, waits_for_dispatch
+from brushwork_core.database.tables import JOBS, in_state, is_dispatched
+from brushwork_core.ledger.backlog_statements import (
+    CLAIM_FIRSTS,
+    CLAIM_OLDEST,
+    RUNNING,
+    TENANTS_FROM,
+    WAIT_AGAIN,
+    WAITING,
+    claimable,
+    claiming,
+    work_of,
+)
 from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, TenantJobs
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import Claim, WakeUp, claim_of
-from brushwork_core.ledger.transitions import STARTED, may_start, note_start
+from brushwork_core.ledger.transitions import STARTED, note_start
 from brushwork_core.shares.equal_share import below_share, equal_shares
 
 # Tenants that one claim can serve.
@@ -72,7 +72,9 @@ class Backlog(LedgerPart):
         """
         if limit <= 0:
             return Claims()
-        kinds = self.kinds_with_work(order.kinds, worker)
+        kinds = order.kinds
+        if len(kinds) > 1:
+            kinds = self.kinds_with_work(kinds, worker)
         if not kinds:
             return Claims()
         values = {"by": worker, "lease_ms": self._lease_ms}
@@ -146,9 +148,9 @@ class Backlog(LedgerPart):
 
     def _claim_these(self, job_ids: Sequence[str], worker: str, which: ColumnElement[bool]) -> list[Claim]:
         chosen = select(JOBS.c.id).where(
-            JOBS.c.id.in_(job_ids), in_state(JobState.QUEUED), which, _claimable()
+            JOBS.c.id.in_(job_ids), in_state(JobState.QUEUED), which, claimable()
         )
-        statement = _claiming(chosen.with_for_update(skip_locked=True))
+        statement = claiming(chosen.with_for_update(skip_locked=True))
         values = {"by": worker, "lease_ms": self._lease_ms}
 
         def write(connection: Connection) -> Sequence[Any]:
@@ -157,7 +159,7 @@ class Backlog(LedgerPart):
             if len(rows) < len(job_ids):
                 # Too early, or the wrong worker. The message is gone, so the job waits for its turn again.
                 left = set(job_ids) - {row.job_id for row in rows}
-                connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(sorted(left))))
+                connection.execute(WAIT_AGAIN.where(JOBS.c.id.in_(sorted(left))))
             return rows
 
         return [claim_of(row) for row in self._database.write(write)]
@@ -190,7 +192,7 @@ class Backlog(LedgerPart):
         if not ids:
             return 0
         with self._database.writing() as connection:
-            return connection.execute(_WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
+            return connection.execute(WAIT_AGAIN.where(JOBS.c.id.in_(ids), is_old)).rowcount
 
     def kinds_with_work(self, kinds: Iterable[str], worker: str = "") -> list[str]:
         """Return those of `kinds` of which a job can be claimed now, in the given order, with one query.
@@ -203,7 +205,7 @@ class Backlog(LedgerPart):
         if not names:
             return []
         with self._database.reading() as connection:
-            found = set(connection.execute(_work_of(tuple(names)), {"by": worker}).scalars())
+            found = set(connection.execute(work_of(tuple(names)), {"by": worker}).scalars())
         return [name for name in names if name in found]
 
     def wake_ups(self, kind: str, limit: int) -> list[WakeUp]:
@@ -214,136 +216,8 @@ class Backlog(LedgerPart):
             limit: Maximum number of messages.
         """
         with self._database.reading() as connection:
-            rows = connection.execute(_WAITING, {"of_kind": kind, "by": "", "number": limit}).all()
+            rows = connection.execute(WAITING, {"of_kind": kind, "by": "", "number": limit}).all()
         return [WakeUp(row.id, kind, row.label) for row in rows]
-
-
-def _claimable() -> ColumnElement[bool]:
-    """Condition: the job may start now, and on the worker `by`."""
-    is_not_avoided = or_(
-        JOBS.c.avoid_worker.is_(None),
-        JOBS.c.avoid_worker != bindparam("by"),
-        JOBS.c.avoid_until <= now_ms(),
-    )
-    return may_start() & is_not_avoided
-
-
-def _claiming(chosen: Select[Any]) -> Update:
-    """UPDATE that claims the chosen jobs."""
-    # Materialized, because PostgreSQL might run it again for each row and exceed its limit.
-    ids = chosen.cte("chosen").prefix_with("MATERIALIZED", dialect="postgresql")
-    return (
-        update(JOBS)
-        .where(JOBS.c.id.in_(select(ids.c.id)))
-        .values(
-            state=JobState.RUNNING,
-            fence=JOBS.c.fence + 1,
-            attempt=JOBS.c.attempt + 1,
-            worker=bindparam("by"),
-            started_at=now_ms(),
-            lease_expires_at=now_ms() + bindparam("lease_ms", type_=BigInteger()),
-            is_performing=JOBS.c.suspicion.is_(None),
-            not_before=None,
-            progress_step=0,
-            progress_total=0,
-        )
-        .returning(
-            JOBS.c.id.label("job_id"),
-            *(JOBS.c.kind, JOBS.c.model, JOBS.c.label, JOBS.c.request, JOBS.c.tenant, JOBS.c.fence),
-            JOBS.c.started_at,
-            *(JOBS.c.attempt, JOBS.c.max_attempts, JOBS.c.rank, JOBS.c.suspicion),
-            (JOBS.c.started_at - JOBS.c.queued_at).label("queued_ms"),
-            (JOBS.c.deadline_at - now_ms()).label("deadline_ms"),
-            *(JOBS.c.traceparent, JOBS.c.priority, JOBS.c.webhook_events, JOBS.c.task_id),
-        )
-    )
-
-
-_OF_KIND = (JOBS.c.kind == bindparam("of_kind"), waits_for_dispatch(), _claimable())
-# Without an order, as with EXISTS, PostgreSQL may read the whole table: it expects a waiting job soon.
-_BY_INDEX = (JOBS.c.tenant, JOBS.c.rank, JOBS.c.id)
-_WAIT_AGAIN = update(JOBS).where(is_dispatched()).values(dispatched_at=None)
-# The statements of every job are built once: to build one costs as much as to run it.
-_CLAIM_OLDEST = _claiming(
-    select(JOBS.c.id)
-    .where(*_OF_KIND, JOBS.c.tenant == bindparam("of_tenant"))
-    .order_by(JOBS.c.rank, JOBS.c.id)
-    .limit(bindparam("number", type_=Integer()))
-    .with_for_update(skip_locked=True)
-)
-
-
-def _firsts() -> Select[Any]:
-    """The oldest job of each given tenant, in their order. PostgreSQL only: SQLite has one writer at a time.
-
-    The oldest is chosen without a lock, and skipped if another transaction has locked it. So workers that
-    claim at the same moment serve different tenants.
-    """
-    names = bindparam("of_tenants", type_=ARRAY(String()))
-    turns = func.unnest(names).table_valued("tenant", with_ordinality="place").render_derived(name="turns")
-    oldest = select(JOBS.c.id).where(*_OF_KIND, JOBS.c.tenant == turns.c.tenant)
-    first = oldest.order_by(JOBS.c.rank, JOBS.c.id).limit(1).lateral("first")
-    held = JOBS.alias("held")
-    return (
-        select(held.c.id)
-        .select_from(turns.join(first, true()).join(held, held.c.id == first.c.id))
-        # Checked again when the lock is there.
-        .where(held.c.state == JobState.QUEUED.value)
-        .order_by(turns.c.place)
-        .limit(bindparam("number", type_=Integer()))
-        .with_for_update(of=held, skip_locked=True)
-    )
-
-
-_CLAIM_FIRSTS = _claiming(_firsts())
-_WAITING = (
-    select(JOBS.c.id, JOBS.c.label)
-    .where(*_OF_KIND)
-    .order_by(*_BY_INDEX)
-    .limit(bindparam("number", type_=Integer()))
-)
-_RUNNING = (
-    select(JOBS.c.tenant, func.count(), func.max(JOBS.c.started_at))
-    .where(JOBS.c.kind == bindparam("of_kind"), in_state(JobState.RUNNING))
-    .group_by(JOBS.c.tenant)
-)
-
-
-def _tenants_after() -> Select[Any]:
-    """Tenants with jobs to claim, by one index look-up for each. A DISTINCT would read every job."""
-
-    def first_after(tenant: ColumnElement[str]) -> Any:
-        found = select(JOBS.c.tenant).where(*_OF_KIND, JOBS.c.tenant > tenant)
-        return found.order_by(JOBS.c.tenant).limit(1).scalar_subquery()
-
-    tenants = select(first_after(bindparam("after")).label("tenant")).cte("tenants", recursive=True)
-    tenants = tenants.union_all(select(first_after(tenants.c.tenant)).where(tenants.c.tenant.is_not(None)))
-    wanted = bindparam("number", type_=Integer())
-    return select(tenants.c.tenant).where(tenants.c.tenant.is_not(None)).limit(wanted)
-
-
-_TENANTS_AFTER = _tenants_after()
-# The tenant without a name is the first one, and no tenant comes before it.
-_OF_NO_TENANT = select(literal(1)).where(*_OF_KIND, JOBS.c.tenant == "").order_by(*_BY_INDEX).limit(1)
-_works: dict[tuple[str, ...], Any] = {}
-
-
-def _work_of(kinds: tuple[str, ...]) -> Any:
-    """The statement that returns which of the kinds have work."""
-    if kinds not in _works:
-        parts = [
-            select(literal(kind).label("kind")).where(
-                select(JOBS.c.id)
-                .where(JOBS.c.kind == kind, waits_for_dispatch(), _claimable())
-                .order_by(*_BY_INDEX)
-                .limit(1)
-                .scalar_subquery()
-                .is_not(None)
-            )
-            for kind in kinds
-        ]
-        _works[kinds] = union_all(*parts) if len(parts) > 1 else parts[0]
-    return _works[kinds]
 
 
 def _claimed(connection: Connection, order: ClaimOrder, values: dict[str, Any], limit: int) -> list[Any]:
@@ -389,39 +263,37 @@ def _below_share(
 
 
 def _oldest(connection: Connection, values: dict[str, Any], tenant: str, number: int) -> list[Any]:
-    rows = connection.execute(_CLAIM_OLDEST, {**values, "of_tenant": tenant, "number": number}).all()
+    rows = connection.execute(CLAIM_OLDEST, {**values, "of_tenant": tenant, "number": number}).all()
     return sorted(rows, key=attrgetter("rank", "job_id"))
 
 
 def _first_of_each(
     connection: Connection, values: dict[str, Any], tenants: Sequence[str], number: int
 ) -> list[Any]:
-    found = connection.execute(_CLAIM_FIRSTS, {**values, "of_tenants": list(tenants), "number": number}).all()
+    found = connection.execute(CLAIM_FIRSTS, {**values, "of_tenants": list(tenants), "number": number}).all()
     place = {tenant: index for index, tenant in enumerate(tenants)}
     return sorted(found, key=lambda row: place[row.tenant])
 
 
 def _running_jobs(connection: Connection, kind: str) -> list[TenantJobs]:
-    return [TenantJobs(*row) for row in connection.execute(_RUNNING, {"of_kind": kind})]
+    return [TenantJobs(*row) for row in connection.execute(RUNNING, {"of_kind": kind})]
 
 
 def _tenants(connection: Connection, values: dict[str, Any], limit: int, after: str | None) -> list[str]:
     """Tenants that have jobs to claim, in the order of their turns."""
     asked = {"of_kind": values["of_kind"], "by": values["by"]}
 
-    def following(tenant: str, number: int) -> list[str]:
-        found = connection.execute(_TENANTS_AFTER, {**asked, "after": tenant, "number": number})
+    def tenants_from(tenant: str, number: int) -> list[str]:
+        found = connection.execute(TENANTS_FROM, {**asked, "first_tenant": tenant, "number": number})
         return list(found.scalars())
 
-    later = [] if after is None else following(after, limit)
-    if len(later) == limit:
-        return later
-    first = [""] if connection.execute(_OF_NO_TENANT, asked).first() else []
-    left = limit - len(later) - len(first)
-    # After the tenant without a name, all others came later.
-    others = following("", left) if left > 0 and after != "" else []
-    earlier = [name for name in [*first, *others] if after is None or name <= after]
-    return later + earlier
+    found = tenants_from("", limit)
+    if after is None:
+        return found
+    # Usually these are all of them.
+    from_after = found if len(found) < limit else tenants_from(after, limit + 1)
+    later = [name for name in from_after if name > after]
+    return (later + [name for name in found if name <= after])[:limit]
 
 
 def _note_starts(connection: Connection, rows: Sequence[Any]) -> None:
