@@ -1,6 +1,7 @@
 """Wake workers for new jobs, by a few messages."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 from brushwork_core.ledger import NewJob, WakeUp
@@ -11,6 +12,8 @@ from brushwork_schemas.errors import ServiceUnreachable
 LOGGER = logging.getLogger(__name__)
 # Each message wakes one worker, which takes as many jobs as it has room for.
 MOST_AT_ONCE = 8
+# While there is room, Redis is asked for the number of its messages at most so often.
+KEEP_ROOM_S = 0.1
 
 
 class Messages:
@@ -24,6 +27,8 @@ class Messages:
         self._queue_ahead = settings.queue_ahead
         self._celery = celery_app(settings)
         self._publisher = Publisher(self._celery)
+        # Of each kind: the room for messages, and until when it is not asked for again.
+        self._known_room: dict[str, tuple[int, float]] = {}
 
     def send(self, jobs: Sequence[NewJob]) -> None:
         """Send messages, if Redis answers and has room for them."""
@@ -36,7 +41,7 @@ class Messages:
             first = [
                 WakeUp.of(job)
                 for kind, some in by_kind.items()
-                for job in some[: min(MOST_AT_ONCE, self._room(kind))]
+                for job in some[: self._taken_room(kind, min(MOST_AT_ONCE, len(some)))]
             ]
         except ServiceUnreachable as error:
             LOGGER.warning("Jobs are accepted, and workers will find them without messages: %s", error)
@@ -48,5 +53,13 @@ class Messages:
         """Close the connections to Redis."""
         self._celery.close()
 
-    def _room(self, kind: str) -> int:
-        return max(0, self._queue_ahead - self._publisher.num_waiting(kind))
+    def _taken_room(self, kind: str, wanted: int) -> int:
+        """How many messages may be sent. They count as sent from now on."""
+        room, until = self._known_room.get(kind, (0, 0.0))
+        if room < wanted or time.monotonic() >= until:
+            room = max(0, self._queue_ahead - self._publisher.num_waiting(kind))
+            until = time.monotonic() + KEEP_ROOM_S
+        taken = min(room, wanted)
+        # Without a lock: a message too many does no harm.
+        self._known_room[kind] = room - taken, until
+        return taken
