@@ -35,7 +35,7 @@ def test_every_kind_is_served_on_a_read_only_root(found: dict[str, Any]) -> None
 
 
 def test_a_trained_model_is_copied_into_the_cache(found: dict[str, Any]) -> None:
-    assert {path.split("/")[0] for path in found["cache"]} == {"trained"}
+    assert {path.split("/")[0] for path in found["cache"]} == {"trained"}, found["cache"]
     assert {path.rsplit("/", 1)[-1] for path in found["cache"]} == {"config.json", "model.safetensors"}
     assert found["models"] == []
 
