@@ -18,6 +18,8 @@ from benchmarks.contestant import Job
 from benchmarks.program import Program
 from benchmarks.rounds import OURS, quickest
 
+# A worker that could run nothing for 20 s ends itself. Here all contestants are stopped while others run.
+NO_LIMIT_OF_PAUSES = {"BRUSHWORK_FROZEN_S": "86400"}
 AS_IT_COMES = f"{OURS}, as it comes"
 _Figures = TypeVar("_Figures")
 
@@ -81,8 +83,8 @@ def brushwork_up(
     argv += ["--kinds", asked["kind"]]
     if workers is not None:
         argv += ["--workers", str(workers), "--concurrency", str(-(-concurrency // workers))]
-    env_file = folder / ENV_FILE
-    with Program(argv, folder.with_name(f"{folder.name}.log"), env_file.is_file, environment) as program:
+    env_file, log = folder / ENV_FILE, folder.with_name(f"{folder.name}.log")
+    with Program(argv, log, env_file.is_file, {**environment, **NO_LIMIT_OF_PAUSES}) as program:
         # A client checks what it submits by the same catalogue as the worker.
         catalogue = environment.get("BRUSHWORK_CATALOGUE")
         queue = Queue(Settings(_env_file=env_file, catalogue=catalogue), asked, name)

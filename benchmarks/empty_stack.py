@@ -11,7 +11,7 @@ from brushwork.embedded.redis_server import answers, redis_server
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 
-from benchmarks.brushwork_queue import Queue
+from benchmarks.brushwork_queue import NO_LIMIT_OF_PAUSES, Queue
 from benchmarks.program import Program
 
 
@@ -35,6 +35,7 @@ def empty_stack(
         "BRUSHWORK_REDIS_URL": redis_url,
         "BRUSHWORK_DATABASE_URL": database_url or f"sqlite:///{data.ledger}",
         "BRUSHWORK_ARTIFACTS_URL": str(data.artifacts),
+        **NO_LIMIT_OF_PAUSES,
     }
     _migrate(addresses["BRUSHWORK_DATABASE_URL"])
     argv = [sys.executable, "-m", "benchmarks.empty_worker", "--concurrency", str(concurrency // workers)]
