@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from brushwork_core.settings.machine import machine_memory
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import BrushworkError, DeviceFailed, ModelNotHere, ModelUnavailable, OutOfMemory
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import SerialExecutor
-from brushwork_workers.device.selection import machine_memory, model_budget
+from brushwork_workers.device.selection import model_budget
 from brushwork_workers.families.loaders import Loaders
 from brushwork_workers.interface import LoadedModules, LoadSpec
 from brushwork_workers.model_cache import tuning

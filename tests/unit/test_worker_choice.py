@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from brushwork.embedded.worker_choice import GIB, WorkerChoice, choose, num_gpus, usable_cores, usable_memory
+from brushwork.embedded.worker_choice import GIB, WorkerChoice, choose, num_gpus
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,3 @@ def test_gpus_are_those_that_this_process_may_use(tmp_path: Path, monkeypatch: p
     for visible, number in (("", 0), ("-1", 0), ("1", 1), ("0,1", 2), ("0,1,2,3", 2)):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
         assert num_gpus(tmp_path) == number, visible
-
-
-def test_a_container_has_the_memory_of_its_limit(tmp_path: Path) -> None:
-    limit = tmp_path / "memory.max"
-    whole = usable_memory(limit)
-    limit.write_text("max")
-    assert usable_memory(limit) == whole
-    limit.write_text(str(whole // 2))
-    assert usable_memory(limit) == whole // 2
-    assert usable_cores() >= 1

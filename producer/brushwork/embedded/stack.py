@@ -36,6 +36,7 @@ class StackOptions:
         flower_port: Port of Flower; None for a free one.
         gateway: Whether to run the HTTP gateway.
         gateway_port: Port of the gateway; None for 8600, or a free one if it is in use; 0 for a free one.
+        reason: Why there are so many workers, for the log.
     """
 
     data: Path
@@ -46,6 +47,7 @@ class StackOptions:
     flower_port: int | None = None
     gateway: bool = True
     gateway_port: int | None = None
+    reason: str = "as asked"
 
 
 class Stack:
@@ -136,7 +138,10 @@ class Stack:
             # The folder is locked, so workers that are still registered belong to an earlier, killed stack.
             Ledger(database).reap([worker.name for worker in worker_registry.workers()])
             worker_registry.forget(0)
-            for index in range(self._options.workers):
+            options = self._options
+            shape = f"{options.workers} x {options.concurrency} jobs at once"
+            self._say("worker", f"Workers on this machine: {shape} ({options.reason})")
+            for index in range(options.workers):
                 supervisor.start(self._worker(index, addresses))
             return supervisor.run(
                 lambda: sum(worker.ready for worker in worker_registry.workers()) >= self._options.workers,

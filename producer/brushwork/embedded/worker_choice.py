@@ -10,6 +10,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from brushwork_core.settings.machine import machine_memory, usable_cores
+
 GIB = 2**30
 # For a worker without a GPU: its interpreter with torch, small models, and the jobs that it runs.
 BYTES_PER_WORKER = 4 * GIB
@@ -17,7 +19,6 @@ MOST_ON_CPU = 8
 # Jobs at once, of all workers that share a device: as many as the rows of its largest batch.
 JOBS_PER_DEVICE = 64
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
-CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def choose(
         gpus: Number of GPUs, by default as the driver says.
     """
     cores = cores or usable_cores()
-    memory_bytes = memory_bytes or usable_memory()
+    memory_bytes = memory_bytes or machine_memory()
     gpus = num_gpus() if gpus is None else gpus
     uses_cpu = device == "cpu" or (device == "auto" and not gpus and platform.system() != "Darwin")
     if workers is not None:
@@ -72,27 +73,6 @@ def choose(
     if concurrency is None:
         concurrency = max(1, JOBS_PER_DEVICE // sharing)
     return WorkerChoice(workers, concurrency, reason)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def usable_memory(cgroup: Path = CGROUP) -> int:
-    """Return the bytes of memory of this machine, or of the container if that has less.
-
-    Args:
-        cgroup: The file with the memory limit of the container.
-    """
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(total, int(cgroup.read_text("ascii")))
-    # The file does not exist, or contains "max".
-    except (OSError, ValueError):
-        return total
 
 
 def num_gpus(folder: Path = NVIDIA_GPUS) -> int:

@@ -1,10 +1,9 @@
 """Selects the device, the number format and the memory budget of a worker."""
 
-import os
 import platform
-from pathlib import Path
 
 import torch
+from brushwork_core.settings.machine import machine_memory
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
 
@@ -68,20 +67,6 @@ def model_budget(device: torch.device, workers_here: int, given_gb: float | None
         workers_on_it = -(-workers_here // torch.cuda.device_count())
         return int(0.7 * torch.cuda.get_device_properties(device).total_memory) // workers_on_it
     return machine_memory() // 2 // workers_here
-
-
-def machine_memory(cgroup: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
-    """Return the bytes of memory of this machine, or of the container if that has less.
-
-    Args:
-        cgroup: The file with the memory limit of the container.
-    """
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(total, int(cgroup.read_text()))
-    # The file does not exist, or contains "max".
-    except (OSError, ValueError):
-        return total
 
 
 def device_name(device: torch.device) -> str:

@@ -84,10 +84,9 @@ def up(
         flower_port,
         gateway,
         port,
+        choice.reason,
     )
     stack = Stack(options, service_log.write)
-    shape = f"{choice.workers} x {choice.concurrency} jobs at once"
-    service_log.write("worker", f"Workers on this machine: {shape} ({choice.reason})")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal that was ignored at the start stays ignored, as under nohup.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -131,7 +130,6 @@ class ServiceLog:
 
     def _file(self, service: str) -> RotatingFileHandler:
         if service not in self._files:
-            self._folder.mkdir(parents=True, exist_ok=True)
             self._files[service] = RotatingFileHandler(
                 self._folder / f"{service.replace(' ', '-')}.log",
                 maxBytes=LOG_BYTES,
