@@ -55,7 +55,7 @@ class CountedPostgres(DurablePostgres):
         return [*super().command(), *(part for option in more for part in ("-c", option))]
 
     def reset(self) -> None:
-        """Begin to count anew."""
+        """Set the counts to zero."""
         self.execute("SELECT pg_stat_statements_reset()")
 
     def counts(self) -> StatementCounts:
