@@ -133,9 +133,18 @@ class Usage:
         found = 0
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
-                if self._with_decoders or DECODERS not in " ".join(process.cmdline()):
+                if self._counts(process):
                     found += process.memory_info().rss
         return found
+
+    def _counts(self, process: psutil.Process) -> bool:
+        """Whether the memory of a process is its own, and belongs to those that are watched."""
+        command = process.cmdline()
+        if not self._with_decoders and DECODERS in " ".join(command):
+            return False
+        # A child that has not begun its own program yet still shows all memory of its parent as its own.
+        parent = None if process == self._root else process.parent()
+        return parent is None or parent.cmdline() != command
 
     def _cpu_s(self) -> float:
         found = 0.0
