@@ -20,7 +20,8 @@ STARTED = (
 @pytest.mark.parametrize(("program", "is_counted"), [(FORKED, False), (STARTED, True)])
 def test_a_child_counts_when_it_has_begun_its_own_program(program: str, is_counted: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdout.readline()
         root = psutil.Process(process.pid)
         own = root.memory_info().rss
