@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from brushwork_core.media import pictures
-from brushwork_core.media.decoders import decoder_process, pool
+from brushwork_core.media.decoders import decoder_process, pool, tasks
 from brushwork_core.media.decoders.current import current_decoder, on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder, InProcess
 from brushwork_core.media.decoders.pool import DecoderPool, decoder_of
@@ -270,3 +270,14 @@ def test_a_waiter_is_asked_only_when_a_process_is_free(monkeypatch: pytest.Monke
     finally:
         chosen.close()
     assert len(asked) < 3 * number
+
+
+def test_a_decoder_stands_back_behind_other_processes(decoders: DecoderPool) -> None:
+    decoders.cleaned(FILES["PNG"], MASK)
+    guards = psutil.Process().children()
+    children = [each for guard in guards for each in guard.children()]
+    own = psutil.Process().nice()
+    assert children
+    assert {each.nice() for each in children} == {own + tasks.NICENESS}
+    # The guard forks the next child, which would stand back twice if the guard did so itself.
+    assert {each.nice() for each in guards} == {own}
