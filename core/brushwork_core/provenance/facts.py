@@ -1,0 +1,58 @@
+"""What is known of a picture when it is written: the same facts for every label and for the signature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class DigitalSource(StrEnum):
+    """How a picture came to be, in the words of IPTC's `DigitalSourceType`."""
+
+    GENERATED = "trainedAlgorithmicMedia"
+    """A model has made it without a picture."""
+    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+    """A model has changed a picture, or added to it."""
+    ENHANCED = "algorithmicallyEnhanced"
+    """A model has made it larger or clearer, and added nothing."""
+
+    @property
+    def uri(self) -> str:
+        """The address that stands for it in metadata."""
+        return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
+
+
+@dataclass(frozen=True)
+class InputPicture:
+    """A picture from which another was made.
+
+    Args:
+        sha256: Name of its file in the artifact store.
+        role: Field of the request that names it, such as `image` or `mask_image`.
+    """
+
+    sha256: str
+    role: str
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What is known of a picture. It names neither a time nor a job, so equal work gives equal facts.
+
+    Args:
+        source: How it came to be.
+        kind: Kind of the job.
+        model: Name of the model in the catalogue.
+        model_revision: Revision of the model's files.
+        software_version: Version of brushwork.
+        inputs: The pictures that it was made from.
+        parameters: The request, with the seed of this picture, if the file shall tell it; else None.
+    """
+
+    source: DigitalSource
+    kind: str
+    model: str
+    model_revision: str
+    software_version: str
+    inputs: tuple[InputPicture, ...] = ()
+    parameters: Mapping[str, Any] | None = field(default=None)
