@@ -162,3 +162,9 @@ def with_chunk_sums(data: bytes) -> bytes:
         made += data[position : position + 4] + body + zlib.crc32(body).to_bytes(4)
         position += 12 + size
     return made
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    body = name + content
+    return len(content).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)

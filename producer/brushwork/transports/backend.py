@@ -14,6 +14,7 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -78,7 +79,9 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
-            decoder=decoder_of(settings.client_decoders if decoders is None else decoders),
+            decoder=decoder_of(
+                settings.client_decoders if decoders is None else decoders, trusted_pem(settings.credentials)
+            ),
         )
 
     def close(self) -> None:

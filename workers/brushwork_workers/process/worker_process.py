@@ -10,6 +10,8 @@ from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.provenance.credentials.output_signer import OutputSigner
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
@@ -278,8 +280,8 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
-            decoder=decoder_of(self.settings.decoders),
-            picture_writer=PictureWriter(self.settings.marks),
+            decoder=decoder_of(self.settings.decoders, trusted_pem(self.settings.credentials)),
+            picture_writer=PictureWriter(self.settings.marks, OutputSigner(self.settings.credentials)),
         )
 
     def _new_reporter(self) -> Reporter:
