@@ -78,6 +78,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "{field} was reduced from {given} to {used}: the model has no room for more after the prompt.",
         "zh": "{field} 已从 {given} 降为 {used}：提示词之后模型只能再生成这么多。",
     },
+    "policy_flagged": {
+        "en": "Flagged by the policy {policy}: {reason}",
+        "zh": "策略 {policy} 已标记：{reason}",
+    },
     "top_k_reduced": {
         "en": "{field} is {given}, but the model has only {used} classes.",
         "zh": "{field} 为 {given}，但模型只有 {used} 个类别。",
