@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from brushwork_core.policies import Decision, Policy, PolicyRequest, PolicyResult, PolicyType
 from brushwork_core.policies.policy_file import ConfiguredPolicy, PolicyTable
 from brushwork_core.policies.policy_set import PolicySet
-from brushwork_schemas.policies import Decision, Policy, PolicyRequest, PolicyResult, PolicyType
 from pydantic import BaseModel
 
 WORDS = """

@@ -1,8 +1,8 @@
 """Plug-ins: kinds, families, catalogues and policies that installed distributions register as entry points.
 
 A distribution registers an object, or a sequence of objects, under one of the groups below. The built-in
-kinds, families, catalogue and policies are registered in the same way. A plug-in that fails to load is left out and
-logged; `brushwork doctor` lists it.
+kinds, families, catalogue and policies are registered in the same way. A plug-in that fails to load is left
+out and logged; `brushwork doctor` lists it.
 """
 
 import logging

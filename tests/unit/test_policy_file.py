@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from brushwork_core.policies import PolicyRequest
 from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.policies import PolicyRequest
 
 from tests.policy_files import WORDS, written
 
@@ -31,7 +31,10 @@ def asked(policies: PolicySet, prompt: str, *, tenant: str = "", kind: str = "te
         ("[policies.a]\ntype='words'\nwords=['x']\naction='kill'", "policies.a.action: "),
         ("[policies.a]\ntype='words'\nwords=['x']\non_error='ask'", "policies.a.on_error: "),
         ("[policies.a]\ntype='words'\nwords=['x']\ntime_limit_s=0", "policies.a.time_limit_s: "),
-        ("[policies.a]\ntype='words'\nwords=['x']\nkinds=['text2image']", "policies.a.kinds: there is no kind"),
+        (
+            "[policies.a]\ntype='words'\nwords=['x']\nkinds=['text2image']",
+            "policies.a.kinds: there is no kind",
+        ),
         ("[policies.a]\ntype='words'\nwords_file='none.txt'", "words_file"),
         ("[policies.a]\ntype='image-classifier'\nmodel='m'", "policies.a.thresholds: is required"),
         ("[policies.a]\ntype='image-classifier'\nmodel='m'\nthresholds={a=2}", "policies.a.thresholds.a: "),
@@ -67,12 +70,18 @@ def test_tenants_and_kinds_limit_a_policy(tmp_path: Path) -> None:
 def test_a_list_of_words_in_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("# comment\n\nsword  # another\n刀\n", "utf-8")
     policies = PolicySet.load(written(tmp_path, "[policies.a]\ntype='words'\nwords_file='words.txt'"))
-    assert [asked(policies, text) for text in ("a sword", "一把刀", "a comment")] == [["refuse"], ["refuse"], []]
+    assert [asked(policies, text) for text in ("a sword", "一把刀", "a comment")] == [
+        ["refuse"],
+        ["refuse"],
+        [],
+    ]
 
 
 def test_a_negative_prompt_may_name_what_a_picture_must_not_show(tmp_path: Path) -> None:
     policies = PolicySet.load(written(tmp_path))
-    request = PolicyRequest("text-to-image", "gun", "", {"negative_prompt": "gun", "prompt": "", "model": "gun"})
+    request = PolicyRequest(
+        "text-to-image", "gun", "", {"negative_prompt": "gun", "prompt": "", "model": "gun"}
+    )
     assert policies.on_request(request) == []
 
 

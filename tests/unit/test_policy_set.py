@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from brushwork_core.audit.audit_log import AuditAction, AuditFilter, AuditLog
 from brushwork_core.database.database import Database
+from brushwork_core.policies import Action, Decision, PolicyRequest
 from brushwork_core.policies.decision_log import DecisionLog, DecisionMetrics
 from brushwork_core.policies.policy_set import Decided
 from brushwork_core.policies.time_limit import MOST_LATE
-from brushwork_schemas.policies import Action, Decision, PolicyRequest
 from prometheus_client import CollectorRegistry
 
 from tests.policy_files import Scripted, policies_of

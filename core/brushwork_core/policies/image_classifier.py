@@ -6,9 +6,10 @@ The scores are those of an image classifier of the catalogue. The worker compute
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from brushwork_schemas.policies import Action, Decision, Policy, PolicyResult, PolicyType
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel, ConfigDict, Field
+
+from brushwork_core.policies import Action, Decision, Policy, PolicyResult, PolicyType
 
 REASON = "The picture shows something that this service does not allow."
 Score = Annotated[float, Field(gt=0.0, le=1.0)]

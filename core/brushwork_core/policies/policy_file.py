@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.policies import Policy, PolicyType
-from brushwork_schemas.policies.decision import LONGEST_REASON
-from brushwork_schemas.policies.registry import all_policy_types
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brushwork_core.policies import Policy, PolicyType
+from brushwork_core.policies.decision import LONGEST_REASON
+from brushwork_core.policies.registry import all_policy_types
 
 LONGEST_NAME = 64
 Tenant = Annotated[str, Field(max_length=64)]

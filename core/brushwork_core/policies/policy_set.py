@@ -7,10 +7,10 @@ from pathlib import Path
 
 from brushwork_schemas.admission import Admitted
 from brushwork_schemas.errors import BrushworkError, PolicyFailed, PolicyRefused
-from brushwork_schemas.policies import Action, Decision, Policy, PolicyRequest, PolicyResult, Stage
-from brushwork_schemas.policies.decision import LONGEST_REASON
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_core.policies import Action, Decision, Policy, PolicyRequest, PolicyResult, Stage
+from brushwork_core.policies.decision import LONGEST_REASON
 from brushwork_core.policies.policy_file import ConfiguredPolicy, read_policies
 from brushwork_core.policies.time_limit import TimeLimit
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Self
 
-from brushwork_schemas.policies import Action, Decision, Policy, PolicyRequest, PolicyResult, PolicyType
 from brushwork_schemas.wording.phrase import said
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from brushwork_core.policies import Action, Decision, Policy, PolicyRequest, PolicyResult, PolicyType
 from brushwork_core.policies.text_matching import TextMatcher, compiled, normalized
 
 MOST_WORDS = 50_000

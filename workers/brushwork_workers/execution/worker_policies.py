@@ -1,9 +1,9 @@
 """Policies in a worker, which decide for good: about the request before the first model call."""
 
 from brushwork_core.ledger import Claim
+from brushwork_core.policies import Action, PolicyRequest
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import Decided, PolicySet
-from brushwork_schemas.policies import Action, PolicyRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 
 

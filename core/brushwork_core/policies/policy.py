@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from brushwork_schemas.artifact import Artifact
 from pydantic import BaseModel
 
-from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.policies.decision import Decision
+from brushwork_core.policies.decision import Decision
 
 # Text of these fields is not a wish of the caller: names of models, and what a picture must not show.
 _NOT_WISHES = ("model", "negative_")

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from brushwork_schemas.plugins import POLICIES, registered
+from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
-from brushwork_schemas.plugins import POLICIES, registered
-from brushwork_schemas.policies.policy import PolicyType
-from brushwork_schemas.wording.phrase import said
+from brushwork_core.policies.policy import PolicyType
 
 
 @cache
@@ -18,11 +18,11 @@ def all_policy_types() -> Mapping[str, PolicyType]:
 
 
 def _check(found: PolicyType) -> None:
-    """Raise ValueError if a type of a plug-in cannot be used."""
+    """Raise an exception if a type of a plug-in cannot be used."""
     if not isinstance(found.name, str) or not found.name:
         raise ValueError(said("{field} is not a text", field="name"))
     if not isinstance(found.settings, type) or not issubclass(found.settings, BaseModel):
-        raise ValueError(said("{field} is not a pydantic model", field="settings"))
+        raise TypeError("settings is no pydantic model")
     for field in ("build", "models"):
         if not callable(getattr(found, field)):
-            raise ValueError(said("{field} is not a function", field=field))
+            raise TypeError(f"{field} is no function")
