@@ -1,6 +1,8 @@
 """Signs the pictures of jobs as the operator has set it, also when signing fails."""
 
 import logging
+import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ from brushwork_core.provenance.facts import PictureFacts
 from brushwork_core.settings.credentials_settings import CredentialsSettings
 
 LOGGER = logging.getLogger(__name__)
+_OUTCOMES = ("signed", "unsigned", "failed")
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,28 @@ class OutputSigner:
     def __init__(self, settings: CredentialsSettings) -> None:
         self._source = SignerSource(settings)
         self._stays_unsigned = settings.credentials_failure == "unsigned"
+        self._counts = Counter[str]()
+        self._lock = threading.Lock()
 
     @property
     def is_configured(self) -> bool:
         """Whether there is a certificate in the settings."""
         return self._source.is_configured
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pictures were signed, stored unsigned because signing failed, and failed."""
+        with self._lock:
+            return {outcome: self._counts[outcome] for outcome in _OUTCOMES}
+
+    def expires_at(self) -> float:
+        """Return when the certificate expires, in seconds since 1970; 0 if there is none.
+
+        Raises:
+            CertificateUnusable: It cannot be used.
+            MissingExtra: A package is not installed.
+        """
+        signer = self._source.signer()
+        return 0.0 if signer is None else signer.facts.not_after.timestamp()
 
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
@@ -67,7 +87,13 @@ class OutputSigner:
             signed = signer.sign(data, media_type, facts, inputs)
         except (SigningFailed, MissingExtra) as error:
             LOGGER.error("A picture cannot be signed: %s", error)
+            self._count("unsigned" if self._stays_unsigned else "failed")
             if not self._stays_unsigned:
                 raise
             return SignedFile(data, warnings=(result_warning("not_signed", reason=error.code),))
+        self._count("signed")
         return SignedFile(signed, SignedBy.DEVELOPMENT if signer.is_development else SignedBy.OPERATOR)
+
+    def _count(self, outcome: str) -> None:
+        with self._lock:
+            self._counts[outcome] += 1

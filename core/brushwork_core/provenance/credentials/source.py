@@ -87,6 +87,15 @@ class SignerSource:
         )
 
 
+def identity_of_files(chain: Path, key: Path) -> SigningIdentity:
+    """Read a certificate chain and its key.
+
+    Raises:
+        CertificateUnusable: A file cannot be read.
+    """
+    return SignerSource(CredentialsSettings(credentials_chain=chain, credentials_key=key)).identity()
+
+
 def trusted_pem(settings: CredentialsSettings) -> str:
     """Return the certificates of the authorities that are trusted, as PEM; empty if none is.
 
