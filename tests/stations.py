@@ -16,6 +16,7 @@ from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -112,6 +113,7 @@ class TestStation:
         act: Act,
         model_executor: ModelExecutor | None = None,
         policies: PolicySet | None = None,
+        picture_writer: PictureWriter | None = None,
     ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
@@ -176,6 +178,7 @@ class TestStation:
             metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
             policies=self.policies,
+            picture_writer=picture_writer,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
