@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
 from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.appearance.fingerprint import Fingerprint
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
+from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -55,6 +58,7 @@ class AttemptContext:
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
+        self.prints: list[PicturePrint] = []
         self.warnings: list[ResultWarning] = []
         self.reading_s = 0.0
 
@@ -90,6 +94,8 @@ class AttemptContext:
         """Store a picture as an output, or hold it until the store answers."""
         artifact = self._files.put_picture(pictures.encode_png(picture))
         self.outputs.append(artifact)
+        if kind_named(self._attempt.claim.kind).makes_pictures:
+            self.prints.append(Fingerprint.of(picture).print_of(artifact.sha256))
         return artifact
 
     def save_file(self, data: bytes, media_type: str) -> Artifact:
