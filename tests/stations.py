@@ -9,6 +9,7 @@ import torch
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
@@ -70,14 +71,14 @@ def raising(error: BaseException) -> Act:
     return act
 
 
-def context_of(
-    attempt: Attempt, store: ArtifactStore, checkpoints: JobCheckpoints, **options: Any
-) -> AttemptContext:
+def context_of(attempt: Attempt, store: ArtifactStore, database: Database, **options: Any) -> AttemptContext:
     """The context of an attempt, in a worker whose services are all there."""
     health = ServiceHealth()
     patience = ServicePatience(health, 0.5)
-    access = FileAccess(store, health, patience, HeldFiles(2**20, 0, Path("nowhere")), limit_s=30.0)
-    return AttemptContext(attempt, AttemptFiles(attempt, access), checkpoints, patience, **options)
+    unused, held = UnusedFiles(database, store), HeldFiles(2**20, 0, Path("nowhere"))
+    access = FileAccess(store, unused, health, patience, held, limit_s=30.0)
+    files = AttemptFiles(attempt, access)
+    return AttemptContext(attempt, files, JobCheckpoints(database), patience, **options)
 
 
 class Obedient:
@@ -135,7 +136,14 @@ class TestStation:
         self.held = HeldFiles(2**20, 2**20, folder / "held")
         self._patience = ServicePatience(self.health, 0.5)
         self._metrics = JobMetrics(self.registry, models={entry.name for entry in entries})
-        self.files = FileAccess(self.store, self.health, self._patience, self.held, limit_s=30.0)
+        self.files = FileAccess(
+            self.store,
+            UnusedFiles(database, self.store),
+            self.health,
+            self._patience,
+            self.held,
+            limit_s=30.0,
+        )
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,

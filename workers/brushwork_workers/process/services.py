@@ -8,6 +8,7 @@ from brushwork_core.database.listening import open_listener
 from brushwork_core.database.notifications import CHANNEL
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.trained_models import TrainedModels
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
@@ -34,6 +35,7 @@ class WorkerServices:
     Args:
         database: Holds the ledger and the worker registry; its tables are up to date.
         store: Holds inputs, outputs and checkpoints.
+        unused_files: Removes files of the store that no job refers to.
         ledger: Grants and ends attempts.
         worker_registry: Lists the workers.
         job_signals: Reads signals for running jobs, and takes their progress.
@@ -46,6 +48,7 @@ class WorkerServices:
 
     database: Database
     store: ArtifactStore
+    unused_files: UnusedFiles
     ledger: Ledger
     worker_registry: WorkerRegistry
     job_signals: JobSignals
@@ -75,6 +78,7 @@ class WorkerServices:
         return cls(
             database=database,
             store=store,
+            unused_files=UnusedFiles(database, store),
             ledger=Ledger(database, lease_s=settings.lease_s, is_stored=store.has),
             worker_registry=WorkerRegistry(database),
             job_signals=JobSignals(database),

@@ -259,7 +259,12 @@ class WorkerProcess:
             worker=self.worker,
             ledger=self._services.ledger,
             files=FileAccess(
-                self._services.store, self.service_health, self._patience, self._held, self.settings.held_s
+                self._services.store,
+                self._services.unused_files,
+                self.service_health,
+                self._patience,
+                self._held,
+                self.settings.held_s,
             ),
             checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
