@@ -1,10 +1,10 @@
 """How surely a copy of a picture leads back to its job, among crops of scikit-image's photographs.
 
-    python -m tests.perceptual_search [--pictures 10000] [--pocket 400] [--database URL]
+    python -m tests.perceptual_search [--pictures 10000] [--database URL]
 
-Each photograph is cut in two. Crops of one half are the pictures of jobs; crops of the other half are pictures
-that no job has made. So no picture of the second kind shows a place that one of the first kind shows. Only
-photographs that the package carries are used, and of the stereo pair only one.
+Each photograph is cut in two. Crops of one half are the pictures of jobs; crops of the other half are
+pictures that no job has made. So no picture of the second kind shows a place that one of the first kind shows.
+Only photographs that the package carries are used, and of the stereo pair only one.
 
 A crop is found if the nearest match is its own job. Crops of jobs overlap: the match of a neighbour counts as
 missed.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import skimage
 from brushwork_core.database.database import Database
-from brushwork_core.database.picture_prints import record_prints
+from brushwork_core.database.picture_prints import PicturePrint, record_prints
 from brushwork_core.database.tables import JOBS
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint
 from brushwork_core.provenance.appearance.print_search import PrintSearch, SearchedPicture
@@ -30,9 +30,9 @@ from PIL import Image
 from sqlalchemy import insert
 
 PHOTOGRAPHS = (
-    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "coins.png", "color.png",
-    "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "retina.jpg",
-    "rocket.jpg",
+    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "coins.png",
+    "color.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
+    "motorcycle_left.png", "retina.jpg", "rocket.jpg",
 )  # fmt: skip
 SMALLEST_SIDE, LARGEST_SIDE = 96, 256
 AT_ONCE = 500
@@ -103,15 +103,18 @@ class Found:
 
     def line(self, name: str) -> str:
         part = 100 * self.own / self.number
-        counts = f"{self.own:6} of {self.number} found ({part:.2f} %), {self.other} other, {self.nothing} none"
+        counts = (
+            f"{self.own:6} of {self.number} found ({part:.2f} %), {self.other} other, {self.nothing} none"
+        )
         return f"{name:36} {counts}, {self.milliseconds:.1f} ms a search"
 
 
 def record(database: Database, pictures: Iterator[Picture], tenant: str = "") -> int:
     """Record pictures as those of jobs `0`, `1`, ..., and return their number."""
-    number, batch = 0, []
+    number = 0
+    batch: list[tuple[str, PicturePrint]] = []
     for number, picture in enumerate(pictures, start=1):
-        batch.append((f"{tenant}{number - 1}", Fingerprint.of(picture).print_of(f"{number:064x}")))
+        batch.append((str(number - 1), Fingerprint.of(picture).print_of(f"{number:064x}")))
         if len(batch) == AT_ONCE:
             _write(database, batch, tenant)
             batch = []
@@ -119,14 +122,14 @@ def record(database: Database, pictures: Iterator[Picture], tenant: str = "") ->
     return number
 
 
-def _write(database: Database, batch: list[tuple[str, object]], tenant: str) -> None:
+def _write(database: Database, batch: list[tuple[str, PicturePrint]], tenant: str) -> None:
     if not batch:
         return
     job = {"kind": "text-to-image", "model": "m", "label": "l", "state": "succeeded", "request": {}}
     job |= {"max_attempts": 1, "created_at": 0, "queued_at": 0, "tenant": tenant}
     with database.writing() as connection:
         connection.execute(insert(JOBS), [{"id": job_id, **job} for job_id, _ in batch])
-        record_prints(connection, batch)  # type: ignore[arg-type]
+        record_prints(connection, batch)
 
 
 def searched(search: PrintSearch, picture: Picture, tenant: str | None = "") -> Sequence[Match]:
@@ -164,7 +167,9 @@ def measure(database: Database, number: int, changes: dict[str, Change]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pictures", type=int, default=10_000)
-    parser.add_argument("--database", help="URL of an empty database; by default SQLite in a temporary folder")
+    parser.add_argument(
+        "--database", help="URL of an empty database; by default SQLite in a temporary folder"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         database = Database(given.database or f"sqlite:///{folder}/ledger.sqlite", "measurement")

@@ -384,23 +384,3 @@ AUDIT_EVENTS = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_audit_events_at", AUDIT_EVENTS.c.at)
-
-# What the pictures that jobs have made look like, to find the job of a copy without its metadata: addition 0007.
-PICTURE_PRINTS = Table(
-    "picture_prints",
-    METADATA,
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    # Name of the file.
-    Column("sha256", String(64), primary_key=True),
-    # That of the job, so that an index finds the pictures of a tenant.
-    Column("tenant", String(64), nullable=False, server_default=""),
-    # Of the pixels, and of the file without its signature.
-    Column("pixels_sha256", String(64)),
-    Column("unsigned_sha256", String(64)),
-    # The perceptual hash in four parts of 16 bits, each with an index.
-    *(Column(f"band_{number}", Integer, nullable=False) for number in range(4)),
-    # 16 x 16 pixels of three bytes.
-    Column("thumbnail", LargeBinary, nullable=False),
-)
-for _name in ("pixels_sha256", "unsigned_sha256", *(f"band_{number}" for number in range(4))):
-    Index(f"ix_picture_prints_{_name}", PICTURE_PRINTS.c[_name], PICTURE_PRINTS.c.tenant)

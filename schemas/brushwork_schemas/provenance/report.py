@@ -32,8 +32,8 @@ class Match(_Part):
     sha256: str = Field(description="The file of the job.")
     by: MatchedBy = Field(
         description="What the two files have in common. content: all bytes. unsigned: all bytes without the "
-        "signature. pixels: all pixels. appearance: the look; the file is a copy, made smaller or compressed, "
-        "or very much alike."
+        "signature. pixels: all pixels. appearance: the look; the file is a copy, made smaller or "
+        "compressed, or very much alike."
     )
     difference: float | None = Field(
         None, description="By appearance only: 0 for equal pictures, at most 0.3 for those that match."
@@ -58,8 +58,8 @@ class Labels(_Part):
 
     digital_source_type: str | None = Field(
         None,
-        description="IPTC's `DigitalSourceType`, without its address: `trainedAlgorithmicMedia` for a generated "
-        "picture.",
+        description="IPTC's `DigitalSourceType`, without its address: `trainedAlgorithmicMedia` for a "
+        "generated picture.",
     )
     is_ai: bool | None = Field(
         None,
@@ -106,8 +106,8 @@ class Credentials(_Part):
     """The Content Credentials of a file."""
 
     state: str = Field(
-        description="trusted: valid, and signed by somebody trusted. valid: unchanged since it was signed, by "
-        "somebody who is not known here. invalid: changed, or wrongly signed. none: the file has none. "
+        description="trusted: valid, and signed by somebody trusted. valid: unchanged since it was signed, "
+        "by somebody who is not known here. invalid: changed, or wrongly signed. none: the file has none. "
         "unreadable: they can't be read. unavailable: this installation has no reader."
     )
     active: Credential | None = Field(None, description="The manifest of the file itself.")

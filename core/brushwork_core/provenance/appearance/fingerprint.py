@@ -1,8 +1,8 @@
 """A perceptual hash with parts that can be indexed, and a thumbnail of colours that decides.
 
-The hash is that of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010), section
-3.2.1: the signs of the lowest frequencies around their median. It is our own because Pillow alone must do: the
-package imagehash needs numpy, scipy and PyWavelets, some 170 MB, and a gateway has none of them.
+The hash is that of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010),
+section 3.2.1: the signs of the lowest frequencies around their median. It is our own because Pillow alone must
+do: the package imagehash needs numpy, scipy and PyWavelets, and a gateway has none of them.
 """
 
 import math
@@ -131,9 +131,7 @@ def _cosines() -> list[list[float]]:
 def _low_frequencies(rows: Sequence[Sequence[float]]) -> list[float]:
     cosines = _cosines()
     across = [[sum(map(mul, row, wave)) for row in rows] for wave in cosines]
-    found = [
-        sum(map(mul, across[x], cosines[y])) for y in range(_FREQUENCIES) for x in range(_FREQUENCIES)
-    ]
+    found = [sum(map(mul, across[x], cosines[y])) for y in range(_FREQUENCIES) for x in range(_FREQUENCIES)]
     # The first is the mean of the picture, which says nothing about its shape.
     found[0] = sum(map(mul, across[_FREQUENCIES], cosines[0]))
     return found

@@ -1,14 +1,15 @@
 """Finds the jobs that made a picture, by the hashes of the file and by what it looks like."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.provenance import Match, MatchedBy
-from sqlalchemy import ColumnElement, select, tuple_, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, select, tuple_, union_all
 
 from brushwork_core.database.database import Database
-from brushwork_core.database.picture_prints import NUM_BANDS
-from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, PICTURE_PRINTS
+from brushwork_core.database.picture_prints import NUM_BANDS, PICTURE_PRINTS
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
 from brushwork_core.provenance.appearance.fingerprint import (
     LEAST_CONTRAST,
     MOST_DIFFERENCE,
@@ -26,6 +27,7 @@ MOST_THUMBNAILS = 400
 # Of 64. Copies differ by 2 bits on average, pictures of other places by 32.
 MOST_DIFFERENT_BITS = 16
 _BANDS = [PICTURE_PRINTS.c[f"band_{number}"] for number in range(NUM_BANDS)]
+_KEY = (PICTURE_PRINTS.c.job_id, PICTURE_PRINTS.c.sha256)
 _Key = tuple[str, str]
 
 
@@ -82,9 +84,8 @@ class PrintSearch:
     def _by_hash(self, name: str, sha256: str | None, tenant: str | None) -> tuple[Match, ...]:
         if sha256 is None:
             return ()
-        found = select(PICTURE_PRINTS.c.job_id, PICTURE_PRINTS.c.sha256)
-        found = found.where(PICTURE_PRINTS.c[name] == sha256, *_of(tenant)).order_by(PICTURE_PRINTS.c.job_id)
-        return self._matches(found, MatchedBy(name.removesuffix("_sha256")))
+        found = select(*_KEY).where(PICTURE_PRINTS.c[name] == sha256, *_of(tenant))
+        return self._matches(found.order_by(*_KEY), MatchedBy(name.removesuffix("_sha256")))
 
     def _matches(self, found: Any, by: MatchedBy) -> tuple[Match, ...]:
         with self._database.reading() as connection:
@@ -105,13 +106,7 @@ class PrintSearch:
 
     def _nearest(self, seen: Fingerprint, tenant: str | None) -> list[_Key]:
         """The pictures with the nearest hashes, among those that share a part of it."""
-        key = (PICTURE_PRINTS.c.job_id, PICTURE_PRINTS.c.sha256)
-        some = [
-            select(*key, *_BANDS).where(band.in_(values), *_of(tenant)).limit(MOST_HASHES // NUM_BANDS)
-            for band, values in zip(_BANDS, seen.probes(), strict=True)
-        ]
-        # SQLite knows no LIMIT in a part of a union, but in a query from which it selects.
-        found = union_all(*(select(part.subquery()) for part in some))
+        found = candidates(seen.probes(), tenant)
         own = seen.bands
         with self._database.reading() as connection:
             rows = {(row[0], row[1]): row[2:] for row in connection.execute(found)}
@@ -121,10 +116,24 @@ class PrintSearch:
     def _thumbnails(self, keys: list[_Key]) -> dict[_Key, bytes]:
         if not keys:
             return {}
-        key = (PICTURE_PRINTS.c.job_id, PICTURE_PRINTS.c.sha256)
-        found = select(*key, PICTURE_PRINTS.c.thumbnail).where(tuple_(*key).in_(keys))
+        found = select(*_KEY, PICTURE_PRINTS.c.thumbnail).where(tuple_(*_KEY).in_(keys))
         with self._database.reading() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(found)}
+
+
+def candidates(probes: Sequence[Sequence[int]], tenant: str | None) -> CompoundSelect[Any]:
+    """Return the query for job, file and hash of the pictures that share a part of the hash.
+
+    Args:
+        probes: The values of each band that a copy may have.
+        tenant: Only pictures of this tenant; None for those of all tenants.
+    """
+    some = [
+        select(*_KEY, *_BANDS).where(band.in_(values), *_of(tenant)).limit(MOST_HASHES // NUM_BANDS)
+        for band, values in zip(_BANDS, probes, strict=True)
+    ]
+    # SQLite knows no LIMIT in a part of a union, but in a query from which it selects.
+    return union_all(*(select(part.subquery()) for part in some))
 
 
 def _of(tenant: str | None) -> tuple[ColumnElement[bool], ...]:
