@@ -3,8 +3,8 @@
     python -m tests.perceptual_search [--pictures 10000] [--database URL]
 
 Each photograph is cut in two. Crops of one half are the pictures of jobs; crops of the other half are
-pictures that no job has made. So no picture of the second kind shows a place that one of the first kind shows.
-Only photographs that the package carries are used, and of the stereo pair only one.
+pictures that no job has made. So no picture of the second kind shows a place that one of the first kind
+shows. Only photographs that the package carries are used, and of the stereo pair only one.
 
 A crop is found if the nearest match is its own job. Crops of jobs overlap: the match of a neighbour counts as
 missed.

@@ -1,8 +1,8 @@
 """A perceptual hash with parts that can be indexed, and a thumbnail of colours that decides.
 
 The hash is that of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010),
-section 3.2.1: the signs of the lowest frequencies around their median. It is our own because Pillow alone must
-do: the package imagehash needs numpy, scipy and PyWavelets, and a gateway has none of them.
+section 3.2.1: the signs of the lowest frequencies around their median. It is our own because Pillow alone
+must do: the package imagehash needs numpy, scipy and PyWavelets, and a gateway has none of them.
 """
 
 import math
