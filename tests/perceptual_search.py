@@ -25,7 +25,7 @@ from brushwork_core.database.picture_prints import PicturePrint, record_prints
 from brushwork_core.database.tables import JOBS
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint
 from brushwork_core.provenance.appearance.print_search import PrintSearch, SearchedPicture
-from brushwork_schemas.provenance import Match
+from brushwork_core.provenance.report import Match
 from PIL import Image
 from sqlalchemy import insert
 

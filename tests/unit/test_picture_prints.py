@@ -10,7 +10,7 @@ from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.ledger import Completion, Ledger
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, difference
 from brushwork_core.provenance.appearance.print_search import PrintSearch, SearchedPicture, candidates
-from brushwork_schemas.provenance import MatchedBy
+from brushwork_core.provenance.report import MatchedBy
 from PIL import Image
 from sqlalchemy import func, select, text
 

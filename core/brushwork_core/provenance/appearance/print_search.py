@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brushwork_schemas.provenance import Match, MatchedBy
+from brushwork_core.provenance.report import Match, MatchedBy
 from sqlalchemy import ColumnElement, CompoundSelect, select, tuple_, union_all
 
 from brushwork_core.database.database import Database
