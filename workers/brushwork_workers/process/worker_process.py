@@ -10,6 +10,7 @@ from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.build_info import BuildInfo
@@ -278,6 +279,7 @@ class WorkerProcess:
             metrics=self._metrics,
             events=self.task_events,
             decoder=decoder_of(self.settings.decoders),
+            picture_writer=PictureWriter(self.settings.marks),
         )
 
     def _new_reporter(self) -> Reporter:
