@@ -23,9 +23,11 @@ import skimage
 from brushwork_core.database.database import Database
 from brushwork_core.database.picture_prints import PicturePrint, record_prints
 from brushwork_core.database.tables import JOBS
-from brushwork_core.provenance.appearance.fingerprint import Fingerprint
-from brushwork_core.provenance.appearance.print_search import PrintSearch, SearchedPicture
+from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
+from brushwork_core.provenance.appearance.picture_print import print_of
+from brushwork_core.provenance.appearance.print_search import PrintSearch
 from brushwork_core.provenance.report import Match
+from brushwork_schemas.artifact import Artifact
 from PIL import Image
 from sqlalchemy import insert
 
@@ -114,7 +116,8 @@ def record(database: Database, pictures: Iterator[Picture], tenant: str = "") ->
     number = 0
     batch: list[tuple[str, PicturePrint]] = []
     for number, picture in enumerate(pictures, start=1):
-        batch.append((str(number - 1), Fingerprint.of(picture).print_of(f"{number:064x}")))
+        file = Artifact(sha256=f"{number:064x}", media_type="image/png", size_bytes=1)
+        batch.append((str(number - 1), print_of(picture, file)))
         if len(batch) == AT_ONCE:
             _write(database, batch, tenant)
             batch = []

@@ -8,8 +8,9 @@ from brushwork_core.database.picture_prints import PICTURE_PRINTS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.ledger import Completion, Ledger
-from brushwork_core.provenance.appearance.fingerprint import Fingerprint, difference
-from brushwork_core.provenance.appearance.print_search import PrintSearch, SearchedPicture, candidates
+from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture, difference
+from brushwork_core.provenance.appearance.picture_print import print_of
+from brushwork_core.provenance.appearance.print_search import PrintSearch, candidates
 from brushwork_core.provenance.report import MatchedBy
 from PIL import Image
 from sqlalchemy import func, select, text
@@ -25,8 +26,8 @@ COPIED = CHANGES["JPEG 80, resized to 70 %"]
 def ended(ledger: Ledger, job_id: str, shown: Image.Image, tenant: str = "", **hashes: str) -> str:
     """A job that has made a picture, twice the same. Returns the name of the file."""
     ledger.submit([new_job(job_id, tenant=tenant)])
-    file = picture(job_id[0])
-    made = Fingerprint.of(shown).print_of(file.sha256, **hashes)
+    file = picture(job_id[0]).model_copy(update=hashes)
+    made = print_of(shown, file)
     fence = claimed(ledger, job_id).fence
     ledger.complete_many([Completion(job_id, fence, result_of(1), (file,), prints=(made, made))])
     return file.sha256
@@ -91,7 +92,7 @@ def test_a_completion_that_is_out_of_date_leaves_no_print(ledger: Ledger, databa
     ledger.submit([new_job("a")])
     fence = claimed(ledger, "a").fence
     ledger.release("a", fence)
-    made = Fingerprint.of(drawn(0)).print_of("a" * 64)
+    made = print_of(drawn(0), picture("a"))
     ledger.complete_many([Completion("a", fence, result_of(1), (picture("a"),), prints=(made,))])
     assert num_prints(database) == 0
 

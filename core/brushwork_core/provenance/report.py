@@ -86,32 +86,52 @@ class EmbeddedParameters(_Part):
     text: str = Field("", description="The parameters as they stand in the file; cut where they are long.")
 
 
-class Credential(_Part):
-    """One signed manifest (C2PA) of a file."""
+class CredentialAction(_Part):
+    """Something that was done with a picture."""
 
-    title: str | None = Field(None, description="Name of the file or of the input.")
-    claim_generator: str | None = Field(None, description="The program that made the manifest.")
-    signer: str | None = Field(None, description="Who signed it, as the certificate says.")
-    signed_at: str | None = Field(None, description="When, as a time stamp or the signer says.")
-    is_trusted: bool | None = Field(None, description="Whether a trusted authority vouches for the signer.")
-    state: str = Field("unknown", description="valid, invalid or unknown.")
-    problems: tuple[str, ...] = Field((), description="C2PA's codes of what is wrong with it.")
-    actions: tuple[str, ...] = Field((), description="What was done, such as `c2pa.created`.")
-    digital_source_type: str | None = Field(None, description="What it says of the origin.")
-    model: str | None = Field(None, description="Name and revision of the model.")
-    ingredients: tuple["Credential", ...] = Field((), description="The manifests of the inputs.")
+    name: str = Field(description="As C2PA has it, such as `c2pa.created`.")
+    digital_source_type: str | None = Field(None, description="IPTC's word for how the picture came to be.")
+    software_agent: str = Field("", description="What did it, such as name and version of a model.")
+
+
+class CredentialIngredient(_Part):
+    """A picture from which another was made."""
+
+    title: str = Field(description="As its signer wrote it: a role such as `image`, or the name of a file.")
+    relationship: str = Field(description="parentOf, componentOf or inputTo.")
+    manifest: str | None = Field(None, description="Label of its own manifest, if it has one.")
+    problems: tuple[str, ...] = Field((), description="What was wrong with its credentials when it was used.")
+
+
+class Credential(_Part):
+    """One step of the history of a picture, as it was signed (a manifest of C2PA)."""
+
+    label: str = Field(description="Its unique name.")
+    generator: str = Field("", description="Name and version of the program that wrote it.")
+    actions: tuple[CredentialAction, ...] = Field((), description="What was done, in order.")
+    ingredients: tuple[CredentialIngredient, ...] = Field((), description="The pictures it was made from.")
+    issuer: str = Field("", description="Organisation of the certificate.")
+    common_name: str = Field("", description="Name of the certificate.")
+    algorithm: str = Field("", description="Of the signature, such as `Es256`.")
+    signed_at: str | None = Field(None, description="Time by a timestamp authority, in ISO 8601.")
 
 
 class Credentials(_Part):
-    """The Content Credentials of a file."""
+    """The Content Credentials (C2PA) of a file, and whether they hold."""
 
     state: str = Field(
-        description="trusted: valid, and signed by somebody trusted. valid: unchanged since it was signed, "
-        "by somebody who is not known here. invalid: changed, or wrongly signed. none: the file has none. "
-        "unreadable: they can't be read. unavailable: this installation has no reader."
+        description="none: the file has none. valid: the signature holds, and a trusted authority has issued "
+        "the certificate. untrusted: the signature holds, but the issuer is not known here. tampered: the "
+        "file was changed after it was signed. wrong_certificate, expired: as the names say. unreadable: the "
+        "credentials can't be read. unchecked: the file seems to have some, and no reader is installed here."
     )
-    active: Credential | None = Field(None, description="The manifest of the file itself.")
-    problem: str | None = Field(None, description="Why they can't be read.")
+    problems: tuple[str, ...] = Field((), description="C2PA's codes of what is wrong.")
+    manifests: tuple[Credential, ...] = Field(
+        (), description="The history, the newest step first. It is what the file says, whatever the state."
+    )
+    is_development: bool = Field(
+        False, description="Whether a development certificate of brushwork has signed the newest step."
+    )
 
 
 class ProvenanceReport(_Part):

@@ -13,7 +13,7 @@ from brushwork_core.media import pictures
 from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
-from brushwork_core.provenance.appearance.fingerprint import Fingerprint
+from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
@@ -113,7 +113,7 @@ class AttemptContext:
         )
         self.outputs.append(artifact)
         if kind_named(self._attempt.claim.kind).makes_pictures:
-            self.prints.append(Fingerprint.of(picture).print_of(artifact.sha256))
+            self.prints.append(print_of(picture, artifact))
         return artifact
 
     def save_file(self, data: bytes, media_type: str) -> Artifact:

@@ -6,7 +6,9 @@ from typing import Protocol
 from PIL import Image
 
 from brushwork_core.media import pictures
+from brushwork_core.media.picture_report import reported
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.reading.file_reading import FileReading
 
 
 class Decoder(Protocol):
@@ -49,6 +51,16 @@ class Decoder(Protocol):
         """
         ...
 
+    def report(self, data: bytes, field: str, trusted: str = "") -> FileReading:
+        """Return what a picture says about its origin, as `picture_report.reported` does.
+
+        Args:
+            data: A complete file of a picture.
+            field: Field of the request, for error messages.
+            trusted: Certificates of authorities whose signatures are trusted, as PEM.
+        """
+        ...
+
     def check_dataset(self, data: bytes) -> None:
         """Check everything of an archive but the pictures, as `Dataset` does.
 
@@ -75,6 +87,10 @@ class InProcess:
     def thumbnail(self, data: bytes, side: int) -> bytes:
         """Return a stored picture as a small WebP."""
         return pictures.encode_thumbnail(data, side)
+
+    def report(self, data: bytes, field: str, trusted: str = "") -> FileReading:
+        """Return what a picture says about its origin."""
+        return reported(data, Reading(field, max_bytes=pictures.MAX_STORED_BYTES), trusted)
 
     def check_dataset(self, data: bytes) -> None:
         """Do nothing: `Dataset` itself checks the archive."""

@@ -15,8 +15,6 @@ from statistics import median
 
 from PIL import Image
 
-from brushwork_core.database.picture_prints import PicturePrint
-
 # Pixels of the thumbnail per side.
 SIDE = 16
 # Frequencies per side; without the mean colour, one more replaces it.
@@ -69,18 +67,6 @@ class Fingerprint:
         """The hash, as four numbers of 16 bits."""
         return tuple(_number(part) for part in self._parts())
 
-    def print_of(
-        self, sha256: str, *, pixels_sha256: str | None = None, unsigned_sha256: str | None = None
-    ) -> PicturePrint:
-        """Return what is recorded of a stored picture.
-
-        Args:
-            sha256: Name of its file.
-            pixels_sha256: SHA-256 of its pixels, if it is known.
-            unsigned_sha256: SHA-256 of its file without the signature, if it is known.
-        """
-        return PicturePrint(sha256, self.bands, self.thumbnail, pixels_sha256, unsigned_sha256)
-
     def probes(self) -> list[list[int]]:
         """The values of each band that a copy of this picture may have."""
         return [sorted(_variants(part)) for part in self._parts()]
@@ -88,6 +74,23 @@ class Fingerprint:
     def _parts(self) -> Iterator[Sequence[float]]:
         for start in range(0, len(self.coefficients), _BITS_PER_BAND):
             yield self.coefficients[start : start + _BITS_PER_BAND]
+
+
+@dataclass(frozen=True)
+class SearchedPicture:
+    """A picture whose job is searched.
+
+    Args:
+        sha256: SHA-256 of its file.
+        fingerprint: What it looks like.
+        pixels_sha256: SHA-256 of its pixels; None if it is not known.
+        unsigned_sha256: SHA-256 of its file without the signature; None if it is not known.
+    """
+
+    sha256: str
+    fingerprint: Fingerprint
+    pixels_sha256: str | None = None
+    unsigned_sha256: str | None = None
 
 
 def contrast(thumbnail: bytes) -> float:

@@ -1,10 +1,8 @@
 """Finds the jobs that made a picture, by the hashes of the file and by what it looks like."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from brushwork_core.provenance.report import Match, MatchedBy
 from sqlalchemy import ColumnElement, CompoundSelect, select, tuple_, union_all
 
 from brushwork_core.database.database import Database
@@ -14,10 +12,12 @@ from brushwork_core.provenance.appearance.fingerprint import (
     LEAST_CONTRAST,
     MOST_DIFFERENCE,
     Fingerprint,
+    SearchedPicture,
     contrast,
     difference,
     num_different_bits,
 )
+from brushwork_core.provenance.report import Match, MatchedBy
 
 MOST_MATCHES = 10
 # Pictures of a tenant that share a part of the hash and are compared by the whole hash.
@@ -29,23 +29,6 @@ MOST_DIFFERENT_BITS = 16
 _BANDS = [PICTURE_PRINTS.c[f"band_{number}"] for number in range(NUM_BANDS)]
 _KEY = (PICTURE_PRINTS.c.job_id, PICTURE_PRINTS.c.sha256)
 _Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class SearchedPicture:
-    """A picture whose job is searched.
-
-    Args:
-        sha256: SHA-256 of its file.
-        fingerprint: What it looks like.
-        pixels_sha256: SHA-256 of its pixels; None if it is not known.
-        unsigned_sha256: SHA-256 of its file without the signature; None if it is not known.
-    """
-
-    sha256: str
-    fingerprint: Fingerprint
-    pixels_sha256: str | None = None
-    unsigned_sha256: str | None = None
 
 
 class PrintSearch:

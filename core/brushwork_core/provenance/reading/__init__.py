@@ -1,1 +1,1 @@
-"""Reads what a file says about its origin. The files are untrusted: decoder processes with limits read them."""
+"""Reads what a file says about its origin. Files are untrusted: decoder processes with limits read them."""

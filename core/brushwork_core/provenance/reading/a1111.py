@@ -5,6 +5,7 @@ with `Negative prompt:`, and at last a line of `Name: value` pairs, whose values
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +44,7 @@ def read(text: str) -> tuple[dict[str, Any], str | None]:
     """
     prompt, negative, settings = _parts(text)
     loras = [{"name": name, "weight": weight} for name, weight in _loras(prompt)]
-    found: dict[str, Any] = {"prompt": _LORA.sub("", prompt).strip(), "negative_prompt": negative}
+    found: dict[str, Any] = {"prompt": _LORA.sub("", prompt).strip().rstrip(","), "negative_prompt": negative}
     for names, kind in ((_WHOLE, int), (_REAL, float)):
         for name, ours in names.items():
             found[ours] = number(settings.get(name), kind)
@@ -61,9 +62,10 @@ def number(given: object, kind: type[int] | type[float]) -> int | float | None:
     if isinstance(given, bool) or not isinstance(given, str | int | float) or len(str(given)) > 40:
         return None
     try:
-        return kind(given)
+        found = kind(given)
     except (ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None
 
 
 def _parts(text: str) -> tuple[str, str, dict[str, str]]:

@@ -49,11 +49,17 @@ def json_object(text: str) -> dict[str, Any] | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_number)
+        # Half of a pair of surrogates is no text that could be sent on.
+        json.dumps(found, ensure_ascii=False).encode()
     # Python limits the depth of nesting, and the number of digits.
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _first(xmp: Properties, space: str, name: str) -> str | None:
@@ -78,10 +84,9 @@ def _aigc(texts: TextBlocks, xmp: Properties) -> AigcLabel | None:
     for where, text in _places(texts, xmp):
         if (found := _label_in(text, is_label=where in ("xmp", "png_text"))) is not None:
             return AigcLabel(where=where, **found)
-    fields = {name: values[0] for (_, name), values in xmp.items() if name in AigcLabel.model_fields and values}
     # As the fields of a structure, where the property has no text of its own.
-    is_structure = any(_AIGC in space for space, name in xmp if name in AigcLabel.model_fields)
-    return AigcLabel(where="xmp", **_only_known(fields)) if is_structure else None
+    fields = _only_known({name: values[0] for (space, name), values in xmp.items() if _AIGC in space})
+    return AigcLabel(where="xmp", **fields) if fields else None
 
 
 def _places(texts: TextBlocks, xmp: Properties) -> Iterator[tuple[str, str]]:

@@ -52,10 +52,7 @@ class TextBlocks:
             found.chunks = {
                 str(name): str(text)[:LONGEST_TEXT] for name, text in texts.items() if name != _XMP_CHUNK
             }
-        comment = picture.info.get("comment", b"")
-        found.comment = (_decoded(comment, "utf-8", "latin-1") if isinstance(comment, bytes) else str(comment))[
-            :LONGEST_TEXT
-        ]
+        found.comment = _text(picture.info.get("comment"))
         xmp = picture.info.get("xmp") or picture.info.get(_XMP_CHUNK) or b""
         found.xmp = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
         return found

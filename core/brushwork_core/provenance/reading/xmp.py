@@ -1,4 +1,4 @@
-"""Reads the properties of an XMP packet. A packet never needs a document type, so one that has it is refused."""
+"""Reads the properties of an XMP packet. No packet needs a document type, so one that has it is refused."""
 
 from collections.abc import Mapping
 from xml.parsers import expat
@@ -6,7 +6,7 @@ from xml.parsers import expat
 MOST_BYTES = 2**20
 MOST_DEPTH = 64
 MOST_ELEMENTS = 20_000
-LONGEST_VALUE = 20_000
+LONGEST_VALUE = 100_000
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _SEPARATOR = " "
