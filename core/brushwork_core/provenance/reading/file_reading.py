@@ -31,9 +31,12 @@ class FileReading:
 
     def to_json(self) -> bytes:
         """Return it as JSON."""
-        searched = {"thumbnail": self.searched.fingerprint.thumbnail.hex()}
-        searched |= {"pixels_sha256": self.searched.pixels_sha256}
-        return json.dumps({"report": self.report.model_dump(mode="json"), **searched}).encode()
+        written = {
+            "report": self.report.model_dump(mode="json"),
+            "thumbnail": self.searched.fingerprint.thumbnail.hex(),
+            "pixels_sha256": self.searched.pixels_sha256,
+        }
+        return json.dumps(written).encode()
 
     @classmethod
     def of_json(cls, data: bytes) -> "FileReading":
