@@ -24,6 +24,7 @@ from brushwork.gateway.routes import (
     jobs,
     metrics,
     preview,
+    provenance,
     submit,
     workers,
 )
@@ -141,6 +142,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         submit,
         batch,
         files,
+        provenance,
         catalogue,
         workers,
         health,

@@ -19,6 +19,8 @@ from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 
+from brushwork.inputs.file_origin import FileOrigin
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -38,6 +40,7 @@ class Backend:
         worker_registry: The workers that the database knows.
         catalogue: The models that requests may name.
         decoder: Decodes the pictures that callers give.
+        file_origin: Reports about the origin of files.
     """
 
     database: Database
@@ -53,6 +56,7 @@ class Backend:
     worker_registry: WorkerRegistry
     catalogue: Catalogue
     decoder: Decoder
+    file_origin: FileOrigin
 
     @classmethod
     def opened(cls, settings: Settings, user: str = "client", *, decoders: int | None = None) -> Self:
@@ -65,6 +69,7 @@ class Backend:
         """
         database = Database(settings.database_url.get_secret_value(), user)
         store = ArtifactStore(settings.artifacts_url)
+        decoder = decoder_of(settings.client_decoders if decoders is None else decoders)
         return cls(
             database=database,
             store=store,
@@ -78,7 +83,8 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
-            decoder=decoder_of(settings.client_decoders if decoders is None else decoders),
+            decoder=decoder,
+            file_origin=FileOrigin(decoder, database),
         )
 
     def close(self) -> None:
