@@ -52,6 +52,12 @@ class AigcLabel(_Part):
     ReservedCode2: str | None = Field(None, description="For the distributor's own check.")
     where: str = Field(description="Where in the file it stands: xmp, png_text, exif or comment.")
 
+    @property
+    def stated(self) -> dict[str, str]:
+        """The fields that say something."""
+        fields: dict[str, str | None] = self.model_dump(exclude={"where"})
+        return {name: value for name, value in fields.items() if value}
+
 
 class Labels(_Part):
     """What the metadata of a file says. Anybody can write it, and it is not signed."""

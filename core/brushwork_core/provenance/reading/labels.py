@@ -59,7 +59,7 @@ def json_object(text: str) -> dict[str, Any] | None:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(name)
 
 
 def _first(xmp: Properties, space: str, name: str) -> str | None:

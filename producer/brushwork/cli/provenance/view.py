@@ -73,8 +73,7 @@ def _labels(report: ProvenanceReport) -> _Lines:
         if (value := getattr(labels, name)) is not None:
             yield name, value
     if labels.aigc is not None:
-        fields = labels.aigc.model_dump(exclude_none=True, exclude={"where"})
-        yield "AIGC", ", ".join(f"{name} {value}" for name, value in fields.items() if value)
+        yield "AIGC", ", ".join(f"{name} {value}" for name, value in labels.aigc.stated.items())
 
 
 def _credentials(report: ProvenanceReport) -> _Lines:
