@@ -26,8 +26,8 @@ from brushwork_core.database.tables import JOBS
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
 from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_core.provenance.appearance.print_search import PrintSearch
-from brushwork_core.provenance.report import Match
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.provenance_report import Match
 from PIL import Image
 from sqlalchemy import insert
 

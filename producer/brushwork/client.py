@@ -6,9 +6,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, name_of
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress, ResultOfAnyT, id_of

@@ -18,8 +18,8 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Completion, Ledger
 from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_core.provenance.marks.pixels import pixels_sha256
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.errors import ArtifactMissing, InvalidImage
 from PIL import Image
 from starlette.testclient import TestClient

@@ -76,7 +76,7 @@ CALLS = [
     ("wait", ("x",), {}), ("cancel", ("x",), {}), ("outlook", ("x",), {}), ("upload", (png,), {}),
     ("artifact_bytes", ("0" * 64,), {}), ("models", (), {}), ("kinds", (), {}), ("workers", (), {}),
     ("queues", (), {}), ("run", ("image-to-text",), {"image": png}), ("wait_all", (["x", "x"],), {}),
-    ("events", ("x",), {}), ("delete", ("x",), {}),
+    ("events", ("x",), {}), ("delete", ("x",), {}), ("provenance", (png,), {}),
 ]
 public = {name for name in dir(brushwork.Client) if not name.startswith("_")} - {"close"}
 assert public == {name for name, _, _ in CALLS}, public

@@ -11,7 +11,7 @@ from brushwork_core.ledger import Completion, Ledger
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture, difference
 from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_core.provenance.appearance.print_search import PrintSearch, candidates
-from brushwork_core.provenance.report import MatchedBy
+from brushwork_schemas.artifact.provenance_report import MatchedBy
 from PIL import Image
 from sqlalchemy import func, select, text
 

@@ -13,7 +13,7 @@ from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.provenance.reading import a1111, node_graph
 from brushwork_core.provenance.reading.text_blocks import user_comment
 from brushwork_core.provenance.reading.xmp import MOST_BYTES, UnreadableXmp, properties
-from brushwork_core.provenance.report import AigcLabel, EmbeddedParameters, ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import AigcLabel, EmbeddedParameters, ProvenanceReport
 from brushwork_schemas.errors import InvalidImage
 from PIL import Image
 

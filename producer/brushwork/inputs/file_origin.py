@@ -3,7 +3,7 @@
 from brushwork_core.database.database import Database
 from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.provenance.appearance.print_search import PrintSearch
-from brushwork_core.provenance.report import ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 
 FIELD = "file"
 

@@ -10,9 +10,9 @@ from typing import Any
 import uuid_utils
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media.decoders.decoder import in_process
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model, trains_for
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import UnknownModel

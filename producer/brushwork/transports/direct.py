@@ -6,10 +6,10 @@ from typing import Any
 
 import uuid_utils
 from brushwork_core.ledger import NewJob
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import ServiceUnreachable

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_schemas.artifact import Artifact, is_sha256
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor

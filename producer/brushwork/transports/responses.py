@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_schemas.artifact import Artifact, ByteSource, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import ServiceUnreachable

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from brushwork_core.provenance.report import ProvenanceReport
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import WaitTimeout

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from brushwork_schemas.artifact.provenance_report import Match, MatchedBy
 from sqlalchemy import ColumnElement, CompoundSelect, select, tuple_, union_all
 
 from brushwork_core.database.database import Database
@@ -17,7 +18,6 @@ from brushwork_core.provenance.appearance.fingerprint import (
     difference,
     num_different_bits,
 )
-from brushwork_core.provenance.report import Match, MatchedBy
 
 MOST_MATCHES = 10
 # Pictures of a tenant that share a part of the hash and are compared by the whole hash.

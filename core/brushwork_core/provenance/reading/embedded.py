@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from brushwork_schemas.artifact.provenance_report import LONGEST_TEXT, EmbeddedParameters
+
 from brushwork_core.provenance.reading import a1111, node_graph
 from brushwork_core.provenance.reading.labels import json_object
 from brushwork_core.provenance.reading.text_blocks import TextBlocks
 from brushwork_core.provenance.reading.xmp import Properties
-from brushwork_core.provenance.report import LONGEST_TEXT, EmbeddedParameters
 
 # The property of brushwork's own JSON.
 OURS = ("urn:brushwork:xmp:1.0:", "Parameters")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
+from brushwork_schemas.artifact.provenance_report import Credentials, ProvenanceReport
 from PIL import Image
 
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
@@ -14,7 +15,6 @@ from brushwork_core.provenance.reading.embedded import embedded_parameters
 from brushwork_core.provenance.reading.labels import labels
 from brushwork_core.provenance.reading.text_blocks import TextBlocks
 from brushwork_core.provenance.reading.xmp import Properties, UnreadableXmp, properties
-from brushwork_core.provenance.report import Credentials, ProvenanceReport
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from brushwork_schemas.artifact.provenance_report import AigcLabel, Labels
+
 from brushwork_core.provenance.reading.text_blocks import TextBlocks
 from brushwork_core.provenance.reading.xmp import Properties
-from brushwork_core.provenance.report import AigcLabel, Labels
 
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from brushwork_core.media.decoders.pool import decoder_of
-from brushwork_core.provenance.report import ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.errors import ServiceUnreachable
 
 from brushwork.cli.connection import connect, expect_service

@@ -4,7 +4,12 @@ import json
 import shlex
 from collections.abc import Iterator
 
-from brushwork_core.provenance.report import Credential, EmbeddedParameters, MatchedBy, ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import (
+    Credential,
+    EmbeddedParameters,
+    MatchedBy,
+    ProvenanceReport,
+)
 from rich.text import Text
 
 from brushwork.cli.terminal import DATA

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
-from brushwork_core.provenance.report import ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends

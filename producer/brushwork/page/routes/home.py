@@ -6,7 +6,7 @@ from typing import Annotated, Any, BinaryIO
 
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.media.decoders.current import on_behalf_of
-from brushwork_core.provenance.report import ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind

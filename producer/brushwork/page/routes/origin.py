@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from brushwork_core.provenance.report import EmbeddedParameters, ProvenanceReport
 from brushwork_schemas.artifact import is_sha256
+from brushwork_schemas.artifact.provenance_report import EmbeddedParameters, ProvenanceReport
 from brushwork_schemas.errors import BrushworkError, FileNotFound, InvalidImage, JobNotFound
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.wording.phrase import said

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media.decoders.decoder import Decoder
-from brushwork_core.provenance.report import ProvenanceReport
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.errors import BrushworkError
 
 from brushwork.gateway.services import Services
