@@ -14,13 +14,11 @@ class FileOrigin:
     Args:
         decoder: Reads the files, which are untrusted.
         database: Database of the ledger.
-        trusted: Certificates of authorities whose signatures are trusted, as PEM.
     """
 
-    def __init__(self, decoder: Decoder, database: Database, trusted: str = "") -> None:
+    def __init__(self, decoder: Decoder, database: Database) -> None:
         self._decoder = decoder
         self._search = PrintSearch(database)
-        self._trusted = trusted
 
     def report(self, data: bytes, tenant: str | None) -> ProvenanceReport:
         """Return the report about a file. The file is not stored.
@@ -33,6 +31,6 @@ class FileOrigin:
             InvalidImage: The file is no picture, or exceeds a limit.
             ServiceUnreachable: The database does not answer.
         """
-        found = self._decoder.report(data, FIELD, self._trusted)
+        found = self._decoder.report(data, FIELD)
         matches = self._search.find(found.searched, tenant)
         return found.report.model_copy(update={"made_here": bool(matches), "matches": matches})

@@ -8,6 +8,7 @@ from PIL import Image
 from brushwork_core.media import pictures
 from brushwork_core.media.picture_report import reported
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.credentials.kept import kept_credentials
 from brushwork_core.provenance.reading.file_reading import FileReading
 
 
@@ -33,6 +34,17 @@ class Decoder(Protocol):
         """
         ...
 
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture by its original bytes.
+
+        Args:
+            data: A complete file of a picture.
+
+        Returns:
+            The content of the file that keeps them; None if there are none, or none that can be kept.
+        """
+        ...
+
     def decoded(self, data: bytes, reading: Reading) -> Image.Image:
         """Return the pixels of a picture, as `pictures.decode` does.
 
@@ -51,13 +63,12 @@ class Decoder(Protocol):
         """
         ...
 
-    def report(self, data: bytes, field: str, trusted: str = "") -> FileReading:
+    def report(self, data: bytes, field: str) -> FileReading:
         """Return what a picture says about its origin, as `picture_report.reported` does.
 
         Args:
             data: A complete file of a picture.
             field: Field of the request, for error messages.
-            trusted: Certificates of authorities whose signatures are trusted, as PEM.
         """
         ...
 
@@ -74,11 +85,23 @@ class Decoder(Protocol):
 
 
 class InProcess:
-    """Decodes in this process: for callers that decode their own pictures."""
+    """Decodes in this process: for callers that decode their own pictures.
+
+    Args:
+        trusted: Certificates of authorities that are trusted to issue those of credentials, as PEM.
+    """
+
+    def __init__(self, trusted: str = "") -> None:
+        self._trusted = trusted
 
     def cleaned(self, data: bytes, reading: Reading) -> bytes:
         """Return the file to store for a picture."""
         return pictures.read(data, reading).file
+
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture."""
+        found = kept_credentials(data, self._trusted)
+        return None if found is None else found.content()
 
     def decoded(self, data: bytes, reading: Reading) -> Image.Image:
         """Return the pixels of a picture."""
@@ -88,15 +111,19 @@ class InProcess:
         """Return a stored picture as a small WebP."""
         return pictures.encode_thumbnail(data, side)
 
-    def report(self, data: bytes, field: str, trusted: str = "") -> FileReading:
+    def report(self, data: bytes, field: str) -> FileReading:
         """Return what a picture says about its origin."""
-        return reported(data, Reading(field, max_bytes=pictures.MAX_STORED_BYTES), trusted)
+        return reported(data, Reading(field, max_bytes=pictures.MAX_STORED_BYTES), self._trusted)
 
     def check_dataset(self, data: bytes) -> None:
         """Do nothing: `Dataset` itself checks the archive."""
 
 
 @cache
-def in_process() -> Decoder:
-    """Return the decoder that uses no other process."""
-    return InProcess()
+def in_process(trusted: str = "") -> Decoder:
+    """Return the decoder that uses no other process.
+
+    Args:
+        trusted: As for `InProcess`.
+    """
+    return InProcess(trusted)

@@ -38,9 +38,11 @@ class DecoderPool:
 
     Args:
         size: Number of processes. They are started when they are needed.
+        trusted: Certificates of authorities that are trusted to issue those of credentials, as PEM.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, trusted: str = "") -> None:
+        self._trusted = trusted
         self._lock = threading.Lock()
         self._share = FairShare(size)
         self._idle = [DecoderProcess() for _ in range(size)]
@@ -52,6 +54,10 @@ class DecoderPool:
         answer, found = self._perform("clean", data, reading)
         return data if answer["is_kept"] else found
 
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture."""
+        return self._perform("credentials", data, Reading(), trusted=self._trusted)[1] or None
+
     def decoded(self, data: bytes, reading: Reading) -> Image.Image:
         """Return the pixels of a picture."""
         answer, found = self._perform("decode", data, reading)
@@ -61,10 +67,10 @@ class DecoderPool:
         """Return a stored picture as a small WebP."""
         return self._perform("thumbnail", data, Reading(), side=side)[1]
 
-    def report(self, data: bytes, field: str, trusted: str = "") -> FileReading:
+    def report(self, data: bytes, field: str) -> FileReading:
         """Return what a picture says about its origin."""
         reading = Reading(field, max_bytes=pictures.MAX_STORED_BYTES)
-        return FileReading.of_json(self._perform("report", data, reading, trusted=trusted)[1])
+        return FileReading.of_json(self._perform("report", data, reading, trusted=self._trusted)[1])
 
     def check_dataset(self, data: bytes) -> None:
         """Check everything of an archive but the pictures."""
@@ -124,17 +130,21 @@ class DecoderPool:
             turn.set_result(self._idle.pop())
 
 
-def decoder_of(size: int) -> Decoder:
+def decoder_of(size: int, trusted: str = "") -> Decoder:
     """Return a decoder with so many processes, which this whole process shares; with 0, it is this process.
 
     The processes end with this one.
+
+    Args:
+        size: Number of processes.
+        trusted: As for `DecoderPool`.
     """
-    return _shared_pool(size) if size else in_process()
+    return _shared_pool(size, trusted) if size else in_process(trusted)
 
 
 @cache
-def _shared_pool(size: int) -> DecoderPool:
-    pool = DecoderPool(size)
+def _shared_pool(size: int, trusted: str) -> DecoderPool:
+    pool = DecoderPool(size, trusted)
     atexit.register(pool.close)
     return pool
 

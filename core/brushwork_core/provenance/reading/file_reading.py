@@ -3,13 +3,13 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from typing import Any
 
 from brushwork_schemas.artifact.provenance_report import Credentials, ProvenanceReport
 from PIL import Image
 
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
+from brushwork_core.provenance.credentials.reader import read_credentials
 from brushwork_core.provenance.marks.pixels import pixels_sha256
 from brushwork_core.provenance.reading.embedded import embedded_parameters
 from brushwork_core.provenance.reading.labels import labels
@@ -69,7 +69,7 @@ def read_file(
         width=pixels.width,
         height=pixels.height,
         made_here=False,
-        credentials=_credentials(data, media_type, trusted),
+        credentials=Credentials(**asdict(read_credentials(data, media_type, trusted))),
         labels=labels(texts, xmp),
         parameters=embedded_parameters(texts, xmp),
         problems=tuple(texts.problems),
@@ -86,11 +86,3 @@ def _xmp(texts: TextBlocks) -> Properties:
     except UnreadableXmp as error:
         texts.problems.append(str(error))
         return {}
-
-
-def _credentials(data: bytes, media_type: str, trusted: str) -> Credentials:
-    try:
-        reader = import_module("brushwork_core.provenance.credentials.reader")
-    except ImportError:
-        return Credentials(state="unchecked")
-    return Credentials(**asdict(reader.read_credentials(data, media_type, trusted)))

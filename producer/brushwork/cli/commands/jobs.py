@@ -10,7 +10,7 @@ from brushwork_schemas.states import JobState
 from brushwork.cli import completion
 from brushwork.cli.connection import connect, note_read
 from brushwork.cli.duration import seconds
-from brushwork.cli.provenance.commands import show_picture
+from brushwork.cli.provenance.reading import show_picture
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
 from brushwork.typed.arguments import UntypedKind
