@@ -24,6 +24,7 @@ class PlainDesk:
         self.kept: SavedCheckpoint | None = None
         self.on_save: Callable[[], None] | None = None
         self.warnings: list[ResultWarning] = []
+        self.denoised: tuple[int, int] | None = None
 
     def give(self, picture: Image.Image) -> str:
         return self.store.put(pictures.encode_png(picture))
@@ -50,6 +51,9 @@ class PlainDesk:
     def warn(self, warning: ResultWarning) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        self.denoised = computed, skipped
 
     def progress(self, step: int, total: int) -> None:
         self.steps.append((step, total))

@@ -84,6 +84,7 @@ class TextToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
 
 
 class TextToImageParameters(TextToImageFields):
@@ -117,6 +118,7 @@ class ImageToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     strength: float | None
 
 
@@ -153,6 +155,7 @@ class InpaintingFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     strength: float | None
 
 
@@ -184,6 +187,7 @@ class ImageUpscalingFields(OptionParameters, total=False):
     guidance_scale: float | None
     noise_level: int | None
     seed: int | None
+    acceleration: float
 
 
 class ImageUpscalingParameters(ImageUpscalingFields):
@@ -326,6 +330,7 @@ class AnyChanges(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     image: PictureFile
     strength: float | None
     mask_image: PictureFile

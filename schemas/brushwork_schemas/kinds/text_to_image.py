@@ -1,12 +1,8 @@
 """Kind `text-to-image`: pictures from a prompt."""
 
 from brushwork_schemas.kinds import generation
-from brushwork_schemas.kinds.generation import (
-    GENERATION_CHINESE,
-    GENERATION_ENGLISH,
-    GenerationRequest,
-    GenerationResult,
-)
+from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
 
 
