@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from brushwork_schemas.artifact import Artifact, Picture
+from brushwork_schemas.artifact import Artifact, DigitalSource, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.generation import Acceleration, seed_note
 from brushwork_schemas.kinds.generation.step_skipping import num_computed
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
-from brushwork_schemas.kinds.request import Request, Text
+from brushwork_schemas.kinds.request import NewPictureRequest, Text
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SAMPLE_SCALE = 2
 
 
-class ImageUpscalingRequest(Request):
+class ImageUpscalingRequest(NewPictureRequest):
     """Enlarge a picture and add fitting detail."""
 
     SPECIAL = frozenset(
@@ -31,7 +31,7 @@ class ImageUpscalingRequest(Request):
             "acceleration",
         }
     )
-    ADVANCED = Request.ADVANCED | {
+    ADVANCED = NewPictureRequest.ADVANCED | {
         *("prompt", "negative_prompt", "guidance_scale", "noise_level", "acceleration")
     }
 
@@ -130,6 +130,7 @@ KIND = Kind(
     from_short=_from_short,
     follow_up={"en": "Enlarge it", "zh": "放大这张"},
     makes_pictures=True,
+    digital_source=DigitalSource.COMPOSITE,
     words={
         "en": GENERATION_ENGLISH,
         "zh": {
