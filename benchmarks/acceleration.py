@@ -1,6 +1,6 @@
 """How far accelerated pictures are from those of the full run, and what they save, in one process.
 
-python -m benchmarks.acceleration [--pictures 20] [--steps 12 25 50] [--record] [--sheet FILE]
+python -m benchmarks.acceleration [--pictures 20] [--steps 12 25 50] [--scheduler NAME] [--record]
 
 Held-out prompts of pocket-diffusion in both languages, one seed each. The PSNR compares a picture with that
 of the full run of the same seed, in 8 bits. Beside it stands that of a run with as many steps as the
@@ -68,9 +68,11 @@ class Painter:
 
     Args:
         wanted: What the pictures should show.
+        scheduler: The name of a scheduler class of diffusers; by default that of the model.
     """
 
-    def __init__(self, wanted: Sequence[Description]) -> None:
+    def __init__(self, wanted: Sequence[Description], scheduler: str | None = None) -> None:
+        self._scheduler = scheduler
         pipeline: Any = StableDiffusionPipeline.from_pretrained(WEIGHTS / "pocket-diffusion")
         pipeline.set_progress_bar_config(disable=True)
         self._copies = PipelineCopies(pipeline, SerialExecutor(), CallOptions("pocket-diffusion"))
@@ -79,7 +81,7 @@ class Painter:
 
     def run(self, steps: int, acceleration: float = 0.0) -> Run:
         """Paint all prompts in one batch."""
-        copy = self._copies.new()
+        copy = self._copies.new(self._scheduler)
         skipping = StepSkipping(copy, acceleration)
         seeds = [torch.Generator().manual_seed(SEED + index) for index in range(len(self._prompts))]
         began = time.process_time()
@@ -150,13 +152,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--steps", type=int, nargs="+", default=[12, 25, 50])
+    parser.add_argument("--scheduler", help="a scheduler class of diffusers; by default the model's own")
     parser.add_argument("--record", action="store_true", help="write the table into docs/generation.md")
     parser.add_argument("--sheet", type=Path, help="file for a contact sheet (PNG), one row for each run")
     options = parser.parse_args()
     # One thread: the CPU time of several includes that in which they wait for each other.
     torch.set_num_threads(1)
     wanted = prompts(options.pictures)
-    painter = Painter(wanted)
+    painter = Painter(wanted, options.scheduler)
     found = [each for steps in options.steps for each in measure(painter, wanted, steps)]
     text = f"{table([row for row, _ in found], COLUMNS)}\n\n{machine.sentence(machine.facts())}"
     print(f"\n{text}")
