@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -13,6 +14,8 @@ from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -34,6 +37,7 @@ from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
+from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import LoadMetrics
@@ -102,7 +106,12 @@ class TestStation:
     __test__ = False
 
     def __init__(
-        self, database: Database, folder: Path, act: Act, model_executor: ModelExecutor | None = None
+        self,
+        database: Database,
+        folder: Path,
+        act: Act,
+        model_executor: ModelExecutor | None = None,
+        policies: PolicySet | None = None,
     ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
@@ -129,7 +138,15 @@ class TestStation:
             max_waiters=1,
         )
         self.model_manager.open(self.catalogue)
-        self.bare_messages = BareMessages(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.policies = WorkerPolicies(policies or PolicySet(), DecisionLog(AuditLog(database)))
+        self.bare_messages = BareMessages(
+            self.ledger,
+            self.store,
+            self.catalogue,
+            max_attempts=3,
+            policies=self.policies.policies,
+            decision_log=self.policies.log,
+        )
         self.exclusive_gate = ExclusiveGate()
         self.num_broken = 0
         self.health = ServiceHealth({Service.STORE: lambda is_away: self.store.check()})
@@ -158,6 +175,7 @@ class TestStation:
             patience=self._patience,
             metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
+            policies=self.policies,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:

@@ -86,6 +86,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The parameters are too long for a JPEG, so the file does not hold them.",
         "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
     },
+    "policy_flagged": {
+        "en": "Flagged by the policy {policy}: {reason}",
+        "zh": "策略 {policy} 已标记：{reason}",
+    },
     "top_k_reduced": {
         "en": "{field} is {given}, but the model has only {used} classes.",
         "zh": "{field} 为 {given}，但模型只有 {used} 个类别。",

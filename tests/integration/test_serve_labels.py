@@ -1,4 +1,4 @@
-"""Files of every kind as a worker writes them: their labels as exiftool reads them; equal seeds, equal names."""
+"""Files of every kind as a worker writes them: their labels as exiftool reads them, and their names."""
 
 import json
 from pathlib import Path
