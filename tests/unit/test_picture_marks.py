@@ -17,6 +17,7 @@ from brushwork_schemas.kinds.request import OutputFormat
 from PIL import Image
 from sd_parsers import ParserManager
 
+from benchmarks.provenance import forms, measured
 from tests.exiftool import read_by_exiftool
 
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
@@ -202,3 +203,12 @@ def test_a_file_is_signed_after_all_marks_and_the_unsigned_form_is_named() -> No
         unsigned.pixels_sha256,
     )
     assert writer.write(PICTURE, None, OutputChoices()).data == written("png", None).data
+
+
+def test_the_cost_of_each_mark_is_measured_by_the_bytes_that_it_adds() -> None:
+    found = measured(PICTURE, "png", repeats=1)
+    sizes = {name: size for name, (_, size) in found.items()}
+    assert sizes.keys() == {form.name for form in forms("png")}
+    assert sizes["no mark"] < sizes["label (IPTC)"] < sizes["label AIGC"]
+    assert sizes["label (IPTC)"] < sizes["parameters"]
+    assert all(ms > 0 for ms, _ in found.values())
