@@ -72,7 +72,8 @@ def _is_plain_webp(data: bytes) -> bool:
     if (riff, webp) != (b"RIFF", b"WEBP") or size + 8 != len(data):
         return False
     if name in (b"VP8 ", b"VP8L"):
-        return len(data) == 20 + padded
+        is_all: bool = len(data) == 20 + padded
+        return is_all
     return name == b"VP8X" and _is_labelled_webp(data, 20 + padded)
 
 
