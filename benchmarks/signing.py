@@ -2,10 +2,10 @@
 
 python -m benchmarks.signing [--repeats 50] [--rounds 5] [--jobs 64] [--side 512]
 
-First, signatures alone: milliseconds of processor time (of all repeats the least, for other programs only add
-to it) and bytes, by format; then for a picture that was made from a signed one, and for reading. Then many jobs
-at once, by two workers with stacks of their own, one with a key and one without, in turns: seconds to the last
-result, and processor time of the worker. `--repeats 3 --rounds 0` is the quick form.
+First, signatures alone: milliseconds of processor time (of all repeats the least, for other programs only
+add to it) and bytes, by format; then for a picture that was made from a signed one, and for reading. Then many
+jobs at once, by two workers with stacks of their own, one with a key and one without, in turns: seconds to the
+last result, and processor time of the worker. `--repeats 3 --rounds 0` is the quick form.
 """
 
 import argparse
@@ -66,9 +66,7 @@ def print_signatures(side: int, repeats: int) -> None:
     """Print the cost of a signature by format."""
     signer = Signer(development_identity())
     source = signer.sign(encoded(side, "png"), "image/png", MADE)
-    print(
-        "| picture | format | ms to sign | bytes | with a signed input: ms | bytes | ms to read | ms to keep |"
-    )
+    print("| picture | format | ms to sign | bytes | signed input: ms | bytes | ms to read | ms to keep |")
     print("|---|---|---|---|---|---|---|---|")
     for form, media_type in FORMATS.items():
         plain = encoded(side, form)
