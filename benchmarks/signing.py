@@ -3,9 +3,9 @@
 python -m benchmarks.signing [--repeats 50] [--rounds 5] [--jobs 64] [--side 512]
 
 First, signatures alone: milliseconds of processor time (of all repeats the least, for other programs only
-add to it) and bytes, by format; then for a picture that was made from a signed one, and for reading. Then many
-jobs at once, by two workers with stacks of their own, one with a key and one without, in turns: seconds to the
-last result, and processor time of the worker. `--repeats 3 --rounds 0` is the quick form.
+add to it) and bytes, by format; then for a picture that was made from a signed one, and for reading. Then
+many jobs at once, by two workers with stacks of their own, one with a key and one without, in turns: seconds
+to the last result, and processor time of the worker. `--repeats 3 --rounds 0` is the quick form.
 """
 
 import argparse
@@ -136,15 +136,15 @@ def print_jobs(rounds: int, number: int) -> None:
                 if each:
                     found[turn.name].append(figures)
     print(f"\n{number} jobs at once, {rounds} rounds: median (least to greatest)")
-    for name, each in found.items():
-        texts = []
-        for values, unit in (
-            (list(column), unit) for column, unit in zip(zip(*each, strict=True), ("s", "s CPU"), strict=True)
-        ):
-            texts.append(f"{statistics.median(values):.2f} {unit} ({min(values):.2f} to {max(values):.2f})")
-        print(f"{name} credentials: {', '.join(texts)}")
+    for name, figures_of in found.items():
+        walls, processor = [each[0] for each in figures_of], [each[1] for each in figures_of]
+        print(f"{name} credentials: {_spread(walls)} s, {_spread(processor)} s of processor time")
     ratios = [with_key[1] / without[1] - 1 for without, with_key in zip(*found.values(), strict=True)]
     print(f"more processor time with a key, median of pairs: {100 * statistics.median(ratios):+.1f} %")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
