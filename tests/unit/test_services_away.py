@@ -12,8 +12,8 @@ from brushwork_core.database.database import Database
 from brushwork_core.ledger import Signal
 from brushwork_schemas.errors import BrushworkError, InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
-from brushwork_workers.execution.executor import Outcome
 from brushwork_workers.execution.held_files import HeldFiles
+from brushwork_workers.execution.outcome import Outcome
 from brushwork_workers.execution.service_health import Service, ServiceHealth, service_of
 from brushwork_workers.interface import JobContext
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
