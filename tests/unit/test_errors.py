@@ -65,6 +65,9 @@ CODES = {
     "QuotaExceeded": ("quota_exceeded", "caller"),
     "MissingExtra": ("missing_extra", "operator"),
     "PluginFailed": ("plugin_failed", "operator"),
+    "PolicyRefused": ("policy_refused", "caller"),
+    "PolicyFailed": ("policy_failed", "operator"),
+    "ResultHeld": ("result_held", "machine"),
     "JobStopped": ("stopped", "machine"),
 }
 # `StoreUnreachable` has the code of its parent: programs know it.

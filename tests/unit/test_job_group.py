@@ -16,8 +16,8 @@ from brushwork_schemas.states import JobState
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.execution import job_group
-from brushwork_workers.execution.job_groups import MOST_TOGETHER
-from brushwork_workers.execution.outcome import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
+from brushwork_workers.execution.job_group import MOST_TOGETHER
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from PIL import Image
 

@@ -1,11 +1,11 @@
 """The files of one attempt: it reads inputs, and writes outputs or holds them until the store answers."""
 
-import logging
 import time
 from collections.abc import Iterable
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.sha256 import sha256_of
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.ledger import Signal
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
@@ -15,7 +15,6 @@ from brushwork_workers.execution.held_files import HeldFile, HeldFiles
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import LOOK_EVERY_S, ServicePatience
 
-LOGGER = logging.getLogger(__name__)
 # If the store takes other files as large for so long, it will not take this one later.
 REFUSED_LIMIT_S = 30.0
 
@@ -37,6 +36,7 @@ class FileAccess:
 
     Args:
         store: The artifact store.
+        unused: Removes files that no job refers to.
         services: Know whether the store is away.
         patience: Repeats reads.
         held: Holds finished files.
@@ -46,12 +46,14 @@ class FileAccess:
     def __init__(
         self,
         store: ArtifactStore,
+        unused: UnusedFiles,
         services: ServiceHealth,
         patience: ServicePatience,
         held: HeldFiles,
         limit_s: float,
     ) -> None:
         self.store = store
+        self.unused = unused
         self.health = services[Service.STORE]
         self.patience = patience
         self.held = held
@@ -116,7 +118,7 @@ class AttemptFiles:
     def discard(self, names: Iterable[str]) -> None:
         """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
         if not self._access.health.is_away:
-            discard(self._access.store, names)
+            self._access.unused.remove(names)
 
     def deliver(self) -> None:
         """Write the outputs that wait, once the store is back.
@@ -159,12 +161,3 @@ class AttemptFiles:
                 raise
         else:
             self._waiting.pop(0).close()
-
-
-def discard(store: ArtifactStore, names: Iterable[str]) -> None:
-    """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
-    for name in names:
-        try:
-            store.remove_if_old(name, 0.0)
-        except ServiceUnreachable as error:
-            LOGGER.warning("File %s stays in the store: %s", name, error)

@@ -14,6 +14,9 @@ from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.telemetry.log import bound
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import (
@@ -26,13 +29,11 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
-from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.result import Timings
 from brushwork_schemas.states import JobState
 
-from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
-from brushwork_workers.engines.engine import engine_versions
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, AwayTooLong, FileAccess
 from brushwork_workers.execution.attempt_result import (
@@ -42,26 +43,26 @@ from brushwork_workers.execution.attempt_result import (
     AttemptResult,
     AttemptStopped,
     AttemptUnserved,
+    Outcome,
 )
 from brushwork_workers.execution.attempt_start import AttemptStart
-from brushwork_workers.execution.engines_used import EnginesUsed
+from brushwork_workers.execution.engines_used import EnginesUsed, provenance_of
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
-from brushwork_workers.execution.job_group import JobGroup, Prepared, Ready, Step
-from brushwork_workers.execution.job_groups import JobGroups
+from brushwork_workers.execution.job_group import JobGroup, JobGroups, Prepared, Ready, Step
 from brushwork_workers.execution.metrics import JobMetrics
-from brushwork_workers.execution.outcome import Outcome
+from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
+from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import Handler, StepwiseHandler
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
-from brushwork_workers.models.revision import versions
 
 LOGGER = logging.getLogger(__name__)
 # A job that needs a service which is away may be claimed again after so long, by a worker that reaches it.
@@ -99,6 +100,8 @@ class Executor:
         events: Tells Celery's monitors how jobs begin and end.
         decoder: Decodes input pictures and checks archives; None for this process.
         groups: Chooses the jobs that run together in one thread.
+        picture_writer: Writes the files of new pictures; None for one with the default settings.
+        policies: Decide about requests before they run; None for no policies.
     """
 
     def __init__(
@@ -120,7 +123,11 @@ class Executor:
         events: TaskEvents | None = None,
         decoder: Decoder | None = None,
         groups: JobGroups | None = None,
+        picture_writer: PictureWriter | None = None,
+        policies: WorkerPolicies | None = None,
     ) -> None:
+        self._picture_writer = picture_writer
+        self._policies = policies or WorkerPolicies(PolicySet(), DecisionLog())
         self._decoder = decoder
         self._events = events or TaskEvents()
         self._worker = worker
@@ -232,12 +239,18 @@ class Executor:
     def _work(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> Steps[AttemptCompleted]:
         claim, began = attempt.claim, time.monotonic()
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
+        verdict = self._policies.admit(claim)
         model = self._model_manager.named(claim.model, claim.kind)
         start = AttemptStart(attempt, self._ledger, self._patience, self._exclusive_gate)
         reservation = held.enter_context(self._model_manager.reserve(model, start.while_waiting))
         held.enter_context(start.begun())
         loaded_model = self._model_manager.load(reservation, start.while_loading)
-        context = AttemptContext(attempt, files, self._checkpoints, self._patience)
+        origin = PictureOrigin(kind_named(claim.kind), request, claim.model, loaded_model.revision)
+        new_pictures = NewPictures(self._picture_writer, origin)
+        new_pictures.check()
+        context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
+        for warning in verdict.warnings:
+            context.warn(warning)
         loading_s = time.monotonic() - began
         return (yield from self._perform(attempt, context, request, loaded_model, loading_s=loading_s))
 
@@ -262,7 +275,7 @@ class Executor:
             running_s=time.monotonic() - began - context.reading_s,
         )
         result_type = kind_named(claim.kind).result_type
-        provenance = self._provenance(claim, loaded_model, timings, engines)
+        provenance = provenance_of(claim, self._worker, loaded_model, timings, engines)
         # The result type of a plug-in may have a field `warnings` of its own.
         result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
         return AttemptCompleted(result, tuple(context.outputs))
@@ -292,24 +305,6 @@ class Executor:
         # The call went on for the others of the group.
         attempt.check()
         return handler.result(request, context, answer), engines
-
-    def _provenance(
-        self, claim: Claim, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
-    ) -> Provenance:
-        is_used = engines.has(loaded_model.engine)
-        return Provenance(
-            model=loaded_model.model.name,
-            model_revision=loaded_model.revision,
-            versions=versions() | (engine_versions(loaded_model.engine) if is_used else {}),
-            device=loaded_model.device,
-            dtype=loaded_model.dtype,
-            engine=loaded_model.engine if is_used else TORCH,
-            engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
-            engine_modules=engines.by_module,
-            worker=self._worker,
-            attempt=claim.attempt,
-            timings=timings,
-        )
 
     def _finish(self, attempt: Attempt, result: AttemptResult) -> Steps[Outcome]:
         is_broken = isinstance(result, AttemptFailed) and isinstance(result.error, DeviceFailed)

@@ -5,8 +5,9 @@ and fence, its context, its log lines, its errors, and what becomes of it.
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import copy_context
@@ -15,16 +16,20 @@ from typing import Any, Generic, TypeVar
 
 from brushwork_core.ledger import Claim, Completion, WriteOutcome
 from brushwork_core.ledger.transitions import STEPS
-from brushwork_schemas.errors import JobStopped
+from brushwork_schemas.errors import JobStopped, OutOfMemory
 
 from brushwork_workers.batching.model_executor import ModelExecutor
+from brushwork_workers.device.failures import coded_error
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.engines_used import EnginesUsed
 from brushwork_workers.interface import StepwiseHandler
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 
 LOGGER = logging.getLogger(__name__)
 # A job that takes longer to begin waits for something, or has a large picture. The others need not wait.
 SLOW_S = 0.25
+# More save little: what a group shares is a tenth of what each job costs. They would end later.
+MOST_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -236,3 +241,64 @@ def _called(steps: Sequence[Step | None]) -> Sequence[Any]:
     """Call the model for jobs of one handler."""
     prepared = [step for step in steps if isinstance(step, Prepared)]
     return prepared[0].handler.answers([each.inputs for each in prepared])
+
+
+class JobGroups:
+    """Divides claimed jobs into groups. Jobs of a group have the same kind, model and priority.
+
+    A job runs alone if it has to be alone, if it needs identical bytes, if its model is not loaded, or if the
+    handler does more than one call of its model (see `StepwiseHandler`).
+
+    Args:
+        loaded: Returns a model that is loaded.
+        max_rows: Most rows of one batch.
+        max_pixels: Most pixels of one batch.
+    """
+
+    def __init__(
+        self,
+        loaded: Callable[[str], LoadedModel | None],
+        *,
+        max_rows: int = MOST_TOGETHER,
+        max_pixels: float = math.inf,
+    ) -> None:
+        self._loaded = loaded
+        self._max_rows = min(max_rows, MOST_TOGETHER)
+        self._max_pixels = max_pixels
+        # Fewer where the memory did not suffice, by the name of the model.
+        self._fitting: dict[str, int] = {}
+
+    def divided(self, claims: Sequence[Claim]) -> list[tuple[Claim, ...]]:
+        """Return the groups, each with at least one job, in the order of their first jobs."""
+        groups: list[list[Claim]] = []
+        open_groups: dict[Hashable, list[Claim]] = {}
+        for claim in claims:
+            key = (claim.kind, claim.model, claim.priority)
+            most = 1 if claim.alone or claim.request.get("deterministic") else self._most_of(claim)
+            group = open_groups.get(key, [])
+            if most == 1 or not group or len(group) >= most:
+                group = []
+                groups.append(group)
+                if most > 1:
+                    open_groups[key] = group
+            group.append(claim)
+        return [tuple(group) for group in groups]
+
+    def note_failure(self, claims: Sequence[Claim], error: BaseException) -> None:
+        """Make the next groups smaller, if the common call of this one had not enough memory.
+
+        Args:
+            claims: The group.
+            error: What the call raised.
+        """
+        if isinstance(coded_error(error), OutOfMemory):
+            self._fitting[claims[0].model] = max(1, len(claims) // 2)
+
+    def _most_of(self, claim: Claim) -> int:
+        loaded = self._loaded(claim.model)
+        handler = None if loaded is None else loaded.handlers.get(claim.kind)
+        if loaded is None or not isinstance(handler, StepwiseHandler):
+            return 1
+        fitting = self._fitting.get(claim.model, self._max_rows)
+        by_pixels = int(min(self._max_rows, self._max_pixels / handler.row_pixels))
+        return max(1, min(fitting, by_pixels, self._max_rows, loaded.model.max_batch or self._max_rows))

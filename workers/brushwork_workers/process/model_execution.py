@@ -1,9 +1,10 @@
 """Creates what runs the heavy calls of a worker's models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.catalogue import Catalogue, Model
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
@@ -11,7 +12,7 @@ from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecu
 from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
-from brushwork_workers.execution.job_groups import JobGroups
+from brushwork_workers.execution.job_group import JobGroups
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 
 
@@ -52,3 +53,19 @@ def new_job_groups(
 
 def _most_pixels(settings: Settings, device: torch.device) -> int:
     return settings.max_batch_pixels or default_pixels(device)
+
+
+def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:
+    """Return the models that a worker serves.
+
+    Args:
+        catalogue: All models.
+        names: Names, separated by commas; None for all models of its kinds.
+        kinds: The kinds of the worker.
+    """
+    chosen = {name.strip() for name in names.split(",")} if names else None
+    return [
+        model
+        for model in catalogue
+        if set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen)
+    ]
