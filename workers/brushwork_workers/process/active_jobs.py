@@ -1,6 +1,6 @@
 """The running jobs as Celery's inspection and heartbeats show them: a job has no message of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import time
 from typing import Any
@@ -37,12 +37,13 @@ class ActiveJob:
 
 
 @contextmanager
-def shown(claims: Sequence[Claim], hostname: str) -> Iterator[None]:
+def shown(claims: Sequence[Claim], hostname: str, on_end: Callable[[], None]) -> Iterator[None]:
     """Show jobs as active inside the block.
 
     Args:
         claims: The claims of the jobs.
         hostname: Celery's name of this worker.
+        on_end: Called when they are not shown any more.
     """
     jobs = [ActiveJob(claim, hostname) for claim in claims]
     for job in jobs:
@@ -52,3 +53,4 @@ def shown(claims: Sequence[Claim], hostname: str) -> Iterator[None]:
     finally:
         for job in jobs:
             state.task_ready(job)
+        on_end()

@@ -103,7 +103,7 @@ class WorkerProcess:
         self.service_health = ServiceHealth(
             {
                 Service.STORE: self._check_store,
-                Service.REDIS: lambda is_away: self._services.publisher.num_waiting(self.kinds[0]),
+                Service.REDIS: self._check_redis,
             }
         )
         self._patience = ServicePatience(self.service_health, settings.lease_s)
@@ -370,10 +370,8 @@ class WorkerProcess:
         ]
 
     def _run(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        with shown(claims, self.worker.partition("/")[0]):
-            left = self._executor.run_together(claims)
-        self.fleet_duties.backlog_watch.job_ended()
-        return left
+        with shown(claims, self.worker.partition("/")[0], self.fleet_duties.backlog_watch.job_ended):
+            return self._executor.run_together(claims)
 
     def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
@@ -383,6 +381,9 @@ class WorkerProcess:
     def _check_store(self, is_away: bool) -> None:
         store = self._services.store
         store.check(self._held.largest_bytes) if is_away else store.expect_reachable()
+
+    def _check_redis(self, is_away: bool) -> None:
+        self._services.publisher.num_waiting(self.kinds[0])
 
     def _entry(self) -> WorkerEntry:
         return replace(
