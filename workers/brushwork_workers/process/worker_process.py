@@ -104,10 +104,7 @@ class WorkerProcess:
             round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
         )
         self.service_health = ServiceHealth(
-            {
-                Service.STORE: self._check_store,
-                Service.REDIS: self._check_redis,
-            }
+            {Service.STORE: self._check_store, Service.REDIS: self._check_redis}
         )
         self._patience = ServicePatience(self.service_health, settings.lease_s)
         self._catalogue = Catalogue.load(settings.catalogue)
