@@ -24,8 +24,7 @@ from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
 
 from brushwork_workers.execution.attempt import Attempt
-from brushwork_workers.execution.attempt_files import AttemptFiles
-from brushwork_workers.execution.ingredients import Ingredients
+from brushwork_workers.execution.attempt_files import AttemptFiles, Ingredients
 from brushwork_workers.execution.new_pictures import NewPictures, StatedSource
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import SavedCheckpoint
