@@ -1,5 +1,6 @@
 """The files of one attempt: it reads inputs, and writes outputs or holds them until the store answers."""
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 
@@ -20,6 +21,7 @@ from brushwork_workers.execution.held_files import HeldFile, HeldFiles
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import LOOK_EVERY_S, ServicePatience
 
+LOGGER = logging.getLogger(__name__)
 # If the store takes other files as large for so long, it will not take this one later.
 REFUSED_LIMIT_S = 30.0
 
