@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -30,6 +31,26 @@ class TransparentIsBlack:
 
 # The type of a request field that holds a mask. A client accepts what it accepts for a picture.
 Mask = Annotated[Picture, TransparentIsBlack()]
+
+# Formats of the pictures that brushwork stores, by their names in Pillow.
+STORED_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+
+
+class DigitalSource(StrEnum):
+    """How a picture came to be, in the words of IPTC's `DigitalSourceType`."""
+
+    GENERATED = "trainedAlgorithmicMedia"
+    """A model has made it without a picture."""
+    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+    """A model has changed a picture, or added to it."""
+    ENHANCED = "algorithmicallyEnhanced"
+    """A model has made it larger or clearer, and added nothing."""
+
+    @property
+    def uri(self) -> str:
+        """The address that stands for it in metadata."""
+        return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
+
 
 # Most bytes of one picture that a caller gives.
 MAX_PICTURE_BYTES = 25 * 1024 * 1024
@@ -123,6 +144,16 @@ class Artifact(BaseModel):
     size_bytes: int
     width: int = Field(0, description="Pixels; 0 if the file is not a picture.")
     height: int = Field(0, description="Pixels; 0 if the file is not a picture.")
+    pixels_sha256: Sha256 | None = Field(
+        None,
+        description="For a picture of a result: SHA-256 of its pixels, as they were handed to the encoder. "
+        "Equal pixels have equal values in all formats, with any metadata and signature.",
+    )
+    unsigned_sha256: Sha256 | None = Field(
+        None,
+        description="For a picture of a result: SHA-256 of its file before it was signed; the same as "
+        "`sha256` if it was not.",
+    )
     _source: ByteSource | None = PrivateAttr(default=None)
 
     def bind(self, source: ByteSource) -> None:
@@ -148,7 +179,7 @@ class Artifact(BaseModel):
         """
         from PIL import Image
 
-        picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])
+        picture = Image.open(io.BytesIO(self.bytes()), formats=STORED_FORMATS)
         picture.load()
         return picture
 
@@ -162,12 +193,12 @@ def describe(data: bytes, sha256: str) -> Artifact:
     """Return the artifact of an encoded picture.
 
     Args:
-        data: The file: PNG, JPEG or WebP.
+        data: The file: PNG, JPEG, WebP or AVIF.
         sha256: Its name in the store.
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+    with Image.open(io.BytesIO(data), formats=STORED_FORMATS) as picture:
         width, height = picture.size
         media_type = Image.MIME[picture.format or "PNG"]
     return Artifact(sha256=sha256, media_type=media_type, size_bytes=len(data), width=width, height=height)

@@ -82,6 +82,14 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "Flagged by the policy {policy}: {reason}",
         "zh": "策略 {policy} 已标记：{reason}",
     },
+    "visible_label_cut": {
+        "en": "A picture of {width} x {height} pixels has no room for the whole text of the visible label.",
+        "zh": "{width} × {height} 像素的图片放不下可见标识的全部文字。",
+    },
+    "parameters_not_embedded": {
+        "en": "The parameters are too long for a JPEG, so the file does not hold them.",
+        "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
+    },
     "top_k_reduced": {
         "en": "{field} is {given}, but the model has only {used} classes.",
         "zh": "{field} 为 {given}，但模型只有 {used} 个类别。",
@@ -98,6 +106,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "zh": "该模型经过蒸馏，不使用此参数",
     },
     "no_controlnet": {"en": "the request names no controlnet", "zh": "请求中没有 controlnet"},
+    "operator": {
+        "en": "the operator requires the visible label with its own text",
+        "zh": "管理员要求使用其设定的可见标识",
+    },
+    "no_visible_label": {"en": "the request has no visible_label", "zh": "请求没有要求可见标识"},
     "semantic": {
         "en": "the semantic task gives each pixel its best class",
         "zh": "语义分割任务总是取每个像素得分最高的类别",

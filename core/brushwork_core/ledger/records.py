@@ -208,6 +208,19 @@ _OF_CLAIM = (
 
 
 @dataclass(frozen=True)
+class HoldReason:
+    """Why a result is held.
+
+    Args:
+        policy: Name of the policy.
+        reason: What the caller reads.
+    """
+
+    policy: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Completion:
     """The end of an attempt that succeeded.
 
@@ -217,6 +230,7 @@ class Completion:
         result: Result as JSON.
         outputs: Files of the result, already stored.
         progress: Last progress. All its steps count as done.
+        hold: Why nobody may read the result before a review; None if it is served at once.
     """
 
     job_id: str
@@ -224,6 +238,7 @@ class Completion:
     result: dict[str, Any]
     outputs: tuple[Artifact, ...] = ()
     progress: Progress | None = None
+    hold: HoldReason | None = None
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,13 @@ from brushwork_core.settings.groups import (
     WebhookSettings,
     WorkerSettings,
 )
+from brushwork_core.settings.mark_settings import MarkSettings
 
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class Settings(
     WebhookSettings,
+    MarkSettings,
     DecoderSettings,
     ConnectionSettings,
     GatewaySettings,
@@ -96,6 +98,11 @@ class Settings(
     @property
     def connection(self) -> ConnectionSettings:
         """Limits of a connection, and of all connections together."""
+        return self
+
+    @property
+    def marks(self) -> MarkSettings:
+        """Labels and parameters in the files of new pictures."""
         return self
 
     @property

@@ -14,6 +14,7 @@ from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.telemetry.log import bound
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import (
@@ -49,6 +50,7 @@ from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import ServiceHealth
@@ -111,6 +113,7 @@ class Executor:
         events: Tells Celery's monitors how jobs begin and end.
         decoder: Decodes input pictures and checks archives; None for this process.
         policies: Decide about requests before they run; None for no policies.
+        picture_writer: Writes the files of new pictures; None for one with the default settings.
     """
 
     def __init__(
@@ -131,8 +134,10 @@ class Executor:
         metrics: JobMetrics,
         events: TaskEvents | None = None,
         decoder: Decoder | None = None,
+        picture_writer: PictureWriter | None = None,
         policies: WorkerPolicies | None = None,
     ) -> None:
+        self._picture_writer = picture_writer
         self._policies = policies or WorkerPolicies(PolicySet(), DecisionLog())
         self._decoder = decoder
         self._events = events or TaskEvents()
@@ -235,7 +240,10 @@ class Executor:
         reservation = held.enter_context(self._model_manager.reserve(model, start.while_waiting))
         held.enter_context(start.begun())
         loaded_model = self._model_manager.load(reservation, start.while_loading)
-        context = AttemptContext(attempt, files, self._checkpoints, self._patience)
+        origin = PictureOrigin(kind_named(claim.kind), request, claim.model, loaded_model.revision)
+        new_pictures = NewPictures(self._picture_writer, origin)
+        new_pictures.check()
+        context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
         for warning in verdict.warnings:
             context.warn(warning)
         return self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)

@@ -11,6 +11,7 @@ from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.policies.decision_log import DecisionMetrics
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.build_info import BuildInfo
@@ -272,6 +273,7 @@ class WorkerProcess:
             events=self.task_events,
             decoder=decoder_of(self.settings.decoders),
             policies=self._policies,
+            picture_writer=PictureWriter(self.settings.marks),
         )
 
     def _new_reporter(self) -> Reporter:
@@ -288,9 +290,9 @@ class WorkerProcess:
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        reports = ProcessReports(self._services.database)
+        reports, quiet = ProcessReports(self._services.database), Quiet(self._running)
         identity = worker_identity(self.worker.partition("/")[0])
-        return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
+        return Reporter(reports, identity, self._registry, is_quiet=quiet.is_quiet)
 
     def _new_job_threads(self, concurrency: int) -> JobThreads:
         return JobThreads(
