@@ -78,10 +78,6 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "{field} was reduced from {given} to {used}: the model has no room for more after the prompt.",
         "zh": "{field} 已从 {given} 降为 {used}：提示词之后模型只能再生成这么多。",
     },
-    "policy_flagged": {
-        "en": "Flagged by the policy {policy}: {reason}",
-        "zh": "策略 {policy} 已标记：{reason}",
-    },
     "visible_label_cut": {
         "en": "A picture of {width} x {height} pixels has no room for the whole text of the visible label.",
         "zh": "{width} × {height} 像素的图片放不下可见标识的全部文字。",
@@ -89,6 +85,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
     "parameters_not_embedded": {
         "en": "The parameters are too long for a JPEG, so the file does not hold them.",
         "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
+    },
+    "policy_flagged": {
+        "en": "Flagged by the policy {policy}: {reason}",
+        "zh": "策略 {policy} 已标记：{reason}",
     },
     "top_k_reduced": {
         "en": "{field} is {given}, but the model has only {used} classes.",

@@ -112,8 +112,8 @@ class Executor:
         metrics: Counts attempts.
         events: Tells Celery's monitors how jobs begin and end.
         decoder: Decodes input pictures and checks archives; None for this process.
-        policies: Decide about requests before they run; None for no policies.
         picture_writer: Writes the files of new pictures; None for one with the default settings.
+        policies: Decide about requests before they run; None for no policies.
     """
 
     def __init__(

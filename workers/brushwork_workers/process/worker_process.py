@@ -272,8 +272,8 @@ class WorkerProcess:
             metrics=self._metrics,
             events=self.task_events,
             decoder=decoder_of(self.settings.decoders),
-            policies=self._policies,
             picture_writer=PictureWriter(self.settings.marks),
+            policies=self._policies,
         )
 
     def _new_reporter(self) -> Reporter:
@@ -290,9 +290,9 @@ class WorkerProcess:
         ):
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
-        reports, quiet = ProcessReports(self._services.database), Quiet(self._running)
+        reports = ProcessReports(self._services.database)
         identity = worker_identity(self.worker.partition("/")[0])
-        return Reporter(reports, identity, self._registry, is_quiet=quiet.is_quiet)
+        return Reporter(reports, identity, self._registry, is_quiet=Quiet(self._running).is_quiet)
 
     def _new_job_threads(self, concurrency: int) -> JobThreads:
         return JobThreads(
