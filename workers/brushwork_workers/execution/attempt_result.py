@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from brushwork_core.ledger import Signal
+from brushwork_core.ledger import HoldReason, Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.result import Result
@@ -15,10 +15,12 @@ class AttemptCompleted:
     Args:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
+        hold: Why nobody may read the result before a review; None if it is served at once.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
+    hold: HoldReason | None = None
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,13 @@ from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
+from brushwork_workers.execution.policies.picture_scores import PictureScores
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
@@ -71,6 +72,8 @@ class Outcome(StrEnum):
     """What became of an attempt, for the log and for Flower."""
 
     SUCCEEDED = "succeeded"
+    HELD = "held for review"
+    """The job has ended. Nobody is told of it before a reviewer has decided about the result."""
     FAILED = "failed"
     CANCELED = "canceled"
     EXPIRED = "expired"
@@ -138,6 +141,7 @@ class Executor:
         policies: WorkerPolicies | None = None,
     ) -> None:
         self._picture_writer = picture_writer
+        self._scores = PictureScores(model_manager, model_executor, ledger, patience, exclusive_gate)
         self._policies = policies or WorkerPolicies(PolicySet(), DecisionLog())
         self._decoder = decoder
         self._events = events or TaskEvents()
@@ -243,10 +247,16 @@ class Executor:
         origin = PictureOrigin(kind_named(claim.kind), request, claim.model, loaded_model.revision)
         new_pictures = NewPictures(self._picture_writer, origin)
         new_pictures.check()
-        context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
-        for warning in verdict.warnings:
-            context.warn(warning)
-        return self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)
+        context = AttemptContext(
+            attempt, files, self._checkpoints, self._patience, new_pictures, is_judged=verdict.is_needed
+        )
+        completed = self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)
+        if not verdict.is_needed:
+            return completed
+        if self._policies.needs_models(verdict):
+            # The classifiers may need the memory of the model.
+            held.close()
+        return self._policies.judge(attempt, completed, verdict, context, self._scores)
 
     def _perform(
         self,
@@ -317,12 +327,12 @@ class Executor:
     def _end(self, attempt: Attempt, result: AttemptResult) -> Outcome:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress)
+            case AttemptCompleted(made, outputs, hold):
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, hold)
                 try:
                     return self._write(
                         attempt,
-                        Outcome.SUCCEEDED,
+                        Outcome.SUCCEEDED if hold is None else Outcome.HELD,
                         lambda: self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:
@@ -378,6 +388,6 @@ class Executor:
         code, running_s = "", None
         if isinstance(result, AttemptFailed | AttemptUnserved):
             code = result.error.code
-        if isinstance(result, AttemptCompleted) and outcome is Outcome.SUCCEEDED:
+        if isinstance(result, AttemptCompleted) and outcome in (Outcome.SUCCEEDED, Outcome.HELD):
             running_s = result.result.provenance.timings.running_s
         self._metrics.ended(claim, outcome.name.lower(), code=code, running_s=running_s)

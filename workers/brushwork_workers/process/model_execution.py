@@ -1,10 +1,13 @@
 """Creates what runs the heavy calls of a worker's models."""
 
+import logging
 from collections.abc import Callable, Collection
 
 import torch
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
@@ -12,6 +15,9 @@ from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecu
 from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
+
+LOGGER = logging.getLogger(__name__)
+CLASSIFICATION = "image-classification"
 
 
 def new_model_executor(
@@ -37,17 +43,46 @@ def new_model_executor(
     return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)
 
 
-def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:
+def chosen_models(
+    catalogue: Catalogue, names: str | None, kinds: Collection[str], classifiers: Collection[str] = ()
+) -> list[Model]:
     """Return the models that a worker serves.
 
     Args:
         catalogue: All models.
         names: Names, separated by commas; None for all models of its kinds.
         kinds: The kinds of the worker.
+        classifiers: Names of the image classifiers that policies need, whatever the worker serves.
+
+    Raises:
+        InvalidRequest: The catalogue has no such classifier.
     """
+    for name in classifiers:
+        try:
+            catalogue.named(name, CLASSIFICATION)
+        except UnknownModel as error:
+            raise InvalidRequest(
+                said("Invalid policies: {message}", message=error.message), field="policies", hint=error.hint
+            ) from error
     chosen = {name.strip() for name in names.split(",")} if names else None
     return [
         model
         for model in catalogue
-        if set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen)
+        if model.name in classifiers
+        or (set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen))
     ]
+
+
+def report_missing(classifiers: Collection[str], served: Collection[str]) -> None:
+    """Log which image classifiers of policies cannot be loaded. Their policies fail until they can.
+
+    Args:
+        classifiers: Names of the classifiers.
+        served: Names of the models that the worker can load.
+    """
+    for name in sorted(set(classifiers) - set(served)):
+        LOGGER.error(
+            "The classifier %s of a policy is not on this machine, or cannot be loaded. Until it is, the "
+            "policy fails, and its `on_error` decides. Try: brushwork models pull %s",
+            *(name, name),
+        )

@@ -27,8 +27,12 @@ from celery import Celery
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
+from brushwork_workers.execution.attempt_files import FileAccess
+from brushwork_workers.execution.held_files import HeldFiles
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
+from brushwork_workers.execution.service_health import ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.supervision.notification_thread import Notifications
 
 
@@ -113,6 +117,12 @@ class WorkerServices:
             policies=policies.policies,
             decision_log=policies.log,
         )
+
+    def file_access(
+        self, health: ServiceHealth, patience: ServicePatience, held: HeldFiles, limit_s: float
+    ) -> FileAccess:
+        """Return what attempts share to read and write files; the arguments are those of `FileAccess`."""
+        return FileAccess(self.store, self.unused_files, health, patience, held, limit_s)
 
     def policies(self, settings: Settings) -> WorkerPolicies:
         """Return the policies of the operator.

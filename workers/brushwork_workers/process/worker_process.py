@@ -31,7 +31,6 @@ from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
 from brushwork_workers.engines.model_engines import ModelEngines
-from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
@@ -55,7 +54,7 @@ from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
-from brushwork_workers.process.model_execution import chosen_models, new_model_executor
+from brushwork_workers.process.model_execution import chosen_models, new_model_executor, report_missing
 from brushwork_workers.process.revocations import Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -143,7 +142,9 @@ class WorkerProcess:
 
     def open(self) -> None:
         """Load and warm up the models, then start the threads."""
-        self._model_manager.open(chosen_models(self._catalogue, self.settings.models, self.kinds))
+        needed = self._policies.policies.models
+        self._model_manager.open(chosen_models(self._catalogue, self.settings.models, self.kinds, needed))
+        report_missing(needed, self._model_manager.names)
         for thread in self._threads:
             thread.start()
         self._reservation.end(leave=False)
@@ -252,13 +253,8 @@ class WorkerProcess:
         return Executor(
             worker=self.worker,
             ledger=self._services.ledger,
-            files=FileAccess(
-                self._services.store,
-                self._services.unused_files,
-                self.service_health,
-                self._patience,
-                self._held,
-                self.settings.held_s,
+            files=self._services.file_access(
+                self.service_health, self._patience, self._held, self.settings.held_s
             ),
             checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
