@@ -25,6 +25,7 @@ from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.operations import OperationCommand
+from brushwork.cli.review import review
 
 app = typer.Typer(
     name="brushwork",
@@ -47,5 +48,6 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)
 app.add_typer(keys, rich_help_panel=RUN)
+app.add_typer(review, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)

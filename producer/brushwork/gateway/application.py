@@ -25,6 +25,7 @@ from brushwork.gateway.routes import (
     jobs,
     metrics,
     preview,
+    reviews,
     submit,
     workers,
 )
@@ -147,6 +148,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         workers,
         health,
         metrics,
+        reviews,
         api_page,
     ):
         app.include_router(routes.router)

@@ -15,12 +15,12 @@ class AttemptCompleted:
     Args:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
-        hold: Why nobody may read the result before a review; None if it is served at once.
+        held_because: Why nobody may read the result before a review; None if it is served at once.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
-    hold: HoldReason | None = None
+    held_because: HoldReason | None = None
 
 
 @dataclass(frozen=True)

@@ -327,12 +327,12 @@ class Executor:
     def _end(self, attempt: Attempt, result: AttemptResult) -> Outcome:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs, hold):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, hold)
+            case AttemptCompleted(made, outputs, because):
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, because)
                 try:
                     return self._write(
                         attempt,
-                        Outcome.SUCCEEDED if hold is None else Outcome.HELD,
+                        Outcome.SUCCEEDED if because is None else Outcome.HELD,
                         lambda: self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:

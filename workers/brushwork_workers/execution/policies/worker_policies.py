@@ -34,7 +34,7 @@ _NOT_OF_CLASSIFIER = (JobStopped, ServiceUnreachable, DeviceFailed, OutOfMemory)
 _WARNINGS = {Action.FLAG: "policy_flagged", Action.BLUR: "policy_blurred"}
 
 
-class Scores(Protocol):
+class PictureScoring(Protocol):
     """Classifies pictures."""
 
     def of(
@@ -82,7 +82,7 @@ class Verdict:
         ]
 
     @property
-    def hold(self) -> HoldReason | None:
+    def held_because(self) -> HoldReason | None:
         """Why the result is held: the first reason."""
         found = next(iter(self._of(Action.HOLD)), None)
         return None if found is None else HoldReason(found[0], found[1].reason)
@@ -135,7 +135,7 @@ class WorkerPolicies:
         completed: AttemptCompleted,
         verdict: Verdict,
         context: AttemptContext,
-        scores: Scores,
+        scores: PictureScoring,
     ) -> AttemptCompleted:
         """Ask about a result, and do what was decided about it and about its request.
 
@@ -173,7 +173,7 @@ class WorkerPolicies:
         verdict: Verdict,
         context: AttemptContext,
         pictures: Sequence[Artifact],
-        scores: Scores,
+        scores: PictureScoring,
     ) -> list[ResultPicture]:
         images = [context.made[each.sha256].picture for each in pictures]
         found: list[dict[str, Mapping[str, float]]] = [{} for _ in pictures]
@@ -214,7 +214,7 @@ class WorkerPolicies:
         context.discard(gone)
         result = _warned(replaced(completed.result, by), verdict.warnings)
         outputs = {each.sha256: each for each in context.outputs if each.sha256 not in gone}
-        return AttemptCompleted(result, tuple(outputs.values()), verdict.hold)
+        return AttemptCompleted(result, tuple(outputs.values()), verdict.held_because)
 
     def _add(self, verdict: Verdict, decided: list[Decided], claim: Claim) -> None:
         self.log.add(decided, claim.job_id)
