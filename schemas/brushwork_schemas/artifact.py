@@ -52,6 +52,15 @@ class DigitalSource(StrEnum):
         return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
 
 
+class SignedBy(StrEnum):
+    """Whose certificate has signed the Content Credentials of a picture."""
+
+    OPERATOR = "operator"
+    """The operator's own certificate. Whether readers trust it depends on who has issued it."""
+    DEVELOPMENT = "development"
+    """A local development certificate, which nobody trusts."""
+
+
 # Most bytes of one picture that a caller gives.
 MAX_PICTURE_BYTES = 25 * 1024 * 1024
 # The first bytes of an archive by which `archive_type` recognizes it.
@@ -154,7 +163,22 @@ class Artifact(BaseModel):
         description="For a picture of a result: SHA-256 of its file before it was signed; the same as "
         "`sha256` if it was not.",
     )
+    signed_by: SignedBy | None = Field(
+        None,
+        description="For a picture of a result: whose certificate has signed its Content Credentials. Nobody "
+        "trusts `development`. Null: it is not signed.",
+    )
     _source: ByteSource | None = PrivateAttr(default=None)
+    _credentials_file: "Artifact | None" = PrivateAttr(default=None)
+
+    @property
+    def credentials_file(self) -> "Artifact | None":
+        """The file with the credentials that an input picture had, where it was just handed in."""
+        return self._credentials_file
+
+    def bind_credentials(self, file: "Artifact") -> None:
+        """Set the file with the credentials that this picture had when it was handed in."""
+        self._credentials_file = file
 
     def bind(self, source: ByteSource) -> None:
         """Set the source from which `bytes`, `save` and `pil` read."""

@@ -17,6 +17,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "zh": "目前没有就绪的工作进程拥有模型 {model}。任务会等待同类别的工作进程；"
         "如果接手的工作进程没有这个模型，任务会失败。",
     },
+    "not_signed": {
+        "en": "The picture has no Content Credentials, because it could not be signed: {reason}.",
+        "zh": "图片没有内容凭证，因为无法签名：{reason}。",
+    },
     "prompt_cut": {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",

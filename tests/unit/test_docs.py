@@ -17,8 +17,17 @@ import pytest
 from brushwork.cli.application import app
 from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, ClaimOrder, Completion, Ledger
+from brushwork_core.ledger import (
+    STALLED,
+    WORKER_LOST,
+    CeleryMessage,
+    ClaimOrder,
+    Completion,
+    HoldReason,
+    Ledger,
+)
 from brushwork_core.ledger.claim_order import ClaimedFor
+from brushwork_core.ledger.held_results import HeldResults
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states

@@ -58,6 +58,8 @@ CODES = {
     "BucketMissing": ("bucket_missing", "operator"),
     "StoreDenied": ("store_denied", "operator"),
     "WrongRegion": ("wrong_region", "operator"),
+    "SigningFailed": ("signing_failed", "operator"),
+    "CertificateUnusable": ("certificate_unusable", "operator"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "TooManyConnections": ("too_many_connections", "machine"),
     "TooManyUploads": ("too_many_uploads", "machine"),

@@ -25,6 +25,11 @@ class UnusedFiles:
         self._database = database
         self._store = store
 
+    @property
+    def database(self) -> Database:
+        """Database of the ledger."""
+        return self._database
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, unless a job or a caller has recorded the same bytes since.
 

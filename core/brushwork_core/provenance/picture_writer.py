@@ -1,15 +1,19 @@
 """Writes the file of a new picture once: with visible label, labels in metadata, and signature."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from brushwork_schemas.artifact import SignedBy
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.request import Corner
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
+from brushwork_core.provenance.credentials.ingredients import Ingredient
+from brushwork_core.provenance.credentials.output_signer import SignedFile
 from brushwork_core.provenance.facts import PictureFacts
 from brushwork_core.provenance.marks.aigc import aigc_label
 from brushwork_core.provenance.marks.encoding import PNG, FileForm, MarksTooLong, encoded
@@ -23,15 +27,29 @@ from brushwork_core.settings.mark_settings import MarkSettings
 class PictureSigner(Protocol):
     """Signs the finished files of pictures."""
 
-    def sign(self, data: bytes, media_type: str, facts: PictureFacts) -> bytes:
-        """Return the file with a signature.
+    @property
+    def is_configured(self) -> bool:
+        """Whether files are signed."""
+        ...
+
+    def signed(
+        self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
+    ) -> SignedFile:
+        """Return the file with a signature; or as it is, with a warning, if the operator allows that.
 
         Args:
             data: The file, with all of its labels.
             media_type: Such as `image/png`.
             facts: What the signature states.
+            inputs: The pictures of `facts.inputs`, by their SHA-256.
+
+        Raises:
+            SigningFailed: The file cannot be signed.
         """
         ...
+
+
+_NO_INPUTS: Mapping[str, Ingredient] = {}
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,7 @@ class WrittenPicture:
         media_type: Its media type.
         pixels_sha256: Name of the pixels, as they were encoded: with the visible label.
         unsigned_sha256: SHA-256 of the file before it was signed.
+        signed_by: Whose certificate has signed it; None for an unsigned file.
         warnings: What was done in another way than the request says.
     """
 
@@ -78,6 +97,7 @@ class WrittenPicture:
     media_type: str
     pixels_sha256: str
     unsigned_sha256: str
+    signed_by: SignedBy | None = None
     warnings: tuple[ResultWarning, ...] = ()
 
 
@@ -92,6 +112,11 @@ class PictureWriter:
     def __init__(self, settings: MarkSettings | None = None, signer: PictureSigner | None = None) -> None:
         self._settings = settings or MarkSettings()
         self._signer = signer
+
+    @property
+    def signs(self) -> bool:
+        """Whether files are signed."""
+        return self._signer is not None and self._signer.is_configured
 
     def check(self, choices: OutputChoices) -> None:
         """Refuse choices that cannot be fulfilled here, before work is done.
@@ -118,7 +143,11 @@ class PictureWriter:
         return self._settings.embed_parameters if chosen is None else chosen
 
     def write(
-        self, picture: Image.Image, facts: PictureFacts | None, choices: OutputChoices
+        self,
+        picture: Image.Image,
+        facts: PictureFacts | None,
+        choices: OutputChoices,
+        inputs: Mapping[str, Ingredient] = _NO_INPUTS,
     ) -> WrittenPicture:
         """Return the file of a picture.
 
@@ -126,6 +155,10 @@ class PictureWriter:
             picture: The picture as the model has made it.
             facts: What is known of it; None for a finding, such as a mask, which has no mark.
             choices: What the request says. A finding is a PNG in any case.
+            inputs: The pictures of `facts.inputs`, by their SHA-256, for the signature.
+
+        Raises:
+            SigningFailed: The file cannot be signed.
         """
         if facts is None:
             return _unmarked(picture)
@@ -144,9 +177,12 @@ class PictureWriter:
             data = self._encoded(picture, replace(facts, parameters=None), choices.form, name)
             warnings.append(result_warning("parameters_not_embedded", "embed_parameters"))
         unsigned, media_type = hashlib.sha256(data).hexdigest(), choices.form.media_type
+        signed_by = None
         if self._signer is not None:
-            data = self._signer.sign(data, media_type, facts)
-        return WrittenPicture(data, media_type, name, unsigned, tuple(warnings))
+            signed = self._signer.signed(data, media_type, facts, inputs)
+            data, signed_by = signed.data, signed.signed_by
+            warnings += signed.warnings
+        return WrittenPicture(data, media_type, name, unsigned, signed_by, tuple(warnings))
 
     def _encoded(self, picture: Image.Image, facts: PictureFacts, form: FileForm, name: str) -> bytes:
         settings, tells = self._settings, facts.parameters is not None

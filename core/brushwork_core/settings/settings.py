@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brushwork_core.settings.connection_settings import ConnectionSettings
+from brushwork_core.settings.credentials_settings import CredentialsSettings
 from brushwork_core.settings.decoder_settings import DecoderSettings
 from brushwork_core.settings.environment import env_file
 from brushwork_core.settings.groups import (
@@ -28,6 +29,7 @@ from brushwork_core.settings.mark_settings import MarkSettings
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class Settings(
+    CredentialsSettings,
     WebhookSettings,
     MarkSettings,
     DecoderSettings,
@@ -108,6 +110,11 @@ class Settings(
     @property
     def webhook(self) -> WebhookSettings:
         """Signatures, receivers and retries of webhooks."""
+        return self
+
+    @property
+    def credentials(self) -> CredentialsSettings:
+        """Content Credentials of the pictures that are made here."""
         return self
 
     def overridden(self, **overrides: Any) -> "Settings":

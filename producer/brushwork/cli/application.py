@@ -25,6 +25,7 @@ from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.operations import OperationCommand
+from brushwork.cli.provenance.commands import provenance
 from brushwork.cli.review import review
 
 app = typer.Typer(
@@ -51,3 +52,4 @@ app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(review, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)
+app.add_typer(provenance, name="provenance", rich_help_panel=LOOK)

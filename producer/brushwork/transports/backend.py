@@ -19,6 +19,7 @@ from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -89,7 +90,9 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
-            decoder=decoder_of(settings.client_decoders if decoders is None else decoders),
+            decoder=decoder_of(
+                settings.client_decoders if decoders is None else decoders, trusted_pem(settings.credentials)
+            ),
             policies=PolicySet.load(settings.policies),
             decision_log=DecisionLog(AuditLog(database)),
             held_results=HeldResults(database, UnusedFiles(database, store).remove),

@@ -47,6 +47,8 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   │   └── ServiceMisconfigured    it answers, and refuses our settings or has other tables
+    │   ├── SigningFailed       a picture was made, and cannot be signed
+    │   │   └── CertificateUnusable     the certificate of the operator cannot sign
     │   ├── TooManyStreams      the process has reached its limit of event streams
     │   ├── TooManyConnections  the gateway has reached its limit of connections
     │   ├── TooManyUploads      the bodies that are being received take all the space that they may
@@ -73,6 +75,8 @@ from brushwork_schemas.errors.gateway_refusals import TooManyConnections as TooM
 from brushwork_schemas.errors.gateway_refusals import TooManyStreams as TooManyStreams
 from brushwork_schemas.errors.gateway_refusals import TooManyUploads as TooManyUploads
 from brushwork_schemas.errors.gateway_refusals import UnsupportedMediaType as UnsupportedMediaType
+from brushwork_schemas.errors.signing import CertificateUnusable as CertificateUnusable
+from brushwork_schemas.errors.signing import SigningFailed as SigningFailed
 
 
 class InvalidRequest(RequestError):

@@ -14,6 +14,7 @@ from typing import Any
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import CeleryMessage, Ledger, NewJob
 from brushwork_core.media.archive_type import stored_archive
+from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.decoder import Decoder, in_process
 from brushwork_core.media.pictures import Background, Reading
 from brushwork_core.policies.decision_log import DecisionLog
@@ -207,8 +208,8 @@ class BareMessages:
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
         background: Background = "black" if field in mask_fields() else "white"
-        data = self._decoder.cleaned(_embedded(given, field), Reading(field, background, first_frame))
-        return self._store.put_picture(data)
+        data = clean(self._decoder, _embedded(given, field), Reading(field, background, first_frame))
+        return store_cleaned(self._store, data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
         if file_fields()[field] != ARCHIVE:

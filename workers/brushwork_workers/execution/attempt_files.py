@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.input_credentials import InputCredentials
 from brushwork_core.files.sha256 import sha256_of
 from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.ledger import Signal
@@ -54,6 +55,7 @@ class FileAccess:
     ) -> None:
         self.store = store
         self.unused = unused
+        self.credentials = InputCredentials(unused.database)
         self.health = services[Service.STORE]
         self.patience = patience
         self.held = held
@@ -92,6 +94,16 @@ class AttemptFiles:
             JobStopped: The attempt must stop.
         """
         return self._access.patience.read(self._attempt, lambda: self._access.store.get(sha256))
+
+    def credentials_of(self, pictures: Iterable[str]) -> dict[str, str]:
+        """Return the names of the files with the credentials that input pictures had, by their names.
+
+        Raises:
+            ServiceUnreachable: The database does not answer.
+            JobStopped: The attempt must stop.
+        """
+        find = self._access.credentials.of_job
+        return self._access.patience.read(self._attempt, lambda: find(self._attempt.claim.job_id, pictures))
 
     def put_picture(self, data: bytes) -> Artifact:
         """Store or hold an encoded picture, and return its artifact."""

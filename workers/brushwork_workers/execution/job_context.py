@@ -22,6 +22,7 @@ from PIL import Image
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles
+from brushwork_workers.execution.ingredients import Ingredients
 from brushwork_workers.execution.new_pictures import NewPictures, StatedSource
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import SavedCheckpoint
@@ -71,6 +72,7 @@ class AttemptContext:
         self._files = files
         self._patience = patience
         self._pictures = new_pictures or NewPictures()
+        self._ingredients = Ingredients(attempt, files)
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
@@ -95,7 +97,9 @@ class AttemptContext:
         began = time.monotonic()
         # A picture of the store may be larger than one that callers send.
         reading = Reading(background=background, max_bytes=pictures.MAX_STORED_BYTES)
-        picture = known_pictures.decoded(self._files.get(sha256), reading, current_decoder())
+        data = self._files.get(sha256)
+        picture = known_pictures.decoded(data, reading, current_decoder())
+        self._ingredients.note(sha256, data)
         self.reading_s += time.monotonic() - began
         return picture
 
@@ -114,13 +118,14 @@ class AttemptContext:
         seed: int | None = None,
     ) -> Artifact:
         """Store a picture as an output with its marks, or hold it until the store answers."""
-        written = self._pictures.written(picture, source, seed)
+        written = self._pictures.written(picture, source, seed, self._ingredients.of)
         for warning in written.warnings:
             self.warn(warning)
         artifact = self._files.put_picture(written.data).model_copy(
             update={
                 "pixels_sha256": written.pixels_sha256,
                 "unsigned_sha256": written.unsigned_sha256,
+                "signed_by": written.signed_by,
             }
         )
         self.outputs.append(artifact)

@@ -1,8 +1,10 @@
 """Writes the pictures of one job: what is known of them, and what the request says about their files."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from brushwork_core.provenance.credentials.ingredients import Ingredient
 from brushwork_core.provenance.facts import InputPicture, PictureFacts
 from brushwork_core.provenance.picture_writer import OutputChoices, PictureWriter, WrittenPicture
 from brushwork_schemas.artifact import DigitalSource
@@ -86,17 +88,27 @@ class NewPictures:
         """
         self._writer.check(self._choices)
 
-    def written(self, picture: Image.Image, stated: StatedSource, seed: int | None) -> WrittenPicture:
+    def written(
+        self,
+        picture: Image.Image,
+        stated: StatedSource,
+        seed: int | None,
+        inputs: Callable[[PictureFacts], Mapping[str, Ingredient]],
+    ) -> WrittenPicture:
         """Return the file of a picture.
 
         Args:
             picture: The picture.
             stated: How it came to be; "kind" for what its kind states.
             seed: Seed of this picture, if the job has several.
+            inputs: Returns what a signature needs to know of the pictures that it was made from.
+
+        Raises:
+            SigningFailed: The file cannot be signed.
         """
         origin = self._origin
         if origin is None or (source := origin.source(stated)) is None:
             return self._writer.write(picture, None, self._choices)
         tells = self._writer.embeds(self._choices)
         facts = origin.facts(source, origin.parameters(seed) if tells else None)
-        return self._writer.write(picture, facts, self._choices)
+        return self._writer.write(picture, facts, self._choices, inputs(facts) if self._writer.signs else {})

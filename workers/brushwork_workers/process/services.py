@@ -18,6 +18,7 @@ from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.settings import Settings
@@ -113,7 +114,7 @@ class WorkerServices:
             catalogue,
             max_attempts=settings.max_attempts,
             expect=self.trained_models.expect,
-            decoder=decoder_of(settings.decoders),
+            decoder=decoder_of(settings.decoders, trusted_pem(settings.credentials)),
             policies=policies.policies,
             decision_log=policies.log,
         )

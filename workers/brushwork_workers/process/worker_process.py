@@ -11,6 +11,9 @@ from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.policies.decision_log import DecisionMetrics
+from brushwork_core.provenance.credentials.metrics import SigningMetrics
+from brushwork_core.provenance.credentials.output_signer import OutputSigner
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
@@ -112,6 +115,7 @@ class WorkerProcess:
         self._registry = CollectorRegistry()
         self._metrics = JobMetrics(self._registry, models=frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
+        self._signer = OutputSigner(settings.credentials)
         self._prompt_cache = PromptCache(settings.prompt_cache_mb * 2**20)
         self._model_executor = new_model_executor(
             settings, self._device, self._prompt_cache, self._batching.add
@@ -267,8 +271,8 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
-            decoder=decoder_of(self.settings.decoders),
-            picture_writer=PictureWriter(self.settings.marks),
+            decoder=decoder_of(self.settings.decoders, trusted_pem(self.settings.credentials)),
+            picture_writer=PictureWriter(self.settings.marks, self._signer),
             policies=self._policies,
         )
 
@@ -281,6 +285,7 @@ class WorkerProcess:
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
             BuildInfo("worker"),
+            SigningMetrics(self._signer),
             DecisionMetrics(self._policies.log),
             ThreadMetrics(lambda: [*self._threads, self._consumer_thread]),
         ):
