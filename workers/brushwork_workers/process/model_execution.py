@@ -1,6 +1,5 @@
 """Creates what runs the heavy calls of a worker's models."""
 
-import logging
 from collections.abc import Callable, Collection
 
 import torch
@@ -16,7 +15,6 @@ from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
 
-LOGGER = logging.getLogger(__name__)
 CLASSIFICATION = "image-classification"
 
 
@@ -71,18 +69,3 @@ def chosen_models(
         if model.name in classifiers
         or (set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen))
     ]
-
-
-def report_missing(classifiers: Collection[str], served: Collection[str]) -> None:
-    """Log which image classifiers of policies cannot be loaded. Their policies fail until they can.
-
-    Args:
-        classifiers: Names of the classifiers.
-        served: Names of the models that the worker can load.
-    """
-    for name in sorted(set(classifiers) - set(served)):
-        LOGGER.error(
-            "The classifier %s of a policy is not on this machine, or cannot be loaded. Until it is, the "
-            "policy fails, and its `on_error` decides. Try: brushwork models pull %s",
-            *(name, name),
-        )

@@ -57,7 +57,7 @@ from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
-from brushwork_workers.process.model_execution import chosen_models, new_model_executor, report_missing
+from brushwork_workers.process.model_execution import chosen_models, new_model_executor
 from brushwork_workers.process.revocations import Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -146,9 +146,8 @@ class WorkerProcess:
 
     def open(self) -> None:
         """Load and warm up the models, then start the threads."""
-        needed = self._policies.policies.models
-        self._model_manager.open(chosen_models(self._catalogue, self.settings.models, self.kinds, needed))
-        report_missing(needed, self._model_manager.names)
+        models = chosen_models(self._catalogue, self.settings.models, self.kinds, self._policies.models)
+        self._model_manager.open(models)
         for thread in self._threads:
             thread.start()
         self._reservation.end(leave=False)
@@ -160,6 +159,7 @@ class WorkerProcess:
         self.jobs.start()
         self._consumer_thread.start()
         self._beat.beat()
+        self._policies.report_missing(self._model_manager.names)
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
     def accept(self, message: BareMessage) -> None:

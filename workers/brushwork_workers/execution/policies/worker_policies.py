@@ -1,7 +1,7 @@
 """Policies in a worker, which decide for good."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from brushwork_core.ledger import Claim, HoldReason
@@ -112,6 +112,24 @@ class WorkerPolicies:
     def __init__(self, policies: PolicySet, log: DecisionLog) -> None:
         self.policies = policies
         self.log = log
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Names of the image classifiers that policies need."""
+        return self.policies.models
+
+    def report_missing(self, served: Collection[str]) -> None:
+        """Log which of the classifiers cannot be loaded.
+
+        Args:
+            served: Names of the models that the worker can load.
+        """
+        for name in sorted(self.models - set(served)):
+            LOGGER.error(
+                "The classifier %s of a policy is not on this machine, or cannot be loaded. Until it is, the "
+                "policy fails, and its `on_error` decides. Try: brushwork models pull %s",
+                *(name, name),
+            )
 
     def admit(self, claim: Claim) -> Verdict:
         """Ask about the request of a job.
