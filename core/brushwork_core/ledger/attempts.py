@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Integer, String, Update, bindparam, cast, fun
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.notifications import Topic, notify_leader
+from brushwork_core.database.picture_prints import record_prints
 from brushwork_core.database.review_table import HELD_ROLE, REVIEWS
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.holding import hold
@@ -148,6 +149,7 @@ class Attempts(JobIntake):
             hold(connection, held_jobs)
         links = [(each.job_id, file, _role(each)) for each in completions for file in each.outputs]
         self._link(connection, links)
+        record_prints(connection, [(each.job_id, made) for each in completions for made in each.prints])
         told = {each.job_id for each in served}
         _note_ends(connection, [row for row in ended if row.id in told])
 

@@ -15,6 +15,7 @@ from brushwork_core.audit.actor import current_actor
 from brushwork_core.audit.audit_log import AuditAction, Record, record
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.file_records import remove_records
+from brushwork_core.database.picture_prints import PICTURE_PRINTS
 from brushwork_core.database.review_table import (
     HELD_ROLE,
     REFUSED,
@@ -127,6 +128,7 @@ class HeldResults:
             connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**failed))
             linked = delete(JOB_ARTIFACTS).where(*_files_of(job_id)).returning(JOB_ARTIFACTS.c.sha256)
             names = connection.execute(linked).scalars().all()
+            connection.execute(delete(PICTURE_PRINTS).where(PICTURE_PRINTS.c.job_id == job_id))
             _end(connection, job_id, REFUSED)
             kept = Record(
                 AuditAction.RESULT_REFUSED, (job_id,), found.tenant, detail={"policy": found.policy}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import HoldReason, Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
@@ -15,11 +16,13 @@ class AttemptCompleted:
     Args:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
+        prints: What the pictures among them look like, if the kind makes pictures.
         held_because: Why nobody may read the result before a review; None if it is served at once.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
+    prints: tuple[PicturePrint, ...] = ()
     held_because: HoldReason | None = None
 
 

@@ -287,7 +287,7 @@ class Executor:
         provenance = self._provenance(claim, loaded_model, timings, engines)
         # The result type of a plug-in may have a field `warnings` of its own.
         result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
-        return AttemptCompleted(result, tuple(context.outputs))
+        return AttemptCompleted(result, tuple(context.outputs), tuple(context.prints))
 
     def _provenance(
         self, claim: Claim, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
@@ -327,8 +327,10 @@ class Executor:
     def _end(self, attempt: Attempt, result: AttemptResult) -> Outcome:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs, because):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, because)
+            case AttemptCompleted(made, outputs, prints, because):
+                stored = Completion(
+                    *key, made.model_dump(mode="json"), tuple(outputs), progress, prints, because
+                )
                 try:
                     return self._write(
                         attempt,

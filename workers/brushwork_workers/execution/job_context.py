@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
 from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
+from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -76,6 +79,7 @@ class AttemptContext:
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
+        self.prints: list[PicturePrint] = []
         self.made: dict[str, MadePicture] = {}
         self.warnings: list[ResultWarning] = []
         self.reading_s = 0.0
@@ -129,6 +133,8 @@ class AttemptContext:
             }
         )
         self.outputs.append(artifact)
+        if kind_named(self._attempt.claim.kind).makes_pictures:
+            self.prints.append(print_of(picture, artifact))
         if self._is_judged:
             self.made[artifact.sha256] = MadePicture(picture, source, seed)
         return artifact

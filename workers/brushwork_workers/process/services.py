@@ -21,6 +21,7 @@ from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.broker import Publisher
+from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from celery import Celery
@@ -143,3 +144,9 @@ class WorkerServices:
         sender = TaskEndSender(self.task_ends, JobIndex(self.database), CallbackPublisher(settings), events)
         events.on_noted(sender.wanted.set)
         return sender
+
+
+def held_files(settings: Settings) -> HeldFiles:
+    """Return what holds finished files while the store is away, with the limits of the settings."""
+    memory, disk = (round(each * 2**30) for each in (settings.held_memory_gb, settings.held_disk_gb))
+    return HeldFiles(memory, disk, cache_dir() / "held")

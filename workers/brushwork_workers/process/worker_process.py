@@ -36,7 +36,6 @@ from brushwork_workers.dispatch.bare_message import BareMessage
 from brushwork_workers.engines.model_engines import ModelEngines
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
-from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import Quiet, RunningAttempts
@@ -59,7 +58,7 @@ from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
 from brushwork_workers.process.model_execution import chosen_models, new_model_executor
 from brushwork_workers.process.revocations import Revocations
-from brushwork_workers.process.services import WorkerServices
+from brushwork_workers.process.services import WorkerServices, held_files
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
@@ -99,9 +98,7 @@ class WorkerProcess:
         self._reservation = reservation
         self.worker = reservation.entry.name
         self._services = WorkerServices.open(settings, app, self.worker.rpartition("/")[0])
-        self._held = HeldFiles(
-            round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
-        )
+        self._held = held_files(settings)
         self.service_health = ServiceHealth(
             {Service.STORE: self._check_store, Service.REDIS: self._check_redis}
         )

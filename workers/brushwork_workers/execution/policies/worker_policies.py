@@ -232,7 +232,8 @@ class WorkerPolicies:
         context.discard(gone)
         result = _warned(replaced(completed.result, by), verdict.warnings)
         outputs = {each.sha256: each for each in context.outputs if each.sha256 not in gone}
-        return AttemptCompleted(result, tuple(outputs.values()), verdict.held_because)
+        prints = tuple(each for each in context.prints if each.sha256 not in gone)
+        return AttemptCompleted(result, tuple(outputs.values()), prints, verdict.held_because)
 
     def _add(self, verdict: Verdict, decided: list[Decided], claim: Claim) -> None:
         self.log.add(decided, claim.job_id)
