@@ -27,7 +27,7 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
-from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.result import DenoiserCalls, Provenance, Timings
 from brushwork_schemas.states import JobState
 
 from brushwork_workers.batching.engine_use import TORCH
@@ -284,13 +284,18 @@ class Executor:
             running_s=time.monotonic() - began - context.reading_s,
         )
         result_type = kind_named(claim.kind).result_type
-        provenance = self._provenance(claim, loaded_model, timings, engines)
+        provenance = self._provenance(claim, loaded_model, timings, engines, context.num_denoiser_calls)
         # The result type of a plug-in may have a field `warnings` of its own.
         result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
         return AttemptCompleted(result, tuple(context.outputs), tuple(context.prints))
 
     def _provenance(
-        self, claim: Claim, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
+        self,
+        claim: Claim,
+        loaded_model: LoadedModel,
+        timings: Timings,
+        engines: EnginesUsed,
+        denoiser_calls: DenoiserCalls | None,
     ) -> Provenance:
         is_used = engines.has(loaded_model.engine)
         return Provenance(
@@ -302,6 +307,7 @@ class Executor:
             engine=loaded_model.engine if is_used else TORCH,
             engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
             engine_modules=engines.by_module,
+            denoiser_calls=denoiser_calls,
             worker=self._worker,
             attempt=claim.attempt,
             timings=timings,

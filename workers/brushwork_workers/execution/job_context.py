@@ -19,6 +19,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.kinds.registry import kind_named
+from brushwork_schemas.kinds.result import DenoiserCalls
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -82,6 +83,7 @@ class AttemptContext:
         self.prints: list[PicturePrint] = []
         self.made: dict[str, MadePicture] = {}
         self.warnings: list[ResultWarning] = []
+        self.num_denoiser_calls: DenoiserCalls | None = None
         self.reading_s = 0.0
 
     @property
@@ -153,6 +155,10 @@ class AttemptContext:
         """Add a warning to the result, unless it has the same one."""
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        """Keep the counts for the provenance, those of the last run of the pipeline."""
+        self.num_denoiser_calls = DenoiserCalls(computed=computed, skipped=skipped)
 
     def progress(self, step: int, total: int) -> None:
         """Report progress, and stop if the job must stop."""
