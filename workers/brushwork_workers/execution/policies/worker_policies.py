@@ -118,13 +118,13 @@ class WorkerPolicies:
         """Names of the image classifiers that policies need."""
         return self.policies.models
 
-    def report_missing(self, served: Collection[str]) -> None:
+    def report_missing(self, available: Collection[str]) -> None:
         """Log which of the classifiers cannot be loaded.
 
         Args:
-            served: Names of the models that the worker can load.
+            available: Names of the models that the worker can load.
         """
-        for name in sorted(self.models - set(served)):
+        for name in sorted(self.models - set(available)):
             LOGGER.error(
                 "The classifier %s of a policy is not on this machine, or cannot be loaded. Until it is, the "
                 "policy fails, and its `on_error` decides. Try: brushwork models pull %s",
