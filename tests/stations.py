@@ -16,6 +16,7 @@ from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -28,16 +29,17 @@ from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, FileAccess
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.executor import Executor, Outcome
+from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import LoadMetrics
@@ -112,6 +114,7 @@ class TestStation:
         act: Act,
         model_executor: ModelExecutor | None = None,
         policies: PolicySet | None = None,
+        picture_writer: PictureWriter | None = None,
     ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
@@ -176,6 +179,7 @@ class TestStation:
             metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
             policies=self.policies,
+            picture_writer=picture_writer,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:
@@ -216,7 +220,7 @@ class TestStation:
         def may_begin() -> bool:
             return may_claim() and not self.exclusive_gate.is_closed
 
-        jobs = JobPool(size, claimer.claim, self.executor.run, may_claim=may_begin)
+        jobs = JobPool(size, claimer.claim, self.executor.run_together, may_claim=may_begin)
         jobs.start()
         try:
             yield jobs
@@ -244,6 +248,10 @@ class TestStation:
         """As a station, but this process stays."""
         self.num_broken += 1
         self.ledger.reap([WORKER])
+
+    def claimed_together(self, *job_ids: str) -> list[Claim]:
+        """Claim these jobs, as one look of the worker's threads would."""
+        return [claim for job_id in job_ids if (claim := self.claimed(job_id)) is not None]
 
     @staticmethod
     def _load(act: Act) -> Callable[[LoadSpec], LoadedModules]:

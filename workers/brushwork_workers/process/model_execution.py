@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 import torch
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
@@ -12,6 +14,10 @@ from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecu
 from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
+from brushwork_workers.execution.job_group import JobGroups
+from brushwork_workers.model_cache.loaded_model import LoadedModel
+
+CLASSIFICATION = "image-classification"
 
 
 def new_model_executor(
@@ -28,8 +34,7 @@ def new_model_executor(
         prompt_cache: Keeps what text encoders return.
         on_batch: Called after every successful batch.
     """
-    rows = settings.max_batch_rows
-    pixels = settings.max_batch_pixels or default_pixels(device)
+    rows, pixels = settings.max_batch_rows, _most_pixels(settings, device)
     num_threads = max(1, torch.get_num_threads() // settings.workers_here)
     own = SerialExecutor() if rows == 1 else Batcher(rows, pixels, on_batch, num_threads)
     if not settings.prompt_cache_mb:
@@ -37,17 +42,48 @@ def new_model_executor(
     return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)
 
 
-def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:
+def new_job_groups(
+    settings: Settings, device: torch.device, loaded: Callable[[str], LoadedModel | None]
+) -> JobGroups:
+    """Return what chooses the jobs that run in one thread.
+
+    Args:
+        settings: Limits of a batch.
+        device: The worker's device.
+        loaded: Returns a model that is loaded.
+    """
+    return JobGroups(loaded, max_rows=settings.max_batch_rows, max_pixels=_most_pixels(settings, device))
+
+
+def _most_pixels(settings: Settings, device: torch.device) -> int:
+    return settings.max_batch_pixels or default_pixels(device)
+
+
+def chosen_models(
+    catalogue: Catalogue, names: str | None, kinds: Collection[str], classifiers: Collection[str] = ()
+) -> list[Model]:
     """Return the models that a worker serves.
 
     Args:
         catalogue: All models.
         names: Names, separated by commas; None for all models of its kinds.
         kinds: The kinds of the worker.
+        classifiers: Names of the image classifiers that policies need, whatever the worker serves.
+
+    Raises:
+        InvalidRequest: The catalogue has no such classifier.
     """
+    for name in classifiers:
+        try:
+            catalogue.named(name, CLASSIFICATION)
+        except UnknownModel as error:
+            raise InvalidRequest(
+                said("Invalid policies: {message}", message=error.message), field="policies", hint=error.hint
+            ) from error
     chosen = {name.strip() for name in names.split(",")} if names else None
     return [
         model
         for model in catalogue
-        if set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen)
+        if model.name in classifiers
+        or (set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen))
     ]
