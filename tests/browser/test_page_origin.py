@@ -86,14 +86,6 @@ def test_a_filled_form_can_be_submitted(visit: Visit, job: Job, stack: Settings,
     assert first.pixels_sha256 == second.pixels_sha256
 
 
-def test_what_is_no_picture_is_refused_with_a_reason(visit: Visit, tmp_path: Path) -> None:
-    file = tmp_path / "picture.png"
-    file.write_bytes(b"no picture")
-    page = visit("/")
-    page.locator("#origin-file").set_input_files(file)
-    expect(page.get_by_role("alert")).to_contain_text("Not a readable picture")
-
-
 @pytest.mark.parametrize(("locale", "title"), [("en-GB", "Content Credentials"), ("zh-CN", "内容凭证")])
 def test_the_job_shows_the_badge_and_its_history(visit: Visit, job: Job, locale: str, title: str) -> None:
     page = visit(f"/jobs/{job.id}", locale=locale)

@@ -48,14 +48,17 @@ def print_parameters(parameters: EmbeddedParameters) -> None:
     lines += [("kind", parameters.kind)] if parameters.kind else []
     lines += [("model", parameters.model)] if parameters.model and "model" not in parameters.request else []
     _print([*lines, *_parameters(parameters)])
-    DATA.print(Text(f"\n{submit_command(parameters)}"), soft_wrap=True)
+    DATA.print()
+    DATA.print(Text(submit_command(parameters)), soft_wrap=True)
 
 
 def submit_command(parameters: EmbeddedParameters) -> str:
     """Return a command that submits the parameters. Files that they name are left out."""
     words = ["brushwork", "submit", parameters.kind or "text-to-image"]
     for name, value in parameters.request.items():
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
+        if name == "version" or isinstance(value, bool) or value == "":
+            continue
+        if isinstance(value, str | int | float):
             words.append(f"{name}={value}")
     return shlex.join(words)
 
