@@ -139,6 +139,15 @@ class JobContext(Protocol):
         """
         ...
 
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        """Put into the provenance of the result how often a job with `acceleration` called its denoiser.
+
+        Args:
+            computed: Calls that the denoiser has computed.
+            skipped: Calls whose answer was estimated from earlier ones.
+        """
+        ...
+
     def progress(self, step: int, total: int) -> None:
         """Report that `step` of `total` steps are done, and stop if the job must stop.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
@@ -16,10 +17,12 @@ class AttemptCompleted:
     Args:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
+        prints: What the pictures among them look like, if the kind makes pictures.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
+    prints: tuple[PicturePrint, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from brushwork_core.ledger import Claim
-from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.result import DenoiserCalls, Provenance, Timings
 
 from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.engines.engine import engine_versions
@@ -37,7 +37,12 @@ class EnginesUsed:
 
 
 def provenance_of(
-    claim: Claim, worker: str, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
+    claim: Claim,
+    worker: str,
+    loaded_model: LoadedModel,
+    timings: Timings,
+    engines: EnginesUsed,
+    denoiser_calls: DenoiserCalls | None,
 ) -> Provenance:
     """Return what the result says about how it was made.
 
@@ -47,6 +52,7 @@ def provenance_of(
         loaded_model: The model.
         timings: How long it took.
         engines: What has run the modules of the model.
+        denoiser_calls: How many calls of the denoiser ran and were skipped; None without a denoiser.
     """
     is_used = engines.has(loaded_model.engine)
     return Provenance(
@@ -58,6 +64,7 @@ def provenance_of(
         engine=loaded_model.engine if is_used else TORCH,
         engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
         engine_modules=engines.by_module,
+        denoiser_calls=denoiser_calls,
         worker=worker,
         attempt=claim.attempt,
         timings=timings,

@@ -275,10 +275,12 @@ class Executor:
             running_s=time.monotonic() - began - context.reading_s,
         )
         result_type = kind_named(claim.kind).result_type
-        provenance = provenance_of(claim, self._worker, loaded_model, timings, engines)
+        provenance = provenance_of(
+            claim, self._worker, loaded_model, timings, engines, context.num_denoiser_calls
+        )
         # The result type of a plug-in may have a field `warnings` of its own.
         result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
-        return AttemptCompleted(result, tuple(context.outputs))
+        return AttemptCompleted(result, tuple(context.outputs), tuple(context.prints))
 
     def _fields(
         self, attempt: Attempt, context: AttemptContext, request: Request, handler: Handler
@@ -326,8 +328,8 @@ class Executor:
     def _end(self, attempt: Attempt, result: AttemptResult) -> Steps[Outcome]:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress)
+            case AttemptCompleted(made, outputs, prints):
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, prints)
                 # Written with the ends of the other jobs of the group, and alone where that fails.
                 written: deque[Future[WriteOutcome]] = deque([(yield stored)])
                 try:
