@@ -42,7 +42,7 @@ def provenance_of(
     loaded_model: LoadedModel,
     timings: Timings,
     engines: EnginesUsed,
-    denoiser_calls: DenoiserCalls | None,
+    denoiser_calls: DenoiserCalls | None = None,
 ) -> Provenance:
     """Return what the result says about how it was made.
 
@@ -52,7 +52,7 @@ def provenance_of(
         loaded_model: The model.
         timings: How long it took.
         engines: What has run the modules of the model.
-        denoiser_calls: How many calls of the denoiser ran and were skipped; None without a denoiser.
+        denoiser_calls: How many calls of the denoiser were computed and skipped; None if it has none.
     """
     is_used = engines.has(loaded_model.engine)
     return Provenance(
