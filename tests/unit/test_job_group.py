@@ -74,7 +74,7 @@ class SteppingStation(TestStation):
         steps.calls.clear()
 
     @classmethod
-    def _load(cls, act: Any) -> Callable[[LoadSpec], LoadedModules]:  # type: ignore[override]
+    def _load(cls, act: Any) -> Callable[[LoadSpec], LoadedModules]:
         return lambda place: LoadedModules({"text-to-image": cls.steps}, [_weights()])
 
     def run(self, *names: str, **parameters: Any) -> Sequence[Claim]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from brushwork_core.ledger import Claim, Completion, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.ledger.grouped_completions import GroupedCompletions
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder
@@ -48,7 +49,6 @@ from brushwork_workers.execution.attempt_result import (
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.engines_used import EnginesUsed, provenance_of
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.job_group import JobGroup, JobGroups, Prepared, Ready, Step
 from brushwork_workers.execution.metrics import JobMetrics

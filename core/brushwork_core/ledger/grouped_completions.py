@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from brushwork_core.ledger import Completion, Ledger, WriteOutcome
 from brushwork_schemas.errors import ServiceUnreachable
+
+from brushwork_core.ledger import Completion, Ledger, WriteOutcome
 
 
 @dataclass(eq=False)
