@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -33,6 +37,7 @@ from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
+from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import LoadMetrics
@@ -70,14 +75,14 @@ def raising(error: BaseException) -> Act:
     return act
 
 
-def context_of(
-    attempt: Attempt, store: ArtifactStore, checkpoints: JobCheckpoints, **options: Any
-) -> AttemptContext:
+def context_of(attempt: Attempt, store: ArtifactStore, database: Database, **options: Any) -> AttemptContext:
     """The context of an attempt, in a worker whose services are all there."""
     health = ServiceHealth()
     patience = ServicePatience(health, 0.5)
-    access = FileAccess(store, health, patience, HeldFiles(2**20, 0, Path("nowhere")), limit_s=30.0)
-    return AttemptContext(attempt, AttemptFiles(attempt, access), checkpoints, patience, **options)
+    unused, held = UnusedFiles(database, store), HeldFiles(2**20, 0, Path("nowhere"))
+    access = FileAccess(store, unused, health, patience, held, limit_s=30.0)
+    files = AttemptFiles(attempt, access)
+    return AttemptContext(attempt, files, JobCheckpoints(database), patience, **options)
 
 
 class Obedient:
@@ -101,7 +106,12 @@ class TestStation:
     __test__ = False
 
     def __init__(
-        self, database: Database, folder: Path, act: Act, model_executor: ModelExecutor | None = None
+        self,
+        database: Database,
+        folder: Path,
+        act: Act,
+        model_executor: ModelExecutor | None = None,
+        policies: PolicySet | None = None,
     ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
@@ -128,14 +138,29 @@ class TestStation:
             max_waiters=1,
         )
         self.model_manager.open(self.catalogue)
-        self.bare_messages = BareMessages(self.ledger, self.store, self.catalogue, max_attempts=3)
+        self.policies = WorkerPolicies(policies or PolicySet(), DecisionLog(AuditLog(database)))
+        self.bare_messages = BareMessages(
+            self.ledger,
+            self.store,
+            self.catalogue,
+            max_attempts=3,
+            policies=self.policies.policies,
+            decision_log=self.policies.log,
+        )
         self.exclusive_gate = ExclusiveGate()
         self.num_broken = 0
         self.health = ServiceHealth({Service.STORE: lambda is_away: self.store.check()})
         self.held = HeldFiles(2**20, 2**20, folder / "held")
         self._patience = ServicePatience(self.health, 0.5)
         self._metrics = JobMetrics(self.registry, models={entry.name for entry in entries})
-        self.files = FileAccess(self.store, self.health, self._patience, self.held, limit_s=30.0)
+        self.files = FileAccess(
+            self.store,
+            UnusedFiles(database, self.store),
+            self.health,
+            self._patience,
+            self.held,
+            limit_s=30.0,
+        )
         self.executor = Executor(
             worker=WORKER,
             ledger=self.ledger,
@@ -150,6 +175,7 @@ class TestStation:
             patience=self._patience,
             metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
+            policies=self.policies,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -30,6 +31,35 @@ class TransparentIsBlack:
 
 # The type of a request field that holds a mask. A client accepts what it accepts for a picture.
 Mask = Annotated[Picture, TransparentIsBlack()]
+
+# Formats of the pictures that brushwork stores, by their names in Pillow.
+STORED_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+
+
+class DigitalSource(StrEnum):
+    """How a picture came to be, in the words of IPTC's `DigitalSourceType`."""
+
+    GENERATED = "trainedAlgorithmicMedia"
+    """A model has made it without a picture."""
+    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+    """A model has changed a picture, or added to it."""
+    ENHANCED = "algorithmicallyEnhanced"
+    """A model has made it larger or clearer, and added nothing."""
+
+    @property
+    def uri(self) -> str:
+        """The address that stands for it in metadata."""
+        return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
+
+
+class SignedBy(StrEnum):
+    """Whose certificate has signed the Content Credentials of a picture."""
+
+    OPERATOR = "operator"
+    """The operator's own certificate. Whether readers trust it depends on who has issued it."""
+    DEVELOPMENT = "development"
+    """A local development certificate, which nobody trusts."""
+
 
 # Most bytes of one picture that a caller gives.
 MAX_PICTURE_BYTES = 25 * 1024 * 1024
@@ -123,7 +153,32 @@ class Artifact(BaseModel):
     size_bytes: int
     width: int = Field(0, description="Pixels; 0 if the file is not a picture.")
     height: int = Field(0, description="Pixels; 0 if the file is not a picture.")
+    pixels_sha256: Sha256 | None = Field(
+        None,
+        description="For a picture of a result: SHA-256 of its pixels, as they were handed to the encoder. "
+        "Equal pixels have equal values in all formats, with any metadata and signature.",
+    )
+    unsigned_sha256: Sha256 | None = Field(
+        None,
+        description="For a picture of a result: SHA-256 of its file before it was signed; the same as "
+        "`sha256` if it was not.",
+    )
+    signed_by: SignedBy | None = Field(
+        None,
+        description="For a picture of a result: whose certificate has signed its Content Credentials. Nobody "
+        "trusts `development`. Null: it is not signed.",
+    )
     _source: ByteSource | None = PrivateAttr(default=None)
+    _credentials_file: "Artifact | None" = PrivateAttr(default=None)
+
+    @property
+    def credentials_file(self) -> "Artifact | None":
+        """The file with the credentials that an input picture had, where it was just handed in."""
+        return self._credentials_file
+
+    def bind_credentials(self, file: "Artifact") -> None:
+        """Set the file with the credentials that this picture had when it was handed in."""
+        self._credentials_file = file
 
     def bind(self, source: ByteSource) -> None:
         """Set the source from which `bytes`, `save` and `pil` read."""
@@ -148,7 +203,7 @@ class Artifact(BaseModel):
         """
         from PIL import Image
 
-        picture = Image.open(io.BytesIO(self.bytes()), formats=["PNG", "JPEG", "WEBP"])
+        picture = Image.open(io.BytesIO(self.bytes()), formats=STORED_FORMATS)
         picture.load()
         return picture
 
@@ -162,12 +217,12 @@ def describe(data: bytes, sha256: str) -> Artifact:
     """Return the artifact of an encoded picture.
 
     Args:
-        data: The file: PNG, JPEG or WebP.
+        data: The file: PNG, JPEG, WebP or AVIF.
         sha256: Its name in the store.
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+    with Image.open(io.BytesIO(data), formats=STORED_FORMATS) as picture:
         width, height = picture.size
         media_type = Image.MIME[picture.format or "PNG"]
     return Artifact(sha256=sha256, media_type=media_type, size_bytes=len(data), width=width, height=height)

@@ -1,8 +1,8 @@
-"""Plug-ins: kinds, families and catalogues that installed distributions register as entry points.
+"""Plug-ins: kinds, families, catalogues and policies that installed distributions register as entry points.
 
 A distribution registers an object, or a sequence of objects, under one of the groups below. The built-in
-kinds, families and catalogue are registered in the same way. A plug-in that fails to load is left out and
-logged; `brushwork doctor` lists it.
+kinds, families, catalogue and policies are registered in the same way. A plug-in that fails to load is left
+out and logged; `brushwork doctor` lists it.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 LOGGER = logging.getLogger(__name__)
 KINDS, FAMILIES, CATALOGUES = "brushwork.kinds", "brushwork.families", "brushwork.catalogues"
+POLICIES = "brushwork.policies"
 # The built-in objects are registered by this distribution; they come first.
 OWN = "brushwork"
 LONGEST_REASON = 500

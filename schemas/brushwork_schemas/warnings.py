@@ -17,6 +17,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "zh": "目前没有就绪的工作进程拥有模型 {model}。任务会等待同类别的工作进程；"
         "如果接手的工作进程没有这个模型，任务会失败。",
     },
+    "not_signed": {
+        "en": "The picture has no Content Credentials, because it could not be signed: {reason}.",
+        "zh": "图片没有内容凭证，因为无法签名：{reason}。",
+    },
     "prompt_cut": {
         "en": "The {encoder} used the first {used} tokens of {field} and left out the other {left_out}.",
         "zh": "{encoder} 只使用了 {field} 的前 {used} 个词元，其余 {left_out} 个未使用。",
@@ -78,6 +82,18 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "{field} was reduced from {given} to {used}: the model has no room for more after the prompt.",
         "zh": "{field} 已从 {given} 降为 {used}：提示词之后模型只能再生成这么多。",
     },
+    "visible_label_cut": {
+        "en": "A picture of {width} x {height} pixels has no room for the whole text of the visible label.",
+        "zh": "{width} × {height} 像素的图片放不下可见标识的全部文字。",
+    },
+    "parameters_not_embedded": {
+        "en": "The parameters are too long for a JPEG, so the file does not hold them.",
+        "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
+    },
+    "policy_flagged": {
+        "en": "Flagged by the policy {policy}: {reason}",
+        "zh": "策略 {policy} 已标记：{reason}",
+    },
     "top_k_reduced": {
         "en": "{field} is {given}, but the model has only {used} classes.",
         "zh": "{field} 为 {given}，但模型只有 {used} 个类别。",
@@ -94,6 +110,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "zh": "该模型经过蒸馏，不使用此参数",
     },
     "no_controlnet": {"en": "the request names no controlnet", "zh": "请求中没有 controlnet"},
+    "operator": {
+        "en": "the operator requires the visible label with its own text",
+        "zh": "管理员要求使用其设定的可见标识",
+    },
+    "no_visible_label": {"en": "the request has no visible_label", "zh": "请求没有要求可见标识"},
     "semantic": {
         "en": "the semantic task gives each pixel its best class",
         "zh": "语义分割任务总是取每个像素得分最高的类别",

@@ -122,5 +122,5 @@ def test_a_bad_kind_of_several_is_listed_and_the_others_are_used(tmp_path: Path)
 
 def test_without_plugins_it_says_so(tmp_path: Path) -> None:
     assert run_with(tmp_path, PLUGINS) == (
-        "ok|No other distribution adds kinds, families or catalogues.|None\n"
+        "ok|No other distribution adds kinds, families, catalogues or policies.|None\n"
     )

@@ -15,8 +15,10 @@ from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.ledger import Ledger
 from brushwork_core.settings.settings import Settings
 from brushwork_core.shares.fair_share import FairShare
-from brushwork_schemas.job import Progress
+from brushwork_schemas.errors import UnknownModel
+from brushwork_schemas.job import JobError, Progress
 from brushwork_schemas.preview import Preview
+from brushwork_schemas.wording.phrase import said as phrase
 
 from tests.gateways import bearer, key
 from tests.jobs import begun, new_job, result_of, said
@@ -61,6 +63,27 @@ def test_a_stream_tells_of_a_job_from_now_to_its_end(
         assert (end["event"], end["id"]) == ("end", "1.12.succeeded")
         assert json.loads(end["data"])["result"]["seed"] == 7
         assert stream.next() is None
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_error_of_a_job_is_in_the_language_of_the_reader(
+    gateway: Listening, ledger: Ledger, queued: str, language: str
+) -> None:
+    error = JobError.of(
+        UnknownModel(phrase("Model {name!r} is not in the catalogue.", name="x"), field="model")
+    )
+    with events(gateway.address, queued, headers={"Accept-Language": language}) as stream:
+        assert stream.next() is not None
+        ledger.fail(queued, begun(ledger, queued), error)
+        told = [event for event in iter(stream.next, None) if event["event"] == "end"]
+        end = json.loads(told[0]["data"])["error"]
+        assert (
+            end
+            == httpx.get(f"{gateway.address}/v1/jobs/a", headers={"Accept-Language": language}).json()[
+                "error"
+            ]
+        )
+        assert ("模型目录" in end["message"]) == (language == "zh")
 
 
 def test_a_job_that_goes_back_to_the_queue_is_told_of(

@@ -6,7 +6,6 @@ import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Claim
-from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_schemas.job import Progress
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.job_context import AttemptContext
@@ -21,13 +20,13 @@ def attempt() -> Attempt:
 
 
 @pytest.fixture
-def checkpoints(sqlite_url: str) -> JobCheckpoints:
-    return JobCheckpoints(Database(sqlite_url))
+def database(sqlite_url: str) -> Database:
+    return Database(sqlite_url)
 
 
 @pytest.fixture
-def context(attempt: Attempt, checkpoints: JobCheckpoints) -> AttemptContext:
-    return context_of(attempt, ArtifactStore("memory:///"), checkpoints)
+def context(attempt: Attempt, database: Database) -> AttemptContext:
+    return context_of(attempt, ArtifactStore("memory:///"), database)
 
 
 def test_a_step_is_noted(attempt: Attempt, context: AttemptContext) -> None:
@@ -36,10 +35,10 @@ def test_a_step_is_noted(attempt: Attempt, context: AttemptContext) -> None:
 
 
 def test_a_preview_is_wanted_while_somebody_looks_and_once_a_second(
-    attempt: Attempt, checkpoints: JobCheckpoints
+    attempt: Attempt, database: Database
 ) -> None:
     now = [100.0]
-    context = context_of(attempt, ArtifactStore("memory:///"), checkpoints, clock=lambda: now[0])
+    context = context_of(attempt, ArtifactStore("memory:///"), database, clock=lambda: now[0])
     assert context.wants_preview() is False
     attempt.is_watched = True
     assert context.wants_preview() is True

@@ -1,21 +1,25 @@
 """What a training leaves for its next attempt: under the fence, one at a time, never a reason to fail."""
 
+import math
 from pathlib import Path
 
 import pytest
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.sha256 import sha256_of
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.ledger import Claim, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
+from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import JobStopped
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_workers.execution.attempt import Attempt
-from brushwork_workers.execution.attempt_files import discard
 from brushwork_workers.execution.job_context import AttemptContext
 
 from tests.jobs import claimed, lose, new_job
 from tests.stations import context_of
 
+BYTES = "application/octet-stream"
 CURVE = [Epoch(epoch=1, train_loss=1.0, train_accuracy=0.5, seconds=1.0).model_dump(mode="json")]
 
 
@@ -41,7 +45,7 @@ def claim(ledger: Ledger) -> Claim:
 
 
 def desk_of(claim: Claim, store: ArtifactStore, database: Database) -> AttemptContext:
-    return context_of(Attempt(claim), store, JobCheckpoints(database))
+    return context_of(Attempt(claim), store, database)
 
 
 def files(folder: Path) -> int:
@@ -85,7 +89,7 @@ def test_a_file_that_is_gone_means_to_begin_anew(
     context.save_checkpoint(b"one", CURVE)
     training = JobCheckpoints(database).get("a")
     assert training is not None
-    discard(store, [training.checkpoint or ""])
+    store.remove_if_old(training.checkpoint or "", -math.inf)
     assert context.checkpoint() is None
 
 
@@ -103,3 +107,28 @@ def test_a_store_that_takes_nothing_does_not_end_the_training(
     found = context.checkpoint()
     assert found is not None
     assert found.data == b"one"
+
+
+def test_an_old_checkpoint_stays_while_its_bytes_are_recorded_again(
+    claim: Claim, store: ArtifactStore, database: Database, ledger: Ledger
+) -> None:
+    """Its record goes in one transaction and its file later; others may use the bytes meanwhile."""
+    context = desk_of(claim, store, database)
+    context.save_checkpoint(b"one", CURVE)
+    first = JobCheckpoints(database).get("a")
+    assert first is not None
+    store.put(b"two")
+    unlinked = JobCheckpoints(database).note(
+        "a", claim.fence, CURVE * 2, Artifact(sha256=sha256_of(b"two"), media_type=BYTES, size_bytes=3)
+    )
+    assert unlinked == (first.checkpoint,)
+    ledger.submit([new_job("b", kind="image-classification-training")])
+    desk_of(claimed(ledger, "b"), store, database).save_checkpoint(b"one", CURVE)
+    UnusedFiles(database, store).remove(unlinked)
+    assert store.get(str(first.checkpoint)) == b"one"
+
+
+def test_an_old_checkpoint_that_nobody_uses_goes(store: ArtifactStore, database: Database) -> None:
+    name = store.put(b"one")
+    UnusedFiles(database, store).remove([name])
+    assert not store.has(name)

@@ -58,6 +58,8 @@ CODES = {
     "BucketMissing": ("bucket_missing", "operator"),
     "StoreDenied": ("store_denied", "operator"),
     "WrongRegion": ("wrong_region", "operator"),
+    "SigningFailed": ("signing_failed", "operator"),
+    "CertificateUnusable": ("certificate_unusable", "operator"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "TooManyConnections": ("too_many_connections", "machine"),
     "TooManyUploads": ("too_many_uploads", "machine"),
@@ -65,6 +67,9 @@ CODES = {
     "QuotaExceeded": ("quota_exceeded", "caller"),
     "MissingExtra": ("missing_extra", "operator"),
     "PluginFailed": ("plugin_failed", "operator"),
+    "PolicyRefused": ("policy_refused", "caller"),
+    "PolicyFailed": ("policy_failed", "operator"),
+    "ResultHeld": ("result_held", "machine"),
     "JobStopped": ("stopped", "machine"),
 }
 # `StoreUnreachable` has the code of its parent: programs know it.

@@ -1,7 +1,7 @@
 """Deleted jobs: what goes with them, what stays, and who stores the same file at the same time."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,9 +13,11 @@ from brushwork.direct_client import DirectClient
 from brushwork.transports.backend import Backend
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import ARTIFACTS, JOBS, METADATA
+from brushwork_core.files import job_deletion
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.files.tenant_files import TenantFiles
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.ledger import Ledger, NewJob, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import ArtifactMissing, InvalidImage, JobNotEnded, JobNotFound
@@ -129,19 +131,20 @@ def test_each_way_to_record_a_file_notices_that_it_is_gone(
 
 
 def test_a_file_that_is_recorded_after_its_row_has_gone_is_kept(
-    database: Database, store: ArtifactStore, ledger: Ledger
+    database: Database, store: ArtifactStore, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = store.put_picture(png())
     first = canceled(ledger, inputs=(picture,))
 
-    class Slow(JobDeletion):
+    class Slow(UnusedFiles):
         """Between the row and the file of a deleted job, another job is written."""
 
-        def _remove(self, name: str) -> None:
+        def remove(self, names: Iterable[str]) -> None:
             ledger.submit([new_job(inputs=(picture,))])
-            super()._remove(name)
+            super().remove(names)
 
-    Slow(database, store).delete(first)
+    monkeypatch.setattr(job_deletion, "UnusedFiles", Slow)
+    JobDeletion(database, store).delete(first)
     assert store.get(picture.sha256) == png()
 
 

@@ -8,10 +8,10 @@ one `Handler` per kind of job. For each job the worker calls `Handler.perform` w
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, DigitalSource
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -87,8 +87,23 @@ class JobContext(Protocol):
         """
         ...
 
-    def save_picture(self, picture: Image.Image) -> Artifact:
-        """Store a picture as an output of the job, in PNG format.
+    def save_picture(
+        self,
+        picture: Image.Image,
+        *,
+        source: DigitalSource | Literal["kind"] | None = "kind",
+        seed: int | None = None,
+    ) -> Artifact:
+        """Store a picture as an output of the job.
+
+        A new picture gets the file format that the request asks for, and its labels. A finding, such as a
+        mask, is a PNG without labels.
+
+        Args:
+            picture: The picture.
+            source: How it came to be, for its labels; None for a finding. By default as the kind states:
+                `Kind.digital_source`.
+            seed: Seed of this picture, if the job has several. The parameters in its file have this one.
 
         Returns:
             The reference to put into the result.

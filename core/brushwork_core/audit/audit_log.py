@@ -56,6 +56,12 @@ class AuditAction(StrEnum):
     """An admin key canceled a job of another tenant."""
     JOB_RETRIED = "job.retried"
     """An admin key ran a job of another tenant again."""
+    POLICY_DECIDED = "policy.decided"
+    """A policy decided about a request or a result. The outcome is the action; the detail has the policy."""
+    RESULT_RELEASED = "result.released"
+    """A reviewer released a held result. The detail has the policy."""
+    RESULT_REFUSED = "result.refused"
+    """A reviewer refused a held result. The detail has the policy."""
     REQUEST_REFUSED = "request.refused"
     """A limit refused requests of a key: rate, budget, open jobs or stored bytes. The outcome is its code."""
 

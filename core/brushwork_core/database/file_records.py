@@ -7,6 +7,7 @@ inside of `kept_unrecorded`, while nobody can record it.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing
@@ -40,7 +41,7 @@ def record_files(connection: Connection, artifacts: Iterable[Artifact], is_store
     Raises:
         ArtifactMissing: A file was removed after it was stored. Store it again, and repeat the transaction.
     """
-    rows = {artifact.sha256: artifact.model_dump() for artifact in artifacts}
+    rows = {artifact.sha256: _row(artifact) for artifact in artifacts}
     if not rows:
         return
     # Always in the same order, so that two transactions that share files cannot deadlock.
@@ -87,7 +88,7 @@ def kept_unrecorded(database: Database, name: str) -> Iterator[bool]:
 
     Whoever records it meanwhile waits, and then sees whether the file is still stored.
     """
-    placeholder = Artifact(sha256=name, media_type="", size_bytes=0).model_dump()
+    placeholder = _row(Artifact(sha256=name, media_type="", size_bytes=0))
     try:
         with database.writing() as connection:
             insert = insert_or_ignore(connection, ARTIFACTS).values(created_at=now_ms(), **placeholder)
@@ -100,6 +101,11 @@ def kept_unrecorded(database: Database, name: str) -> Iterator[bool]:
 
 class _Undone(Exception):
     """Rolls the transaction back."""
+
+
+def _row(artifact: Artifact) -> dict[str, Any]:
+    """The columns of a file. What else is known of a picture stands in the result that has it."""
+    return {name: value for name, value in artifact.model_dump().items() if name in ARTIFACTS.c}
 
 
 def _locked(connection: Connection, names: list[str]) -> list[str]:

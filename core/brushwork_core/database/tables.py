@@ -347,6 +347,27 @@ TENANT_FILES = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+# The credentials that a picture had when a tenant handed it in. Their file has the same owners.
+PICTURE_CREDENTIALS = Table(
+    "picture_credentials",
+    METADATA,
+    Column("tenant", String(64), primary_key=True),
+    Column(
+        "picture",
+        String(64),
+        ForeignKey("artifacts.sha256", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    Column(
+        "credentials",
+        String(64),
+        ForeignKey("artifacts.sha256", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+
 # Metrics of each process, which /metrics returns together. A successor of a process takes over its row.
 TELEMETRY = Table(
     "telemetry",

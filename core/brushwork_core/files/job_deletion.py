@@ -1,9 +1,6 @@
 """Deletes single jobs with all that belongs to them, as soon as a caller asks."""
 
-import logging
-import math
-
-from brushwork_schemas.errors import JobNotEnded, JobNotFound, ServiceUnreachable
+from brushwork_schemas.errors import JobNotEnded, JobNotFound
 from brushwork_schemas.job import checked_id
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
@@ -11,11 +8,10 @@ from sqlalchemy import delete, select
 
 from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database
-from brushwork_core.database.file_records import kept_unrecorded, remove_records
+from brushwork_core.database.file_records import remove_records
 from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
 from brushwork_core.files.artifact_store import ArtifactStore
-
-LOGGER = logging.getLogger(__name__)
+from brushwork_core.files.unused_files import UnusedFiles
 
 
 class JobDeletion:
@@ -28,7 +24,7 @@ class JobDeletion:
 
     def __init__(self, database: Database, store: ArtifactStore) -> None:
         self._database = database
-        self._store = store
+        self._unused = UnusedFiles(database, store)
 
     def delete(self, job_id: str, tenant: str | None = None) -> None:
         """Delete a job, and the files that no other job and no upload refers to.
@@ -50,11 +46,7 @@ class JobDeletion:
             refused = Record(AuditAction.JOB_DELETED, (job_id,), tenant, error.code)
             AuditLog(self._database).add(refused)
             raise
-        for name in unused:
-            try:
-                self._remove(name)
-            except ServiceUnreachable as error:
-                LOGGER.warning("File %s stays in the store: %s", name, error)
+        self._unused.remove(unused)
 
     def _without_job(self, job_id: str, tenant: str | None) -> list[str]:
         """Delete the rows of the job, and return the names of the files that nothing refers to now."""
@@ -77,9 +69,3 @@ class JobDeletion:
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
             record(connection, Record(AuditAction.JOB_DELETED, (job_id,), job.tenant))
             return remove_records(connection, names)
-
-    def _remove(self, name: str) -> None:
-        # Another job may have recorded the same bytes since.
-        with kept_unrecorded(self._database, name) as is_free:
-            if is_free:
-                self._store.remove_if_old(name, -math.inf)

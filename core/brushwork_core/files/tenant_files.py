@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.file_records import IsStored, record_files, trusted
+from brushwork_core.database.picture_credentials import files_with_credentials, record_credentials
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES
 from brushwork_core.database.upsert import insert_or_ignore
 
@@ -33,11 +34,15 @@ class TenantFiles:
         """
 
         def write(connection: Connection) -> None:
-            record_files(connection, [artifact], self._is_stored)
-            entry = {"tenant": tenant, "sha256": artifact.sha256}
-            connection.execute(insert_or_ignore(connection, TENANT_FILES).values(created_at=now_ms()), entry)
-            again = update(TENANT_FILES).where(*(TENANT_FILES.c[name] == entry[name] for name in entry))
-            connection.execute(again.values(created_at=now_ms()))
+            files = files_with_credentials([artifact])
+            record_files(connection, files, self._is_stored)
+            for file in files:
+                entry = {"tenant": tenant, "sha256": file.sha256}
+                new = insert_or_ignore(connection, TENANT_FILES).values(created_at=now_ms())
+                connection.execute(new, entry)
+                again = update(TENANT_FILES).where(*(TENANT_FILES.c[name] == entry[name] for name in entry))
+                connection.execute(again.values(created_at=now_ms()))
+            record_credentials(connection, tenant, [artifact])
 
         self._database.write(write)
 

@@ -12,6 +12,11 @@ from sqlalchemy import Connection, insert, literal, select, update
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.file_records import record_files
+from brushwork_core.database.picture_credentials import (
+    credentials_of,
+    files_with_credentials,
+    record_credentials,
+)
 from brushwork_core.database.tables import (
     CELERY_CHAINED,
     CELERY_TASKS,
@@ -136,10 +141,13 @@ class JobIntake(LedgerPart):
         values = [_columns(job, clock) for job in in_order]
         rows = {row["id"]: dict(row) for row in connection.execute(statement, values).mappings()}
         _keep_messages(connection, [job for job in jobs if job.celery is not None and job.id in rows])
+        new = [job for job in jobs if job.id in rows]
         self._link(
             connection,
-            [(job.id, artifact, "input") for job in jobs if job.id in rows for artifact in job.inputs],
+            [(job.id, file, "input") for job in new for file in files_with_credentials(job.inputs)],
         )
+        for job in new:
+            _link_credentials(connection, job)
         return rows
 
     def _link(self, connection: Connection, links: Sequence[tuple[str, Artifact, str]]) -> None:
@@ -149,6 +157,19 @@ class JobIntake(LedgerPart):
         connection.execute(
             insert_or_ignore(connection, JOB_ARTIFACTS),
             [{"job_id": job_id, "sha256": artifact.sha256, "role": role} for job_id, artifact, role in links],
+        )
+
+
+def _link_credentials(connection: Connection, job: NewJob) -> None:
+    """Make the credentials of its pictures files of the job, also those that were handed in earlier."""
+    if not job.inputs:
+        return
+    record_credentials(connection, job.tenant, job.inputs)
+    found = credentials_of(connection, job.tenant, (artifact.sha256 for artifact in job.inputs))
+    if found:
+        connection.execute(
+            insert_or_ignore(connection, JOB_ARTIFACTS),
+            [{"job_id": job.id, "sha256": name, "role": "input"} for name in sorted(set(found.values()))],
         )
 
 

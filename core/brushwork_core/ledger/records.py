@@ -171,6 +171,7 @@ class Claim:
         priority: Priority of the job. Its model calls run before those of less urgent jobs.
         task_id: Celery's id of the bare message that the job came as; None for a job of a client.
         label: Model and cost in a few words, without private text.
+        tenant: Tenant of the job.
     """
 
     job_id: str
@@ -187,6 +188,7 @@ class Claim:
     priority: Priority = Priority.NORMAL
     task_id: str | None = None
     label: str = ""
+    tenant: str = ""
 
 
 def claim_of(row: Any) -> Claim:
@@ -201,7 +203,7 @@ def claim_of(row: Any) -> Claim:
 
 _OF_CLAIM = (
     *("job_id", "kind", "model", "request", "fence", "attempt", "max_attempts", "deadline_ms"),
-    *("traceparent", "task_id", "label"),
+    *("traceparent", "task_id", "label", "tenant"),
 )
 
 

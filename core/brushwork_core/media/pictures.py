@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from brushwork_schemas.artifact import MAX_PICTURE_BYTES
+from brushwork_schemas.artifact import MAX_PICTURE_BYTES, STORED_FORMATS
 from brushwork_schemas.errors import InvalidImage
 from brushwork_schemas.wording.phrase import said
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -207,11 +207,11 @@ def encode_thumbnail(data: bytes, side: int, *, quality: int = 82) -> bytes:
     """Encode a stored picture as a WebP without metadata, scaled down to at most `side` pixels per side.
 
     Args:
-        data: A PNG, JPEG or WebP.
+        data: A PNG, JPEG, WebP or AVIF.
         side: In pixels.
         quality: 0 to 100.
     """
-    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+    with Image.open(io.BytesIO(data), formats=STORED_FORMATS) as picture:
         # The values of a mask are classes: a value between two of them would be a third class.
         resampling = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.LANCZOS
         # Pillow decodes a JPEG at half or a quarter of its size if that is enough.

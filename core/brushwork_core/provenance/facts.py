@@ -2,24 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from brushwork_schemas.artifact import DigitalSource
 
-class DigitalSource(StrEnum):
-    """How a picture came to be, in the words of IPTC's `DigitalSourceType`."""
-
-    GENERATED = "trainedAlgorithmicMedia"
-    """A model has made it without a picture."""
-    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
-    """A model has changed a picture, or added to it."""
-    ENHANCED = "algorithmicallyEnhanced"
-    """A model has made it larger or clearer, and added nothing."""
-
-    @property
-    def uri(self) -> str:
-        """The address that stands for it in metadata."""
-        return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
+# Kinds state the source of their pictures, so the type is one of the schemas.
+__all__ = ["DigitalSource", "InputPicture", "PictureFacts"]
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,16 @@ class ModelSettings(BaseModel):
     )
 
 
+class PolicySettings(BaseModel):
+    """What callers may ask for, and results may show."""
+
+    policies: Path | None = Field(
+        None,
+        description="TOML file of policies, for gateways, clients and workers alike; by default there are "
+        "none.",
+    )
+
+
 class WorkerSettings(BaseModel):
     """The worker processes of a machine."""
 

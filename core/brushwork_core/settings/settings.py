@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brushwork_core.settings.connection_settings import ConnectionSettings
+from brushwork_core.settings.credentials_settings import CredentialsSettings
 from brushwork_core.settings.decoder_settings import DecoderSettings
 from brushwork_core.settings.environment import env_file
 from brushwork_core.settings.groups import (
@@ -17,16 +18,20 @@ from brushwork_core.settings.groups import (
     GatewaySettings,
     LeaseSettings,
     ModelSettings,
+    PolicySettings,
     QueueSettings,
     ServiceSettings,
     WebhookSettings,
     WorkerSettings,
 )
+from brushwork_core.settings.mark_settings import MarkSettings
 
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class Settings(
+    CredentialsSettings,
     WebhookSettings,
+    MarkSettings,
     DecoderSettings,
     ConnectionSettings,
     GatewaySettings,
@@ -35,6 +40,7 @@ class Settings(
     LeaseSettings,
     BatchingSettings,
     WorkerSettings,
+    PolicySettings,
     ModelSettings,
     ServiceSettings,
     BaseSettings,
@@ -97,8 +103,18 @@ class Settings(
         return self
 
     @property
+    def marks(self) -> MarkSettings:
+        """Labels and parameters in the files of new pictures."""
+        return self
+
+    @property
     def webhook(self) -> WebhookSettings:
         """Signatures, receivers and retries of webhooks."""
+        return self
+
+    @property
+    def credentials(self) -> CredentialsSettings:
+        """Content Credentials of the pictures that are made here."""
         return self
 
     def overridden(self, **overrides: Any) -> "Settings":

@@ -25,6 +25,7 @@ from brushwork.cli.commands.wait import wait
 from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.operations import OperationCommand
+from brushwork.cli.provenance.commands import provenance
 
 app = typer.Typer(
     name="brushwork",
@@ -49,3 +50,4 @@ for panel, commands in PANELS.items():
 app.add_typer(keys, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)
+app.add_typer(provenance, name="provenance", rich_help_panel=LOOK)

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 
+from brushwork_schemas.artifact import STORED_FORMATS
 from PIL import Image
 
 from brushwork.cli.terminal import DATA
@@ -21,5 +22,5 @@ def show_picture(data: bytes) -> None:
     # The import queries the terminal, so it must come after the check that there is one.
     from textual_image.renderable import Image as TerminalImage
 
-    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+    with Image.open(io.BytesIO(data), formats=STORED_FORMATS) as picture:
         DATA.print(TerminalImage(picture.convert("RGB"), width=min(WIDTH_CELLS, DATA.width), height="auto"))

@@ -13,6 +13,7 @@ from brushwork.doctor.model_check import check_models
 from brushwork.doctor.package_check import check_packages
 from brushwork.doctor.plugin_check import check_plugins
 from brushwork.doctor.redis_check import check_redis
+from brushwork.doctor.signing_check import check_credentials
 from brushwork.doctor.space_check import check_space
 from brushwork.doctor.store_check import check_store
 from brushwork.doctor.torch_check import check_torch
@@ -39,6 +40,7 @@ DIRECT: dict[str, Check] = {
     "workers": check_workers,
     "gateway": check_gateway,
     "webhooks": check_webhooks,
+    "credentials": check_credentials,
 }
 
 

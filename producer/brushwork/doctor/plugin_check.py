@@ -1,24 +1,26 @@
-"""Check the plug-ins: which distributions add kinds, families or catalogues, and which failed to load."""
+"""Check the plug-ins: which distributions there are, what they add, and which failed to load."""
 
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
+from brushwork_core.policies.registry import all_policy_types
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.plugins import CATALOGUES, FAMILIES, KINDS, OWN, failed_plugins
+from brushwork_schemas.plugins import CATALOGUES, FAMILIES, KINDS, OWN, POLICIES, failed_plugins
 
 from brushwork.doctor.finding import Finding, ok, warn
 
 ABOUT = "plug-ins"
-GROUPS = (KINDS, FAMILIES, CATALOGUES)
+GROUPS = (KINDS, FAMILIES, CATALOGUES, POLICIES)
 
 
 def check_plugins(settings: Settings) -> Iterator[Finding]:
     """Load all plug-ins, and report those of other distributions and those that failed."""
     all_kinds()
     all_families()
+    all_policy_types()
     Catalogue.load()
     failed = failed_plugins()
     for each in failed:
@@ -41,4 +43,4 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
         names = [f"{group} {name!r}" for owner, _, group, name in foreign if owner == distribution]
         yield ok(ABOUT, f"{distribution} {version} is loaded: {', '.join(names)}.")
     if not foreign and not failed:
-        yield ok(ABOUT, "No other distribution adds kinds, families or catalogues.")
+        yield ok(ABOUT, "No other distribution adds kinds, families, catalogues or policies.")

@@ -13,7 +13,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError, InvalidRequest
 from brushwork_schemas.wording.phrase import said
 
-from brushwork.embedded import flower, gateway, redis_server, webhook_sender
+from brushwork.embedded import development_certificate, flower, gateway, redis_server, webhook_sender
 from brushwork.embedded.child import Part
 from brushwork.embedded.data_folder import DataFolder, is_free
 from brushwork.embedded.supervisor import Supervisor
@@ -141,6 +141,7 @@ class Stack:
             options = self._options
             shape = f"{options.workers} x {options.concurrency} jobs at once"
             self._say("worker", f"Workers on this machine: {shape} ({options.reason})")
+            self._say("worker", development_certificate.prepare(self._folder.path, Settings.load()))
             for index in range(options.workers):
                 supervisor.start(self._worker(index, addresses))
             return supervisor.run(

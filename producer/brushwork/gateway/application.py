@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from brushwork_core.policies.decision_log import DecisionMetrics
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import BrushworkError
 from fastapi import APIRouter, FastAPI
@@ -82,6 +83,7 @@ def _lifespan(
             app.state.start_error = error
             raise
         backend = app.state.services.backend
+        gateway_metrics.registry.register(DecisionMetrics(backend.decision_log))
         app.state.reporting = Reporting(settings, backend.database, backend.store, gateway_metrics)
         app.state.reporting.start()
         try:

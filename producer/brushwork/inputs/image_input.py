@@ -1,6 +1,7 @@
 """Turn the picture that a caller gives into an artifact of the store."""
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.decoder import Decoder, in_process
 from brushwork_core.media.pictures import Reading
 from brushwork_schemas.artifact import Artifact, describe, is_sha256
@@ -44,7 +45,7 @@ class ImageInputs:
             return self._known(given.sha256, reading.field)
         if isinstance(given, str) and is_sha256(given):
             return self._known(given, reading.field)
-        return self._decoder.cleaned(self._fetched(given, reading), reading)
+        return clean(self._decoder, self._fetched(given, reading), reading)
 
     def keep(self, picture: Artifact | bytes) -> Artifact:
         """Store what `read` returned, if it is not stored yet.
@@ -52,7 +53,7 @@ class ImageInputs:
         Raises:
             ServiceUnreachable: The store does not answer.
         """
-        return picture if isinstance(picture, Artifact) else self._store.put_picture(picture)
+        return picture if isinstance(picture, Artifact) else store_cleaned(self._store, picture)
 
     def _known(self, sha256: str, field: str) -> Artifact:
         try:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from brushwork_core.media.decoders.current import on_behalf_of
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import Decided, PolicySet, request_of
 from brushwork_schemas.admission import Admitted, admit
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import Catalogue, Model
@@ -68,6 +70,9 @@ class SubmissionIntake:
         files: Reads and stores pictures and archives.
         expect: Called with the model and the tenant of each request. It raises `UnknownModel` if this tenant
             may not use the model.
+        policies: Refuse what the operator does not allow. Only a refusal counts here: a worker asks them
+            again, and does what else they decide.
+        decision_log: Records refusals.
     """
 
     def __init__(
@@ -75,7 +80,12 @@ class SubmissionIntake:
         catalogue: Catalogue,
         files: FileInputs,
         expect: Callable[[Model, str], None] = lambda model, tenant: None,
+        *,
+        policies: PolicySet | None = None,
+        decision_log: DecisionLog | None = None,
     ) -> None:
+        self._policies = policies or PolicySet()
+        self._decision_log = decision_log or DecisionLog()
         self._catalogue = catalogue
         self._expect = expect
         self._files = files
@@ -88,11 +98,17 @@ class SubmissionIntake:
 
         Raises:
             RequestError: A request is wrong. If there are several, the message starts with its index.
+            PolicyRefused: A policy refuses it.
+            PolicyFailed: A policy could not decide, and the operator chose to refuse then.
         """
-        drafts, wrong = [], Refusals()
-        for index, request in enumerate(requests):
-            with wrong.noted(), located(index, len(requests)):
-                drafts.append(self._drafted(request))
+        drafts, wrong, refused = [], Refusals(), list[Decided]()
+        try:
+            for index, request in enumerate(requests):
+                with wrong.noted(), located(index, len(requests)):
+                    drafts.append(draft := self._drafted(request))
+                    self._ask_policies(draft, refused)
+        finally:
+            self._decision_log.add(refused)
         wrong.raise_any()
         return drafts
 
@@ -137,6 +153,15 @@ class SubmissionIntake:
             raise wrong.gathered()
         self._expect(admitted.model, options.tenant)
         return JobDraft(admitted, options, without_files, files)
+
+    def _ask_policies(self, draft: JobDraft, refused: list[Decided]) -> None:
+        if not self._policies:
+            return
+        request = request_of(draft.admitted, draft.options.tenant)
+        for each in self._policies.on_request(request):
+            if each.error is not None:
+                refused.append(each)
+                raise each.error
 
     def _note_wrong_files(self, kind_name: Any, files: Mapping[str, object], wrong: Refusals) -> None:
         """Note which files of a request that is refused anyway are wrong too. No address is fetched."""

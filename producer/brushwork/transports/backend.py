@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.job_deletion import JobDeletion
@@ -14,6 +15,9 @@ from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
@@ -38,6 +42,8 @@ class Backend:
         worker_registry: The workers that the database knows.
         catalogue: The models that requests may name.
         decoder: Decodes the pictures that callers give.
+        policies: What the operator allows callers to ask for.
+        decision_log: Records what policies decide.
     """
 
     database: Database
@@ -53,6 +59,8 @@ class Backend:
     worker_registry: WorkerRegistry
     catalogue: Catalogue
     decoder: Decoder
+    policies: PolicySet
+    decision_log: DecisionLog
 
     @classmethod
     def opened(cls, settings: Settings, user: str = "client", *, decoders: int | None = None) -> Self:
@@ -78,7 +86,11 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
-            decoder=decoder_of(settings.client_decoders if decoders is None else decoders),
+            decoder=decoder_of(
+                settings.client_decoders if decoders is None else decoders, trusted_pem(settings.credentials)
+            ),
+            policies=PolicySet.load(settings.policies),
+            decision_log=DecisionLog(AuditLog(database)),
         )
 
     def close(self) -> None:

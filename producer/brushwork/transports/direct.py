@@ -73,7 +73,13 @@ class DirectTransport(Transport):
         self._messages = Messages(settings)
         self._catalogue = backend.catalogue
         self._trained = backend.trained_models
-        self._intake = SubmissionIntake(self._catalogue, self._files, self._trained.expect)
+        self._intake = SubmissionIntake(
+            self._catalogue,
+            self._files,
+            self._trained.expect,
+            policies=backend.policies,
+            decision_log=backend.decision_log,
+        )
 
     @property
     def place(self) -> str:

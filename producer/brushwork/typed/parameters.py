@@ -84,6 +84,12 @@ class TextToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
 
 
 class TextToImageParameters(TextToImageFields):
@@ -117,6 +123,12 @@ class ImageToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
     strength: float | None
 
 
@@ -153,6 +165,12 @@ class InpaintingFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
     strength: float | None
 
 
@@ -178,6 +196,12 @@ class ImageUpscalingFields(OptionParameters, total=False):
     version: Literal[1]
     model: str | None
     deterministic: bool
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
     prompt: str
     negative_prompt: str
     num_inference_steps: int | None
@@ -326,6 +350,12 @@ class AnyChanges(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
     image: PictureFile
     strength: float | None
     mask_image: PictureFile

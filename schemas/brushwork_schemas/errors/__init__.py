@@ -20,6 +20,7 @@
     │   ├── PayloadTooLarge     the body exceeds the limit of the gateway
     │   ├── RequestTimeout      the head or the body of the request came too slowly
     │   ├── QuotaExceeded       the stored files of the tenant would exceed its quota of bytes
+    │   ├── PolicyRefused       a policy of the operator refuses the request, or its result
     │   ├── Unauthorized        no API key, or an invalid one
     │   ├── Forbidden           the key may not do this
     │   ├── Postponed           the same request may succeed later
@@ -30,6 +31,7 @@
     │   └── EventNotFound       no webhook event with that id
     ├── NotFinite               a part of the model computed values that are infinite or not a number
     ├── JobFailed               the job ended without a result; raised by clients
+    │   └── ResultHeld          the result waits for a reviewer
     ├── WaitTimeout             the job has not ended within the timeout; it continues
     ├── MachineError            the machine's or operator's fault: the request may succeed elsewhere or later
     │   ├── ModelUnavailable    the model cannot be loaded
@@ -45,10 +47,13 @@
     │   ├── DeviceFailed        the device has failed; its worker is replaced
     │   ├── ServiceUnreachable  Redis, the database or the store does not answer
     │   │   └── ServiceMisconfigured    it answers, and refuses our settings or has other tables
+    │   ├── SigningFailed       a picture was made, and cannot be signed
+    │   │   └── CertificateUnusable     the certificate of the operator cannot sign
     │   ├── TooManyStreams      the process has reached its limit of event streams
     │   ├── TooManyConnections  the gateway has reached its limit of connections
     │   ├── TooManyUploads      the bodies that are being received take all the space that they may
     │   ├── MissingExtra        a package of an optional extra is not installed
+    │   ├── PolicyFailed        a policy could not decide, and the operator chose to refuse then
     │   └── PluginFailed        a function of a plug-in raised an exception; the log has the traceback
     └── JobStopped              control flow inside a worker: canceled, or the lease was lost
 
@@ -70,6 +75,8 @@ from brushwork_schemas.errors.gateway_refusals import TooManyConnections as TooM
 from brushwork_schemas.errors.gateway_refusals import TooManyStreams as TooManyStreams
 from brushwork_schemas.errors.gateway_refusals import TooManyUploads as TooManyUploads
 from brushwork_schemas.errors.gateway_refusals import UnsupportedMediaType as UnsupportedMediaType
+from brushwork_schemas.errors.signing import CertificateUnusable as CertificateUnusable
+from brushwork_schemas.errors.signing import SigningFailed as SigningFailed
 
 
 class InvalidRequest(RequestError):
@@ -144,6 +151,12 @@ class KeyNotFound(RequestError):
     code = "key_not_found"
 
 
+class PolicyRefused(RequestError):
+    """A policy of the operator refuses the request, or the result of the job."""
+
+    code = "policy_refused"
+
+
 class Unauthorized(RequestError):
     """There is no API key, or an invalid one."""
 
@@ -194,6 +207,12 @@ class JobFailed(BrushworkError):
     """The job ended without a result. The message has the code of the job's own error."""
 
     code = "job_failed"
+
+
+class ResultHeld(JobFailed):
+    """The job has ended, and its result waits for a reviewer."""
+
+    code = "result_held"
 
 
 class WaitTimeout(BrushworkError, TimeoutError):
@@ -307,6 +326,13 @@ class MissingExtra(MachineError):
     """A package of an optional extra is not installed."""
 
     code = "missing_extra"
+    fault = "operator"
+
+
+class PolicyFailed(MachineError):
+    """A policy raised an exception or took too long, and the operator chose to refuse then."""
+
+    code = "policy_failed"
     fault = "operator"
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from brushwork_schemas.artifact import Picture
+from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.generation import (
@@ -12,10 +12,14 @@ from brushwork_schemas.kinds.generation import (
     GenerationResult,
 )
 from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.request import NewPictureRequest
 
 
-class ImageToImageRequest(GenerationRequest):
+# The bases are listed backwards, since pydantic collects the fields of the last base first.
+class ImageToImageRequest(NewPictureRequest, GenerationRequest):
     """Generate pictures from a prompt and a picture to start from."""
+
+    ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED
 
     image: Picture = Field(title="Picture to start from", description="The picture to start from.")
     strength: float | None = Field(
@@ -47,6 +51,7 @@ KIND = Kind(
     from_short=generation.from_short,
     follow_up={"en": "Change it with words", "zh": "用文字修改"},
     makes_pictures=True,
+    digital_source=DigitalSource.COMPOSITE,
     words={"en": GENERATION_ENGLISH, "zh": {**GENERATION_CHINESE, "field.image.label": "起始图片"}},
     order=20,
 )

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from brushwork_schemas.artifact import Artifact, Picture
+from brushwork_schemas.artifact import Artifact, DigitalSource, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
 from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, seed_note
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
-from brushwork_schemas.kinds.request import Request, Text
+from brushwork_schemas.kinds.request import NewPictureRequest, Text
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _SAMPLE_SCALE = 2
 
 
-class ImageUpscalingRequest(Request):
+class ImageUpscalingRequest(NewPictureRequest):
     """Enlarge a picture and add fitting detail."""
 
     SPECIAL = frozenset(
         {"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"}
     )
-    ADVANCED = Request.ADVANCED | {"prompt", "negative_prompt", "guidance_scale", "noise_level"}
+    ADVANCED = NewPictureRequest.ADVANCED | {"prompt", "negative_prompt", "guidance_scale", "noise_level"}
 
     image: Picture = Field(title="Picture", description="The picture to enlarge.")
     prompt: Text = Field(
@@ -122,6 +122,7 @@ KIND = Kind(
     from_short=_from_short,
     follow_up={"en": "Enlarge it", "zh": "放大这张"},
     makes_pictures=True,
+    digital_source=DigitalSource.COMPOSITE,
     words={
         "en": GENERATION_ENGLISH,
         "zh": {

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from brushwork_schemas.artifact import Mask, Picture
+from brushwork_schemas.artifact import DigitalSource, Mask, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
 from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, GenerationResult
@@ -39,6 +39,7 @@ KIND = Kind(
     complete=generation.size_of_input,
     from_short=generation.from_short,
     makes_pictures=True,
+    digital_source=DigitalSource.COMPOSITE,
     words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},
     order=30,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from brushwork_schemas.artifact import Artifact, TransparentIsBlack, artifacts_within
+from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
@@ -116,7 +116,11 @@ class Kind:
         from_short: Returns result fields for what a test of a fake client may write in short, or None.
         follow_up: Label of the link that passes a picture on to this kind, such as "Describe it"; None for no
             link.
-        makes_pictures: Whether its results are new pictures, not findings about an input.
+        makes_pictures: Whether its results are new pictures, not findings about an input. New pictures are
+            labelled.
+        digital_source: How its pictures came to be, for their labels. None means that a kind with
+            `makes_pictures` has made a composite if the request names a picture, and else has generated the
+            picture; pictures of other kinds have no label. A handler may state another source for a picture.
         trains: Set if its jobs train models.
         words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`,
             `result.<name>.label`, and `warning.<code>` for the message of a warning with its parameters in
@@ -142,6 +146,7 @@ class Kind:
     from_short: Callable[[Any], Mapping[str, Any] | None] = _not_short
     follow_up: Localized | None = None
     makes_pictures: bool = False
+    digital_source: DigitalSource | None = None
     trains: ModelTraining | None = None
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     order: int = 1000
@@ -150,6 +155,17 @@ class Kind:
     def task_name(self) -> str:
         """Name of the Celery task, also for programs that do not use this package."""
         return f"brushwork.{self.name}"
+
+    def source_of(self, request: Any) -> DigitalSource | None:
+        """Return how the pictures of a job came to be; None if they are findings, which have no label.
+
+        Args:
+            request: The request of the job.
+        """
+        if self.digital_source is not None or not self.makes_pictures:
+            return self.digital_source
+        has_picture = any(getattr(request, name, None) is not None for name in self.pictures)
+        return DigitalSource.COMPOSITE if has_picture else DigitalSource.GENERATED
 
     @property
     def takes_image(self) -> bool:

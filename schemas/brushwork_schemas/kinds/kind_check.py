@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
@@ -31,6 +32,8 @@ def check_kind(kind: Kind) -> None:
             raise ValueError(
                 said("{kind}: {field} has no text in English ('en')", kind=kind.name, field=field)
             )
+    if kind.digital_source is not None and not isinstance(kind.digital_source, DigitalSource):
+        raise ValueError(said("{kind}: digital_source is not a DigitalSource", kind=kind.name))
     if not isinstance(kind.order, int):
         raise ValueError(said("{kind}: order is not an integer", kind=kind.name))
     try:

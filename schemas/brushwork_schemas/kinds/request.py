@@ -4,9 +4,18 @@ Names and meanings of fields are those of diffusers and transformers. `admission
 are None from the model's defaults before the job is written, so a stored request is complete.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 
 def _storable(text: str) -> str:
@@ -28,6 +37,8 @@ def not_blank(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=8)]
+OutputFormat = Literal["png", "jpeg", "webp", "avif"]
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 
 
 class Request(BaseModel):
@@ -68,6 +79,64 @@ class Request(BaseModel):
         return 1.0
 
 
+class NewPictureRequest(Request):
+    """Fields of requests whose results are new pictures: their files, and what these say about themselves."""
+
+    FILE_FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("output_format", "output_quality", "embed_parameters"),
+            *("visible_label", "visible_label_text", "visible_label_corner"),
+        }
+    )
+    ADVANCED = Request.ADVANCED | FILE_FIELDS
+
+    output_format: OutputFormat | None = Field(
+        None, title="File format", description="Format of the files of the result; PNG by default."
+    )
+    output_quality: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        title="File quality",
+        description="Quality of a JPEG, WebP or AVIF, 1 to 100; 90 by default, 80 for AVIF.",
+    )
+    embed_parameters: bool | None = Field(
+        None,
+        title="Parameters in the file",
+        description="Write prompt, seed and the other parameters into the files, where everyone who has them "
+        "can read them. By default as the operator has set.",
+    )
+    visible_label: bool | None = Field(
+        None,
+        title="Visible label",
+        description="Draw a label into a corner that says that AI has made the picture. By default as the "
+        "operator has set.",
+    )
+    visible_label_text: Annotated[Text, AfterValidator(not_blank)] | None = Field(
+        None,
+        max_length=60,
+        title="Text of the label",
+        description="Text of the visible label; by default as the operator has set.",
+    )
+    visible_label_corner: Corner | None = Field(
+        None, title="Corner of the label", description="Corner of the visible label; bottom-right by default."
+    )
+
+    @field_validator("output_quality")
+    @classmethod
+    def _has_quality(cls, quality: int | None, info: ValidationInfo) -> int | None:
+        if quality is not None and info.data.get("output_format") in (None, "png"):
+            raise ValueError("applies to jpeg, webp and avif; set output_format")
+        return quality
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not set: workers of older versions refuse fields that they do not know."""
+        whole: dict[str, Any] = handler(self)
+        unset = {name for name in self.FILE_FIELDS if getattr(self, name) is None}
+        return {name: value for name, value in whole.items() if name not in unset}
+
+
 CHINESE = {
     "field.model.label": "模型",
     "field.model.hint": "",
@@ -79,5 +148,25 @@ CHINESE = {
     "field.image.hint": "PNG、JPEG、WebP、AVIF、HEIC、BMP、TIFF 或 GIF。",
     "field.seed.label": "随机种子",
     "field.seed.hint": "同样的种子得到同样的图片。不填则随机。",
+    "field.output_format.label": "文件格式",
+    "field.output_format.hint": "结果文件的格式；默认为 PNG。",
+    "field.output_quality.label": "文件质量",
+    "field.output_quality.hint": "JPEG、WebP 或 AVIF 的质量，1 到 100；默认 90，AVIF 为 80。",
+    "field.embed_parameters.label": "在文件中写入参数",
+    "field.embed_parameters.hint": "把提示词、种子等参数写入文件，拿到文件的人都能读到。",
+    "field.visible_label.label": "可见标识",
+    "field.visible_label.hint": "在图片一角写明由 AI 生成。",
+    "field.visible_label_text.label": "标识文字",
+    "field.visible_label_text.hint": "可见标识的文字；默认由管理员设定。",
+    "field.visible_label_corner.label": "标识位置",
+    "field.visible_label_corner.hint": "可见标识所在的角；默认为右下角。",
+    "choice.top-left": "左上角",
+    "choice.top-right": "右上角",
+    "choice.bottom-left": "左下角",
+    "choice.bottom-right": "右下角",
+    "choice.png": "PNG",
+    "choice.jpeg": "JPEG",
+    "choice.webp": "WebP",
+    "choice.avif": "AVIF",
 }
 """Chinese labels and hints of fields that several kinds have."""

@@ -1,5 +1,6 @@
 """Kind `text-to-image`: pictures from a prompt."""
 
+from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.generation import (
     GENERATION_CHINESE,
@@ -8,10 +9,14 @@ from brushwork_schemas.kinds.generation import (
     GenerationResult,
 )
 from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.request import NewPictureRequest
 
 
-class TextToImageRequest(GenerationRequest):
+# The bases are listed backwards, since pydantic collects the fields of the last base first.
+class TextToImageRequest(NewPictureRequest, GenerationRequest):
     """Generate pictures from a prompt."""
+
+    ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED
 
 
 class TextToImageResult(GenerationResult):
@@ -31,6 +36,7 @@ KIND = Kind(
     checks=(generation.check_limits, generation.check_add_ons),
     from_short=generation.from_short,
     makes_pictures=True,
+    digital_source=DigitalSource.GENERATED,
     words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},
     order=10,
 )

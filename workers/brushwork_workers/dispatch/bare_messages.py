@@ -14,10 +14,13 @@ from typing import Any
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import CeleryMessage, Ledger, NewJob
 from brushwork_core.media.archive_type import stored_archive
+from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.decoder import Decoder, in_process
 from brushwork_core.media.pictures import Background, Reading
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet, request_of
 from brushwork_core.queue.task_ids import job_id_of, shown
-from brushwork_schemas.admission import ANY_SHA256, admit
+from brushwork_schemas.admission import ANY_SHA256, Admitted, admit
 from brushwork_schemas.artifact import Artifact, data_url_content, describe, is_data_url, is_sha256
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import (
@@ -26,6 +29,7 @@ from brushwork_schemas.errors import (
     InvalidImage,
     InvalidRequest,
     PluginFailed,
+    PolicyFailed,
     RequestError,
     ServiceUnreachable,
 )
@@ -53,6 +57,8 @@ class BareMessages:
         max_attempts: Most attempts of such a job.
         expect: Raises `UnknownModel` if a tenant may not use a model.
         decoder: Decodes the pictures; None for this process.
+        policies: Refuse what the operator does not allow.
+        decision_log: Records refusals.
     """
 
     def __init__(
@@ -64,7 +70,11 @@ class BareMessages:
         max_attempts: int,
         expect: Callable[[Model, str], None] = lambda model, tenant: None,
         decoder: Decoder | None = None,
+        policies: PolicySet | None = None,
+        decision_log: DecisionLog | None = None,
     ) -> None:
+        self._policies = policies or PolicySet()
+        self._decision_log = decision_log or DecisionLog()
         self._decoder = decoder or in_process()
         self._expect = expect
         self._ledger = ledger
@@ -105,7 +115,7 @@ class BareMessages:
             return self._submitted(job_id, message)
         except ServiceUnreachable:
             raise
-        except (RequestError, PluginFailed) as error:
+        except (RequestError, PluginFailed, PolicyFailed) as error:
             refusal = JobError.of(error)
         # Without a job, the sender would wait for ever: Celery drops a message whose task raised.
         except Exception as error:
@@ -167,9 +177,18 @@ class BareMessages:
         wrong.raise_any()
         assert options is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
         self._expect(admitted.model, options.tenant)
+        self._ask_policies(job_id, admitted, options.tenant)
         return NewJob.of(
             job_id, admitted, options, inputs=tuple(inputs.values()), max_attempts=self._max_attempts
         )
+
+    def _ask_policies(self, job_id: str, admitted: Admitted, tenant: str) -> None:
+        if not self._policies:
+            return
+        for each in self._policies.on_request(request_of(admitted, tenant)):
+            if each.error is not None:
+                self._decision_log.add([each], job_id)
+                raise each.error
 
     def _file(self, given: object, field: str, first_frame: bool = False) -> Artifact:
         if isinstance(given, str) and is_sha256(given):
@@ -189,8 +208,8 @@ class BareMessages:
                 hint="Upload the archive with brushwork upload or POST /v1/files, and send its SHA-256.",
             )
         background: Background = "black" if field in mask_fields() else "white"
-        data = self._decoder.cleaned(_embedded(given, field), Reading(field, background, first_frame))
-        return self._store.put_picture(data)
+        data = clean(self._decoder, _embedded(given, field), Reading(field, background, first_frame))
+        return store_cleaned(self._store, data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
         if file_fields()[field] != ARCHIVE:

@@ -1,11 +1,12 @@
 """The files of one attempt: it reads inputs, and writes outputs or holds them until the store answers."""
 
-import logging
 import time
 from collections.abc import Iterable
 
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.input_credentials import InputCredentials
 from brushwork_core.files.sha256 import sha256_of
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.ledger import Signal
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import BrushworkError, ServiceUnreachable
@@ -15,7 +16,6 @@ from brushwork_workers.execution.held_files import HeldFile, HeldFiles
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import LOOK_EVERY_S, ServicePatience
 
-LOGGER = logging.getLogger(__name__)
 # If the store takes other files as large for so long, it will not take this one later.
 REFUSED_LIMIT_S = 30.0
 
@@ -37,6 +37,7 @@ class FileAccess:
 
     Args:
         store: The artifact store.
+        unused: Removes files that no job refers to.
         services: Know whether the store is away.
         patience: Repeats reads.
         held: Holds finished files.
@@ -46,12 +47,15 @@ class FileAccess:
     def __init__(
         self,
         store: ArtifactStore,
+        unused: UnusedFiles,
         services: ServiceHealth,
         patience: ServicePatience,
         held: HeldFiles,
         limit_s: float,
     ) -> None:
         self.store = store
+        self.unused = unused
+        self.credentials = InputCredentials(unused.database)
         self.health = services[Service.STORE]
         self.patience = patience
         self.held = held
@@ -91,6 +95,16 @@ class AttemptFiles:
         """
         return self._access.patience.read(self._attempt, lambda: self._access.store.get(sha256))
 
+    def credentials_of(self, pictures: Iterable[str]) -> dict[str, str]:
+        """Return the names of the files with the credentials that input pictures had, by their names.
+
+        Raises:
+            ServiceUnreachable: The database does not answer.
+            JobStopped: The attempt must stop.
+        """
+        find = self._access.credentials.of_job
+        return self._access.patience.read(self._attempt, lambda: find(self._attempt.claim.job_id, pictures))
+
     def put_picture(self, data: bytes) -> Artifact:
         """Store or hold an encoded picture, and return its artifact."""
         return describe(data, self._put(data))
@@ -116,7 +130,7 @@ class AttemptFiles:
     def discard(self, names: Iterable[str]) -> None:
         """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
         if not self._access.health.is_away:
-            discard(self._access.store, names)
+            self._access.unused.remove(names)
 
     def deliver(self) -> None:
         """Write the outputs that wait, once the store is back.
@@ -159,12 +173,3 @@ class AttemptFiles:
                 raise
         else:
             self._waiting.pop(0).close()
-
-
-def discard(store: ArtifactStore, names: Iterable[str]) -> None:
-    """Remove files that no job refers to; `brushwork prune` removes those that cannot be removed now."""
-    for name in names:
-        try:
-            store.remove_if_old(name, 0.0)
-        except ServiceUnreachable as error:
-            LOGGER.warning("File %s stays in the store: %s", name, error)

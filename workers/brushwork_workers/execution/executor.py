@@ -12,6 +12,9 @@ from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.transitions import STEPS
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.decoders.decoder import Decoder
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.telemetry.log import bound
 from brushwork_core.telemetry.trace_context import TraceContext
 from brushwork_schemas.errors import (
@@ -47,11 +50,13 @@ from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
+from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
@@ -107,6 +112,8 @@ class Executor:
         metrics: Counts attempts.
         events: Tells Celery's monitors how jobs begin and end.
         decoder: Decodes input pictures and checks archives; None for this process.
+        picture_writer: Writes the files of new pictures; None for one with the default settings.
+        policies: Decide about requests before they run; None for no policies.
     """
 
     def __init__(
@@ -127,7 +134,11 @@ class Executor:
         metrics: JobMetrics,
         events: TaskEvents | None = None,
         decoder: Decoder | None = None,
+        picture_writer: PictureWriter | None = None,
+        policies: WorkerPolicies | None = None,
     ) -> None:
+        self._picture_writer = picture_writer
+        self._policies = policies or WorkerPolicies(PolicySet(), DecisionLog())
         self._decoder = decoder
         self._events = events or TaskEvents()
         self._worker = worker
@@ -223,12 +234,18 @@ class Executor:
     def _work(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> AttemptCompleted:
         claim, began = attempt.claim, time.monotonic()
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
+        verdict = self._policies.admit(claim)
         model = self._model_manager.named(claim.model, claim.kind)
         start = AttemptStart(attempt, self._ledger, self._patience, self._exclusive_gate)
         reservation = held.enter_context(self._model_manager.reserve(model, start.while_waiting))
         held.enter_context(start.begun())
         loaded_model = self._model_manager.load(reservation, start.while_loading)
-        context = AttemptContext(attempt, files, self._checkpoints, self._patience)
+        origin = PictureOrigin(kind_named(claim.kind), request, claim.model, loaded_model.revision)
+        new_pictures = NewPictures(self._picture_writer, origin)
+        new_pictures.check()
+        context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
+        for warning in verdict.warnings:
+            context.warn(warning)
         return self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)
 
     def _perform(

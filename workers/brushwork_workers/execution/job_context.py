@@ -21,6 +21,8 @@ from PIL import Image
 
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles
+from brushwork_workers.execution.ingredients import Ingredients
+from brushwork_workers.execution.new_pictures import NewPictures, StatedSource
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.interface import SavedCheckpoint
 
@@ -37,6 +39,7 @@ class AttemptContext:
         files: Reads inputs, and writes outputs and checkpoints.
         checkpoints: Records the last checkpoint of each job.
         patience: Repeats calls of the ledger.
+        new_pictures: Writes the files of pictures; None to write them without labels.
         clock: Returns monotonic seconds.
     """
 
@@ -46,12 +49,15 @@ class AttemptContext:
         files: AttemptFiles,
         checkpoints: JobCheckpoints,
         patience: ServicePatience,
+        new_pictures: NewPictures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checkpoints = checkpoints
         self._attempt = attempt
         self._files = files
         self._patience = patience
+        self._pictures = new_pictures or NewPictures()
+        self._ingredients = Ingredients(attempt, files)
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
@@ -75,7 +81,9 @@ class AttemptContext:
         began = time.monotonic()
         # A picture of the store may be larger than one that callers send.
         reading = Reading(background=background, max_bytes=pictures.MAX_STORED_BYTES)
-        picture = known_pictures.decoded(self._files.get(sha256), reading, current_decoder())
+        data = self._files.get(sha256)
+        picture = known_pictures.decoded(data, reading, current_decoder())
+        self._ingredients.note(sha256, data)
         self.reading_s += time.monotonic() - began
         return picture
 
@@ -86,9 +94,24 @@ class AttemptContext:
         self.reading_s += time.monotonic() - began
         return data
 
-    def save_picture(self, picture: Image.Image) -> Artifact:
-        """Store a picture as an output, or hold it until the store answers."""
-        artifact = self._files.put_picture(pictures.encode_png(picture))
+    def save_picture(
+        self,
+        picture: Image.Image,
+        *,
+        source: StatedSource = "kind",
+        seed: int | None = None,
+    ) -> Artifact:
+        """Store a picture as an output with its marks, or hold it until the store answers."""
+        written = self._pictures.written(picture, source, seed, self._ingredients.of)
+        for warning in written.warnings:
+            self.warn(warning)
+        artifact = self._files.put_picture(written.data).model_copy(
+            update={
+                "pixels_sha256": written.pixels_sha256,
+                "unsigned_sha256": written.unsigned_sha256,
+                "signed_by": written.signed_by,
+            }
+        )
         self.outputs.append(artifact)
         return artifact
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 
 from brushwork_core.database.notifications import Topic
-from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.fleet.maintenance_lease import MaintenanceLease, lease_name
 from brushwork_core.ledger import Reaped
 from brushwork_core.queries.due_maintenance import MaintenanceQuery
@@ -16,7 +15,6 @@ from brushwork_schemas.worker import WorkerEntry
 from brushwork_workers.dispatch.task_end_sender import FIND_MISSED_EVERY_S, SEND_EVERY_S, TaskEndSender
 from brushwork_workers.dispatch.wake_up_sender import WakeUpSender
 from brushwork_workers.execution.attempt import Attempt
-from brushwork_workers.execution.attempt_files import discard
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.process.services import WorkerServices
@@ -181,9 +179,8 @@ class FleetDuties:
             self._task_end_sender.wanted.set()
 
     def _sweep_checkpoints(self) -> None:
-        store: ArtifactStore = self._services.store
         if not self._service_health[Service.STORE].is_away:
-            discard(store, self._services.checkpoints.sweep())
+            self._services.unused_files.remove(self._services.checkpoints.sweep())
 
     def _send_ends(self) -> None:
         if self._task_end_sender.is_due(self._leads(), self._notifications.is_notified):

@@ -1,9 +1,10 @@
 """Creates what runs the heavy calls of a worker's models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from brushwork_core.settings.settings import Settings
+from brushwork_schemas.catalogue import Catalogue, Model
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
@@ -40,3 +41,19 @@ def new_model_executor(
     if not settings.prompt_cache_mb:
         return own
     return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)
+
+
+def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:
+    """Return the models that a worker serves.
+
+    Args:
+        catalogue: All models.
+        names: Names, separated by commas; None for all models of its kinds.
+        kinds: The kinds of the worker.
+    """
+    chosen = {name.strip() for name in names.split(",")} if names else None
+    return [
+        model
+        for model in catalogue
+        if set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen)
+    ]

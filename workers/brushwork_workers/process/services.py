@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.database.listening import open_listener
 from brushwork_core.database.notifications import CHANNEL
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.trained_models import TrainedModels
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.policies.decision_log import DecisionLog
+from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.broker import Publisher
 from brushwork_core.settings.settings import Settings
@@ -24,6 +29,7 @@ from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
 from brushwork_workers.execution.task_events import TaskEvents
+from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.supervision.notification_thread import Notifications
 
 
@@ -34,6 +40,7 @@ class WorkerServices:
     Args:
         database: Holds the ledger and the worker registry; its tables are up to date.
         store: Holds inputs, outputs and checkpoints.
+        unused_files: Removes files of the store that no job refers to.
         ledger: Grants and ends attempts.
         worker_registry: Lists the workers.
         job_signals: Reads signals for running jobs, and takes their progress.
@@ -46,6 +53,7 @@ class WorkerServices:
 
     database: Database
     store: ArtifactStore
+    unused_files: UnusedFiles
     ledger: Ledger
     worker_registry: WorkerRegistry
     job_signals: JobSignals
@@ -75,6 +83,7 @@ class WorkerServices:
         return cls(
             database=database,
             store=store,
+            unused_files=UnusedFiles(database, store),
             ledger=Ledger(database, lease_s=settings.lease_s, is_stored=store.has),
             worker_registry=WorkerRegistry(database),
             job_signals=JobSignals(database),
@@ -85,12 +94,15 @@ class WorkerServices:
             open_listener=lambda: open_listener(settings, database, CHANNEL, f"listener {name}"),
         )
 
-    def bare_messages(self, settings: Settings, catalogue: Catalogue) -> BareMessages:
+    def bare_messages(
+        self, settings: Settings, catalogue: Catalogue, policies: WorkerPolicies
+    ) -> BareMessages:
         """Return what turns the messages of foreign programs into jobs.
 
         Args:
             settings: Limits of these jobs.
             catalogue: The models that a message may name.
+            policies: Refuse what the operator does not allow.
         """
         return BareMessages(
             self.ledger,
@@ -98,8 +110,18 @@ class WorkerServices:
             catalogue,
             max_attempts=settings.max_attempts,
             expect=self.trained_models.expect,
-            decoder=decoder_of(settings.decoders),
+            decoder=decoder_of(settings.decoders, trusted_pem(settings.credentials)),
+            policies=policies.policies,
+            decision_log=policies.log,
         )
+
+    def policies(self, settings: Settings) -> WorkerPolicies:
+        """Return the policies of the operator.
+
+        Raises:
+            InvalidRequest: The file of policies cannot be read.
+        """
+        return WorkerPolicies(PolicySet.load(settings.policies), DecisionLog(AuditLog(self.database)))
 
     def task_end_sender(self, settings: Settings, events: TaskEvents) -> TaskEndSender:
         """Return what tells Celery programs of the ends of jobs.

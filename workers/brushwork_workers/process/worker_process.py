@@ -10,12 +10,17 @@ from brushwork_core.fleet.process_identity import worker_identity
 from brushwork_core.fleet.worker_registry import WorkerNameInUse
 from brushwork_core.ledger import Claim
 from brushwork_core.media.decoders.pool import decoder_of
+from brushwork_core.policies.decision_log import DecisionMetrics
+from brushwork_core.provenance.credentials.metrics import SigningMetrics
+from brushwork_core.provenance.credentials.output_signer import OutputSigner
+from brushwork_core.provenance.credentials.source import trusted_pem
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_core.telemetry.build_info import BuildInfo
 from brushwork_core.telemetry.process_reports import ProcessReports
 from brushwork_core.telemetry.reporter import Reporter
-from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.worker import WorkerEntry
 from celery import Celery
@@ -53,7 +58,7 @@ from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
-from brushwork_workers.process.model_execution import new_model_executor
+from brushwork_workers.process.model_execution import chosen_models, new_model_executor
 from brushwork_workers.process.revocations import Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -103,6 +108,7 @@ class WorkerProcess:
         )
         self._patience = ServicePatience(self.service_health, settings.lease_s)
         self._catalogue = Catalogue.load(settings.catalogue)
+        self._policies = self._services.policies(settings)
         self._device = choose_device(settings.device, settings.worker_index)
         if self._device.type == "cpu":
             keep_memory()
@@ -110,6 +116,7 @@ class WorkerProcess:
         self._registry = CollectorRegistry()
         self._metrics = JobMetrics(self._registry, models=frozenset(model.name for model in self._catalogue))
         self._batching = BatchingStats()
+        self._signer = OutputSigner(settings.credentials)
         self._prompt_cache = PromptCache(settings.prompt_cache_mb * 2**20)
         self._model_executor = new_model_executor(
             settings, self._device, self._prompt_cache, self._batching.add
@@ -124,7 +131,7 @@ class WorkerProcess:
         self._emergency_exit = EmergencyExit(
             self.worker, self._services.ledger, self._services.worker_registry, self._heartbeat
         )
-        self._bare_messages = self._services.bare_messages(settings, self._catalogue)
+        self._bare_messages = self._services.bare_messages(settings, self._catalogue, self._policies)
         self._exclusive_gate = ExclusiveGate()
         self._executor = self._new_executor()
         job_threads = self._new_job_threads(concurrency)
@@ -140,7 +147,7 @@ class WorkerProcess:
 
     def open(self) -> None:
         """Load and warm up the models, then start the threads."""
-        self._model_manager.open(self._models())
+        self._model_manager.open(chosen_models(self._catalogue, self.settings.models, self.kinds))
         for thread in self._threads:
             thread.start()
         self._reservation.end(leave=False)
@@ -220,15 +227,6 @@ class WorkerProcess:
         self._task_end_sender.close()
         self._services.database.close()
 
-    def _models(self) -> list[Model]:
-        chosen = self.settings.models
-        names = {name.strip() for name in chosen.split(",")} if chosen else None
-        return [
-            model
-            for model in self._catalogue
-            if set(model.kinds) & set(self.kinds) and (names is None or model.name in names)
-        ]
-
     def _new_model_manager(self, replaced: Mapping[str, Loader], max_waiters: int) -> ModelManager:
         settings = self.settings
         files = TrainedFiles(
@@ -259,7 +257,12 @@ class WorkerProcess:
             worker=self.worker,
             ledger=self._services.ledger,
             files=FileAccess(
-                self._services.store, self.service_health, self._patience, self._held, self.settings.held_s
+                self._services.store,
+                self._services.unused_files,
+                self.service_health,
+                self._patience,
+                self._held,
+                self.settings.held_s,
             ),
             checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,
@@ -272,7 +275,9 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
-            decoder=decoder_of(self.settings.decoders),
+            decoder=decoder_of(self.settings.decoders, trusted_pem(self.settings.credentials)),
+            picture_writer=PictureWriter(self.settings.marks, self._signer),
+            policies=self._policies,
         )
 
     def _new_reporter(self) -> Reporter:
@@ -284,6 +289,8 @@ class WorkerProcess:
             DeviceMetrics(self._device),
             ModelMetrics(self._model_manager.sizes, self._model_budget),
             BuildInfo("worker"),
+            SigningMetrics(self._signer),
+            DecisionMetrics(self._policies.log),
             ThreadMetrics(lambda: [*self._threads, self._consumer_thread]),
         ):
             self._registry.register(collector)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from brushwork_core.media import pictures
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.credentials.kept import kept_credentials
 
 
 class Decoder(Protocol):
@@ -28,6 +29,17 @@ class Decoder(Protocol):
         Args:
             data: A complete file of a picture.
             reading: How it is read.
+        """
+        ...
+
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture by its original bytes.
+
+        Args:
+            data: A complete file of a picture.
+
+        Returns:
+            The content of the file that keeps them; None if there are none, or none that can be kept.
         """
         ...
 
@@ -62,11 +74,23 @@ class Decoder(Protocol):
 
 
 class InProcess:
-    """Decodes in this process: for callers that decode their own pictures."""
+    """Decodes in this process: for callers that decode their own pictures.
+
+    Args:
+        trusted: Certificates of authorities that are trusted to issue those of credentials, as PEM.
+    """
+
+    def __init__(self, trusted: str = "") -> None:
+        self._trusted = trusted
 
     def cleaned(self, data: bytes, reading: Reading) -> bytes:
         """Return the file to store for a picture."""
         return pictures.read(data, reading).file
+
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture."""
+        found = kept_credentials(data, self._trusted)
+        return None if found is None else found.content()
 
     def decoded(self, data: bytes, reading: Reading) -> Image.Image:
         """Return the pixels of a picture."""
@@ -81,6 +105,10 @@ class InProcess:
 
 
 @cache
-def in_process() -> Decoder:
-    """Return the decoder that uses no other process."""
-    return InProcess()
+def in_process(trusted: str = "") -> Decoder:
+    """Return the decoder that uses no other process.
+
+    Args:
+        trusted: As for `InProcess`.
+    """
+    return InProcess(trusted)

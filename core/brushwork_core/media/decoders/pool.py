@@ -37,9 +37,11 @@ class DecoderPool:
 
     Args:
         size: Number of processes. They are started when they are needed.
+        trusted: Certificates of authorities that are trusted to issue those of credentials, as PEM.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, trusted: str = "") -> None:
+        self._trusted = trusted
         self._lock = threading.Lock()
         self._share = FairShare(size)
         self._idle = [DecoderProcess() for _ in range(size)]
@@ -50,6 +52,10 @@ class DecoderPool:
         """Return the file to store for a picture."""
         answer, found = self._perform("clean", data, reading)
         return data if answer["is_kept"] else found
+
+    def credentials(self, data: bytes) -> bytes | None:
+        """Validate the credentials of a picture."""
+        return self._perform("credentials", data, Reading(), trusted=self._trusted)[1] or None
 
     def decoded(self, data: bytes, reading: Reading) -> Image.Image:
         """Return the pixels of a picture."""
@@ -118,17 +124,21 @@ class DecoderPool:
             turn.set_result(self._idle.pop())
 
 
-def decoder_of(size: int) -> Decoder:
+def decoder_of(size: int, trusted: str = "") -> Decoder:
     """Return a decoder with so many processes, which this whole process shares; with 0, it is this process.
 
     The processes end with this one.
+
+    Args:
+        size: Number of processes.
+        trusted: As for `DecoderPool`.
     """
-    return _shared_pool(size) if size else in_process()
+    return _shared_pool(size, trusted) if size else in_process(trusted)
 
 
 @cache
-def _shared_pool(size: int) -> DecoderPool:
-    pool = DecoderPool(size)
+def _shared_pool(size: int, trusted: str) -> DecoderPool:
+    pool = DecoderPool(size, trusted)
     atexit.register(pool.close)
     return pool
 

@@ -29,6 +29,7 @@ _LIBRARIES = (
     "PIL.TiffImagePlugin",
     "PIL.WebPImagePlugin",
     "pi_heif",
+    "c2pa",
 )
 
 

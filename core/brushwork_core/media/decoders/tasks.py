@@ -16,12 +16,15 @@ from brushwork_core.media.dataset import Dataset
 from brushwork_core.media.decoders import frames
 from brushwork_core.media.picture_structure import MAX_PIXELS
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.credentials.kept import kept_credentials
 
 # Until the size of a picture is known; then for each of its megapixels. Slow machines take several times as
 # long as fast ones, and the largest picture takes 3 s on a fast one.
 CPU_S, CPU_S_PER_MEGAPIXEL = 1.0, 0.6
 # For an archive, and for each of its megabytes.
 ARCHIVE_CPU_S, CPU_S_PER_MEGABYTE = 5.0, 0.05
+# A hundred manifests in one another take less.
+CREDENTIALS_CPU_S = 3.0
 # Beside what the program itself takes. A picture of 25 megapixels takes up to 700 MB.
 MEMORY_BYTES = 1280 * 2**20
 # Of what a task writes: 25 megapixels of four bytes, and more than any PNG of them.
@@ -109,6 +112,14 @@ def _decode(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
     return {"mode": picture.mode, "size": picture.size}
 
 
+def _credentials(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    # A hash of all bytes, and some signatures.
+    allow_cpu(CREDENTIALS_CPU_S + CPU_S_PER_MEGABYTE * os.fstat(given).st_size / 2**20)
+    if (found := kept_credentials(frames.content(given), task["trusted"])) is not None:
+        frames.write_all(result, found.content())
+    return {}
+
+
 def _thumbnail(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
     _allow_pixels(MAX_PIXELS)
     frames.write_all(result, pictures.encode_thumbnail(frames.content(given), task["side"]))
@@ -125,6 +136,7 @@ def _check_dataset(task: Mapping[str, Any], given: int, result: int) -> dict[str
 
 _TASKS: dict[str, Callable[[Mapping[str, Any], int, int], dict[str, Any]]] = {
     "clean": _clean,
+    "credentials": _credentials,
     "decode": _decode,
     "thumbnail": _thumbnail,
     "check dataset": _check_dataset,

@@ -16,6 +16,7 @@ _ENDINGS = {
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
+    "image/avif": "avif",
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
 }

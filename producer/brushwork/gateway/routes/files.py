@@ -3,6 +3,7 @@
 from typing import Annotated, BinaryIO
 
 from brushwork_core.media.archive_type import ENDINGS
+from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
 from brushwork_core.media.pictures import Reading
@@ -142,7 +143,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, firs
     if isinstance(file, bytes):
         # With its transparency, because it may become a mask.
         with on_behalf_of(principal.tenant):
-            kept = services.backend.decoder.cleaned(file, Reading(FIELD, None, first_frame))
+            kept = clean(services.backend.decoder, file, Reading(FIELD, None, first_frame))
 
     def attempt() -> Artifact:
         with services.limits.storing(principal, num_bytes_of(kept)):
@@ -155,7 +156,7 @@ def _keep(services: Services, principal: Principal, file: bytes | BinaryIO, firs
 
 def _kept(services: Services, file: bytes | BinaryIO) -> Artifact:
     if isinstance(file, bytes):
-        return services.store.put_picture(file)
+        return store_cleaned(services.store, file)
     datasets = DatasetInputs(services.store, services.settings.max_dataset_bytes)
     found = datasets.read(file, FIELD)
     return found if isinstance(found, Artifact) else datasets.keep(found)

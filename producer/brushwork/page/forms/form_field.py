@@ -9,15 +9,27 @@ from brushwork_core.media.picture_formats import ENDINGS
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
+from brushwork_schemas.kinds.request import NewPictureRequest
 from brushwork_schemas.options import JobOptions
 
 from brushwork.inputs import short_forms
 from brushwork.page.views.kind_words import OPTION_WORDS
 
-Shape = Literal["text", "area", "number", "select", "checkbox", "checks", "file", "suggest", "lines"]
+# A choice between yes, no and what the operator has set.
+YES_NO = ("true", "false")
+Shape = Literal[
+    "text", "area", "number", "select", "yes-no", "checkbox", "checks", "file", "suggest", "lines"
+]
 # Fields that are useful to programs only.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
 AREA_FROM_CHARACTERS = 1000
+AS_OPERATOR = "form.as_operator"
+# Where that is not the default of the model.
+WORDS_IF_EMPTY = {
+    "controlnet": "form.no_choice",
+    "output_format": "form.default",
+    "visible_label_corner": AS_OPERATOR,
+}
 # Fields that have an effect only together with another field.
 TOGETHER_WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
 ADD_ONS = {"loras": "lora", "controlnet": "controlnet"}
@@ -69,7 +81,14 @@ class FormField:
     @property
     def is_narrow(self) -> bool:
         """Whether the field needs only a part of a row."""
-        return self.shape in ("number", "select") and self.name not in ("model", "controlnet")
+        return self.shape in ("number", "select", "yes-no") and self.name not in ("model", "controlnet")
+
+    @property
+    def word_if_empty(self) -> str:
+        """Key of the word for what is used if the field is left empty."""
+        return WORDS_IF_EMPTY.get(
+            self.name, "form.chosen_by_model" if self.shape != "yes-no" else AS_OPERATOR
+        )
 
     @property
     def may_be_empty(self) -> bool:
@@ -125,10 +144,10 @@ def _in_order(kind: Kind) -> list[str]:
     fields = kind.request_type.model_fields
     own = [get_annotations(each) for each in kind.request_type.__mro__]
 
-    def place(name: str) -> tuple[bool, bool, bool, int]:
-        required = fields[name].is_required()
+    def place(name: str) -> tuple[bool, bool, bool, bool, int]:
+        required, of_file = fields[name].is_required(), name in NewPictureRequest.FILE_FIELDS
         owner = next((index for index, annotations in enumerate(own) if name in annotations), len(own))
-        return (not required, not (required and name in kind.files), name != "model", owner)
+        return (not required, not (required and name in kind.files), name != "model", of_file, owner)
 
     return sorted(fields, key=place)
 
@@ -150,7 +169,7 @@ class _Maker:
         required = name in self.schema.get("required", ())
         shape, media_type = _shape(name, plain), self.kind.files.get(name)
         defaults = filled_in(self.models[0], self.kind) if self.models else {}
-        choices = self._choices(name, plain)
+        choices = YES_NO if shape == "yes-no" else self._choices(name, plain)
         return FormField(
             name=name,
             shape=shape,
@@ -228,7 +247,7 @@ def _shape(name: str, plain: Mapping[str, Any]) -> Shape:
     if plain.get("type") == "array":
         return "checks"
     if plain.get("type") == "boolean":
-        return "checkbox"
+        return "checkbox" if plain.get("default") is not None else "yes-no"
     if plain.get("type") in ("integer", "number"):
         return "number"
     return "area" if plain.get("maxLength", 0) >= AREA_FROM_CHARACTERS else "text"

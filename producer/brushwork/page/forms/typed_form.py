@@ -15,6 +15,7 @@ from brushwork.inputs import short_forms
 from brushwork.page.forms.form_field import FormField
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_YES_NO = {"true": True, "false": False}
 
 
 @dataclass
@@ -47,6 +48,9 @@ class TypedForm:
         of_files = [each.name for each in fields if each.shape == "file"]
         files = {name: values.pop(name) for name in of_files if name in values}
         stored = {name: value for name, value in files.items() if isinstance(value, str)}
+        for each in fields:
+            if each.shape == "yes-no" and each.name in values:
+                values[each.name] = str(values[each.name]).lower()
         for name in short_forms.FORMS.keys() & values.keys():
             values[name] = short_forms.written(name, values[name])
         return cls({**cls.fresh(fields).values, **values}, stored)
@@ -102,6 +106,8 @@ def _value(each: FormField, form: FormData) -> Any:
 def _parameter(each: FormField, value: Any) -> Any:
     if each.shape == "lines":
         return short_forms.read(each.name, value) if isinstance(value, str) else value
+    if each.shape == "yes-no":
+        return _YES_NO.get(value, value)
     if each.shape != "number" or not isinstance(value, str):
         return value
     text = value.strip()

@@ -121,7 +121,10 @@ class Generation:
         if plain := _unexpectedly_plain(output.images, flags, prepared):
             context.warn(result_warning("picture_constant", pictures=plain))
         return {
-            "images": tuple(context.save_picture(picture) for picture in output.images),
+            "images": tuple(
+                context.save_picture(picture, seed=each)
+                for picture, each in zip(output.images, seeds, strict=True)
+            ),
             "seed": seed,
             "seeds": seeds,
             "nsfw_content_detected": None if flags is None else tuple(bool(each) for each in flags),

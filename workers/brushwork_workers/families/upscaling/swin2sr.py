@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
 from PIL import Image
 from transformers import AutoImageProcessor, Swin2SRForImageSuperResolution
@@ -64,7 +65,9 @@ class Swin2SRUpscaler:
             larger = self._upscale(picture.crop(part.box))
             result_picture.paste(larger.crop(part.kept(scale)), part.corner(scale))
             context.progress(number, len(parts))
-        return {"image": context.save_picture(result_picture), "scale": float(scale)}
+        # It sharpens what is there, without a prompt and without random numbers.
+        image = context.save_picture(result_picture, source=DigitalSource.ENHANCED)
+        return {"image": image, "scale": float(scale)}
 
     def _upscale(self, picture: Image.Image) -> Image.Image:
         """Upscale a picture or a tile in one call."""

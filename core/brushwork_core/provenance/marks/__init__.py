@@ -1,0 +1,1 @@
+"""Marks of a picture's file: labels in its metadata, and the parameters that made it."""

@@ -1,0 +1,53 @@
+"""Settings of Content Credentials: who signs, whom readers trust, and what happens when signing fails."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+from brushwork_core.settings.environment import data_dir
+
+# Below the data folder: the development certificate that `brushwork provenance init` makes.
+FOLDER, CHAIN_FILE, KEY_FILE = "credentials", "chain.pem", "key.pem"
+
+
+def _own(name: str) -> Path | None:
+    file = data_dir() / FOLDER / name
+    return file if file.is_file() else None
+
+
+class CredentialsSettings(BaseModel):
+    """Content Credentials (C2PA) of the pictures that are made here."""
+
+    credentials_chain: Path | None = Field(
+        default_factory=lambda: _own(CHAIN_FILE),
+        description="PEM file of the certificate that signs pictures and of those above it; by default the "
+        "development certificate in the data folder, if it is there. Without any, pictures are not signed.",
+    )
+    credentials_key: Path | None = Field(
+        default_factory=lambda: _own(KEY_FILE),
+        description="PEM file of its private key, not encrypted; by default that in the data folder.",
+    )
+    credentials_chain_pem: str | None = Field(
+        None, description="The certificates themselves, instead of their file; \\n stands for a new line."
+    )
+    credentials_key_pem: SecretStr | None = Field(
+        None, description="The private key itself, instead of its file; \\n stands for a new line."
+    )
+    credentials_callback: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:[\w.]+$",
+        description="A function that signs instead of a key, such as mine.kms:sign: bytes to bytes.",
+    )
+    credentials_timestamps: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="A timestamp authority (RFC 3161), asked for each signature; by default none is asked.",
+    )
+    credentials_trust: Path | None = Field(
+        None, description="PEM file of the authorities that are trusted when credentials are read."
+    )
+    credentials_failure: Literal["fail", "unsigned"] = Field(
+        "fail",
+        description="If a picture cannot be signed: its job fails, or it is stored unsigned with a warning.",
+    )

@@ -1,0 +1,1 @@
+"""`brushwork provenance`: what files say about their origin."""

@@ -1,0 +1,207 @@
+"""Who signs, by the settings: files, environment, callback; failures, commands and metrics."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brushwork.cli.application import app
+from brushwork.doctor.finding import Level
+from brushwork.doctor.signing_check import check_credentials
+from brushwork.embedded import development_certificate
+from brushwork_core.provenance.credentials.development import development_identity, write_development_identity
+from brushwork_core.provenance.credentials.metrics import SigningMetrics
+from brushwork_core.provenance.credentials.output_signer import OutputSigner
+from brushwork_core.provenance.credentials.reader import read_credentials
+from brushwork_core.provenance.credentials.report import CredentialsState
+from brushwork_core.provenance.credentials.source import SignerSource
+from brushwork_core.settings.credentials_settings import CredentialsSettings
+from brushwork_core.settings.settings import Settings
+from brushwork_schemas.artifact import SignedBy
+from brushwork_schemas.errors import CertificateUnusable
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
+
+from tests.signing_identities import encoded, generated, operator, stranger
+
+SIGNED = ("image/png", generated(), {})
+KMS = "tests.unit.test_signing_settings:kms"
+
+
+def kms(content: bytes) -> bytes:
+    """A callback whose service is away."""
+    raise ConnectionError("no answer from the KMS")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Any]:
+    """Settings with the files of the operator."""
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(operator().chain_pem)
+    key.write_text(operator().key_pem or "")
+    return {"credentials_chain": chain, "credentials_key": key}
+
+
+def _signer(given: dict[str, Any]) -> OutputSigner:
+    return OutputSigner(CredentialsSettings(**given))
+
+
+def test_nothing_is_signed_without_a_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    signer = _signer({})
+    assert not signer.is_configured
+    data = encoded("PNG")
+    assert signer.signed(data, *SIGNED).data == data
+    assert signer.signed(data, *SIGNED).signed_by is None
+    assert signer.signed(data, *SIGNED).warnings == ()
+
+
+def test_files_sign(files: dict[str, Any]) -> None:
+    signed = _signer(files).signed(encoded("PNG"), *SIGNED)
+    assert signed.signed_by is SignedBy.OPERATOR
+    assert read_credentials(signed.data, None, operator().chain_pem).state is CredentialsState.VALID
+
+
+def test_the_environment_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRUSHWORK_CREDENTIALS_CHAIN_PEM", operator().chain_pem.replace("\n", "\\n"))
+    monkeypatch.setenv("BRUSHWORK_CREDENTIALS_KEY_PEM", (operator().key_pem or "").replace("\n", "\\n"))
+    settings = Settings.load()
+    assert "PRIVATE" not in repr(settings)
+    signed = OutputSigner(settings.credentials).signed(encoded("PNG"), *SIGNED)
+    assert read_credentials(signed.data, None, operator().chain_pem).state is CredentialsState.VALID
+
+
+def test_the_development_certificate_of_the_data_folder_signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    _, key = write_development_identity(tmp_path)
+    assert key.stat().st_mode & 0o077 == 0
+    assert _signer({}).signed(encoded("PNG"), *SIGNED).signed_by is SignedBy.DEVELOPMENT
+
+
+BROKEN = {
+    "missing key": lambda files: files["credentials_key"].unlink(),
+    "missing chain": lambda files: files["credentials_chain"].unlink(),
+    "empty key": lambda files: files["credentials_key"].write_text(""),
+    "key of another": lambda files: files["credentials_key"].write_text(stranger().key_pem or ""),
+    "no PEM": lambda files: files["credentials_chain"].write_text("no PEM"),
+    "expired": lambda files: files["credentials_chain"].write_text(
+        development_identity(-1, key_pem=operator().key_pem).chain_pem
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_certificate_that_breaks_in_mid_run(files: dict[str, Any], broken: Any) -> None:
+    strict, lenient = _signer(files), _signer({**files, "credentials_failure": "unsigned"})
+    data = encoded("PNG")
+    assert (
+        strict.signed(data, *SIGNED).signed_by is lenient.signed(data, *SIGNED).signed_by is SignedBy.OPERATOR
+    )
+    broken(files)
+    with pytest.raises(CertificateUnusable) as caught:
+        strict.signed(data, *SIGNED)
+    assert caught.value.code == "certificate_unusable"
+    unsigned = lenient.signed(data, *SIGNED)
+    assert unsigned.data == data
+    assert unsigned.signed_by is None
+    [warning] = unsigned.warnings
+    assert (warning.code, warning.parameters) == ("not_signed", {"reason": "certificate_unusable"})
+    assert strict.counts() == {"signed": 1, "unsigned": 0, "failed": 1}
+    assert lenient.counts() == {"signed": 1, "unsigned": 1, "failed": 0}
+
+
+def test_a_renewed_certificate_needs_no_restart(files: dict[str, Any]) -> None:
+    signer = _signer(files)
+    signer.signed(encoded("PNG"), *SIGNED)
+    files["credentials_chain"].write_text(stranger().chain_pem)
+    files["credentials_key"].write_text(stranger().key_pem or "")
+    signed = signer.signed(encoded("PNG"), *SIGNED)
+    assert read_credentials(signed.data, None, stranger().chain_pem).state is CredentialsState.VALID
+
+
+def test_a_kms_that_is_away(files: dict[str, Any]) -> None:
+    given = {"credentials_chain": files["credentials_chain"], "credentials_callback": KMS}
+    [warning] = _signer({**given, "credentials_failure": "unsigned"}).signed(encoded("PNG"), *SIGNED).warnings
+    assert warning.parameters == {"reason": "signing_failed"}
+
+
+@pytest.mark.parametrize("path", ["no.such.module:sign", f"{__name__}:no_such_name", f"{__name__}:KMS"])
+def test_a_callback_that_is_none(files: dict[str, Any], path: str) -> None:
+    source = SignerSource(
+        CredentialsSettings(credentials_chain=files["credentials_chain"], credentials_callback=path)
+    )
+    with pytest.raises(CertificateUnusable, match="credentials_callback"):
+        source.signer()
+
+
+def test_metrics_say_when_the_certificate_expires(files: dict[str, Any]) -> None:
+    registry = CollectorRegistry()
+    signer = _signer(files)
+    registry.register(SigningMetrics(signer))
+    name = "brushwork_certificate_expiry_timestamp_seconds"
+    assert registry.get_sample_value(name) == operator().facts().not_after.timestamp()
+    signer.signed(encoded("PNG"), *SIGNED)
+    assert registry.get_sample_value("brushwork_signed_pictures_total", {"outcome": "signed"}) == 1
+    files["credentials_key"].unlink()
+    assert registry.get_sample_value(name) == 0
+
+
+def test_commands_make_and_check_a_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    run = CliRunner()
+    missing = run.invoke(app, ["provenance", "check"])
+    assert missing.exit_code != 0
+    made = run.invoke(app, ["provenance", "init"])
+    assert made.exit_code == 0, made.output
+    assert "no reader trusts it" in made.output
+    first = (tmp_path / "credentials" / "chain.pem").read_text()
+    assert run.invoke(app, ["provenance", "init"]).exit_code == 0
+    assert (tmp_path / "credentials" / "chain.pem").read_text() == first
+    assert run.invoke(app, ["provenance", "init", "--renew"]).exit_code == 0
+    assert (tmp_path / "credentials" / "chain.pem").read_text() != first
+    assert '"is_development": true' in run.invoke(app, ["provenance", "check", "--json"]).output
+
+
+def test_init_leaves_a_certificate_of_the_operator_alone(
+    files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    monkeypatch.setenv("BRUSHWORK_CREDENTIALS_CHAIN", str(files["credentials_chain"]))
+    assert CliRunner().invoke(app, ["provenance", "init"]).exit_code != 0
+    assert not (tmp_path / "credentials").exists()
+
+
+def test_doctor_reports_the_certificate(
+    files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    [none] = check_credentials(Settings.load())
+    assert none.level is Level.WARN
+    [good] = check_credentials(Settings.load(**files))
+    assert good.level is Level.OK
+    files["credentials_chain"].write_text(development_identity(5, "Example", operator().key_pem).chain_pem)
+    [soon] = check_credentials(Settings.load(**files))
+    assert "expires in 5 days" in soon.message
+    write_development_identity(tmp_path)
+    [development] = check_credentials(Settings.load())
+    assert "Nobody trusts" in (development.hint or "")
+
+
+def test_up_makes_a_certificate_and_renews_it(
+    files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    chain = tmp_path / "credentials" / "chain.pem"
+    assert "nobody trusts" in development_certificate.prepare(tmp_path, Settings.load())
+    first = chain.read_text()
+    development_certificate.prepare(tmp_path, Settings.load())
+    assert chain.read_text() == first
+    write_development_identity(tmp_path, days=2)
+    development_certificate.prepare(tmp_path, Settings.load())
+    assert Settings.load().credentials_chain == chain
+    [found] = check_credentials(Settings.load())
+    assert "expires in" not in found.message
+    told = development_certificate.prepare(tmp_path / "other", Settings.load(**files))
+    assert "the certificate of the settings" in told
+    assert not (tmp_path / "other").exists()

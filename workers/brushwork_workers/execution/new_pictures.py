@@ -1,0 +1,114 @@
+"""Writes the pictures of one job: what is known of them, and what the request says about their files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from brushwork_core.provenance.credentials.ingredients import Ingredient
+from brushwork_core.provenance.facts import InputPicture, PictureFacts
+from brushwork_core.provenance.picture_writer import OutputChoices, PictureWriter, WrittenPicture
+from brushwork_schemas.artifact import DigitalSource
+from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.request import NewPictureRequest, Request
+from PIL import Image
+
+from brushwork_workers.models.revision import versions
+
+StatedSource = DigitalSource | Literal["kind"] | None
+
+
+@dataclass(frozen=True)
+class PictureOrigin:
+    """What the pictures of one job come from.
+
+    Args:
+        kind: Kind of the job.
+        request: Its request.
+        model: Name of the model.
+        model_revision: Revision of the model's files.
+    """
+
+    kind: Kind
+    request: Request
+    model: str
+    model_revision: str
+
+    def source(self, stated: StatedSource) -> DigitalSource | None:
+        """Return how a picture came to be, as the handler or the kind states it."""
+        return self.kind.source_of(self.request) if stated == "kind" else stated
+
+    def facts(self, source: DigitalSource, parameters: dict[str, Any] | None) -> PictureFacts:
+        """Return what is known of a picture.
+
+        Args:
+            source: How it came to be.
+            parameters: What its file tells of the request.
+        """
+        named = {name: getattr(self.request, name, None) for name in self.kind.pictures}
+        return PictureFacts(
+            source=source,
+            kind=self.kind.name,
+            model=self.model,
+            model_revision=self.model_revision,
+            software_version=versions().get("brushwork", ""),
+            inputs=tuple(InputPicture(sha256, name) for name, sha256 in named.items() if sha256 is not None),
+            parameters=parameters,
+        )
+
+    def parameters(self, seed: int | None) -> dict[str, Any]:
+        """Return the parameters that make one picture again, without what concerns its file alone.
+
+        Args:
+            seed: Seed of this picture; None if the job has one seed, or none.
+        """
+        given = self.request.model_dump(mode="json", exclude=set(NewPictureRequest.FILE_FIELDS))
+        if seed is not None:
+            given |= {"seed": seed, "num_images_per_prompt": 1}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class NewPictures:
+    """Writes the files of the pictures of one job.
+
+    Args:
+        writer: Encodes, labels and signs; None for one that has the default settings.
+        origin: What the pictures come from; None if nothing is known, and they have no labels.
+    """
+
+    def __init__(self, writer: PictureWriter | None = None, origin: PictureOrigin | None = None) -> None:
+        self._writer = writer or PictureWriter()
+        self._origin = origin
+        self._choices = OutputChoices.of(origin and origin.request)
+
+    def check(self) -> None:
+        """Refuse choices of the request that cannot be fulfilled here.
+
+        Raises:
+            InvalidRequest: A field cannot be fulfilled.
+        """
+        self._writer.check(self._choices)
+
+    def written(
+        self,
+        picture: Image.Image,
+        stated: StatedSource,
+        seed: int | None,
+        inputs: Callable[[PictureFacts], Mapping[str, Ingredient]],
+    ) -> WrittenPicture:
+        """Return the file of a picture.
+
+        Args:
+            picture: The picture.
+            stated: How it came to be; "kind" for what its kind states.
+            seed: Seed of this picture, if the job has several.
+            inputs: Returns what a signature needs to know of the pictures that it was made from.
+
+        Raises:
+            SigningFailed: The file cannot be signed.
+        """
+        origin = self._origin
+        if origin is None or (source := origin.source(stated)) is None:
+            return self._writer.write(picture, None, self._choices)
+        tells = self._writer.embeds(self._choices)
+        facts = origin.facts(source, origin.parameters(seed) if tells else None)
+        return self._writer.write(picture, facts, self._choices, inputs(facts) if self._writer.signs else {})
