@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media import pictures
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import Artifact, DigitalSource
 from brushwork_schemas.warnings import ResultWarning
 from brushwork_workers.interface import SavedCheckpoint
 from PIL import Image
@@ -24,6 +24,7 @@ class PlainDesk:
         self.kept: SavedCheckpoint | None = None
         self.on_save: Callable[[], None] | None = None
         self.warnings: list[ResultWarning] = []
+        self.denoised: tuple[int, int] | None = None
 
     def give(self, picture: Image.Image) -> str:
         return self.store.put(pictures.encode_png(picture))
@@ -42,7 +43,13 @@ class PlainDesk:
         artifact.bind(self.store)
         return artifact
 
-    def save_picture(self, picture: Image.Image) -> Artifact:
+    def save_picture(
+        self,
+        picture: Image.Image,
+        *,
+        source: DigitalSource | Literal["kind"] | None = "kind",
+        seed: int | None = None,
+    ) -> Artifact:
         artifact = self.store.put_picture(pictures.encode_png(picture))
         artifact.bind(self.store)
         return artifact
@@ -50,6 +57,9 @@ class PlainDesk:
     def warn(self, warning: ResultWarning) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        self.denoised = computed, skipped
 
     def progress(self, step: int, total: int) -> None:
         self.steps.append((step, total))

@@ -21,6 +21,7 @@ FIELDS: dict[str, list[Any]] = {
     "height": ["64", 63, -HUGE, 1e300],
     "num_inference_steps": [0, -1, 101, HUGE, "5", 1.5, False],
     "guidance_scale": [-0.1, 50.1, HUGE, "2", [2]],
+    "acceleration": [-0.1, 1.1, HUGE, "0.5", True, None, [0.5]],
     "seed": [-1, 2**63, HUGE, "1", 1.5, True],
     "num_images_per_prompt": [0, 17, HUGE, "1", None],
     "scheduler": ["EvilScheduler", 5, "os.system", "x" * 101],

@@ -28,8 +28,9 @@ from brushwork_workers.dispatch.job_claimer import JobClaimer
 from brushwork_workers.dispatch.job_pool import JobPool
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, FileAccess
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
-from brushwork_workers.execution.executor import Executor, Outcome
+from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
@@ -216,7 +217,7 @@ class TestStation:
         def may_begin() -> bool:
             return may_claim() and not self.exclusive_gate.is_closed
 
-        jobs = JobPool(size, claimer.claim, self.executor.run, may_claim=may_begin)
+        jobs = JobPool(size, claimer.claim, self.executor.run_together, may_claim=may_begin)
         jobs.start()
         try:
             yield jobs
@@ -244,6 +245,10 @@ class TestStation:
         """As a station, but this process stays."""
         self.num_broken += 1
         self.ledger.reap([WORKER])
+
+    def claimed_together(self, *job_ids: str) -> list[Claim]:
+        """Claim these jobs, as one look of the worker's threads would."""
+        return [claim for job_id in job_ids if (claim := self.claimed(job_id)) is not None]
 
     @staticmethod
     def _load(act: Act) -> Callable[[LoadSpec], LoadedModules]:

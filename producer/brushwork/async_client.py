@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, name_of
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress, ResultOfAnyT, id_of
 from brushwork_schemas.outlook import Outlook
@@ -151,6 +152,10 @@ class AsyncClient(AsyncTypedSubmission):
     async def upload(self, file: PictureFile, *, first_frame: bool = False) -> Artifact:
         """Store a picture or a data set. Arguments and errors are those of `Client.upload`."""
         return await self._runner.run(self._transport.upload(file, first_frame=first_frame))
+
+    async def provenance(self, file: PictureFile) -> ProvenanceReport:
+        """Return what a picture says about its origin. See `Client.provenance`."""
+        return await self._runner.run(self._transport.provenance(file))
 
     async def artifact_bytes(self, sha256: str | Artifact) -> bytes:
         """Return the content of a stored file. Errors are those of `Client.artifact_bytes`."""

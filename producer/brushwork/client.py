@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, name_of
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.job import Job, Progress, ResultOfAnyT, id_of
@@ -255,6 +256,19 @@ class Client(TypedSubmission):
             InvalidImage, InvalidDataset: The file can't be read, or breaks a limit.
         """
         return self._runner.run(self._transport.upload(file, first_frame=first_frame))
+
+    def provenance(self, file: PictureFile) -> ProvenanceReport:
+        """Return what a picture says about its origin, and the jobs that made it. Nothing is stored.
+
+        Args:
+            file: As for `submit`, but no URL. Give the path or the bytes of the file: a PIL image has lost
+                its metadata.
+
+        Raises:
+            InvalidImage: The file can't be read, or breaks a limit.
+            ArtifactMissing: The store has no file of this name.
+        """
+        return self._runner.run(self._transport.provenance(file))
 
     def artifact_bytes(self, sha256: str | Artifact) -> bytes:
         """Return the content of a stored file, such as the picture that a request names.

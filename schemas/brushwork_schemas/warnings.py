@@ -109,6 +109,10 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "en": "the model is distilled and runs without it",
         "zh": "该模型经过蒸馏，不使用此参数",
     },
+    "too_few_steps": {
+        "en": "the first two steps and the last one are always computed, and no other is left to skip",
+        "zh": "前两步和最后一步总要计算，没有其他可以跳过的步",
+    },
     "no_controlnet": {"en": "the request names no controlnet", "zh": "请求中没有 controlnet"},
     "operator": {
         "en": "the operator requires the visible label with its own text",

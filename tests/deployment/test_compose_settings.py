@@ -17,6 +17,7 @@ COMPOSED = {"redis_url", "database_url", "artifacts_url", "flower_url"}
 WORDS = {
     "catalogue": "/models/catalogue.toml", "models": "one,two", "device": "cpu", "log_format": "json",
     "stall_s": "300,text-to-image=900",
+    "visible_label": "always", "visible_label_corner": "top-left", "visible_label_size": "0.1",
     "database_listen_url": "postgresql+psycopg://brushwork:own@db.internal/brushwork",
 }  # fmt: skip
 # Read by Compose itself.

@@ -23,6 +23,7 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import RequestError
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.request import NewPictureRequest
 from brushwork_schemas.states import JobState
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from PIL import Image
@@ -269,3 +270,45 @@ def test_json_of_callers(entrance: Entrance, way: str, points: str) -> None:
     else:
         with pytest.raises(RequestError, match="invalid JSON"):
             parsed(all_kinds()["image-segmentation"], [f"points={points}"])
+
+
+FILE_FIELDS = [
+    {"output_format": "jpeg", "output_quality": 70},
+    {"output_format": "webp"},
+    {"output_format": "avif", "output_quality": 100},
+    {"output_format": "png", "embed_parameters": True},
+    {"embed_parameters": False, "visible_label": True},
+    {"visible_label": True, "visible_label_text": "AI 猫", "visible_label_corner": "top-left"},
+]
+WRONG_FILE_FIELDS = [
+    ({"output_format": "gif"}, "output_format"),
+    ({"output_format": "JPEG"}, "output_format"),
+    ({"output_quality": 80}, "output_quality"),
+    ({"output_format": "png", "output_quality": 80}, "output_quality"),
+    ({"output_format": "webp", "output_quality": 0}, "output_quality"),
+    ({"output_format": "webp", "output_quality": 101}, "output_quality"),
+    ({"embed_parameters": "maybe"}, "embed_parameters"),
+    ({"visible_label": "maybe"}, "visible_label"),
+    ({"visible_label_text": "  "}, "visible_label_text"),
+    ({"visible_label_text": "x" * 61}, "visible_label_text"),
+    ({"visible_label_corner": "middle"}, "visible_label_corner"),
+]
+
+
+@pytest.mark.parametrize("fields", FILE_FIELDS, ids=str)
+def test_what_is_asked_of_files_is_kept_alike(enter: Enter, fields: dict[str, Any]) -> None:
+    job = enter("text-to-image", prompt="a red circle", **fields)
+    assert job.request.model_dump(include=NewPictureRequest.FILE_FIELDS) == fields
+
+
+@pytest.mark.parametrize(("fields", "wrong"), WRONG_FILE_FIELDS, ids=str)
+def test_what_no_file_can_have_is_refused_alike(enter: Enter, fields: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        enter("text-to-image", prompt="a red circle", **fields)
+    assert raised.value.field == wrong
+
+
+def test_kinds_that_find_something_have_no_such_fields(enter: Enter) -> None:
+    with pytest.raises(RequestError) as raised:
+        enter("image-segmentation", image=URLS["png"], output_format="jpeg")
+    assert raised.value.field == "output_format"

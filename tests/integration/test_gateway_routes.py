@@ -83,6 +83,9 @@ def the_api(http: Visitor, database: Database) -> None:
     assert http.calls("HEAD", "/v1/files/{sha256}", SHA256=file).content == b""
     assert http.calls("GET", "/v1/models").json()["models"]
     assert http.calls("GET", "/v1/kinds").json()["kinds"]
+    assert http.calls("POST", "/v1/provenance", content=png(), headers=PNG).json()["matches"] == []
+    name = http.calls("POST", "/v1/files", 201, content=png(), headers=PNG).json()["sha256"]
+    assert http.calls("GET", "/v1/files/{sha256}/provenance", SHA256=name).json()["sha256"] == name
     assert http.calls("GET", "/v1/workers").json()["workers"] == []
     queues = {each["kind"]: each for each in http.calls("GET", "/v1/queues").json()["queues"]}
     assert queues[KIND]["in_redis"] + queues[KIND]["in_ledger"] == 3
@@ -112,6 +115,7 @@ def the_page(http: Visitor, settings: Settings, secret: str) -> None:
     assert asking.index("cannot be undone") < asking.index(f'action="/jobs/{job}/delete"')
     gallery = http.calls("GET", "/gallery", query="?text=STAR&state=canceled").text
     assert f"/jobs/{job}" in gallery
+    assert "origin-title" in http.calls("POST", "/provenance", files={"file": png()}).text
     http.calls("POST", "/jobs/{job_id}/delete", 303, JOB_ID=job)
     http.calls("GET", "/jobs/{job_id}", 404, JOB_ID=job)
     http.calls("GET", "/workers")

@@ -17,7 +17,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import PolicyRefused
 from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from starlette.testclient import TestClient
 
 from tests.gateways import bearer, gateway, key, settings_at

@@ -14,7 +14,7 @@ from brushwork_core.ledger import Signal
 from brushwork_core.telemetry.log import ContextFilter, JsonLines
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.interface import JobContext
 from sqlalchemy import text
 

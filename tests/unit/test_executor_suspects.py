@@ -12,7 +12,7 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_schemas.states import JobState
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.interface import JobContext
 
 from tests.servers import wait_until

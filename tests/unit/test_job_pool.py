@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -48,18 +48,22 @@ class Jobs:
             self.may_end.set()
         self.running: set[str] = set()
         self.ended: list[str] = []
+        self.groups: list[tuple[str, ...]] = []
         self.most_at_once = 0
         self._changing = threading.Lock()
 
-    def run(self, claim: Claim) -> None:
+    def run(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        names = [claim.job_id for claim in claims]
         with self._changing:
-            assert claim.job_id not in self.running
-            self.running.add(claim.job_id)
+            assert self.running.isdisjoint(names)
+            self.running.update(names)
+            self.groups.append(tuple(names))
             self.most_at_once = max(self.most_at_once, len(self.running))
         assert self.may_end.wait(BOUND_S)
         with self._changing:
-            self.running.remove(claim.job_id)
-            self.ended.append(claim.job_id)
+            self.running.difference_update(names)
+            self.ended += names
+        return ()
 
 
 @contextmanager
@@ -172,10 +176,11 @@ def test_a_claim_that_fails_does_not_end_the_pool(caplog: pytest.LogCaptureFixtu
 def test_a_job_that_fails_does_not_end_its_thread() -> None:
     backlog, ended = Backlog("bad", "good"), list[str]()
 
-    def run(claim: Claim) -> None:
-        ended.append(claim.job_id)
-        if claim.job_id == "bad":
-            raise KeyError(claim.job_id)
+    def run(claims: Sequence[Claim]) -> Sequence[Claim]:
+        ended.append(claims[0].job_id)
+        if claims[0].job_id == "bad":
+            raise KeyError("bad")
+        return ()
 
     with started(JobPool(1, backlog.claim, run)):
         wait_until(lambda: ended == ["bad", "good"])
@@ -219,6 +224,54 @@ def test_room_is_told_once_it_is_there_again() -> None:
         assert told == [], "there was room all the time"
 
 
+def in_pairs(claims: Sequence[Claim]) -> Sequence[Sequence[Claim]]:
+    return [claims[first : first + 2] for first in range(0, len(claims), 2)]
+
+
+class TestGroups:
+    def test_room_is_counted_in_jobs(self) -> None:
+        backlog, jobs = Backlog(*"abcdefg"), Jobs(may_end=False)
+        may_claim = threading.Event()
+        made = JobPool(4, backlog.claim, jobs.run, divided=in_pairs, may_claim=may_claim.is_set)
+        with started(made, jobs) as pool:
+            # All are free, so that one claims for all.
+            wait_until(lambda: pool._num_free == 4)
+            may_claim.set()
+            pool.wake()
+            wait_until(lambda: len(jobs.running) == 4)
+            assert not pool.has_room
+            pool.wake()
+            jobs.may_end.set()
+            wait_until(lambda: sorted(jobs.ended) == list("abcdefg"))
+        assert jobs.most_at_once == 4
+        assert set(jobs.groups[:2]) == {("a", "b"), ("c", "d")}
+
+    def test_jobs_that_were_not_begun_run_one_by_one_in_other_threads(self) -> None:
+        backlog, jobs = Backlog("a", "b", "c"), Jobs(may_end=False)
+
+        def run(claims: Sequence[Claim]) -> Sequence[Claim]:
+            if len(claims) > 1:
+                return claims[1:]
+            return jobs.run(claims)
+
+        all_together: list[tuple[Claim, ...]] = []
+
+        def divided(claims: Sequence[Claim]) -> Sequence[Sequence[Claim]]:
+            all_together.append(tuple(claims))
+            return [claims] if claims else []
+
+        may_claim = threading.Event()
+        made = JobPool(3, backlog.claim, run, divided=divided, may_claim=may_claim.is_set)
+        with started(made, jobs) as pool:
+            wait_until(lambda: pool._num_free == 3)
+            may_claim.set()
+            pool.wake()
+            wait_until(lambda: jobs.running == {"b", "c"})
+            assert pool.has_room
+        assert jobs.most_at_once == 2
+        assert [claim.job_id for claim in all_together[0]] == ["a", "b", "c"]
+
+
 class TestStop:
     def test_no_job_is_claimed_any_more_and_those_that_run_end(self) -> None:
         backlog, jobs = Backlog("a"), Jobs(may_end=False)
@@ -249,9 +302,10 @@ class TestStop:
             assert may_go_on.wait(BOUND_S)
             return Claims(tuple(claim_of(name) for name in "abc"[:limit]))
 
-        def run(claim: Claim) -> None:
+        def run(claims: Sequence[Claim]) -> Sequence[Claim]:
             side_by_side.wait(BOUND_S)
-            ended.append(claim.job_id)
+            ended.extend(claim.job_id for claim in claims)
+            return ()
 
         may_claim = threading.Event()
         pool = JobPool(size, claim, run, may_claim=may_claim.is_set)

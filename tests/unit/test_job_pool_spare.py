@@ -37,10 +37,11 @@ class Work:
         self.asked_spare += 1
         return self._claims(self.below, limit)
 
-    def run(self, claim: Any) -> None:
-        self.running.append(claim.job_id)
+    def run(self, claims: Any) -> Any:
+        self.running.append(claims[0].job_id)
         assert self.let_go.wait(30)
-        self.running.remove(claim.job_id)
+        self.running.remove(claims[0].job_id)
+        return ()
 
     def _claims(self, waiting: list[str], limit: int) -> Claims:
         taken = [waiting.pop(0) for _ in range(min(limit, len(waiting)))]

@@ -12,7 +12,7 @@ from brushwork_core.database.database import Database
 from brushwork_workers.batching import scheduler
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.interface import JobContext
 
 from tests.servers import wait_until

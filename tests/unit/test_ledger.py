@@ -378,6 +378,6 @@ def test_an_outcome_is_not_taken_for_a_truth_value() -> None:
 
 
 def _with_engine(result: dict[str, Any]) -> dict[str, Any]:
-    """As it is read: torch ran everything."""
-    torch = {"engine": "torch", "engine_precision": "float32", "engine_modules": {}}
+    """As it is read: torch ran everything, and nothing was skipped."""
+    torch = {"engine": "torch", "engine_precision": "float32", "engine_modules": {}, "denoiser_calls": None}
     return {**result, "provenance": {**result["provenance"], **torch}}

@@ -37,9 +37,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 JOB = {"id": "x", "kind": "text-to-image", "model": "m", "label": "l", "state": "succeeded",
        "request": {}, "created_at": "2026-11-21T09:00:00Z", "outlook": None, "links": {}}
 FILE = {"sha256": "0" * 64, "media_type": "image/png", "size_bytes": 1}
+REPORT = {**FILE, "width": 1, "height": 1, "made_here": False, "credentials": {"state": "none"}, "labels": {}}
 ANSWERS = {"jobs:batch": {"jobs": [JOB, JOB]}, "cancel": {"job": JOB}, "files": FILE, "jobs": JOB,
            "retry": JOB, "x": JOB, "models": {"models": []}, "kinds": {"kinds": []},
-           "workers": {"workers": []}, "queues": {"queues": []}, "0" * 64: FILE}
+           "workers": {"workers": []}, "queues": {"queues": []}, "0" * 64: FILE, "provenance": REPORT}
 
 class Gateway(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -76,7 +77,7 @@ CALLS = [
     ("wait", ("x",), {}), ("cancel", ("x",), {}), ("outlook", ("x",), {}), ("upload", (png,), {}),
     ("artifact_bytes", ("0" * 64,), {}), ("models", (), {}), ("kinds", (), {}), ("workers", (), {}),
     ("queues", (), {}), ("run", ("image-to-text",), {"image": png}), ("wait_all", (["x", "x"],), {}),
-    ("events", ("x",), {}), ("delete", ("x",), {}),
+    ("events", ("x",), {}), ("delete", ("x",), {}), ("provenance", (png,), {}),
 ]
 public = {name for name in dir(brushwork.Client) if not name.startswith("_")} - {"close"}
 assert public == {name for name, _, _ in CALLS}, public

@@ -14,7 +14,7 @@ from brushwork_schemas.errors import NotFinite
 from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import Handler, LoadSpec
 from diffusers import DDIMScheduler

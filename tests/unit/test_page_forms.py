@@ -16,6 +16,7 @@ from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.request import NewPictureRequest
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 from starlette.datastructures import FormData
@@ -179,3 +180,24 @@ def test_nobody_is_led_elsewhere(path: str) -> None:
 
 def test_own_paths_are_kept() -> None:
     assert own_path("/gallery?text=a%20b&state=failed") == "/gallery?text=a%20b&state=failed"
+
+
+def test_a_choice_of_yes_or_no_may_be_left_to_the_operator() -> None:
+    field = fields("text-to-image")["visible_label"]
+    assert (field.shape, field.choices, field.folded) == ("yes-no", ("true", "false"), True)
+    assert field.word_if_empty == "form.as_operator"
+    for typed, expected in (("true", True), ("false", False), ("", None)):
+        parameters = posted("text-to-image", [("prompt", "x"), ("visible_label", typed)])
+        assert parameters.get("visible_label") is expected
+    assert "visible_label" not in fields("image-segmentation")
+
+
+def test_fields_of_the_file_come_last_of_a_kind_s_own() -> None:
+    names = [name for name in fields("inpainting") if name not in JobOptions.model_fields]
+    assert set(names[-len(NewPictureRequest.FILE_FIELDS) :]) == NewPictureRequest.FILE_FIELDS
+
+
+def test_a_choice_of_yes_or_no_is_shown_again() -> None:
+    every = list(fields("text-to-image").values())
+    typed = asyncio.run(TypedForm.posted(FormData([("prompt", "x"), ("embed_parameters", "false")]), every))
+    assert typed.values["embed_parameters"] == "false"

@@ -15,7 +15,7 @@ from brushwork_core.database.database import Database
 from brushwork_schemas.kinds.registry import all_kinds, typed_result
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.warnings import WARNINGS, ResultWarning, result_warning, warning_text
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.interface import JobContext
 
 from tests.clients import png

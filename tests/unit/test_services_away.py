@@ -12,7 +12,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.ledger import Signal
 from brushwork_schemas.errors import InvalidImage, ServiceUnreachable
 from brushwork_schemas.states import JobState
-from brushwork_workers.execution.executor import Outcome
+from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.service_health import Service
 from brushwork_workers.interface import JobContext

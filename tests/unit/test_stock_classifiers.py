@@ -37,7 +37,8 @@ def spec(folder: Path) -> LoadSpec:
 
 def scores(folder: Path) -> dict[str, float]:
     handler: Any = load(spec(folder)).handlers["image-classification"]
-    return dict(zip(handler._labels, handler._probabilities(PICTURE).tolist(), strict=True))
+    logits = handler.answers([handler._pictures(PICTURE)])[0]
+    return dict(zip(handler._labels, handler._probabilities_of(logits).tolist(), strict=True))
 
 
 def stock_scores(folder: Path) -> dict[str, float]:
@@ -195,7 +196,7 @@ def test_pickled_weights_of_timm_are_refused(tmp_path: Path) -> None:
 def test_a_long_and_thin_picture_is_refused_by_timm_as_by_others(tmp_path: Path) -> None:
     handler: Any = load(spec(save_timm(tmp_path / "model", layout="hub"))).handlers["image-classification"]
     with pytest.raises(BrushworkError, match="too long and thin"):
-        handler._probabilities(Image.new("RGB", (30_000, 1)))
+        handler._pictures(Image.new("RGB", (30_000, 1)))
 
 
 @pytest.mark.parametrize("name", ["sdxl.safetensors", "LoRA.SAFETENSORS", "model.gguf"])

@@ -8,7 +8,7 @@ one `Handler` per kind of job. For each job the worker calls `Handler.perform` w
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from brushwork_schemas.artifact import Artifact, DigitalSource
@@ -139,6 +139,15 @@ class JobContext(Protocol):
         """
         ...
 
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        """Put into the provenance of the result how often a job with `acceleration` called its denoiser.
+
+        Args:
+            computed: Calls that the denoiser has computed.
+            skipped: Calls whose answer was estimated from earlier ones.
+        """
+        ...
+
     def progress(self, step: int, total: int) -> None:
         """Report that `step` of `total` steps are done, and stop if the job must stop.
 
@@ -227,6 +236,62 @@ class Handler(Protocol):
             MachineError: The worker's machine is at fault. The job is run again, on another worker if there
                 is one. `MemoryError` and `OSError` count as such, too.
             Exception: Any other error fails the job with the code `internal`.
+        """
+        ...
+
+
+@runtime_checkable
+class StepwiseHandler(Handler, Protocol):
+    """A handler that calls its model once for each job, between two steps that are quick.
+
+    The worker prepares several jobs in one thread, calls the model once for all of them, and makes the result
+    of each. Jobs that run alone take the same steps; the worker does not call `perform`.
+    """
+
+    @property
+    def row_pixels(self) -> int:
+        """Pixels of one job in a call, as for `CallOptions.pixels_per_row`."""
+        ...
+
+    def prepared(self, request: Any, context: JobContext) -> Any:
+        """Read the inputs of one job, and prepare them for the model.
+
+        Args:
+            request: As for `perform`.
+            context: As for `perform`.
+
+        Raises:
+            Exception: As for `perform`. It ends this job alone.
+        """
+        ...
+
+    def answers(self, prepared: Sequence[Any]) -> Sequence[Any]:
+        """Call the model for one or several jobs.
+
+        Args:
+            prepared: What `prepared` returned for each of them.
+
+        Returns:
+            The answer for each, in the same order.
+
+        Raises:
+            Exception: If there are several jobs, the worker calls again for each alone.
+        """
+        ...
+
+    def result(self, request: Any, context: JobContext, answer: Any) -> dict[str, Any]:
+        """Make the result of one job.
+
+        Args:
+            request: As for `perform`.
+            context: As for `perform`.
+            answer: What `answers` returned for the job.
+
+        Returns:
+            As `perform`.
+
+        Raises:
+            Exception: As for `perform`. It ends this job alone.
         """
         ...
 

@@ -24,7 +24,7 @@ from brushwork_core.files.store_folder import Within, direct
 
 if TYPE_CHECKING:
     # These classes of obstore exist only for type checkers.
-    from obstore import GetOptions, ObjectMeta
+    from obstore import GetOptions, GetResult, ObjectMeta
 
 # A file that is older than this is written again when it is stored again.
 REWRITE_AFTER_S = 600.0
@@ -189,13 +189,18 @@ class ArtifactStore:
         """
         try:
             if is_sha256(sha256):
-                found = self._within(lambda: obstore.get(self._store, _path(sha256)))
-                return bytes(self._within(found.bytes, found.meta["size"]))
+                found, data = self._within(lambda: self._got(_path(sha256)))
+                return bytes(self._within(found.bytes, found.meta["size"])) if data is None else data
         except FileNotFoundError as error:
             self._expect_store(error)
         except _FAILED as error:
             raise store_fault(error) from error
         raise _missing(sha256)
+
+    def _got(self, path: str) -> "tuple[GetResult, bytes | None]":
+        """Ask for a file, and read it at once if it is small: each call may have to go to another thread."""
+        found = obstore.get(self._store, path)
+        return found, bytes(found.bytes()) if found.meta["size"] <= SMALL_BYTES else None
 
     def stream(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from `start` (inclusive) to `end` (exclusive), in pieces of about 256 KiB.

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Integer, String, Update, bindparam, cast, fun
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.notifications import Topic, notify_leader
+from brushwork_core.database.picture_prints import record_prints
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
 from brushwork_core.ledger.intake import JobIntake
 from brushwork_core.ledger.records import Completion, Signal, WriteOutcome
@@ -125,6 +126,7 @@ class Attempts(JobIntake):
             stored = [{"job_id": each.job_id, "fence": each.fence, "result": each.result} for each in new]
             connection.execute(_STORE, stored)
             self._link(connection, [(each.job_id, file, "output") for each in new for file in each.outputs])
+            record_prints(connection, [(each.job_id, made) for each in new for made in each.prints])
             _note_ends(connection, list(ended.values()))
         if len(new) == len(completions):
             return [WriteOutcome.APPLIED] * len(completions)

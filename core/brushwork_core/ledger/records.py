@@ -10,6 +10,7 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.job import Job, JobError, Progress
 from brushwork_schemas.options import JobOptions, Priority
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger.job_row import job_of
 
 WORKER_LOST = JobError(
@@ -217,6 +218,7 @@ class Completion:
         result: Result as JSON.
         outputs: Files of the result, already stored.
         progress: Last progress. All its steps count as done.
+        prints: What the pictures of the result look like.
     """
 
     job_id: str
@@ -224,6 +226,7 @@ class Completion:
     result: dict[str, Any]
     outputs: tuple[Artifact, ...] = ()
     progress: Progress | None = None
+    prints: tuple[PicturePrint, ...] = ()
 
 
 @dataclass(frozen=True)

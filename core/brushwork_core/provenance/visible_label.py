@@ -21,6 +21,8 @@ _LINE_HEIGHT, _PADDING, _WIDEST = 1.75, 0.5, 0.9
 # A line may end at a space, or before and after a Chinese or Japanese character.
 _UNITS = re.compile(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+ ?|\s")
 _CAPITAL = "H"
+# Rows of a letter count from this share of its darkest ink.
+_INK = 0.75
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,12 @@ def _font_of_height(file: Path, capital: int) -> tuple[ImageFont.FreeTypeFont, i
 
 
 def _capital_height(font: ImageFont.FreeTypeFont) -> int:
-    _, top, _, bottom = font.getbbox(_CAPITAL)
-    return math.floor(bottom - top)
+    # Counted in its ink: the box of a glyph has rows at both ends that are nearly empty.
+    mask = font.getmask(_CAPITAL)
+    width, ink = mask.size[0], bytes(mask)
+    # Strokes thinner than a pixel are never fully opaque.
+    least = max(ink, default=0) * _INK
+    return sum(max(ink[start : start + width]) > least for start in range(0, len(ink), width))
 
 
 @lru_cache(maxsize=64)

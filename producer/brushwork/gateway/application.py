@@ -25,6 +25,7 @@ from brushwork.gateway.routes import (
     jobs,
     metrics,
     preview,
+    provenance,
     submit,
     workers,
 )
@@ -143,6 +144,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         submit,
         batch,
         files,
+        provenance,
         catalogue,
         workers,
         health,

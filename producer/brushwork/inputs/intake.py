@@ -221,6 +221,8 @@ def repeated(old: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
             ),
             hint="Wait until it has ended, or cancel it first.",
         )
-    parameters = old.request.model_dump() if isinstance(old.request, BaseModel) else dict(old.request)
+    # `model_dump` leaves out an acceleration of 0, for which a default of the model would count.
+    dumped = old.request.model_dump() if isinstance(old.request, BaseModel) else {}
+    parameters = {**dict(old.request), **dumped}
     options = {"priority": old.priority, "tenant": old.tenant, "group": old.group}
     return {**parameters, **options, **changes, "kind": old.kind}

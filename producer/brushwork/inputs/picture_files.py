@@ -52,6 +52,24 @@ def sendable_picture(given: object, field: str = "image", *, first_frame: bool =
     return data
 
 
+def stored_name(given: str) -> str:
+    """Return the name of a stored file, where a URL cannot be used.
+
+    Args:
+        given: A name or a URL, as `sendable_picture` returns it.
+
+    Raises:
+        InvalidImage: It is a URL.
+    """
+    if is_sha256(given):
+        return given
+    raise InvalidImage(
+        "file: the provenance of a URL can't be read.",
+        field="file",
+        hint="Download the file, and give its path or its bytes.",
+    )
+
+
 def picture_bytes(given: object, field: str, *, first_frame: bool = False) -> bytes:
     """Return the bytes of a picture file.
 

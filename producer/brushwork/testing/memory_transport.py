@@ -9,8 +9,10 @@ from typing import Any
 
 import uuid_utils
 from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.media.decoders.decoder import in_process
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model, trains_for
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import UnknownModel
@@ -24,7 +26,9 @@ from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.file_inputs import FileInputs
+from brushwork.inputs.file_origin import FIELD
 from brushwork.inputs.intake import PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.picture_files import sendable_picture, stored_name
 from brushwork.testing.memory_ledger import MemoryJob, MemoryLedger
 from brushwork.testing.script import Script, ScriptedOutcome
 from brushwork.transports.flow import blocking
@@ -129,6 +133,13 @@ class MemoryTransport(Transport):
             self._uploads.add(artifact.sha256)
         artifact.bind(self.store)
         return artifact
+
+    @blocking
+    def provenance(self, file: object) -> ProvenanceReport:
+        """Return what a picture says about its origin. The jobs that made it are not searched."""
+        given = sendable_picture(file, FIELD)
+        data = given if isinstance(given, bytes) else self.store.get(stored_name(given))
+        return in_process().report(data, FIELD).report
 
     @blocking
     def artifact_bytes(self, sha256: str) -> bytes:

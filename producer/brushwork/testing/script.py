@@ -1,5 +1,6 @@
 """The outcomes of jobs that a test has set for the fake worker."""
 
+import hashlib
 import io
 import threading
 from collections import defaultdict
@@ -7,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.media.pictures import encode_png
+from brushwork_core.provenance.marks.encoding import FileForm, encoded
+from brushwork_core.provenance.marks.pixels import pixels_sha256
+from brushwork_core.provenance.picture_writer import OutputChoices
+from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.kinds.kind import Kind
@@ -75,20 +79,29 @@ class Script:
         if "images" in fields:
             seed = fields.setdefault("seed", job.request.seed)
             fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])
-        stored = {name: self._stored(value) for name, value in fields.items()}
+        form = OutputChoices.of(job.request).form
+        stored = {name: self._stored(value, form) for name, value in fields.items()}
         return kind.result_type.model_validate({"provenance": _provenance(job), **stored})
 
-    def _stored(self, value: Any) -> Any:
+    def _picture_file(self, picture: Image.Image, form: FileForm) -> Artifact:
+        data = encoded(picture, form)
+        names = {
+            "pixels_sha256": pixels_sha256(picture),
+            "unsigned_sha256": hashlib.sha256(data).hexdigest(),
+        }
+        return self._store.put_picture(data).model_copy(update=names)
+
+    def _stored(self, value: Any, form: FileForm) -> Any:
         """Store the pictures and files within `value`, and return it with artifacts in their place."""
         match value:
             case (bytes(data), str(media_type)):
                 return self._store.put_file(data, media_type)
         if isinstance(value, Image.Image):
-            return self._store.put_picture(encode_png(value))
+            return self._picture_file(value, form)
         if isinstance(value, bytes):
             return self._store.put_picture(value)
         if isinstance(value, list | tuple):
-            return tuple(self._stored(each) for each in value)
+            return tuple(self._stored(each, form) for each in value)
         return value
 
     def _picture(self, sha256: str) -> Image.Image:

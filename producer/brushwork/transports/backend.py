@@ -23,6 +23,8 @@ from brushwork_core.queries.outlooks import Outlooks
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 
+from brushwork.inputs.file_origin import FileOrigin
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -42,6 +44,7 @@ class Backend:
         worker_registry: The workers that the database knows.
         catalogue: The models that requests may name.
         decoder: Decodes the pictures that callers give.
+        file_origin: Reports about the origin of files.
         policies: What the operator allows callers to ask for.
         decision_log: Records what policies decide.
     """
@@ -59,6 +62,7 @@ class Backend:
     worker_registry: WorkerRegistry
     catalogue: Catalogue
     decoder: Decoder
+    file_origin: FileOrigin
     policies: PolicySet
     decision_log: DecisionLog
 
@@ -73,6 +77,8 @@ class Backend:
         """
         database = Database(settings.database_url.get_secret_value(), user)
         store = ArtifactStore(settings.artifacts_url)
+        size = settings.client_decoders if decoders is None else decoders
+        decoder = decoder_of(size, trusted_pem(settings.credentials))
         return cls(
             database=database,
             store=store,
@@ -86,9 +92,8 @@ class Backend:
             trained_models=TrainedModels(database),
             worker_registry=WorkerRegistry(database),
             catalogue=Catalogue.load(settings.catalogue),
-            decoder=decoder_of(
-                settings.client_decoders if decoders is None else decoders, trusted_pem(settings.credentials)
-            ),
+            decoder=decoder,
+            file_origin=FileOrigin(decoder, database),
             policies=PolicySet.load(settings.policies),
             decision_log=DecisionLog(AuditLog(database)),
         )

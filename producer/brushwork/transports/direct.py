@@ -9,6 +9,7 @@ from brushwork_core.ledger import NewJob
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import ServiceUnreachable
@@ -24,7 +25,9 @@ from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import make_url
 
 from brushwork.inputs.file_inputs import FileInputs
+from brushwork.inputs.file_origin import FIELD
 from brushwork.inputs.intake import JobDraft, PreparedJob, SubmissionIntake, repeated
+from brushwork.inputs.picture_files import sendable_picture, stored_name
 from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.inputs.time_limit import check_time
 from brushwork.transports.backend import Backend
@@ -182,6 +185,14 @@ class DirectTransport(Transport):
         artifact = stored_and_recorded(attempt)
         artifact.bind(self._store)
         return artifact
+
+    @blocking
+    def provenance(self, file: object) -> ProvenanceReport:
+        """Return what a picture says about its origin, and the jobs of all tenants that made it."""
+        given = sendable_picture(file, FIELD)
+        if isinstance(given, bytes):
+            return self._backend.file_origin.report(given, None)
+        return self._backend.file_origin.report(self._store.get(stored_name(given)), None)
 
     @blocking
     def artifact_bytes(self, sha256: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brushwork_schemas.artifact import Artifact, is_sha256
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.cursor import Cursor
@@ -32,7 +33,7 @@ from brushwork_schemas.worker import SeenWorker
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive, read_archive
 from brushwork.inputs.open_files import rewindable
-from brushwork.inputs.picture_files import sendable_picture
+from brushwork.inputs.picture_files import sendable_picture, stored_name
 from brushwork.transports.connection import Connection
 from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause, Work, blocking
 from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
@@ -44,6 +45,7 @@ from brushwork.transports.waiting import PollingWait
 
 JSON = {"Content-Type": "application/json"}
 # Most jobs in one response of the gateway.
+FILE = "file"
 PAGE = 1000
 # Most seconds for which the gateway is asked to delay a response; proxies close connections after a minute.
 LONGEST_HOLD_S = 20
@@ -200,6 +202,18 @@ class GatewayTransport(Transport):
                 hint="Pass it to `submit` directly.",
             )
         return (yield from self._uploaded(given, "image", first_frame))
+
+    def provenance(self, file: object) -> Flow[ProvenanceReport]:
+        """Send a picture, or name a stored one, and return the report about it."""
+        given: str | bytes = yield Work(lambda: sendable_picture(file, FILE))
+        if isinstance(given, bytes):
+            call = HttpRequest("POST", "/v1/provenance", files={FILE: given})
+        else:
+            call = HttpRequest("GET", f"/v1/files/{stored_name(given)}/provenance")
+        try:
+            return self._read.provenance((yield from self._ask(call)))
+        except FileNotFound as error:
+            raise ArtifactMissing(error.message, field=error.field, hint=error.hint) from error
 
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:
         """Download a stored file."""

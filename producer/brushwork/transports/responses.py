@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from brushwork_schemas.artifact import Artifact, ByteSource, artifacts_within
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import ServiceUnreachable
@@ -60,6 +61,10 @@ class Responses:
         artifact = _parsed(Artifact, _content(response))
         artifact.bind(self._files)
         return artifact
+
+    def provenance(self, response: HttpResponse) -> ProvenanceReport:
+        """Return the report about a file."""
+        return _parsed(ProvenanceReport, _content(response))
 
     def preview(self, response: HttpResponse) -> Preview | None:
         """Return the preview; None if the response is empty."""

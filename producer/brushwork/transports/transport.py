@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
 from brushwork_schemas.errors import WaitTimeout
@@ -132,6 +133,10 @@ class Transport(ABC):
     @abstractmethod
     def upload(self, file: object, *, first_frame: bool = False) -> Flow[Artifact]:
         """Store a picture, of an animated one only the first frame if that is asked for, or a data set."""
+
+    @abstractmethod
+    def provenance(self, file: object) -> Flow[ProvenanceReport]:
+        """Return what a picture says about its origin, and the jobs that made it."""
 
     @abstractmethod
     def artifact_bytes(self, sha256: str) -> Flow[bytes]:

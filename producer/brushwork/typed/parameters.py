@@ -84,6 +84,7 @@ class TextToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -123,6 +124,7 @@ class ImageToImageFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -165,6 +167,7 @@ class InpaintingFields(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -208,6 +211,7 @@ class ImageUpscalingFields(OptionParameters, total=False):
     guidance_scale: float | None
     noise_level: int | None
     seed: int | None
+    acceleration: float
 
 
 class ImageUpscalingParameters(ImageUpscalingFields):
@@ -350,6 +354,7 @@ class AnyChanges(OptionParameters, total=False):
     controlnet: str | None
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
+    acceleration: float
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

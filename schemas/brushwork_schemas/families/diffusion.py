@@ -3,7 +3,7 @@
 from brushwork_schemas.families.family import Family
 
 GENERATION = ("text-to-image", "image-to-image", "inpainting")
-_SHARED = ("negative_prompt", "scheduler", "loras", "controlnet")
+_SHARED = ("negative_prompt", "scheduler", "loras", "controlnet", "acceleration")
 # Classes of diffusers that work with a family's pipelines: tried, each of them, on tiny models.
 _OF_FLOW = (
     "FlowMatchEulerDiscreteScheduler",
@@ -96,7 +96,7 @@ FAMILIES = (
         loader="brushwork_workers.families.diffusion.loading:load",
         classes=("FluxPipeline",),
         kinds=GENERATION,
-        accepts=("scheduler", "loras", "controlnet"),
+        accepts=("scheduler", "loras", "controlnet", "acceleration"),
         defaults={
             "width": 1024,
             "height": 1024,
@@ -114,7 +114,7 @@ FAMILIES = (
         loader="brushwork_workers.families.diffusion.loading:load",
         classes=("PixArtSigmaPipeline",),
         kinds=("text-to-image",),
-        accepts=("negative_prompt", "scheduler"),
+        accepts=("negative_prompt", "scheduler", "acceleration"),
         defaults={"width": 1024, "height": 1024, "num_inference_steps": 20, "guidance_scale": 4.5},
         multiple_of=16,
         schedulers=_OF_NOISE,

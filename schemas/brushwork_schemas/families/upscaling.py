@@ -9,7 +9,10 @@ FAMILIES = (
         loader="brushwork_workers.families.upscaling.diffusion_upscaler:load",
         classes=("StableDiffusionUpscalePipeline",),
         kinds=("image-upscaling",),
-        accepts=("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"),
+        accepts=(
+            *("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"),
+            "acceleration",
+        ),
         defaults={"num_inference_steps": 50, "guidance_scale": 9.0, "noise_level": 20},
     ),
     Family(

@@ -5,12 +5,8 @@ from pydantic import Field
 from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE
-from brushwork_schemas.kinds.generation import (
-    GENERATION_CHINESE,
-    GENERATION_ENGLISH,
-    GenerationRequest,
-    GenerationResult,
-)
+from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import NewPictureRequest
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brushwork_schemas.artifact import Picture
+from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.examples import RED_PICTURE
@@ -98,6 +98,10 @@ class ImageToTextResult(Result):
 
     generated_text: str
     candidates: tuple[Caption, ...] = ()
+    digital_source_type: str = Field(
+        DigitalSource.GENERATED.uri,
+        description="How the text came to be, as IPTC's address for it: a model has generated it.",
+    )
 
 
 def _check_decoding(request: ImageToTextRequest, model: "Model", catalogue: "Catalogue") -> None:

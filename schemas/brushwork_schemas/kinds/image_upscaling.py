@@ -7,7 +7,9 @@ from pydantic import Field
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
-from brushwork_schemas.kinds.generation import GENERATION_CHINESE, GENERATION_ENGLISH, seed_note
+from brushwork_schemas.kinds.generation import Acceleration, seed_note
+from brushwork_schemas.kinds.generation.step_skipping import num_computed
+from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
 from brushwork_schemas.kinds.request import NewPictureRequest, Text
 from brushwork_schemas.kinds.result import Result
@@ -24,9 +26,14 @@ class ImageUpscalingRequest(NewPictureRequest):
     """Enlarge a picture and add fitting detail."""
 
     SPECIAL = frozenset(
-        {"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"}
+        {
+            *("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "noise_level", "seed"),
+            "acceleration",
+        }
     )
-    ADVANCED = NewPictureRequest.ADVANCED | {"prompt", "negative_prompt", "guidance_scale", "noise_level"}
+    ADVANCED = NewPictureRequest.ADVANCED | {
+        *("prompt", "negative_prompt", "guidance_scale", "noise_level", "acceleration")
+    }
 
     image: Picture = Field(title="Picture", description="The picture to enlarge.")
     prompt: Text = Field(
@@ -59,11 +66,12 @@ class ImageUpscalingRequest(NewPictureRequest):
     seed: int | None = Field(
         None, ge=0, le=2**63 - 1, title="Seed", description="Seed of the random numbers. Random by default."
     )
+    acceleration: Acceleration = 0.0
 
     @property
     def cost(self) -> float:
-        """Steps x 1 megapixel, because the size is known only once the picture is read."""
-        return float(self.num_inference_steps or 1)
+        """Computed steps x 1 megapixel, because the size is known only once the picture is read."""
+        return float(num_computed(self.num_inference_steps or 1, self.acceleration))
 
 
 class ImageUpscalingResult(Result):

@@ -17,6 +17,15 @@ class Timings(BaseModel):
     running_s: float = Field(description="Inference, with decoding and encoding of pictures.")
 
 
+class DenoiserCalls(BaseModel):
+    """How often a job with `acceleration` called its denoiser."""
+
+    model_config = ConfigDict(frozen=True)
+
+    computed: int = Field(ge=0, description="Calls that the denoiser has computed.")
+    skipped: int = Field(ge=0, description="Calls whose answer was estimated from earlier ones.")
+
+
 class Provenance(BaseModel):
     """With the request, all that is needed to reproduce a result."""
 
@@ -35,6 +44,9 @@ class Provenance(BaseModel):
         default_factory=dict,
         description="What ran each module that has an engine: its name, `torch`, or both if some calls had "
         "adapters, or arguments of another form than the exported one.",
+    )
+    denoiser_calls: DenoiserCalls | None = Field(
+        None, description="Computed and skipped calls of the denoiser. None without `acceleration`."
     )
     worker: str
     attempt: int

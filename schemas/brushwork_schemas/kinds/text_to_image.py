@@ -2,12 +2,8 @@
 
 from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds import generation
-from brushwork_schemas.kinds.generation import (
-    GENERATION_CHINESE,
-    GENERATION_ENGLISH,
-    GenerationRequest,
-    GenerationResult,
-)
+from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import NewPictureRequest
 

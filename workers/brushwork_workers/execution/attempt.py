@@ -43,6 +43,11 @@ class Attempt:
         return self._signal
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether the job was told to stop."""
+        return self._signal is not Signal.GO_ON
+
+    @property
     def is_overdue(self) -> bool:
         """Whether the job's deadline has passed."""
         return time.monotonic() > self._deadline

@@ -1,7 +1,9 @@
 """How the work on an attempt ended. The type is closed: the executor matches it once."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
@@ -15,10 +17,12 @@ class AttemptCompleted:
     Args:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
+        prints: What the pictures among them look like, if the kind makes pictures.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
+    prints: tuple[PicturePrint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,20 @@ class AttemptUnserved:
 
 
 AttemptResult = AttemptCompleted | AttemptFailed | AttemptStopped | AttemptPostponed | AttemptUnserved
+
+
+class Outcome(StrEnum):
+    """What became of an attempt, for the log and for Flower."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    RETRIED = "to be run again"
+    """The machine was at fault; the job is queued again."""
+    LOST = "lost"
+    """Another worker has the lease, or the ledger could not be reached; the result is discarded."""
+    POSTPONED = "waits for its model in the queue"
+    """The model cannot be loaded soon; the job is queued again without a charged attempt."""
+    UNSERVED = "waits in the queue until a service answers"
+    """The database or the store is away; the job is queued again without a charged attempt."""

@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
-from enum import StrEnum
+from typing import Any, TypeVar
 
 from brushwork_core.ledger import Claim, Completion, Ledger, Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
@@ -27,13 +29,11 @@ from brushwork_schemas.errors import (
 from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
-from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.result import Timings
 from brushwork_schemas.states import JobState
 
-from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
-from brushwork_workers.engines.engine import engine_versions
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_files import AttemptFiles, AwayTooLong, FileAccess
 from brushwork_workers.execution.attempt_result import (
@@ -43,12 +43,14 @@ from brushwork_workers.execution.attempt_result import (
     AttemptResult,
     AttemptStopped,
     AttemptUnserved,
+    Outcome,
 )
 from brushwork_workers.execution.attempt_start import AttemptStart
-from brushwork_workers.execution.engines_used import EnginesUsed
+from brushwork_workers.execution.engines_used import EnginesUsed, provenance_of
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.grouped_completions import GroupedCompletions
 from brushwork_workers.execution.job_context import AttemptContext
+from brushwork_workers.execution.job_group import JobGroup, JobGroups, Prepared, Ready, Step
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
 from brushwork_workers.execution.retries import RetryPolicy
@@ -57,34 +59,19 @@ from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
 from brushwork_workers.execution.worker_policies import WorkerPolicies
+from brushwork_workers.interface import Handler, StepwiseHandler
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
 from brushwork_workers.model_cache.model_manager import ModelManager
-from brushwork_workers.models.revision import versions
 
 LOGGER = logging.getLogger(__name__)
 # A job that needs a service which is away may be claimed again after so long, by a worker that reaches it.
 UNSERVED_PAUSE_S = 1.0
 
 
-class Outcome(StrEnum):
-    """What became of an attempt, for the log and for Flower."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    RETRIED = "to be run again"
-    """The machine was at fault; the job is queued again."""
-    LOST = "lost"
-    """Another worker has the lease, or the ledger could not be reached; the result is discarded."""
-    POSTPONED = "waits for its model in the queue"
-    """The model cannot be loaded soon; the job is queued again without a charged attempt."""
-    UNSERVED = "waits in the queue until a service answers"
-    """The database or the store is away; the job is queued again without a charged attempt."""
-
-
 _REPEATED = (Outcome.RETRIED, Outcome.POSTPONED, Outcome.UNSERVED)
+_Value = TypeVar("_Value")
+Steps = Generator[Step, Any, _Value]
 _ENDS = {
     Outcome.SUCCEEDED: JobState.SUCCEEDED,
     Outcome.FAILED: JobState.FAILED,
@@ -112,6 +99,7 @@ class Executor:
         metrics: Counts attempts.
         events: Tells Celery's monitors how jobs begin and end.
         decoder: Decodes input pictures and checks archives; None for this process.
+        groups: Chooses the jobs that run together in one thread.
         picture_writer: Writes the files of new pictures; None for one with the default settings.
         policies: Decide about requests before they run; None for no policies.
     """
@@ -134,6 +122,7 @@ class Executor:
         metrics: JobMetrics,
         events: TaskEvents | None = None,
         decoder: Decoder | None = None,
+        groups: JobGroups | None = None,
         picture_writer: PictureWriter | None = None,
         policies: WorkerPolicies | None = None,
     ) -> None:
@@ -155,25 +144,41 @@ class Executor:
         self._services = services
         self._patience = patience
         self._metrics = metrics
+        self.groups = groups or JobGroups(model_manager.loaded)
 
     def run(self, claim: Claim) -> Outcome:
         """Run one attempt of a claimed job, which the gate has admitted. Raises nothing that it can cause."""
+        return self._group().run((claim,))[0][0]
+
+    def run_together(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Run attempts that `groups` has put together, and return those that have not begun.
+
+        A job that takes long to begin delays the others, which are better run by other threads then.
+        """
+        return self._group().run(claims)[1]
+
+    def _group(self) -> JobGroup[Outcome]:
+        return JobGroup(
+            self._steps, self._completions.complete_together, self._model_executor, self.groups.note_failure
+        )
+
+    def _steps(self, claim: Claim) -> Steps[Outcome]:
         try:
             self._events.started(claim)
-            return self._run(Attempt(claim))
+            return (yield from self._run(Attempt(claim)))
         finally:
             self._exclusive_gate.leave(alone=claim.alone)
 
-    def _run(self, attempt: Attempt) -> Outcome:
+    def _run(self, attempt: Attempt) -> Steps[Outcome]:
         began = time.monotonic()
         files, tracked = AttemptFiles(attempt, self._files), self._running.tracked(attempt)
         # The model and the gate are held until the end of the attempt is written, or its files wait for the
         # store.
         with self._log_context(attempt.claim), tracked, closing(files), ExitStack() as held:
-            result = self._result(attempt, files, held)
+            result = yield from self._result(attempt, files, held)
             if isinstance(result, AttemptCompleted) and files.has_waiting:
                 result = self._delivered(attempt, files, result, held)
-            outcome = self._finish(attempt, result)
+            outcome = yield from self._finish(attempt, result)
             LOGGER.info("Job %s: %s after %.3f s", attempt.claim.job_id, outcome, time.monotonic() - began)
             self._count(attempt.claim, result, outcome)
             self._announce(attempt.claim, outcome, time.monotonic() - began)
@@ -189,9 +194,9 @@ class Executor:
             trace=trace and trace.trace_id,
         )
 
-    def _result(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> AttemptResult:
+    def _result(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> Steps[AttemptResult]:
         try:
-            return self._work(attempt, files, held)
+            return (yield from self._work(attempt, files, held))
         except JobStopped:
             return AttemptStopped(attempt.signal)
         except LoadPostponed as postponed:
@@ -231,7 +236,7 @@ class Executor:
         if written is WriteOutcome.LEASE_LOST:
             attempt.receive(Signal.LOST)
 
-    def _work(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> AttemptCompleted:
+    def _work(self, attempt: Attempt, files: AttemptFiles, held: ExitStack) -> Steps[AttemptCompleted]:
         claim, began = attempt.claim, time.monotonic()
         request = kind_named(claim.kind).request_type.model_validate(claim.request)
         verdict = self._policies.admit(claim)
@@ -246,7 +251,8 @@ class Executor:
         context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
         for warning in verdict.warnings:
             context.warn(warning)
-        return self._perform(attempt, context, request, loaded_model, loading_s=time.monotonic() - began)
+        loading_s = time.monotonic() - began
+        return (yield from self._perform(attempt, context, request, loaded_model, loading_s=loading_s))
 
     def _perform(
         self,
@@ -256,8 +262,30 @@ class Executor:
         loaded_model: LoadedModel,
         *,
         loading_s: float,
-    ) -> AttemptCompleted:
-        claim, began, engines = attempt.claim, time.monotonic(), EnginesUsed()
+    ) -> Steps[AttemptCompleted]:
+        claim, began = attempt.claim, time.monotonic()
+        handler = loaded_model.handler_of(claim.kind)
+        if isinstance(handler, StepwiseHandler):
+            fields, engines = yield from self._fields_in_steps(attempt, context, request, handler)
+        else:
+            fields, engines = self._fields(attempt, context, request, handler)
+        timings = Timings(
+            queued_s=claim.queued_s,
+            loading_s=loading_s + context.reading_s,
+            running_s=time.monotonic() - began - context.reading_s,
+        )
+        result_type = kind_named(claim.kind).result_type
+        provenance = provenance_of(
+            claim, self._worker, loaded_model, timings, engines, context.num_denoiser_calls
+        )
+        # The result type of a plug-in may have a field `warnings` of its own.
+        result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
+        return AttemptCompleted(result, tuple(context.outputs), tuple(context.prints))
+
+    def _fields(
+        self, attempt: Attempt, context: AttemptContext, request: Request, handler: Handler
+    ) -> tuple[dict[str, Any], EnginesUsed]:
+        claim, engines = attempt.claim, EnginesUsed()
         job = self._model_executor.job(
             attempt,
             model=claim.model,
@@ -267,43 +295,26 @@ class Executor:
             on_engines=engines.add,
         )
         with job, on_behalf_of(claim.job_id, self._decoder):
-            fields = loaded_model.handler_of(claim.kind).perform(request, context)
-        timings = Timings(
-            queued_s=claim.queued_s,
-            loading_s=loading_s + context.reading_s,
-            running_s=time.monotonic() - began - context.reading_s,
-        )
-        result_type = kind_named(claim.kind).result_type
-        provenance = self._provenance(claim, loaded_model, timings, engines)
-        # The result type of a plug-in may have a field `warnings` of its own.
-        result = result_type(**{"warnings": tuple(context.warnings), **fields}, provenance=provenance)
-        return AttemptCompleted(result, tuple(context.outputs))
+            return handler.perform(request, context), engines
 
-    def _provenance(
-        self, claim: Claim, loaded_model: LoadedModel, timings: Timings, engines: EnginesUsed
-    ) -> Provenance:
-        is_used = engines.has(loaded_model.engine)
-        return Provenance(
-            model=loaded_model.model.name,
-            model_revision=loaded_model.revision,
-            versions=versions() | (engine_versions(loaded_model.engine) if is_used else {}),
-            device=loaded_model.device,
-            dtype=loaded_model.dtype,
-            engine=loaded_model.engine if is_used else TORCH,
-            engine_precision=loaded_model.engine_precision if is_used else loaded_model.dtype,
-            engine_modules=engines.by_module,
-            worker=self._worker,
-            attempt=claim.attempt,
-            timings=timings,
-        )
+    def _fields_in_steps(
+        self, attempt: Attempt, context: AttemptContext, request: Request, handler: StepwiseHandler
+    ) -> Steps[tuple[dict[str, Any], EnginesUsed]]:
+        yield Ready(attempt, alone=request.deterministic)
+        with on_behalf_of(attempt.claim.job_id, self._decoder):
+            inputs = handler.prepared(request, context)
+        answer, engines = yield Prepared(handler, inputs)
+        # The call went on for the others of the group.
+        attempt.check()
+        return handler.result(request, context, answer), engines
 
-    def _finish(self, attempt: Attempt, result: AttemptResult) -> Outcome:
+    def _finish(self, attempt: Attempt, result: AttemptResult) -> Steps[Outcome]:
         is_broken = isinstance(result, AttemptFailed) and isinstance(result.error, DeviceFailed)
         if is_broken and self._has_others(attempt):
             # Any of the running jobs may be the cause. As after a death, all of them become suspects.
             self._on_broken()
             return Outcome.LOST
-        outcome = self._end(attempt, result)
+        outcome = yield from self._end(attempt, result)
         if is_broken:
             self._on_broken()
         return outcome
@@ -314,16 +325,18 @@ class Executor:
             other is not attempt and not other.claim.alone for other in self._running.attempts()
         )
 
-    def _end(self, attempt: Attempt, result: AttemptResult) -> Outcome:
+    def _end(self, attempt: Attempt, result: AttemptResult) -> Steps[Outcome]:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress)
+            case AttemptCompleted(made, outputs, prints):
+                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, prints)
+                # Written with the ends of the other jobs of the group, and alone where that fails.
+                written: deque[Future[WriteOutcome]] = deque([(yield stored)])
                 try:
                     return self._write(
                         attempt,
                         Outcome.SUCCEEDED,
-                        lambda: self._completions.complete(stored),
+                        lambda: written.pop().result() if written else self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:
                     # An equal file went with another job, which was deleted just now. The job runs again.

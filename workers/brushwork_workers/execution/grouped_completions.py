@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -37,12 +38,20 @@ class GroupedCompletions:
             ArtifactMissing: A file of this job was removed after it was stored.
             ServiceUnreachable: The database does not answer.
         """
-        own = _Waiting(completion)
-        self._waiting.append(own)
+        return self.complete_together([completion])[0].result()
+
+    def complete_together(self, completions: Sequence[Completion]) -> "list[Future[WriteOutcome]]":
+        """End the jobs of one thread as succeeded.
+
+        Returns:
+            The outcome of each, or what `complete` raises.
+        """
+        own = [_Waiting(completion) for completion in completions]
+        self._waiting.extend(own)
         with self._turn:
-            if not own.outcome.done():
+            if not all(each.outcome.done() for each in own):
                 self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
-        return own.outcome.result()
+        return [each.outcome for each in own]
 
     def _write(self, group: list[_Waiting]) -> None:
         try:

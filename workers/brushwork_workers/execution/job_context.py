@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from brushwork_core.database.picture_prints import PicturePrint
 from brushwork_core.ledger import Signal, WriteOutcome
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.media import pictures
 from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
+from brushwork_schemas.kinds.registry import kind_named
+from brushwork_schemas.kinds.result import DenoiserCalls
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -61,7 +65,9 @@ class AttemptContext:
         self._clock = clock
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
+        self.prints: list[PicturePrint] = []
         self.warnings: list[ResultWarning] = []
+        self.num_denoiser_calls: DenoiserCalls | None = None
         self.reading_s = 0.0
 
     @property
@@ -113,6 +119,8 @@ class AttemptContext:
             }
         )
         self.outputs.append(artifact)
+        if kind_named(self._attempt.claim.kind).makes_pictures:
+            self.prints.append(print_of(picture, artifact))
         return artifact
 
     def save_file(self, data: bytes, media_type: str) -> Artifact:
@@ -125,6 +133,10 @@ class AttemptContext:
         """Add a warning to the result, unless it has the same one."""
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def denoiser_calls(self, computed: int, skipped: int) -> None:
+        """Keep the counts for the provenance, those of the last run of the pipeline."""
+        self.num_denoiser_calls = DenoiserCalls(computed=computed, skipped=skipped)
 
     def progress(self, step: int, total: int) -> None:
         """Report progress, and stop if the job must stop."""

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,14 @@ class TorchvisionModel:
 
     def proxy(self, model_executor: ModelExecutor, options: CallOptions) -> Callable[[Tensor], Any]:
         """Return a proxy of the network that sends its calls to `model_executor`. Any thread may call it."""
-        pixels = math.prod(self.tensor(Image.new("RGB", (64, 64))).shape[-2:])
         return ModuleProxy(
-            self.network, model_executor, replace(options, part="network", pixels_per_row=pixels)
+            self.network, model_executor, replace(options, part="network", pixels_per_row=self.pixels)
         )
+
+    @cached_property
+    def pixels(self) -> int:
+        """Pixels of a prepared square picture."""
+        return math.prod(self.tensor(Image.new("RGB", (64, 64))).shape[-2:])
 
 
 def _preprocess(picture: Image.Image, resize: int, mean: list[float], std: list[float]) -> Tensor:

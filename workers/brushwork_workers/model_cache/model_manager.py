@@ -128,6 +128,10 @@ class ModelManager:
             ),
         )
 
+    def loaded(self, name: str) -> LoadedModel | None:
+        """Return a model that is on the device at this moment; without `reserve` it may leave at any time."""
+        return self._loaded_models.get(name)
+
     @contextmanager
     def reserve(self, model: Model, while_waiting: WhileWaiting) -> Iterator[Reservation]:
         """Wait until the model is loaded or its load is due, and keep it inside the block.

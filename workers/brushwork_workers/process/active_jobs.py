@@ -1,6 +1,6 @@
 """The running jobs as Celery's inspection and heartbeats show them: a job has no message of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import time
 from typing import Any
@@ -37,16 +37,20 @@ class ActiveJob:
 
 
 @contextmanager
-def shown(claim: Claim, hostname: str) -> Iterator[None]:
-    """Show a job as active inside the block.
+def shown(claims: Sequence[Claim], hostname: str, on_end: Callable[[], None]) -> Iterator[None]:
+    """Show jobs as active inside the block.
 
     Args:
-        claim: The claim of the job.
+        claims: The claims of the jobs.
         hostname: Celery's name of this worker.
+        on_end: Called when they are not shown any more.
     """
-    job = ActiveJob(claim, hostname)
-    state.task_accepted(job)
+    jobs = [ActiveJob(claim, hostname) for claim in claims]
+    for job in jobs:
+        state.task_accepted(job)
     try:
         yield
     finally:
-        state.task_ready(job)
+        for job in jobs:
+            state.task_ready(job)
+        on_end()

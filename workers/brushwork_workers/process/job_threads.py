@@ -9,7 +9,7 @@ from brushwork_core.queries.worker_load import WorkerLoads
 
 from brushwork_workers.dispatch.even_load import EvenLoad
 from brushwork_workers.dispatch.job_claimer import JobClaimer
-from brushwork_workers.dispatch.job_pool import JobPool
+from brushwork_workers.dispatch.job_pool import JobPool, Run
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.service_health import ServiceHealth
@@ -28,7 +28,8 @@ class JobThreads:
         worker: Name of this process in the ledger.
         kinds: The kinds that it serves.
         concurrency: How many jobs it runs at a time.
-        run: Runs a claimed job.
+        run: Runs claimed jobs in one thread; see `JobPool`.
+        divided: Chooses which claimed jobs run in one thread.
         health: No job is claimed while a service is away that every job needs.
         patience: Repeats ledger calls while the database cannot be reached.
         gate: Lets one job run alone.
@@ -44,7 +45,8 @@ class JobThreads:
         kinds: Sequence[str],
         *,
         concurrency: int,
-        run: Callable[[Claim], object],
+        run: Run,
+        divided: Callable[[Sequence[Claim]], Sequence[Sequence[Claim]]],
         health: ServiceHealth,
         patience: ServicePatience,
         gate: ExclusiveGate,
@@ -76,6 +78,7 @@ class JobThreads:
             run,
             may_claim=self._may_claim,
             claim_spare=self.claimer.claim_below_share,
+            divided=divided,
         )
 
     def _may_claim(self) -> bool:

@@ -12,6 +12,8 @@ from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecu
 from brushwork_workers.batching.prompt_cache import PromptCache
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
+from brushwork_workers.execution.job_group import JobGroups
+from brushwork_workers.model_cache.loaded_model import LoadedModel
 
 
 def new_model_executor(
@@ -28,8 +30,7 @@ def new_model_executor(
         prompt_cache: Keeps what text encoders return.
         on_batch: Called after every successful batch.
     """
-    rows = settings.max_batch_rows
-    pixels = settings.max_batch_pixels or default_pixels(device)
+    rows, pixels = settings.max_batch_rows, _most_pixels(settings, device)
     num_threads = max(1, torch.get_num_threads() // settings.workers_here)
     # On a GPU, a pipeline waits for its pictures to be copied from the device; others must not wait, too.
     is_cooperative = device.type == "cpu"
@@ -41,6 +42,23 @@ def new_model_executor(
     if not settings.prompt_cache_mb:
         return own
     return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)
+
+
+def new_job_groups(
+    settings: Settings, device: torch.device, loaded: Callable[[str], LoadedModel | None]
+) -> JobGroups:
+    """Return what chooses the jobs that run in one thread.
+
+    Args:
+        settings: Limits of a batch.
+        device: The worker's device.
+        loaded: Returns a model that is loaded.
+    """
+    return JobGroups(loaded, max_rows=settings.max_batch_rows, max_pixels=_most_pixels(settings, device))
+
+
+def _most_pixels(settings: Settings, device: torch.device) -> int:
+    return settings.max_batch_pixels or default_pixels(device)
 
 
 def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:

@@ -58,7 +58,7 @@ from brushwork_workers.process.emergency_exit import EmergencyExit
 from brushwork_workers.process.engine_export import engine_store
 from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
-from brushwork_workers.process.model_execution import chosen_models, new_model_executor
+from brushwork_workers.process.model_execution import chosen_models, new_job_groups, new_model_executor
 from brushwork_workers.process.revocations import Revocations
 from brushwork_workers.process.services import WorkerServices
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
@@ -275,6 +275,7 @@ class WorkerProcess:
             patience=self._patience,
             metrics=self._metrics,
             events=self.task_events,
+            groups=new_job_groups(self.settings, self._device, self._model_manager.loaded),
             decoder=decoder_of(self.settings.decoders, trusted_pem(self.settings.credentials)),
             picture_writer=PictureWriter(self.settings.marks, self._signer),
             policies=self._policies,
@@ -305,6 +306,7 @@ class WorkerProcess:
             self.worker,
             self.kinds,
             concurrency=concurrency,
+            divided=self._executor.groups.divided,
             run=self._run,
             health=self.service_health,
             patience=self._patience,
@@ -369,10 +371,9 @@ class WorkerProcess:
             self.revocations.thread(),
         ]
 
-    def _run(self, claim: Claim) -> None:
-        with shown(claim, self.worker.partition("/")[0]):
-            self._executor.run(claim)
-        self.fleet_duties.backlog_watch.job_ended()
+    def _run(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        with shown(claims, self.worker.partition("/")[0], self.fleet_duties.backlog_watch.job_ended):
+            return self._executor.run_together(claims)
 
     def _others_serve(self, kind: str, model: str | None) -> bool:
         return self._services.worker_registry.others_serve(
@@ -380,10 +381,8 @@ class WorkerProcess:
         )
 
     def _check_store(self, is_away: bool) -> None:
-        if is_away:
-            self._services.store.check(self._held.largest_bytes)
-        else:
-            self._services.store.expect_reachable()
+        store = self._services.store
+        store.check(self._held.largest_bytes) if is_away else store.expect_reachable()
 
     def _check_redis(self, is_away: bool) -> None:
         self._services.publisher.num_waiting(self.kinds[0])

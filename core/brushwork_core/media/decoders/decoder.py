@@ -6,8 +6,10 @@ from typing import Protocol
 from PIL import Image
 
 from brushwork_core.media import pictures
+from brushwork_core.media.picture_report import reported
 from brushwork_core.media.pictures import Reading
 from brushwork_core.provenance.credentials.kept import kept_credentials
+from brushwork_core.provenance.reading.file_reading import FileReading
 
 
 class Decoder(Protocol):
@@ -61,6 +63,15 @@ class Decoder(Protocol):
         """
         ...
 
+    def report(self, data: bytes, field: str) -> FileReading:
+        """Return what a picture says about its origin, as `picture_report.reported` does.
+
+        Args:
+            data: A complete file of a picture.
+            field: Field of the request, for error messages.
+        """
+        ...
+
     def check_dataset(self, data: bytes) -> None:
         """Check everything of an archive but the pictures, as `Dataset` does.
 
@@ -99,6 +110,10 @@ class InProcess:
     def thumbnail(self, data: bytes, side: int) -> bytes:
         """Return a stored picture as a small WebP."""
         return pictures.encode_thumbnail(data, side)
+
+    def report(self, data: bytes, field: str) -> FileReading:
+        """Return what a picture says about its origin."""
+        return reported(data, Reading(field, max_bytes=pictures.MAX_STORED_BYTES), self._trusted)
 
     def check_dataset(self, data: bytes) -> None:
         """Do nothing: `Dataset` itself checks the archive."""

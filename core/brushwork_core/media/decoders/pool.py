@@ -20,6 +20,7 @@ from brushwork_core.media.decoders.current import current_tenant
 from brushwork_core.media.decoders.decoder import Decoder, in_process
 from brushwork_core.media.decoders.decoder_process import DecoderProcess, Lost
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.reading.file_reading import FileReading
 from brushwork_core.shares.fair_share import FairShare
 from brushwork_core.shares.turns import Turns
 
@@ -65,6 +66,11 @@ class DecoderPool:
     def thumbnail(self, data: bytes, side: int) -> bytes:
         """Return a stored picture as a small WebP."""
         return self._perform("thumbnail", data, Reading(), side=side)[1]
+
+    def report(self, data: bytes, field: str) -> FileReading:
+        """Return what a picture says about its origin."""
+        reading = Reading(field, max_bytes=pictures.MAX_STORED_BYTES)
+        return FileReading.of_json(self._perform("report", data, reading, trusted=self._trusted)[1])
 
     def check_dataset(self, data: bytes) -> None:
         """Check everything of an archive but the pictures."""

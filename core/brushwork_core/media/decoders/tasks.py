@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from brushwork_schemas.errors import InvalidDataset, InvalidImage, RequestError
 from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
 
-from brushwork_core.media import pictures
+from brushwork_core.media import picture_report, pictures
 from brushwork_core.media.dataset import Dataset
 from brushwork_core.media.decoders import frames
 from brushwork_core.media.picture_structure import MAX_PIXELS
@@ -126,6 +126,19 @@ def _thumbnail(task: Mapping[str, Any], given: int, result: int) -> dict[str, An
     return {}
 
 
+def _report(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
+    allow_cpu(CPU_S)
+    data = frames.content(given)
+    found = picture_report.reported(data, _reading(task), task["trusted"], _allow_pixels_twice)
+    frames.write_all(result, found.to_json())
+    return {}
+
+
+def _allow_pixels_twice(pixels: int) -> None:
+    """Allow for the second look at a PNG: chunks may stand after the pixels."""
+    _allow_pixels(2 * pixels)
+
+
 def _check_dataset(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
     allow_cpu(ARCHIVE_CPU_S + CPU_S_PER_MEGABYTE * os.fstat(given).st_size / 2**20)
     with open(given, "rb", closefd=False) as file:
@@ -139,6 +152,7 @@ _TASKS: dict[str, Callable[[Mapping[str, Any], int, int], dict[str, Any]]] = {
     "credentials": _credentials,
     "decode": _decode,
     "thumbnail": _thumbnail,
+    "report": _report,
     "check dataset": _check_dataset,
 }
 

@@ -28,6 +28,8 @@ _SAMPLERS = {
     "PNDMScheduler": "PLMS",
     "UniPCMultistepScheduler": "UniPC",
 }
+# The JSON stands in an XML document, which cannot hold these. Other control characters JSON escapes itself.
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")
 _NEEDS_QUOTES = re.compile(r'[,:\n"]')
 
 
@@ -39,7 +41,8 @@ def parameters_json(facts: PictureFacts) -> str:
         "model_revision": facts.model_revision,
         "parameters": dict(facts.parameters or {}),
     }
-    return json.dumps(stated, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(stated, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def parameters_text(facts: PictureFacts, size: tuple[int, int]) -> str:

@@ -10,6 +10,7 @@ from brushwork_schemas.states import JobState
 from brushwork.cli import completion
 from brushwork.cli.connection import connect, note_read
 from brushwork.cli.duration import seconds
+from brushwork.cli.provenance.reading import show_picture
 from brushwork.cli.terminal import DATA, NEWS, print_json
 from brushwork.cli.views.job import jobs_table, print_job, print_outlook, save_files, state_text
 from brushwork.typed.arguments import UntypedKind
@@ -67,14 +68,22 @@ def jobs(
 
 
 def show(
-    job_id: JobId,
+    job_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|PICTURE", help="Id of the job, as `submit` prints it, or the path of a picture."
+        ),
+    ],
     save: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the files of the result to this folder.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job with its request, result and pictures."""
+    """Show a job with its request, result and pictures; of a picture, the parameters that stand in it."""
+    if Path(job_id).is_file():
+        show_picture(Path(job_id), as_json=as_json)
+        return
     with connect() as client:
         job = client.get(job_id)
         note_read([job])

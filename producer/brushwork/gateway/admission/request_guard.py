@@ -35,7 +35,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OPEN_PATHS = ("/healthz", "/readyz")
 # The path that accepts archives as a body.
 FILES_PATH = "/v1/files"
-FORM_PATHS = (FILES_PATH, "/v1/jobs", "/jobs")
+FORM_PATHS = (FILES_PATH, "/v1/provenance", "/v1/jobs", "/jobs", "/provenance")
 LONGEST_HEADERS_BYTES = 32 * 2**10
 # Many clients read the answer only after they have sent the whole body. A refused body is read within these.
 DRAIN_S = 5.0

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
@@ -13,9 +14,11 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.admission.body_room import FIRST_BYTES, Room
-from brushwork.gateway.dependencies import Gateway, Submitter
+from brushwork.gateway.dependencies import Gateway, Reader, Submitter
 from brushwork.gateway.media_types import ARCHIVES, FORM, media_type_of
+from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
 # A field may hold a picture as a data: address. The guard limits the body as a whole.
@@ -72,7 +75,20 @@ class Received:
 
 
 async def received(request: Request, services: Gateway, principal: Submitter) -> AsyncIterator[Received]:
-    """Read the whole body; a FastAPI dependency. The key is checked before a byte is read.
+    """Read the whole body for a key that may submit; a FastAPI dependency. Errors: those of `_received`."""
+    async with _received(request, services, principal) as body:
+        yield body
+
+
+async def received_to_read(request: Request, services: Gateway, principal: Reader) -> AsyncIterator[Received]:
+    """Read the whole body for a key that may read; a FastAPI dependency. Errors: those of `_received`."""
+    async with _received(request, services, principal) as body:
+        yield body
+
+
+@asynccontextmanager
+async def _received(request: Request, services: Services, principal: Principal) -> AsyncIterator[Received]:
+    """Read the whole body. The key is checked before a byte is read.
 
     Raises:
         RequestError: The form is malformed, or has too many parts.

@@ -33,6 +33,8 @@ PROBLEMS: dict[str, tuple[int, ...]] = {
     "delete_job": (409,),
     "upload_file": (413, 415, 422),
     "get_file": (416,),
+    "read_provenance": (413, 415, 422),
+    "get_file_provenance": (422,),
 }
 
 
@@ -131,11 +133,12 @@ def _request_body(name: str) -> Schema | None:
         return _content({JSON: {"schema": ref("Batch"), "examples": {"three seeds": {"value": value}}}})
     if name == "retry_job":
         return {**_content({JSON: {"schema": ref("Changes"), "example": {}}}), "required": False}
-    if name == "upload_file":
+    if name in ("upload_file", "read_provenance"):
         file = {"type": "string", "format": "binary", "minLength": 1}
         form: Schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
         form["additionalProperties"] = False
-        files = {media_type: {"schema": file} for media_type in (*PICTURES, *ENDINGS)}
+        archives = ENDINGS if name == "upload_file" else ()
+        files = {media_type: {"schema": file} for media_type in (*PICTURES, *archives)}
         return _content({**files, FORM: {"schema": form}})
     return None
 

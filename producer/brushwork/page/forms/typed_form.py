@@ -1,7 +1,8 @@
 """The content of a form: read into the parameters of a request, and kept to show the form again."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -41,9 +42,13 @@ class TypedForm:
     def of_job(cls, job: Job, fields: Sequence[FormField]) -> "TypedForm":
         """Return a form filled with the request and the options of a job."""
         options = {"priority": job.priority, "tenant": job.tenant, "group": job.group}
-        parameters = {**Presentation(job).request, **options}
+        return cls.of_request({**Presentation(job).request, **options}, fields)
+
+    @classmethod
+    def of_request(cls, parameters: Mapping[str, Any], fields: Sequence[FormField]) -> "TypedForm":
+        """Return a form filled with parameters, which may come from a file. Only what fits is used."""
         values = {
-            each.name: parameters[each.name] for each in fields if parameters.get(each.name) is not None
+            each.name: parameters[each.name] for each in fields if _fits(each, parameters.get(each.name))
         }
         of_files = [each.name for each in fields if each.shape == "file"]
         files = {name: values.pop(name) for name in of_files if name in values}
@@ -52,7 +57,9 @@ class TypedForm:
             if each.shape == "yes-no" and each.name in values:
                 values[each.name] = str(values[each.name]).lower()
         for name in short_forms.FORMS.keys() & values.keys():
-            values[name] = short_forms.written(name, values[name])
+            # A file may say anything.
+            with suppress(AttributeError, IndexError, KeyError, TypeError, ValueError):
+                values[name] = short_forms.written(name, values[name])
         return cls({**cls.fresh(fields).values, **values}, stored)
 
     @classmethod
@@ -91,6 +98,12 @@ class TypedForm:
         wrong.raise_any()
         parameters |= {**self.stored, **self.files}
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
+
+
+def _fits(each: FormField, value: Any) -> bool:
+    if each.shape in ("checks", "lines"):
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, str | int | float)
 
 
 def _value(each: FormField, form: FormData) -> Any:

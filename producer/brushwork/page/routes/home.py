@@ -6,6 +6,7 @@ from typing import Annotated, Any, BinaryIO
 
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.media.decoders.current import on_behalf_of
+from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
@@ -90,13 +91,13 @@ def home(
     """Show the form of a kind, filled with the request of a job, a picture, a prompt or a model if given."""
     session = Session(request, principal)
     job = visible(services, principal, again) if again is not None else None
-    kind_name = job.kind if job else kind or _first_kind()
+    kind_name = job.kind if job else kind or first_kind()
     form = KindForm.of(kind_name, services, principal, session.words.language)
     typed = TypedForm.of_job(job, form.fields) if job else TypedForm.fresh(form.fields)
     typed.stored |= {form.kind.main_input or "image": image} if image else {}
     typed.values |= {"prompt": prompt} if prompt else {}
     typed.values |= {"model": model} if model else {}
-    return _shown(session, services, principal, form, typed)
+    return shown(session, services, principal, form, typed)
 
 
 @router.post("/jobs")
@@ -111,7 +112,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
         await take_for_form(room, request, most_bytes)
         posted = await stack.enter_async_context(request.form(max_files=len(file_fields()), **bounds))
         name = posted.get("kind")
-        kind = name if isinstance(name, str) else _first_kind()
+        kind = name if isinstance(name, str) else first_kind()
         form = await run_in_threadpool(KindForm.of, kind, services, principal, language)
         typed = await TypedForm.posted(posted, form.fields, most_bytes)
         try:
@@ -119,13 +120,14 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
             accepted = await Submission(services, principal).accept([parameters])
         except (RequestError, PluginFailed) as error:
             await _keep_files(services, principal, typed, error)
-            page = await run_in_threadpool(_shown, session, services, principal, form, typed, error)
+            page = await run_in_threadpool(shown, session, services, principal, form, typed, error)
             page.headers.update(headers_of(error))
             return page
     return redirect_to(f"/jobs/{accepted.jobs[0].id}")
 
 
-def _first_kind() -> str:
+def first_kind() -> str:
+    """Return the kind whose form is shown first."""
     return next(iter(all_kinds()))
 
 
@@ -170,14 +172,26 @@ def _kept(services: Services, principal: Principal, name: str, file: bytes | Bin
             read.close()
 
 
-def _shown(
+def shown(
     session: Session,
     services: Services,
     principal: Principal,
     form: KindForm,
     typed: TypedForm,
     error: BrushworkError | None = None,
+    report: ProvenanceReport | None = None,
 ) -> Response:
+    """Show the home page.
+
+    Args:
+        session: The request.
+        services: Reads the newest jobs.
+        principal: The caller.
+        form: The form of a kind.
+        typed: What its fields show.
+        error: Why what was sent was refused.
+        report: What a picture says about its origin.
+    """
     # A caller whose form was refused may have the right to submit only.
     may_read = principal.may(Scope.READ)
     newest = services.client.list(tenant=principal.tenant, limit=NEWEST) if may_read else []
@@ -189,6 +203,7 @@ def _shown(
         form=form,
         typed=typed,
         error=error,
+        report=report,
         errors=FormErrors.of(error, form.fields, session.words),
         thumbnails=[Thumbnail.of(job) for job in newest],
     )

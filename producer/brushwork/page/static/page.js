@@ -336,12 +336,35 @@ function activate(root) {
     painter(form);
     pointer(form);
   }
+  for (const form of all("[data-drop]")) dropped(form);
   for (const block of all("[data-copy]")) if (navigator.clipboard) copyButton(block);
   for (const input of all("input[type=file]")) chosenFile(input);
   for (const select of all("[data-submits]")) select.addEventListener("change", () => select.form.requestSubmit());
   for (const time of all("time")) {
     time.title = new Date(time.dateTime).toLocaleString(document.documentElement.lang);
   }
+}
+
+// A picture that is dropped on the page, or chosen in this form, is sent at once.
+function dropped(form) {
+  const input = form.querySelector("input[type=file]");
+  input.addEventListener("change", () => input.files.length && form.requestSubmit());
+  const holdsFile = (event) => event.dataTransfer?.types.includes("Files") && !event.target.closest?.("input[type=file]");
+  addEventListener("dragover", (event) => {
+    if (!holdsFile(event)) return;
+    event.preventDefault();
+    form.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || form.classList.remove("over"));
+  addEventListener("drop", (event) => {
+    form.classList.remove("over");
+    if (!holdsFile(event) || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    const chosen = new DataTransfer();
+    chosen.items.add(event.dataTransfer.files[0]);
+    input.files = chosen.files;
+    form.requestSubmit();
+  });
 }
 
 // A second press of the button does not submit the form again.

@@ -1,5 +1,6 @@
 """Image classification with a network of torchvision."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from brushwork_schemas.kinds.image_classification import ImageClassificationRequ
 from PIL import Image
 
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.common_call import called_together, performed
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.torchvision_model import TorchvisionModel
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -32,15 +34,28 @@ class TorchvisionClassifier:
 
     def warm_up(self) -> None:
         """Classify a black picture."""
-        self._probabilities(Image.new("RGB", (64, 64)))
+        self.answers([self._model.tensor(Image.new("RGB", (64, 64)))])
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
-        probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._model.labels, request, context)}
+        """Classify one picture."""
+        return performed(self, request, context)
 
-    def _probabilities(self, picture: Image.Image) -> torch.Tensor:
-        """Return the softmax over the classes: [classes], float32 on the CPU."""
-        logits = self._network(self._model.tensor(picture))[0].float().cpu()
-        check_finite(logits, model=self._name, part="classifier", module=self._model.network)
-        return torch.softmax(logits, dim=0)
+    @property
+    def row_pixels(self) -> int:
+        """Pixels of a prepared picture."""
+        return self._model.pixels
+
+    def prepared(self, request: ImageClassificationRequest, context: JobContext) -> torch.Tensor:
+        """Return the prepared picture: [1, 3, height, width]."""
+        return self._model.tensor(context.picture(request.image))
+
+    def answers(self, prepared: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        """Return the logits of each picture: [classes], float32 on the CPU."""
+        return called_together(self._network, prepared)
+
+    def result(
+        self, request: ImageClassificationRequest, context: JobContext, answer: torch.Tensor
+    ) -> dict[str, Any]:
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
+        check_finite(answer, model=self._name, part="classifier", module=self._model.network)
+        return {"predictions": best(torch.softmax(answer, dim=0), self._model.labels, request, context)}

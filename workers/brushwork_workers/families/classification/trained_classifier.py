@@ -1,6 +1,7 @@
 """Image classification with a network that a training job has made."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.common_call import called_together, performed
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.training.architecture import untrained
 from brushwork_workers.families.training.preparation import Preparation
@@ -64,16 +66,32 @@ class TrainedClassifier:
 
     def warm_up(self) -> None:
         """Classify a black picture."""
-        self._probabilities(Image.new("RGB", (64, 64)))
+        self.answers([self._inputs(Image.new("RGB", (64, 64)))])
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
-        probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request, context)}
+        """Classify one picture."""
+        return performed(self, request, context)
 
-    def _probabilities(self, picture: Image.Image) -> Tensor:
-        """Return the softmax over the classes: [classes], float32 on the CPU."""
+    @property
+    def row_pixels(self) -> int:
+        """Pixels of a prepared picture."""
+        return self._preparation.image_size**2
+
+    def prepared(self, request: ImageClassificationRequest, context: JobContext) -> Tensor:
+        """Return the prepared picture: [1, 3, image_size, image_size]."""
+        return self._inputs(context.picture(request.image))
+
+    def answers(self, prepared: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the logits of each picture: [classes], float32 on the CPU."""
+        return called_together(self._network, prepared)
+
+    def result(
+        self, request: ImageClassificationRequest, context: JobContext, answer: Tensor
+    ) -> dict[str, Any]:
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
+        check_finite(answer, model=self._spec.model.name, part="classifier", module=self._network._module)
+        return {"predictions": best(torch.softmax(answer, dim=0), self._labels, request, context)}
+
+    def _inputs(self, picture: Image.Image) -> Tensor:
         pixels = self._preparation.normalised(self._preparation.pixels(picture)[None])
-        logits = self._network(pixels.to(self._spec.device, self._spec.dtype))[0].float().cpu()
-        check_finite(logits, model=self._spec.model.name, part="classifier", module=self._network._module)
-        return torch.softmax(logits, dim=0)
+        return pixels.to(self._spec.device, self._spec.dtype)

@@ -1,5 +1,6 @@
 """Image classification with any image classifier of transformers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from transformers import AutoModelForImageClassification
 
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.classification.ranking import best
+from brushwork_workers.families.common_call import called_by_name, performed
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -43,18 +45,33 @@ class TransformersClassifier:
 
     def warm_up(self) -> None:
         """Classify a black picture."""
-        self._probabilities(Image.new("RGB", (64, 64)))
+        self.answers([self._pictures(Image.new("RGB", (64, 64)))])
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
-        probabilities = self._probabilities(context.picture(request.image))
-        return {"predictions": best(probabilities, self._labels, request, context)}
+        """Classify one picture."""
+        return performed(self, request, context)
 
-    def _probabilities(self, picture: Image.Image) -> torch.Tensor:
-        """Return the probability of each class: [classes], float32 on the CPU."""
-        logits = self._network(**self._pictures(picture)).logits[0].float().cpu()
-        check_finite(logits, model=self._name, part="classifier", module=self._network._module)
-        return self._probabilities_of(logits)
+    @property
+    def row_pixels(self) -> int:
+        """Pixels of a prepared picture."""
+        return self._pictures.pixels
+
+    def prepared(
+        self, request: ImageClassificationRequest, context: JobContext
+    ) -> Mapping[str, torch.Tensor]:
+        """Return the inputs of the network by name, each with one row."""
+        return self._pictures(context.picture(request.image))
+
+    def answers(self, prepared: Sequence[Mapping[str, torch.Tensor]]) -> Sequence[torch.Tensor]:
+        """Return the logits of each picture: [classes], float32 on the CPU."""
+        return called_by_name(self._network, prepared, lambda answer: answer.logits)
+
+    def result(
+        self, request: ImageClassificationRequest, context: JobContext, answer: torch.Tensor
+    ) -> dict[str, Any]:
+        """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
+        check_finite(answer, model=self._name, part="classifier", module=self._network._module)
+        return {"predictions": best(self._probabilities_of(answer), self._labels, request, context)}
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

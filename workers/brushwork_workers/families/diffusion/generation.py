@@ -30,6 +30,7 @@ from brushwork_workers.families.diffusion.run_checks import RunChecks, run_check
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
 from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.families.finite import is_plain
+from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.interface import JobContext
 
 LOGGER = logging.getLogger(__name__)
@@ -167,6 +168,7 @@ class Generation:
         )
         if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
+        skipping = StepSkipping(pipeline, request.acceleration) if request.acceleration else None
         steps = request.num_inference_steps or 0
         reporter = (
             None if context is None else _StepReporter(context, steps, prepared, pipeline, self._colours)
@@ -175,7 +177,7 @@ class Generation:
         if self.pipelines.family in CHUNKED_FAMILIES:
             count = number_of_chunks(pipeline, [request.prompt, arguments["negative_prompt"] or ""])
             arguments = chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments
-        return pipeline(
+        output = pipeline(
             **arguments,
             **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
             # On the CPU, so that a seed gives the same random numbers on every device.
@@ -183,6 +185,9 @@ class Generation:
             **(reporter.arguments() if reporter else {}),
             **prepared.own,
         )
+        if skipping is not None and context is not None:
+            skipping.report(context)
+        return output
 
 
 def _unexpectedly_plain(

@@ -15,6 +15,7 @@ from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.prompt_tokens import chunked_embeddings, number_of_chunks
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.engine_modules import modules_of_pipeline
+from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.families.upscaling.edges import pad_to
 from brushwork_workers.families.upscaling.size_limit import check_output_size
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -64,7 +65,8 @@ class DiffusionUpscaler:
 
         def run(checks: RunChecks) -> Any:
             pipeline = self._copies.new(pixels=size[0] * size[1], checks=checks)
-            return pipeline(
+            skipping = StepSkipping(pipeline, request.acceleration) if request.acceleration else None
+            upscaled = pipeline(
                 **_texts(pipeline, request),
                 image=padded_picture,
                 num_inference_steps=request.num_inference_steps,
@@ -73,6 +75,9 @@ class DiffusionUpscaler:
                 generator=torch.Generator("cpu").manual_seed(request.seed or 0),
                 callback=self._step_callback(context, request.num_inference_steps or 0),
             )
+            if skipping is not None:
+                skipping.report(context)
+            return upscaled
 
         output = run_checked(run, model=self._model.name, prompts=prompts, warn=context.warn).images[0]
         return {

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.request import CHINESE, Request, Side, Text, not_blank
+from brushwork_schemas.kinds.generation.step_skipping import num_computed
+from brushwork_schemas.kinds.request import Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
 from brushwork_schemas.wording.phrase import Phrase, said
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
     from brushwork_schemas.catalogue import Catalogue, Model
     from brushwork_schemas.job import Job
     from brushwork_schemas.kinds.kind import ReadPicture
+
+
+Acceleration = Annotated[
+    float,
+    Field(
+        ge=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+        # Workers of older versions do not know the field. They can run jobs that do not use it.
+        exclude_if=lambda acceleration: acceleration == 0,
+        title="Acceleration",
+        description="How many calls of the denoiser are skipped and estimated from earlier ones: 0 is none, "
+        "1 is about two of three. Faster, but the picture differs from that of the full run.",
+    ),
+]
 
 
 class LoraChoice(BaseModel):
@@ -35,10 +51,11 @@ class LoraChoice(BaseModel):
 class GenerationRequest(Request):
     """Fields of all requests that generate pictures in denoising steps."""
 
-    SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip"})
+    SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip", "acceleration"})
     ADVANCED = Request.ADVANCED | {
         *("negative_prompt", "guidance_scale", "scheduler", "clip_skip", "loras"),
         *("controlnet", "control_image", "controlnet_conditioning_scale"),
+        "acceleration",
     }
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
@@ -109,19 +126,21 @@ class GenerationRequest(Request):
         title="ControlNet scale",
         description="Weight of the ControlNet; 1 by default.",
     )
+    acceleration: Acceleration = 0.0
 
     @property
     def summary(self) -> str:
         """Size, number of pictures and steps."""
         pictures = f" x{self.num_images_per_prompt}" if self.num_images_per_prompt > 1 else ""
         size = f"{self.width}x{self.height}{pictures} " if self.width and self.height else pictures.lstrip()
-        return f"{size}{self.num_inference_steps} steps"
+        skips = f", acceleration {self.acceleration:g}" if self.acceleration else ""
+        return f"{size}{self.num_inference_steps} steps{skips}"
 
     @property
     def cost(self) -> float:
-        """Megapixels x pictures x steps of a complete request."""
+        """Megapixels x pictures x computed steps of a complete request."""
         pixels = (self.width or 0) * (self.height or 0) * self.num_images_per_prompt
-        return pixels * (self.num_inference_steps or 0) / 1e6
+        return pixels * num_computed(self.num_inference_steps or 0, self.acceleration) / 1e6
 
 
 class GenerationResult(Result):
@@ -347,48 +366,3 @@ def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
             ),
             field=name,
         )
-
-
-GENERATION_ENGLISH = {
-    "field.width.hint": "Pixels.",
-    "field.height.hint": "Pixels.",
-    "field.num_inference_steps.hint": "More steps: slower, finer.",
-}
-"""Short English hints, for fields that stand side by side in a form."""
-
-GENERATION_CHINESE = {
-    **CHINESE,
-    "result.images.label": "图片",
-    "result.image.label": "图片",
-    "field.prompt.label": "提示词",
-    "field.prompt.hint": "画面上应有的内容。",
-    "field.negative_prompt.label": "反向提示词",
-    "field.negative_prompt.hint": "画面上不应有的内容。",
-    "field.width.label": "宽度",
-    "field.width.hint": "像素。",
-    "field.height.label": "高度",
-    "field.height.hint": "像素。",
-    "field.num_inference_steps.label": "迭代步数",
-    "field.num_inference_steps.hint": "步数越多越慢，画面通常越精细。",
-    "field.guidance_scale.label": "提示词引导系数（CFG）",
-    "field.guidance_scale.hint": "遵循提示词的程度；不大于 1 则关闭。",
-    "field.num_images_per_prompt.label": "张数",
-    "field.num_images_per_prompt.hint": "",
-    "field.scheduler.label": "采样方法",
-    "field.scheduler.hint": "模型提供的 diffusers 调度器。",
-    "field.strength.label": "重绘幅度",
-    "field.strength.hint": "0 到 1：允许改变多少。",
-    "field.clip_skip.label": "CLIP 跳过层",
-    "field.clip_skip.hint": "跳过文本编码器的最后几层。",
-    "field.loras.label": "LoRA 模型",
-    "field.loras.hint": "每行一个：名称:0.8",
-    "field.controlnet.label": "ControlNet",
-    "field.controlnet.hint": "除提示词外的引导。",
-    "field.control_image.label": "引导图",
-    "field.control_image.hint": "ControlNet 依据的图片，例如边缘或深度。",
-    "field.controlnet_conditioning_scale.label": "ControlNet 强度",
-    "field.controlnet_conditioning_scale.hint": "遵循的程度；不填为 1。",
-    "field.mask_image.label": "蒙版",
-    "field.mask_image.hint": "白色处重绘，黑色处和透明处保留。",
-}
-"""Chinese labels and hints of the fields of image generation."""

@@ -1,0 +1,46 @@
+"""Reads what an untrusted picture says about its origin, under the limits of `pictures.read`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PIL import Image
+
+from brushwork_core.media import pictures
+from brushwork_core.media.picture_formats import opened
+from brushwork_core.media.picture_structure import lean
+from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.reading.file_reading import FileReading, read_file
+from brushwork_core.provenance.reading.text_blocks import TextBlocks
+
+
+def reported(
+    data: bytes, reading: Reading, trusted: str = "", on_pixels: Callable[[int], None] | None = None
+) -> FileReading:
+    """Return what a file says about its origin.
+
+    Args:
+        data: A complete file of a picture.
+        reading: Field and largest size. Transparency is kept, and of several frames the first is taken.
+        trusted: Certificates of authorities whose signatures are trusted, as PEM.
+        on_pixels: Called with the number of pixels, before they are decoded.
+
+    Raises:
+        InvalidImage: The picture cannot be read, or exceeds a limit.
+    """
+    whole = replace(reading, background=None, first_frame=True)
+    pixels = pictures.read(data, whole, on_pixels).picture
+    # What is read is without the texts, so it can be opened whatever they are.
+    with opened(lean(data, first_frame=True).data, reading.field) as found:
+        media_type = Image.MIME.get(found.format or "", "application/octet-stream")
+    return read_file(data, media_type, _texts(data, reading.field), pixels, trusted)
+
+
+def _texts(data: bytes, field: str) -> TextBlocks:
+    try:
+        with opened(data, field) as found:
+            return TextBlocks.of(found)
+    except MemoryError:
+        raise
+    # Pillow raises errors of many types for damaged metadata.
+    except Exception as error:
+        return TextBlocks(problems=[f"metadata: {type(error).__name__}: {error}"[:200]])
