@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Installed again only when what is to be installed has changed.
 SOURCES := pyproject.toml constraints.txt
 GENERATORS := tests/generated_clients
+READER := tests/credentials_reader
 # For all systems and versions of Python, with the hashes of every file, and without the address of an index.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND='make requirements' .tools/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --constraints constraints.txt
@@ -32,7 +33,8 @@ chaos: .venv/.dev ## Break everything, on both databases, and see that nothing i
 contract: .venv/.dev ## Hold the gateway to its own OpenAPI, with very many requests
 	@$(BIN)/python -m tests.contract
 
-generators: ## Install the generators of clients, which the tests of generated clients use (needs npm)
+generators: ## Install what tests use of npm: generators of clients, and a reader of Content Credentials
+	@$(MAKE) --no-print-directory $(READER)/node_modules/.done
 	@$(MAKE) --no-print-directory $(GENERATORS)/node_modules/.done $(GENERATORS)/.venv/.done
 
 lint: .venv/.dev ## Check style, types and the direction of imports
@@ -83,6 +85,10 @@ clean: ## Remove what these commands made
 
 $(GENERATORS)/node_modules/.done: $(GENERATORS)/package.json $(GENERATORS)/package-lock.json
 	npm ci --prefix $(GENERATORS) --silent
+	@touch $@
+
+$(READER)/node_modules/.done: $(READER)/package.json $(READER)/package-lock.json
+	npm ci --prefix $(READER) --silent --ignore-scripts
 	@touch $@
 
 $(GENERATORS)/.venv/.done: $(GENERATORS)/requirements.txt

@@ -1,6 +1,6 @@
 """How surely a copy of a picture leads back to its job, among crops of scikit-image's photographs.
 
-    python -m tests.perceptual_search [--pictures 10000] [--database URL]
+    python -m tests.perceptual_search [--pictures 10000 | --pocket 1000] [--database URL]
 
 Each photograph is cut in two. Crops of one half are the pictures of jobs; crops of the other half are
 pictures that no job has made. So no picture of the second kind shows a place that one of the first kind
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import skimage
 from brushwork_core.database.database import Database
 from brushwork_core.database.picture_prints import PicturePrint, record_prints
@@ -30,6 +31,10 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact.provenance_report import Match
 from PIL import Image
 from sqlalchemy import insert
+
+from recipes.pocket.scenes.grammar import sample_full
+from recipes.pocket.scenes.staging import NARROW, stage
+from recipes.pocket.scenes.world import draw
 
 PHOTOGRAPHS = (
     "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "coins.png",
@@ -167,17 +172,40 @@ def measure(database: Database, number: int, changes: dict[str, Change]) -> dict
     return found
 
 
+def pocket_pictures(number: int, seed: int) -> Iterator[Picture]:
+    """Pictures of the pocket models' world: one or two shapes on a plain ground, 64 pixels a side."""
+    rng = np.random.default_rng(seed)
+    for _ in range(number):
+        scene = stage(sample_full(int(rng.integers(1, 3)), rng), NARROW, rng)
+        yield Image.fromarray(draw(scene, 64))
+
+
+def measure_pocket(database: Database, number: int, change: Change) -> dict[str, Found]:
+    """Record `number` pocket pictures, and search for their copies and for as many others."""
+    record(database, pocket_pictures(number, seed=1))
+    search, others = PrintSearch(database), map(change, pocket_pictures(number, seed=2))
+    return {
+        "pocket pictures": look_for(search, map(change, pocket_pictures(number, seed=1))),
+        "other pocket pictures": look_for(search, others, are_known=False),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--pocket", type=int, default=0, help="so many pocket pictures, instead of crops")
     parser.add_argument(
-        "--database", help="URL of an empty database; by default SQLite in a temporary folder"
+        "--database", help="URL of an empty database; by default SQLite in a folder of its own"
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         database = Database(given.database or f"sqlite:///{folder}/ledger.sqlite", "measurement")
         database.migrate()
-        for name, found in measure(database, given.pictures, CHANGES).items():
+        if given.pocket:
+            measured = measure_pocket(database, given.pocket, next(iter(CHANGES.values())))
+        else:
+            measured = measure(database, given.pictures, CHANGES)
+        for name, found in measured.items():
             print(found.line(name))
         database.close()
 

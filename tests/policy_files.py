@@ -45,3 +45,27 @@ def policies_of(policy: Policy, *, name: str = "scripted", **table: object) -> P
     kind = PolicyType(name="scripted", settings=BaseModel, build=lambda settings: policy)
     fields = PolicyTable.model_validate({"type": "scripted", **table})
     return PolicySet([ConfiguredPolicy(name, fields, kind, policy)])
+
+
+def stars(folder: Path) -> Path:
+    """Policies of the tenants `stars-hold`, `stars-refuse`, ...: each does so with pictures of a star."""
+    tables = [
+        f"""
+[policies.{action}]
+type = "image-classifier"
+model = "pocket-classifier"
+thresholds = {{ star = 0.8 }}
+action = "{action}"
+reason = "It shows a star."
+tenants = ["stars-{action}"]
+kinds = ["text-to-image"]
+"""
+        for action in ("flag", "blur", "hold", "refuse")
+    ]
+    words = """
+[policies.words]
+type = "words"
+words = ["purple"]
+tenants = ["stars-words"]
+"""
+    return written(folder, "".join([*tables, words]))

@@ -16,6 +16,7 @@ from brushwork_core.ledger import Claim, ClaimOrder, Ledger
 from brushwork_core.ledger.checkpoints import JobCheckpoints
 from brushwork_core.policies.decision_log import DecisionLog
 from brushwork_core.policies.policy_set import PolicySet
+from brushwork_core.provenance.picture_writer import PictureWriter
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.worker_load import WorkerLoads
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
@@ -34,11 +35,11 @@ from brushwork_workers.execution.executor import Executor
 from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.metrics import JobMetrics
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import Service, ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.metrics import LoadMetrics
@@ -113,6 +114,7 @@ class TestStation:
         act: Act,
         model_executor: ModelExecutor | None = None,
         policies: PolicySet | None = None,
+        picture_writer: PictureWriter | None = None,
     ) -> None:
         self._database = database
         self.ledger = Ledger(database, lease_s=30)
@@ -177,6 +179,7 @@ class TestStation:
             metrics=self._metrics,
             checkpoints=JobCheckpoints(database),
             policies=self.policies,
+            picture_writer=picture_writer,
         )
 
     def adopted(self, job_id: str = "job-1", **parameters: Any) -> str:

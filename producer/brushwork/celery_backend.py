@@ -128,6 +128,9 @@ def _meta(task_id: str, job: Job) -> dict[str, Any]:
 
 
 def _status(job: Job) -> str:
+    if job.review is not None:
+        # Until a reviewer has decided, the task has no end.
+        return str(states.STARTED)
     if job.state is JobState.QUEUED:
         # A job that was started before waits for another attempt.
         return str(states.PENDING if job.started_at is None else states.RETRY)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, cast
+from typing import Any, Generic, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
@@ -14,6 +14,7 @@ from brushwork_schemas.errors import (
     JobNotEnded,
     JobNotFound,
     RequestError,
+    ResultHeld,
 )
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.options import Priority
@@ -135,6 +136,17 @@ class JobError(BaseModel):
         )
 
 
+class Review(BaseModel):
+    """Why the result of a job that has succeeded is not served: it waits for a reviewer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["held"] = "held"
+    policy: str = Field(description="Name of the policy that holds the result.")
+    reason: str = Field(description="Why, in the words of the operator.")
+    since: datetime = Field(description="When the job ended and its result was held.")
+
+
 class Job(BaseModel, Generic[ResultT]):
     """A job at the moment when it was read. Read it again for its current state.
 
@@ -153,6 +165,9 @@ class Job(BaseModel, Generic[ResultT]):
     # At runtime, `Job` is never parametrized: `typed_result` reads the result as the type of its kind.
     result: ResultT = Field(
         cast("ResultT", None), description="The result of the kind, once the job has succeeded."
+    )
+    review: Review | None = Field(
+        None, description="Set while the result of a succeeded job is held for review. `result` is null then."
     )
     error: JobError | None = None
     last_error: JobError | None = Field(None, description="Error of the previous attempt.")
@@ -206,6 +221,7 @@ class Job(BaseModel, Generic[ResultT]):
 
         Raises:
             JobFailed: The job ended without a result.
+            ResultHeld: The job has ended, and its result waits for a reviewer.
             JobNotEnded: The job has not ended, so it has no result yet.
         """
         if self.error is not None:
@@ -222,6 +238,16 @@ class Job(BaseModel, Generic[ResultT]):
         if self.state in (JobState.CANCELED, JobState.EXPIRED):
             raise JobFailed(
                 said("Job {id} was {state} and has no result.", id=self.id, state=self.state),
+                job_id=self.id,
+            )
+        if self.review is not None:
+            raise ResultHeld(
+                said(
+                    "The result of job {id} waits for a review: {reason}",
+                    id=self.id,
+                    reason=self.review.reason,
+                ),
+                hint=said("Read the job again later."),
                 job_id=self.id,
             )
         if not self.is_finished:

@@ -10,6 +10,7 @@ stateDiagram-v2
     queued --> running: claim_sent (message of an older program)
     running --> queued: reap (worker lost), retry, release (worker stops, model not loaded soon, service away)
     running --> succeeded: complete, complete_many
+    succeeded --> failed: refuse (a reviewer refuses a held result)
     running --> failed: fail, retry (attempts used up), reap (attempts used up)
     running --> canceled: stop, retry, release, reap (each after a cancel request)
     queued --> canceled: cancel, revoke (came as a bare message)
@@ -29,7 +30,7 @@ class JobState(StrEnum):
     RUNNING = "running"
     """A worker has its lease. Set by claim_next, claim and claim_sent."""
     SUCCEEDED = "succeeded"
-    """Its result is stored. Set by complete and complete_many. Terminal."""
+    """Its result is stored; it may be held for a review. Set by complete and complete_many. Terminal."""
     FAILED = "failed"
     """It has an error and no result. Set by fail, reap, retry and refuse. Terminal."""
     CANCELED = "canceled"
@@ -39,5 +40,5 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended. A terminal state never changes."""
+        """Whether the job has ended. Then its state changes only if a reviewer refuses a held result."""
         return self not in (JobState.QUEUED, JobState.RUNNING)

@@ -90,6 +90,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The parameters are too long for a JPEG, so the file does not hold them.",
         "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
     },
+    "policy_blurred": {
+        "en": "Blurred by the policy {policy}: {reason}",
+        "zh": "策略 {policy} 已模糊处理：{reason}",
+    },
     "policy_flagged": {
         "en": "Flagged by the policy {policy}: {reason}",
         "zh": "策略 {policy} 已标记：{reason}",

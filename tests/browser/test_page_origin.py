@@ -91,7 +91,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(visit: Visit, tmp_path: Pat
     file.write_bytes(b"no picture")
     page = visit("/")
     page.locator("#origin-file").set_input_files(file)
-    expect(page.get_by_role("alert")).to_contain_text("not a readable picture")
+    expect(page.get_by_role("alert")).to_contain_text("Not a readable picture")
 
 
 @pytest.mark.parametrize(("locale", "title"), [("en-GB", "Content Credentials"), ("zh-CN", "内容凭证")])

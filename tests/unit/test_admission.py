@@ -7,6 +7,7 @@ from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import AddOn, Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, UnknownModel
 from brushwork_schemas.kinds.registry import all_kinds
+from brushwork_schemas.kinds.request import NewPictureRequest
 from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 
 SHA256 = "a" * 64
@@ -310,3 +311,13 @@ def test_an_adapter_of_another_family_or_type_is_refused(sort: str, family: str)
     error = refused("text-to-image", {"prompt": "x", "loras": [{"name": "ink"}]}, catalogue)
     assert isinstance(error, UnknownModel)
     assert (error.field, error.hint) == ("loras.0.name", "Choose one of: pixel.")
+
+
+def test_fields_of_files_are_stored_only_where_they_are_set(catalogue: Catalogue) -> None:
+    # Workers of older versions refuse fields that they do not know.
+    stored = admit("text-to-image", {"prompt": "x"}, catalogue).request.model_dump(mode="json")
+    assert not stored.keys() & NewPictureRequest.FILE_FIELDS
+    assert stored.keys() >= {"width", "seed", "negative_prompt", "controlnet"}
+    set_ones = {"output_format": "webp", "visible_label": False}
+    stored = admit("text-to-image", {"prompt": "x", **set_ones}, catalogue).request.model_dump(mode="json")
+    assert {name: stored[name] for name in stored.keys() & NewPictureRequest.FILE_FIELDS} == set_ones

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from PIL import Image
 
+from benchmarks.signing import main as benchmark
 from tests import signing_identities as signing
 from tests.signing_identities import FORMATS, encoded, generated, made_from, operator, stranger
 
@@ -287,3 +288,8 @@ def _authority_only() -> SigningIdentity:
     """The certificate of the authority in place of that which it has issued."""
     _, _, rest = operator().chain_pem.partition("-----END CERTIFICATE-----\n")
     return SigningIdentity(rest, operator().key_pem)
+
+
+def test_the_benchmark_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark(["--repeats", "1", "--rounds", "0", "--side", "64"])
+    assert capsys.readouterr().out.count("64 x 64") == len(FORMATS)

@@ -17,8 +17,17 @@ import pytest
 from brushwork.cli.application import app
 from brushwork.gateway.problems import status_of
 from brushwork_core.database.database import Database
-from brushwork_core.ledger import STALLED, WORKER_LOST, CeleryMessage, ClaimOrder, Completion, Ledger
+from brushwork_core.ledger import (
+    STALLED,
+    WORKER_LOST,
+    CeleryMessage,
+    ClaimOrder,
+    Completion,
+    HoldReason,
+    Ledger,
+)
 from brushwork_core.ledger.claim_order import ClaimedFor
+from brushwork_core.ledger.held_results import HeldResults
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas import errors, states
@@ -115,7 +124,8 @@ def test_the_diagram_has_every_state_and_every_move_of_the_ledger() -> None:
     found = list(transitions())
     assert {after for _, after, _, _ in found} == set(JobState)
     open_states = {state for state in JobState if not state.is_terminal}
-    assert {before for before, *_ in found} == {START, *open_states}
+    # A reviewer is the only one who changes the state of a job that has ended.
+    assert {before for before, *_ in found} == {START, *open_states, JobState.SUCCEEDED}
     methods = {name for name, _ in inspect.getmembers(Ledger, inspect.isfunction) if not name.startswith("_")}
     assert {method for _, _, method, _ in found} == methods - NO_MOVES
 
@@ -143,8 +153,12 @@ def _moved(database: Database, before: str, method: str, condition: str) -> str:
     new = new_job("a", max_attempts=1 if condition == "attempts used up" else 3, celery=celery)
     if before != START:
         ledger.submit([new])
-    if before == JobState.RUNNING:
+    if before in (JobState.RUNNING, JobState.SUCCEEDED):
         fence = claimed(ledger, "a").fence
+    if condition == "a reviewer refuses a held result":
+        ledger.complete_many([Completion("a", fence, result_of(1), hold=HoldReason("p", "no"))])
+        HeldResults(database).refuse("a", "")
+        return index.get("a").state
     if before != START:
         assert index.get("a").state == before
     if "cancel request" in condition:

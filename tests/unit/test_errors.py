@@ -58,7 +58,7 @@ CODES = {
     "BucketMissing": ("bucket_missing", "operator"),
     "StoreDenied": ("store_denied", "operator"),
     "WrongRegion": ("wrong_region", "operator"),
-    "SigningFailed": ("signing_failed", "operator"),
+    "SigningFailed": ("signing_failed", "machine"),
     "CertificateUnusable": ("certificate_unusable", "operator"),
     "TooManyStreams": ("too_many_streams", "machine"),
     "TooManyConnections": ("too_many_connections", "machine"),

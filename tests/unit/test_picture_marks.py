@@ -3,11 +3,14 @@
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from brushwork_core.provenance.credentials.ingredients import Ingredient
+from brushwork_core.provenance.credentials.output_signer import SignedFile
 from brushwork_core.provenance.facts import DigitalSource, PictureFacts
 from brushwork_core.provenance.marks.encoding import FileForm
 from brushwork_core.provenance.marks.pixels import pixels_sha256
@@ -189,8 +192,12 @@ def test_a_jpeg_without_room_for_the_parameters_has_its_label_and_a_warning() ->
 class Appending:
     """A signer that appends what it was given."""
 
-    def sign(self, data: bytes, media_type: str, facts: PictureFacts) -> bytes:
-        return data + f"{media_type} {facts.source}".encode()
+    is_configured = True
+
+    def signed(
+        self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
+    ) -> SignedFile:
+        return SignedFile(data + f"{media_type} {facts.source}".encode(), "operator")
 
 
 def test_a_file_is_signed_after_all_marks_and_the_unsigned_form_is_named() -> None:

@@ -70,7 +70,7 @@ def test_labels_of_exiftool_are_read(format_name: str, tmp_path: Path) -> None:
     [
         ("compositeWithTrainedAlgorithmicMedia", True),
         ("digitalCapture", False),
-        ("algorithmicallyEnhanced", False),
+        ("algorithmicallyEnhanced", None),
         ("somethingNew", None),
     ],
 )

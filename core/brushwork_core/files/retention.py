@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, column, delete, 
 
 from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.review_table import is_told_later
 from brushwork_core.database.tables import (
     ARTIFACTS,
     CELERY_TASKS,
@@ -191,7 +192,9 @@ def _is_removable() -> tuple[ColumnElement[bool], ...]:
         WEBHOOK_EVENTS.c.job_id == JOBS.c.id, WEBHOOK_EVENTS.c.next_try_at.is_not(None)
     )
     # Of a client's job only an event for Flower is open, which no one waits for.
+    # What is told after a review keeps no job either: a held result may be as old as any other.
+    is_due = is_task_end_due() & ~is_told_later()
     unsent = select(CELERY_TASKS.c.job_id).where(
-        CELERY_TASKS.c.job_id == JOBS.c.id, CELERY_TASKS.c.message.is_not(None), is_task_end_due()
+        CELERY_TASKS.c.job_id == JOBS.c.id, CELERY_TASKS.c.message.is_not(None), is_due
     )
     return JOBS.c.state.in_(_TERMINAL), ~open_event.exists(), ~unsent.exists()

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.file_records import IsStored, record_files, trusted
 from brushwork_core.database.picture_credentials import files_with_credentials, record_credentials
+from brushwork_core.database.review_table import HELD_ROLE
 from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES
 from brushwork_core.database.upsert import insert_or_ignore
 
@@ -51,13 +52,15 @@ class TenantFiles:
 
         Args:
             sha256: Name of the file. Any text is allowed.
-            tenant: Tenant of the caller; None may read every file.
+            tenant: Tenant of the caller; None may read every file, but none that has only held results.
 
         Raises:
             FileNotFound: No file has this name, or it belongs to other tenants.
         """
         conditions = [ARTIFACTS.c.sha256 == sha256]
-        if tenant is not None:
+        if tenant is None:
+            conditions.append(~_is_linked(HELD_ROLE) | _is_linked() | _is_uploaded())
+        else:
             conditions.append(or_(_uploaded_by(tenant), _of_a_job_of(tenant)))
         row = None
         # Checked first, because PostgreSQL raises an error for some texts.
@@ -90,4 +93,16 @@ def _uploaded_by(tenant: str) -> ColumnElement[bool]:
 
 def _of_a_job_of(tenant: str) -> ColumnElement[bool]:
     link = (JOB_ARTIFACTS.c.sha256 == ARTIFACTS.c.sha256, JOB_ARTIFACTS.c.job_id == JOBS.c.id)
-    return select(JOBS.c.id).where(*link, JOBS.c.tenant == tenant).exists()
+    served = JOB_ARTIFACTS.c.role != HELD_ROLE
+    return select(JOBS.c.id).where(*link, served, JOBS.c.tenant == tenant).exists()
+
+
+def _is_linked(role: str | None = None) -> ColumnElement[bool]:
+    """Condition: a job has the file in this role; None for any role in which it may be read."""
+    is_role = JOB_ARTIFACTS.c.role != HELD_ROLE if role is None else JOB_ARTIFACTS.c.role == role
+    linked = select(JOB_ARTIFACTS.c.sha256).where(JOB_ARTIFACTS.c.sha256 == ARTIFACTS.c.sha256, is_role)
+    return linked.exists()
+
+
+def _is_uploaded() -> ColumnElement[bool]:
+    return select(TENANT_FILES.c.sha256).where(TENANT_FILES.c.sha256 == ARTIFACTS.c.sha256).exists()

@@ -12,6 +12,7 @@ from brushwork_schemas.wording.phrase import said
 from sqlalchemy import ColumnElement, select
 
 from brushwork_core.database.database import Database
+from brushwork_core.database.review_table import REVIEWS, is_held
 from brushwork_core.database.tables import JOBS, RESULTS
 
 NEWEST = 50
@@ -36,7 +37,7 @@ class TrainedModels:
         job_id = model.source.job
         if job_id is None:
             return
-        mine = (JOBS.c.id == job_id, _trains(), JOBS.c.tenant == tenant)
+        mine = (JOBS.c.id == job_id, _trains(), JOBS.c.tenant == tenant, ~_is_held())
         with self._database.reading() as connection:
             state = connection.execute(select(JOBS.c.state).where(*mine)).scalar_one_or_none()
         if state is None:
@@ -55,7 +56,8 @@ class TrainedModels:
         wanted = [name for name, serves in training.items() if kind in (None, serves)]
         if not wanted:
             return []
-        done = (JOBS.c.kind.in_(wanted), JOBS.c.state == JobState.SUCCEEDED, JOBS.c.tenant == tenant)
+        is_done = JOBS.c.state == JobState.SUCCEEDED
+        done = (JOBS.c.kind.in_(wanted), is_done, JOBS.c.tenant == tenant, ~_is_held())
         latest = (JOBS.c.created_at.desc(), JOBS.c.id.desc())
         newest = select(JOBS.c.id, JOBS.c.kind).where(*done).order_by(*latest).limit(NEWEST)
         with self._database.reading() as connection:
@@ -100,6 +102,10 @@ class TrainedModels:
             )
         names = {"config.json": "config", "model.safetensors": "weights"}
         return {file: Artifact.model_validate(result[name]) for file, name in names.items()}
+
+
+def _is_held() -> ColumnElement[bool]:
+    return select(REVIEWS.c.job_id).where(REVIEWS.c.job_id == JOBS.c.id, is_held()).exists()
 
 
 def _trains() -> ColumnElement[bool]:

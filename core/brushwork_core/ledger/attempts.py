@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Integer, String, Update, bindparam, cast, fun
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.notifications import Topic, notify_leader
 from brushwork_core.database.picture_prints import record_prints
+from brushwork_core.database.review_table import HELD_ROLE, REVIEWS
 from brushwork_core.database.tables import JOBS, RESULTS, in_state
+from brushwork_core.ledger.holding import hold
 from brushwork_core.ledger.intake import JobIntake
 from brushwork_core.ledger.records import Completion, Signal, WriteOutcome
 from brushwork_core.ledger.transitions import (
@@ -123,18 +125,33 @@ class Attempts(JobIntake):
         # Not by the id alone: two attempts of one job may end at once, and one of them is out of date.
         new = [each for each in completions if (each.job_id, each.fence) in ended]
         if new:
-            stored = [{"job_id": each.job_id, "fence": each.fence, "result": each.result} for each in new]
-            connection.execute(_STORE, stored)
-            self._link(connection, [(each.job_id, file, "output") for each in new for file in each.outputs])
-            record_prints(connection, [(each.job_id, made) for each in new for made in each.prints])
-            _note_ends(connection, list(ended.values()))
+            self._store(connection, new, list(ended.values()))
         if len(new) == len(completions):
             return [WriteOutcome.APPLIED] * len(completions)
         # A repeated completion of the attempt that stands is no loss.
         ids = [each.job_id for each in completions]
-        known = select(RESULTS.c.job_id, RESULTS.c.fence).where(RESULTS.c.job_id.in_(ids))
-        fences = {row.job_id: row.fence for row in connection.execute(known)}
+        fences = {
+            row.job_id: row.fence
+            for table in (RESULTS, REVIEWS)
+            for row in connection.execute(
+                select(table.c.job_id, table.c.fence).where(table.c.job_id.in_(ids))
+            )
+        }
         return [WriteOutcome.of(fences.get(each.job_id) == each.fence) for each in completions]
+
+    def _store(self, connection: Connection, completions: Sequence[Completion], ended: list[Any]) -> None:
+        """Store results and files of jobs that end. Nobody is told of the ends of those that are held."""
+        served = [each for each in completions if each.hold is None]
+        held_jobs = [each for each in completions if each.hold is not None]
+        if served:
+            connection.execute(_STORE, [_stored(each) for each in served])
+        if held_jobs:
+            hold(connection, held_jobs)
+        links = [(each.job_id, file, _role(each)) for each in completions for file in each.outputs]
+        self._link(connection, links)
+        record_prints(connection, [(each.job_id, made) for each in completions for made in each.prints])
+        told = {each.job_id for each in served}
+        _note_ends(connection, [row for row in ended if row.id in told])
 
     def fail(
         self, job_id: str, fence: int, error: JobError, *, progress: Progress | None = None
@@ -249,6 +266,14 @@ _SUCCEED = (
     .returning(*_NOTED, JOBS.c.fence)
 )
 _STORE = insert(RESULTS)
+
+
+def _stored(completion: Completion) -> dict[str, Any]:
+    return {"job_id": completion.job_id, "fence": completion.fence, "result": completion.result}
+
+
+def _role(completion: Completion) -> str:
+    return "output" if completion.hold is None else HELD_ROLE
 
 
 def _by_total(completions: Sequence[Completion]) -> dict[int | None, list[Completion]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from brushwork_schemas.job import Job, JobError, Progress
+from brushwork_schemas.job import Job, JobError, Progress, Review
 from brushwork_schemas.kinds.image_classification_training import Epoch
 from brushwork_schemas.kinds.registry import typed_request, typed_result
 from brushwork_schemas.options import Priority
@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from brushwork_core.timing.timestamps import moment_of
 
 
-def job_of(row: Mapping[Any, Any], summary: object = None) -> Job:
+def job_of(row: Mapping[Any, Any], summary: object = None, review: Review | None = None) -> Job:
     """Return the job of a row.
 
     Args:
         row: All columns of `JOBS`, by name, and `result` where the job has one.
         summary: Summary of the job's checkpoint. That of a training is the list of its epochs.
+        review: The review that the result waits for.
     """
     return Job(
         id=row["id"],
@@ -28,6 +29,7 @@ def job_of(row: Mapping[Any, Any], summary: object = None) -> Job:
         state=JobState(row["state"]),
         request=typed_request(row["kind"], row["request"]),
         result=typed_result(row["kind"], row.get("result")),
+        review=review,
         error=JobError(**row["error"]) if row["error"] else None,
         last_error=JobError(**row["last_error"]) if row["last_error"] else None,
         retry_at=moment_of(row["not_before"]),

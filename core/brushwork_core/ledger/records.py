@@ -209,6 +209,19 @@ _OF_CLAIM = (
 
 
 @dataclass(frozen=True)
+class HoldReason:
+    """Why a result is held.
+
+    Args:
+        policy: Name of the policy.
+        reason: What the caller reads.
+    """
+
+    policy: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Completion:
     """The end of an attempt that succeeded.
 
@@ -219,6 +232,7 @@ class Completion:
         outputs: Files of the result, already stored.
         progress: Last progress. All its steps count as done.
         prints: What the pictures of the result look like.
+        hold: Why nobody may read the result before a review; None if it is served at once.
     """
 
     job_id: str
@@ -227,6 +241,7 @@ class Completion:
     outputs: tuple[Artifact, ...] = ()
     progress: Progress | None = None
     prints: tuple[PicturePrint, ...] = ()
+    hold: HoldReason | None = None
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def _score(scores: Mapping[str, float], label: str) -> float:
     return scores[label]
 
 
-def _models(settings: ClassifierSettings) -> Sequence[str]:
-    return (settings.model,)
+def _models(settings: ClassifierSettings) -> Mapping[str, Sequence[str]]:
+    return {settings.model: tuple(settings.thresholds)}
 
 
 IMAGE_CLASSIFIER = PolicyType(

@@ -87,6 +87,11 @@ class Policy:
     chooses what happens then: the request or the result is refused (by default), or allowed.
     """
 
+    @property
+    def reads_results(self) -> bool:
+        """Whether `check_result` may decide something. Jobs whose results are read have no previews."""
+        return type(self).check_result is not Policy.check_result
+
     def check_request(self, request: PolicyRequest) -> Decision | None:
         """Decide about a request; None if it is allowed."""
         return None
@@ -96,8 +101,8 @@ class Policy:
         return None
 
 
-def _no_models(settings: Any) -> Sequence[str]:
-    return ()
+def _no_models(settings: Any) -> Mapping[str, Sequence[str]]:
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +114,15 @@ class PolicyType:
         settings: Fields of its tables in the file, besides those that every policy has. A model with
             `extra="forbid"` reports misspelt names.
         build: Returns the policy of a table. Called once in each process, at its start.
-        models: Returns the names of the image classifiers whose scores the policy reads.
+        models: Returns the image classifiers whose scores the policy reads: the labels by the name of the
+            classifier. One that compares pictures with text gets these labels to choose from.
         is_quick: Whether its methods need no time limit: they compute little, and never wait.
     """
 
     name: str
     settings: type[BaseModel]
     build: Callable[[Any], Policy]
-    models: Callable[[Any], Sequence[str]] = _no_models
+    models: Callable[[Any], Mapping[str, Sequence[str]]] = _no_models
     is_quick: bool = False
 
 

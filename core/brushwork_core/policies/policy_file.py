@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,14 +54,14 @@ class ConfiguredPolicy:
         table: Fields that all types have.
         type: Its type.
         policy: The policy.
-        models: Names of the image classifiers whose scores it reads.
+        models: Labels that it reads, by the name of the image classifier.
     """
 
     name: str
     table: PolicyTable
     type: PolicyType
     policy: Policy
-    models: tuple[str, ...] = ()
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_policies(file: Path) -> list[ConfiguredPolicy]:
@@ -95,7 +95,8 @@ def _configured(file: Path, name: str, table: Any) -> ConfiguredPolicy:
     settings = _validated(file, place, found.settings, own)
     _check_kinds(file, place, common.kinds)
     try:
-        policy, models = found.build(settings), tuple(found.models(settings))
+        policy = found.build(settings)
+        models = {name: tuple(labels) for name, labels in found.models(settings).items()}
         if not isinstance(policy, Policy):
             raise TypeError(f"{found.name} built a {type(policy).__name__}, not a Policy")
     # A plug-in may raise anything.

@@ -9,7 +9,7 @@ from brushwork_schemas.admission import Admitted
 from brushwork_schemas.errors import BrushworkError, PolicyFailed, PolicyRefused
 from brushwork_schemas.wording.phrase import said
 
-from brushwork_core.policies import Action, Decision, Policy, PolicyRequest, PolicyResult, Stage
+from brushwork_core.policies import Action, Decision, PolicyRequest, PolicyResult, Stage
 from brushwork_core.policies.decision import LONGEST_REASON
 from brushwork_core.policies.policy_file import ConfiguredPolicy, read_policies
 from brushwork_core.policies.time_limit import TimeLimit
@@ -83,13 +83,18 @@ class PolicySet:
         """Names of all classifiers whose scores a policy reads."""
         return frozenset(model for each in self._policies for model in each.models)
 
-    def models_for(self, request: PolicyRequest) -> frozenset[str]:
-        """Return the classifiers whose scores are read about the result of a request."""
-        return frozenset(model for each in self._asked(request) for model in each.models)
+    def models_for(self, request: PolicyRequest) -> dict[str, list[str]]:
+        """Return the labels that are read about the result of a request, by the name of the classifier."""
+        found: dict[str, list[str]] = {}
+        for each in self._asked(request):
+            for model, labels in each.models.items():
+                known = found.setdefault(model, [])
+                known += [label for label in labels if label not in known]
+        return found
 
     def judges_results(self, request: PolicyRequest) -> bool:
         """Return whether a policy might decide about the result of a request."""
-        return any(_overrides(each, "check_result") for each in self._asked(request))
+        return any(each.policy.reads_results for each in self._asked(request))
 
     def on_request(self, request: PolicyRequest) -> list[Decided]:
         """Ask the policies about a request.
@@ -157,10 +162,6 @@ def _worded(decision: Decision, asked: ConfiguredPolicy) -> Decision:
         raise TypeError(f"the reason is a {type(reason).__name__}")
     shown = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
     return replace(decision, action=Action(decision.action), reason=shown)
-
-
-def _overrides(asked: ConfiguredPolicy, method: str) -> bool:
-    return getattr(type(asked.policy), method) is not getattr(Policy, method)
 
 
 def _failed(policy: str) -> PolicyFailed:

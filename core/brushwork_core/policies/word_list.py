@@ -66,6 +66,11 @@ class WordPolicy(Policy):
         words = [*settings.words, *(_words_of(settings.words_file) if settings.words_file else ())]
         self._matcher = TextMatcher(words, settings.patterns)
 
+    @property
+    def reads_results(self) -> bool:
+        """Whether the operator wants that."""
+        return self._settings.results
+
     def check_request(self, request: PolicyRequest) -> Decision | None:
         """Read the texts of the request."""
         return self._decided(request.texts(self._settings.fields), is_request=True)

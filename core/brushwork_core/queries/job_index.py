@@ -12,11 +12,12 @@ from brushwork_schemas.job_filter import EVERYTHING, MOST_SEARCHED, JobFilter
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
-from sqlalchemy import ColumnElement, Executable, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, func, or_, select, tuple_
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.tables import JOBS, RESULTS, TRAININGS, in_state
 from brushwork_core.ledger.job_row import job_of
+from brushwork_core.queries.reviews import reviews_of
 from brushwork_core.timing.timestamps import milliseconds_of
 
 # Inside the class, `list` is the method.
@@ -67,11 +68,10 @@ class JobIndex:
         Raises:
             JobNotFound: No job has this id.
         """
-        row, summary = self.row(job_id)
-        return job_of(row._mapping, summary)
+        return self.with_row(job_id)[0]
 
-    def row(self, job_id: str, more: tuple[ColumnElement[Any], ...] = ()) -> tuple[Any, object]:
-        """Return the row of a job, with its result, and the summary of its checkpoint, as for `job_of`.
+    def with_row(self, job_id: str, more: tuple[ColumnElement[Any], ...] = ()) -> tuple[Job, Any]:
+        """Return a job, with its result if it has one, and its row.
 
         Args:
             job_id: Id of the job.
@@ -86,9 +86,10 @@ class JobIndex:
             # Only jobs that train have a curve. The other jobs must not cost a second query.
             trains = row is not None and _trains(row.kind)
             summary = connection.execute(_SUMMARY, values).scalar_one_or_none() if trains else None
+            reviews = reviews_of(connection, [row._mapping] if row else ())
         if row is None:
             raise JobNotFound(said("There is no job {job_id!r}.", job_id=job_id), field="id")
-        return row, summary
+        return job_of(row._mapping, summary, reviews.get(row.id)), row
 
     def get_many(self, job_ids: Sequence[str]) -> Jobs:
         """Return the jobs of these ids, in their order. Unknown ids are left out."""
@@ -96,8 +97,7 @@ class JobIndex:
         with self._database.reading() as connection:
             for start in range(0, len(job_ids), IDS_A_QUERY):
                 wanted = JOBS.c.id.in_(job_ids[start : start + IDS_A_QUERY])
-                rows = connection.execute(_WITH_RESULT.where(wanted)).mappings()
-                found |= {row["id"]: job_of(row) for row in rows}
+                found |= {job.id: job for job in _jobs(connection, _WITH_RESULT.where(wanted))}
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     def ids_of_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, str]:
@@ -164,7 +164,13 @@ class JobIndex:
     def _newest(self, conditions: Sequence[ColumnElement[bool]], limit: int) -> Jobs:
         statement = _WITH_RESULT.where(*conditions).order_by(*_NEWEST).limit(limit)
         with self._database.reading() as connection:
-            return [job_of(row) for row in connection.execute(statement).mappings()]
+            return _jobs(connection, statement)
+
+
+def _jobs(connection: Connection, statement: Executable) -> Jobs:
+    rows = connection.execute(statement).mappings().all()
+    reviews = reviews_of(connection, rows)
+    return [job_of(row, None, reviews.get(row["id"])) for row in rows]
 
 
 @cache

@@ -14,7 +14,6 @@ from sqlalchemy import bindparam, select
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.tables import JOBS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
-from brushwork_core.ledger.job_row import job_of
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.queue_snapshot import QueueSnapshot, num_own_before
 from brushwork_core.queries.throughput import Throughput
@@ -70,8 +69,8 @@ class Outlooks:
         Raises:
             JobNotFound: No job has this id.
         """
-        row, summary = self._index.row(job_id, _PLACE)
-        return job_of(row._mapping, summary), self._of(row)
+        job, row = self._index.with_row(job_id, _PLACE)
+        return job, self._of(row)
 
     def _of(self, row: Any) -> Outlook | None:
         if row.state not in (JobState.QUEUED, JobState.RUNNING):

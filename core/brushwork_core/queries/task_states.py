@@ -33,4 +33,8 @@ class TaskStates:
         with self._database.reading() as connection:
             job_id = connection.execute(before).scalar()
         found = self._index.get_many([job_id]) if job_id else []
-        return next((job for job in found if job.is_finished and job.result is None), None)
+        return next((job for job in found if _has_ended_without_result(job)), None)
+
+
+def _has_ended_without_result(job: Job) -> bool:
+    return job.is_finished and job.result is None and job.review is None

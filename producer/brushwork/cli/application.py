@@ -26,6 +26,7 @@ from brushwork.cli.commands.webhooks import webhooks
 from brushwork.cli.exit_status import epilog
 from brushwork.cli.operations import OperationCommand
 from brushwork.cli.provenance.commands import provenance
+from brushwork.cli.review import review
 
 app = typer.Typer(
     name="brushwork",
@@ -48,6 +49,7 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, cls=OperationCommand if command in OPERATIONS else None)(command)
 app.add_typer(keys, rich_help_panel=RUN)
+app.add_typer(review, rich_help_panel=RUN)
 app.add_typer(webhooks, rich_help_panel=RUN)
 app.add_typer(models, rich_help_panel=LOOK)
 app.add_typer(provenance, name="provenance", rich_help_panel=LOOK)

@@ -26,6 +26,7 @@ from brushwork.gateway.routes import (
     metrics,
     preview,
     provenance,
+    reviews,
     submit,
     workers,
 )
@@ -149,6 +150,7 @@ def create_app(settings: Settings, page: Page | None = None) -> FastAPI:
         workers,
         health,
         metrics,
+        reviews,
         api_page,
     ):
         app.include_router(routes.router)

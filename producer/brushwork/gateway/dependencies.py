@@ -65,6 +65,7 @@ def _origin(request: Request) -> str:
 
 Gateway = Annotated[Services, Depends(Services.of)]
 Reader = Annotated[Principal, Depends(require_scope(Scope.READ))]
+Reviewer = Annotated[Principal, Depends(require_scope(Scope.ADMIN))]
 Submitter = Annotated[Principal, Depends(require_scope(Scope.SUBMIT))]
 
 

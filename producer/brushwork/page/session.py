@@ -60,6 +60,11 @@ class Session:
         return self._principal is not None and self._principal.may(Scope.SUBMIT)
 
     @property
+    def may_review(self) -> bool:
+        """Whether the caller may release and refuse held results."""
+        return self._principal is not None and self._principal.may(Scope.ADMIN)
+
+    @property
     def sees_tenants(self) -> bool:
         """Whether the caller sees the jobs of several tenants."""
         return self._principal is not None and self._principal.tenant is None

@@ -10,9 +10,11 @@ from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.files.store_probe import StoreProbe
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_core.files.trained_models import TrainedModels
+from brushwork_core.files.unused_files import UnusedFiles
 from brushwork_core.fleet.job_signals import JobSignals
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
+from brushwork_core.ledger.held_results import HeldResults
 from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.decoders.pool import decoder_of
 from brushwork_core.policies.decision_log import DecisionLog
@@ -47,6 +49,7 @@ class Backend:
         file_origin: Reports about the origin of files.
         policies: What the operator allows callers to ask for.
         decision_log: Records what policies decide.
+        held_results: Results that wait for a reviewer.
     """
 
     database: Database
@@ -65,6 +68,7 @@ class Backend:
     file_origin: FileOrigin
     policies: PolicySet
     decision_log: DecisionLog
+    held_results: HeldResults
 
     @classmethod
     def opened(cls, settings: Settings, user: str = "client", *, decoders: int | None = None) -> Self:
@@ -96,6 +100,7 @@ class Backend:
             file_origin=FileOrigin(decoder, database),
             policies=PolicySet.load(settings.policies),
             decision_log=DecisionLog(AuditLog(database)),
+            held_results=HeldResults(database, UnusedFiles(database, store).remove),
         )
 
     def close(self) -> None:

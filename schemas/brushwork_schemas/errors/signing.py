@@ -7,10 +7,10 @@ class SigningFailed(MachineError):
     """A picture was made and could not be signed."""
 
     code = "signing_failed"
-    fault = "operator"
 
 
 class CertificateUnusable(SigningFailed):
     """The certificate chain or its key cannot sign Content Credentials."""
 
     code = "certificate_unusable"
+    fault = "operator"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brushwork_core.database.picture_prints import PicturePrint
-from brushwork_core.ledger import Signal
+from brushwork_core.ledger import HoldReason, Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.result import Result
@@ -18,11 +18,13 @@ class AttemptCompleted:
         result: The result, with its provenance.
         outputs: All files that the handler stored as outputs.
         prints: What the pictures among them look like, if the kind makes pictures.
+        held_because: Why nobody may read the result before a review; None if it is served at once.
     """
 
     result: Result
     outputs: tuple[Artifact, ...]
     prints: tuple[PicturePrint, ...] = ()
+    held_because: HoldReason | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Outcome(StrEnum):
     """What became of an attempt, for the log and for Flower."""
 
     SUCCEEDED = "succeeded"
+    HELD = "held for review"
+    """The job has ended. Nobody is told of it before a reviewer has decided about the result."""
     FAILED = "failed"
     CANCELED = "canceled"
     EXPIRED = "expired"

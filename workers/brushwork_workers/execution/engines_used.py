@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from brushwork_core.ledger import Claim
-from brushwork_schemas.kinds.result import Provenance, Timings
+from brushwork_schemas.kinds.result import DenoiserCalls, Provenance, Timings
 
 from brushwork_workers.batching.engine_use import TORCH
 from brushwork_workers.engines.engine import engine_versions

@@ -53,12 +53,13 @@ from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.job_group import JobGroup, JobGroups, Prepared, Ready, Step
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.execution.new_pictures import NewPictures, PictureOrigin
+from brushwork_workers.execution.policies.picture_scores import PictureScores
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import RunningAttempts
 from brushwork_workers.execution.service_health import ServiceHealth
 from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.interface import Handler, StepwiseHandler
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.loaded_model import LoadedModel
@@ -127,6 +128,7 @@ class Executor:
         policies: WorkerPolicies | None = None,
     ) -> None:
         self._picture_writer = picture_writer
+        self._scores = PictureScores(model_manager, model_executor, ledger, patience, exclusive_gate)
         self._policies = policies or WorkerPolicies(PolicySet(), DecisionLog())
         self._decoder = decoder
         self._events = events or TaskEvents()
@@ -248,11 +250,17 @@ class Executor:
         origin = PictureOrigin(kind_named(claim.kind), request, claim.model, loaded_model.revision)
         new_pictures = NewPictures(self._picture_writer, origin)
         new_pictures.check()
-        context = AttemptContext(attempt, files, self._checkpoints, self._patience, new_pictures)
-        for warning in verdict.warnings:
-            context.warn(warning)
+        context = AttemptContext(
+            attempt, files, self._checkpoints, self._patience, new_pictures, is_judged=verdict.is_needed
+        )
         loading_s = time.monotonic() - began
-        return (yield from self._perform(attempt, context, request, loaded_model, loading_s=loading_s))
+        completed = yield from self._perform(attempt, context, request, loaded_model, loading_s=loading_s)
+        if not verdict.is_needed:
+            return completed
+        if self._policies.needs_models(verdict):
+            # The classifiers may need the memory of the model.
+            held.close()
+        return self._policies.judge(attempt, completed, verdict, context, self._scores)
 
     def _perform(
         self,
@@ -328,14 +336,16 @@ class Executor:
     def _end(self, attempt: Attempt, result: AttemptResult) -> Steps[Outcome]:
         key, progress, ledger = attempt.key, attempt.progress, self._ledger
         match result:
-            case AttemptCompleted(made, outputs, prints):
-                stored = Completion(*key, made.model_dump(mode="json"), tuple(outputs), progress, prints)
+            case AttemptCompleted(made, outputs, prints, because):
+                stored = Completion(
+                    *key, made.model_dump(mode="json"), tuple(outputs), progress, prints, because
+                )
                 # Written with the ends of the other jobs of the group, and alone where that fails.
                 written: deque[Future[WriteOutcome]] = deque([(yield stored)])
                 try:
                     return self._write(
                         attempt,
-                        Outcome.SUCCEEDED,
+                        Outcome.SUCCEEDED if because is None else Outcome.HELD,
                         lambda: written.pop().result() if written else self._completions.complete(stored),
                     )
                 except ArtifactMissing as error:
@@ -391,6 +401,6 @@ class Executor:
         code, running_s = "", None
         if isinstance(result, AttemptFailed | AttemptUnserved):
             code = result.error.code
-        if isinstance(result, AttemptCompleted) and outcome is Outcome.SUCCEEDED:
+        if isinstance(result, AttemptCompleted) and outcome in (Outcome.SUCCEEDED, Outcome.HELD):
             running_s = result.result.provenance.timings.running_s
         self._metrics.ended(claim, outcome.name.lower(), code=code, running_s=running_s)

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from brushwork_core.database.picture_prints import PicturePrint
@@ -35,6 +36,15 @@ PREVIEW_EVERY_S = 1.0
 PREVIEW_SIDE = 256
 
 
+@dataclass(frozen=True)
+class MadePicture:
+    """A picture of a result, as it was given to `save_picture`."""
+
+    picture: Image.Image
+    source: StatedSource
+    seed: int | None
+
+
 class AttemptContext:
     """The `JobContext` of one attempt.
 
@@ -45,6 +55,8 @@ class AttemptContext:
         patience: Repeats calls of the ledger.
         new_pictures: Writes the files of pictures; None to write them without labels.
         clock: Returns monotonic seconds.
+        is_judged: Whether policies decide about the result. Then the pictures are kept in memory until they
+            have, and nobody sees previews.
     """
 
     def __init__(
@@ -55,7 +67,10 @@ class AttemptContext:
         patience: ServicePatience,
         new_pictures: NewPictures | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        is_judged: bool = False,
     ) -> None:
+        self._is_judged = is_judged
         self._checkpoints = checkpoints
         self._attempt = attempt
         self._files = files
@@ -66,6 +81,7 @@ class AttemptContext:
         self._shown_at = -math.inf
         self.outputs: list[Artifact] = []
         self.prints: list[PicturePrint] = []
+        self.made: dict[str, MadePicture] = {}
         self.warnings: list[ResultWarning] = []
         self.num_denoiser_calls: DenoiserCalls | None = None
         self.reading_s = 0.0
@@ -121,7 +137,13 @@ class AttemptContext:
         self.outputs.append(artifact)
         if kind_named(self._attempt.claim.kind).makes_pictures:
             self.prints.append(print_of(picture, artifact))
+        if self._is_judged:
+            self.made[artifact.sha256] = MadePicture(picture, source, seed)
         return artifact
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Remove outputs that the result does not have after all."""
+        self._files.discard(names)
 
     def save_file(self, data: bytes, media_type: str) -> Artifact:
         """Store any other file as an output, or hold it until the store answers."""
@@ -149,6 +171,8 @@ class AttemptContext:
 
     def wants_preview(self) -> bool:
         """Whether a client watches and the last preview is old enough."""
+        if self._is_judged:
+            return False
         return self._attempt.is_watched and self._clock() - self._shown_at >= PREVIEW_EVERY_S
 
     def show_preview(self, picture: Image.Image) -> None:

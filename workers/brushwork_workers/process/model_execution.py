@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 import torch
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
@@ -14,6 +16,8 @@ from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.selection import default_pixels
 from brushwork_workers.execution.job_group import JobGroups
 from brushwork_workers.model_cache.loaded_model import LoadedModel
+
+CLASSIFICATION = "image-classification"
 
 
 def new_model_executor(
@@ -61,17 +65,31 @@ def _most_pixels(settings: Settings, device: torch.device) -> int:
     return settings.max_batch_pixels or default_pixels(device)
 
 
-def chosen_models(catalogue: Catalogue, names: str | None, kinds: Collection[str]) -> list[Model]:
+def chosen_models(
+    catalogue: Catalogue, names: str | None, kinds: Collection[str], classifiers: Collection[str] = ()
+) -> list[Model]:
     """Return the models that a worker serves.
 
     Args:
         catalogue: All models.
         names: Names, separated by commas; None for all models of its kinds.
         kinds: The kinds of the worker.
+        classifiers: Names of the image classifiers that policies need, whatever the worker serves.
+
+    Raises:
+        InvalidRequest: The catalogue has no such classifier.
     """
+    for name in classifiers:
+        try:
+            catalogue.named(name, CLASSIFICATION)
+        except UnknownModel as error:
+            raise InvalidRequest(
+                said("Invalid policies: {message}", message=error.message), field="policies", hint=error.hint
+            ) from error
     chosen = {name.strip() for name in names.split(",")} if names else None
     return [
         model
         for model in catalogue
-        if set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen)
+        if model.name in classifiers
+        or (set(model.kinds) & set(kinds) and (chosen is None or model.name in chosen))
     ]

@@ -21,6 +21,7 @@ from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.provenance.credentials.source import trusted_pem
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.broker import Publisher
+from brushwork_core.settings.environment import cache_dir
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import Catalogue
 from celery import Celery
@@ -28,8 +29,12 @@ from celery import Celery
 from brushwork_workers.dispatch.bare_messages import BareMessages
 from brushwork_workers.dispatch.callback_publisher import CallbackPublisher
 from brushwork_workers.dispatch.task_end_sender import TaskEndSender
+from brushwork_workers.execution.attempt_files import FileAccess
+from brushwork_workers.execution.held_files import HeldFiles
+from brushwork_workers.execution.policies.worker_policies import WorkerPolicies
+from brushwork_workers.execution.service_health import ServiceHealth
+from brushwork_workers.execution.service_patience import ServicePatience
 from brushwork_workers.execution.task_events import TaskEvents
-from brushwork_workers.execution.worker_policies import WorkerPolicies
 from brushwork_workers.supervision.notification_thread import Notifications
 
 
@@ -115,6 +120,12 @@ class WorkerServices:
             decision_log=policies.log,
         )
 
+    def file_access(
+        self, health: ServiceHealth, patience: ServicePatience, held: HeldFiles, limit_s: float
+    ) -> FileAccess:
+        """Return what attempts share to read and write files; the arguments are those of `FileAccess`."""
+        return FileAccess(self.store, self.unused_files, health, patience, held, limit_s)
+
     def policies(self, settings: Settings) -> WorkerPolicies:
         """Return the policies of the operator.
 
@@ -133,3 +144,9 @@ class WorkerServices:
         sender = TaskEndSender(self.task_ends, JobIndex(self.database), CallbackPublisher(settings), events)
         events.on_noted(sender.wanted.set)
         return sender
+
+
+def held_files(settings: Settings) -> HeldFiles:
+    """Return what holds finished files while the store is away, with the limits of the settings."""
+    memory, disk = (round(each * 2**30) for each in (settings.held_memory_gb, settings.held_disk_gb))
+    return HeldFiles(memory, disk, cache_dir() / "held")

@@ -34,10 +34,8 @@ from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.device.selection import choose_device, device_name, model_budget
 from brushwork_workers.dispatch.bare_message import BareMessage
 from brushwork_workers.engines.model_engines import ModelEngines
-from brushwork_workers.execution.attempt_files import FileAccess
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
 from brushwork_workers.execution.executor import Executor
-from brushwork_workers.execution.held_files import HeldFiles
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs, ServiceMetrics
 from brushwork_workers.execution.retries import RetryPolicy
 from brushwork_workers.execution.running_attempts import Quiet, RunningAttempts
@@ -60,7 +58,7 @@ from brushwork_workers.process.fleet_duties import FleetDuties
 from brushwork_workers.process.job_threads import JobThreads
 from brushwork_workers.process.model_execution import chosen_models, new_job_groups, new_model_executor
 from brushwork_workers.process.revocations import Revocations
-from brushwork_workers.process.services import WorkerServices
+from brushwork_workers.process.services import WorkerServices, held_files
 from brushwork_workers.supervision.consumer_watchdog import ConsumerWatchdog
 from brushwork_workers.supervision.heartbeat import Heartbeat
 from brushwork_workers.supervision.progress_sync import RECEIVE_EVERY_S, REPORT_EVERY_S, ProgressSync
@@ -100,9 +98,7 @@ class WorkerProcess:
         self._reservation = reservation
         self.worker = reservation.entry.name
         self._services = WorkerServices.open(settings, app, self.worker.rpartition("/")[0])
-        self._held = HeldFiles(
-            round(settings.held_memory_gb * 2**30), round(settings.held_disk_gb * 2**30), cache_dir() / "held"
-        )
+        self._held = held_files(settings)
         self.service_health = ServiceHealth(
             {Service.STORE: self._check_store, Service.REDIS: self._check_redis}
         )
@@ -147,7 +143,8 @@ class WorkerProcess:
 
     def open(self) -> None:
         """Load and warm up the models, then start the threads."""
-        self._model_manager.open(chosen_models(self._catalogue, self.settings.models, self.kinds))
+        models = chosen_models(self._catalogue, self.settings.models, self.kinds, self._policies.models)
+        self._model_manager.open(models)
         for thread in self._threads:
             thread.start()
         self._reservation.end(leave=False)
@@ -159,6 +156,7 @@ class WorkerProcess:
         self.jobs.start()
         self._consumer_thread.start()
         self._beat.beat()
+        self._policies.report_missing(self._model_manager.names)
         LOGGER.info("Ready: %s serves %s with %s", self.worker, self.kinds, self._model_manager.names)
 
     def accept(self, message: BareMessage) -> None:
@@ -256,13 +254,8 @@ class WorkerProcess:
         return Executor(
             worker=self.worker,
             ledger=self._services.ledger,
-            files=FileAccess(
-                self._services.store,
-                self._services.unused_files,
-                self.service_health,
-                self._patience,
-                self._held,
-                self.settings.held_s,
+            files=self._services.file_access(
+                self.service_health, self._patience, self._held, self.settings.held_s
             ),
             checkpoints=self._services.checkpoints,
             model_manager=self._model_manager,

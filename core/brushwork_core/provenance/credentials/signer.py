@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from brushwork_schemas.errors import BrushworkError, SigningFailed
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_core.provenance.credentials.identity import CertificateFacts, SigningIdentity
 from brushwork_core.provenance.credentials.ingredients import Ingredient, add_files, named
@@ -113,6 +113,6 @@ def _failed(error: Exception) -> SigningFailed:
         return error
     reason = error.message if isinstance(error, BrushworkError) else str(error)
     return SigningFailed(
-        said("The picture cannot be signed: {reason}", reason=reason),
+        said("The picture cannot be signed: {reason}.", reason=private(reason)),
         hint="Run brushwork provenance check where the worker runs.",
     )

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from brushwork_schemas.errors import CertificateUnusable
-from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_core.provenance.credentials.identity import SigningIdentity
 from brushwork_core.provenance.credentials.signer import Signer
@@ -122,12 +122,7 @@ def _text_of(given: str | None, file: Path | None, field: str) -> str | None:
         return file.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise CertificateUnusable(
-            said(
-                "{field}: the file {file} cannot be read: {error}",
-                field=field,
-                file=str(file),
-                error=str(error),
-            ),
+            said("{field}: the file cannot be read: {error}.", field=field, error=private(error)),
             field=field,
             hint="Restore the file, or change the setting.",
         ) from error
@@ -143,7 +138,9 @@ def _function(path: str) -> Callable[[bytes], bytes]:
     # A module may raise anything while it is imported.
     except Exception as error:
         raise CertificateUnusable(
-            said("credentials_callback: {path} cannot be imported: {error}", path=path, error=str(error)),
+            said(
+                "credentials_callback: {path} cannot be imported: {error}.", path=path, error=private(error)
+            ),
             field="credentials_callback",
             hint="Install its package where the worker runs.",
         ) from error

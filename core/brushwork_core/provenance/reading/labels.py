@@ -12,11 +12,12 @@ from brushwork_core.provenance.reading.xmp import Properties
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
-# Sources in which a trained model has made or changed something, and those in which none has.
+# Sources in which a trained model has made or changed something, and those in which none has. What was
+# `algorithmicallyEnhanced` may be either.
 _BY_MODEL = {"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"}
 _NOT_BY_MODEL = {
     "digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "humanEdits",
-    "digitalCreation", "screenCapture", "virtualRecording", "algorithmicMedia", "algorithmicallyEnhanced",
+    "digitalCreation", "screenCapture", "virtualRecording", "algorithmicMedia",
 }  # fmt: skip
 _AIGC = "AIGC"
 _GENERATED = "1"

@@ -51,9 +51,8 @@ def report_of(file: Path, *, local: bool = False) -> tuple[ProvenanceReport, boo
         with connect() as client:
             return client.provenance(file), True
     # The file may be anybody's, so a process with limits reads it.
-    return decoder_of(1, trusted_pem(Settings.load().credentials)).report(
-        picture_bytes(file, FIELD), FIELD
-    ).report, False
+    decoder = decoder_of(1, trusted_pem(Settings.load().credentials))
+    return decoder.report(picture_bytes(file, FIELD), FIELD).report, False
 
 
 def show_picture(file: Path, *, as_json: bool) -> None:

@@ -20,6 +20,11 @@ _BY = {
     MatchedBy.PIXELS: "the same pixels",
     MatchedBy.APPEARANCE: "looks the same",
 }
+_MADE = {
+    True: "a model has made or changed it",
+    False: "no model has made it",
+    None: "no label says whether a model has made it",
+}
 _Lines = Iterator[tuple[str, str]]
 
 
@@ -72,7 +77,11 @@ def _origin(report: ProvenanceReport, *, is_searched: bool) -> _Lines:
 
 def _labels(report: ProvenanceReport) -> _Lines:
     labels = report.labels
-    made = {True: "a model has made or changed it", False: "no model has made it", None: "no label says it"}
+    made = {
+        True: "a model has made or changed it",
+        False: "no model has made it",
+        None: "no label says whether a model has made it",
+    }
     yield "label", made[labels.is_ai]
     for name in ("digital_source_type", "software", "ai_system", "credit"):
         if (value := getattr(labels, name)) is not None:

@@ -119,6 +119,8 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
         yield "seconds", Text(spent)
         yield from ((name, Text(value)) for name, value in result_facts(job))
         yield from (("warning", Text(each.message, "yellow")) for each in Presentation(job).warnings)
+    if job.review is not None:
+        yield "review", Text(f"The result waits for a review: {job.review.reason}", "yellow")
     if job.error is not None:
         yield "error", Text(f"{job.error.code}: {job.error.message}", "red")
         if job.error.hint:

@@ -58,7 +58,8 @@ def changed_view(job: Job, *, may_read: bool, has_sent_request: bool = False) ->
 
 # Of a job in the answer to a key without the scope `read`.
 _UNREAD: Mapping[str, Any] = {
-    **dict.fromkeys(("result", "error", "last_error", "worker", "traceparent", "idempotency_key", "group")),
+    **dict.fromkeys(("result", "review", "error", "last_error")),
+    **dict.fromkeys(("worker", "traceparent", "idempotency_key", "group")),
     "curve": (),
 }
 
