@@ -1,6 +1,6 @@
 """A timeline of the batches of several pictures, in one process, without queue and ledger.
 
-python -m benchmarks.timeline [--jobs 64] [--steps 12]
+python -m benchmarks.timeline [--jobs 64] [--steps 12] [--threads]
 """
 
 import argparse
@@ -33,38 +33,44 @@ class GoesOn:
         """Never called."""
 
 
-def measured(jobs: Sequence[Job]) -> tuple[float, float, list[BatchStats]]:
-    """Seconds for one static batch; for all jobs, each in a thread; and the runs made of their calls."""
+Figures = tuple[float, float]
+
+
+def measured(jobs: Sequence[Job], *, is_cooperative: bool) -> tuple[Figures, Figures, list[BatchStats]]:
+    """Seconds and CPU seconds of one static batch and of all jobs, and the runs made of their calls."""
     runs: list[BatchStats] = []
-    calls = Batcher(2 * len(jobs), 2**40, runs.append, torch.get_num_threads())
-    static_s = calls.call(CallOptions("static"), _static_s, jobs)
+    calls = Batcher(2 * len(jobs), 2**40, runs.append, torch.get_num_threads(), is_cooperative=is_cooperative)
+    static = calls.call(CallOptions("static"), _static, jobs)
     pipeline = StableDiffusionPipeline.from_pretrained(painting_jobs.MODEL)
     pipeline.set_progress_bar_config(disable=True)
     copies = PipelineCopies(pipeline, calls, CallOptions("pocket-diffusion"))
 
     def paint(job: Job) -> None:
         asked = {name: value for name, value in job.items() if name != "seed"}
-        with calls.job(GoesOn()):
-            copies.new()(**asked, generator=torch.Generator().manual_seed(job["seed"]))
+        with calls.job(GoesOn(), model="pocket-diffusion"):
+            calls.run(lambda: copies.new()(**asked, generator=torch.Generator().manual_seed(job["seed"])))
 
     with ThreadPoolExecutor(len(jobs)) as threads:
-        seconds = []
+        figures = []
         # The first time is for warming up.
         for _ in range(2):
             runs.clear()
-            began = time.perf_counter()
-            list(threads.map(paint, jobs))
-            seconds.append(time.perf_counter() - began)
+            figures.append(_figures(lambda: list(threads.map(paint, jobs))))
     calls.close()
-    return static_s, seconds[-1], runs
+    return static, figures[-1], runs
 
 
-def _static_s(jobs: Sequence[Job]) -> float:
+def _static(jobs: Sequence[Job]) -> Figures:
     painter = Painter(painting_jobs.MODEL)
     painter.paint(jobs)
-    began = time.perf_counter()
-    painter.paint(jobs)
-    return time.perf_counter() - began
+    return _figures(lambda: painter.paint(jobs))
+
+
+def _figures(work: Callable[[], object]) -> Figures:
+    """Seconds, and CPU seconds of the whole process."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began, time.process_time() - cpu_began
 
 
 def main() -> None:
@@ -72,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Each run of the batcher.")
     parser.add_argument("--jobs", type=int, default=64)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--threads", action="store_true", help="a thread for each pipeline, as on a GPU")
     options = parser.parse_args()
     jobs = painting_jobs.equal(options.jobs, options.steps)
     keep_memory()
-    static_s, took_s, runs = measured(jobs)
+    static, gathered, runs = measured(jobs, is_cooperative=not options.threads)
     for ran in runs:
         size = f"{len(ran.batch.calls):>3} calls"
         print(f"{ran.options.part:<13} {size}, {ran.batch.reason:<8} {1000 * ran.took_s:7.1f} ms")
@@ -87,7 +94,8 @@ def main() -> None:
     pauses = [1000 * (two.began_s - one.began_s - one.took_s) for one, two in full]
     if pauses:
         print(f"between two full runs: median {statistics.median(pauses):.1f} ms")
-    print(f"static batch {static_s:.2f} s, gathered {took_s:.2f} s")
+    for name, (took_s, cpu_s) in (("static batch", static), ("gathered", gathered)):
+        print(f"{name}: {took_s:.2f} s, {1000 * cpu_s / len(jobs):.1f} ms of CPU time a picture")
 
 
 if __name__ == "__main__":

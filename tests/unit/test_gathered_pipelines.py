@@ -127,7 +127,7 @@ class Jobs:
                 copy = pipelines.new(self.kind, scheduler=scheduler(self.family, self.kind, index))
                 arguments = job_arguments(self.family, self.kind, index) | self.own.get(index, {})
                 try:
-                    return copy(**arguments).images[0]
+                    return calls.run(lambda: copy(**arguments)).images[0]
                 except Exception as error:
                     return error
 
@@ -138,10 +138,10 @@ class Jobs:
         """The pictures as each job makes them by itself, with no argument of its own."""
         return made_alone(self.family, self.num_jobs, self.kind)
 
-    def together(self) -> list[Any]:
+    def together(self, *, is_cooperative: bool = True) -> list[Any]:
         """From shared runs; that runs were shared is part of the promise, how many is a matter of timing."""
         sizes: list[int] = []
-        with gathering(lambda ran: sizes.append(len(ran.batch.calls))) as calls:
+        with gathering(lambda ran: sizes.append(len(ran.batch.calls)), is_cooperative) as calls:
             made = self.run(calls, threads=self.num_jobs)
         print(f"mean batch {np.mean(sizes):.1f}")
         assert max(sizes) > 1
@@ -155,8 +155,8 @@ def made_alone(family: type[DiffusionPipeline], num_jobs: int, kind: str) -> lis
 
 
 @contextmanager
-def gathering(on_batch: Callable[[BatchStats], None]) -> Iterator[Batcher]:
-    calls = Batcher(64, 10**9, on_batch)
+def gathering(on_batch: Callable[[BatchStats], None], is_cooperative: bool = True) -> Iterator[Batcher]:
+    calls = Batcher(64, 10**9, on_batch, is_cooperative=is_cooperative)
     try:
         yield calls
     finally:
@@ -184,6 +184,12 @@ def num_jobs(family: type[DiffusionPipeline], thorough: bool) -> int:
 def test_jobs_together_equal_jobs_alone(family: type[DiffusionPipeline], num_jobs: int, kind: str) -> None:
     jobs = Jobs(family, num_jobs, kind)
     assert_equal(jobs.alone(), jobs.together())
+
+
+def test_jobs_in_threads_of_their_own_equal_jobs_alone() -> None:
+    """As on a GPU."""
+    jobs = Jobs(StableDiffusionPipeline, FEW)
+    assert_equal(jobs.alone(), jobs.together(is_cooperative=False))
 
 
 @every_family

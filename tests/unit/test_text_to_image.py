@@ -119,7 +119,7 @@ def test_gathered_calls_give_the_pictures_made_alone(folder: Path, handler: Hand
     asked[3]["scheduler"] = "EulerDiscreteScheduler"
     alone = [pixels(handler, **changes)[0] for changes in asked]
     rows: list[int] = []
-    calls = Batcher(64, 10**9, on_batch=lambda ran: rows.append(len(ran.batch.calls)))
+    calls = Batcher(64, 10**9, on_batch=lambda ran: rows.append(len(ran.batch.calls)), is_cooperative=True)
     gathering = load(replace(place(folder), model_executor=calls)).handlers["text-to-image"]
 
     def job(changes: dict[str, object]) -> np.ndarray:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,6 +19,7 @@ from brushwork_workers.batching.arguments import (
     run_together,
 )
 from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.cooperative_thread import CooperativeThread, current_thread, wait_for
 from brushwork_workers.batching.engine_use import EngineNames, OnEngines, prepared
 from brushwork_workers.batching.model_executor import StopCheck
 from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
@@ -26,6 +28,7 @@ from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.cpu import device_thread
 
 LOGGER = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class CallWithdrawn(Exception):
@@ -45,10 +48,19 @@ class Caller:
 
 @dataclass(frozen=True)
 class PendingCall:
-    """A call that waits or runs, the future of its answer, and what has run its modules."""
+    """A call that waits or runs, the future of its answer, and what has run its modules.
+
+    Args:
+        call: The call.
+        options: Options of the called module.
+        thread: The cooperative thread in which its caller runs; None for a thread of its own.
+        answer: The future of its answer.
+        engines: What has run its modules.
+    """
 
     call: ModuleCall
     options: CallOptions
+    thread: CooperativeThread | None = None
     answer: Future[Any] = field(default_factory=Future)
     engines: EngineNames = field(default_factory=dict)
 
@@ -64,6 +76,8 @@ class Batcher:
         on_batch: Called after every successful batch.
         num_threads: Number of CPU threads that torch uses on the device thread; everywhere else it uses one.
             None leaves torch's setting unchanged.
+        is_cooperative: Whether `run` runs all functions in one thread, in turns. Otherwise each runs in the
+            thread of its job.
     """
 
     def __init__(
@@ -72,16 +86,20 @@ class Batcher:
         max_pixels: int,
         on_batch: Callable[[BatchStats], None] | None = None,
         num_threads: int | None = None,
+        *,
+        is_cooperative: bool = False,
     ) -> None:
         self._on_batch = on_batch
         self._scheduler = Scheduler(max_rows, max_pixels)
-        self._local = threading.local()
+        # Not a variable of the thread: a pipeline may run in another thread than its job.
+        self._caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
         self._changed = threading.Condition()
         self._pending: dict[WaitingCall, PendingCall] = {}
         self._not_shareable: set[Hashable] = set()
         self._delivery = StaggeredDelivery()
         self._num_failed = 0
         self._is_closed = False
+        self._pipelines = CooperativeThread("pipelines", self._notify) if is_cooperative else None
         self._thread = device_thread(self._serve, num_threads)
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -91,11 +109,11 @@ class Batcher:
             Exception: What the call raises when it runs alone; never an error of another call.
             JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
-        caller: Caller | None = getattr(self._local, "caller", None)
-        pending = PendingCall(ModuleCall.of(function, args, kwargs), options)
+        caller = self._caller.get()
+        pending = PendingCall(ModuleCall.of(function, args, kwargs), options, current_thread())
         self._enter(caller, self._waiting_call(caller, pending), pending)
         try:
-            answer = pending.answer.result()
+            answer = wait_for(pending.answer)
         except CallWithdrawn:
             if caller is not None:
                 caller.stop.check()
@@ -118,15 +136,19 @@ class Batcher:
     ) -> Iterator[None]:
         """Surround the calls of a job. At the end of the block, no call waits for this thread any longer."""
         caller = Caller(stop, priority, alone, on_progress, on_engines)
-        self._local.caller = caller
+        token = self._caller.set(caller)
         with self._changed:
             self._scheduler.caller_began(caller, model)
         stop.on_stop(lambda: self._leave(caller))
         try:
             yield
         finally:
-            del self._local.caller
+            self._caller.reset(token)
             self._leave(caller)
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a function that makes many calls. See `ModelExecutor.run`."""
+        return function() if self._pipelines is None else self._pipelines.run(function)
 
     def close(self) -> None:
         """End the device thread; calls that still wait are canceled."""
@@ -134,6 +156,8 @@ class Batcher:
             self._is_closed = True
             self._changed.notify()
         self._thread.join()
+        if self._pipelines is not None:
+            self._pipelines.close()
 
     def _waiting_call(self, caller: Caller | None, pending: PendingCall) -> WaitingCall:
         call, options = pending.call, pending.options
@@ -165,9 +189,14 @@ class Batcher:
             self._pending[waiting] = pending
             self._scheduler.call_arrived(waiting)
             # Other callers of the last batch still return one by one, so the device thread need not look yet.
-            if self._delivery.due_s is None:
+            # A cooperative thread tells it when all its callers have called.
+            if self._delivery.due_s is None and pending.thread is None:
                 self._changed.notify()
         self._delivery.deliver_next()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify()
 
     def _leave(self, caller: Caller) -> None:
         with self._changed:
@@ -208,7 +237,8 @@ class Batcher:
         with self._changed:
             while not self._is_closed:
                 now_s = time.monotonic()
-                decision = self._scheduler.next_batch(now_s)
+                callers_run = self._pipelines is not None and not self._pipelines.is_idle
+                decision = self._scheduler.next_batch(now_s, callers_run=callers_run)
                 if isinstance(decision, CallBatch):
                     self._delivery.deliver_all()
                     return decision
@@ -274,8 +304,12 @@ class Batcher:
                 if waiting not in self._pending:
                     self._scheduler.caller_left(waiting.caller)
         for waiting, value in zip(batch.calls, answers, strict=True):
-            if (answer := self._taken(waiting)) is not None:
-                self._delivery.add(answer, value)
+            if (pending := self._taken(waiting)) is None:
+                continue
+            if pending.thread is not None:
+                pending.answer.set_result(value)
+            else:
+                self._delivery.add(pending.answer, value)
         self._delivery.deliver_next()
         # CUDA only queues its work. Without this wait, jobs would run ahead of the device, and a job that
         # comes later could join them only after all of the queued work.
@@ -320,19 +354,18 @@ class Batcher:
         again = self._attempt(pending)
         if isinstance(again, BaseException):
             self._fail(batch.calls[0], again)
-        elif (answer := self._taken(batch.calls[0])) is not None:
-            answer.set_result(again[0])
+        elif (taken := self._taken(batch.calls[0])) is not None:
+            taken.answer.set_result(again[0])
 
     def _fail(self, waiting: WaitingCall, error: BaseException) -> None:
         self._num_failed += 1
-        if (answer := self._taken(waiting)) is not None:
-            answer.set_exception(error)
+        if (pending := self._taken(waiting)) is not None:
+            pending.answer.set_exception(error)
 
-    def _taken(self, waiting: WaitingCall) -> Future[Any] | None:
-        """Remove a pending call and return its future; None if the call was withdrawn."""
+    def _taken(self, waiting: WaitingCall) -> PendingCall | None:
+        """Remove a pending call and return it; None if the call was withdrawn."""
         with self._changed:
-            pending = self._pending.pop(waiting, None)
-        return None if pending is None else pending.answer
+            return self._pending.pop(waiting, None)
 
 
 def _seconds_until(*times_s: float | None) -> float | None:

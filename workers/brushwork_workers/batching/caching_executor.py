@@ -1,16 +1,18 @@
 """A `ModelExecutor` that answers repeated calls of text encoders from a cache."""
 
-import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from brushwork_workers.batching.arguments import owner_of
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.engine_use import OnEngines
 from brushwork_workers.batching.model_executor import ModelExecutor, StopCheck
 from brushwork_workers.batching.prompt_cache import KeptAnswer, PromptCache, PromptKey
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -44,11 +46,12 @@ class CachingExecutor:
         self._own = own
         self._cache = cache
         self._shares_batches = shares_batches
-        self._local = threading.local()
+        # Not a variable of the thread: a pipeline may run in another thread than its job.
+        self._job: ContextVar[_CachingJob | None] = ContextVar("caching job", default=None)
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Return the answer from the cache, or run the call. See `ModelExecutor.call`."""
-        job: _CachingJob | None = getattr(self._local, "job", None)
+        job = self._job.get()
         key = None
         if options.keeps_answers and job is not None:
             key = PromptKey.of(options, function, args, kwargs)
@@ -89,11 +92,15 @@ class CachingExecutor:
             on_engines=job.note,
         )
         with own:
-            self._local.job = job
+            token = self._job.set(job)
             try:
                 yield
             finally:
-                del self._local.job
+                self._job.reset(token)
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a function that makes many calls. See `ModelExecutor.run`."""
+        return self._own.run(function)
 
     def close(self) -> None:
         """End the background thread of the other executor."""

@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
+
+_T = TypeVar("_T")
 
 
 class StopCheck(Protocol):
@@ -78,6 +80,17 @@ class ModelExecutor(Protocol):
         """
         ...
 
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a function that makes many calls and does little between them, such as a pipeline.
+
+        It may run in another thread, in turns with those of other jobs, but with the context variables of its
+        caller. So apart from its calls it must not wait for anything.
+
+        Args:
+            function: Called once.
+        """
+        ...
+
     def close(self) -> None:
         """End the background thread: a process that exits in the middle of a call is aborted."""
         ...
@@ -131,6 +144,10 @@ class SerialExecutor:
             yield
         finally:
             del self._local.stop, self._local.on_progress, self._local.on_engines
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run the function in this thread."""
+        return function()
 
     def close(self) -> None:
         """Do nothing: there is no background thread."""

@@ -14,6 +14,8 @@ The rules, and why:
 - **A bounded timeout.** A job that is slow to return (decoding a picture, asking the ledger) must not delay
   the others: a group waits at most a fraction of its last batch's duration, within fixed bounds. A new
   group waits the shortest bound, for jobs that were submitted together.
+- **Callers that run are waited for longer.** While callers are known to run, a group waits as long as its
+  last batch took, but at least a quarter of a second and at most a second.
 - **The timeout begins when the group could run.** Calls that arrived while the group's last batch was running
   wait for its callers, too. Else two halves of a batch would take turns for ever and never become one.
 - **Oldest first.** Among the groups that are ready, the one with the oldest call runs. So no stream of other
@@ -34,6 +36,9 @@ from brushwork_workers.batching.call_graph import CallGraph, CallPosition
 SHORTEST_TIMEOUT_S = 0.001
 LONGEST_TIMEOUT_S = 0.05
 TIMEOUT_SHARE = 0.25
+# While callers are known to run. A batch without them delays them by as much as it takes.
+SHORTEST_TIMEOUT_OF_RUNNING_S = 0.25
+LONGEST_TIMEOUT_OF_RUNNING_S = 1.0
 HEAD_START_S = 1.0
 MAX_GROUPS = 256
 
@@ -119,24 +124,26 @@ class _Group:
     def rank(self) -> float:
         return min(call.rank for call in self.calls)
 
-    @property
-    def timeout_at_s(self) -> float:
-        share_s = TIMEOUT_SHARE * (self.last_took_s or 0.0)
-        timeout_s = min(max(share_s, SHORTEST_TIMEOUT_S), LONGEST_TIMEOUT_S)
+    def timeout_at_s(self, *, callers_run: bool) -> float:
+        took_s = self.last_took_s or 0.0
+        if callers_run:
+            timeout_s = min(max(took_s, SHORTEST_TIMEOUT_OF_RUNNING_S), LONGEST_TIMEOUT_OF_RUNNING_S)
+        else:
+            timeout_s = min(max(TIMEOUT_SHARE * took_s, SHORTEST_TIMEOUT_S), LONGEST_TIMEOUT_S)
         return max(self.calls[0].since_s, self.ended_s) + timeout_s
 
     @property
     def position(self) -> CallPosition:
         return CallPosition(self.calls[0].module, self.calls[0].key)
 
-    def reason(self, now_s: float, *, expects_others: bool) -> str | None:
+    def reason(self, now_s: float, *, expects_others: bool, callers_run: bool) -> str | None:
         """Why it should run now; None if it should wait."""
         rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
         if rows >= self.budget.max_rows or pixels >= self.budget.max_pixels:
             return "full"
         if self.last_took_s is not None and not expects_others:
             return "complete"
-        return "lingered" if now_s >= self.timeout_at_s else None
+        return "lingered" if now_s >= self.timeout_at_s(callers_run=callers_run) else None
 
     def take(self) -> tuple[WaitingCall, ...]:
         """Remove and return the first calls, as many as fit and at least one."""
@@ -181,18 +188,24 @@ class Scheduler:
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
 
-    def next_batch(self, now_s: float) -> CallBatch | Wait:
-        """Choose the batch to run now, or return when to ask again."""
+    def next_batch(self, now_s: float, *, callers_run: bool = False) -> CallBatch | Wait:
+        """Choose the batch to run now, or return when to ask again.
+
+        Args:
+            now_s: The time.
+            callers_run: Whether some callers are known to run now, so that their next calls come soon.
+        """
         waiting = [group for group in self._groups.values() if group.calls]
         for group in sorted(waiting, key=lambda group: group.rank):
             position = group.position
-            reason = group.reason(now_s, expects_others=self._call_graph.is_expected(position))
+            expects_others = self._call_graph.is_expected(position)
+            reason = group.reason(now_s, expects_others=expects_others, callers_run=callers_run)
             if reason:
                 if reason == "lingered":
                     self._call_graph.stop_expecting(position)
                 calls = group.take()
                 return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
-        timeouts = [group.timeout_at_s for group in waiting]
+        timeouts = [group.timeout_at_s(callers_run=callers_run) for group in waiting]
         return Wait(min(timeouts) if timeouts else None)
 
     def batch_answered(self, batch: CallBatch) -> None:

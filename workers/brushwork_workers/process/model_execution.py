@@ -36,7 +36,13 @@ def new_model_executor(
     """
     rows, pixels = settings.max_batch_rows, _most_pixels(settings, device)
     num_threads = max(1, torch.get_num_threads() // settings.workers_here)
-    own = SerialExecutor() if rows == 1 else Batcher(rows, pixels, on_batch, num_threads)
+    # On a GPU, a pipeline waits for its pictures to be copied from the device; others must not wait, too.
+    is_cooperative = device.type == "cpu"
+    own = (
+        SerialExecutor()
+        if rows == 1
+        else Batcher(rows, pixels, on_batch, num_threads, is_cooperative=is_cooperative)
+    )
     if not settings.prompt_cache_mb:
         return own
     return CachingExecutor(own, prompt_cache, shares_batches=rows > 1)

@@ -106,7 +106,9 @@ class Generation:
         prepared = self._with_add_ons(request, context, prepared)
 
         def run(checks: RunChecks, adapters: Adapters | None = prepared.adapters) -> Any:
-            return self._run_pipeline(request, replace(prepared, adapters=adapters), seeds, context, checks)
+            changed = replace(prepared, adapters=adapters)
+            # Apart from its model calls, a pipeline waits for nothing.
+            return self.pipelines.run(lambda: self._run_pipeline(request, changed, seeds, context, checks))
 
         has_adapters = any(choice.weight for choice in request.loras)
         output = run_checked(

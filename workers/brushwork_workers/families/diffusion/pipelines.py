@@ -2,7 +2,8 @@
 
 import inspect
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
@@ -47,6 +48,7 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "pixart-sigma": {"text-to-image": ("PixArtSigmaPipeline", None)},
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
 }
+_T = TypeVar("_T")
 _KNOWN_CELLS = KnownCellsInpaintPipeline.__name__
 
 
@@ -68,6 +70,7 @@ class Pipelines:
     ) -> None:
         self.loaded = pipeline
         self.family = family
+        self._model_executor = model_executor
         self._copies = PipelineCopies(pipeline, model_executor, options)
         self._built: dict[tuple[str, int], Any] = {}
         self._building = threading.Lock()
@@ -106,6 +109,14 @@ class Pipelines:
         if kind != "text-to-image":
             check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
         return pipeline
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a pipeline of one job. See `ModelExecutor.run`.
+
+        Args:
+            function: Makes the pipeline and calls it.
+        """
+        return self._model_executor.run(function)
 
     def _class_name(self, kind: str, has_controlnet: bool) -> str:
         plain, with_controlnet = self._classes(kind)

@@ -7,7 +7,7 @@ of every part is checked.
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from brushwork_schemas.errors import NotFinite
@@ -23,6 +23,7 @@ from brushwork_workers.families.diffusion.prompt_tokens import TokenCounter
 from brushwork_workers.families.finite import is_finite, not_finite
 
 LOGGER = logging.getLogger(__name__)
+_T = TypeVar("_T")
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 # What the job does itself between the calls of the parts: guidance and the steps of the scheduler.
 DENOISING = "denoising"
@@ -186,6 +187,10 @@ class _SearchingExecutor:
     def job(self, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         """Surround the calls of a job."""
         return self._own.job(*args, **kwargs)
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a function that makes many calls."""
+        return self._own.run(function)
 
     def close(self) -> None:
         """Do nothing: the executor belongs to the worker."""

@@ -1,0 +1,124 @@
+"""A thread that runs many functions: while one waits for an answer, another goes on.
+
+A pipeline makes one model call after another and does little between them. With a thread for each of 64
+pipelines, every run of the denoiser wakes 64 threads, which then compete for Python's lock. Here the
+pipelines are greenlets of one thread. They go on one after another, and none of them has to be woken.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from functools import partial
+from queue import SimpleQueue
+from typing import TypeVar
+
+import torch
+from greenlet import getcurrent, greenlet
+
+_T = TypeVar("_T")
+_LOCAL = threading.local()
+
+
+class CooperativeThread:
+    """Runs functions in turns. A function goes on until it waits for an answer with `wait_for`, or returns.
+
+    Everything else that blocks a function blocks the others, too. Each function has the context variables of
+    its caller, but shares what belongs to the thread; PyTorch's gradient mode is kept for each.
+
+    Args:
+        name: Name of the thread.
+        on_idle: Called in the thread when no function can go on: all of them wait.
+    """
+
+    def __init__(self, name: str, on_idle: Callable[[], None] = lambda: None) -> None:
+        self._on_idle = on_idle
+        self._ready: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._is_idle = True
+        self._is_closed = False
+        self._closing = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no function can go on."""
+        return self._is_idle and self._ready.empty()
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Run a function in this thread, and return what it returns.
+
+        Raises:
+            Exception: What the function raises.
+            RuntimeError: The thread was closed.
+        """
+        if current_thread() is self:
+            return function()
+        done: Future[_T] = Future()
+        begin = partial(self._begin, partial(_finish, function, done), copy_context())
+        with self._closing:
+            if self._is_closed:
+                raise RuntimeError("The cooperative thread is closed.")
+            self._ready.put(begin)
+        return done.result()
+
+    def close(self) -> None:
+        """End the thread when no function can go on. Those that wait must have got their answers before."""
+        with self._closing:
+            self._is_closed = True
+            self._ready.put(None)
+        self._thread.join()
+
+    def wait_here(self, answer: Future[_T]) -> _T:
+        """Let others go on until the answer is there. Only for a function that runs in this thread."""
+        task = getcurrent()
+        is_grad_enabled = torch.is_grad_enabled()
+        answer.add_done_callback(lambda _: self._ready.put(task.switch))
+        self._main.switch()
+        torch.set_grad_enabled(is_grad_enabled)
+        return answer.result()
+
+    def _serve(self) -> None:
+        _LOCAL.thread = self
+        self._main = getcurrent()
+        while (go_on := self._ready.get()) is not None:
+            self._is_idle = False
+            go_on()
+            if self._ready.empty():
+                self._is_idle = True
+                self._on_idle()
+
+    def _begin(self, function: Callable[[], None], context: Context) -> None:
+        task = greenlet(function)
+        task.gr_context = context
+        torch.set_grad_enabled(True)
+        task.switch()
+
+
+def current_thread() -> CooperativeThread | None:
+    """Return the cooperative thread that runs the calling function; None in any other thread."""
+    thread: CooperativeThread | None = getattr(_LOCAL, "thread", None)
+    return thread
+
+
+def wait_for(answer: Future[_T]) -> _T:
+    """Return the result of a future. In a cooperative thread, other functions go on meanwhile.
+
+    Raises:
+        Exception: The exception of the future.
+        CancelledError: The future was canceled.
+    """
+    thread = current_thread()
+    # The other modes of PyTorch belong to the thread. Nobody else may run in them.
+    if thread is None or torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
+        return answer.result()
+    return thread.wait_here(answer)
+
+
+def _finish(function: Callable[[], _T], done: Future[_T]) -> None:
+    try:
+        result = function()
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(result)
