@@ -9,7 +9,7 @@ from tests.commands import run_command
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("brushwork re", {"retry"}),
+        ("brushwork re", {"retry", "review"}),
         ("brushwork submit image-", {kind for kind in all_kinds() if kind.startswith("image-")}),
         ("brushwork jobs --kind text", {"text-to-image"}),
         ("brushwork jobs --state ca", {"canceled"}),

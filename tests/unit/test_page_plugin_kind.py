@@ -163,6 +163,7 @@ def page_of(shown: Job, store: ArtifactStore, tenant_files: TenantFiles, languag
         outlook=None,
         curl="",
         python="",
+        history=None,
     )
 
 
@@ -188,6 +189,7 @@ def test_its_form_is_shown_beside_those_of_other_kinds(blur: Kind) -> None:
         "typed": TypedForm.fresh(fields),
         "error": None,
         "errors": FormErrors({}, (), {}),
+        "report": None,
     }
     page = rendered("home.html", form=form, thumbnails=[], **values)
     assert re.search(r'<a href="/\?kind=picture-blurring" aria-current="page">Blur</a>', page)
