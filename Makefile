@@ -88,7 +88,8 @@ $(GENERATORS)/node_modules/.done: $(GENERATORS)/package.json $(GENERATORS)/packa
 	@touch $@
 
 $(READER)/node_modules/.done: $(READER)/package.json $(READER)/package-lock.json
-	npm ci --prefix $(READER) --silent --ignore-scripts
+	@# Not `npm ci`: it refuses a lock without the optional packages of all systems, which some registries lack.
+	npm install --no-save --prefix $(READER) --silent --ignore-scripts
 	@touch $@
 
 $(GENERATORS)/.venv/.done: $(GENERATORS)/requirements.txt
