@@ -1,20 +1,26 @@
 """How the page looks and reads, in a real browser: in two lights and languages, narrow and wide, to all."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.registry import all_kinds
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.integration.embedded import Up
+from tests.policy_files import stars
 
 Visit = Callable[..., Page]
 FORMS = tuple(
     f"/?kind={kind}" for kind in ("inpainting", "image-segmentation", "image-classification-training")
 )
-PLACES = ("/", *FORMS, "/gallery", "/workers", "/jobs/{job}", "/jobs/{training}")
+PLACES = ("/", *FORMS, "/gallery", "/workers", "/reviews", "/jobs/{job}", "/jobs/{training}")
+OPEN_ALL = "for (const more of document.querySelectorAll('details')) more.open = true"
+WIDTH = "document.documentElement.scrollWidth"
 # Fields without a label, pictures without words, buttons and links without a name, ids that are there twice.
 FAULTS = """() => {
   const faults = [];
@@ -62,9 +68,11 @@ FAINT = """() => {
 
 @pytest.fixture(scope="module")
 def job(stack: Settings) -> str:
-    """A job that has ended."""
+    """A job that has ended. Its pictures hold its parameters."""
     with Client(settings=stack) as client:
-        made = client.submit("text-to-image", prompt="a blue star", num_images_per_prompt=2, seed=3)
+        made = client.submit(
+            "text-to-image", prompt="a blue star", num_images_per_prompt=2, seed=3, embed_parameters=True
+        )
         client.wait(made.id, timeout_s=120).raise_for_state()
     return made.id
 
@@ -78,25 +86,85 @@ def training(stack: Settings, shapes: Path) -> str:
     return made.id
 
 
+@pytest.fixture(scope="module")
+def picture(stack: Settings, job: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of the job, whose report has every part."""
+    file = tmp_path_factory.mktemp("made") / "picture.png"
+    with Client(settings=stack) as client:
+        file.write_bytes(client.artifact_bytes(client.get(job).result.images[0]))
+    return file
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where another page is, on which a result waits for its review."""
+    folder = tmp_path_factory.mktemp("reviewed")
+    policies = {"BRUSHWORK_POLICIES": str(stars(folder))}
+    with Up(folder / "data", "--port", "0", environment=policies) as up:
+        with up.ready().client() as client:
+            star = "a large red star in the center on a white background"
+            made = client.submit(
+                "text-to-image", model="pocket-turbo", prompt=star, seed=3, tenant="stars-hold"
+            )
+            assert client.wait(made.id, timeout_s=120).review is not None
+        yield up.addresses()["BRUSHWORK_GATEWAY_URL"]
+
+
+@pytest.fixture
+def every_page(job: str, training: str, picture: Path) -> Callable[[Page], Iterator[str]]:
+    """Goes to one page after the other, opens all that is folded there, and says where it is."""
+
+    def gone_to(page: Page) -> Iterator[str]:
+        for place in PLACES:
+            page.goto(place.format(job=job, training=training))
+            page.evaluate(OPEN_ALL)
+            yield place
+        page.goto("/")
+        page.locator("#origin-file").set_input_files(picture)
+        page.wait_for_url("**/provenance")
+        expect(page.locator("#origin .history")).to_be_visible()
+        page.evaluate(OPEN_ALL)
+        yield "/provenance"
+
+    return gone_to
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-def test_every_page_is_for_everybody(visit: Visit, job: str, training: str, scheme: str, locale: str) -> None:
+def test_every_page_is_for_everybody(
+    visit: Visit, every_page: Callable[[Page], Iterator[str]], scheme: str, locale: str
+) -> None:
     page = visit("/", color_scheme=scheme, locale=locale)
-    for place in PLACES:
-        page.goto(place.format(job=job, training=training))
-        page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
+    for place in every_page(page):
         assert page.evaluate(FAULTS) == [], place
         assert page.evaluate(FAINT) == [], place
 
 
 @pytest.mark.parametrize("width", [360, 1600])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-def test_every_page_fits_every_width(visit: Visit, job: str, training: str, width: int, locale: str) -> None:
+def test_every_page_fits_every_width(
+    visit: Visit, every_page: Callable[[Page], Iterator[str]], width: int, locale: str
+) -> None:
     page = visit("/", viewport={"width": width, "height": 800}, locale=locale)
-    for place in PLACES:
-        page.goto(place.format(job=job, training=training))
-        page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+    for place in every_page(page):
+        assert page.evaluate(WIDTH) <= width, place
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_a_result_that_waits_for_its_review(
+    browser: Browser, reviewed: str, width: int, scheme: Literal["light", "dark"], locale: str
+) -> None:
+    viewport: ViewportSize = {"width": width, "height": 800}
+    with browser.new_context(
+        base_url=reviewed, viewport=viewport, color_scheme=scheme, locale=locale
+    ) as context:
+        page = context.new_page()
+        page.goto("/reviews")
+        expect(page.locator(".pictures img")).to_have_count(1)
+        assert page.evaluate(FAULTS) == []
+        assert page.evaluate(FAINT) == []
+        assert page.evaluate(WIDTH) <= width
 
 
 def brightness(page: Page) -> float:

@@ -126,7 +126,7 @@ def test_the_page_has_its_form_and_shows_picture_and_table(up: Up, ramp: Path) -
         if not page.locator("[name=num_levels]").is_visible():
             more.click()
         page.locator("[name=num_levels]").fill("2")
-        page.locator("main form button[type=submit]").first.click()
+        page.locator("#submit").click()
         expect(page.locator("body")).to_contain_text("#ffffff", timeout=PATIENCE_MS)
         expect(page.locator("table").first).to_contain_text("Share")
         assert page.locator("#job img").count() >= 1
