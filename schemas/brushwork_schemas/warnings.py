@@ -123,6 +123,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "zh": "管理员要求使用其设定的可见标识",
     },
     "no_visible_label": {"en": "the request has no visible_label", "zh": "请求没有要求可见标识"},
+    "lossless": {"en": "a PNG keeps all pixels and has no quality", "zh": "PNG 是无损格式，没有质量参数"},
     "semantic": {
         "en": "the semantic task gives each pixel its best class",
         "zh": "语义分割任务总是取每个像素得分最高的类别",

@@ -95,8 +95,8 @@ def test_where_all_is_well_nothing_fails(settings: Set) -> None:
     found = list(findings(settings()))
     assert [finding for finding in found if finding.level is Level.FAIL] == []
     assert {finding.about for finding in found} == {
-        "packages", "plug-ins", "redis", "database", "store", "space", "models", "torch", "workers",
-        "gateway", "webhooks",
+        "packages", "plug-ins", "redis", "database", "store", "credentials", "space", "models", "torch",
+        "workers", "gateway", "webhooks",
     }  # fmt: skip
 
 

@@ -276,15 +276,13 @@ FILE_FIELDS = [
     {"output_format": "jpeg", "output_quality": 70},
     {"output_format": "webp"},
     {"output_format": "avif", "output_quality": 100},
-    {"output_format": "png", "embed_parameters": True},
+    {"output_format": "png", "output_quality": 80, "embed_parameters": True},
     {"embed_parameters": False, "visible_label": True},
     {"visible_label": True, "visible_label_text": "AI 猫", "visible_label_corner": "top-left"},
 ]
 WRONG_FILE_FIELDS = [
     ({"output_format": "gif"}, "output_format"),
     ({"output_format": "JPEG"}, "output_format"),
-    ({"output_quality": 80}, "output_quality"),
-    ({"output_format": "png", "output_quality": 80}, "output_quality"),
     ({"output_format": "webp", "output_quality": 0}, "output_quality"),
     ({"output_format": "webp", "output_quality": 101}, "output_quality"),
     ({"embed_parameters": "maybe"}, "embed_parameters"),

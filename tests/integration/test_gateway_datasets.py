@@ -37,6 +37,7 @@ def test_an_archive_is_known_by_its_bytes_whatever_it_is_called(http: TestClient
     assert answer.status_code == 201
     assert answer.json() == {
         "sha256": NAME, "media_type": "application/zip", "size_bytes": len(ARCHIVE), "width": 0, "height": 0,
+        "pixels_sha256": None, "unsigned_sha256": None, "signed_by": None,
     }  # fmt: skip
     got = http.get(f"/v1/files/{NAME}")
     assert got.content == ARCHIVE

@@ -24,6 +24,7 @@ from brushwork_schemas.errors import ArtifactMissing, InvalidImage
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tests.archives import folders, zipped
 from tests.drawn import drawn, png
 from tests.foreign_files import A1111, with_chunks
 from tests.gateways import bearer, gateway, key
@@ -97,6 +98,14 @@ def test_a_form_brings_a_picture_too(http: TestClient) -> None:
     answer = http.post(PATH, files={"file": ("any.name", with_chunks(parameters=A1111), "text/plain")})
     assert answer.status_code == 200
     assert answer.json()["parameters"]["request"]["seed"] == 1234567
+
+
+def test_a_stored_file_that_is_no_picture_says_nothing(http: TestClient) -> None:
+    data = zipped(folders("cat", "dog"))
+    name = http.post("/v1/files", content=data, headers={"Content-Type": "application/zip"}).json()["sha256"]
+    found = ProvenanceReport(**http.get(f"/v1/files/{name}/provenance").json())
+    assert (found.made_here, found.credentials.state, found.media_type) == (False, "none", "application/zip")
+    assert found.problems == ("The file is not a picture.",)
 
 
 def test_nothing_is_stored(http: TestClient, settings: Settings) -> None:

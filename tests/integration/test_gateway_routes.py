@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.clients import png
 from tests.gateways import HERE, bearer, key
+from tests.held_results import REASON, held_result
 from tests.jobs import KIND, begun, said
 
 PNG = {"Content-Type": "image/png"}
@@ -127,6 +128,23 @@ def the_page(http: Visitor, settings: Settings, secret: str) -> None:
     http.calls("POST", "/logout", 303)
 
 
+def the_reviews(http: Visitor, settings: Settings) -> None:
+    held = {
+        job_id: held_result(settings, job_id).sha256 for job_id in ("held-1", "held-2", "held-3", "held-4")
+    }
+    assert len(http.calls("GET", "/v1/reviews").json()["reviews"]) == len(held)
+    assert http.calls("GET", "/v1/reviews/{job_id}", JOB_ID="held-1").json()["reason"] == REASON
+    name = held["held-1"]
+    file = http.calls("GET", "/v1/reviews/{job_id}/files/{sha256}", JOB_ID="held-1", SHA256=name)
+    assert file.headers["Content-Type"] == "image/png"
+    assert name in http.calls("GET", "/reviews").text
+    http.calls("POST", "/v1/reviews/{job_id}/release", JOB_ID="held-1")
+    http.calls("POST", "/v1/reviews/{job_id}/refuse", JOB_ID="held-2", json={"reason": "No."})
+    http.calls("POST", "/reviews/{job_id}/release", 303, JOB_ID="held-3")
+    http.calls("POST", "/reviews/{job_id}/refuse", 303, JOB_ID="held-4", data={"reason": "No."})
+    assert http.calls("GET", "/v1/reviews").json()["reviews"] == []
+
+
 def test_every_route_works(settings: Settings, database: Database) -> None:
     secret = key(settings, "operator", [Scope.ADMIN])
     app = create_app(settings, PAGE)
@@ -134,6 +152,7 @@ def test_every_route_works(settings: Settings, database: Database) -> None:
         http = Visitor(client, bearer(secret))
         the_api(http, database)
         the_page(http, settings, secret)
+        the_reviews(http, settings)
     assert http.visited == set(routes_of(app.routes))
 
 

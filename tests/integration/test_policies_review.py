@@ -10,8 +10,6 @@ from brushwork import Client
 from brushwork.cli import main
 from brushwork_core.access.api_keys import Scope
 from brushwork_core.database.database import Database
-from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.ledger import Completion, HoldReason, Ledger, WriteOutcome
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import JobFailed, ResultHeld
@@ -21,11 +19,10 @@ from starlette.testclient import TestClient
 
 from tests.clients import png
 from tests.gateways import bearer, gateway, key, settings_at
-from tests.jobs import claimed, new_job, result_of
+from tests.held_results import REASON, held_result
 from tests.live_gateways import Listening, events
 
 pytestmark = pytest.mark.one_database("test_held_results has both")
-REASON = "It shows a <b>star</b>."
 JOB = "a" * 8
 
 
@@ -37,15 +34,7 @@ def own(sqlite_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def picture(own: Settings) -> Artifact:
     """The picture of a held result, of the job `JOB` of the tenant `acme`."""
-    database = Database(own.database_url.get_secret_value())
-    stored = ArtifactStore(own.artifacts_url).put_picture(png("red"))
-    ledger = Ledger(database, lease_s=600)
-    ledger.submit([new_job(JOB, tenant="acme")])
-    result = {**result_of(1), "images": [stored.model_dump(mode="json")]}
-    end = Completion(JOB, claimed(ledger, JOB).fence, result, (stored,), hold=HoldReason("no-stars", REASON))
-    assert ledger.complete_many([end]) == [WriteOutcome.APPLIED]
-    database.close()
-    return stored
+    return held_result(own, JOB)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ class PictureWriter:
         """
         if facts is None:
             return _unmarked(picture)
-        warnings = list(self._overruled(choices))
+        warnings = [*_without_quality(choices.form), *self._overruled(choices)]
         if (label := self._label(choices)) is not None:
             drawn = with_label(picture, label)
             picture = drawn.picture
@@ -230,6 +230,11 @@ class PictureWriter:
                 if value is not None
             ]
         return []
+
+
+def _without_quality(form: FileForm) -> list[ResultWarning]:
+    is_ignored = form.quality is not None and form.format == PNG.format
+    return [result_warning("parameter_ignored", "output_quality", reason="lossless")] if is_ignored else []
 
 
 def _unmarked(picture: Image.Image) -> WrittenPicture:

@@ -4,18 +4,9 @@ Names and meanings of fields are those of diffusers and transformers. `admission
 are None from the model's defaults before the job is written, so a stored request is complete.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _storable(text: str) -> str:
@@ -33,6 +24,11 @@ def not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
     return text
+
+
+def is_unset(value: object) -> bool:
+    """Return whether a field is left out: workers of older versions refuse fields that they do not know."""
+    return value is None
 
 
 Text = Annotated[str, AfterValidator(_storable)]
@@ -65,7 +61,8 @@ class Request(BaseModel):
         False,
         title="Deterministic",
         description="Run this job without sharing a batch, so that the same request on the same machine "
-        "gives the same bytes. Batches change results by rounding, a few millionths of the range.",
+        "gives the same pixels, and the same bytes but for a signature. Batches change results by rounding, "
+        "a few millionths of the range.",
     )
 
     @property
@@ -91,10 +88,14 @@ class NewPictureRequest(Request):
     ADVANCED = Request.ADVANCED | FILE_FIELDS
 
     output_format: OutputFormat | None = Field(
-        None, title="File format", description="Format of the files of the result; PNG by default."
+        None,
+        exclude_if=is_unset,
+        title="File format",
+        description="Format of the files of the result; PNG by default.",
     )
     output_quality: int | None = Field(
         None,
+        exclude_if=is_unset,
         ge=1,
         le=100,
         title="File quality",
@@ -102,39 +103,31 @@ class NewPictureRequest(Request):
     )
     embed_parameters: bool | None = Field(
         None,
+        exclude_if=is_unset,
         title="Parameters in the file",
         description="Write prompt, seed and the other parameters into the files, where everyone who has them "
         "can read them. By default as the operator has set.",
     )
     visible_label: bool | None = Field(
         None,
+        exclude_if=is_unset,
         title="Visible label",
         description="Draw a label into a corner that says that AI has made the picture. By default as the "
         "operator has set.",
     )
     visible_label_text: Annotated[Text, AfterValidator(not_blank)] | None = Field(
         None,
+        exclude_if=is_unset,
         max_length=60,
         title="Text of the label",
         description="Text of the visible label; by default as the operator has set.",
     )
     visible_label_corner: Corner | None = Field(
-        None, title="Corner of the label", description="Corner of the visible label; bottom-right by default."
+        None,
+        exclude_if=is_unset,
+        title="Corner of the label",
+        description="Corner of the visible label; bottom-right by default.",
     )
-
-    @field_validator("output_quality")
-    @classmethod
-    def _has_quality(cls, quality: int | None, info: ValidationInfo) -> int | None:
-        if quality is not None and info.data.get("output_format") in (None, "png"):
-            raise ValueError("applies to jpeg, webp and avif; set output_format")
-        return quality
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not set: workers of older versions refuse fields that they do not know."""
-        whole: dict[str, Any] = handler(self)
-        unset = {name for name in self.FILE_FIELDS if getattr(self, name) is None}
-        return {name: value for name, value in whole.items() if name not in unset}
 
 
 CHINESE = {
@@ -143,7 +136,7 @@ CHINESE = {
     "field.version.label": "版本",
     "field.version.hint": "请求格式的版本。",
     "field.deterministic.label": "逐字节一致",
-    "field.deterministic.hint": "不与其他任务共用批次，使同样的请求得到同样的字节。",
+    "field.deterministic.hint": "不与其他任务共用批次，使同样的请求得到同样的像素；除签名外字节也相同。",
     "field.image.label": "图片",
     "field.image.hint": "PNG、JPEG、WebP、AVIF、HEIC、BMP、TIFF 或 GIF。",
     "field.seed.label": "随机种子",

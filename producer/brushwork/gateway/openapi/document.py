@@ -22,6 +22,7 @@ TAGS = {
     "files": "Upload pictures and archives, and download what jobs made. Files are named by their SHA-256.",
     "catalogue": "The models and the kinds of jobs.",
     "workers": "The workers and the queues.",
+    "reviews": "Results that policies hold until a reviewer decides.",
     "health": "For monitoring.",
 }
 PROBLEM: Schema = {MEDIA_TYPE: {"schema": ref("Problem")}}

@@ -2,6 +2,7 @@
 
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from brushwork.gateway.openapi.answer_schemas import Schema, of_answer
@@ -22,6 +23,8 @@ def add_jobs(schemas: dict[str, Schema]) -> None:
     # The references, for two plug-ins may have classes of one name.
     refs, definitions = models_json_schema([(each, "serialization") for each in types], ref_template=REF)
     schemas.update({name: of_answer(each) for name, each in definitions["$defs"].items()})
+    for each in types:
+        _release(schemas[refs[each, "serialization"]["$ref"].rpartition("/")[2]], each)
     schemas[REFUSED] = {
         "type": "object",
         "description": "What a bare Celery message contained that no request can be made of, as it was sent.",
@@ -35,6 +38,12 @@ def add_jobs(schemas: dict[str, Schema]) -> None:
         "description": whole["description"],
         "examples": [job_example()],
     }
+
+
+def _release(schema: Schema, model: type[BaseModel]) -> None:
+    """Release the fields that a stored request leaves out while they have no effect."""
+    released = {name for name, field in model.model_fields.items() if field.exclude_if is not None}
+    schema["required"] = [name for name in schema.get("required", ()) if name not in released]
 
 
 def _job_of(kind: Kind, whole: Schema, request: Schema, result: Schema) -> Schema:

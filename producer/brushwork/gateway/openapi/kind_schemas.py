@@ -7,7 +7,7 @@ of `GET /v1/models` tells which.
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
@@ -185,8 +185,10 @@ def _with_default_in_words(schema: Schema) -> Schema:
 
 
 def _refuses_blank(kind: Kind, name: str) -> bool:
-    metadata = kind.request_type.model_fields[name].metadata
-    return any(getattr(each, "func", None) is not_blank for each in metadata)
+    field = kind.request_type.model_fields[name]
+    # An optional text has its checks at the text.
+    inner = (each for form in get_args(field.annotation) for each in getattr(form, "__metadata__", ()))
+    return any(getattr(each, "func", None) is not_blank for each in (*field.metadata, *inner))
 
 
 def _narrow(properties: dict[str, Schema], models: list[Model]) -> None:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
-from brushwork_schemas.artifact.provenance_report import ProvenanceReport
+from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.provenance_report import Credentials, Labels, ProvenanceReport
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
+from brushwork_schemas.wording.translation import reader_language, translated
 from fastapi import APIRouter, Depends
 
 from brushwork.gateway.admission.access import Principal
@@ -56,11 +58,24 @@ def report_of_stored(services: Services, principal: Principal, sha256: str) -> P
 
     Raises:
         FileNotFound: No file has this name, or it belongs to other tenants.
-        InvalidImage: The file is no picture.
     """
-    services.tenant_files.get(sha256, principal.tenant)
+    file = services.tenant_files.get(sha256, principal.tenant)
     services.audit.note_file(principal, sha256)
+    if not is_picture_type(file.media_type):
+        # It may be an archive of gigabytes.
+        return _empty_report(file)
     return report_of(services, principal, services.store.get(sha256))
+
+
+def _empty_report(file: Artifact) -> ProvenanceReport:
+    """Return the report about a file that is not a picture."""
+    return ProvenanceReport(
+        **file.model_dump(include={"sha256", "media_type", "size_bytes", "width", "height"}),
+        made_here=False,
+        credentials=Credentials(state="none"),
+        labels=Labels(),
+        problems=(str(translated(said("The file is not a picture."), reader_language())),),
+    )
 
 
 def _picture(body: Received) -> bytes:
