@@ -125,9 +125,11 @@ def _messages_of_a_claim(database: Database, trace: Path) -> int:
 
 
 def test_a_statement_ends_on_the_server_too(pooled_url: str, postgres_url: str) -> None:
+    # On a busy machine, the limit may end the server's connection to the pooler before that of the client.
+    ended = "not replied in time|server connection closed"
     with (
         closing(Database(f"{pooled_url}?tcp_user_timeout=200")) as pooled,
-        pytest.raises(ServiceUnreachable, match="not replied in time"),
+        pytest.raises(ServiceUnreachable, match=ended),
         pooled.reading() as connection,
     ):
         connection.execute(text("SELECT pg_sleep(60), 'sleeper'"))

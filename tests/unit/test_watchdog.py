@@ -91,3 +91,19 @@ def test_a_process_in_which_no_python_runs_ends_itself() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
     assert "Timeout" in ended.stderr
+
+
+def test_a_process_that_stood_still_ends_although_its_timer_was_restarted(
+    told: list[Sequence[Attempt]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    bounds = StallBounds(STALL_S, {})
+    watchdog = Watchdog(list, stall_s=bounds, frozen_s=3600, on_stall=told.append, clock=lambda: now[0])
+    watchdog.check()
+    now[0] += 3600
+    watchdog.check()
+    assert told == []
+    now[0] += 3601
+    watchdog.check()
+    watchdog.close()
+    assert told == [[]]

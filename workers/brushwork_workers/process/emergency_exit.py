@@ -41,7 +41,9 @@ class EmergencyExit:
         self._heartbeat = heartbeat
 
     def jobs_stalled(self, stalled: Sequence[Attempt]) -> None:
-        """Exit because these jobs are hung."""
+        """Exit because these jobs are hung; without any, because this process stood still for too long."""
+        if not stalled:
+            LOGGER.critical("This worker stood still for too long, and exits")
         ids = [attempt.claim.job_id for attempt in stalled]
         for job_id in ids:
             LOGGER.critical("Job %s is hung; this worker exits", job_id, extra={"job": job_id})

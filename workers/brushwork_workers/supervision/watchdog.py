@@ -2,10 +2,12 @@
 
 There are two ways to hang. A job, or the device call that it waits for, may hang while Python runs on: a
 thread detects this. Or something holds Python's global lock, so that no thread runs: for this there is a
-timer outside Python, that of `faulthandler`, which the thread restarts again and again.
+timer outside Python, that of `faulthandler`, which the thread restarts again and again. After a process that
+stood still has been continued, the thread may restart the timer before it fires; so the thread looks, too.
 """
 
 import faulthandler
+import time
 from collections.abc import Callable, Sequence
 
 from brushwork_core.settings.stall_bounds import StallBounds
@@ -25,7 +27,8 @@ class Watchdog:
         attempts: Returns the attempts that run now.
         stall_s: After how many idle seconds a job of a kind counts as hung.
         frozen_s: After how many seconds without any Python code running the process ends.
-        on_stall: Called with the hung jobs; it ends the process.
+        on_stall: Called with the hung jobs; it ends the process. After a standstill, no job is to blame.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -35,7 +38,10 @@ class Watchdog:
         stall_s: StallBounds,
         frozen_s: float,
         on_stall: Callable[[Sequence[Attempt]], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._checked_at: float | None = None
         self._attempts = attempts
         self._stall_s = stall_s
         self._frozen_s = frozen_s
@@ -44,8 +50,9 @@ class Watchdog:
     def check(self) -> None:
         """Restart the timer, and check that no job is hung."""
         faulthandler.dump_traceback_later(self._frozen_s, exit=True, file=STDERR)
+        last, self._checked_at = self._checked_at, self._clock()
         stalled = self.stalled()
-        if stalled:
+        if stalled or (last is not None and self._checked_at - last > self._frozen_s):
             faulthandler.dump_traceback(file=STDERR)
             self._on_stall(stalled)
 
