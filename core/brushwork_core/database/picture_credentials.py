@@ -24,7 +24,7 @@ def record_credentials(connection: Connection, tenant: str, artifacts: Iterable[
 
     Args:
         connection: Open transaction.
-        tenant: Who has handed the pictures in.
+        tenant: The tenant that sent the pictures.
         artifacts: The pictures.
     """
     pairs = {each.sha256: each.credentials_file for each in artifacts}
@@ -40,7 +40,7 @@ def credentials_of(connection: Connection, tenant: str, pictures: Iterable[str])
 
     Args:
         connection: Open transaction.
-        tenant: Who has handed the pictures in.
+        tenant: The tenant that sent the pictures.
         pictures: Names of pictures.
     """
     found = select(PICTURE_CREDENTIALS.c.picture, PICTURE_CREDENTIALS.c.credentials).where(

@@ -14,7 +14,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class UnusedFiles:
-    """Removes files whose last record is gone.
+    """Removes files that no record names any more.
 
     Args:
         database: Database of the ledger.

@@ -21,7 +21,7 @@ def reported(
     Args:
         data: A complete file of a picture.
         reading: Field and largest size. Transparency is kept, and of several frames the first is taken.
-        trusted: Certificates of authorities whose signatures are trusted, as PEM.
+        trusted: PEM certificates of the trusted authorities.
         on_pixels: Called with the number of pixels, before they are decoded.
 
     Raises:

@@ -89,7 +89,7 @@ class Policy:
 
     @property
     def reads_results(self) -> bool:
-        """Whether `check_result` may decide something. Jobs whose results are read have no previews."""
+        """Whether `check_result` decides about results. Jobs with such a policy have no previews."""
         return type(self).check_result is not Policy.check_result
 
     def check_request(self, request: PolicyRequest) -> Decision | None:
@@ -114,8 +114,8 @@ class PolicyType:
         settings: Fields of its tables in the file, besides those that every policy has. A model with
             `extra="forbid"` reports misspelt names.
         build: Returns the policy of a table. Called once in each process, at its start.
-        models: Returns the image classifiers whose scores the policy reads: the labels by the name of the
-            classifier. One that compares pictures with text gets these labels to choose from.
+        models: Returns the names of the image classifiers that the policy needs, each with the labels whose
+            scores it reads. A classifier that compares pictures with text chooses from these labels.
         is_quick: Whether its methods need no time limit: they compute little, and never wait.
     """
 

@@ -8,6 +8,7 @@ from brushwork_core.ledger import HoldReason, Signal
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.kinds.result import Result
+from brushwork_schemas.states import JobState
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,21 @@ class Outcome(StrEnum):
     """The model cannot be loaded soon; the job is queued again without a charged attempt."""
     UNSERVED = "waits in the queue until a service answers"
     """The database or the store is away; the job is queued again without a charged attempt."""
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the job will be run again."""
+        return self in (Outcome.RETRIED, Outcome.POSTPONED, Outcome.UNSERVED)
+
+    @property
+    def end_state(self) -> JobState | None:
+        """The state in which the job has ended; None if it has not, or if nobody may know yet."""
+        return _END_STATES.get(self)
+
+
+_END_STATES = {
+    Outcome.SUCCEEDED: JobState.SUCCEEDED,
+    Outcome.FAILED: JobState.FAILED,
+    Outcome.CANCELED: JobState.CANCELED,
+    Outcome.EXPIRED: JobState.EXPIRED,
+}

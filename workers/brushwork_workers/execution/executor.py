@@ -31,7 +31,6 @@ from brushwork_schemas.job import JobError
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Timings
-from brushwork_schemas.states import JobState
 
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.device.failures import coded_error
@@ -68,17 +67,8 @@ from brushwork_workers.model_cache.model_manager import ModelManager
 LOGGER = logging.getLogger(__name__)
 # A job that needs a service which is away may be claimed again after so long, by a worker that reaches it.
 UNSERVED_PAUSE_S = 1.0
-
-
-_REPEATED = (Outcome.RETRIED, Outcome.POSTPONED, Outcome.UNSERVED)
 _Value = TypeVar("_Value")
 Steps = Generator[Step, Any, _Value]
-_ENDS = {
-    Outcome.SUCCEEDED: JobState.SUCCEEDED,
-    Outcome.FAILED: JobState.FAILED,
-    Outcome.CANCELED: JobState.CANCELED,
-    Outcome.EXPIRED: JobState.EXPIRED,
-}
 
 
 class Executor:
@@ -389,13 +379,14 @@ class Executor:
         return outcome if written is WriteOutcome.APPLIED else Outcome.LOST
 
     def _announce(self, claim: Claim, outcome: Outcome, running_s: float) -> None:
-        if outcome in _REPEATED:
+        end = outcome.end_state
+        if outcome.is_repeated:
             self._events.retried(claim.job_id, f"The job is {outcome.value}.")
         # The end of a job that came as a bare message stands in the outbox, with its callbacks.
-        elif outcome in _ENDS and claim.task_id is not None:
+        elif end is not None and claim.task_id is not None:
             self._events.noted()
-        elif outcome in _ENDS:
-            self._events.ended(claim, _ENDS[outcome], running_s)
+        elif end is not None:
+            self._events.ended(claim, end, running_s)
 
     def _count(self, claim: Claim, result: AttemptResult, outcome: Outcome) -> None:
         code, running_s = "", None

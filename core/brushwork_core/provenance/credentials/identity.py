@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from brushwork_schemas.errors import CertificateUnusable, MissingExtra
+from brushwork_schemas.errors import CertificateUnusable
 from brushwork_schemas.wording.phrase import said
+
+from brushwork_core.provenance.credentials.library import missing
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -189,10 +191,7 @@ def expect_cryptography() -> None:
     try:
         import cryptography  # noqa: F401
     except ImportError as error:
-        raise MissingExtra(
-            said("Content Credentials need cryptography, which is not installed here."),
-            hint="Install it: pip install 'brushwork[credentials]'",
-        ) from error
+        raise missing("cryptography") from error
 
 
 def _profile_problems(certificates: "list[x509.Certificate]") -> Iterator[str]:

@@ -25,6 +25,14 @@ def may_carry(data: bytes) -> bool:
     return STORE_MARK in data
 
 
+def missing(package: str) -> MissingExtra:
+    """Return the error for a package that is not installed."""
+    return MissingExtra(
+        said("Content Credentials need {package}, which is not installed here.", package=package),
+        hint="Install it: pip install 'brushwork[credentials]'",
+    )
+
+
 def library() -> ModuleType:
     """Return the library.
 
@@ -34,10 +42,7 @@ def library() -> ModuleType:
     try:
         import c2pa
     except ImportError as error:
-        raise MissingExtra(
-            said("Content Credentials need c2pa-python, which is not installed here."),
-            hint="Install it: pip install 'brushwork[credentials]'",
-        ) from error
+        raise missing("c2pa-python") from error
     found: ModuleType = c2pa
     return found
 

@@ -59,7 +59,7 @@ def read_file(
         media_type: Of the file.
         texts: The texts in its metadata.
         pixels: Its decoded pixels, in RGB or RGBA and upright.
-        trusted: Certificates of authorities whose signatures are trusted, as PEM.
+        trusted: PEM certificates of the trusted authorities.
     """
     xmp = _xmp(texts)
     report = ProvenanceReport(
