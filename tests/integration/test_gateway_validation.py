@@ -7,7 +7,7 @@ import pytest
 from brushwork_core.access.api_keys import ApiKeys
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 
 from tests.gateways import bearer, gateway, settings_at
 

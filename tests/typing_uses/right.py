@@ -13,8 +13,8 @@ from brushwork.testing import FakeAsyncClient, FakeClient
 from brushwork.typed.parameters import KindName, TextToImageParameters
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
 from brushwork_schemas.kinds.image_classification import ImageClassificationResult
-from brushwork_schemas.kinds.text_to_image import TextToImageResult
 from PIL import Image
 
 

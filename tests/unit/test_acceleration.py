@@ -10,8 +10,8 @@ from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.states import JobState
 

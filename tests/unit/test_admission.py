@@ -6,9 +6,9 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import AddOn, Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownKind, UnknownModel
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.request import NewPictureRequest
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 
 SHA256 = "a" * 64
 SMALLEST: dict[str, dict[str, Any]] = {

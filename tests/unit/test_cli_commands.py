@@ -20,8 +20,8 @@ from brushwork_core.fleet.process_liveness import here, started_at
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.job import JobError, Progress
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
 from brushwork_schemas.kinds.result import Provenance, Timings
-from brushwork_schemas.kinds.text_to_image import TextToImageResult
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.worker import WorkerEntry
 from PIL import Image

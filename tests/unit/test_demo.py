@@ -10,11 +10,11 @@ from brushwork.demo.demo_result import DemoResult
 from brushwork.demo.page import page
 from brushwork.demo.prompts import PROMPTS, DemoPrompt
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
 from brushwork_schemas.kinds.image_classification import ImageClassificationResult, Prediction
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
 from brushwork_schemas.kinds.image_to_text import ImageToTextResult
 from brushwork_schemas.kinds.result import Provenance, Timings
-from brushwork_schemas.kinds.text_to_image import TextToImageResult
 from PIL import Image
 
 RED, GREEN = (220, 40, 40), (40, 170, 70)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import Handler, LoadSpec

@@ -13,7 +13,7 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.errors import JobStopped, ModelFileMissing, ModelNotHere, ModelUnavailable
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.loading import load

@@ -11,8 +11,8 @@ import torch
 from brushwork_core.database.database import Database
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import NotFinite
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.execution.attempt_result import Outcome
 from brushwork_workers.families.diffusion.loading import load

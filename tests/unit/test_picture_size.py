@@ -6,7 +6,7 @@ import pytest
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue, Limits, Model, Source
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
 from brushwork_workers.families.diffusion.picture_size import picture_size
 
 SHA256 = "a" * 64

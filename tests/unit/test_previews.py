@@ -11,7 +11,7 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.families.registry import family_of
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours, sample_pictures

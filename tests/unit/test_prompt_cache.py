@@ -15,7 +15,7 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import AddOn, Model, Source
 from brushwork_schemas.families.registry import family_of
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.caching_executor import CachingExecutor
 from brushwork_workers.batching.call_options import CallOptions

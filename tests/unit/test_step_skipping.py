@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.inpainting import InpaintingRequest
 from brushwork_schemas.kinds.generation.step_skipping import computed_calls, num_computed
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.image_upscaling import ImageUpscalingRequest
-from brushwork_schemas.kinds.inpainting import InpaintingRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import SerialExecutor

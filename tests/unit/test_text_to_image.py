@@ -9,7 +9,7 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import JobStopped
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.loading import load

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.inpainting import InpaintingRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
-from brushwork_schemas.kinds.inpainting import InpaintingRequest
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_schemas.warnings import ResultWarning
 from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.classification.ranking import best

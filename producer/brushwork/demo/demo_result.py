@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
 from brushwork_schemas.kinds.image_classification import ImageClassificationResult
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
 from brushwork_schemas.kinds.image_to_text import ImageToTextResult
 from brushwork_schemas.kinds.result import Result
-from brushwork_schemas.kinds.text_to_image import TextToImageResult
 
 from brushwork.demo.prompts import DemoPrompt
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
+    from brushwork_schemas.kinds.generation.image_to_image import ImageToImageResult
+    from brushwork_schemas.kinds.generation.inpainting import InpaintingResult
+    from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
     from brushwork_schemas.kinds.image_classification import ImageClassificationResult
     from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingResult
     from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
-    from brushwork_schemas.kinds.image_to_image import ImageToImageResult
     from brushwork_schemas.kinds.image_to_text import ImageToTextResult
     from brushwork_schemas.kinds.image_upscaling import ImageUpscalingResult
-    from brushwork_schemas.kinds.inpainting import InpaintingResult
-    from brushwork_schemas.kinds.text_to_image import TextToImageResult
     from typing_extensions import Unpack
 
     from brushwork.typed import parameters as of

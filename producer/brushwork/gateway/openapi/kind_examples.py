@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
 from brushwork_schemas.states import JobState
 
 from brushwork.gateway.watching.job_view import view

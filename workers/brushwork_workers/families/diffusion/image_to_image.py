@@ -3,7 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration

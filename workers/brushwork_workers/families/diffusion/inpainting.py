@@ -3,7 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.inpainting import InpaintingRequest
+from brushwork_schemas.kinds.generation.inpainting import InpaintingRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration

@@ -3,7 +3,7 @@
 import math
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.interface import JobContext

@@ -6,8 +6,8 @@ from brushwork_schemas.artifact import DigitalSource, Mask, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
 from brushwork_schemas.kinds.generation import GenerationResult
+from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
-from brushwork_schemas.kinds.image_to_image import ImageToImageRequest
 from brushwork_schemas.kinds.kind import Kind
 
 
