@@ -73,10 +73,13 @@ class Limits(BaseModel):
 
     max_side: int = Field(2048, ge=16, description="Largest width and height in pixels.")
     max_pixels_per_job: int = Field(
-        64 * 1024 * 1024, ge=256, description="Largest width x height x number of pictures of a job."
+        64 * 1024 * 1024,
+        ge=256,
+        description="Largest width x height x number of pictures of a job; of a video, each frame counts.",
     )
     max_steps: int = Field(200, ge=1)
     max_images: int = Field(16, ge=1)
+    max_frames: int = Field(250, ge=1, description="Most frames of a video.")
 
 
 class Model(BaseModel):

@@ -163,23 +163,28 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
     wrong, limits = Refusals(), model.limits
     for name, side in (("width", request.width or 0), ("height", request.height or 0)):
         with wrong.noted():
-            _check_side(name, side, model)
+            check_side(name, side, model)
     for name, value, limit in (
         ("num_inference_steps", request.num_inference_steps or 0, limits.max_steps),
         ("num_images_per_prompt", request.num_images_per_prompt, limits.max_images),
     ):
         with wrong.noted():
-            _at_most(name, value, limit, model)
+            at_most(name, value, limit, model)
     if not wrong:
         with wrong.noted():
             _check_pixels(request, model)
     with wrong.noted():
-        _check_scheduler(request, model)
+        check_scheduler(request, model)
     wrong.raise_any()
 
 
-def _check_side(name: str, side: int, model: "Model") -> None:
-    _at_most(name, side, model.limits.max_side, model)
+def check_side(name: str, side: int, model: "Model") -> None:
+    """Refuse a side that is too long for a model, or no multiple of what it requires.
+
+    Raises:
+        InvalidRequest: `name` is such a side.
+    """
+    at_most(name, side, model.limits.max_side, model)
     multiple = model.family_spec.multiple_of
     if side % multiple:
         raise InvalidRequest(
@@ -212,7 +217,12 @@ def _check_pixels(request: GenerationRequest, model: "Model") -> None:
         )
 
 
-def _check_scheduler(request: GenerationRequest, model: "Model") -> None:
+def check_scheduler(request: Any, model: "Model") -> None:
+    """Refuse a scheduler that the model does not offer.
+
+    Raises:
+        InvalidRequest: `scheduler` is not one of `model.schedulers`.
+    """
     if request.scheduler is not None and request.scheduler not in model.schedulers:
         offered = model.schedulers
         raise InvalidRequest(
@@ -237,13 +247,19 @@ def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalo
     """
     wrong = Refusals()
     with wrong.noted():
-        _check_loras(request, model, catalogue)
+        check_loras(request, model, catalogue)
     with wrong.noted():
         _check_controlnet(request, model, catalogue)
     wrong.raise_any()
 
 
-def _check_loras(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
+def check_loras(request: Any, model: "Model", catalogue: "Catalogue") -> None:
+    """Refuse LoRA adapters that do not fit, and one that is listed twice.
+
+    Raises:
+        UnknownModel: The catalogue has no such adapter for the family of the model.
+        InvalidRequest: An adapter is listed twice.
+    """
     for index, lora in enumerate(request.loras):
         catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
     if len({lora.name for lora in request.loras}) < len(request.loras):
@@ -354,7 +370,12 @@ def from_short(written: Any) -> Mapping[str, Any] | None:
     return {"images": [written]} if is_picture else None
 
 
-def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
+def at_most(name: str, value: int, limit: int, model: "Model") -> None:
+    """Refuse a value that exceeds a limit of a model.
+
+    Raises:
+        InvalidRequest: `value` is more than `limit`; `name` is its field.
+    """
     if value > limit:
         raise InvalidRequest(
             said(
