@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # 8 frames of a red square that moves, for the fake clients: without an encoder there is no other video.
 SAMPLE = Path(__file__).parent / "sample.mp4"
+# For models without defaults of their own: two seconds.
+_NUM_FRAMES, _FPS = 16, 8
 
 
 class VideoRequest(LabelledRequest):
@@ -192,6 +194,11 @@ def check_add_ons(request: VideoRequest, model: "Model", catalogue: "Catalogue")
         InvalidRequest: An adapter is listed twice.
     """
     check_loras(request, model, catalogue)
+
+
+def with_length(asked: Any, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
+    """Return the fields with a number of frames and a frame rate, also if the model has no defaults."""
+    return {"num_frames": _NUM_FRAMES, "fps": _FPS, **complete}
 
 
 def facts(result: VideoResult) -> Iterable[tuple[str, str]]:

@@ -1,5 +1,8 @@
 """Kind `image-to-video`: videos that begin with a picture."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field
 
 from brushwork_schemas.artifact import DigitalSource, Picture
@@ -9,6 +12,9 @@ from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import Text
 from brushwork_schemas.kinds.video import VideoRequest, VideoResult
 from brushwork_schemas.kinds.video.words import VIDEO_CHINESE, VIDEO_ENGLISH
+
+if TYPE_CHECKING:
+    from brushwork_schemas.catalogue import Model
 
 
 class ImageToVideoRequest(VideoRequest):
@@ -30,6 +36,12 @@ class ImageToVideoResult(VideoResult):
     """Videos generated from a picture."""
 
 
+def _completed(
+    asked: ImageToVideoRequest, complete: Mapping[str, Any], model: "Model"
+) -> Mapping[str, Any]:
+    return video.with_length(asked, generation.size_of_input(asked, complete, model), model)
+
+
 KIND = Kind(
     name="image-to-video",
     request_type=ImageToVideoRequest,
@@ -42,7 +54,7 @@ KIND = Kind(
     view=video.view,
     files_by_name=video.files,
     checks=(video.check_limits, video.check_add_ons),
-    complete=generation.size_of_input,
+    complete=_completed,
     from_short=video.from_short,
     follow_up={"en": "Animate it", "zh": "生成动态视频"},
     makes_pictures=True,

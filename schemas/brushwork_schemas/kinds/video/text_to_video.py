@@ -27,6 +27,7 @@ KIND = Kind(
     view=video.view,
     files_by_name=video.files,
     checks=(video.check_limits, video.check_add_ons),
+    complete=video.with_length,
     from_short=video.from_short,
     makes_pictures=True,
     digital_source=DigitalSource.GENERATED,

@@ -147,7 +147,7 @@ def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
 def _raw(autoencoder: Any, pixels: Tensor) -> Tensor:
     """Encode pixels from -1 to 1 with an autoencoder of any type."""
     # The autoencoder of Qwen-Image is one for videos; a picture is a video with one frame.
-    has_time = hasattr(autoencoder.config, "temperal_downsample")
+    has_time = any(isinstance(module, torch.nn.Conv3d) for module in autoencoder.encoder.modules())
     answer = autoencoder.encode(pixels.unsqueeze(2) if has_time else pixels)
     if hasattr(answer, "latent_dist"):
         latents: Tensor = answer.latent_dist.mode()

@@ -4,13 +4,17 @@ import math
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.video.image_to_video import ImageToVideoRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
+_SizedRequest = ImageToImageRequest | ImageToVideoRequest
 
 
-def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Model) -> tuple[int, int]:
+def picture_size(
+    given: tuple[int, int], request: _SizedRequest, model: Model, kind: str = "text-to-image"
+) -> tuple[int, int]:
     """Return width and height of the result, in pixels.
 
     If the request has both, they are used. If it has one of them, the other follows from the proportions of
@@ -21,6 +25,7 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
         given: Width and height of the input picture, in pixels.
         request: The request, which may name a width and a height.
         model: The model. Both sides become multiples of the number that its family requires.
+        kind: The kind whose default size is that of the model.
     """
     width, height = given
     if request.width and request.height:
@@ -30,7 +35,7 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     elif request.height:
         scale = request.height / height
     else:
-        scale = min(1.0, math.sqrt(_default_area(model) / (width * height)))
+        scale = min(1.0, math.sqrt(_default_area(model, kind) / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
     multiple = model.family_spec.multiple_of
@@ -38,7 +43,7 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
 
 
 def size_warnings(
-    given: tuple[int, int], used: tuple[int, int], request: ImageToImageRequest, model: Model
+    given: tuple[int, int], used: tuple[int, int], request: _SizedRequest, model: Model
 ) -> list[ResultWarning]:
     """Return a warning if the result has other sides or proportions than the input picture.
 
@@ -82,8 +87,8 @@ def written(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _default_area(model: Model) -> int:
-    defaults = model.defaults_of("text-to-image")
+def _default_area(model: Model, kind: str) -> int:
+    defaults = model.defaults_of(kind)
     area: int = defaults["width"] * defaults["height"]
     return area
 
