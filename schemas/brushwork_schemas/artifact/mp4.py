@@ -127,7 +127,9 @@ def _head_of(data: bytes, track: Box) -> VideoHead | None:
         return None
     width, height = struct.unpack_from(">II", data, header.end - 8)
     is_long = data[clock.begin] == 1
-    scale, duration = struct.unpack_from(">IQ" if is_long else ">II", data, clock.begin + (20 if is_long else 12))
+    scale, duration = struct.unpack_from(
+        ">IQ" if is_long else ">II", data, clock.begin + (20 if is_long else 12)
+    )
     (count,) = struct.unpack_from(">I", data, samples.begin + 8)
     return VideoHead(width >> 16, height >> 16, count, duration / scale if scale else 0.0)
 

@@ -36,9 +36,7 @@ class ImageToVideoResult(VideoResult):
     """Videos generated from a picture."""
 
 
-def _completed(
-    asked: ImageToVideoRequest, complete: Mapping[str, Any], model: "Model"
-) -> Mapping[str, Any]:
+def _completed(asked: ImageToVideoRequest, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
     return video.with_length(asked, generation.size_of_input(asked, complete, model), model)
 
 

@@ -107,9 +107,7 @@ class VideoGeneration:
 
         def run(checks: RunChecks, adapters: Adapters | None = adapters) -> Any:
             # Apart from its model calls, a pipeline waits for nothing.
-            return pipelines.run(
-                lambda: self._run_pipeline(request, prepared, seed, steps, adapters, checks)
-            )
+            return pipelines.run(lambda: self._run_pipeline(request, prepared, seed, steps, adapters, checks))
 
         has_adapters = any(choice.weight for choice in request.loras)
         output = run_checked(
