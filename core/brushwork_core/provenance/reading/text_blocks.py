@@ -28,6 +28,7 @@ class TextBlocks:
         comment: The comment of a JPEG or GIF.
         xmp: The XMP packet.
         problems: What can't be read.
+        chunks_of: What `chunks` are: `png_text`, or `mp4_keys` for the texts of an MP4.
     """
 
     chunks: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class TextBlocks:
     comment: str = ""
     xmp: bytes = b""
     problems: list[str] = field(default_factory=list)
+    chunks_of: str = "png_text"
 
     @classmethod
     def of(cls, picture: Image.Image) -> "TextBlocks":

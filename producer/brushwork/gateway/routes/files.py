@@ -7,7 +7,7 @@ from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
 from brushwork_core.media.pictures import Reading
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import MP4, Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -37,9 +37,10 @@ _ENDINGS = {
     **ENDINGS,
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
+    MP4: "mp4",
 }
 # A browser may show these. It saves all others.
-_SHOWN = (*PICTURES, "application/json")
+_SHOWN = (*PICTURES, "application/json", MP4)
 
 
 @router.post("", status_code=201, operation_id="upload_file", summary="Upload a picture or an archive")

@@ -15,16 +15,17 @@ MOST_CACHED = 256
 
 
 def history_of(details: JobDetails, services: Services) -> ProvenanceReport | None:
-    """Return what the first picture of a job says about its origin.
+    """Return what the first picture or video of a job says about its origin.
 
     Returns:
-        None if the job has made no picture, or if the picture can't be read now. The jobs that made it are
+        None if the job has made neither, or if the file can't be read now. The jobs that made it are
         not searched.
     """
-    if not details.makes_pictures or not details.pictures:
+    file = details.main_file
+    if not details.makes_pictures or file is None:
         return None
     try:
-        return _report(services.backend.decoder, services.store, details.pictures[0].sha256)
+        return _report(services.backend.decoder, services.store, file.sha256)
     except BrushworkError:
         # The page shows the rest of the job.
         return None

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.video import Video
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job, JobError
@@ -122,6 +123,18 @@ class JobDetails:
         """The files of the request that are not pictures, by field."""
         return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
 
+    def video_of(self, poster: Artifact) -> Video | None:
+        """Return the video that a picture of the result stands for; None for a picture of its own."""
+        return next((each for each in self.shown.videos if each.poster.sha256 == poster.sha256), None)
+
+    @property
+    def main_file(self) -> Artifact | None:
+        """The first picture of the result, or the video that it stands for; None if there is none."""
+        if not self.pictures:
+            return None
+        video = self.video_of(self.pictures[0])
+        return self.pictures[0] if video is None else video.file
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pictures. Known in advance, so that nothing on the page moves later."""
@@ -141,7 +154,8 @@ class JobDetails:
     @property
     def num_frames(self) -> int:
         """Number of pictures that there are or will be."""
-        number = self.shown.request.get("num_images_per_prompt", 1)
+        request = self.shown.request
+        number = request.get("num_images_per_prompt", request.get("num_videos_per_prompt", 1))
         return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= MOST_FRAMES else 1)
 
     @property
