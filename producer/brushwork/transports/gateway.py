@@ -22,8 +22,8 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import Job, Progress, checked_id
 from brushwork_schemas.job_filter import JobFilter
-from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
+from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields, file_patterns
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview

@@ -8,8 +8,8 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
+from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_fields, file_patterns, media_type_at
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel

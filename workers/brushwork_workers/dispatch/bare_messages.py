@@ -35,8 +35,8 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
-from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.file_places import values_at, with_values
+from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_patterns, mask_fields, media_type_at
 from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
