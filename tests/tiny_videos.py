@@ -282,3 +282,6 @@ PICTURE: dict[str, Callable[[], Any]] = {
     "WanImageToVideoPipeline": wan_of_picture,
     "StableVideoDiffusionPipeline": stable_video,
 }
+
+# Where the tiny components ask for another side than 32 pixels.
+SIDES = {"CogVideoXPipeline": 16}

@@ -94,6 +94,10 @@ class Presentation:
         """The videos of the result, in the order of its fields."""
         return videos_within(self.result)
 
+    def video_of(self, poster: Artifact) -> Video | None:
+        """Return the video that a picture of the result stands for; None for a picture of its own."""
+        return next((each for each in self.videos if each.poster.sha256 == poster.sha256), None)
+
     @cached_property
     def files(self) -> Mapping[str, Artifact]:
         """The files of the result by file name, without an ending."""

@@ -128,7 +128,7 @@ class JobDetails:
 
     def video_of(self, poster: Artifact) -> Video | None:
         """Return the video that a picture of the result stands for; None for a picture of its own."""
-        return next((each for each in self.shown.videos if each.poster.sha256 == poster.sha256), None)
+        return self.shown.video_of(poster)
 
     @property
     def main_file(self) -> Artifact | None:
