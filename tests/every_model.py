@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import tiny_videos
 from tests.checkpoints import (
     captioners,
     classifiers,
@@ -115,6 +116,7 @@ def save_every_model(folder: Path) -> Path:
         generators.save_all(folder / "generators"),
         _painters(folder / "painters"),
         _upscalers(folder / "upscalers"),
+        tiny_videos.save_served(folder / "videos"),
     ]
     file = folder / "catalogue.toml"
     file.write_text("".join(entries))

@@ -1,9 +1,13 @@
 """Video pipelines of diffusers in tiny, seeded configurations, in memory."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import tomlkit
 import torch
+from brushwork_workers.models.description.pipeline_description import describe
+from brushwork_workers.models.listing import FolderListing
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKLCogVideoX,
@@ -285,3 +289,25 @@ PICTURE: dict[str, Callable[[], Any]] = {
 
 # Where the tiny components ask for another side than 32 pixels.
 SIDES = {"CogVideoXPipeline": 16}
+
+# Served by the tests: one for each of the two kinds and ways in which texts, frames and pictures are given.
+SERVED = ("AnimateDiffPipeline", "LTXPipeline", "StableVideoDiffusionPipeline")
+
+
+def save_served(folder: Path) -> str:
+    """Save the pipelines that are served, each with the description that `models add` would write.
+
+    Returns:
+        Their catalogue entries; the model of `LTXPipeline` is called `tiny-LTXPipeline`.
+    """
+    entries: dict[str, Any] = {}
+    for name in SERVED:
+        (TEXT | PICTURE)[name]().save_pretrained(folder / name)
+        described = describe(FolderListing(folder / name))
+        entries[f"tiny-{name}"] = {
+            "family": "diffusers",
+            "source": {"folder": str(folder / name)},
+            "defaults": {"width": SIDE, "height": SIDE, "num_frames": 9, "num_inference_steps": 3},
+            "pipeline": described.model_dump(mode="json", exclude_defaults=True),
+        }
+    return f"\n{tomlkit.dumps({'models': entries})}\n"

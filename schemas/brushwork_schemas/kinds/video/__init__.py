@@ -145,12 +145,29 @@ def check_limits(request: VideoRequest, model: "Model", catalogue: "Catalogue") 
     ):
         with wrong.noted():
             at_most(name, value, limit, model)
+    with wrong.noted():
+        _check_length(request.num_frames or 1, model)
     if not wrong:
         with wrong.noted():
             check_pixels(request, _known_size(request, model), model)
     with wrong.noted():
         check_scheduler(request, model)
     wrong.raise_any()
+
+
+def _check_length(num_frames: int, model: "Model") -> None:
+    multiple = model.frames_multiple_of
+    if (num_frames - 1) % multiple:
+        raise InvalidRequest(
+            said(
+                "num_frames: {num_frames} is not a multiple of {multiple} and one more, as {model} requires.",
+                num_frames=num_frames,
+                multiple=multiple,
+                model=model.name,
+            ),
+            field="num_frames",
+            hint=said("Use {value}.", value=-(-num_frames // multiple) * multiple + 1),
+        )
 
 
 def check_pixels(request: VideoRequest, size: tuple[int, int], model: "Model") -> None:
@@ -198,7 +215,9 @@ def check_add_ons(request: VideoRequest, model: "Model", catalogue: "Catalogue")
 
 def with_length(asked: Any, complete: Mapping[str, Any], model: "Model") -> Mapping[str, Any]:
     """Return the fields with a number of frames and a frame rate, also if the model has no defaults."""
-    return {"num_frames": _NUM_FRAMES, "fps": _FPS, **complete}
+    multiple = model.frames_multiple_of
+    num_frames = _NUM_FRAMES if multiple == 1 else _NUM_FRAMES // multiple * multiple + 1
+    return {"num_frames": num_frames, "fps": _FPS, **complete}
 
 
 def facts(result: VideoResult) -> Iterable[tuple[str, str]]:
