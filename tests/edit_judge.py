@@ -81,8 +81,8 @@ def judge_edit(before: Picture, after: Picture, expected: ExpectedEdit) -> dict[
 
     Returns:
         "count" (one object), "background" (has the same name as before), "shape" (is that before the edit),
-        "colour" (the wanted one, or that before), "size" (within 0.08 of that before), and "place" (the wanted
-        one, or within 0.06 of that before).
+        "colour" (the wanted one, or that before), "size" (within 0.08 of that before), and "place" (the
+        wanted one, or within 0.06 of that before).
     """
     old_ground, old = _read(before)
     ground, found = _read(after)

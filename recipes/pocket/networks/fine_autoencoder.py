@@ -51,7 +51,7 @@ def draw(count: int, rng: np.random.Generator) -> torch.Tensor:
 
 
 def reconstruction_accuracy(vae: AutoencoderTiny, count: int, seed: int) -> float:
-    """Return the share of drawn objects, anywhere and of any size, that an autoencoder reconstructs correctly."""
+    """Return the share of drawn objects, anywhere and of any size, that are reconstructed correctly."""
     rng = np.random.default_rng(seed)
     samples = [edits.sample_edit(rng, never_trained=bool(i % 4 == 0)) for i in range(count)]
     drawn = np.stack([edits.draw_edit(edit, rng)[1] for edit in samples])

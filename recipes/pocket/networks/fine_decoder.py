@@ -1,4 +1,4 @@
-"""Further training of the decoder of the fine autoencoder. The latents, and what was trained on them, stay."""
+"""Further training of the decoder of the fine autoencoder. The latents do not change."""
 
 import shutil
 from copy import deepcopy
