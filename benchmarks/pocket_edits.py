@@ -6,6 +6,7 @@ python -m benchmarks.pocket_edits [--count 50] [--seed 78] [--weights FOLDER] [-
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +102,10 @@ def edit(
 ) -> list[Image.Image]:
     """Edit each picture by its prompt, each from a seed of its own, without guidance."""
     edited: list[Image.Image] = []
+    # Its annotations also have the tuple that `return_dict=False` gives.
+    run: Any = pipeline
     for index, (prompt, picture) in enumerate(zip(prompts, pictures, strict=True)):
-        edited += pipeline(
+        edited += run(
             prompt,
             image=picture,
             num_inference_steps=steps,

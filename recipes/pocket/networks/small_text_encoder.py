@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from recipes.pocket.networks.tokenizer import END, START, UNKNOWN
 from recipes.pocket.training import process_group
-from recipes.pocket.training.device import device
+from recipes.pocket.training.device import device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 
 WIDTH = 64
@@ -103,7 +103,7 @@ class _Heads(nn.Module):
 def train(grammar: Grammar, out: Path, name: str, budget: TimeBudget) -> bool:
     """Train a text encoder. Save `NAME` and its tokenizer `NAME_tokenizer` in `out`."""
     tokenizer = build_tokenizer(grammar)
-    modules = {"text": build(tokenizer).to(device()), "heads": _Heads(grammar.attributes).to(device())}
+    modules = {"text": on_device(build(tokenizer)), "heads": on_device(_Heads(grammar.attributes))}
     loop = Loop(modules, Plan(budget, 2e-3, hold=0.4), out / f"{name}_state")
     rng = np.random.default_rng((71 + loop.step, process_group.rank()))
 

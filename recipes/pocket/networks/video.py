@@ -138,7 +138,7 @@ class VideoPool:
 def shown_frames(unet: nn.Module, frames: torch.Tensor) -> Iterator[None]:
     """Let the motion modules see frames with their positions in the video, not in the batch."""
     embeddings = [module for module in unet.modules() if isinstance(module, SinusoidalPositionalEmbedding)]
-    whole = [module.pe for module in embeddings]
+    whole: list[Any] = [module.pe for module in embeddings]
     try:
         for module, positions in zip(embeddings, whole, strict=True):
             module.pe = positions[:, frames]
