@@ -37,9 +37,9 @@ from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 STEPS = 4
 NAME = "editor-unet"
 _WIDTHS = (32, 40, 56)
-_BATCH = {"cpu": 64, "cuda": 512}
-_POOL = 3072
-_NEW_PER_STEP = 6
+_BATCH = {"cpu": 32, "cuda": 512}
+_POOL = 2560
+_NEW_PER_STEP = 2
 """The number of edits of the pool that are replaced by new ones in each step."""
 _EMPTY_SHARE = 0.05
 NUM_EVALUATED = 60
@@ -194,7 +194,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         samples = loop.step * size * process_group.world_size()
         learning_curve.note(out, "editor", loop.spent_s / 60, samples, (colour, place))
 
-    finished = loop.run(loss, evaluate, evaluate_every_s=240.0)
+    finished = loop.run(loss, evaluate, evaluate_every_s=600.0)
     if finished and process_group.rank() == 0:
         evaluate()
     return finished

@@ -39,7 +39,7 @@ from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 STEPS = 4
 NAME = "video-unet"
 _WIDTHS = (32, 40, 56)
-_FRAMES = {"cpu": 64, "cuda": 512}
+_FRAMES = {"cpu": 32, "cuda": 512}
 """The number of frames in a training step."""
 _SHOWN, _SHOWN_LATE, _LATE = 2, 8, 0.6
 """The number of frames of each video in a training step, before and after this share of the budget."""
@@ -100,7 +100,7 @@ class VideoParts:
 
 
 class VideoPool:
-    """The latents of many training videos, of which one is replaced in each step.
+    """The latents of many training videos, of which one is replaced in every second step.
 
     Args:
         parts: The frozen parts.
@@ -111,7 +111,7 @@ class VideoPool:
     def __init__(self, parts: VideoParts, size: int, seed: int) -> None:
         self._parts = parts
         self._rng = np.random.default_rng((seed, process_group.rank()))
-        self._next = 0
+        self._calls = 0
         videos = [self._draw() for _ in range(size)]
         self._latents = torch.stack([latents for latents, _ in videos])
         self._ids = torch.stack([ids for _, ids in videos])
@@ -127,8 +127,10 @@ class VideoPool:
 
     def draw(self, size: int, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return latents `[size, 8, frames, 16, 16]` of random videos, and token ids `[size, 16]`."""
-        self._latents[self._next], self._ids[self._next] = self._draw()
-        self._next = (self._next + 1) % len(self._latents)
+        self._calls += 1
+        if self._calls % 2 == 0:
+            replaced = self._calls // 2 % len(self._latents)
+            self._latents[replaced], self._ids[replaced] = self._draw()
         indices = torch.randint(len(self._latents), (size,), device=self._latents.device)
         chosen = self._latents[indices][:, frames.to(self._latents.device)]
         return chosen.permute(0, 2, 1, 3, 4).float(), self._ids[indices]
@@ -203,7 +205,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         samples = loop.step * size * process_group.world_size()
         learning_curve.note(out, "video", loop.spent_s / 60, samples, (frames, videos))
 
-    finished = loop.run(loss, evaluate, evaluate_every_s=300.0)
+    finished = loop.run(loss, evaluate, evaluate_every_s=600.0)
     if finished and process_group.rank() == 0:
         evaluate()
     return finished
