@@ -38,8 +38,8 @@ STEPS = 4
 NAME = "editor-unet"
 _WIDTHS = (32, 40, 56)
 _BATCH = {"cpu": 32, "cuda": 512}
-_POOL = 2560
-_NEW_PER_STEP = 2
+_POOL = 2048
+_NEW_PER_STEP = 5
 """The number of edits of the pool that are replaced by new ones in each step."""
 _EMPTY_SHARE = 0.05
 NUM_EVALUATED = 60

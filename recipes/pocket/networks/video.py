@@ -29,7 +29,7 @@ from recipes.pocket.networks.judging import from_checkout
 from recipes.pocket.networks.noise import build_scheduler
 from recipes.pocket.networks.small_text_encoder import WIDTH as TEXT_WIDTH
 from recipes.pocket.networks.small_text_encoder import encode
-from recipes.pocket.scenes import motions
+from recipes.pocket.scenes import motions, world
 from recipes.pocket.scenes.motions import NUM_FRAMES
 from recipes.pocket.scenes.samples import to_tensor
 from recipes.pocket.training import learning_curve, process_group
@@ -43,7 +43,12 @@ _FRAMES = {"cpu": 32, "cuda": 512}
 """The number of frames in a training step."""
 _SHOWN, _SHOWN_LATE, _LATE = 2, 8, 0.6
 """The number of frames of each video in a training step, before and after this share of the budget."""
-_POOL = 384
+_POOL = 8192
+"""The number of frames in the pool."""
+_NEW_SHARE = 0.25
+"""The new videos of each step, as a share of its videos."""
+_PLACES = (LATENT_SIDE // 4) ** 2
+"""The places of a frame at the resolution that has motion modules."""
 NUM_EVALUATED = 10
 
 
@@ -100,50 +105,59 @@ class VideoParts:
 
 
 class VideoPool:
-    """The latents of many training videos, of which one is replaced in every second step.
+    """The latents of a few frames of many training videos, of which some are replaced in each step.
 
     Args:
         parts: The frozen parts.
         size: The number of videos.
+        shown: The number of frames of each video. They are drawn at random, and kept in their order.
         seed: The seed of the videos.
     """
 
-    def __init__(self, parts: VideoParts, size: int, seed: int) -> None:
+    def __init__(self, parts: VideoParts, size: int, shown: int, seed: int) -> None:
         self._parts = parts
+        self._shown = shown
         self._rng = np.random.default_rng((seed, process_group.rank()))
-        self._calls = 0
-        videos = [self._draw() for _ in range(size)]
-        self._latents = torch.stack([latents for latents, _ in videos])
-        self._ids = torch.stack([ids for _, ids in videos])
+        self._next = 0
+        chunks = [self._draw(min(64, size - start)) for start in range(0, size, 64)]
+        self._latents, self._frames, self._ids = (torch.cat(column) for column in zip(*chunks, strict=True))
 
     @torch.no_grad()
-    def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        motion = motions.sample_training(self._rng)
-        prompt = motions.prompt_for(motion, self._rng)
-        pictures = to_tensor(motions.draw_video(motion)).to(device(), memory_format=torch.channels_last)
+    def _draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        drawn, frames, prompts = [], [], []
+        for _ in range(count):
+            motion = motions.sample_training(self._rng)
+            chosen = np.sort(self._rng.permutation(NUM_FRAMES)[: self._shown])
+            drawn += [world.draw(motions.scene_at(motion, int(frame))) for frame in chosen]
+            frames.append(torch.from_numpy(chosen))
+            prompts.append(motions.prompt_for(motion, self._rng))
+        pictures = to_tensor(np.stack(drawn)).to(device(), memory_format=torch.channels_last)
         with bfloat16_autocast():
             latents = self._parts.vae.encoder(pictures).half()
-        return latents, encode(self._parts.tokenizer, [prompt])[0].to(device())
+        latents = latents.unflatten(0, (count, self._shown)).transpose(1, 2)
+        return latents, torch.stack(frames), encode(self._parts.tokenizer, prompts).to(device())
 
-    def draw(self, size: int, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return latents `[size, 8, frames, 16, 16]` of random videos, and token ids `[size, 16]`."""
-        self._calls += 1
-        if self._calls % 2 == 0:
-            replaced = self._calls // 2 % len(self._latents)
-            self._latents[replaced], self._ids[replaced] = self._draw()
-        indices = torch.randint(len(self._latents), (size,), device=self._latents.device)
-        chosen = self._latents[indices][:, frames.to(self._latents.device)]
-        return chosen.permute(0, 2, 1, 3, 4).float(), self._ids[indices]
+    def draw(self, size: int, new: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Replace `new` videos of the pool, and return a random batch.
+
+        Returns:
+            Latents `[size, 8, shown, 16, 16]`, positions of the frames `[size, shown]`, and token ids.
+        """
+        replaced = torch.arange(self._next, self._next + new) % len(self._latents)
+        self._next += new
+        self._latents[replaced], self._frames[replaced], self._ids[replaced] = self._draw(new)
+        indices = torch.randint(len(self._latents), (size,))
+        return self._latents[indices].float(), self._frames[indices], self._ids[indices]
 
 
 @contextmanager
 def shown_frames(unet: nn.Module, frames: torch.Tensor) -> Iterator[None]:
-    """Let the motion modules see frames with their positions in the video, not in the batch."""
+    """Let the motion modules see frames `[n, shown]` with their positions in the video, not in the batch."""
     embeddings = [module for module in unet.modules() if isinstance(module, SinusoidalPositionalEmbedding)]
     whole: list[Any] = [module.pe for module in embeddings]
     try:
         for module, positions in zip(embeddings, whole, strict=True):
-            module.pe = positions[:, frames]
+            module.pe = positions[0, frames].repeat_interleave(_PLACES, dim=0)
         yield
     finally:
         for module, positions in zip(embeddings, whole, strict=True):
@@ -176,14 +190,17 @@ def train(out: Path, budget: TimeBudget) -> bool:
     unet.set_attn_processor(AttnProcessor())
     unet = on_device(unet)
     loop = Loop({"unet": unet}, Plan(budget, 2e-3, average=0.999, hold=0.5), out / "video")
-    pool = VideoPool(parts, _POOL, seed=95 + loop.step)
-    size = _FRAMES[device().type]
+    pools: dict[int, VideoPool] = {}
+    num_frames = _FRAMES[device().type]
 
     def loss() -> tuple[torch.Tensor, int, dict[str, float]]:
         is_late = loop.spent_s > _LATE * 60 * budget.minutes
         shown = _SHOWN_LATE if is_late else _SHOWN
-        frames = torch.randperm(NUM_FRAMES)[:shown].sort().values
-        latents, ids = pool.draw(size // shown, frames)
+        if shown not in pools:
+            pools.clear()
+            pools[shown] = VideoPool(parts, max(8, _POOL // shown), shown, seed=95 + loop.step)
+        size = num_frames // shown
+        latents, frames, ids = pools[shown].draw(size, max(1, round(_NEW_SHARE * size)))
         noisy, steps, velocity = add_noise(latents)
         with bfloat16_autocast(), shown_frames(unet, frames):
             with torch.no_grad():
@@ -192,7 +209,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
             predicted = unet(noisy, steps, encoder_hidden_states=text).sample
         errors = (predicted.float() - velocity).square().mean((1, 2, 3, 4))
         last = errors[steps >= 950].mean().item()
-        return errors.mean(), size, {"loss": errors.mean().item(), "noisy_end": last}
+        return errors.mean(), num_frames, {"loss": errors.mean().item(), "noisy_end": last}
 
     def evaluate() -> None:
         average = build()
@@ -202,7 +219,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         # The decoder may have been trained further in the meantime.
         pipeline = VideoParts.load(out).pipeline(on_device(average))
         frames, videos = accuracy(pipeline, NUM_EVALUATED, seed=3700)
-        samples = loop.step * size * process_group.world_size()
+        samples = loop.step * num_frames * process_group.world_size()
         learning_curve.note(out, "video", loop.spent_s / 60, samples, (frames, videos))
 
     finished = loop.run(loss, evaluate, evaluate_every_s=600.0)
