@@ -58,7 +58,7 @@ def upstream(folder: Path, name: str, request: dict[str, Any]) -> list[Image.Ima
     pipeline = pipeline_of(folder, name, request["kind"])
     asked = {key: value for key, value in request.items() if key not in ("kind", "model", "seed")}
     if name.startswith("StableVideo"):
-        asked = {**asked, "max_guidance_scale": asked.pop("guidance_scale"), "fps": 7}
+        asked |= {"max_guidance_scale": asked.pop("guidance_scale"), "fps": 7}
     if name == "LTXPipeline":
         asked["frame_rate"] = 25
     generator = torch.Generator().manual_seed(request["seed"])
