@@ -15,6 +15,7 @@ from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
+from brushwork_workers.models.description.pipeline_kinds import classes_by_kind
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
@@ -107,7 +108,9 @@ class Pipelines:
         original = self._original(self._class_name(kind, controlnet is not None), controlnet)
         pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters, checks=checks)
         if kind != "text-to-image":
-            check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
+            check_begins_with_picture(
+                self.loaded.components.get("scheduler"), pipeline.components.get("scheduler")
+            )
         return pipeline
 
     def run(self, function: Callable[[], _T]) -> _T:
@@ -138,7 +141,9 @@ class Pipelines:
         is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
         if is_stable_diffusion and inpaints_known_cells(getattr(self.loaded, "unet", None)):
             return _KNOWN_CELLS, None
-        return _CLASSES[self.family][kind]
+        if self.family in _CLASSES:
+            return _CLASSES[self.family][kind]
+        return classes_by_kind(type(self.loaded), frozenset(self.loaded.components))[kind].__name__, None
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""
