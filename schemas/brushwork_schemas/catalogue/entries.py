@@ -263,6 +263,11 @@ class Model(BaseModel):
         """Width and height of generated pictures must be multiples of this, in pixels."""
         return self.family_spec.multiple_of if self.pipeline is None else self.pipeline.multiple_of
 
+    @property
+    def frames_multiple_of(self) -> int:
+        """The number of frames of a video must be a multiple of this, and one more."""
+        return 1 if self.pipeline is None else self.pipeline.frames_multiple_of
+
     def accepts_field(self, kind: str, field: str) -> bool:
         """Return whether a request of a kind may set a field for this model.
 

@@ -22,6 +22,9 @@ class PipelineDescription(BaseModel):
     multiple_of: int = Field(
         8, ge=8, le=512, description="Width and height must be multiples of this, in pixels."
     )
+    frames_multiple_of: int = Field(
+        1, ge=1, description="The number of frames of a video must be a multiple of this, and one more."
+    )
     width: int | None = Field(None, ge=16, description="Width that it generates by default, in pixels.")
     height: int | None = Field(None, ge=16, description="Height that it generates by default, in pixels.")
     defaults: dict[str, Any] = Field(

@@ -9,7 +9,7 @@ from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 
-from brushwork_workers.families.diffusion.signature_arguments import (
+from brushwork_workers.models.description.call_arguments import (
     arguments_by_signature,
     ignored_by_signature,
 )

@@ -28,11 +28,11 @@ from brushwork_workers.families.diffusion.prompt_tokens import (
 )
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
-from brushwork_workers.families.diffusion.signature_arguments import fitted_arguments, pictures_of
 from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.families.finite import is_plain
 from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.interface import JobContext
+from brushwork_workers.models.description.call_arguments import fitted_arguments, pictures_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -190,7 +190,10 @@ class Generation:
         arguments |= {**(reporter.arguments() if reporter else {}), **prepared.own}
         # On the CPU, so that a seed gives the same random numbers on every device.
         arguments["generator"] = [torch.Generator("cpu").manual_seed(each) for each in seeds]
-        if self._model.pipeline is not None:
+        if context is None:
+            # FLUX Kontext would enlarge the small picture of the first run to a megapixel.
+            arguments["_auto_resize"] = False
+        if self._model.pipeline is not None or context is None:
             arguments = fitted_arguments(arguments, pipeline)
         output = pipeline(**arguments)
         if skipping is not None and context is not None:

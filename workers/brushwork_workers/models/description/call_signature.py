@@ -11,16 +11,17 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     # In cascades, the prior follows the prompt.
     "guidance_scale": (
         *("guidance_scale", "true_cfg_scale", "distilled_guidance_scale"),
-        *("prior_guidance_scale", "decoder_guidance_scale"),
+        *("prior_guidance_scale", "decoder_guidance_scale", "max_guidance_scale"),
     ),
     "image_guidance_scale": ("image_guidance_scale", "img_guidance_scale"),
     "images": ("image", "images", "input_images"),
     "mask_image": ("mask_image",),
     "num_inference_steps": ("num_inference_steps",),
     "num_frames": ("num_frames", "video_length", "frames"),
-    "fps": ("fps", "frame_rate", "target_fps"),
     "controlnet_conditioning_scale": ("controlnet_conditioning_scale", "adapter_conditioning_scale"),
 }
+# Fields that brushwork itself serves for every pipeline of their kinds: they become no argument.
+OWN_FIELDS = frozenset({"fps", "num_videos_per_prompt"})
 # Components that follow a control picture. Older pipelines call it `image`.
 _CONTROLLERS = ("controlnet", "adapter")
 DENOISERS = ("transformer", "unet", "prior", "decoder")

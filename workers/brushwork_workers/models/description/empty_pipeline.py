@@ -44,7 +44,9 @@ def empty_pipeline(pipeline_class: Any, listing: Listing) -> Any:
     given = {name: value for name, value in index.items() if not isinstance(value, list)}
     given |= {name: _component(listing, name, library, found) for name, library, found in components(listing)}
     required = [
-        name for name, each in parameters.items() if each.default is each.empty and name not in ("self", "args")
+        name
+        for name, each in parameters.items()
+        if each.default is each.empty and name not in ("self", "args")
     ]
     arguments = {name: given[name] for name in parameters if name in given}
     pipeline = made.__new__(made)

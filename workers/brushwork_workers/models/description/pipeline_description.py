@@ -10,12 +10,13 @@ from brushwork_schemas.errors import UnknownModelClass
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.wording.phrase import said
 from diffusers.loaders.lora_base import LoraBaseMixin
-from diffusers.schedulers import KarrasDiffusionSchedulers
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from pydantic import TypeAdapter, ValidationError
 
 from brushwork_workers.models.class_names import PIPELINE, class_name
 from brushwork_workers.models.description.call_signature import (
     DENOISERS,
+    OWN_FIELDS,
     argument_of,
     call_parameters,
     control_argument,
@@ -70,6 +71,7 @@ def describe(listing: Listing) -> PipelineDescription:
             if control_argument(type(each)) and "control_image" in all_kinds()[kind].request_type.model_fields
         },
         multiple_of=sizes.multiple_of,
+        frames_multiple_of=sizes.frames_multiple_of,
         width=sizes.width,
         height=sizes.height,
         defaults={kind: own for kind, each in pipelines.items() if (own := _defaults(kind, each))},
@@ -82,6 +84,7 @@ def _fields(kind: str, pipeline: Any, *, has_schedulers: bool) -> Iterator[str]:
     """Yield the optional request fields that a pipeline has."""
     pipeline_class = type(pipeline)
     own = {
+        **dict.fromkeys(OWN_FIELDS, True),
         "guidance_scale": guidance_argument(pipeline) is not None or guider_of(pipeline) is not None,
         "scheduler": has_schedulers,
         "loras": issubclass(pipeline_class, LoraBaseMixin),
@@ -98,9 +101,11 @@ def _defaults(kind: str, pipeline: Any) -> dict[str, Any]:
     """Return the defaults of the call, of those request fields that may have this value."""
     found: dict[str, Any] = {}
     for field in _fields(kind, pipeline, has_schedulers=False):
-        argument = guidance_argument(pipeline) if field == "guidance_scale" else argument_of(type(pipeline), field)
+        argument = (
+            guidance_argument(pipeline) if field == "guidance_scale" else argument_of(type(pipeline), field)
+        )
         known = call_parameters(type(pipeline))
-        value = known[argument].default if argument in known else None
+        value = known[argument].default if argument is not None and argument in known else None
         if field == "guidance_scale" and argument is None:
             value = guider_of(pipeline).guidance_scale
         if isinstance(value, int | float) and not isinstance(value, bool) and _is_allowed(kind, field, value):

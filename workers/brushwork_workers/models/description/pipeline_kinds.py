@@ -9,7 +9,7 @@ from typing import Any
 
 import diffusers
 from diffusers.pipelines import auto_pipeline
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 
 from brushwork_workers.models.description.call_signature import (
     ARGUMENTS,
@@ -108,7 +108,9 @@ def output_fields(pipeline_class: type) -> frozenset[str]:
     """Return the fields of what a pipeline returns, such as `images`; none if they are not known."""
     call = inspect.unwrap(pipeline_class.__call__)
     tree = _parsed(call)
-    names = {node.id for node in ast.walk(tree.returns) if isinstance(node, ast.Name)} if tree.returns else set()
+    names = (
+        {node.id for node in ast.walk(tree.returns) if isinstance(node, ast.Name)} if tree.returns else set()
+    )
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
             names |= {found.id for found in ast.walk(node.value.func) if isinstance(found, ast.Name)}
@@ -183,7 +185,9 @@ def _asks_for_none(node: ast.AST, name: str) -> bool:
 
 def _chooses_by_none(node: ast.AST, name: str) -> bool:
     """Return whether a node is a choice between two values, by whether a variable is None."""
-    choice = node.test if isinstance(node, ast.IfExp) else node.value if isinstance(node, ast.Assign) else None
+    choice = (
+        node.test if isinstance(node, ast.IfExp) else node.value if isinstance(node, ast.Assign) else None
+    )
     return choice is not None and _asks_for_none(choice, name)
 
 
@@ -191,20 +195,19 @@ def _refuses_none(tree: ast.FunctionDef, name: str) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and any(isinstance(inner, ast.Raise) for inner in node.body):
             test = node.test
-            if _asks_for_none(test, name) and isinstance(test, ast.Compare):
-                if isinstance(test.ops[0], ast.Is):
-                    return True
+            is_compared = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is)
+            if is_compared and _asks_for_none(test, name):
+                return True
     return False
 
 
 def _unguarded(node: ast.AST, name: str) -> Iterator[ast.AST]:
     """Yield the nodes of a function that are not under a condition about a variable."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If | ast.IfExp | ast.BoolOp):
-            if any(_asks_for_none(inner, name) for inner in ast.walk(child)):
-                continue
-        yield child
-        yield from _unguarded(child, name)
+        is_choice = isinstance(child, ast.If | ast.IfExp | ast.BoolOp)
+        if not is_choice or not any(_asks_for_none(inner, name) for inner in ast.walk(child)):
+            yield child
+            yield from _unguarded(child, name)
 
 
 def _needs_value(node: ast.AST, name: str) -> bool:

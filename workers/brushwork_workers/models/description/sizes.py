@@ -35,11 +35,13 @@ class Sizes:
         multiple_of: What width and height must be multiples of.
         width: The default width; None if the pipeline decides.
         height: The default height; None if the pipeline decides.
+        frames_multiple_of: The number of frames must be a multiple of this, and one more.
     """
 
     multiple_of: int
     width: int | None
     height: int | None
+    frames_multiple_of: int
 
 
 def sizes_of(pipeline: Any) -> Sizes:
@@ -52,16 +54,32 @@ def sizes_of(pipeline: Any) -> Sizes:
     if height is None or width is None:
         height, width = _of_components(pipeline)
     multiple = _multiple_of(pipeline)
-    usable = [side if side and side % multiple == 0 and _SMALLEST <= side <= _LARGEST else None
-              for side in (width, height)]
-    return Sizes(multiple, *(usable if all(usable) else (None, None)))
+    is_usable = all(
+        side and side % multiple == 0 and _SMALLEST <= side <= _LARGEST for side in (width, height)
+    )
+    shown = (width, height) if is_usable else (None, None)
+    return Sizes(multiple, *shown, frames_multiple_of=_frames_multiple_of(pipeline))
+
+
+def _frames_multiple_of(pipeline: Any) -> int:
+    """Return how many frames one latent of a video holds."""
+    autoencoder = getattr(pipeline, "vae", None)
+    config = getattr(autoencoder, "config", None)
+    halved = getattr(config, "temperal_downsample", None)
+    if isinstance(halved, list | tuple):
+        return int(2 ** sum(map(bool, halved)))
+    for owner in (config, autoencoder):
+        for name in ("temporal_compression_ratio", "scale_factor_temporal"):
+            if isinstance(ratio := getattr(owner, name, None), int):
+                return max(1, ratio)
+    return 1
 
 
 def _multiple_of(pipeline: Any) -> int:
     least = math.lcm(8, *_scales(pipeline))
     for multiple in dict.fromkeys((least, *(each for each in _MULTIPLES if each > least))):
         side = _SIDE + multiple
-        if (found := _asked(pipeline, height=side, width=side)) in (None, (side, side)):
+        if _asked(pipeline, height=side, width=side) in (None, (side, side)):
             return multiple
     return least
 
@@ -124,8 +142,8 @@ def _local_size(pipeline: Any, traceback: TracebackType | None) -> tuple[int, in
     while traceback is not None:
         if traceback.tb_frame.f_code is code:
             found = traceback.tb_frame.f_locals
-            sides = found.get("height"), found.get("width")
-            return sides if all(isinstance(side, int) for side in sides) else None
+            height, width = found.get("height"), found.get("width")
+            return (height, width) if isinstance(height, int) and isinstance(width, int) else None
         traceback = traceback.tb_next
     return None
 

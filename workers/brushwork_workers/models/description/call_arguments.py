@@ -6,6 +6,7 @@ from typing import Any
 from brushwork_schemas.kinds.generation import GenerationRequest
 
 from brushwork_workers.models.description.call_signature import (
+    OWN_FIELDS,
     argument_of,
     call_parameters,
     control_argument,
@@ -15,25 +16,25 @@ from brushwork_workers.models.description.call_signature import (
     picture_argument,
 )
 
-# Fields that are prepared by the handler of a kind, or by the run: sizes, pictures, adapters and the seed.
+# Fields that are prepared by the handler of a kind, or by the run: sizes, pictures and adapters.
 _PREPARED = frozenset(
     {
-        *("width", "height", "seed", "image", "images", "mask_image", "control_image", "strength"),
-        *("loras", "controlnet", "controlnet_conditioning_scale", "scheduler", "acceleration"),
+        *("width", "height", "mask_image", "control_image", "strength", "num_frames"),
+        *("loras", "controlnet", "scheduler", "acceleration"),
     }
 )
 _WITHOUT_PROMPT = " "
 
 
 def arguments_by_signature(request: Any, pipeline: Any) -> dict[str, Any]:
-    """Return the arguments for the fields of a request that the pipeline has; those without a value are left out.
+    """Return the arguments for the fields of a request that the pipeline has. Empty fields are left out.
 
     Args:
         request: A complete request.
         pipeline: The pipeline that will be called.
     """
     known, found = call_parameters(type(pipeline)), {}
-    own = type(request).model_parameters() - _PREPARED - {"guidance_scale"}
+    own = type(request).model_parameters() - _PREPARED - OWN_FIELDS - {"guidance_scale"}
     for field in sorted({"prompt", *own}):
         argument, value = argument_of(type(pipeline), field), getattr(request, field, None)
         if argument is not None and value not in (None, "", ()):
@@ -77,10 +78,13 @@ def fitted_arguments(arguments: Mapping[str, Any], pipeline: Any) -> dict[str, A
         pipeline: The pipeline that will be called.
     """
     known = call_parameters(type(pipeline))
-    pictures = picture_argument(type(pipeline))
-    names = {"image": pictures, "images": pictures, "control_image": control_argument(type(pipeline))}
-    found = {names.get(name, name): value for name, value in arguments.items() if value is not None}
-    fitted = {name: value for name, value in found.items() if name in known}
+    names = {"image": picture_argument(type(pipeline)), "control_image": control_argument(type(pipeline))}
+    found = {
+        name if name in known else names.get(name, name): value
+        for name, value in arguments.items()
+        if value is not None
+    }
+    fitted = {name: value for name, value in found.items() if name is not None and name in known}
     if "max_area" in known and {"height", "width"} <= fitted.keys():
         # Otherwise the pipeline takes only the proportions from the size.
         fitted["max_area"] = fitted["height"] * fitted["width"]
