@@ -3,12 +3,11 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import diffusers
-from diffusers.pipelines import auto_pipeline
 from diffusers.utils.outputs import BaseOutput
 
 from brushwork_workers.models.description.call_signature import (
@@ -17,18 +16,11 @@ from brushwork_workers.models.description.call_signature import (
     control_argument,
     picture_argument,
 )
+from brushwork_workers.models.description.pipeline_tables import class_names_by_kind, paired
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
 IMAGE_EDITING, IMAGE_UPSCALING = "image-editing", "image-upscaling"
 TEXT_TO_VIDEO, IMAGE_TO_VIDEO = "text-to-video", "image-to-video"
-# The tables of diffusers: pipeline classes of one kind, by the name of their architecture.
-_TABLES: Mapping[str, Mapping[str, type]] = {
-    TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
-    IMAGE_TO_IMAGE: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
-    INPAINTING: auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
-    TEXT_TO_VIDEO: auto_pipeline.AUTO_TEXT2VIDEO_PIPELINES_MAPPING,
-    IMAGE_TO_VIDEO: auto_pipeline.AUTO_IMAGE2VIDEO_PIPELINES_MAPPING,
-}
 # How diffusers names the class of another kind with the same components.
 _SUFFIXES = {TEXT_TO_IMAGE: "", IMAGE_TO_IMAGE: "Img2Img", INPAINTING: "Inpaint"}
 PICTURES, FRAMES = frozenset({"image", "images"}), frozenset({"frames", "video"})
@@ -83,9 +75,10 @@ def classes_by_kind(pipeline_class: type, component_names: frozenset[str]) -> di
         component_names: The names of the components that the model has.
     """
     found = dict.fromkeys(kinds_of(pipeline_class), pipeline_class)
-    for kind, table in _TABLES.items():
-        for candidate in (_in_table(pipeline_class, table), _of_same_name(pipeline_class, kind)):
-            if candidate is not None and needed_components(candidate) <= component_names:
+    for kind in class_names_by_kind():
+        names = paired(pipeline_class.__name__, kind), _of_same_name(pipeline_class, kind)
+        for candidate in (getattr(diffusers, name, None) for name in names if name is not None):
+            if isinstance(candidate, type) and needed_components(candidate) <= component_names:
                 found |= {own: candidate for own in kinds_of(candidate) if own not in found}
     return found
 
@@ -134,25 +127,20 @@ def _is_upscaler(pipeline_class: type) -> bool:
     return any(word in pipeline_class.__name__ for word in ("Upscale", "SuperResolution"))
 
 
-def _in_table(pipeline_class: type, table: Mapping[str, type]) -> type | None:
-    name = auto_pipeline._get_model(pipeline_class.__name__)
-    return table.get(name) if name is not None else None
-
-
-def _of_same_name(pipeline_class: type, kind: str) -> type | None:
+def _of_same_name(pipeline_class: type, kind: str) -> str | None:
     if kind not in _SUFFIXES:
         return None
     stem = pipeline_class.__name__.removesuffix("Pipeline")
     for suffix in filter(None, _SUFFIXES.values()):
         stem = stem.removesuffix(suffix)
-    found = getattr(diffusers, f"{stem}{_SUFFIXES[kind]}Pipeline", None)
-    return found if isinstance(found, type) else None
+    return f"{stem}{_SUFFIXES[kind]}Pipeline"
 
 
 @cache
 def _works_without(pipeline_class: type, argument: str) -> bool:
     """Return whether a pipeline can be called without a picture, by diffusers' table or by its source."""
-    if pipeline_class in _TABLES[TEXT_TO_IMAGE].values() or pipeline_class in _TABLES[TEXT_TO_VIDEO].values():
+    tables = class_names_by_kind()
+    if pipeline_class.__name__ in {*tables[TEXT_TO_IMAGE].values(), *tables[TEXT_TO_VIDEO].values()}:
         return True
     parameter = call_parameters(pipeline_class)[argument]
     if parameter.default is parameter.empty:
