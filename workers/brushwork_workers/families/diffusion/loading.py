@@ -19,6 +19,7 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.text_to_image import TextToImage
+from brushwork_workers.families.diffusion.videos import ImageToVideo, TextToVideo
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 
@@ -26,6 +27,8 @@ _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
+    "text-to-video": lambda spec, generation: TextToVideo(spec.model, generation),
+    "image-to-video": lambda spec, generation: ImageToVideo(spec.model, generation),
 }
 
 
@@ -50,6 +53,8 @@ def _is_offloaded(spec: LoadSpec) -> bool:
 
 def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
     """Check that the denoiser supports the kinds of the catalogue entry."""
+    if spec.model.family_spec.is_described:
+        return
     unet = pipeline.components.get("unet")
     # The denoiser of an inpainting model also takes the mask and the latents of the unmasked part.
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels
