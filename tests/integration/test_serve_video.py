@@ -17,8 +17,10 @@ from tests.ffprobe import probed
 from tests.moving_pictures import decoded, difference
 from tests.serving import Serving
 
-# Of the range, on average: two encodings of frames that differ by rounding.
-TOLERANCE = 2e-3
+# Of the range, on average. Frames are equal but for rounding (`python -m tests.video_pipelines` measures it);
+# where a value is rounded to another level, the encoder keeps other parts of the noise that tiny models make.
+# Most videos are equal to the last bit, and those of other seeds differ by more than 0.1.
+TOLERANCE = 0.01
 SOURCE = Image.effect_noise((32, 32), 90).convert("RGB")
 # The pipeline class, the kind, and the class that serves it.
 CASES = (

@@ -35,18 +35,13 @@ class VideoHead:
         width: Pixels.
         height: Pixels.
         num_frames: Number of frames.
-        duration_s: How long they are shown, in seconds.
+        fps: Frames per second, rounded.
     """
 
     width: int
     height: int
     num_frames: int
-    duration_s: float
-
-    @property
-    def fps(self) -> int:
-        """Frames per second, rounded."""
-        return max(1, round(self.num_frames / self.duration_s)) if self.duration_s else 1
+    fps: int
 
 
 def is_mp4(head: bytes) -> bool:
@@ -121,17 +116,17 @@ def _head_of(data: bytes, track: Box) -> VideoHead | None:
     handler = media and _inside(data, media, b"hdlr")
     clock = media and _inside(data, media, b"mdhd")
     samples = media and _inside(data, media, b"minf", b"stbl", b"stsz")
-    if not (header and handler and clock and samples):
+    times = media and _inside(data, media, b"minf", b"stbl", b"stts")
+    if not (header and handler and clock and samples and times):
         return None
     if data[handler.begin + 8 : handler.begin + 12] != b"vide":
         return None
     width, height = struct.unpack_from(">II", data, header.end - 8)
-    is_long = data[clock.begin] == 1
-    scale, duration = struct.unpack_from(
-        ">IQ" if is_long else ">II", data, clock.begin + (20 if is_long else 12)
-    )
+    (scale,) = struct.unpack_from(">I", data, clock.begin + (20 if data[clock.begin] == 1 else 12))
+    # From frame to frame. The duration of the track also counts what reordered frames add to it.
+    (step,) = struct.unpack_from(">I", data, times.begin + 12)
     (count,) = struct.unpack_from(">I", data, samples.begin + 8)
-    return VideoHead(width >> 16, height >> 16, count, duration / scale if scale else 0.0)
+    return VideoHead(width >> 16, height >> 16, count, max(1, round(scale / step)) if step else 1)
 
 
 def _inside(data: bytes, outer: Box, *path: bytes) -> Box | None:
