@@ -194,7 +194,8 @@ class Generation:
             # FLUX Kontext would enlarge the small picture of the first run to a megapixel.
             arguments["_auto_resize"] = False
         if self._model.pipeline is not None or context is None:
-            arguments = fitted_arguments(arguments, pipeline)
+            further = self._model.pipeline.arguments if self._model.pipeline is not None else {}
+            arguments = fitted_arguments({**further, **arguments}, pipeline)
         output = pipeline(**arguments)
         if skipping is not None and context is not None:
             skipping.report(context)

@@ -12,6 +12,7 @@ from diffusers.utils.outputs import BaseOutput
 
 from brushwork_workers.models.description.call_signature import (
     ARGUMENTS,
+    DENOISERS,
     call_parameters,
     control_argument,
     picture_argument,
@@ -80,6 +81,25 @@ def classes_by_kind(pipeline_class: type, component_names: frozenset[str]) -> di
         for candidate in (getattr(diffusers, name, None) for name in names if name is not None):
             if isinstance(candidate, type) and needed_components(candidate) <= component_names:
                 found |= {own: candidate for own in kinds_of(candidate) if own not in found}
+    return found
+
+
+def missing_settings(pipeline: Any) -> list[str]:
+    """Return settings of the denoiser that the call of a pipeline reads, and that the denoiser does not have.
+
+    Some classes of diffusers were copied from another architecture and fail with their own.
+
+    Args:
+        pipeline: A pipeline without weights.
+    """
+    tree = _parsed(inspect.unwrap(type(pipeline).__call__))
+    found = []
+    for node in ast.walk(tree):
+        path = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else []
+        if len(path) == 4 and path[0] == "self" and path[1] in DENOISERS and path[2] == "config":
+            config = getattr(getattr(pipeline, path[1], None), "config", None)
+            if config and not hasattr(config, path[3]):
+                found.append(".".join(path[1:]))
     return found
 
 
