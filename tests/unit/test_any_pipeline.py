@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 from brushwork_schemas.admission import admit
@@ -12,17 +13,21 @@ from brushwork_schemas.catalogue import Catalogue, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownModelClass
 from brushwork_schemas.families.registry import family_of
 from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import LoadSpec
 from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, kinds_of, needed_components
 from brushwork_workers.models.recognition import recognise
+from brushwork_workers.pocket import WEIGHTS
 from diffusers import (
     ControlNetModel,
+    DDIMScheduler,
     DiffusionPipeline,
     LatentConsistencyModelPipeline,
     LCMScheduler,
     StableDiffusionControlNetPipeline,
     StableDiffusionPAGPipeline,
+    StableDiffusionSAGPipeline,
 )
 from PIL import Image
 
@@ -73,6 +78,16 @@ def described(name: str, folder: Path) -> Model:
 
 
 class Desk(PlainDesk):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Image.Image] = []
+
+    def wants_preview(self) -> bool:
+        return True
+
+    def show_preview(self, picture: Image.Image) -> None:
+        self.shown.append(picture)
+
     def picture(self, sha256: str) -> Image.Image:
         return PICTURE
 
@@ -97,7 +112,6 @@ KINDS = {
     "QwenImageEditPipeline": ("image-editing",),
     "QwenImageEditPlusPipeline": ("image-editing",),
     "StableDiffusionInstructPix2PixPipeline": ("image-editing",),
-    "StableDiffusionLatentUpscalePipeline": ("image-upscaling",),
     "StableDiffusionControlNetPipeline": ("text-to-image",),
     "KandinskyV22CombinedPipeline": ("text-to-image",),
     "WanPipeline": ("text-to-video",),
@@ -109,6 +123,7 @@ KINDS = {
     "StableCascadePriorPipeline": (),
     "FluxPriorReduxPipeline": (),
     "DDPMPipeline": (),
+    "StableDiffusionLatentUpscalePipeline": (),
     "StableAudioPipeline": (),
     "ShapEPipeline": (),
     "MarigoldDepthPipeline": (),
@@ -208,6 +223,46 @@ def test_a_described_model_makes_pictures(entries: dict[str, Model], name: str, 
     result = load(spec).handlers[kind].perform(request, desk)
     assert [picture.width % model.multiple_of for picture in result["images"]] == [0]
     assert result["seeds"] == (3,)
+
+
+@pytest.mark.parametrize("pipeline_class", [StableDiffusionPAGPipeline, StableDiffusionSAGPipeline])
+def test_previews_are_like_the_picture(pipeline_class: Any, tmp_path: Path) -> None:
+    """One pipeline calls back after a step; the other one has only the older callback."""
+    trained = DiffusionPipeline.from_pretrained(WEIGHTS / "pocket-diffusion")
+    kept = ("vae", "text_encoder", "tokenizer", "unet")
+    none = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    parts = {name: trained.components[name] for name in kept}
+    scheduler = DDIMScheduler.from_config(trained.scheduler.config)
+    pipeline_class(**parts, **none, scheduler=scheduler).save_pretrained(tmp_path)
+    model = described("x", tmp_path)
+    spec = LoadSpec(model, tmp_path, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
+    desk = Desk()
+    request = admitted(model, "text-to-image", num_inference_steps=8, guidance_scale=2.0, seed=1)
+    made = load(spec).handlers["text-to-image"].perform(request, desk)["images"][0].pil()
+    assert len(desk.shown) == 8
+    pixels = [np.asarray(each.resize((64, 64)), dtype=float).ravel() for each in (made, desk.shown[-1])]
+    assert np.corrcoef(*pixels)[0, 1] > 0.9
+
+
+def test_what_the_decoder_would_get_after_the_last_step_is_what_it_gets() -> None:
+    """For latents in patches, with scale and shift."""
+    pipeline = flux()
+    given: list[torch.Tensor] = []
+    decode = pipeline.vae.decode
+    pipeline.vae.decode = lambda latents, *args, **kwargs: (
+        given.append(latents) or decode(latents, *args, **kwargs)
+    )
+    seen: list[torch.Tensor | None] = []
+
+    def after(own: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        seen.append(decoder_input(None))
+        return {}
+
+    size = {"width": 32, "height": 32, "max_sequence_length": 16, "num_inference_steps": 2}
+    pipeline("a red circle", **size, callback_on_step_end=after)
+    assert len(seen) == 2
+    assert seen[-1] is not None
+    assert torch.equal(seen[-1], given[0])
 
 
 def test_defaults_of_parameters_that_the_pipeline_lacks_are_refused(entries: dict[str, Model]) -> None:

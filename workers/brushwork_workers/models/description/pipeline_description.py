@@ -58,8 +58,11 @@ def describe(listing: Listing) -> PipelineDescription:
     pipelines = {
         kind: each
         for kind, each in pipelines.items()
-        if classes[kind] is pipeline_class or _fits(kind, each, has_further=_has_further_inputs(own))
+        if not missing_settings(each)
+        and (classes[kind] is pipeline_class or _fits(kind, each, has_further=_has_further_inputs(own)))
     }
+    if not pipelines:
+        raise _unserved(name, pipeline_class)
     sizes = sizes_of(own)
     schedulers = _schedulers(pipeline_class)
     return PipelineDescription(
@@ -158,7 +161,7 @@ def _fits(kind: str, pipeline: Any, *, has_further: bool) -> bool:
     """Return whether the components of a model fit another class than that of its folder."""
     # Inpainting that does not begin with the picture gives picture and mask to the denoiser.
     takes_mask = kind == "inpainting" and "strength" not in call_parameters(type(pipeline))
-    return has_further == takes_mask and not missing_settings(pipeline)
+    return has_further == takes_mask
 
 
 def _has_further_inputs(pipeline: Any) -> bool:

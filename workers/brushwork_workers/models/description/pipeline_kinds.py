@@ -20,7 +20,7 @@ from brushwork_workers.models.description.call_signature import (
 from brushwork_workers.models.description.pipeline_tables import class_names_by_kind, paired
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
-IMAGE_EDITING, IMAGE_UPSCALING = "image-editing", "image-upscaling"
+IMAGE_EDITING = "image-editing"
 TEXT_TO_VIDEO, IMAGE_TO_VIDEO = "text-to-video", "image-to-video"
 # How diffusers names the class of another kind with the same components.
 _SUFFIXES = {TEXT_TO_IMAGE: "", IMAGE_TO_IMAGE: "Img2Img", INPAINTING: "Inpaint"}
@@ -50,9 +50,7 @@ def kinds_of(pipeline_class: type) -> tuple[str, ...]:
         return _kinds_of_video(pipeline_class, picture, required)
     if not outputs & PICTURES and not (not outputs and "num_images_per_prompt" in known):
         return ()
-    if picture is not None and _is_upscaler(pipeline_class):
-        return (IMAGE_UPSCALING,)
-    if "prompt" not in known:
+    if "prompt" not in known or _is_upscaler(pipeline_class):
         return ()
     if picture is None:
         return () if known.keys() & _UNFILLED else (TEXT_TO_IMAGE,)
@@ -143,7 +141,8 @@ def _kinds_of_video(pipeline_class: type, picture: str | None, required: set[str
 
 
 def _is_upscaler(pipeline_class: type) -> bool:
-    # The call does not tell it from one that edits: both take a picture and a prompt.
+    # The call does not tell it from one that edits: both take a picture and a prompt. Its result has another
+    # size, which requests of no other kind expect; the family stable-diffusion-upscale serves its own class.
     return any(word in pipeline_class.__name__ for word in ("Upscale", "SuperResolution"))
 
 
