@@ -3,14 +3,16 @@
 import math
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
 
 
-def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Model) -> tuple[int, int]:
+def picture_size(
+    given: tuple[int, int], request: GenerationRequest, model: Model, kind: str = "image-to-image"
+) -> tuple[int, int]:
     """Return width and height of the result, in pixels.
 
     If the request has both, they are used. If it has one of them, the other follows from the proportions of
@@ -21,6 +23,8 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
         given: Width and height of the input picture, in pixels.
         request: The request, which may name a width and a height.
         model: The model. Both sides become multiples of the number that its family requires.
+        kind: The kind of the job, whose default size counts if the model has none of its own for pictures
+            from text.
     """
     width, height = given
     if request.width and request.height:
@@ -30,7 +34,7 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     elif request.height:
         scale = request.height / height
     else:
-        scale = min(1.0, math.sqrt(_default_area(model) / (width * height)))
+        scale = min(1.0, math.sqrt(_default_area(model, kind) / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
     multiple = model.family_spec.multiple_of
@@ -38,7 +42,12 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
 
 
 def size_warnings(
-    given: tuple[int, int], used: tuple[int, int], request: ImageToImageRequest, model: Model
+    given: tuple[int, int],
+    used: tuple[int, int],
+    request: GenerationRequest,
+    model: Model,
+    *,
+    field: str = "image",
 ) -> list[ResultWarning]:
     """Return a warning if the result has other sides or proportions than the input picture.
 
@@ -47,19 +56,20 @@ def size_warnings(
         used: Width and height of the result, in pixels.
         request: The request. A size that it asks for is no surprise, but proportions that change are.
         model: The model.
+        field: The parameter of the picture.
     """
     if given == used:
         return []
     sizes = {"given": written(given), "used": written(used)}
     if request.width and request.height:
-        return stretched("image", given, used)
+        return stretched(field, given, used)
     if request.width or request.height:
         return []
     multiple = model.family_spec.multiple_of
     # Rounding takes away less than a multiple from each side, unless a side would be too small.
     if max(before - after for before, after in zip(given, used, strict=True)) < multiple:
-        return [result_warning("size_rounded", "image", multiple=multiple, **sizes)]
-    return [result_warning("size_reduced", "image", **sizes)]
+        return [result_warning("size_rounded", field, multiple=multiple, **sizes)]
+    return [result_warning("size_reduced", field, **sizes)]
 
 
 def stretched(field: str, given: tuple[int, int], used: tuple[int, int]) -> list[ResultWarning]:
@@ -82,8 +92,8 @@ def written(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _default_area(model: Model) -> int:
-    defaults = model.defaults_of("text-to-image")
+def _default_area(model: Model, kind: str) -> int:
+    defaults = {**model.defaults_of(kind), **model.defaults_of("text-to-image")}
     area: int = defaults["width"] * defaults["height"]
     return area
 
