@@ -161,8 +161,8 @@ SUBMIT_TEXT = """Submit one job. When this returns, the job is stored, even if R
             **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
                 `deadline_s`, `idempotency_key`, `webhook_url` and others. A picture (`image`, `mask_image`,
                 `control_image`, each of `images`) may be a path, bytes, an open file, a PIL image, a NumPy
-                array, an artifact of another job, or a URL. A `dataset` may be the path of an archive or folder, bytes, an open
-                file, or an artifact.
+                array, an artifact of another job, or a URL. A `dataset` may be the path of an archive or
+                folder, bytes, an open file, or an artifact.
 
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage, InvalidDataset: The request is wrong; the

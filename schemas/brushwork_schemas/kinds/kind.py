@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
+from brushwork_schemas.kinds.file_places import ANY_INDEX
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized

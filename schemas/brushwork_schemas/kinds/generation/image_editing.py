@@ -43,7 +43,7 @@ class ImageEditingRequest(NewPictureRequest, GenerationRequest):
         le=20.0,
         allow_inf_nan=False,
         title="Picture guidance scale",
-        description="How closely the result keeps to the pictures (Brooks et al., 2022). Higher values change "
+        description="How closely the result keeps to the pictures (Brooks et al., 2022). Higher: it changes "
         "less.",
     )
 
