@@ -9,7 +9,6 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
-from brushwork_schemas.kinds.file_places import ANY_INDEX
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized
@@ -184,16 +183,6 @@ class Kind:
         found = {name: _media_type(schema[name]) for name in sorted(schema, key="image".__ne__)}
         return {name: media_type for name, media_type in found.items() if media_type}
 
-    @cached_property
-    def file_lists(self) -> dict[str, str]:
-        """Fields of its request that name several files, such as `images`, and the media type of each."""
-        parts = {pattern: pattern.split(".") for pattern in self.file_patterns}
-        return {
-            names[0]: self.file_patterns[pattern]
-            for pattern, names in parts.items()
-            if names[1:] == [ANY_INDEX]
-        }
-
     @property
     def pictures(self) -> tuple[str, ...]:
         """Fields of its request that name pictures, or several pictures; the main picture first."""
@@ -225,6 +214,16 @@ class Kind:
             return None
         places = (self.main_input, f"{self.main_input}.0")
         return next((name for place, name in self.files_in(request).items() if place in places), None)
+
+    @cached_property
+    def file_lists(self) -> dict[str, str]:
+        """Fields of its request that name several files, such as `images`, and the media type of each."""
+        parts = {pattern: pattern.split(".") for pattern in self.file_patterns}
+        return {
+            names[0]: self.file_patterns[pattern]
+            for pattern, names in parts.items()
+            if names[1:] == ["*"]
+        }
 
     @property
     def main_field(self) -> str | None:
