@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
+    from brushwork_schemas.kinds.generation.image_editing import ImageEditingResult
     from brushwork_schemas.kinds.generation.image_to_image import ImageToImageResult
     from brushwork_schemas.kinds.generation.inpainting import InpaintingResult
     from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
@@ -53,6 +54,11 @@ class AsyncTypedSubmission(ABC):
     async def submit(
         self, kind: Literal["image-to-image"], /, **parameters: Unpack[of.ImageToImageParameters]
     ) -> Job[ImageToImageResult | None]: ...
+
+    @overload
+    async def submit(
+        self, kind: Literal["image-editing"], /, **parameters: Unpack[of.ImageEditingParameters]
+    ) -> Job[ImageEditingResult | None]: ...
 
     @overload
     async def submit(
@@ -117,6 +123,18 @@ class AsyncTypedSubmission(ABC):
         on_preview: OnPreview | None = None,
         **parameters: Unpack[of.ImageToImageParameters],
     ) -> Job[ImageToImageResult]: ...
+
+    @overload
+    async def run(
+        self,
+        kind: Literal["image-editing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImageEditingParameters],
+    ) -> Job[ImageEditingResult]: ...
 
     @overload
     async def run(
@@ -229,6 +247,11 @@ class AsyncTypedSubmission(ABC):
     async def retry(  # type: ignore[overload-overlap]
         self, job: Job[ImageToImageResult | None], /, **changes: Unpack[of.ImageToImageChanges]
     ) -> Job[ImageToImageResult | None]: ...
+
+    @overload
+    async def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImageEditingResult | None], /, **changes: Unpack[of.ImageEditingChanges]
+    ) -> Job[ImageEditingResult | None]: ...
 
     @overload
     async def retry(  # type: ignore[overload-overlap]

@@ -220,9 +220,7 @@ class Kind:
         """Fields of its request that name several files, such as `images`, and the media type of each."""
         parts = {pattern: pattern.split(".") for pattern in self.file_patterns}
         return {
-            names[0]: self.file_patterns[pattern]
-            for pattern, names in parts.items()
-            if names[1:] == ["*"]
+            names[0]: self.file_patterns[pattern] for pattern, names in parts.items() if names[1:] == ["*"]
         }
 
     @property
