@@ -77,7 +77,6 @@ class Limits(BaseModel):
     )
     max_steps: int = Field(200, ge=1)
     max_images: int = Field(16, ge=1)
-    max_input_images: int = Field(1, ge=1, le=8, description="Most pictures that an editing job may give.")
 
 
 class Model(BaseModel):

@@ -58,7 +58,7 @@ def _check_number(request: ImageEditingRequest, model: "Model", catalogue: "Cata
     Raises:
         InvalidRequest: There are too many.
     """
-    most = model.limits.max_input_images
+    most = model.pipeline.max_input_images if model.pipeline is not None else 1
     if len(request.images) > most:
         raise InvalidRequest(
             said(

@@ -12,7 +12,7 @@ from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.image_to_image import resized
+from brushwork_workers.families.diffusion.handlers.image_to_image import resized
 from brushwork_workers.families.diffusion.picture_size import (
     SMALLEST_SIDE,
     picture_size,
