@@ -10,9 +10,7 @@ from brushwork_schemas.warnings import ResultWarning, result_warning
 SMALLEST_SIDE = 16
 
 
-def picture_size(
-    given: tuple[int, int], request: GenerationRequest, model: Model, kind: str = "image-to-image"
-) -> tuple[int, int]:
+def picture_size(given: tuple[int, int], request: GenerationRequest, model: Model) -> tuple[int, int]:
     """Return width and height of the result, in pixels.
 
     If the request has both, they are used. If it has one of them, the other follows from the proportions of
@@ -23,8 +21,6 @@ def picture_size(
         given: Width and height of the input picture, in pixels.
         request: The request, which may name a width and a height.
         model: The model. Both sides become multiples of the number that its family requires.
-        kind: The kind of the job, whose default size counts if the model has none of its own for pictures
-            from text.
     """
     width, height = given
     if request.width and request.height:
@@ -34,7 +30,7 @@ def picture_size(
     elif request.height:
         scale = request.height / height
     else:
-        scale = min(1.0, math.sqrt(_default_area(model, kind) / (width * height)))
+        scale = min(1.0, math.sqrt(_default_area(model) / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
     multiple = model.family_spec.multiple_of
@@ -92,8 +88,8 @@ def written(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _default_area(model: Model, kind: str) -> int:
-    defaults = {**model.defaults_of(kind), **model.defaults_of("text-to-image")}
+def _default_area(model: Model) -> int:
+    defaults = model.defaults_of("text-to-image")
     area: int = defaults["width"] * defaults["height"]
     return area
 

@@ -12,7 +12,7 @@ from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.handlers.image_to_image import resized
+from brushwork_workers.families.diffusion.picture_size import resized
 from brushwork_workers.families.diffusion.picture_size import (
     SMALLEST_SIDE,
     picture_size,
@@ -79,9 +79,9 @@ class ImageEditing:
 
     def _prepared(self, request: ImageEditingRequest, pictures: Sequence[Image.Image]) -> PreparedGeneration:
         given = pictures[0].size
-        width, height = size = picture_size(given, request, self._model, KIND)
+        width, height = size = picture_size(given, request, self._model)
         own = {
-            **pictures_arguments(self._known, self._model.family_spec.multiple_of, pictures, size, request),
+            **pictures_arguments(self._known, self._model.multiple_of, pictures, size, request),
             **_accepted(self._known, _PICTURE_GUIDANCE, request.image_guidance_scale),
         }
         warnings = size_warnings(given, size, request, self._model, field="images.0")
