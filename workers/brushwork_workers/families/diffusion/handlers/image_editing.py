@@ -6,16 +6,16 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.errors import InvalidImage, InvalidRequest
 from brushwork_schemas.kinds.generation.image_editing import ImageEditingRequest
 from brushwork_schemas.wording.phrase import said
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.picture_size import resized
 from brushwork_workers.families.diffusion.picture_size import (
     SMALLEST_SIDE,
     picture_size,
+    resized,
     size_warnings,
 )
 from brushwork_workers.interface import JobContext
@@ -50,7 +50,9 @@ class ImageEditing:
             "num_inference_steps": 2,
         }
         request = self._marked(ImageEditingRequest.model_validate(fields))
-        black = Image.new("RGB", (request.width or 64, request.height or 64))
+        described = self._model.pipeline
+        side = described.width if described is not None else None
+        black = Image.new("RGB", (side or 64, described.height or 64 if described is not None else 64))
         self._generation.warm_up(request, self._prepared(request, [black]))
 
     def perform(self, request: ImageEditingRequest, context: JobContext) -> dict[str, Any]:
@@ -77,7 +79,31 @@ class ImageEditing:
         missing = [mark for mark in marks if mark not in prompt]
         return request.model_copy(update={"prompt": " ".join([*missing, prompt])})
 
+    def _check(self, pictures: Sequence[Image.Image]) -> None:
+        """Refuse pictures that the pipeline does not take, such as too small ones for FLUX.2.
+
+        Raises:
+            InvalidImage: A picture is refused.
+        """
+        processor = getattr(self._generation.pipelines.loaded, "image_processor", None)
+        check = getattr(processor, "check_image_input", lambda picture: picture)
+        for index, picture in enumerate(pictures):
+            try:
+                check(picture)
+            except ValueError as error:
+                raise InvalidImage(
+                    said(
+                        "images.{index}: {model} does not take this picture: {reason}.",
+                        index=index,
+                        model=self._model.name,
+                        reason=str(error).rstrip("."),
+                    ),
+                    field=f"images.{index}",
+                    hint="Send the picture in another size.",
+                ) from error
+
     def _prepared(self, request: ImageEditingRequest, pictures: Sequence[Image.Image]) -> PreparedGeneration:
+        self._check(pictures)
         given = pictures[0].size
         width, height = size = picture_size(given, request, self._model)
         own = {
