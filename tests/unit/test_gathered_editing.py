@@ -59,7 +59,7 @@ STOCK: dict[str, Stock] = {
     },
     "omnigen": lambda request, given: {
         **_sized(request),
-        "prompt": " ".join(f"<img><|image_{n + 1}|></img>" for n in range(len(given))) + f" {request['prompt']}",
+        "prompt": " ".join([*(f"<img><|image_{n + 1}|></img>" for n in range(len(given))), request["prompt"]]),
         "input_images": given,
         "guidance_scale": request["guidance_scale"],
         "img_guidance_scale": request["image_guidance_scale"],

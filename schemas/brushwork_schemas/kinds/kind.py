@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
-from brushwork_schemas.kinds.file_places import patterns_of, values_at
+from brushwork_schemas.kinds.file_places import ANY_INDEX, patterns_of, values_at
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized
@@ -191,7 +191,8 @@ class Kind:
         The main picture comes first; see `file_places`.
         """
         found = patterns_of(self.request_type.model_json_schema())
-        return {pattern: found[pattern] for pattern in sorted(found, key="image".__ne__)}
+        main = ("image", f"images.{ANY_INDEX}")
+        return {pattern: found[pattern] for pattern in sorted(found, key=lambda pattern: pattern not in main)}
 
     def files_in(self, request: Any) -> dict[str, str]:
         """Return the names of the files of a request by place, such as `ip_adapters.0.images.1`.
@@ -206,7 +207,8 @@ class Kind:
     def pictures(self) -> tuple[str, ...]:
         """Fields of its request that name pictures, or several pictures; the main picture first."""
         named = {**self.files, **self.file_lists}
-        return tuple(name for name, media_type in named.items() if media_type == PICTURE)
+        found = [name for name, media_type in named.items() if media_type == PICTURE]
+        return tuple(sorted(found, key=lambda name: name not in ("image", "images")))
 
     @property
     def masks(self) -> tuple[str, ...]:
@@ -239,7 +241,9 @@ class Kind:
         """Fields of its request that name several files, such as `images`, and the media type of each."""
         parts = {pattern: pattern.split(".") for pattern in self.file_patterns}
         return {
-            names[0]: self.file_patterns[pattern] for pattern, names in parts.items() if names[1:] == ["*"]
+            names[0]: self.file_patterns[pattern]
+            for pattern, names in parts.items()
+            if names[1:] == [ANY_INDEX]
         }
 
     @property

@@ -37,6 +37,18 @@ def picture_size(given: tuple[int, int], request: GenerationRequest, model: Mode
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
 
 
+def limited_size(given: tuple[int, int], model: Model, multiple: int) -> tuple[int, int]:
+    """Return width and height of a result that has the size of its input picture, in pixels.
+
+    Args:
+        given: Width and height of the input picture, in pixels.
+        model: The model, whose limit of a side counts.
+        multiple: The number of which both sides are multiples.
+    """
+    scale = min(1.0, model.limits.max_side / max(given))
+    return _side(given[0] * scale, multiple), _side(given[1] * scale, multiple)
+
+
 def size_warnings(
     given: tuple[int, int],
     used: tuple[int, int],

@@ -14,6 +14,7 @@ from PIL import Image
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.families.diffusion.picture_size import (
     SMALLEST_SIDE,
+    limited_size,
     picture_size,
     resized,
     size_warnings,
@@ -105,7 +106,12 @@ class ImageEditing:
     def _prepared(self, request: ImageEditingRequest, pictures: Sequence[Image.Image]) -> PreparedGeneration:
         self._check(pictures)
         given = pictures[0].size
-        width, height = size = picture_size(given, request, self._model)
+        width, height = size = (
+            picture_size(given, request, self._model)
+            if "width" in self._known
+            # Such a pipeline makes a result of the size of the picture, whatever it is.
+            else limited_size(given, self._model, self._model.multiple_of)
+        )
         own = {
             **pictures_arguments(self._known, self._model.multiple_of, pictures, size, request),
             **_accepted(self._known, _PICTURE_GUIDANCE, request.image_guidance_scale),
