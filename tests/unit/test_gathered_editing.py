@@ -35,6 +35,9 @@ QUICK = ("instruct-pix2pix", "flux-kontext", "flux-2", "omnigen")
 Stock = Callable[[Mapping[str, Any], list[Image.Image]], dict[str, Any]]
 
 
+MARKS = ("<img><|image_1|></img>", "<img><|image_2|></img>")
+
+
 def _sized(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"width": request.get("width", SIDE), "height": request.get("height", SIDE)}
 
@@ -59,7 +62,7 @@ STOCK: dict[str, Stock] = {
     },
     "omnigen": lambda request, given: {
         **_sized(request),
-        "prompt": " ".join([*(f"<img><|image_{n + 1}|></img>" for n in range(len(given))), request["prompt"]]),
+        "prompt": f"{' '.join(MARKS[: len(given)])} {request['prompt']}",
         "input_images": given,
         "guidance_scale": request["guidance_scale"],
         "img_guidance_scale": request["image_guidance_scale"],

@@ -6,8 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.file_places import MOST_ITEMS
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.presentation import Presentation
 from starlette.datastructures import FormData, UploadFile
@@ -59,7 +61,11 @@ class TypedForm:
         files = {name: values.pop(name) for name in of_files if name in values}
         stored = {name: value for name, value in files.items() if isinstance(value, str)}
         of_lists = [each.name for each in fields if each.shape == "files"]
-        stored_lists = {name: list(values.pop(name)) for name in of_lists if name in values}
+        stored_lists = {
+            name: [each for each in values.pop(name) if is_sha256(each)][:MOST_ITEMS]
+            for name in of_lists
+            if name in values
+        }
         for each in fields:
             if each.shape == "yes-no" and each.name in values:
                 values[each.name] = str(values[each.name]).lower()
