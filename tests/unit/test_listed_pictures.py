@@ -20,7 +20,7 @@ from brushwork_schemas.errors import InvalidImage, InvalidRequest
 from brushwork_schemas.kinds.registry import all_kinds
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from tests.drawn import png
+from tests.clients import png
 
 KIND = "image-editing"
 A, B = "a" * 64, "b" * 64
