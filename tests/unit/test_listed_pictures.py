@@ -27,6 +27,22 @@ A, B = "a" * 64, "b" * 64
 EDITING = all_kinds()[KIND]
 
 
+ENTRY = """
+[models.several]
+family = "diffusers"
+source = { folder = "nowhere" }
+kinds = ["image-editing"]
+pipeline = { class_name = "Flux2Pipeline", parameters = { image-editing = [] }, max_input_images = 8 }
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("catalogue") / "catalogue.toml"
+    file.write_text(ENTRY)
+    return file
+
+
 def upload(content: bytes) -> UploadFile:
     headers = Headers({"content-type": "image/png"})
     return UploadFile(BytesIO(content), size=len(content), filename="picture.png", headers=headers)
@@ -64,21 +80,25 @@ class TestClient:
         ("images", "field", "message"),
         [
             ([], "images", "images"),
-            (None, "images", "image-editing requires 'images'"),
+            (None, "images", "images: must be"),
             ([png(), b"no picture"], "images.1", "images.1"),
             (["nowhere.png"], "images.0", "images.0: 'nowhere.png' can't be read"),
             ([png(), None], "images.1", "images.1"),
-            ([png()] * 9, "images", "images"),
+            ([png()] * 9, "images", "images: must have at most 8 items"),
             (7, "images.0", "images.0"),
             ([[png()]], "images.0", "images.0"),
             ([A], "images.0", f"images.0: artifact {A} is not in this store"),
-            ([png()] * 100_000, "images", "images"),
+            ([png()] * 100_000, "images", "images: must have at most 8 items"),
+            ([png()] * 2, "images", "images: 2 pictures exceed the limit of pocket-editor, 1"),
         ],
-        ids=["none", "null", "bytes", "path", "hole", "nine", "number", "nested", "unknown", "flood"],
+        ids=["none", "null", "bytes", "path", "hole", "nine", "number", "nested", "unknown", "flood", "two"],
     )
-    def test_what_is_wrong_is_told_with_its_place(self, images: Any, field: str, message: str) -> None:
+    def test_what_is_wrong_is_told_with_its_place(
+        self, catalogue: Path, images: Any, field: str, message: str
+    ) -> None:
+        model = "pocket-editor" if message.endswith("1") else "several"
         with pytest.raises((InvalidRequest, InvalidImage)) as refused:
-            FakeClient().submit(KIND, prompt="make it blue", images=images)
+            FakeClient(catalogue=catalogue).submit(KIND, model=model, prompt="make it blue", images=images)
         assert refused.value.field == field
         assert message in refused.value.message
 
@@ -180,8 +200,9 @@ class TestPage:
         typed.take_picture(all_kinds()["image-to-text"], B)
         assert typed.stored == {"image": B}
 
-    def test_a_job_that_waits_shows_its_first_picture(self) -> None:
-        job = FakeClient().submit(KIND, prompt="make it blue", images=[png(), png("white")])
+    def test_a_job_that_waits_shows_its_first_picture(self, catalogue: Path) -> None:
+        client = FakeClient(catalogue=catalogue)
+        job = client.submit(KIND, model="several", prompt="make it blue", images=[png(), png("white")])
         assert Thumbnail.of(job).sha256 == job.request.images[0]
 
 

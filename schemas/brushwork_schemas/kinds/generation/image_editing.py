@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
 from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.errors import InvalidRequest
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 MOST_PICTURES = 8
 
 
+def _not_too_many(given: object) -> object:
+    # Else each of many thousand items would be an error of its own, before the length is one.
+    if isinstance(given, list | tuple) and len(given) > MOST_PICTURES:
+        length = {"field_type": "Tuple", "max_length": MOST_PICTURES, "actual_length": len(given)}
+        raise PydanticKnownError("too_long", length)
+    return given
+
+
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
 class ImageEditingRequest(NewPictureRequest, GenerationRequest):
     """Change one or more pictures as an instruction says."""
@@ -30,7 +39,7 @@ class ImageEditingRequest(NewPictureRequest, GenerationRequest):
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
         max_length=2000, title="Instruction", description="What to change, such as `make the ball red`."
     )
-    images: Annotated[tuple[Picture, ...], Field(strict=False)] = Field(
+    images: Annotated[tuple[Picture, ...], Field(strict=False), BeforeValidator(_not_too_many)] = Field(
         min_length=1,
         max_length=MOST_PICTURES,
         title="Pictures",
