@@ -1,9 +1,13 @@
 """Pipelines that edit pictures by an instruction, of their real classes in tiny, seeded configurations."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from brushwork_workers.models.description.pipeline_description import describe
+from brushwork_workers.models.listing import FolderListing
 from diffusers import (
     AutoencoderKL,
     AutoencoderKLFlux2,
@@ -173,3 +177,33 @@ EDITORS: dict[str, Callable[[], DiffusionPipeline]] = {
     "qwen-image-edit": qwen_image_edit,
     "qwen-image-edit-plus": qwen_image_edit_plus,
 }
+# Those of Qwen scale every picture to a megapixel, which takes long.
+QUICK = ("instruct-pix2pix", "flux-kontext", "flux-2", "omnigen")
+_ENTRY = """
+[models.{name}]
+family = "diffusers"
+source = {{ folder = "{folder}" }}
+kinds = ["image-editing"]
+pipeline = {pipeline}
+"""
+
+
+def save_all(folder: Path) -> str:
+    """Save the quick ones, and return their catalogue entries."""
+    return "".join(_saved(folder / name, name) for name in QUICK)
+
+
+def _saved(folder: Path, name: str) -> str:
+    pipeline: Any = EDITORS[name]()
+    pipeline.save_pretrained(folder)
+    described = describe(FolderListing(folder)).model_dump(mode="json", exclude_defaults=True)
+    return _ENTRY.format(name=name, folder=folder, pipeline=_inline(described))
+
+
+def _inline(value: Any) -> str:
+    """Return a value as TOML in one line."""
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{json.dumps(name)} = {_inline(each)}" for name, each in value.items()) + " }"
+        )
+    return json.dumps(value)

@@ -20,7 +20,7 @@ from brushwork_workers.models.description.pipeline_description import describe
 from brushwork_workers.models.listing import FolderListing
 from PIL import Image
 
-from tests.checkpoints.editors import EDITORS
+from tests.checkpoints.editors import EDITORS, QUICK
 from tests.checkpoints.painters import picture
 from tests.desks import PlainDesk
 from tests.equality import assert_equals
@@ -29,8 +29,6 @@ from tests.stops import Going
 KIND = "image-editing"
 NUM_JOBS = 8
 SIDE = 64
-# Those of Qwen scale every picture to a megapixel, which takes long: `--thorough` tries them too.
-QUICK = ("instruct-pix2pix", "flux-kontext", "flux-2", "omnigen")
 # Stock arguments for the pictures and the guidance of a request.
 Stock = Callable[[Mapping[str, Any], list[Image.Image]], dict[str, Any]]
 
