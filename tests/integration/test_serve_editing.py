@@ -1,4 +1,4 @@
-"""Pictures edited by an instruction, through the queue: equal to diffusers called directly, alone and eight at once."""
+"""Pictures edited by an instruction, through the queue: equal to diffusers, alone and eight at once."""
 
 from pathlib import Path
 from typing import Any
