@@ -110,7 +110,7 @@ def test_a_mask_is_painted_over_the_picture(visit: Visit, circle: Path) -> None:
 
 def test_a_picture_is_edited_and_what_was_made_is_edited_again(visit: Visit, circle: Path) -> None:
     page = visit("/?kind=image-editing")
-    chosen = page.get_by_label("Pictures", exact=True)
+    chosen = page.get_by_label("Pictures to edit", exact=True)
     # Chosen one after the other.
     chosen.set_input_files(circle)
     chosen.set_input_files(circle)
@@ -138,7 +138,7 @@ def test_a_picture_is_edited_and_what_was_made_is_edited_again(visit: Visit, cir
 
 def test_a_chosen_picture_can_be_removed_again(visit: Visit, circle: Path) -> None:
     page = visit("/?kind=image-editing")
-    chosen = page.get_by_label("Pictures", exact=True)
+    chosen = page.get_by_label("Pictures to edit", exact=True)
     chosen.set_input_files([circle, circle])
     expect(page.locator(".shape-files .kept li")).to_have_count(2)
     page.get_by_role("button", name="Remove picture 2").click()

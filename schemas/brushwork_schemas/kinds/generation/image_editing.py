@@ -42,7 +42,7 @@ class ImageEditingRequest(NewPictureRequest, GenerationRequest):
     images: Annotated[tuple[Picture, ...], Field(strict=False), BeforeValidator(_not_too_many)] = Field(
         min_length=1,
         max_length=MOST_PICTURES,
-        title="Pictures",
+        title="Pictures to edit",
         description="The picture to change. Some models take several, and the instruction says what to do "
         "with each.",
     )
@@ -103,7 +103,7 @@ KIND = Kind(
             **GENERATION_CHINESE,
             "field.prompt.label": "指令",
             "field.prompt.hint": "要改什么，例如“把球变成红色”。",
-            "field.images.label": "图片",
+            "field.images.label": "要编辑的图片",
             "field.images.hint": "要修改的图片。有的模型可接受多张，由指令说明各张的用途。",
             "field.image_guidance_scale.label": "图片引导系数",
             "field.image_guidance_scale.hint": "结果贴近原图的程度；越大，改动越少。",
