@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PATIENCE_MS
@@ -108,12 +109,16 @@ def test_a_mask_is_painted_over_the_picture(visit: Visit, circle: Path) -> None:
     assert 0.05 < share < 0.5, "a stroke across the middle"
 
 
-def test_a_picture_is_edited_and_what_was_made_is_edited_again(visit: Visit, circle: Path) -> None:
+def test_a_picture_is_edited_and_what_was_made_is_edited_again(
+    visit: Visit, circle: Path, tmp_path: Path
+) -> None:
+    blue = tmp_path / "blue.png"
+    Image.new("RGB", (64, 64), "blue").save(blue)
     page = visit("/?kind=image-editing")
     chosen = page.get_by_label("Pictures to edit", exact=True)
     # Chosen one after the other.
     chosen.set_input_files(circle)
-    chosen.set_input_files(circle)
+    chosen.set_input_files(blue)
     kept = page.locator(".shape-files .kept li")
     expect(kept).to_have_count(2)
     expect(kept.locator("span")).to_have_text(["1", "2"])
