@@ -5,6 +5,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import diffusers
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import InvalidImage, InvalidRequest
 from brushwork_schemas.kinds.generation.image_editing import ImageEditingRequest
@@ -40,7 +41,8 @@ class ImageEditing:
     def __init__(self, model: Model, generation: Generation) -> None:
         self._model = model
         self._generation = generation
-        self._known = inspect.signature(type(generation.pipelines.loaded).__call__).parameters
+        pipeline_class = getattr(diffusers, generation.pipelines.class_name(KIND))
+        self._known = inspect.signature(pipeline_class.__call__).parameters
 
     def warm_up(self) -> None:
         """Run two steps on a black picture of the default size."""
