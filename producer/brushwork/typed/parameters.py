@@ -22,6 +22,7 @@ KindName: TypeAlias = Literal[
     "image-to-text",
     "image-classification",
     "image-segmentation",
+    "image-preprocessing",
     "image-classification-training",
 ]
 
@@ -347,6 +348,29 @@ class ImageSegmentationChanges(ImageSegmentationFields, total=False):
     image: PictureFile
 
 
+class ImagePreprocessingFields(OptionParameters, total=False):
+    """Optional parameters of image-preprocessing."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    low_threshold: int | None
+    high_threshold: int | None
+    boxes: Sequence[Box | BoxItem]
+
+
+class ImagePreprocessingParameters(ImagePreprocessingFields):
+    """Parameters of image-preprocessing. `ImagePreprocessingRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImagePreprocessingChanges(ImagePreprocessingFields, total=False):
+    """Changes for a repeated job of image-preprocessing."""
+
+    image: PictureFile
+
+
 class ImageClassificationTrainingFields(OptionParameters, total=False):
     """Optional parameters of image-classification-training."""
 
@@ -426,6 +450,8 @@ class AnyChanges(OptionParameters, total=False):
     threshold: float | None
     points: Sequence[Point | PointItem]
     boxes: Sequence[Box | BoxItem]
+    low_threshold: int | None
+    high_threshold: int | None
     dataset: DatasetFile
     image_size: int | None
     num_train_epochs: int

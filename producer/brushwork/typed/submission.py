@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
     from brushwork_schemas.kinds.image_classification import ImageClassificationResult
     from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingResult
+    from brushwork_schemas.kinds.image_preprocessing import ImagePreprocessingResult
     from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
     from brushwork_schemas.kinds.image_to_text import ImageToTextResult
     from brushwork_schemas.kinds.image_upscaling import ImageUpscalingResult
@@ -84,6 +85,11 @@ class TypedSubmission(ABC):
     def submit(
         self, kind: Literal["image-segmentation"], /, **parameters: Unpack[of.ImageSegmentationParameters]
     ) -> Job[ImageSegmentationResult | None]: ...
+
+    @overload
+    def submit(
+        self, kind: Literal["image-preprocessing"], /, **parameters: Unpack[of.ImagePreprocessingParameters]
+    ) -> Job[ImagePreprocessingResult | None]: ...
 
     @overload
     def submit(
@@ -216,6 +222,18 @@ class TypedSubmission(ABC):
     @overload
     def run(
         self,
+        kind: Literal["image-preprocessing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImagePreprocessingParameters],
+    ) -> Job[ImagePreprocessingResult]: ...
+
+    @overload
+    def run(
+        self,
         kind: Literal["image-classification-training"],
         /,
         *,
@@ -307,6 +325,11 @@ class TypedSubmission(ABC):
     def retry(  # type: ignore[overload-overlap]
         self, job: Job[ImageSegmentationResult | None], /, **changes: Unpack[of.ImageSegmentationChanges]
     ) -> Job[ImageSegmentationResult | None]: ...
+
+    @overload
+    def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImagePreprocessingResult | None], /, **changes: Unpack[of.ImagePreprocessingChanges]
+    ) -> Job[ImagePreprocessingResult | None]: ...
 
     @overload
     def retry(
