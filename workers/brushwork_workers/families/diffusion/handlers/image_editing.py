@@ -19,6 +19,7 @@ from brushwork_workers.families.diffusion.picture_size import (
     picture_size,
     resized,
     size_warnings,
+    warm_up_fields,
 )
 from brushwork_workers.interface import JobContext
 
@@ -45,18 +46,10 @@ class ImageEditing:
         self._known = inspect.signature(pipeline_class.__call__).parameters
 
     def warm_up(self) -> None:
-        """Run two steps on a black picture of the default size."""
-        fields = {
-            **self._model.defaults_of(KIND),
-            "prompt": "a picture",
-            "images": ("0" * 64,),
-            "num_inference_steps": 2,
-        }
+        """Run two steps on a small black picture. FLUX.2 takes none of less than 64 pixels."""
+        fields = {**warm_up_fields(self._model, KIND), "images": ("0" * 64,)}
         request = self._marked(ImageEditingRequest.model_validate(fields))
-        described = self._model.pipeline
-        side = described.width if described is not None else None
-        black = Image.new("RGB", (side or 64, described.height or 64 if described is not None else 64))
-        self._generation.warm_up(request, self._prepared(request, [black]))
+        self._generation.warm_up(request, self._prepared(request, [Image.new("RGB", (64, 64))]))
 
     def perform(self, request: ImageEditingRequest, context: JobContext) -> dict[str, Any]:
         """Change the pictures of one job."""

@@ -8,7 +8,13 @@ from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
 from brushwork_workers.families.diffusion.handlers.image_to_image import copies
-from brushwork_workers.families.diffusion.picture_size import picture_size, resized, size_warnings, stretched
+from brushwork_workers.families.diffusion.picture_size import (
+    picture_size,
+    resized,
+    size_warnings,
+    stretched,
+    warm_up_fields,
+)
 from brushwork_workers.interface import JobContext
 
 KIND = "inpainting"
