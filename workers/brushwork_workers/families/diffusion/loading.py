@@ -13,18 +13,20 @@ from transformers import PreTrainedModel
 from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.image_to_image import ImageToImage
-from brushwork_workers.families.diffusion.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
+from brushwork_workers.families.diffusion.handlers.image_to_image import ImageToImage
+from brushwork_workers.families.diffusion.handlers.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.text_to_image import TextToImage
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
-from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
+    "image-editing": lambda spec, generation: ImageEditing(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
 }
 
