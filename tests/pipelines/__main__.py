@@ -7,11 +7,23 @@ import traceback
 import warnings
 from pathlib import Path
 
-import diffusers
 import torch
+from diffusers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from tests.pipelines.comparison import NUM_JOBS, TOLERANCE, compare
 from tests.pipelines.registry import TRIALS
+
+_COLUMNS = (
+    "pipeline",
+    "difference",
+    "spread",
+    "effect",
+    "calls in a batch",
+    "own modules",
+    "draws",
+    "seconds",
+)
 
 
 def main() -> int:
@@ -21,13 +33,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=NUM_JOBS, help="jobs at once (%(default)s)")
     parser.add_argument("--errors", action="store_true", help="print tracebacks")
     arguments = parser.parse_args()
-    diffusers.logging.set_verbosity_error()
-    diffusers.logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     chosen = [name for name in TRIALS if not arguments.names or any(each in name for each in arguments.names)]
-    print("| pipeline | difference | spread | effect | calls in a batch | copied for each job | draws | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(_COLUMNS)} |")
+    print("|---" * len(_COLUMNS) + "|")
     wrong = sum(not _compared(name, arguments.jobs, arguments.errors) for name in chosen)
     print(f"{len(chosen) - wrong} of {len(chosen)} are equal to diffusers within {TOLERANCE:g}")
     return wrong

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
-from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.pipeline_copies.observation import distance
 
@@ -118,5 +117,7 @@ def _call(trial: Trial, pipeline: Any, index: int, seed: int) -> Any:
 
 def _spread(result: Any) -> float:
     leaves = torch.utils._pytree.tree_leaves(result)
-    arrays = [np.asarray(leaf, dtype=np.float64) for leaf in leaves if not isinstance(leaf, (str, bool, type(None)))]
+    arrays = [
+        np.asarray(leaf, dtype=np.float64) for leaf in leaves if not isinstance(leaf, (str, bool, type(None)))
+    ]
     return min((float(array.std()) for array in arrays if array.size > 1), default=0.0)

@@ -17,8 +17,8 @@ from diffusers import (
     KandinskyV22PriorEmb2EmbPipeline,
     KandinskyV22PriorPipeline,
     PriorTransformer,
-    UNet2DConditionModel,
     UnCLIPScheduler,
+    UNet2DConditionModel,
     VQModel,
 )
 
@@ -94,7 +94,7 @@ def ddpm() -> DDPMScheduler:
 
 def prior_parts() -> dict[str, Any]:
     torch.manual_seed(0)
-    prior = PriorTransformer(
+    prior: Any = PriorTransformer(
         num_attention_heads=2,
         attention_head_dim=12,
         embedding_dim=WIDTH,

@@ -255,6 +255,6 @@ def is_autoencoder(module: nn.Module) -> bool:
 
 def _computes(name: str) -> bool:
     """Return whether a method computes much, by the names that transformers and diffusers use."""
-    return name == "generate" or name.startswith(("get_text_features", "get_image_features", "encode_", "decode_"))
-
-
+    return name == "generate" or name.startswith(
+        ("get_text_features", "get_image_features", "encode_", "decode_")
+    )

@@ -43,8 +43,9 @@ _ADAPTABLE = ("unet", "transformer", *_TEXT_ENCODERS)
 class PipelineCopies:
     """Makes copies of pipelines that share the same weights, for any pipeline of diffusers.
 
-    A copy has proxies of all modules, tokenizers and processors, wherever the pipeline refers to them: also in
-    pipelines inside of it. Everything else is copied: schedulers, guiders, image processors, inner pipelines.
+    A copy has proxies of all modules, tokenizers and processors, wherever the pipeline refers to them, also
+    in pipelines inside of it. Everything else is copied: schedulers, guiders, image processors, and the inner
+    pipelines themselves.
 
     Args:
         pipeline: The loaded `DiffusionPipeline`. It is never run itself.
@@ -69,6 +70,11 @@ class PipelineCopies:
         """All modules with weights of the loaded pipeline, and the copies of them in other number formats."""
         own = list(self._parts_of(self._pipeline).modules.values())
         return [*own, *(copied for each in own for copied in self._dtype_copies[id(each)].copies())]
+
+    @property
+    def has_foreign_modules(self) -> bool:
+        """Whether a module has a class of no library whose modules are known."""
+        return any(map(is_foreign, self._parts_of(self._pipeline).modules.values()))
 
     def observe(self, run: Run, original: Any = None) -> None:
         """Find out what keeps the jobs of a pipeline apart. Call it once, before any job runs.
@@ -125,7 +131,8 @@ class PipelineCopies:
             pipeline.__dict__["scheduler"] = made
         if draws is not None:
             pipeline.__dict__["_own_draws"] = draws
-            pipeline.__class__ = _with_own_draws(type(pipeline))
+            kind: Any = type(pipeline)
+            pipeline.__class__ = _with_own_draws(kind)
         return pipeline
 
     def _parts_of(self, original: Any) -> SharedParts:
@@ -143,7 +150,7 @@ class PipelineCopies:
     def _draws(self, seed: int | None, *, has_other_scheduler: bool) -> OwnDraws | None:
         isolation = self._isolation
         if isolation.watch is not None:
-            draws = OwnDraws(seed or 0, of_python=False)
+            draws = OwnDraws(seed or 0, of_python=isolation.draws_of_python)
             isolation.watch.draws.append(draws)
             return draws
         # Some schedulers draw from global generators, and none but the model's own was observed.
@@ -215,7 +222,8 @@ def _scheduler(own: Any, name: str | None, pipeline: Any) -> Any:
 
 def _copy_of(original: Any, memo: dict[int, Any]) -> Any:
     """Return a copy of a pipeline, with the given replacements of some of its parts."""
-    pipeline = type(original).__new__(type(original))
+    kind: Any = type(original)
+    pipeline = kind.__new__(kind)
     memo[id(original)] = pipeline
     for name, value in vars(original).items():
         try:
@@ -229,9 +237,9 @@ def _copy_of(original: Any, memo: dict[int, Any]) -> Any:
 
 
 @functools.cache
-def _with_own_draws(kind: type) -> type:
+def _with_own_draws(kind: Any) -> Any:
     """Return a pipeline class whose calls draw from the job's own generators."""
-    call: Callable[..., Any] = kind.__call__  # type: ignore[operator]
+    call: Callable[..., Any] = kind.__call__
 
     @functools.wraps(call)
     def drawing(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -58,7 +58,7 @@ class _Node:
     Args:
         own: The object itself, so that its number (`id`) stays taken.
         items: What it referred to, by name, key or index.
-        content: A copy of the values of a tensor, an array or a generator; None if there is none.
+        content: A copy of a tensor, an array or an object of C; the state of a generator; else None.
         version: How often a tensor had been written to.
     """
 
@@ -91,8 +91,12 @@ class ModuleState:
 
     def restore(self) -> None:
         """Write back what the objects held. Weights stay as they are."""
+        # An object of C cannot be written to, so that its owners get a copy of what it was.
+        of_c = [node for node in self._nodes.values() if _PICKLED in node.items]
+        changed = [node for node in of_c if not _are_alike(node.items, _items_of(node.own))]
+        copies = {id(node.own): copy.deepcopy(node.content) for node in changed}
         for node in self._nodes.values():
-            _restore(node)
+            _restore(node, copies)
 
 
 def copy_with_shared_weights(module: nn.Module) -> nn.Module:
@@ -118,7 +122,8 @@ def _node_of(found: Any) -> _Node:
         return _Node(found, {}, found.copy() if found.size <= MAX_COPIED_ELEMENTS else None)
     if isinstance(found, torch.Generator):
         return _Node(found, {}, found.get_state())
-    return _Node(found, _items_of(found))
+    items = _items_of(found)
+    return _Node(found, items, copy.deepcopy(found) if _PICKLED in items else None)
 
 
 def _items_of(found: Any) -> dict[Any, Any]:
@@ -205,11 +210,13 @@ def _is_same_array(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return bool((one == other).all()) if one.dtype.hasobject else one.tobytes() == other.tobytes()
     first, second = one.cpu(), other.cpu()
-    return bool(torch.equal(first, second)) or bool(((first == second) | ((first != first) & (second != second))).all())
+    return bool(torch.equal(first, second)) or bool(
+        ((first == second) | ((first != first) & (second != second))).all()
+    )
 
 
-def _restore(node: _Node) -> None:
-    own, items = node.own, node.items
+def _restore(node: _Node, copies: Mapping[int, Any]) -> None:
+    own = node.own
     if isinstance(own, Tensor):
         if node.content is not None and node.version != own._version:
             with torch.no_grad():
@@ -219,12 +226,11 @@ def _restore(node: _Node) -> None:
             own[...] = node.content
     elif isinstance(own, torch.Generator):
         own.set_state(node.content)
-    elif not _are_same_objects(_items_of(own), items):
-        _put_back(own, items)
-
-
-def _are_same_objects(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
-    return one.keys() == other.keys() and all(value is other[key] for key, value in one.items())
+    elif _PICKLED not in node.items:
+        items = {name: copies.get(id(value), value) for name, value in node.items.items()}
+        now = _items_of(own)
+        if now.keys() != items.keys() or any(value is not items[name] for name, value in now.items()):
+            _put_back(own, items)
 
 
 def _put_back(own: Any, items: Mapping[Any, Any]) -> None:
@@ -233,7 +239,15 @@ def _put_back(own: Any, items: Mapping[Any, Any]) -> None:
         own.update(items)
     elif isinstance(own, list):
         own[:] = items.values()
-    elif hasattr(own, "__dict__"):
-        own.__dict__.clear()
-        # An object of C may be told apart by its pickle alone. That is no attribute.
-        own.__dict__.update({name: value for name, value in items.items() if name != _PICKLED})
+    else:
+        slots = set(_slots(type(own)))
+        if hasattr(own, "__dict__"):
+            own.__dict__.clear()
+            own.__dict__.update({name: value for name, value in items.items() if name not in slots})
+        for name in slots & items.keys():
+            object.__setattr__(own, name, items[name])
+
+
+def _are_alike(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    first, second = ModuleState(one), ModuleState(other)
+    return not first.changes(second)

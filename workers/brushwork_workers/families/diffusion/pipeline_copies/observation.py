@@ -102,14 +102,14 @@ def observe(model: str, modules: dict[str, nn.Module], isolation: Isolation, run
 def _note_draws(isolation: Isolation, run: Run) -> None:
     before, watch = python_states(), isolation.watch
     run(0)
-    isolation.draws_of_python |= repr(before) != repr(python_states())
+    isolation.draws_of_python |= before != python_states()
     isolation.draws |= watch is not None and any(draws.has_drawn for draws in watch.draws)
 
 
 def _changed_modules(
     modules: dict[str, nn.Module], pristine: dict[str, ModuleState], watch: CallWatch, run: Run
 ) -> tuple[dict[str, list[Any]], Any, Any]:
-    """Return what jobs change in each module; and the output of a job that follows another, and comes first."""
+    """Return what jobs change in each module, and the outputs of the second job: second, and first."""
     filled = {name: ModuleState(module) for name, module in modules.items()}
     watch.compare_states(modules)
     second = run(1)
@@ -127,12 +127,13 @@ def _changed_modules(
 def _check_copy(model: str, name: str, module: nn.Module, changes: list[Any]) -> None:
     reason: str | None = None
     if any(change.is_weight for change in changes):
-        reason = "its weights change"
+        reason = said("its weights change")
     else:
         try:
             copy_with_shared_weights(module)
+        # Anything in a module may refuse to be copied.
         except Exception as error:
-            reason = repr(error)
+            reason = private(repr(error))
     if reason is not None:
         raise ModelUnavailable(
             said(
@@ -140,7 +141,7 @@ def _check_copy(model: str, name: str, module: nn.Module, changes: list[Any]) ->
                 "for each job: {reason}.",
                 model=model,
                 component=name,
-                reason=private(reason),
+                reason=reason,
             ),
             hint="Use another model.",
         )

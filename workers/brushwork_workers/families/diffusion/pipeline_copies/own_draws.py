@@ -51,13 +51,13 @@ class OwnDraws:
             self._outside = python_states()
             _set_python_states(self._python)
         self._mode = _Redirecting(self)
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
         """End what `__enter__` began."""
         if self._mode is not None:
-            self._mode.__exit__(None, None, None)
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode = None
         if self._python is not None:
             self._python = python_states()
@@ -104,7 +104,7 @@ class _Redirecting(TorchDispatchMode):
     """Sees every operation of its thread."""
 
     def __init__(self, draws: OwnDraws) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._draws = draws
 
     def __torch_dispatch__(
@@ -118,12 +118,14 @@ class _Redirecting(TorchDispatchMode):
 
 def python_states() -> tuple[Any, ...]:
     """Return the states of the global generators of NumPy and Python."""
-    return np.random.get_state(legacy=True), random.getstate()
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return (name, keys.tolist(), *rest), random.getstate()
 
 
 def _python_states(seed: int) -> tuple[Any, ...]:
     """Return the states that these generators have after they were seeded."""
-    return np.random.RandomState(seed % _SEEDS_OF_NUMPY).get_state(legacy=True), random.Random(seed).getstate()
+    name, keys, *rest = np.random.RandomState(seed % _SEEDS_OF_NUMPY).get_state(legacy=True)
+    return (name, keys.tolist(), *rest), random.Random(seed).getstate()  # noqa: S311
 
 
 def _set_python_states(states: tuple[Any, ...]) -> None:
