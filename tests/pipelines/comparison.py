@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.pipeline_copies.observation import distance
 
@@ -53,8 +55,7 @@ def compare(trial: Trial, folder: Path, num_jobs: int = NUM_JOBS) -> Comparison:
         folder: Where it is saved.
         num_jobs: How many jobs.
     """
-    built = trial.build()
-    built.save_pretrained(folder)
+    save(trial, folder)
     expected = _alone(trial, loaded(folder), num_jobs)
     pipeline = loaded(folder)
     sizes: list[int] = []
@@ -76,9 +77,32 @@ def compare(trial: Trial, folder: Path, num_jobs: int = NUM_JOBS) -> Comparison:
     )
 
 
+def save(trial: Trial, folder: Path) -> None:
+    """Save a pipeline, with an index that diffusers can read.
+
+    Args:
+        trial: The pipeline.
+        folder: Where it is saved.
+    """
+    built = trial.build()
+    built.save_pretrained(folder)
+    file = folder / "model_index.json"
+    index = json.loads(file.read_text())
+    for name, component in built.components.items():
+        # diffusers 0.42 writes its own name for modules of deprecated pipelines. Published folders name the
+        # pipeline.
+        is_of_diffusers = isinstance(index.get(name), list) and index[name][0] == "diffusers"
+        if is_of_diffusers and not hasattr(diffusers, type(component).__name__):
+            index[name][0] = type(component).__module__.split(".")[-2]
+    file.write_text(json.dumps(index))
+
+
 def loaded(folder: Path) -> Any:
     """Load a pipeline as a worker does."""
-    pipeline: Any = diffusers.DiffusionPipeline.from_pretrained(folder, local_files_only=True)
+    index = json.loads((folder / "model_index.json").read_text())
+    absent = {name: None for name, of in index.items() if of == [None, None]}
+    find_deprecated_modules()
+    pipeline: Any = diffusers.DiffusionPipeline.from_pretrained(folder, local_files_only=True, **absent)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

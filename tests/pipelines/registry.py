@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from tests.pipelines import kandinsky
+from tests.pipelines import cascade, kandinsky, stable_diffusion
 from tests.pipelines.trial import Trial
 
 TRIALS: Mapping[str, Trial] = {
+    **cascade.TRIALS,
     **kandinsky.TRIALS,
+    **stable_diffusion.TRIALS,
 }
 BUILDERS = {name: trial.build for name, trial in TRIALS.items()}

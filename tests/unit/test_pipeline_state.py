@@ -13,21 +13,23 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
-from diffusers import ConfigMixin, DDIMScheduler, DiffusionPipeline, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers import DDIMScheduler, DiffusionPipeline, ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor, nn
 
 from tests.gathering import together
 
 STEPS = 3
+# For mypy, which loses the pipeline's base class where peft is installed.
+Upstream: Any = DiffusionPipeline
 
 
-class Network(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class Network(ModelMixin, ConfigMixin):
     """A denoiser of one layer; subclasses keep state."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         torch.manual_seed(0)
         self.layer = nn.Linear(4, 4)
         self.prepare()
@@ -35,10 +37,10 @@ class Network(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def prepare(self) -> None:
         """Make the attributes of a subclass."""
 
-    def forward(self, sample: Tensor) -> Tensor:
+    def forward(self, sample: Tensor) -> Any:
         return torch.tanh(self.layer(self.changed(sample)))
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return sample
 
 
@@ -46,7 +48,7 @@ class Counting(Network):
     def prepare(self) -> None:
         self.calls = 0
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         self.calls += 1
         return sample * self.calls
 
@@ -55,7 +57,7 @@ class CountingInAChild(Network):
     def prepare(self) -> None:
         self.child = Counting()
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return self.child(sample)
 
 
@@ -63,7 +65,7 @@ class InABuffer(Network):
     def prepare(self) -> None:
         self.register_buffer("running", torch.zeros(4))
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         self.running.mul_(0.5).add_(sample.mean(0))
         return sample + self.running
 
@@ -72,7 +74,7 @@ class InAList(Network):
     def prepare(self) -> None:
         self.seen: list[Tensor] = []
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         self.seen.append(sample.detach())
         return sample + torch.cat(self.seen).mean(0)
 
@@ -81,7 +83,7 @@ class InAnObjectOfC(Network):
     def prepare(self) -> None:
         self.numbers = itertools.count(1)
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return sample * next(self.numbers)
 
 
@@ -96,7 +98,7 @@ class InSlots(Network):
     def prepare(self) -> None:
         self.own = WithSlots()
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         self.own.factor += 1.0
         return sample * self.own.factor
 
@@ -109,7 +111,7 @@ class FromTheFirstSample(Network):
     def prepare(self) -> None:
         self.mean = None
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         if self.mean is None:
             self.mean = sample.mean(0)
         return sample - self.mean
@@ -119,7 +121,7 @@ class WithAGenerator(Network):
     def prepare(self) -> None:
         self.generator = torch.Generator().manual_seed(3)
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return sample + torch.randn(sample.shape, generator=self.generator)
 
 
@@ -131,7 +133,7 @@ class WithAConstant(Network):
     def prepare(self) -> None:
         self.table = None
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         if self.table is None or self.table.shape != sample.shape[1:]:
             self.table = torch.arange(sample.shape[1]) / 4.0
         return sample + self.table
@@ -140,7 +142,7 @@ class WithAConstant(Network):
 class OnItsClass(Network):
     calls = 0
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         OnItsClass.calls += 1
         return sample * OnItsClass.calls
 
@@ -155,12 +157,12 @@ class InAClosure(Network):
 
         self.count = count
 
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return sample * self.count()
 
 
 class InItsWeights(Network):
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         with torch.no_grad():
             self.layer.weight.add_(0.1)
         return sample
@@ -172,12 +174,12 @@ class NotToBeCopied(Counting):
 
 
 class Drawing(Network):
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return sample + torch.randn_like(sample)
 
 
 class Dropping(Network):
-    def changed(self, sample: Tensor) -> Tensor:
+    def changed(self, sample: Tensor) -> Any:
         return nn.functional.dropout(sample, 0.5, training=True)
 
 
@@ -220,7 +222,7 @@ class DrawingOfPython:
         return noise + random.random() + float(np.random.normal())
 
 
-class TinyPipeline(DiffusionPipeline):  # type: ignore[misc]
+class TinyPipeline(Upstream):  # type: ignore[misc]
     """Calls its network at each step, and a guider that is no component."""
 
     def __init__(self, network: Network, scheduler: DDIMScheduler) -> None:
@@ -259,7 +261,7 @@ class Setting(TinyPipeline):
         return super().__call__(generator, steps)
 
 
-class Outer(DiffusionPipeline):  # type: ignore[misc]
+class Outer(Upstream):  # type: ignore[misc]
     """Holds two pipelines with components of its own, as combined pipelines do."""
 
     def __init__(self, prior_network: Network, network: Network, scheduler: DDIMScheduler) -> None:
@@ -272,13 +274,13 @@ class Outer(DiffusionPipeline):  # type: ignore[misc]
         return self.prior_pipe(generator, steps) + self.decoder_pipe(generator, steps + 1)
 
 
-class WithoutScheduler(DiffusionPipeline):  # type: ignore[misc]
+class WithoutScheduler(Upstream):  # type: ignore[misc]
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.register_modules(network=network)
 
     @torch.no_grad()
-    def __call__(self, generator: torch.Generator) -> Tensor:
+    def __call__(self, generator: torch.Generator) -> Any:
         return self.network(torch.randn(2, 4, generator=generator))
 
 
@@ -347,8 +349,8 @@ def alone(build: Callable[[], Any], seed: int) -> Tensor:
     return made
 
 
-def job(copies: PipelineCopies, calls: ModelExecutor, seed: int) -> Callable[[], Tensor]:
-    def run() -> Tensor:
+def job(copies: PipelineCopies, calls: ModelExecutor, seed: int) -> Callable[[], Any]:
+    def run() -> Any:
         pipeline = copies.new(seed=seed)
         return calls.run(lambda: pipeline(torch.Generator().manual_seed(seed)))
 

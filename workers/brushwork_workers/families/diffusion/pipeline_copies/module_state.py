@@ -8,6 +8,7 @@ import copy
 import enum
 import functools
 import types
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -176,15 +177,25 @@ def _differences(
         elif not _is_same_content(first, second):
             yield Change(path, isinstance(one, nn.Parameter))
         else:
-            for key in {**first.items, **second.items}:
+            held, now = _comparable(first), _comparable(second)
+            for key in {**held, **now}:
                 below = f"{path}.{key}".removeprefix(".")
-                if key in first.items and key in second.items:
-                    waiting.append((below, first.items[key], second.items[key]))
+                if key in held and key in now:
+                    waiting.append((below, held[key], now[key]))
                 else:
                     yield Change(below)
 
 
+def _comparable(node: _Node) -> dict[Any, Any]:
+    # The hooks of a module have numbers as keys that no hook had before. Only their order tells anything.
+    is_of_hooks = isinstance(node.own, OrderedDict) and all(type(key) is int for key in node.items)
+    return dict(enumerate(node.items.values())) if is_of_hooks else node.items
+
+
 def _are_equal_constants(one: Any, other: Any) -> bool:
+    # A hook is made anew each time, by the same code.
+    if isinstance(one, types.FunctionType) and isinstance(other, types.FunctionType):
+        return one.__code__ is other.__code__
     # NaN is not equal to itself.
     return one is other or (type(one) is type(other) and (one == other or repr(one) == repr(other) == "nan"))
 

@@ -118,13 +118,15 @@ class _Redirecting(TorchDispatchMode):
 
 def python_states() -> tuple[Any, ...]:
     """Return the states of the global generators of NumPy and Python."""
-    name, keys, *rest = np.random.get_state(legacy=True)
+    state: Any = np.random.get_state(legacy=True)
+    name, keys, *rest = state
     return (name, keys.tolist(), *rest), random.getstate()
 
 
 def _python_states(seed: int) -> tuple[Any, ...]:
     """Return the states that these generators have after they were seeded."""
-    name, keys, *rest = np.random.RandomState(seed % _SEEDS_OF_NUMPY).get_state(legacy=True)
+    state: Any = np.random.RandomState(seed % _SEEDS_OF_NUMPY).get_state(legacy=True)
+    name, keys, *rest = state
     return (name, keys.tolist(), *rest), random.Random(seed).getstate()  # noqa: S311
 
 
