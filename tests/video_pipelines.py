@@ -16,8 +16,8 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.families.diffusion.texts_per_frame import folding, unfold_in
-from brushwork_workers.families.diffusion.video_arguments import video_arguments
+from brushwork_workers.families.diffusion.video.arguments import video_arguments
+from brushwork_workers.families.diffusion.video.texts_per_frame import folding, unfold_in
 from PIL import Image
 
 from tests.stops import Going

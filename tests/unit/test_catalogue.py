@@ -14,6 +14,7 @@ from brushwork_schemas.kinds.registry import all_kinds
 LEAST = {
     "prompt": "a red circle",
     "image": "a" * 64,
+    "images": ["a" * 64],
     "mask_image": "b" * 64,
     "dataset": "c" * 64,
     "candidate_labels": ["a dog", "a cat"],

@@ -15,12 +15,11 @@ from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.image_to_image import resized
-from brushwork_workers.families.diffusion.picture_size import picture_size, size_warnings
+from brushwork_workers.families.diffusion.picture_size import picture_size, resized, size_warnings
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
-from brushwork_workers.families.diffusion.texts_per_frame import folding, unfold_in
-from brushwork_workers.families.diffusion.video_arguments import frames_of, temporal_ratio, video_arguments
-from brushwork_workers.families.diffusion.video_steps import VideoSteps
+from brushwork_workers.families.diffusion.video.arguments import frames_of, temporal_ratio, video_arguments
+from brushwork_workers.families.diffusion.video.steps import VideoSteps
+from brushwork_workers.families.diffusion.video.texts_per_frame import folding, unfold_in
 from brushwork_workers.interface import JobContext
 
 TEXT_TO_VIDEO, IMAGE_TO_VIDEO = "text-to-video", "image-to-video"
