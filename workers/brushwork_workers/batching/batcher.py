@@ -311,7 +311,7 @@ class Batcher:
             else:
                 self._delivery.add(pending.answer, value)
         self._delivery.deliver_next()
-        # CUDA only queues its work. Without this wait, jobs would run ahead of the device, and a job that
+        # An accelerator only queues its work. Without this wait, jobs would run ahead of the device, and a job that
         # comes later could join them only after all of the queued work.
         if completed is not None:
             completed.synchronize()
@@ -341,8 +341,7 @@ class Batcher:
                 self._scheduler.batch_too_large(batch)
 
     def _shrink(self, batch: CallBatch, pending: Sequence[PendingCall]) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_cache()
         if len(batch.calls) > 1:
             LOGGER.warning(
                 "%d rows of %s do not fit into memory; trying fewer", batch.rows, pending[0].options

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 
-import torch
 from brushwork_core.files.model_folders import is_here
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_workers.device.accelerator import empty_cache
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.load_backoff import LoadBackoff, without_traceback
@@ -391,5 +391,4 @@ def _first_of_each_kind_first(models: Sequence[Model]) -> list[Model]:
 def _free_memory() -> None:
     # Modules refer to each other in cycles, which only the garbage collector frees.
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_cache()
