@@ -1,5 +1,6 @@
 """Accelerators of every maker: recognised, budgeted, measured and reported, with a stand-in for each."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ GIB = 2**30
 # The type of all backends that are not in torch itself, such as Ascend's, which names it npu.
 OTHER = "privateuseone"
 KINDS = ("cuda", "xpu", OTHER)
-# torch's own functions with a backend of another package. The name cannot be taken back: a process of its own.
+# torch's own functions with a backend of another package. Its name can't be taken back: in a process of its own.
 NAMED_BACKEND = """
 import types
 import torch
@@ -203,7 +204,7 @@ def test_devices_are_counted_without_torch(tmp_path: Path, monkeypatch: pytest.M
     assert num_gpus(none, tmp_path) == 0, "no torch here uses them"
     monkeypatch.setattr(worker_choice, "version", lambda package: "2.15.0+xpu")
     assert num_gpus(none, tmp_path) == 1
-    monkeypatch.setattr(worker_choice.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert num_gpus(none, tmp_path) == 2
     monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", "1")
     assert num_gpus(none, tmp_path) == 1
