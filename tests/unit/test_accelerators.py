@@ -29,7 +29,7 @@ GIB = 2**30
 # The type of all backends that are not in torch itself, such as Ascend's, which names it npu.
 OTHER = "privateuseone"
 KINDS = ("cuda", "xpu", OTHER)
-# torch's own functions with a backend of another package. Its name can't be taken back: in a process of its own.
+# torch's own functions with a backend of another package. In a process of its own: its name stays.
 NAMED_BACKEND = """
 import types
 import torch

@@ -57,14 +57,20 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
         ) from error
 
 
+def _inline(value: Any) -> Any:
+    """Return a value whose tables, and those inside of them, are each in one line."""
+    if not isinstance(value, Mapping):
+        return value
+    table = tomlkit.inline_table()
+    for name, inner in value.items():
+        table.append(name, _inline(inner))
+    return table
+
+
 def _written(table: str, name: str, entry: Mapping[str, Any]) -> str:
     written = tomlkit.table()
     for field, value in entry.items():
-        if isinstance(value, Mapping):
-            inline = tomlkit.inline_table()
-            inline.update(value)
-            value = inline
-        written.append(field, value)
+        written.append(field, _inline(value))
     above = tomlkit.table(is_super_table=True)
     above.append(name, written)
     document = tomlkit.document()

@@ -312,8 +312,8 @@ class Batcher:
             else:
                 self._delivery.add(pending.answer, value)
         self._delivery.deliver_next()
-        # An accelerator only queues its work. Without this wait, jobs would run ahead of the device, and a job
-        # that comes later could join them only after all of the queued work.
+        # An accelerator only queues its work. Without this wait, jobs would run ahead of the device, and
+        # a job that comes later could join them only after all of the queued work.
         if completed is not None:
             completed.synchronize()
 

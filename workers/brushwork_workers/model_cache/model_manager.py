@@ -337,7 +337,7 @@ class ModelManager:
 
     def _note_failure(self, model: Model, error: BrushworkError) -> None:
         """Record that a model cannot be loaded, and end the waits for it."""
-        if isinstance(error, ModelNotHere) and model.source.folder is None:
+        if isinstance(error, ModelNotHere) and _can_be_pulled(model):
             # No failure: its files have not been downloaded yet.
             if model.name in self._models:
                 self._not_here.add(model.name)
@@ -386,6 +386,12 @@ def _first_of_each_kind_first(models: Sequence[Model]) -> list[Model]:
         for kind in model.kinds:
             firsts.setdefault(kind, model.name)
     return sorted(models, key=lambda model: model.name not in firsts.values())
+
+
+def _can_be_pulled(model: Model) -> bool:
+    """Return whether files of a model that are missing may be pulled later."""
+    source = model.source
+    return source.folder is None and (source.file is None or source.file.is_file())
 
 
 def _free_memory() -> None:
