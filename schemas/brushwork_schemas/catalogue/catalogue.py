@@ -48,7 +48,7 @@ class Catalogue:
         models, add_ons = read_entries(user_file)
         kept = {name: model for name, model in packaged._models.items() if name not in models}
         every = {**models, **kept}
-        return cls(linked(every, every), {**packaged._add_ons, **add_ons})
+        return cls(linked(every, every, partial(_wrong_entry, user_file)), {**packaged._add_ons, **add_ons})
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -182,6 +182,14 @@ def _packaged() -> Catalogue:
 def _check_readable(file: Path) -> None:
     """Raise InvalidRequest if no entry of a file can be read. A wrong entry alone does not matter here."""
     read_entries(file, lambda name, error: None)
+
+
+def _wrong_entry(file: Path, name: str, error: InvalidRequest) -> None:
+    raise InvalidRequest(
+        said("Invalid catalogue {file}: {reason}", file=file, reason=error.message),
+        field="catalogue",
+        hint=error.hint,
+    ) from error
 
 
 def _leave_out(key: str, name: str, error: InvalidRequest) -> None:

@@ -36,7 +36,7 @@ class DoesNotFit(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class PipelinePart:
     """A module of a pipeline that a file may have.
 
     Args:

@@ -11,7 +11,7 @@ from brushwork_schemas.wording.phrase import said
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from brushwork_workers.models.checkpoints.conversion import DoesNotFit, Part, State
+from brushwork_workers.models.checkpoints.conversion import DoesNotFit, PipelinePart, State
 from brushwork_workers.models.checkpoints.own_parts import FilePart, FolderPart, own_parts
 from brushwork_workers.models.checkpoints.refusals import does_not_fit
 from brushwork_workers.models.listing import FolderListing
@@ -60,8 +60,8 @@ def _from_file(own: FilePart, variant: str | None, dtype: torch.dtype) -> nn.Mod
 
         def read(name: str) -> Tensor:
             tensor: Tensor = file.get_tensor(name)
-            # Nothing can be computed in float8, not even a conversion of the layout. A copy, because tensors in
-            # the file do not begin at addresses that suit the processor, which changes how sums are rounded.
+            # Nothing can be computed in float8, not even a conversion of the layout. A copy, because tensors
+            # in the file do not begin at addresses that suit the processor, which changes how sums are rounded.
             return tensor.to(dtype) if tensor.dtype in _FLOAT8 else tensor.clone()
 
         module, state = own.part.converted(own.contents, read)
@@ -74,7 +74,7 @@ def _from_file(own: FilePart, variant: str | None, dtype: torch.dtype) -> nn.Mod
     return _in_format(module, dtype).eval().requires_grad_(False)
 
 
-def _of_base(part: Part, missing: list[str], variant: str | None) -> State:
+def _of_base(part: PipelinePart, missing: list[str], variant: str | None) -> State:
     """Read from the base what the file lacks, such as the text projection of an encoder."""
     listing = FolderListing(part.folder)
     stem = "diffusion_pytorch_model" if part.name == "vae" else "model"

@@ -12,7 +12,7 @@ from brushwork_schemas.errors import ModelNotHere, ModelUnavailable, UnknownMode
 from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.models.checkpoints.contents import CheckpointContents
-from brushwork_workers.models.checkpoints.conversion import DoesNotFit, Part
+from brushwork_workers.models.checkpoints.conversion import DoesNotFit, PipelinePart
 from brushwork_workers.models.checkpoints.refusals import check_is_checkpoint, check_path, does_not_fit
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, components
 from brushwork_workers.models.listing import FolderListing
@@ -32,7 +32,7 @@ class FilePart:
         contents: What the file has.
     """
 
-    part: Part
+    part: PipelinePart
     contents: CheckpointContents
 
     def num_bytes(self, dtype: torch.dtype) -> int:
@@ -143,7 +143,9 @@ def _of_file(file: Path, folder: Path) -> Mapping[str, OwnPart]:
     check_path(file, "source.file")
     contents = CheckpointContents.of(file)
     check_is_checkpoint(contents, "source.file")
-    parts = (Part(name, found_class, folder) for name, _, found_class in components(FolderListing(folder)))
+    parts = (
+        PipelinePart(name, found_class, folder) for name, _, found_class in components(FolderListing(folder))
+    )
     return {part.name: FilePart(part, contents) for part in parts if part.names(contents)}
 
 
@@ -159,7 +161,7 @@ def _vae(model: Model, folder: Path) -> OwnPart:
         check_path(source.file, VAE)
         contents = CheckpointContents.of(source.file)
         if contents.vae:
-            return FilePart(Part(VAE, _class_of(FolderListing(folder), VAE), folder), contents)
+            return FilePart(PipelinePart(VAE, _class_of(FolderListing(folder), VAE), folder), contents)
         if source.base_source is None:
             raise ModelUnavailable(
                 said("vae: {file} has no VAE.", file=private(source.file.name, "its file")),
@@ -170,19 +172,19 @@ def _vae(model: Model, folder: Path) -> OwnPart:
 
 
 def _vae_in_folder(model: Model, source: Source) -> FolderPart:
-    place = place_of(source)
+    found_folder = place_of(source)
     base = source.base_source or source
-    if place is None or not is_here(base):
+    if found_folder is None or not is_here(base):
         raise ModelNotHere(
             said("vae: {vae} of {model} is not on this machine.", vae=model.vae, model=model.name),
             field=VAE,
             hint="Correct the path. For the name of a model, run: brushwork models pull NAME",
         )
-    listing = FolderListing(place)
+    listing = FolderListing(found_folder)
     inside = VAE if PIPELINE in listing.names else ""
     found_class = _class_of(listing, inside)
     weight_files(listing, inside, _STEM, source.variant)
-    return FolderPart(found_class, place / inside if inside else place, source.variant)
+    return FolderPart(found_class, found_folder / inside if inside else found_folder, source.variant)
 
 
 def _class_of(listing: FolderListing, inside: str) -> str:
