@@ -60,8 +60,8 @@ def _from_file(own: FilePart, variant: str | None, dtype: torch.dtype) -> nn.Mod
 
         def read(name: str) -> Tensor:
             tensor: Tensor = file.get_tensor(name)
-            # Nothing can be computed in float8, not even a conversion of the layout. A copy, because tensors
-            # in the file do not begin at addresses that suit the processor, which changes how sums are rounded.
+            # Nothing can be computed in float8, not even a conversion of the layout. A copy, because where a
+            # tensor begins in memory changes how the processor rounds.
             return tensor.to(dtype) if tensor.dtype in _FLOAT8 else tensor.clone()
 
         module, state = own.part.converted(own.contents, read)
