@@ -18,18 +18,18 @@ from brushwork_schemas.errors import (
     PickledWeights,
     UnknownModel,
 )
-from brushwork_workers.batching.model_executor import SerialExecutor
-from brushwork_workers.families.diffusion.loading import read
-from brushwork_workers.interface import LoadSpec
+from brushwork_workers.models.checkpoints.contents import CheckpointContents
+from brushwork_workers.models.checkpoints.conversion import DoesNotFit, PipelinePart
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.recognition import recognise
 from brushwork_workers.models.revision import revision
-from diffusers import DiffusionPipeline
+from brushwork_workers.models.safetensors_head import TensorHead
 from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.checkpoints import original_layouts
 from tests.checkpoints.original_layouts import of_pipeline, save
+from tests.single_files import changed, from_file, from_folder, picture, wide_flux_transformer
 from tests.tiny_models import stable_diffusion
 from tests.tiny_pipelines import stable_diffusion_3, stable_diffusion_xl
 
@@ -38,41 +38,6 @@ FAMILIES: Mapping[str, Callable[[], Any]] = {
     "stable-diffusion-xl": stable_diffusion_xl,
     "stable-diffusion-3": stable_diffusion_3,
 }
-
-
-def changed(pipeline: Any) -> Any:
-    """The same pipeline with other weights, as a fine-tuned one has."""
-    generator = torch.Generator().manual_seed(7)
-    for component in pipeline.components.values():
-        if isinstance(component, torch.nn.Module):
-            for name, weight in component.named_parameters():
-                if name != "text_projection.weight":
-                    weight.data += 0.02 * torch.randn(weight.shape, generator=generator)
-    return pipeline
-
-
-def from_folder(folder: Path) -> Any:
-    # Stable Diffusion 3 without its third encoder, as most people have it.
-    third = {"text_encoder_3": None, "tokenizer_3": None} if "stable-diffusion-3" in folder.name else {}
-    return DiffusionPipeline.from_pretrained(folder, **third)
-
-
-def picture(pipeline: Any) -> np.ndarray:
-    pipeline.set_progress_bar_config(disable=True)
-    for component in pipeline.components.values():
-        if isinstance(component, torch.nn.Module):
-            for weight in component.parameters():
-                # Where a tensor begins in memory changes how the processor rounds, by 1e-6.
-                weight.data = weight.data.clone()
-    made = pipeline(
-        prompt="a red circle",
-        width=32,
-        height=32,
-        num_inference_steps=2,
-        generator=torch.Generator().manual_seed(3),
-        output_type="np",
-    )
-    return np.asarray(made.images[0])
 
 
 class Place:
@@ -118,18 +83,11 @@ def added(place: Place, family: str, file: Path, **options: Any) -> Model:
     return found.entry
 
 
-def loaded(model: Model) -> Any:
-    spec = LoadSpec(
-        model, locate(model), torch.device("cpu"), torch.float32, SerialExecutor(), ("text-to-image",)
-    )
-    return read(spec)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_file_gives_the_picture_of_the_folder_it_was_made_from(family: str, place: Place) -> None:
     model = added(place, family, place.file(family))
     assert model.family == family
-    assert np.array_equal(picture(loaded(model)), place.expected(family))
+    assert np.array_equal(picture(from_file(model)), place.expected(family))
     base = picture(from_folder(place.base(family)))
     assert not np.array_equal(base, place.expected(family))
 
@@ -144,7 +102,26 @@ def test_the_layout_of_stable_diffusion_2_has_another_encoder(tmp_path: Path) ->
     base = Model(name="base", family="stable-diffusion", source=Source(folder=tmp_path / "base"))
     found = recognise("mine", Source(file=file, base="base"), catalogue=Catalogue({"base": base}))
     assert isinstance(found.entry, Model)
-    assert np.array_equal(picture(loaded(found.entry)), picture(pipeline))
+    assert np.array_equal(picture(from_file(found.entry)), picture(pipeline))
+
+
+def test_the_names_and_shapes_of_flux_are_those_of_its_width(tmp_path: Path) -> None:
+    # Half a billion weights: their values are compared by `python -m tests.single_files`.
+    with torch.device("meta"):
+        transformer: Any = wide_flux_transformer(guidance_embeds=True)
+    transformer.save_config(tmp_path / "transformer")
+    part = PipelinePart("transformer", "FluxTransformer2DModel", tmp_path)
+    for prefix in ("", "model.diffusion_model."):
+        state = original_layouts.flux_transformer(transformer.state_dict(), prefix)
+        heads = {name: TensorHead("BF16", tuple(tensor.shape), 0) for name, tensor in state.items()}
+        contents = CheckpointContents(tmp_path / "flux.safetensors", heads)
+        assert contents.family == "flux"
+        _, found = part.converted(contents, state.__getitem__)
+        assert found.keys() == transformer.state_dict().keys()
+        del heads[f"{prefix}double_blocks.0.img_mod.lin.bias"]
+        contents = CheckpointContents(tmp_path / "flux.safetensors", heads)
+        with pytest.raises(DoesNotFit, match=r"double_blocks\.0\.img_mod\.lin\.bias"):
+            part.converted(contents, state.__getitem__)
 
 
 def test_what_the_file_lacks_comes_from_the_base(place: Place, tmp_path: Path) -> None:
@@ -154,7 +131,7 @@ def test_what_the_file_lacks_comes_from_the_base(place: Place, tmp_path: Path) -
     expected = from_folder(place.base("stable-diffusion"))
     tuned = from_folder(place.folder / "tuned-stable-diffusion")
     expected.unet = tuned.unet
-    assert np.array_equal(picture(loaded(model)), picture(expected))
+    assert np.array_equal(picture(from_file(model)), picture(expected))
 
 
 def test_a_file_of_diffusers_own_names_and_one_without_a_prefix(place: Place, tmp_path: Path) -> None:
@@ -166,7 +143,7 @@ def test_a_file_of_diffusers_own_names_and_one_without_a_prefix(place: Place, tm
     shown = picture(expected)
     bare = original_layouts.stable_diffusion_3_transformer(load_file(weights), prefix="")
     for file in (weights, save(bare, tmp_path / "bare.safetensors")):
-        assert np.array_equal(picture(loaded(added(place, "stable-diffusion-3", file))), shown)
+        assert np.array_equal(picture(from_file(added(place, "stable-diffusion-3", file))), shown)
 
 
 def test_weights_in_half_precision_and_float8_are_converted(place: Place, tmp_path: Path) -> None:
@@ -174,7 +151,7 @@ def test_weights_in_half_precision_and_float8_are_converted(place: Place, tmp_pa
     for format_, tolerance in ((torch.float16, 2e-3), (torch.float8_e4m3fn, 0.2)):
         half = {key: tensor.to(format_) for key, tensor in state.items()}
         model = added(place, "stable-diffusion", save(half, tmp_path / f"{format_}.safetensors"))
-        pipeline = loaded(model)
+        pipeline = from_file(model)
         assert pipeline.unet.dtype is torch.float32
         assert np.abs(picture(pipeline) - place.expected("stable-diffusion")).max() < tolerance
 
@@ -184,10 +161,10 @@ def test_copies_of_training_and_marks_of_other_programs_do_no_harm(place: Place,
     state["model_ema.decay"] = torch.tensor(0.9)
     state["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
     state |= {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
-    pipeline = loaded(added(place, "stable-diffusion", save(state, tmp_path / "marked.safetensors")))
+    pipeline = from_file(added(place, "stable-diffusion", save(state, tmp_path / "marked.safetensors")))
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     assert pipeline.scheduler.config.rescale_betas_zero_snr
-    plain = loaded(added(place, "stable-diffusion", place.file("stable-diffusion")))
+    plain = from_file(added(place, "stable-diffusion", place.file("stable-diffusion")))
     assert plain.scheduler.config.prediction_type == "epsilon"
 
 
@@ -341,3 +318,77 @@ def test_a_changed_file_is_noticed_and_changes_the_revision(place: Place, tmp_pa
     assert not is_here(model.source)
     with pytest.raises(ModelNotHere):
         locate(model)
+
+
+def vae_of(place: Place, family: str = "stable-diffusion") -> Path:
+    place.file(family)
+    return place.folder / f"tuned-{family}"
+
+
+def with_vae(place: Place, vae: str, **more: Model) -> Model:
+    found = recognise(
+        "mine",
+        Source(folder=place.base("stable-diffusion")),
+        vae=vae,
+        catalogue=place.catalogue("stable-diffusion", **more),
+    )
+    assert isinstance(found.entry, Model)
+    assert found.table["vae"] == vae
+    return found.entry
+
+
+def test_a_vae_of_ones_own_is_a_folder_a_file_or_another_entry(place: Place, tmp_path: Path) -> None:
+    tuned = vae_of(place)
+    expected = from_folder(place.base("stable-diffusion"))
+    expected.vae = from_folder(tuned).vae
+    shown = picture(expected)
+    own = load_file(tuned / "vae" / "diffusion_pytorch_model.safetensors")
+    files = {
+        "original": original_layouts.vae(own, prefix=""),
+        "prefixed": original_layouts.vae(own),
+        "diffusers": own,
+    }
+    named = Model(name="tuned", family="stable-diffusion", source=Source(folder=tuned))
+    single = added(place, "stable-diffusion", place.file("stable-diffusion")).model_copy(
+        update={"name": "single"}
+    )
+    ways = [str(tuned), str(tuned / "vae"), "tuned", "single", str(place.file("stable-diffusion"))]
+    ways += [str(save(state, tmp_path / f"{name}.safetensors")) for name, state in files.items()]
+    revisions = set()
+    for vae in ways:
+        model = with_vae(place, vae, tuned=named, single=single)
+        assert np.array_equal(picture(from_file(model)), shown), vae
+        revisions.add(revision(model, locate(model)))
+    plain = Model(
+        name="plain", family="stable-diffusion", source=Source(folder=place.base("stable-diffusion"))
+    )
+    assert revision(plain, locate(plain)) not in revisions
+
+
+@pytest.mark.parametrize(
+    ("vae", "error", "words"),
+    [
+        ("{sd3}", ModelUnavailable, "latent_channels = 16, that of the model 4"),
+        ("{unet}", ModelUnavailable, "has no VAE"),
+        ("{folder}/unet", ModelUnavailable, "names no class of an autoencoder"),
+        ("{folder}/none", ModelNotHere, "is not on this machine"),
+        ("{folder}/none.safetensors", ModelNotHere, "there is no file"),
+        ("{folder}/vae.pt", PickledWeights, "pickled weights"),
+        ("{sd3-file}", ModelUnavailable, "vae.encoder.conv_out.weight has the shape"),
+        ("tuend", InvalidRequest, "no model has the name 'tuend'"),
+    ],
+)
+def test_a_vae_that_does_not_fit_or_is_none_is_refused(
+    vae: str, error: type[Exception], words: str, place: Place, tmp_path: Path
+) -> None:
+    state = load_file(place.file("stable-diffusion"))
+    alone = {key: tensor for key, tensor in state.items() if key.startswith("model.diffusion_model.")}
+    sd3 = vae_of(place, "stable-diffusion-3")
+    weights = load_file(sd3 / "vae" / "diffusion_pytorch_model.safetensors")
+    given = {
+        "{sd3}": str(sd3),
+        "{unet}": str(save(alone, tmp_path / "unet.safetensors")),
+        "{sd3-file}": str(save(original_layouts.vae(weights, ""), tmp_path / "vae.safetensors")),
+    }
+    with pytest.raises(error, match=words):
+        with_vae(place, given.get(vae, vae.replace("{folder}", str(vae_of(place)))))
