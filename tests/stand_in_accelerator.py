@@ -61,14 +61,23 @@ class StandInAccelerator:
         for name, answer in answers.items():
             monkeypatch.setattr(torch.accelerator, name, self._lacking if name in self.lacks else answer)
         module = SimpleNamespace(
-            get_device_name=lambda device=None: self.name, utilization=lambda device=None: 25
+            is_available=lambda: True,
+            get_device_name=lambda device=None: self.name,
+            utilization=lambda device=None: 25,
         )
         if self.has_bfloat16 is not None:
             module.is_bf16_supported = lambda: self.has_bfloat16
         for name in self.lacks:
             if hasattr(module, name):
                 delattr(module, name)
-        monkeypatch.setattr(torch, "get_device_module", lambda device=None: module)
+        real = torch.get_device_module
+
+        def found(device: torch.device | str | None = None) -> Any:
+            # Libraries that are imported meanwhile ask about the others.
+            kind = str(getattr(device, "type", device)).partition(":")[0]
+            return module if kind == self.kind else real(device)
+
+        monkeypatch.setattr(torch, "get_device_module", found)
         monkeypatch.setattr(torch, "Event", self._lacking if "Event" in self.lacks else _Event)
         return self
 
