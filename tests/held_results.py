@@ -18,7 +18,7 @@ def held_result(settings: Settings, job_id: str, tenant: str = "acme", colour: s
     stored = ArtifactStore(settings.artifacts_url).put_picture(png(colour))
     ledger = Ledger(database, lease_s=600)
     ledger.submit([new_job(job_id, tenant=tenant)])
-    result = {**result_of(1), "images": [stored.model_dump(mode="json")]}
+    result = {**result_of(1), "images": [stored.model_dump(mode="json")], "seeds": [7]}
     fence = claimed(ledger, job_id).fence
     end = Completion(job_id, fence, result, (stored,), hold=HoldReason("no-stars", REASON))
     assert ledger.complete_many([end]) == [WriteOutcome.APPLIED]

@@ -86,14 +86,16 @@ class WrittenPicture:
 
     Args:
         data: The file.
+        picture: The pixels, as they were encoded: with the visible label.
         media_type: Its media type.
-        pixels_sha256: Name of the pixels, as they were encoded: with the visible label.
+        pixels_sha256: Name of these pixels.
         unsigned_sha256: SHA-256 of the file before it was signed.
         signed_by: Whose certificate has signed it; None for an unsigned file.
         warnings: What was done in another way than the request says.
     """
 
     data: bytes
+    picture: Image.Image
     media_type: str
     pixels_sha256: str
     unsigned_sha256: str
@@ -182,7 +184,7 @@ class PictureWriter:
             signed = self._signer.signed(data, media_type, facts, inputs)
             data, signed_by = signed.data, signed.signed_by
             warnings += signed.warnings
-        return WrittenPicture(data, media_type, name, unsigned, signed_by, tuple(warnings))
+        return WrittenPicture(data, picture, media_type, name, unsigned, signed_by, tuple(warnings))
 
     def _encoded(self, picture: Image.Image, facts: PictureFacts, form: FileForm, name: str) -> bytes:
         settings, tells = self._settings, facts.parameters is not None
@@ -241,4 +243,4 @@ def _unmarked(picture: Image.Image) -> WrittenPicture:
     # A PNG also keeps the palette of a mask.
     data = encoded(picture, PNG)
     name = hashlib.sha256(data).hexdigest()
-    return WrittenPicture(data, PNG.media_type, pixels_sha256(picture), name)
+    return WrittenPicture(data, picture, PNG.media_type, pixels_sha256(picture), name)

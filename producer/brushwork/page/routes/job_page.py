@@ -18,7 +18,7 @@ from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
 from brushwork.page.views import repeat_commands
-from brushwork.page.views.file_history import history_of
+from brushwork.page.views.file_history import histories_of
 from brushwork.page.views.follow_ups import follow_ups
 from brushwork.page.views.job_view import JobDetails
 
@@ -36,7 +36,7 @@ def job_page(job_id: JobId, request: Request, services: Gateway, principal: Read
         "job.html",
         job=job,
         details=details,
-        history=history_of(details, services),
+        histories=histories_of(details, services),
         follow_ups=follow_ups(job.kind, _is_served(services)),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
