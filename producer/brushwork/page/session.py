@@ -37,11 +37,15 @@ class Session:
     Args:
         request: The HTTP request.
         principal: The authenticated caller; None on pages that require no key.
+        services: Counts the results that wait for a review; None to name none.
     """
 
-    def __init__(self, request: Request, principal: Principal | None = None) -> None:
+    def __init__(
+        self, request: Request, principal: Principal | None = None, services: Services | None = None
+    ) -> None:
         self._request = request
         self._principal = principal
+        self._services = services
 
     @cached_property
     def words(self) -> Words:
@@ -68,10 +72,9 @@ class Session:
     @cached_property
     def num_held(self) -> int:
         """Number of results that wait for a review by this caller; 0 if the caller may not review."""
-        if not self.may_review:
+        if self._services is None or not self.may_review:
             return 0
-        services: Services = self._request.app.state.services
-        return services.backend.held_results.number()
+        return self._services.backend.held_results.number()
 
     @property
     def sees_tenants(self) -> bool:

@@ -30,7 +30,7 @@ JobId = Annotated[str, Path(max_length=64)]
 def job_page(job_id: JobId, request: Request, services: Gateway, principal: Reader) -> Response:
     """Show a job."""
     job = visible(services, principal, job_id)
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     details = JobDetails.of(job, services.store, services.tenant_files)
     return session.shown(
         "job.html",

@@ -22,7 +22,7 @@ def reviews_page(request: Request, services: Gateway, principal: Reviewer) -> Re
     found = services.backend.held_results.list(MOST_SHOWN)
     services.audit.note(principal, [each.job for each in found])
     shown = [(each, JobDetails.of(each.job, services.store, services.tenant_files)) for each in found]
-    return Session(request, principal).shown("reviews.html", reviews=shown)
+    return Session(request, principal, services).shown("reviews.html", reviews=shown)
 
 
 @router.post("/{job_id}/release")
