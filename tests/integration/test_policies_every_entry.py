@@ -38,6 +38,7 @@ class Entries:
     """
 
     def __init__(self, stack: Settings, address: str) -> None:
+        self.address = address
         self._client = Client(settings=stack)
         self._http = httpx.Client(base_url=address, timeout=60, headers={"Accept-Language": "en"})
         backend = f"brushwork+{stack.database_url.get_secret_value()}"
@@ -132,11 +133,8 @@ CASES = list(product(ENTRIES, PROMPTS, ACTIONS))
 
 @pytest.fixture(scope="module")
 def entries(running_up: Up, stack: Settings) -> Iterator[Entries]:
-    address = running_up.addresses()["BRUSHWORK_GATEWAY_URL"]
-    found = Entries(stack, address)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRUSHWORK_URL", address)
-        yield found
+    found = Entries(stack, running_up.addresses()["BRUSHWORK_GATEWAY_URL"])
+    yield found
     found.close()
 
 
@@ -147,7 +145,14 @@ def sent() -> dict[Case, str]:
 
 
 @pytest.fixture
-def job(entries: Entries, sent: dict[Case, str], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def job(
+    entries: Entries,
+    sent: dict[Case, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    monkeypatch.setenv("BRUSHWORK_URL", entries.address)
+
     def run(*arguments: str) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
