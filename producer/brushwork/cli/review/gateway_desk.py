@@ -19,6 +19,8 @@ from brushwork.transports.runners import SyncRunner
 PATH = "/v1/reviews"
 # Seconds that one request waits in all because of Retry-After.
 PATIENCE_S = 10.0
+# `list` is a method below.
+Losses = list[ConnectionLost]
 _FIELDS = ("kind", "model", "tenant", "request", "result", "policy", "reason", "since")
 
 
@@ -74,7 +76,7 @@ class GatewayDesk(ReviewDesk):
         self._end(HttpRequest("POST", f"{_path(job_id)}/refuse", query={"reason": reason}))
 
     def _end(self, call: HttpRequest) -> None:
-        lost: list[ConnectionLost] = []
+        lost: Losses = []
         try:
             self._sent(call, lost)
         except JobNotFound:
@@ -82,7 +84,7 @@ class GatewayDesk(ReviewDesk):
             if not lost:
                 raise
 
-    def _sent(self, call: HttpRequest, lost: "list[ConnectionLost] | None" = None) -> HttpResponse:
+    def _sent(self, call: HttpRequest, lost: "Losses | None" = None) -> HttpResponse:
         return self._runner.run(self._ask(call, lost))
 
 
