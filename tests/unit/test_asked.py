@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from brushwork.gateway.admission.job_cost import JobCost
-from brushwork.inputs.intake import NO_FILE_YET, JobDraft
+from brushwork.inputs.intake import JobDraft
 from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue
+from brushwork_schemas.kinds.file_places import NO_FILE_YET
 from brushwork_schemas.options import JobOptions
 
 CATALOGUE = Catalogue.load()

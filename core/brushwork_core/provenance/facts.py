@@ -16,7 +16,7 @@ class InputPicture:
 
     Args:
         sha256: Name of its file in the artifact store.
-        role: Field of the request that names it, such as `image` or `mask_image`.
+        role: Place of the request that names it, such as `image`, `mask_image` or `ip_adapters.0.images.0`.
     """
 
     sha256: str

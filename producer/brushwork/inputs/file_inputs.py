@@ -5,7 +5,7 @@ from brushwork_core.media.decoders.decoder import Decoder
 from brushwork_core.media.pictures import Background, Reading
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields, mask_fields
+from brushwork_schemas.kinds.registry import mask_fields, media_type_at
 
 from brushwork.inputs.archive_files import GivenArchive, is_archive
 from brushwork.inputs.dataset_input import DatasetInputs
@@ -43,7 +43,7 @@ class FileInputs:
 
         Args:
             given: The file, as a caller gives it.
-            field: Name of the request's field. The transparent parts of a mask count as black.
+            field: Place of the file in the request. The transparent parts of a mask count as black.
             first_frame: Whether the first frame of an animated picture is taken.
 
         Raises:
@@ -51,7 +51,7 @@ class FileInputs:
             ServiceUnreachable: The time of the request is over.
         """
         check_time()
-        if file_fields()[field] == ARCHIVE:
+        if media_type_at(field) == ARCHIVE:
             return self._datasets.read(given, field)
         background: Background = "black" if field in mask_fields() else "white"
         return self._pictures.read(given, Reading(field, background, first_frame))

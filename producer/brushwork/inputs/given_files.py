@@ -4,7 +4,7 @@ from typing import Self
 
 from brushwork_schemas.artifact import Artifact, describe
 from brushwork_schemas.errors import InvalidImage
-from brushwork_schemas.kinds.registry import file_fields, mask_fields
+from brushwork_schemas.kinds.registry import mask_fields, media_type_at
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.inputs.archive_files import GivenArchive
@@ -46,7 +46,7 @@ class GivenFiles:
 
         Args:
             given: The file, as a caller gives it.
-            field: Name of the request's field.
+            field: Place of the file in the request.
             first_frame: Whether the first frame of an animated picture is taken.
 
         Raises:
@@ -56,7 +56,7 @@ class GivenFiles:
         """
         # The same bytes may be a picture in one field and an archive in another.
         # Likewise, it may be a mask in one field, whose transparent parts count as black.
-        sort = (file_fields()[field], field in mask_fields(), first_frame)
+        sort = (media_type_at(field), field in mask_fields(), first_frame)
         key = (*sort, given if isinstance(given, str | bytes) else id(given))
         if key not in self._numbers:
             self._expect_room(field)

@@ -13,7 +13,8 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
-from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.file_places import NO_FILE_YET, pattern_of, values_at, with_values
+from brushwork_schemas.kinds.registry import all_kinds, file_fields, file_patterns
 from brushwork_schemas.options import JobOptions, digest, taken_options
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
@@ -23,9 +24,6 @@ from brushwork.inputs.batch_errors import located
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.given_files import GivenFiles
 
-# Takes the place of a file while the other parameters are validated.
-NO_FILE_YET = "0" * 64
-
 
 @dataclass(frozen=True)
 class JobDraft:
@@ -34,8 +32,9 @@ class JobDraft:
     Args:
         admitted: Kind, model and complete request. File fields of the request hold a placeholder.
         options: Priority, tenant, idempotency key and the other job options.
-        parameters: The parameters as the caller gave them, without options and files.
-        files: The files as the caller gave them, by field name.
+        parameters: The parameters as the caller gave them, without options and files. A file inside of a list
+            is a placeholder.
+        files: The files as the caller gave them, by place.
     """
 
     admitted: Admitted
@@ -142,12 +141,12 @@ class SubmissionIntake:
         options = None
         with wrong.noted():
             options = taken_options(parameters)
+        files = values_at(parameters, file_patterns())
+        parameters = with_values(parameters, dict.fromkeys(files, NO_FILE_YET))
         without_files = {name: value for name, value in parameters.items() if name not in file_fields()}
-        files = {name: parameters[name] for name in file_fields() if parameters.get(name) is not None}
-        placeholders = dict.fromkeys(files, NO_FILE_YET)
         admitted = None
         with wrong.noted():
-            admitted = admit(kind, parameters | placeholders, self._catalogue)
+            admitted = admit(kind, parameters, self._catalogue)
         if options is None or admitted is None:
             self._note_wrong_files(kind, files, wrong)
             raise wrong.gathered()
@@ -166,30 +165,31 @@ class SubmissionIntake:
     def _note_wrong_files(self, kind_name: Any, files: Mapping[str, object], wrong: Refusals) -> None:
         """Note which files of a request that is refused anyway are wrong too. No address is fetched."""
         kind = all_kinds().get(kind_name) if isinstance(kind_name, str) else None
-        for name, given in files.items():
+        for place, given in files.items():
             is_address = isinstance(given, str) and given[:8].lower().startswith(("http://", "https://"))
             # An open file could be read only once, and the page keeps it for the next try.
             is_open = hasattr(given, "read")
-            if kind is not None and name in kind.files and not is_address and not is_open:
+            is_own = kind is not None and pattern_of(place) in kind.file_patterns
+            if is_own and not is_address and not is_open:
                 with wrong.noted():
-                    read = self._files.read(given, name)
+                    read = self._files.read(given, place)
                     if isinstance(read, GivenArchive):
                         read.close()
 
     def _read_files(self, draft: JobDraft, files: GivenFiles) -> dict[str, int]:
         read, wrong = {}, Refusals()
-        for name in draft.admitted.kind.files:
-            if (given := draft.files.get(name)) is None:
-                continue
+        order = list(draft.admitted.kind.file_patterns)
+        own = [place for place in draft.files if pattern_of(place) in order]
+        for place in sorted(own, key=lambda place: order.index(pattern_of(place))):
             with wrong.noted():
-                read[name] = files.read(given, name, first_frame=draft.options.first_frame)
+                read[place] = files.read(draft.files[place], place, first_frame=draft.options.first_frame)
         wrong.raise_any()
         return read
 
     def _prepared(self, draft: JobDraft, files: Mapping[str, int], given: GivenFiles) -> PreparedJob:
-        artifacts = {name: given.kept(number) for name, number in files.items()}
-        names = {name: artifact.sha256 for name, artifact in artifacts.items()}
-        admitted = replace(draft.admitted, request=draft.admitted.request.model_copy(update=names))
+        artifacts = {place: given.kept(number) for place, number in files.items()}
+        names = {place: artifact.sha256 for place, artifact in artifacts.items()}
+        admitted = replace(draft.admitted, request=with_values(draft.admitted.request, names))
         has_key = draft.options.idempotency_key is not None
         sha256 = _digest(draft, artifacts) if has_key else None
         return PreparedJob(admitted, draft.options, tuple(artifacts.values()), sha256)

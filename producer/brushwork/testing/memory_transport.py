@@ -237,8 +237,8 @@ class MemoryTransport(Transport):
 
 def _files_of(job: Job) -> set[str]:
     """Names of the files of a job: its inputs and those of its result."""
-    inputs = (getattr(job.request, name, None) for name in all_kinds()[job.kind].files)
-    return {name for name in inputs if name} | {each.sha256 for each in artifacts_within(job.result)}
+    inputs = all_kinds()[job.kind].files_in(job.request).values()
+    return {*inputs} | {each.sha256 for each in artifacts_within(job.result)}
 
 
 def _has_trained(job: Job, tenant: str) -> bool:

@@ -21,8 +21,9 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
+from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, file_patterns
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
 from brushwork_schemas.queue_state import QueueState
@@ -56,7 +57,7 @@ LONGEST_SILENT_POLL_S = 1.0
 LONGEST_ABSENCE_S = 20.0
 # The gateway responds to an upload only after it has stored the whole file.
 LONGEST_STORING_S = 600.0
-PICTURES = tuple(name for name, sort in file_fields().items() if sort != ARCHIVE)
+PICTURES = tuple(pattern for pattern, sort in file_patterns().items() if sort != ARCHIVE)
 DATASETS = tuple(name for name, sort in file_fields().items() if sort == ARCHIVE)
 
 
@@ -261,14 +262,15 @@ class GatewayTransport(Transport):
 
     def _with_pictures(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
         """Replace the bytes of pictures by data URLs, or by names of uploaded files if they are large."""
-        given = [(each, name) for each in ready for name in PICTURES if isinstance(each.get(name), bytes)]
-        is_inline = sum(len(request[name]) for request, name in given) <= MAX_INLINE_BYTES
+        given = [(each, place, data) for each in ready for place, data in _picture_bytes(each).items()]
+        is_inline = sum(len(data) for _, _, data in given) <= MAX_INLINE_BYTES
         names: dict[tuple[bytes, bool], str] = {}
-        for request, name in given:
-            data, first_frame = request[name], request.get("first_frame") is True
+        for request, place, data in given:
+            first_frame = request.get("first_frame") is True
             if not is_inline and (data, first_frame) not in names:
-                names[data, first_frame] = (yield from self._uploaded(data, name, first_frame)).sha256
-            request[name] = data_url(data) if is_inline else names[data, first_frame]
+                names[data, first_frame] = (yield from self._uploaded(data, place, first_frame)).sha256
+            sent = data_url(data) if is_inline else names[data, first_frame]
+            request.update(with_values(request, {place: sent}))
 
     def _with_datasets(self, ready: Sequence[dict[str, Any]]) -> Flow[None]:
         """Upload each data set once, and replace it by the name of the stored file."""
@@ -336,12 +338,18 @@ class GatewayFiles:
 
 
 def _submission(request: dict[str, Any]) -> HttpRequest:
-    files = {name: request[name] for name in PICTURES if isinstance(request.get(name), bytes)}
+    files = _picture_bytes(request)
     if not files:
         return HttpRequest("POST", "/v1/jobs", headers=JSON, content=encoded(request))
-    others = {name: value for name, value in request.items() if name not in files}
+    listed = {place: NO_FILE_YET for place in files if "." in place}
+    others = {name: value for name, value in with_values(request, listed).items() if name not in files}
     fields = {"request": encoded(others).decode()}
     return HttpRequest("POST", "/v1/jobs", files=files, fields=fields)
+
+
+def _picture_bytes(request: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the pictures of a packed request that are bytes, by place."""
+    return {place: each for place, each in values_at(request, PICTURES).items() if isinstance(each, bytes)}
 
 
 def _job_path(job_id: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.registry import file_fields, file_patterns, media_type_at
 from brushwork_schemas.wording.phrase import said
 from pydantic import BaseModel
 
@@ -55,16 +56,19 @@ def _packed(request: Any) -> dict[str, Any]:
     if not isinstance(request, Mapping):
         name = type(request).__name__
         raise InvalidRequest(said("A request must be a mapping with a `kind`, not a {type}.", type=name))
-    ready, wrong = {}, Refusals()
+    ready, wrong = dict[str, Any](), Refusals()
     first_frame = request.get("first_frame") is True
-    for name, value in request.items():
-        with wrong.noted():
-            if name not in file_fields():
+    given = values_at(request, file_patterns())
+    others = with_values(dict(request), {place: NO_FILE_YET for place in given if "." in place})
+    for name, value in others.items():
+        if name not in file_fields():
+            with wrong.noted():
                 ready[name] = _sendable(name, value)
-            elif value is not None and file_fields()[name] == ARCHIVE:
-                ready[name] = value
-            elif value is not None:
-                ready[name] = sendable_picture(value, name, first_frame=first_frame)
+    for place, value in given.items():
+        with wrong.noted():
+            is_archive = media_type_at(place) == ARCHIVE
+            file = value if is_archive else sendable_picture(value, place, first_frame=first_frame)
+            ready = with_values(ready, {place: file})
     wrong.raise_any()
     if ready.get("idempotency_key") is None:
         ready["idempotency_key"] = f"{AUTOMATIC_KEY_PREFIX}{uuid.uuid4().hex}"

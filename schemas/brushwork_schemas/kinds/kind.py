@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
+from brushwork_schemas.kinds.file_places import patterns_of, values_at
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized
@@ -181,6 +182,24 @@ class Kind:
         schema = self.request_type.model_json_schema()["properties"]
         found = {name: _media_type(schema[name]) for name in sorted(schema, key="image".__ne__)}
         return {name: media_type for name, media_type in found.items() if media_type}
+
+    @cached_property
+    def file_patterns(self) -> dict[str, str]:
+        """Places of all files of its requests, also in lists, as patterns with the media type of each.
+
+        The main picture comes first; see `file_places`.
+        """
+        found = patterns_of(self.request_type.model_json_schema())
+        return {pattern: found[pattern] for pattern in sorted(found, key="image".__ne__)}
+
+    def files_in(self, request: Any) -> dict[str, str]:
+        """Return the names of the files of a request by place, such as `ip_adapters.0.images.1`.
+
+        Args:
+            request: A stored request, or its fields.
+        """
+        found = values_at(request, self.file_patterns)
+        return {place: name for place, name in found.items() if isinstance(name, str)}
 
     @property
     def pictures(self) -> tuple[str, ...]:

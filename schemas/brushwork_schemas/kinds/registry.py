@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from brushwork_schemas.errors import UnknownKind
+from brushwork_schemas.kinds.file_places import pattern_of
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
@@ -37,6 +38,27 @@ def file_fields() -> Mapping[str, str]:
     for kind in all_kinds().values():
         found = {**found, **kind.files}
     return MappingProxyType(found)
+
+
+@cache
+def file_patterns() -> Mapping[str, str]:
+    """Return the places of the files of all requests as patterns, and the media type of each.
+
+    Besides `file_fields` these are files in lists; see `file_places`.
+    """
+    found: dict[str, str] = {}
+    for kind in all_kinds().values():
+        found = {**found, **kind.file_patterns}
+    return MappingProxyType(found)
+
+
+def media_type_at(place: str) -> str:
+    """Return the media type of the files at a place of a request, such as `image` or `images.0`.
+
+    Raises:
+        KeyError: No request has a file there.
+    """
+    return file_patterns()[pattern_of(place)]
 
 
 @cache

@@ -35,8 +35,9 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
+from brushwork_schemas.kinds.file_places import values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import file_fields, mask_fields
+from brushwork_schemas.kinds.registry import file_patterns, mask_fields, media_type_at
 from brushwork_schemas.options import JobOptions, checked_url, taken_options
 from brushwork_schemas.states import JobState
 from brushwork_schemas.wording.phrase import said
@@ -161,19 +162,18 @@ class BareMessages:
         with wrong.noted():
             options = _options(parameters)
         # Null means "left out" for every file field but the main picture.
-        given = [
-            name
-            for name in file_fields()
-            if parameters.get(name) is not None or name == "image" in parameters
-        ]
+        given = {
+            **{name: parameters[name] for name in ("image",) if name in parameters},
+            **values_at(parameters, file_patterns()),
+        }
         first_frame = options is not None and options.first_frame
         inputs: dict[str, Artifact] = {}
-        for name in given:
+        for place, file in given.items():
             with wrong.noted():
-                inputs[name] = self._file(parameters[name], name, first_frame)
-        named = {name: inputs[name].sha256 if name in inputs else ANY_SHA256 for name in given}
+                inputs[place] = self._file(file, place, first_frame)
+        named = {place: inputs[place].sha256 if place in inputs else ANY_SHA256 for place in given}
         with wrong.noted():
-            admitted = admit(kind, parameters | named, self._catalogue)
+            admitted = admit(kind, with_values(parameters, named), self._catalogue)
         wrong.raise_any()
         assert options is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
         self._expect(admitted.model, options.tenant)
@@ -195,13 +195,13 @@ class BareMessages:
             try:
                 return self._known(given, field)
             except ArtifactMissing as error:
-                kind = InvalidDataset if file_fields()[field] == ARCHIVE else InvalidImage
+                kind = InvalidDataset if media_type_at(field) == ARCHIVE else InvalidImage
                 raise kind(
                     said("{field}: {message}", field=field, message=error.message),
                     field=field,
                     hint=error.hint,
                 ) from error
-        if file_fields()[field] == ARCHIVE:
+        if media_type_at(field) == ARCHIVE:
             raise InvalidDataset(
                 said("{field}: not the SHA-256 of an artifact (64 hexadecimal digits).", field=field),
                 field=field,
@@ -212,7 +212,7 @@ class BareMessages:
         return store_cleaned(self._store, data)
 
     def _known(self, sha256: str, field: str) -> Artifact:
-        if file_fields()[field] != ARCHIVE:
+        if media_type_at(field) != ARCHIVE:
             try:
                 return describe(self._store.get(sha256), sha256)
             except UnidentifiedImageError:

@@ -8,7 +8,8 @@ from brushwork_core.provenance.credentials.ingredients import Ingredient
 from brushwork_core.provenance.facts import InputPicture, PictureFacts
 from brushwork_core.provenance.picture_writer import OutputChoices, PictureWriter, WrittenPicture
 from brushwork_schemas.artifact import DigitalSource
-from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.file_places import pattern_of
+from brushwork_schemas.kinds.kind import PICTURE, Kind
 from brushwork_schemas.kinds.request import NewPictureRequest, Request
 from PIL import Image
 
@@ -44,14 +45,15 @@ class PictureOrigin:
             source: How it came to be.
             parameters: What its file tells of the request.
         """
-        named = {name: getattr(self.request, name, None) for name in self.kind.pictures}
+        files, patterns = self.kind.files_in(self.request), self.kind.file_patterns
+        named = {place: name for place, name in files.items() if patterns[pattern_of(place)] == PICTURE}
         return PictureFacts(
             source=source,
             kind=self.kind.name,
             model=self.model,
             model_revision=self.model_revision,
             software_version=versions().get("brushwork", ""),
-            inputs=tuple(InputPicture(sha256, name) for name, sha256 in named.items() if sha256 is not None),
+            inputs=tuple(InputPicture(sha256, place) for place, sha256 in named.items()),
             parameters=parameters,
         )
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.file_places import NO_FILE_YET, pattern_of, values_at, with_values
+from brushwork_schemas.kinds.registry import all_kinds, file_patterns
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import said
@@ -35,18 +36,31 @@ def parameters_of(body: Received) -> dict[str, Any]:
         body.refuse_type(JSON, FORM)
     wrong = Refusals()
     parameters = _of_fields(dict(body.fields), wrong)
-    for name, data in body.files.items():
+    for place, data in body.files.items():
         with wrong.noted():
-            _check_file(name, parameters)
-            parameters[name] = data
+            _check_file(place, parameters)
+            parameters = with_values(parameters, {place: data})
+            if values_at(parameters, [pattern_of(place)]).get(place) is not data:
+                raise _misplaced(place)
     wrong.raise_any()
     return parameters
 
 
+def _misplaced(place: str) -> InvalidRequest:
+    return InvalidRequest(
+        said(
+            "{field}: the form has a file for this place, but its request has no such place.",
+            field=place[:80],
+        ),
+        field=place[:80],
+        hint="Number the files of a list from 0, and put the other values of the list into 'request'.",
+    )
+
+
 def _check_file(name: str, parameters: Mapping[str, Any]) -> None:
-    if name not in file_fields():
-        close = nearest_name(name, file_fields())
-        names = said("Files are {fields}.", fields=list(file_fields()))
+    if pattern_of(name) not in file_patterns():
+        close = nearest_name(name, file_patterns())
+        names = said("Files are {fields}.", fields=list(file_patterns()))
         raise InvalidRequest(
             said(
                 "{field}: the form has a file with this name, but no kind takes such a file.", field=name[:80]
@@ -54,7 +68,8 @@ def _check_file(name: str, parameters: Mapping[str, Any]) -> None:
             field=name[:80],
             hint=said("Did you mean {name!r}? {more}", name=close, more=names) if close else names,
         )
-    if name in parameters:
+    given = values_at(parameters, [pattern_of(name)]).get(name, NO_FILE_YET)
+    if name in parameters or given != NO_FILE_YET:
         raise InvalidRequest(
             said("{field}: is both a file and a parameter of the form.", field=name), field=name
         )

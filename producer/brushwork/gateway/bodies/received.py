@@ -8,7 +8,8 @@ from typing import BinaryIO, cast
 
 from brushwork_schemas.artifact import ARCHIVE_HEAD_BYTES, archive_type
 from brushwork_schemas.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
-from brushwork_schemas.kinds.registry import file_fields
+from brushwork_schemas.kinds.file_places import ANY_INDEX, pattern_of
+from brushwork_schemas.kinds.registry import file_patterns
 from brushwork_schemas.wording.phrase import said
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +22,7 @@ from brushwork.gateway.media_types import ARCHIVES, FORM, media_type_of
 from brushwork.gateway.services import Services
 
 MOST_FIELDS = 64
+MOST_FILES = 64
 # A field may hold a picture as a data: address. The guard limits the body as a whole.
 LONGEST_FIELD_BYTES = 40 * 2**20
 # Fields are held in memory, and the guard allows a larger body for a form with an archive.
@@ -107,7 +109,7 @@ async def _received(request: Request, services: Services, principal: Principal) 
         elif media_type == FORM:
             await take_for_form(room, request, most_bytes)
             longest = LONGEST_FIELD_BYTES if _length(request) <= most_bytes else LONGEST_FIELD_BESIDE_BYTES
-            parts = request.form(max_files=len(file_fields()), max_fields=MOST_FIELDS, max_part_size=longest)
+            parts = request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=longest)
             async with parts as form:
                 yield replace(await _parts_of(form.multi_items(), most_bytes), room=room)
         else:
@@ -162,6 +164,8 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     fields: dict[str, str] = {}
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
+        if isinstance(value, UploadFile):
+            name = _place(name, files)
         if name in fields or name in files:
             raise InvalidRequest(
                 said("{field}: the form repeats this field.", field=name[:80]), field=name[:80]
@@ -171,6 +175,13 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
         else:
             fields[name] = value
     return Received(FORM, fields=fields, files=files)
+
+
+def _place(name: str, files: Mapping[str, object]) -> str:
+    """Return the place of a file: a form may repeat the name of a list, once for each file in it."""
+    if f"{pattern_of(name)}.{ANY_INDEX}" not in file_patterns():
+        return name
+    return f"{name}.{sum(each.rpartition('.')[0] == name for each in files)}"
 
 
 async def _spool(request: Request, file: BinaryIO) -> None:

@@ -8,8 +8,9 @@ from anyio import fail_after, to_thread
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
-from brushwork_schemas.kinds.registry import all_kinds, file_fields
+from brushwork_schemas.kinds.registry import all_kinds, file_fields, file_patterns, media_type_at
 from brushwork_schemas.wording.phrase import said
 
 from brushwork.gateway.admission.access import Principal
@@ -17,7 +18,7 @@ from brushwork.gateway.admission.fair_threads import FairThreads
 from brushwork.gateway.bodies.picture_source import PictureSource, resolved, resolved_dataset
 from brushwork.gateway.services import Services
 from brushwork.inputs.batch_errors import numbered
-from brushwork.inputs.intake import NO_FILE_YET, JobDraft, repeated
+from brushwork.inputs.intake import JobDraft, repeated
 from brushwork.inputs.time_limit import too_long, written_within
 from brushwork.transports.direct import Accepted
 
@@ -99,14 +100,13 @@ class Submission:
     def _threads(self, requests: Sequence[Any]) -> FairThreads | None:
         """Return which threads do the work: pictures need memory, addresses and archives take long."""
         given = [
-            (name, request[name])
+            found
             for request in requests
             if isinstance(request, Mapping)
-            for name in file_fields()
-            if request.get(name) is not None
+            for found in values_at(request, file_patterns()).items()
         ]
         sources = {PictureSource.of(each) for _, each in given}
-        is_archive = any(file_fields()[name] == ARCHIVE for name, _ in given)
+        is_archive = any(media_type_at(place) == ARCHIVE for place, _ in given)
         if PictureSource.ADDRESS in sources or is_archive:
             return self._services.fetchers
         return self._services.decoders if PictureSource.DATA in sources else None
@@ -163,19 +163,15 @@ class Submission:
         with wrong.noted(), numbered(index, count):
             owned["tenant"] = self._tenant(request.get("tenant"))
         required = _required_pictures(request.get("kind"))
-        given = [
-            name
-            for name in file_fields()
-            if request.get(name) is not None or (name in required and name in request)
-        ]
-        for name in given:
-            owned[name] = NO_FILE_YET
+        given = {name: request[name] for name in file_fields() if name in required and name in request}
+        for place, file in {**given, **values_at(request, file_patterns())}.items():
+            owned = with_values(owned, {place: NO_FILE_YET})
             with wrong.noted(), numbered(index, count):
-                owned[name] = self._file(request[name], name)
+                owned = with_values(owned, {place: self._file(file, place)})
         return owned
 
     def _file(self, given: Any, field: str) -> Any:
-        if file_fields()[field] == ARCHIVE:
+        if media_type_at(field) == ARCHIVE:
             return resolved_dataset(given, field, self._files, self._principal)
         if not isinstance(given, str):
             return resolved(given, field, self._files, self._principal)

@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any, get_args
 
 from brushwork_schemas.catalogue import Catalogue, Model
+from brushwork_schemas.kinds.file_places import ANY_INDEX, field_of
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.request import not_blank
@@ -94,6 +95,12 @@ class KindSchemas:
         for name, media_type in kind.files.items():
             if name in properties:
                 properties[name] = self._file(media_type, properties[name])
+        for pattern, media_type in kind.file_patterns.items():
+            if ANY_INDEX in pattern and field_of(pattern) in properties:
+                schema = _schema_at(properties, pattern)
+                file = self._file(media_type, schema)
+                schema.clear()
+                schema.update(file)
         return properties
 
     def _narrow_special(self, properties: dict[str, Schema], kind: Kind, models: list[Model]) -> None:
@@ -240,6 +247,15 @@ def _options() -> dict[str, Schema]:
         null = [] if {"type": "null"} in bare else [{"type": "null"}]
         options[name] = {"anyOf": [*bare, *null], **described}
     return options
+
+
+def _schema_at(properties: dict[str, Schema], pattern: str) -> Schema:
+    """Return the schema of the files in a list; see `file_places`."""
+    first, *rest = pattern.split(".")
+    schema: Schema = properties[first]
+    for part in rest:
+        schema = schema["items"] if part == ANY_INDEX else schema["properties"][part]
+    return schema
 
 
 def _forms(schema: Schema) -> list[Schema]:

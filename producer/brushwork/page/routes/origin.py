@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.artifact.provenance_report import EmbeddedParameters, ProvenanceReport
 from brushwork_schemas.errors import BrushworkError, FileNotFound, InvalidImage, JobNotFound
+from brushwork_schemas.kinds.file_places import field_of
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Request
@@ -97,6 +98,9 @@ def _usable(
         given = request.get(name)
         if not isinstance(given, str) or not is_sha256(given) or not _sees(services, principal, given):
             request.pop(name, None)
+    for place, given in form.kind.files_in(request).items():
+        if not is_sha256(given) or not _sees(services, principal, given):
+            request.pop(field_of(place), None)
     return request
 
 

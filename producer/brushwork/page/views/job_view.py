@@ -11,7 +11,8 @@ from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job, JobError
-from brushwork_schemas.kinds.kind import Kind
+from brushwork_schemas.kinds.file_places import field_of, pattern_of
+from brushwork_schemas.kinds.kind import PICTURE, Kind
 from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.result import Provenance, Result
 from brushwork_schemas.kinds.view import Cell, PictureNotes, Text
@@ -113,13 +114,15 @@ class JobDetails:
 
     @property
     def given_pictures(self) -> Mapping[str, Artifact]:
-        """The pictures of the request by field."""
-        pictures = self.kind.pictures if self.kind else ()
-        return {name: file for name, file in self.inputs.items() if name in pictures}
+        """The pictures of the request by place, such as `image` or `images.0`."""
+        patterns = self.kind.file_patterns if self.kind else {}
+        return {
+            place: file for place, file in self.inputs.items() if patterns.get(pattern_of(place)) == PICTURE
+        }
 
     @property
     def given_files(self) -> Mapping[str, Artifact]:
-        """The files of the request that are not pictures, by field."""
+        """The files of the request that are not pictures, by place."""
         return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
 
     def other_files(self, language: str) -> Sequence[tuple[str, Artifact]]:
@@ -210,8 +213,10 @@ class JobDetails:
         )
 
     def field_label(self, name: str, language: str) -> str:
-        """Return the label of a field of the request."""
-        return self.kind.field_label(name, language) if self.kind else name
+        """Return the label of a field of the request; for a file in a list, with its numbers."""
+        numbers = [str(int(part) + 1) for part in name.split(".") if part.isdecimal()]
+        label = self.kind.field_label(field_of(name), language) if self.kind else name
+        return " ".join([label, ".".join(numbers)]).strip()
 
     def result_label(self, file: Artifact, language: str) -> str:
         """Return the label of the result field that holds a file."""
@@ -244,9 +249,8 @@ def _has_choices(annotation: Any) -> bool:
 
 def _inputs(shown: Presentation, files: TenantFiles) -> dict[str, Artifact]:
     found: dict[str, Artifact] = {}
-    for name in shown.kind.files if shown.kind else ():
-        given = shown.request.get(name)
+    for place, given in (shown.kind.files_in(shown.request) if shown.kind else {}).items():
         # A caller who may see the job may see its inputs, whichever tenant uploaded them.
         with suppress(FileNotFound):
-            found |= {name: files.get(given, None)} if isinstance(given, str) else {}
+            found[place] = files.get(given, None)
     return found
