@@ -180,7 +180,7 @@ def hold_results(settings: Settings) -> dict[str, str]:
 def check_held_results(
     before: Environment, settings: Settings, database: Database, names: dict[str, str], folder: Path
 ) -> None:
-    """Held results have waited while workers of both versions swept. An older gateway tells nobody of them."""
+    """Held results have waited while workers of both versions swept. An older gateway tells of none."""
     held_results = HeldResults(database)
     assert {each.job.id for each in held_results.list()} == set(names)
     assert TaskEnds(database).take(10) == []
