@@ -1,5 +1,6 @@
 """A held result through every way of reading it, and its review by HTTP, page and command line."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -150,6 +151,36 @@ def test_the_page_of_reviews_in_chinese(
     assert "随机种子" in page
     assert "image 0" not in page
     assert REASON.replace("<", "&lt;").replace(">", "&gt;") in page
+
+
+ODD = "a?b#c%2Fd \"<e>'&f;g"
+
+
+@pytest.mark.parametrize("way", ["page", "links", "command"])
+def test_a_result_of_a_job_with_any_id_is_released(
+    own: Settings, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Foreign programs choose the ids of bare messages."""
+    held_result(own, ODD)
+    with gateway(own, follow_redirects=False) as http:
+        if way == "page":
+            page = http.get("/reviews").text
+            for path in re.findall(r'(?:href|src)="(/(?:v1/reviews|jobs)/[^"]+)"', page):
+                assert http.get(html.unescape(path)).status_code == 200
+            (path,) = re.findall(r'action="([^"]+/release)"', page)
+            assert http.post(html.unescape(path)).status_code == 303
+        elif way == "links":
+            (review,) = http.get("/v1/reviews").json()["reviews"]
+            assert http.get(review["links"]["self"]).json()["job_id"] == ODD
+            assert http.get(review["links"]["file:0"]).content == png("red")
+            job = http.post(review["links"]["release"]).json()
+            assert http.get(job["links"]["self"]).json()["id"] == ODD
+    if way == "command":
+        with reached(own, "gateway", monkeypatch, key(own, "ops", [Scope.ADMIN])):
+            assert run(capsys, "review", "show", ODD)[0] == 0
+            assert run(capsys, "review", "release", ODD)[0] == 0
+    with Client(settings=own) as client:
+        assert client.get(ODD).result is not None
 
 
 def test_clients_and_event_streams(own: Settings, picture: Artifact) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import quote
 
 from brushwork_core.audit.audit_log import AuditAction
 from brushwork_schemas.admission import SEED_BITS
@@ -95,7 +96,7 @@ async def pass_on(
 async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Cancel the job and show its page."""
     await services.write(principal, _cancel, services, principal, job_id)
-    return redirect_to(f"/jobs/{job_id}")
+    return redirect_to(f"/jobs/{quote(job_id, safe='')}")
 
 
 def _cancel(services: Services, principal: Principal, job_id: str) -> None:
