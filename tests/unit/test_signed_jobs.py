@@ -13,6 +13,7 @@ from brushwork_core.ledger import Ledger
 from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.decoder import in_process
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.credentials.development import development_identity
 from brushwork_core.provenance.credentials.output_signer import OutputSigner
 from brushwork_core.provenance.credentials.reader import read_credentials
 from brushwork_core.provenance.credentials.report import CredentialsReport, CredentialsState
@@ -94,6 +95,23 @@ def test_a_key_that_goes_missing_fails_the_job_with_its_own_code(
     error = station.job().error
     assert error is not None
     assert (error.code, error.fault, error.field) == ("certificate_unusable", "operator", "credentials_key")
+
+
+@pytest.mark.parametrize(("failure", "outcome"), [("fail", Outcome.FAILED), ("unsigned", Outcome.SUCCEEDED)])
+def test_no_model_call_is_made_for_pictures_that_cannot_be_signed(
+    database: Database, tmp_path: Path, key: Path, failure: str, outcome: Outcome
+) -> None:
+    performed: list[Any] = []
+    station = TestStation(
+        database,
+        tmp_path,
+        lambda request, context: performed.append(request),
+        picture_writer=_writer(key, failure),
+    )
+    expired = development_identity(-1, key_pem=operator().key_pem)
+    key.with_name("chain.pem").write_text(expired.chain_pem)
+    assert station.execute(station.adopted()) is outcome
+    assert len(performed) == (0 if failure == "fail" else 1)
 
 
 def test_a_job_is_run_again_while_the_kms_is_away(

@@ -7,7 +7,7 @@ from enum import StrEnum
 # A reason is shown to callers and stored with the job.
 LONGEST_REASON = 500
 # Control characters, halves of pairs of surrogates, and marks that turn the direction of text.
-_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # noqa: E501
+_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def worded(reason: str) -> str:

@@ -32,6 +32,14 @@ class PictureSigner(Protocol):
         """Whether files are signed."""
         ...
 
+    def expect_ready(self) -> None:
+        """Raise the error with which `signed` would fail now, before work is done; if it would not, do nothing.
+
+        Raises:
+            SigningFailed: Files cannot be signed.
+        """
+        ...
+
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
     ) -> SignedFile:
@@ -138,6 +146,15 @@ class PictureWriter:
                 field="visible_label_text",
                 hint="Use other words. An operator can set another font with BRUSHWORK_VISIBLE_LABEL_FONT.",
             )
+
+    def check_signature(self) -> None:
+        """Raise an error if pictures cannot be signed now, before work is done.
+
+        Raises:
+            SigningFailed: They cannot be signed, and the operator wants no unsigned ones.
+        """
+        if self._signer is not None:
+            self._signer.expect_ready()
 
     def embeds(self, choices: OutputChoices) -> bool:
         """Return whether files hold the parameters."""

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from brushwork.cli.commands.jobs import AsJson
 from brushwork.cli.operations import OperationGroup
-from brushwork.cli.review.review_desk import Review, ReviewDesk, opened_desk
+from brushwork.cli.review.review_desk import PendingReview, ReviewDesk, opened_desk
 from brushwork.cli.terminal import DATA, print_json
 
 review = typer.Typer(
@@ -75,7 +75,7 @@ def refuse(
     DATA.print(f"Job {job_id} has failed with the code policy_refused.", soft_wrap=True)
 
 
-def _save(desk: ReviewDesk, found: Review, folder: Path) -> None:
+def _save(desk: ReviewDesk, found: PendingReview, folder: Path) -> None:
     job_id = found.fields["id"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _save(desk: ReviewDesk, found: Review, folder: Path) -> None:
         ) from error
 
 
-def _table(found: Sequence[Review]) -> Table:
+def _table(found: Sequence[PendingReview]) -> Table:
     table = Table("job", "kind", "tenant", "policy", "reason", "since", box=None)
     for each in found:
         fields = each.fields

@@ -12,7 +12,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import artifacts_within
 
 from brushwork.cli.connection import open_database
-from brushwork.cli.review.review_desk import HeldFile, Review, ReviewDesk
+from brushwork.cli.review.review_desk import PendingReview, ReviewDesk, ReviewFile
 
 
 @contextmanager
@@ -38,19 +38,19 @@ class DatabaseDesk(ReviewDesk):
         self._audit, self._store = AuditLog(database), store
         self._held_results = HeldResults(database, UnusedFiles(database, store).remove)
 
-    def list(self, limit: int) -> Sequence[Review]:
+    def list(self, limit: int) -> Sequence[PendingReview]:
         """Read the oldest ones."""
         found = self._held_results.list(limit)
         self._note_read(found)
         return [_review(each) for each in found]
 
-    def get(self, job_id: str) -> Review:
+    def get(self, job_id: str) -> PendingReview:
         """Read one."""
         found = self._held_results.get(job_id)
         self._note_read([found])
         return _review(found)
 
-    def content(self, job_id: str, file: HeldFile) -> tuple[bytes, str]:
+    def content(self, job_id: str, file: ReviewFile) -> tuple[bytes, str]:
         """Read the file from the store."""
         return self._store.get(file.sha256), file.media_type or ""
 
@@ -68,9 +68,9 @@ class DatabaseDesk(ReviewDesk):
         self._audit.add(*records)
 
 
-def _review(held: HeldResult) -> Review:
+def _review(held: HeldResult) -> PendingReview:
     shown = {"id", "kind", "model", "tenant", "request", "result"}
     fields = held.job.model_dump(mode="json", include=shown)
     fields |= {"policy": held.policy, "reason": held.reason, "since": held.since.isoformat()}
-    files = [HeldFile(each.sha256, each.media_type) for each in artifacts_within(held.job.result)]
-    return Review(fields, tuple(files))
+    files = [ReviewFile(each.sha256, each.media_type) for each in artifacts_within(held.job.result)]
+    return PendingReview(fields, tuple(files))

@@ -9,7 +9,7 @@ from brushwork_core.settings.settings import Settings
 from brushwork_schemas.errors import JobNotFound, ServiceUnreachable
 from brushwork_schemas.wording.phrase import said
 
-from brushwork.cli.review.review_desk import HeldFile, Review, ReviewDesk
+from brushwork.cli.review.review_desk import PendingReview, ReviewDesk, ReviewFile
 from brushwork.transports.connection import Connection
 from brushwork.transports.flow import ConnectionLost, HttpRequest, HttpResponse
 from brushwork.transports.job_path import job_segment
@@ -53,16 +53,16 @@ class GatewayDesk(ReviewDesk):
         self._runner = runner
         self._ask = Retrying(connection.address, connection.patience_s).response_to
 
-    def list(self, limit: int) -> Sequence[Review]:
+    def list(self, limit: int) -> Sequence[PendingReview]:
         """Ask for the oldest ones."""
         found = _content(self._sent(HttpRequest("GET", PATH, query={"limit": str(limit)})))
         return [_review(each) for each in found["reviews"]]
 
-    def get(self, job_id: str) -> Review:
+    def get(self, job_id: str) -> PendingReview:
         """Ask for one."""
         return _review(_content(self._sent(HttpRequest("GET", _path(job_id)))))
 
-    def content(self, job_id: str, file: HeldFile) -> tuple[bytes, str]:
+    def content(self, job_id: str, file: ReviewFile) -> tuple[bytes, str]:
         """Download the file."""
         response = self._sent(HttpRequest("GET", f"{_path(job_id)}/files/{file.sha256}"))
         return response.content, response.headers.get("content-type", "")
@@ -102,14 +102,16 @@ def _content(response: HttpResponse) -> dict[str, Any]:
     return found
 
 
-def _review(content: dict[str, Any]) -> Review:
+def _review(content: dict[str, Any]) -> PendingReview:
     try:
         fields = {"id": content["job_id"], **{name: content[name] for name in _FIELDS}}
         links = content["links"]
-        files = tuple(HeldFile(links[name].rpartition("/")[2]) for name in links if name.startswith("file:"))
+        files = tuple(
+            ReviewFile(links[name].rpartition("/")[2]) for name in links if name.startswith("file:")
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise _unreadable("a review lacks a field") from error
-    return Review(fields, files)
+    return PendingReview(fields, files)
 
 
 def _unreadable(reason: str) -> ServiceUnreachable:

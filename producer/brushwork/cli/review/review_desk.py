@@ -10,7 +10,7 @@ from brushwork_core.settings.environment import variable
 
 
 @dataclass(frozen=True)
-class HeldFile:
+class ReviewFile:
     """A file of a held result.
 
     Args:
@@ -23,7 +23,7 @@ class HeldFile:
 
 
 @dataclass(frozen=True)
-class Review:
+class PendingReview:
     """A result that waits for a reviewer.
 
     Args:
@@ -32,22 +32,22 @@ class Review:
     """
 
     fields: dict[str, Any]
-    files: tuple[HeldFile, ...]
+    files: tuple[ReviewFile, ...]
 
 
 class ReviewDesk(ABC):
     """Lists held results, and ends their reviews. Each method raises `JobNotFound` if a job has none."""
 
     @abstractmethod
-    def list(self, limit: int) -> Sequence[Review]:
+    def list(self, limit: int) -> Sequence[PendingReview]:
         """Return held results, the one that waits longest first."""
 
     @abstractmethod
-    def get(self, job_id: str) -> Review:
+    def get(self, job_id: str) -> PendingReview:
         """Return a held result."""
 
     @abstractmethod
-    def content(self, job_id: str, file: HeldFile) -> tuple[bytes, str]:
+    def content(self, job_id: str, file: ReviewFile) -> tuple[bytes, str]:
         """Return the bytes of a file, and its media type."""
 
     @abstractmethod
