@@ -33,7 +33,7 @@ class PictureSigner(Protocol):
         ...
 
     def expect_ready(self) -> None:
-        """Raise the error with which `signed` would fail now, before work is done; if it would not, do nothing.
+        """Raise the error with which `signed` would fail now, so that no work is done in vain.
 
         Raises:
             SigningFailed: Files cannot be signed.
