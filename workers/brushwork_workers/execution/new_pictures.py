@@ -83,8 +83,7 @@ class NewPictures:
         self._choices = OutputChoices.of(origin and origin.request)
 
     def check(self) -> None:
-        """Refuse choices of the request that cannot be fulfilled here, and find out before any model call whether
-        pictures can be signed.
+        """Refuse what cannot be fulfilled here, before any model call: choices of the request, and signatures.
 
         Raises:
             InvalidRequest: A field cannot be fulfilled.
