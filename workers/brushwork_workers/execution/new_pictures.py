@@ -83,7 +83,7 @@ class NewPictures:
         self._choices = OutputChoices.of(origin and origin.request)
 
     def check(self) -> None:
-        """Refuse what cannot be fulfilled here, before any model call: choices of the request, and signatures.
+        """Refuse what cannot be done here, before any model call: choices of the request, and signatures.
 
         Raises:
             InvalidRequest: A field cannot be fulfilled.
