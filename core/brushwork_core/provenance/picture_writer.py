@@ -32,6 +32,14 @@ class PictureSigner(Protocol):
         """Whether files are signed."""
         ...
 
+    def expect_ready(self) -> None:
+        """Raise the error with which `signed` would fail now, so that no work is done in vain.
+
+        Raises:
+            SigningFailed: Files cannot be signed.
+        """
+        ...
+
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
     ) -> SignedFile:
@@ -86,14 +94,16 @@ class WrittenPicture:
 
     Args:
         data: The file.
+        picture: The pixels, as they were encoded: with the visible label.
         media_type: Its media type.
-        pixels_sha256: Name of the pixels, as they were encoded: with the visible label.
+        pixels_sha256: Name of these pixels.
         unsigned_sha256: SHA-256 of the file before it was signed.
         signed_by: Whose certificate has signed it; None for an unsigned file.
         warnings: What was done in another way than the request says.
     """
 
     data: bytes
+    picture: Image.Image
     media_type: str
     pixels_sha256: str
     unsigned_sha256: str
@@ -137,6 +147,15 @@ class PictureWriter:
                 hint="Use other words. An operator can set another font with BRUSHWORK_VISIBLE_LABEL_FONT.",
             )
 
+    def check_signature(self) -> None:
+        """Raise an error if pictures cannot be signed now, before work is done.
+
+        Raises:
+            SigningFailed: They cannot be signed, and the operator wants no unsigned ones.
+        """
+        if self._signer is not None:
+            self._signer.expect_ready()
+
     def embeds(self, choices: OutputChoices) -> bool:
         """Return whether files hold the parameters."""
         chosen = choices.embed_parameters
@@ -179,7 +198,9 @@ class PictureWriter:
         unsigned, media_type = hashlib.sha256(data).hexdigest(), choices.form.media_type
         signed = self.signed(data, media_type, facts, inputs)
         warnings += signed.warnings
-        return WrittenPicture(signed.data, media_type, name, unsigned, signed.signed_by, tuple(warnings))
+        return WrittenPicture(
+            signed.data, picture, media_type, name, unsigned, signed.signed_by, tuple(warnings)
+        )
 
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
@@ -267,4 +288,4 @@ def _unmarked(picture: Image.Image) -> WrittenPicture:
     # A PNG also keeps the palette of a mask.
     data = encoded(picture, PNG)
     name = hashlib.sha256(data).hexdigest()
-    return WrittenPicture(data, PNG.media_type, pixels_sha256(picture), name)
+    return WrittenPicture(data, picture, PNG.media_type, pixels_sha256(picture), name)

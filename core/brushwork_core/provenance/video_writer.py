@@ -109,9 +109,8 @@ class VideoWriter:
         _expect_room(data)
         unsigned = hashlib.sha256(data).hexdigest()
         signed = self._pictures.signed(data, MP4, facts, inputs)
-        return WrittenPicture(
-            signed.data, MP4, name, unsigned, signed.signed_by, (*warnings, *signed.warnings)
-        )
+        told = (*warnings, *signed.warnings)
+        return WrittenPicture(signed.data, frames[0], MP4, name, unsigned, signed.signed_by, told)
 
 
 def labelled(
@@ -135,7 +134,8 @@ def labelled(
 def _unmarked(frames: Sequence[Image.Image], fps: int) -> WrittenPicture:
     data = encoded_video(frames, fps)
     _expect_room(data)
-    return WrittenPicture(data, MP4, video_pixels_sha256(frames, fps), hashlib.sha256(data).hexdigest())
+    name = video_pixels_sha256(frames, fps)
+    return WrittenPicture(data, frames[0], MP4, name, hashlib.sha256(data).hexdigest())
 
 
 def _expect_room(data: bytes) -> None:

@@ -137,7 +137,7 @@ class AttemptContext:
     ) -> Artifact:
         """Store a picture as an output with its marks, or hold it until the store answers."""
         written = self._pictures.written(picture, source, seed, self._ingredients.of)
-        artifact = self._stored(written, picture)
+        artifact = self._stored(written)
         if self._is_judged:
             self.made[artifact.sha256] = MadePicture(picture, source, seed)
         return artifact
@@ -153,13 +153,13 @@ class AttemptContext:
         """Store a video and its poster as outputs with their marks, or hold them until the store answers."""
         written = self._pictures.written_video(frames, fps, source, seed, self._ingredients.of)
         # A picture of the first frame leads to the video.
-        file, poster = (self._stored(each, frames[0]) for each in (written.video, written.poster))
+        file, poster = self._stored(written.video), self._stored(written.poster)
         video = Video(file=file, poster=poster, num_frames=written.num_frames, fps=written.fps)
         if self._is_judged:
             self.made_videos[file.sha256] = MadeVideo(frames, source, seed, video)
         return video
 
-    def _stored(self, written: WrittenPicture, picture: Image.Image) -> Artifact:
+    def _stored(self, written: WrittenPicture) -> Artifact:
         for warning in written.warnings:
             self.warn(warning)
         artifact = self._files.put_picture(written.data).model_copy(
@@ -171,7 +171,8 @@ class AttemptContext:
         )
         self.outputs.append(artifact)
         if kind_named(self._attempt.claim.kind).makes_pictures:
-            self.prints.append(print_of(picture, artifact))
+            # Copies show what the file shows, also its visible label.
+            self.prints.append(print_of(written.picture, artifact))
         return artifact
 
     def discard(self, names: Iterable[str]) -> None:

@@ -138,13 +138,18 @@ class JobDetails:
         """Return the video that a picture of the result stands for; None for a picture of its own."""
         return self.shown.video_of(poster)
 
-    @property
-    def main_file(self) -> Artifact | None:
-        """The first picture of the result, or the video that it stands for; None if there is none."""
-        if not self.pictures:
-            return None
-        video = self.video_of(self.pictures[0])
-        return self.pictures[0] if video is None else video.file
+    def main_file(self, picture: Artifact) -> Artifact:
+        """Return a picture of the result, or the video that it stands for."""
+        video = self.video_of(picture)
+        return picture if video is None else video.file
+
+    def other_files(self, language: str) -> Sequence[tuple[str, Artifact]]:
+        """Label and file of each file of the result that is not shown as a picture."""
+        shown = {each.sha256 for each in self.pictures}
+        fields = [(name, file) for name, file in self.shown.result_fields if file.sha256 not in shown]
+        return [
+            (self.kind.result_label(name, language) if self.kind else name, file) for name, file in fields
+        ]
 
     @property
     def size(self) -> tuple[int, int]:
