@@ -17,7 +17,7 @@ from tests.ffprobe import probed
 from tests.moving_pictures import decoded, difference
 from tests.serving import Serving
 
-# Of the range, on average. Frames are equal but for rounding (`python -m tests.video_pipelines` measures it). An
+# Of the range, on average. Frames are equal but for rounding: `python -m tests.video_pipelines` measures it. An
 # encoder that gets one other level keeps other parts of the noise that tiny models make; what it loses of the
 # noise is the same share each time, about 0.1. A video of another seed is 0.2 away.
 LOSS = 0.01
