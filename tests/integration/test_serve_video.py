@@ -17,9 +17,9 @@ from tests.ffprobe import probed
 from tests.moving_pictures import decoded, difference
 from tests.serving import Serving
 
-# Of the range, on average. Frames are equal but for rounding: `python -m tests.video_pipelines` measures it. An
-# encoder that gets one other level keeps other parts of the noise that tiny models make; what it loses of the
-# noise is the same share each time, about 0.1. A video of another seed is 0.2 away.
+# Of the range, on average. Frames are equal but for rounding: `python -m tests.video_pipelines` measures it.
+# An encoder that gets one other level keeps other parts of the noise that tiny models make. What it loses of
+# the noise is the same share each time, about 0.1. A video of another seed is 0.2 away.
 LOSS = 0.01
 SOURCE = Image.effect_noise((32, 32), 90).convert("RGB")
 # The pipeline class, the kind, and the class that serves it.
