@@ -18,7 +18,7 @@ class BadMp4(ValueError):
     """The bytes are not a complete MP4 with a video."""
 
 
-class Box(NamedTuple):
+class Mp4Box(NamedTuple):
     """A box of a file: its type, and where its content begins and ends."""
 
     kind: bytes
@@ -49,7 +49,7 @@ def is_mp4(head: bytes) -> bool:
     return head[4:8] == FILE_TYPE and head[8:12] in _BRANDS
 
 
-def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
+def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Mp4Box]:
     """Yield the boxes of a part of a file, without those inside of them.
 
     Args:
@@ -72,12 +72,12 @@ def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
         size = size or last - position
         if not head <= size <= last - position:
             raise BadMp4("a box has an impossible size")
-        yield Box(kind, position, position + head, position + size)
+        yield Mp4Box(kind, position, position + head, position + size)
         position += size
     raise BadMp4("too many boxes")
 
 
-def box_at(data: bytes, *path: bytes) -> Box | None:
+def box_at(data: bytes, *path: bytes) -> Mp4Box | None:
     """Return the first box with these types, from the outermost; None if there is none.
 
     Raises:
@@ -110,7 +110,7 @@ def video_head(data: bytes) -> VideoHead:
     raise BadMp4("the file has no video")
 
 
-def _head_of(data: bytes, track: Box) -> VideoHead | None:
+def _head_of(data: bytes, track: Mp4Box) -> VideoHead | None:
     header = _inside(data, track, b"tkhd")
     media = _inside(data, track, b"mdia")
     handler = media and _inside(data, media, b"hdlr")
@@ -129,8 +129,8 @@ def _head_of(data: bytes, track: Box) -> VideoHead | None:
     return VideoHead(width >> 16, height >> 16, count, max(1, round(scale / step)) if step else 1)
 
 
-def _inside(data: bytes, outer: Box, *path: bytes) -> Box | None:
-    found: Box | None = outer
+def _inside(data: bytes, outer: Mp4Box, *path: bytes) -> Mp4Box | None:
+    found: Mp4Box | None = outer
     for kind in path:
         if found is None:
             return None

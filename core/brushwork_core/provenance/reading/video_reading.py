@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import islice
 
 from brushwork_schemas.artifact import MP4
-from brushwork_schemas.artifact.mp4 import BadMp4, Box, box_at, boxes, video_head
+from brushwork_schemas.artifact.mp4 import BadMp4, Mp4Box, box_at, boxes, video_head
 from brushwork_schemas.artifact.provenance_report import Credentials, ProvenanceReport
 from brushwork_schemas.errors import InvalidImage
 from brushwork_schemas.wording.phrase import said
@@ -68,7 +68,7 @@ def _texts(data: bytes) -> TextBlocks:
     return TextBlocks(chunks=chunks, comment=chunks.get(COMMENT, ""), xmp=xmp_of(data), chunks_of="mp4_keys")
 
 
-def _listed(data: bytes, meta: Box) -> Iterator[tuple[str, str]]:
+def _listed(data: bytes, meta: Mp4Box) -> Iterator[tuple[str, str]]:
     """The texts of a list of metadata items (QuickTime's `keys` and `ilst`), by name."""
     # In an MP4, version and flags come first; in a QuickTime file they do not.
     begin = meta.begin if data[meta.begin + 4 : meta.begin + 8] == b"hdlr" else meta.begin + 4
