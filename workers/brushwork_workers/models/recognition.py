@@ -1,6 +1,7 @@
 """`brushwork models add`: make a catalogue entry for a folder or a repository."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +19,14 @@ from brushwork_workers.models.hub import HubRepository
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing, Listing
 from brushwork_workers.models.location import locate
+from brushwork_workers.models.safetensors_head import keys_of
 from brushwork_workers.models.single_file import single_file
+from brushwork_workers.models.token_names import named_token
+from brushwork_workers.models.weights import adapter_file
 
-EntryType = Literal["model", "lora", "controlnet"]
+EntryType = Literal["model", "lora", "controlnet", "ip-adapter", "textual-inversion"]
+# Add-ons, and the request field that a family accepts if its models can use them.
+_ACCEPTED_AS = {"lora": "loras", "ip-adapter": "ip_adapters", "textual-inversion": "prompt_weighting"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,12 @@ class Recognised:
 
 
 def recognise(
-    name: str, source: Source, *, entry_type: EntryType = "model", family: str | None = None
+    name: str,
+    source: Source,
+    *,
+    entry_type: EntryType = "model",
+    family: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Recognised:
     """Make a catalogue entry for the files of a source. Of a repository, only configurations are downloaded.
 
@@ -46,6 +57,7 @@ def recognise(
         source: A folder or a repository.
         entry_type: The type of the entry.
         family: The family, if the files do not tell it.
+        more: Further fields of the entry: `weight_name`, `image_encoder`, `token`.
 
     Raises:
         InvalidRequest: The name or the family is invalid.
@@ -62,25 +74,40 @@ def recognise(
                 hint="Correct the path of the folder.",
             )
         listing: Listing = FolderListing(source.folder)
-        found = _entry(name, source, listing, entry_type, family)
+        found = _entry(name, source, listing, entry_type, family, more)
         locate(found.entry)
-        return found
+        return _with_token(found, source.folder)
     with tempfile.TemporaryDirectory() as scratch:
         repository = HubRepository(str(source.repository), str(source.revision), Path(scratch))
-        found = _entry(name, source, repository, entry_type, family)
+        found = _entry(name, source, repository, entry_type, family, more)
         files_to_load(found.entry, repository)
-        more: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
+        known: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
         if isinstance(found.entry, Model) and repository.is_gated:
-            more["gated"] = True
-        return _build(name, entry_type, found.table | more)
+            known["gated"] = True
+        return _build(name, entry_type, found.table | known)
 
 
 def _entry(
-    name: str, source: Source, listing: Listing, entry_type: EntryType, family: str | None
+    name: str,
+    source: Source,
+    listing: Listing,
+    entry_type: EntryType,
+    family: str | None,
+    more: Mapping[str, str] | None,
 ) -> Recognised:
     family_name = family or _family(listing, entry_type)
     table = {"family": family_name, "source": source.model_dump(mode="json", exclude_defaults=True)}
-    return _build(name, entry_type, table)
+    return _build(name, entry_type, {**table, **(more or {})})
+
+
+def _with_token(found: Recognised, folder: Path) -> Recognised:
+    """Write the token of a textual inversion into its entry, if its file names one."""
+    entry = found.entry
+    if not isinstance(entry, AddOn) or entry.type != "textual-inversion" or entry.token is not None:
+        return found
+    file = folder / adapter_file(FolderListing(folder), entry.weight_name)
+    token = named_token(keys_of(file))
+    return found if token is None else _build(entry.name, entry.type, {**found.table, "token": token})
 
 
 def _build(name: str, entry_type: EntryType, table: dict[str, Any]) -> Recognised:
@@ -109,7 +136,7 @@ def _family(listing: Listing, entry_type: EntryType) -> str:
             field="family",
             hint=said(
                 "Pass --family with one of: {names}.",
-                names=_names("loras" if entry_type == "lora" else entry_type),
+                names=_names(_ACCEPTED_AS.get(entry_type, entry_type)),
             ),
         )
     if not {PIPELINE, CONFIG} & listing.names:
