@@ -35,7 +35,7 @@ from benchmarks.random_classifier import save_resnet18
 from benchmarks.report import Row
 from benchmarks.rounds import Seconds, Stage, take_turns, times_faster
 
-PICTURES = "pictures, pocket-diffusion"
+PICTURES = "pocket-diffusion"
 ROWS = 64
 # Batches of 64 in a turn: a turn of each model takes about a second.
 BATCHES = {"pocket-classifier": 24, "resnet18": 1}
@@ -68,8 +68,7 @@ def measure(options: Options, folder: Path) -> list[Row]:
         make = partial(_painter, options) if model == PICTURES else partial(_classifier, model, folder)
         contestants, ran = [], {}
         for engine in [TORCH, *options.engines]:
-            name = "pocket-diffusion" if model == PICTURES else model
-            entry = _entry(name, engine, folder)
+            entry = _entry(model, engine, folder)
             do, modules = in_its_thread(make)
             ran[engine] = _attach(store, entry, modules)
             contestants.append(InProcess(engine, do))

@@ -1,6 +1,6 @@
 """A timeline of the batches of several pictures, in one process, without queue and ledger.
 
-python -m benchmarks.timeline [--jobs 64] [--steps 12] [--threads]
+python -m benchmarks.timeline [--jobs 64] [--steps 12] [--threads] [--batches 2]
 """
 
 import argparse
@@ -36,10 +36,14 @@ class GoesOn:
 Figures = tuple[float, float]
 
 
-def measured(jobs: Sequence[Job], *, is_cooperative: bool) -> tuple[Figures, Figures, list[BatchStats]]:
+def measured(
+    jobs: Sequence[Job], *, is_cooperative: bool, num_batches: int = 1
+) -> tuple[Figures, Figures, list[BatchStats]]:
     """Seconds and CPU seconds of one static batch and of all jobs, and the runs made of their calls."""
     runs: list[BatchStats] = []
-    calls = Batcher(2 * len(jobs), 2**40, runs.append, torch.get_num_threads(), is_cooperative=is_cooperative)
+    # With guidance, a picture has two rows.
+    rows = -(-2 * len(jobs) // num_batches)
+    calls = Batcher(rows, 2**40, runs.append, torch.get_num_threads(), is_cooperative=is_cooperative)
     static = calls.call(CallOptions("static"), _static, jobs)
     pipeline = StableDiffusionPipeline.from_pretrained(painting_jobs.MODEL)
     pipeline.set_progress_bar_config(disable=True)
@@ -79,10 +83,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=64)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", action="store_true", help="a thread for each pipeline, as on a GPU")
+    parser.add_argument(
+        "--batches",
+        type=int,
+        default=1,
+        help="divide the jobs into so many batches, which alternate: one computes while the pipelines of the "
+        "others go on",
+    )
     options = parser.parse_args()
     jobs = painting_jobs.equal(options.jobs, options.steps)
     keep_memory()
-    static, gathered, runs = measured(jobs, is_cooperative=not options.threads)
+    static, gathered, runs = measured(jobs, is_cooperative=not options.threads, num_batches=options.batches)
     for ran in runs:
         size = f"{len(ran.batch.calls):>3} calls"
         print(f"{ran.options.part:<13} {size}, {ran.batch.reason:<8} {1000 * ran.took_s:7.1f} ms")

@@ -44,6 +44,7 @@ class Caller:
     alone: bool = False
     on_progress: Callable[[], None] = lambda: None
     on_engines: OnEngines = lambda names: None
+    since_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ class Batcher:
             max_rows=options.max_rows,
             priority=caller.priority if caller else 0,
             comes_back=caller is not None,
+            job_since_s=caller.since_s if caller else None,
         )
 
     def _enter(self, caller: Caller | None, waiting: WaitingCall, pending: PendingCall) -> None:

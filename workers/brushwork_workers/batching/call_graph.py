@@ -52,6 +52,10 @@ class CallGraph:
         """Whether any caller may join the group of calls at this position."""
         return any(self._may_lead(origin, position) for origin in self._num_at)
 
+    def expects(self, caller: Hashable, position: CallPosition) -> bool:
+        """Whether a caller of the last batch at this position may join the group of calls there."""
+        return self._expected.get(caller) == position
+
     def stop_expecting(self, position: CallPosition) -> None:
         """Expect none of the callers that have not joined this group, until they have called again."""
         late = [caller for caller, origin in self._expected.items() if self._may_lead(origin, position)]

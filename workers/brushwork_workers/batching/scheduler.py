@@ -24,6 +24,9 @@ The rules, and why:
   overtake others, and still every call runs in the end.
 - **No idle waiting.** While a group waits, another one that is ready runs.
 - **A size that fits.** A batch stays within its module's `BatchBudget`.
+- **No batch that gains nothing.** If one more call costs as much as a batch of its own (`RowCost`), sharing
+  makes every job end as late as the last one. Such calls run alone, those of the oldest job first: the device
+  computes as many rows a second, and jobs end one after another.
 """
 
 from collections import Counter
@@ -32,6 +35,7 @@ from dataclasses import dataclass, field
 
 from brushwork_workers.batching.budget import BatchBudget
 from brushwork_workers.batching.call_graph import CallGraph, CallPosition
+from brushwork_workers.batching.row_cost import RowCost
 
 SHORTEST_TIMEOUT_S = 0.001
 LONGEST_TIMEOUT_S = 0.05
@@ -40,6 +44,10 @@ TIMEOUT_SHARE = 0.25
 SHORTEST_TIMEOUT_OF_RUNNING_S = 0.25
 LONGEST_TIMEOUT_OF_RUNNING_S = 1.0
 HEAD_START_S = 1.0
+# From this share of one more call on, calls run alone. A batch would be faster by a twentieth at most.
+ALONE_SHARE = 0.95
+# The pause between two batches must not count: shorter calls always share.
+ALONE_FROM_S = 0.05
 MAX_GROUPS = 256
 
 
@@ -57,6 +65,7 @@ class WaitingCall:
         max_rows: Most rows of a batch of its module; None for the scheduler's limit.
         priority: Steps of priority; a higher number is more urgent, 0 is normal.
         comes_back: Whether its caller may call again soon, so that others should wait for it.
+        job_since_s: When its job began, on the same clock; None for `since_s`.
     """
 
     caller: Hashable
@@ -68,11 +77,18 @@ class WaitingCall:
     max_rows: int | None = None
     priority: int = 0
     comes_back: bool = True
+    job_since_s: float | None = None
 
     @property
     def rank(self) -> float:
         """The order of calls: the lowest rank runs first."""
         return self.since_s - self.priority * HEAD_START_S
+
+    @property
+    def job_rank(self) -> float:
+        """The order of jobs whose calls run alone."""
+        since_s = self.since_s if self.job_since_s is None else self.job_since_s
+        return since_s - self.priority * HEAD_START_S
 
 
 @dataclass(frozen=True)
@@ -119,10 +135,29 @@ class _Group:
     calls: list[WaitingCall] = field(default_factory=list)
     last_took_s: float | None = None
     ended_s: float = float("-inf")
+    cost: RowCost = field(default_factory=RowCost)
+    runs_alone: bool = False
+    last_calls: tuple[WaitingCall, ...] = ()
 
     @property
     def rank(self) -> float:
-        return min(call.rank for call in self.calls)
+        # Calls of younger jobs, which wait for their turn, would pass for ever for the oldest of all.
+        return self.of_oldest_job.rank if self.runs_alone else min(call.rank for call in self.calls)
+
+    @property
+    def of_oldest_job(self) -> WaitingCall:
+        return min(self.calls, key=lambda call: call.job_rank)
+
+    def ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
+        self.last_took_s, self.ended_s, self.last_calls = took_s, now_s, batch.calls
+        self.cost.observe(batch.rows, took_s, now_s)
+        measured = self.cost.one_more(min(call.rows for call in batch.calls), now_s)
+        if measured is None:
+            # One call alone, now and then, shows what the others cost. Short calls share in any case.
+            is_long = len(batch.calls) > 1 and took_s / len(batch.calls) >= ALONE_FROM_S
+            self.runs_alone = is_long and self.cost.is_known(batch.rows, now_s)
+        else:
+            self.runs_alone = measured[0] >= ALONE_FROM_S and measured[1] >= ALONE_SHARE
 
     def timeout_at_s(self, *, callers_run: bool) -> float:
         took_s = self.last_took_s or 0.0
@@ -139,7 +174,8 @@ class _Group:
     def reason(self, now_s: float, *, expects_others: bool, callers_run: bool) -> str | None:
         """Why it should run now; None if it should wait."""
         rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
-        if rows >= self.budget.max_rows or pixels >= self.budget.max_pixels:
+        is_full = rows >= self.budget.max_rows or pixels >= self.budget.max_pixels
+        if is_full and not self.runs_alone:
             return "full"
         if self.last_took_s is not None and not expects_others:
             return "complete"
@@ -147,6 +183,10 @@ class _Group:
 
     def take(self) -> tuple[WaitingCall, ...]:
         """Remove and return the first calls, as many as fit and at least one."""
+        if self.runs_alone:
+            first = self.of_oldest_job
+            self.calls.remove(first)
+            return (first,)
         taken: list[WaitingCall] = []
         rows = pixels = 0
         for call in sorted(self.calls, key=lambda call: call.rank):
@@ -187,6 +227,7 @@ class Scheduler:
         self._call_graph.left(caller)
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
+            group.last_calls = tuple(call for call in group.last_calls if call.caller != caller)
 
     def next_batch(self, now_s: float, *, callers_run: bool = False) -> CallBatch | Wait:
         """Choose the batch to run now, or return when to ask again.
@@ -198,7 +239,7 @@ class Scheduler:
         waiting = [group for group in self._groups.values() if group.calls]
         for group in sorted(waiting, key=lambda group: group.rank):
             position = group.position
-            expects_others = self._call_graph.is_expected(position)
+            expects_others = self._expects_others(group, position)
             reason = group.reason(now_s, expects_others=expects_others, callers_run=callers_run)
             if reason:
                 if reason == "lingered":
@@ -207,6 +248,14 @@ class Scheduler:
                 return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
         timeouts = [group.timeout_at_s(callers_run=callers_run) for group in waiting]
         return Wait(min(timeouts) if timeouts else None)
+
+    def _expects_others(self, group: _Group, position: CallPosition) -> bool:
+        if not group.runs_alone:
+            return self._call_graph.is_expected(position)
+        # Only for an older job, which otherwise would take turns with this one.
+        first = group.of_oldest_job
+        older = [call for call in group.last_calls if call.job_rank < first.job_rank]
+        return any(self._call_graph.expects(call.caller, position) for call in older)
 
     def batch_answered(self, batch: CallBatch) -> None:
         """Record that a batch fitted into memory: its callers get their answers and may call again."""
@@ -218,8 +267,7 @@ class Scheduler:
 
     def batch_ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
         """Record the duration of a batch; the device is free again."""
-        group = self._group(batch.calls[0])
-        group.last_took_s, group.ended_s = took_s, now_s
+        self._group(batch.calls[0]).ended(batch, took_s, now_s)
 
     def batch_too_large(self, batch: CallBatch) -> None:
         """Make the next batches of the module smaller, because this one did not fit."""
