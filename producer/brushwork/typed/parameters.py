@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.generation.add_ons import IpAdapterChoice, LoraChoice
 from brushwork_schemas.kinds.image_segmentation import Box, Point
 from brushwork_schemas.options import Priority
 
@@ -44,6 +44,14 @@ class LoraChoiceItem(TypedDict, total=False):
     """A `LoraChoice` as a mapping."""
 
     name: Required[str]
+    weight: float
+
+
+class IpAdapterChoiceItem(TypedDict, total=False):
+    """A `IpAdapterChoice` as a mapping."""
+
+    name: Required[str]
+    images: Required[list[str] | tuple[str, ...]]
     weight: float
 
 
@@ -85,6 +93,8 @@ class TextToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -125,6 +135,8 @@ class ImageToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -168,6 +180,8 @@ class InpaintingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -355,6 +369,8 @@ class AnyChanges(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

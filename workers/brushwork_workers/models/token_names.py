@@ -37,9 +37,7 @@ def tensors_of(keys: Collection[str]) -> dict[str, str]:
     Raises:
         ValueError: The layout is not known.
     """
-    found = {
-        component: name for component, names in _BY_ENCODER.items() for name in names if name in keys
-    }
+    found = {component: name for component, names in _BY_ENCODER.items() for name in names if name in keys}
     if found and len(found) == len(keys):
         return found
     if len(keys) == 1:

@@ -111,9 +111,7 @@ def add(
     ] = None,
     image_encoder: Annotated[
         str | None,
-        typer.Option(
-            help="Folder of the image encoder of an IP-Adapter in the source.", show_default=False
-        ),
+        typer.Option(help="Folder of the image encoder of an IP-Adapter in the source.", show_default=False),
     ] = None,
     token: Annotated[
         str | None,

@@ -28,6 +28,7 @@ AS_OPERATOR = "form.as_operator"
 WORDS_IF_EMPTY = {
     "controlnet": "form.no_choice",
     "output_format": "form.default",
+    "prompt_weighting": "form.chosen_by_model",
     "visible_label_corner": AS_OPERATOR,
 }
 # Fields that have an effect only together with another field.

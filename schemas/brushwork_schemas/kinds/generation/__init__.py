@@ -16,6 +16,7 @@ from brushwork_schemas.kinds.generation.add_ons import (
     LoraChoice,
     PromptWeighting,
     check_add_ons,
+    check_loras,
 )
 from brushwork_schemas.kinds.generation.step_skipping import num_computed
 from brushwork_schemas.kinds.request import Request, Side, Text, not_blank
@@ -35,6 +36,7 @@ __all__ = [
     "LoraChoice",
     "check_add_ons",
     "check_limits",
+    "check_loras",
     "check_strength",
     "facts",
     "from_short",
@@ -144,7 +146,7 @@ class GenerationRequest(Request):
     )
     acceleration: Acceleration = 0.0
     ip_adapters: IpAdapters = ()
-    prompt_weighting: PromptWeighting = False
+    prompt_weighting: PromptWeighting = None
 
     @property
     def summary(self) -> str:

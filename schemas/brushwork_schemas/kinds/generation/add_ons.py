@@ -58,12 +58,12 @@ IpAdapters = Annotated[
     ),
 ]
 PromptWeighting = Annotated[
-    bool,
+    bool | None,
     Field(
         exclude_if=lambda weighting: not weighting,
         title="Weights in prompts",
         description="Read weights and breaks in the prompts: (word:1.3), (word), [word] and BREAK. "
-        "Otherwise these characters are plain text.",
+        "By default these characters are plain text, unless the model has another default.",
     ),
 ]
 
@@ -76,13 +76,19 @@ def check_add_ons(request: Any, model: "Model", catalogue: "Catalogue") -> None:
         InvalidRequest: The fields contradict each other.
     """
     wrong = Refusals()
-    for check in (_check_loras, _check_controlnet, _check_ip_adapters):
+    for check in (check_loras, _check_controlnet, _check_ip_adapters):
         with wrong.noted():
             check(request, model, catalogue)
     wrong.raise_any()
 
 
-def _check_loras(request: Any, model: "Model", catalogue: "Catalogue") -> None:
+def check_loras(request: Any, model: "Model", catalogue: "Catalogue") -> None:
+    """Refuse LoRA adapters that do not fit.
+
+    Raises:
+        UnknownModel: The catalogue has no such adapter for the family of the model.
+        InvalidRequest: One is listed twice.
+    """
     for index, lora in enumerate(request.loras):
         catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
     if len({lora.name for lora in request.loras}) < len(request.loras):
