@@ -42,10 +42,10 @@ class TokenCounter:
         most = options.get("max_length")
         if not options.get("truncation") or not isinstance(most, int):
             return
-        special = options.get("add_special_tokens", True)
+        special = options.get("addspecial_tokens", True)
         texts = [given] if isinstance(given, str) else list(given)
-        num_special = len(tokenizer([""], add_special_tokens=special)["input_ids"][0])
-        for text, ids in zip(texts, tokenizer(texts, add_special_tokens=special)["input_ids"], strict=True):
+        num_special = len(tokenizer([""], addspecial_tokens=special)["input_ids"][0])
+        for text, ids in zip(texts, tokenizer(texts, addspecial_tokens=special)["input_ids"], strict=True):
             if len(ids) > most:
                 counts = {"used": most - num_special, "left_out": len(ids) - most}
                 encoder = name.replace("tokenizer", "text_encoder")
@@ -67,11 +67,11 @@ def chunk_of(tokenizer: Any, texts: Sequence[str], index: int) -> BatchEncoding:
         texts: The texts. A text that has fewer chunks has an empty one here.
         index: The number of the chunk, counted from 0.
     """
-    begin, end = _special_tokens(tokenizer) or (0, 0)
+    begin, end = special_tokens(tokenizer) or (0, 0)
     length = tokenizer.model_max_length
     size = length - 2
     rows, masks = [], []
-    for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
+    for ids in tokenizer(list(texts), addspecial_tokens=False)["input_ids"]:
         own = [begin, *ids[index * size : (index + 1) * size], end]
         rows.append(own + [tokenizer.pad_token_id] * (length - len(own)))
         masks.append([1] * len(own) + [0] * (length - len(own)))
@@ -86,12 +86,12 @@ def number_of_chunks(pipeline: Any, prompts: Sequence[str]) -> int:
         prompts: The prompt and the negative prompt.
     """
     tokenizers = [found for name in _TOKENIZERS if (found := getattr(pipeline, name, None)) is not None]
-    if not all(_special_tokens(tokenizer) for tokenizer in tokenizers):
+    if not all(special_tokens(tokenizer) for tokenizer in tokenizers):
         return 1
     return max(
         -(-len(ids) // (tokenizer.model_max_length - 2)) or 1
         for tokenizer in tokenizers
-        for ids in tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+        for ids in tokenizer(list(prompts), addspecial_tokens=False)["input_ids"]
     )
 
 
@@ -142,7 +142,7 @@ def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
     return torch.cat([part for part in parts if part is not None], dim=1)
 
 
-def _special_tokens(tokenizer: Any) -> tuple[int, int] | None:
+def special_tokens(tokenizer: Any) -> tuple[int, int] | None:
     """Return the tokens before and after a text; None if the tokenizer does not add one of each."""
     ids = tokenizer([""])["input_ids"][0]
     return (ids[0], ids[1]) if len(ids) == 2 else None
