@@ -10,13 +10,13 @@ from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES, take_for_form
+from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES, MOST_FILES, take_for_form
 from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, ListPlace, Reader, Submitter, visible
 from brushwork.gateway.problems import headers_of, status_of
@@ -110,7 +110,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(services.bodies.room(principal.stream_tenant))
         await take_for_form(room, request, most_bytes)
-        posted = await stack.enter_async_context(request.form(max_files=len(file_fields()), **bounds))
+        posted = await stack.enter_async_context(request.form(max_files=MOST_FILES, **bounds))
         name = posted.get("kind")
         kind = name if isinstance(name, str) else first_kind()
         form = await run_in_threadpool(KindForm.of, kind, services, principal, language)
@@ -142,6 +142,13 @@ async def _keep_files(
             threads = services.decoders if isinstance(file, bytes) else services.fetchers
             kept = await threads.run(principal.tenant, _kept, services, principal, name, file)
             typed.stored |= {name: kept} if kept else {}
+    for name, files in typed.added.items():
+        stored = []
+        for file in files if name not in wrong else ():
+            place = f"{name}.0.images.0"
+            kept = await services.decoders.run(principal.tenant, _kept, services, principal, place, file)
+            stored += [kept] if kept else []
+        typed.keep_added(name, stored)
 
 
 def _kept(services: Services, principal: Principal, name: str, file: bytes | BinaryIO) -> str | None:

@@ -122,6 +122,8 @@ def chunked_embeddings(pipeline: Any, arguments: Mapping[str, Any], count: int) 
                 clip_skip=arguments.get("clip_skip"),
             )
         )
+    for tokenizer in tokenizers:
+        tokenizer.chunk = None
     # Stable Diffusion XL also returns pooled embeddings; those of the first chunk count.
     prompt, negative, *pooled = (_joined(parts) for parts in zip(*encoded, strict=True))
     names = ("pooled_prompt_embeds", "negative_pooled_prompt_embeds")

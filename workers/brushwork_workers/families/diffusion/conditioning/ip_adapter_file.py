@@ -61,9 +61,9 @@ def read_attention(file: Path, unet: Any, spec: LoadSpec) -> tuple[dict[str, Any
     if damaged := damaged_weights(weights.items()):
         raise NotFinite(
             said(
-                "{number} weights of the IP-Adapter {file} are not finite, for example {weight}.",
+                "{number} weights of an IP-Adapter are not finite, for example {weight}. Its file is {file}.",
                 number=len(damaged),
-                file=private(file.name, "file"),
+                file=private(file, "its file"),
                 weight=damaged[0][:200],
             ),
             field="ip_adapters",

@@ -165,6 +165,8 @@ class IpAdapters:
             }
             projection = MultiIPAdapterImageProjection([each.projection for each in adapters])
             kind = "ip_image_proj"
+        # Before the processors: the projection of an IP-Adapter Plus has some of its own, which would be counted.
+        module.encoder_hid_proj = None
         module.set_attn_processor(dict(processors))  # type: ignore[operator]
         module.encoder_hid_proj = projection
         module.config.encoder_hid_dim_type = kind  # type: ignore[union-attr]
@@ -231,6 +233,8 @@ class IpAdapters:
             self._own_processors = dict(self._unet.attn_processors)
             kind = self._unet.config.encoder_hid_dim_type
             self._own_projection = self._unet.encoder_hid_proj, kind
+        # The layers of a file are numbered by the UNet's own processors.
+        self.activate(self._unet, ())
         return read_attention(file, self._unet, self._spec)
 
 

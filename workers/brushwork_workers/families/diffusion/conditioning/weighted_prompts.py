@@ -1,6 +1,6 @@
 """Prompts with weights, for the text encoders of CLIP. compel computes the embeddings.
 
-compel reads another syntax (`(word)1.3`, `word++`), so `prompt_weights` parses the prompt, and compel gets the
+compel reads another syntax (`(word)1.3`, `word++`), so `prompt_weights` parses the prompt. compel gets the
 fragments with their weights. It encodes through the text encoder of the pipeline, which is a proxy, so these
 calls share batches too.
 """
