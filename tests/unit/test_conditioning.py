@@ -134,7 +134,7 @@ JOBS = {
     "two adapters": pictures(("first", 0.7, [1]), ("second", 0.4, [0, 1])),
     "with a LoRA": Job({**pictures(("first", 0.8, [0])).asked, "loras": [{"name": "lora"}]}, _with_lora),
     "words": Job({"prompt": f"a {TOKEN} circle"}, _learned),
-    "weights": weighted("a (red:1.4) [circle]", "a (red)1.4 (circle)0.9090909090909091", "a red circle"),
+    "weights": weighted("a (red:3.9) [circle]", "a (red)3.9 (circle)0.9090909090909091", "a red circle"),
 }
 
 

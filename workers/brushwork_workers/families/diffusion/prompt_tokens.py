@@ -42,10 +42,10 @@ class TokenCounter:
         most = options.get("max_length")
         if not options.get("truncation") or not isinstance(most, int):
             return
-        special = options.get("addspecial_tokens", True)
+        special = options.get("add_special_tokens", True)
         texts = [given] if isinstance(given, str) else list(given)
-        num_special = len(tokenizer([""], addspecial_tokens=special)["input_ids"][0])
-        for text, ids in zip(texts, tokenizer(texts, addspecial_tokens=special)["input_ids"], strict=True):
+        num_special = len(tokenizer([""], add_special_tokens=special)["input_ids"][0])
+        for text, ids in zip(texts, tokenizer(texts, add_special_tokens=special)["input_ids"], strict=True):
             if len(ids) > most:
                 counts = {"used": most - num_special, "left_out": len(ids) - most}
                 encoder = name.replace("tokenizer", "text_encoder")
@@ -71,7 +71,7 @@ def chunk_of(tokenizer: Any, texts: Sequence[str], index: int) -> BatchEncoding:
     length = tokenizer.model_max_length
     size = length - 2
     rows, masks = [], []
-    for ids in tokenizer(list(texts), addspecial_tokens=False)["input_ids"]:
+    for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
         own = [begin, *ids[index * size : (index + 1) * size], end]
         rows.append(own + [tokenizer.pad_token_id] * (length - len(own)))
         masks.append([1] * len(own) + [0] * (length - len(own)))
@@ -91,7 +91,7 @@ def number_of_chunks(pipeline: Any, prompts: Sequence[str]) -> int:
     return max(
         -(-len(ids) // (tokenizer.model_max_length - 2)) or 1
         for tokenizer in tokenizers
-        for ids in tokenizer(list(prompts), addspecial_tokens=False)["input_ids"]
+        for ids in tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     )
 
 
