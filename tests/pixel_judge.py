@@ -150,14 +150,15 @@ def _judge_in_order(found: list[Found], expected: Expected) -> dict[str, bool]:
         low, high = {"large": (0.45, 0.75), "small": (0.16, 0.37)}[expected.size]
         verdict["size"] = low <= first.span <= high
     if expected.position:
-        verdict["position"] = _is_at(first, expected.position)
+        verdict["position"] = is_at(first, expected.position)
     if expected.relation:
         dx, dy = first.x - found[1].x, first.y - found[1].y
         verdict["relation"] = _is_towards(dx, dy, expected.relation, 0.08)
     return verdict
 
 
-def _is_at(item: Found, position: str) -> bool:
+def is_at(item: Found, position: str) -> bool:
+    """True if an object is at a named place, with the stated tolerances."""
     dx, dy = item.x - 0.5, item.y - 0.5
     if position == "center":
         return max(abs(dx), abs(dy)) <= 0.08

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
-from recipes.pocket.networks import text_encoder, turbo
+from recipes.pocket.networks import editor, fine_autoencoder, text_encoder, turbo, video
 from recipes.pocket.networks.judging import from_checkout, generation_accuracy, reconstruction_accuracy
 from recipes.pocket.networks.parts import Parts
 from recipes.pocket.training.device import on_device
@@ -91,6 +92,24 @@ def _segmenter(out: Path) -> list[GateResult]:
     return [GateResult(f"mean overlap of masks, {cell}", shares[cell], 0.95) for cell in ("one", "two")]
 
 
+def _fine_autoencoder(out: Path) -> list[GateResult]:
+    vae = on_device(AutoencoderTiny.from_pretrained(out / fine_autoencoder.NAME)).eval()
+    share = fine_autoencoder.reconstruction_accuracy(vae, _COUNT, _SEED)
+    return [GateResult("reconstructions of one object anywhere", share, 0.97)]
+
+
+def _editor(out: Path) -> list[GateResult]:
+    unet = on_device(UNet2DConditionModel.from_pretrained(out / editor.NAME)).eval()
+    colours, places = editor.accuracy(editor.EditorParts.load(out).pipeline(unet), _COUNT, _SEED)
+    return [GateResult("edits of the colour", colours, 0.90), GateResult("edits of the place", places, 0.90)]
+
+
+def _video(out: Path) -> list[GateResult]:
+    unet = on_device(UNetMotionModel.from_pretrained(out / video.NAME)).eval()
+    frames, _ = video.accuracy(video.VideoParts.load(out).pipeline(unet), max(1, _COUNT // 10), _SEED)
+    return [GateResult("frames of videos", frames, 0.90)]
+
+
 GATES: dict[str, Callable[[Path], list[GateResult]]] = {
     "text_encoder": _text_encoder,
     "decoder": _autoencoder,
@@ -100,5 +119,8 @@ GATES: dict[str, Callable[[Path], list[GateResult]]] = {
     "captioner": _captioner,
     "classifier": _classifier,
     "segmenter": _segmenter,
+    "fine_decoder": _fine_autoencoder,
+    "editor": _editor,
+    "video": _video,
 }
 """The gate of each part. The autoencoder is measured with its decoder, which is trained right after it."""

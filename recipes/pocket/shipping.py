@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from brushwork_workers.pocket import WEIGHTS
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from safetensors.torch import load_file, save_file
 
+from recipes.pocket.networks import editor, video
 from recipes.pocket.networks.parts import Parts
 from recipes.pocket.training.export import half
 
@@ -20,8 +22,15 @@ MODELS = (
     "pocket-classifier",
     "pocket-segmenter",
     "pocket-upscaler",
+    "pocket-editor",
+    "pocket-video",
 )
-_DENOISERS = {"pocket-diffusion": "unet", "pocket-turbo": "turbo-unet"}
+_DENOISERS = {
+    "pocket-diffusion": "unet",
+    "pocket-turbo": "turbo-unet",
+    "pocket-editor": editor.NAME,
+    "pocket-video": video.NAME,
+}
 _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 
 
@@ -35,15 +44,23 @@ def ship(model: str, out: Path, weights: Path = WEIGHTS) -> None:
     if not trained.is_dir():
         raise FileNotFoundError(f"{trained} does not exist: {model} was not trained, and nothing was shipped")
     if model in _DENOISERS:
-        _ship_pipeline(weights / model, out, trained)
+        _ship_pipeline(weights / model, _pipeline(model, out, trained))
     else:
         shutil.copytree(trained, weights / model, dirs_exist_ok=True)
     _halve(weights / model)
     _tidy(weights / model)
 
 
-def _ship_pipeline(folder: Path, out: Path, denoiser: Path) -> None:
-    pipeline = Parts.load(out).pipeline(UNet2DConditionModel.from_pretrained(denoiser))
+def _pipeline(model: str, out: Path, denoiser: Path) -> Any:
+    if model == "pocket-video":
+        return video.VideoParts.load(out).pipeline(UNetMotionModel.from_pretrained(denoiser))
+    unet = UNet2DConditionModel.from_pretrained(denoiser)
+    if model == "pocket-editor":
+        return editor.EditorParts.load(out).pipeline(unet)
+    return Parts.load(out).pipeline(unet)
+
+
+def _ship_pipeline(folder: Path, pipeline: Any) -> None:
     shutil.rmtree(folder / "unet", ignore_errors=True)
     pipeline.save_pretrained(folder)
     index = _read(folder / "model_index.json")

@@ -13,15 +13,21 @@ from recipes.pocket.training.loop import TimeBudget
 
 SHARES = {
     "text_encoder": 0.02,
-    "autoencoder": 0.14,
-    "decoder": 0.16,
-    "denoiser": 0.38,
-    "polish": 0.06,
-    "turbo": 0.12,
-    "captioner": 0.05,
+    "autoencoder": 0.11,
+    "decoder": 0.13,
+    "denoiser": 0.31,
+    "polish": 0.05,
+    "turbo": 0.09,
+    "captioner": 0.04,
     "classifier": 0.03,
     "segmenter": 0.03,
     "upscaler": 0.01,
+    "instruction_text": 0.01,
+    "motion_text": 0.01,
+    "fine_autoencoder": 0.03,
+    "fine_decoder": 0.03,
+    "editor": 0.05,
+    "video": 0.05,
 }
 """The share of the time budget of each part."""
 

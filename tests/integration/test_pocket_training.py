@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from brushwork_workers.pocket import WEIGHTS
+from diffusers.pipelines.animatediff.pipeline_animatediff import AnimateDiffPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix2pix import (
+    StableDiffusionInstructPix2PixPipeline,
+)
 
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
 from recipes.pocket import gates, shipping
 from recipes.pocket.gates import GateResult
-from recipes.pocket.networks import decoder, denoiser, turbo
+from recipes.pocket.networks import decoder, denoiser, editor, fine_decoder, turbo, video
 from recipes.pocket.scenes import world
 from recipes.pocket.stages import PARTS, run_all, run_part
 from recipes.pocket.training import learning_curve, process_group
@@ -43,8 +47,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer pictures to learn from and to be judged on."""
     monkeypatch.setattr(decoder, "_POOL", 256)
     monkeypatch.setattr(denoiser, "_POOL", 256)
-    for module in (denoiser, turbo):
-        monkeypatch.setattr(module, "NUM_EVALUATED", 2)
+    for module in (editor, video):
+        monkeypatch.setattr(module, "_POOL", 8)
+    for module in (denoiser, turbo, fine_decoder, editor, video):
+        monkeypatch.setattr(module, "NUM_EVALUATED", 4)
     monkeypatch.setattr(gates, "_COUNT", 2)
 
 
@@ -64,7 +70,8 @@ def test_all_parts_are_trained_in_order_and_what_they_make_loads(
     assert list(noted) == list(PARTS)
     assert {part for part, note in noted.items() if note["figures"]} == set(lone_gates)
     judged = {line.split(",")[0] for line in (out / learning_curve.FILE).read_text().splitlines()[1:]}
-    assert judged == {"decoder", "denoiser", "polish", "turbo"}
+    with_curve = {"decoder", "denoiser", "polish", "turbo", "fine_vae", "fine_decoder", "editor", "video"}
+    assert judged == with_curve
 
     for model in shipping.MODELS:
         shipping.ship(model, out, weights)
@@ -72,6 +79,10 @@ def test_all_parts_are_trained_in_order_and_what_they_make_loads(
         pipeline = StableDiffusionPipeline.from_pretrained(weights / name)
         picture = pipeline("a red circle", num_inference_steps=steps).images[0]
         assert picture.size == (64, 64)
+    instruct = StableDiffusionInstructPix2PixPipeline.from_pretrained(weights / "pocket-editor")
+    assert instruct("make it blue", image=picture, num_inference_steps=2).images[0].size == (64, 64)
+    animate = AnimateDiffPipeline.from_pretrained(weights / "pocket-video")
+    assert len(animate("a red circle moves up", num_inference_steps=2).frames[0]) == 16
     captions = Captioner(weights / "pocket-captioner").captions([picture], "en")
     assert len(captions) == 1
     classifier, config = load_torchvision(weights / "pocket-classifier")
