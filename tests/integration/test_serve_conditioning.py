@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.errors import InvalidRequest, UnknownModel
+from brushwork_schemas.errors import InvalidImage, InvalidRequest, UnknownModel
 from celery import Celery
 
 from tests.checkpoints.painters import Direct, picture
@@ -148,11 +148,11 @@ def test_what_does_not_fit_is_refused_at_the_door(served: Serving) -> None:
     with pytest.raises(InvalidRequest) as error:
         served.client.submit("text-to-image", **asked, ip_adapters=[{"name": "look", "images": []}])
     assert error.value.field == "ip_adapters.0.images"
-    with pytest.raises(InvalidRequest) as error:
+    with pytest.raises(InvalidImage) as unreadable:
         served.client.submit(
             "text-to-image", **asked, ip_adapters=[{"name": "look", "images": [b"no picture"]}]
         )
-    assert error.value.field == "ip_adapters.0.images.0"
+    assert unreadable.value.field == "ip_adapters.0.images.0"
     with pytest.raises(InvalidRequest, match="does not accept") as error:
         served.client.submit("text-to-image", **{**asked, "model": "flux"}, ip_adapters=twice[:1])
     assert error.value.field == "ip_adapters"

@@ -16,6 +16,7 @@ from PIL import Image
 from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning, Steering
+from brushwork_workers.families.diffusion.conditioning.unknown_words import UnknownWords
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
@@ -24,7 +25,6 @@ from brushwork_workers.families.diffusion.picture_size import stretched
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
-from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.families.finite import is_plain
 from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.interface import JobContext

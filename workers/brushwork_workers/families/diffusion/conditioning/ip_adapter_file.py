@@ -88,27 +88,27 @@ def read_attention(file: Path, unet: Any, spec: LoadSpec) -> tuple[dict[str, Any
     return own, projection
 
 
-def encoder_place(found: FoundAddOn) -> Path | None:
+def encoder_folder(found: FoundAddOn) -> Path | None:
     """Return the folder of the image encoder that an IP-Adapter brings; None if it brings none."""
     folder = image_encoder_folder(found.entry, FolderListing(found.folder).names)
     return None if folder is None else found.folder / folder
 
 
 def read_image_encoder(
-    found: FoundAddOn, place: Path | None, pipeline: Any, spec: LoadSpec
+    found: FoundAddOn, folder: Path | None, pipeline: Any, spec: LoadSpec
 ) -> tuple[Any, Any]:
     """Return the image encoder of an IP-Adapter, and what prepares pictures for it.
 
     Args:
         found: The adapter.
-        place: The folder of the image encoder that it brings, if it brings one.
+        folder: The folder of the image encoder that it brings, if it brings one.
         pipeline: The loaded pipeline. Its own image encoder is used if the adapter brings none.
         spec: The load spec of the model.
 
     Raises:
         ModelUnavailable: There is no image encoder, or it cannot be loaded.
     """
-    encoder = getattr(pipeline, "image_encoder", None) if place is None else _encoder(found, place, spec)
+    encoder = getattr(pipeline, "image_encoder", None) if folder is None else _encoder(found, folder, spec)
     if encoder is None:
         raise ModelFileMissing(
             said("The IP-Adapter {entry} has no image encoder.", entry=found.entry.name),
@@ -142,7 +142,7 @@ def _of_part(weights: dict[str, Tensor], part: str) -> dict[str, Tensor]:
 
 def _encoder(found: FoundAddOn, folder: Path, spec: LoadSpec) -> Any:
     try:
-        encoder = CLIPVisionModelWithProjection.from_pretrained(
+        encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder,
             dtype=spec.dtype,
             variant=found.entry.source.variant,

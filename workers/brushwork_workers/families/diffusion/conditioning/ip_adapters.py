@@ -29,7 +29,7 @@ from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.diffusion.conditioning.ip_adapter_file import (
     IpAdapter,
     adapter_file_of,
-    encoder_place,
+    encoder_folder,
     read_attention,
     read_image_encoder,
 )
@@ -167,9 +167,9 @@ class IpAdapters:
             kind = "ip_image_proj"
         # Before the processors: the projection of an IP-Adapter Plus has some of its own, which would be counted.
         module.encoder_hid_proj = None
-        module.set_attn_processor(dict(processors))  # type: ignore[operator]
+        module.set_attn_processor(dict(processors))
         module.encoder_hid_proj = projection
-        module.config.encoder_hid_dim_type = kind  # type: ignore[union-attr]
+        module.config.encoder_hid_dim_type = kind
         self._active = weights
 
     def _embeddings(
@@ -201,9 +201,9 @@ class IpAdapters:
                 ),
             )
         file = adapter_file_of(found)
-        place = encoder_place(found)
-        if place not in self._encoders:
-            self._encoders[place] = read_image_encoder(found, place, self._pipeline, self._spec)
+        folder = encoder_folder(found)
+        if folder not in self._encoders:
+            self._encoders[folder] = read_image_encoder(found, folder, self._pipeline, self._spec)
         try:
             # On the device thread: no call of the UNet may run while its processors are listed.
             processors, projection = self._spec.model_executor.call(self._spec.options, self._read, file)
@@ -225,7 +225,7 @@ class IpAdapters:
                     family=self._spec.model.family,
                 ),
             ) from error
-        self._loaded[name] = IpAdapter(processors, projection, *self._encoders[place])
+        self._loaded[name] = IpAdapter(processors, projection, *self._encoders[folder])
         LOGGER.info("IP-Adapter %s is ready for %s", name, self._spec.model.name)
 
     def _read(self, file: Path) -> tuple[dict[str, Any], nn.Module]:
